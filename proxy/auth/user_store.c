@@ -1,0 +1,224 @@
+/*
+ * user_store.c - the list of users; owns every secret in it and wipes each on release.
+ *
+ * Knows no files (the text is handed in) and no connections. Errors name lines and
+ * users, never secrets.
+ */
+#include "proxy/auth/user_store.h"
+
+
+#include "base/fault.h"
+#include "proxy/auth/digest.h"
+#include "proxy/auth/secret.h"
+
+enum { MD5_SECRET_LEN = 3 + 32 };
+
+void user_store_init(struct user_store *s, const uint8_t mock_key[32]) {
+    map_init(&s->users);
+    memcpy(s->mock_key, mock_key, sizeof(s->mock_key));
+}
+
+static void secret_free(struct user_secret *secret) {
+    if (secret->password) secret_wipe(secret->password, strlen(secret->password));
+    mem_free(secret->password);
+    secret_wipe(secret, sizeof(*secret));
+    mem_free(secret);
+}
+
+void user_store_release(struct user_store *s) {
+    struct bytes name;
+    void *value;
+    size_t at = 0;
+    while (map_next(&s->users, &at, &name, &value)) secret_free(value);
+    map_release(&s->users);
+    secret_wipe(s->mock_key, sizeof(s->mock_key));
+}
+
+/* ---- the file ---- */
+
+static bool is_blank(uint8_t c) {
+    return c == ' ' || c == '\t' || c == '\r';
+}
+
+static void skip_blanks(struct bytes *rest) {
+    while (rest->len > 0 && is_blank(rest->ptr[0])) *rest = bytes_of(rest->ptr + 1, rest->len - 1);
+}
+
+static bool is_comment(struct bytes rest) {
+    return rest.len > 0 && (rest.ptr[0] == ';' || rest.ptr[0] == '#');
+}
+
+/*
+ *   quoted = '"' *(any byte but '"' and NUL | '""') '"'
+ *
+ * `out` gets the text with a NUL behind it; `what` names it in errors.
+ */
+static bool take_quoted(struct bytes *rest, char *out, size_t max, const char *what, struct err *err) {
+    if (rest->len == 0 || rest->ptr[0] != '"') return err_set(err, ERR_CONFIG, "the %s must be in double quotes", what);
+    size_t len = 0;
+    for (size_t i = 1; i < rest->len; i++) {
+        uint8_t c = rest->ptr[i];
+        if (c == '"' && !(i + 1 < rest->len && rest->ptr[i + 1] == '"')) {
+            out[len] = '\0';
+            *rest = bytes_of(rest->ptr + i + 1, rest->len - i - 1);
+            if (len == 0) return err_set(err, ERR_CONFIG, "the %s is empty", what);
+            return true;
+        }
+        if (c == '"') i++; /* a doubled quote is one quote */
+        if (c == '\0') return err_set(err, ERR_CONFIG, "the %s holds a NUL byte", what);
+        if (len == max) return err_set(err, ERR_CONFIG, "the %s is longer than %zu bytes", what, max);
+        out[len++] = (char)c;
+    }
+    return err_set(err, ERR_CONFIG, "the %s has no closing quote on its line", what);
+}
+
+static bool is_md5_secret(struct bytes secret) {
+    if (secret.len != MD5_SECRET_LEN || !bytes_starts_with(secret, "md5")) return false;
+    for (size_t i = 3; i < secret.len; i++) {
+        uint8_t c = secret.ptr[i];
+        if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'))) return false;
+    }
+    return true;
+}
+
+/* Sorts out which kind of secret it is. */
+static bool fill_secret(struct user_secret *out, struct bytes text, struct err *err) {
+    if (is_md5_secret(text)) {
+        err_set(err, ERR_CONFIG, "md5 secrets are not supported");
+        err_hint(err, "Store the password, or the user's SCRAM verifier from pg_authid.");
+        return false;
+    }
+    if (bytes_starts_with(text, SCRAM_MECHANISM "$")) {
+        if (!scram_verifier_parse(text, &out->verifier)) {
+            err_set(err, ERR_CONFIG, "the SCRAM verifier is not valid");
+            err_hint(err, "The form is SCRAM-SHA-256$ITERATIONS:SALT$STOREDKEY:SERVERKEY, with at most %d iterations.",
+                     SCRAM_ITERATIONS_MAX);
+            return false;
+        }
+        out->has_verifier = true;
+        return true;
+    }
+    out->password = mem_strdup((const char *)text.ptr, text.len);
+    return out->password || err_set(err, ERR_OUT_OF_MEMORY, "out of memory while reading users");
+}
+
+static bool add_user(struct user_store *s, const char *name, const char *secret, struct err *err) {
+    if (map_get(&s->users, bytes_str(name)))
+        return err_set(err, ERR_CONFIG, "user \"%s\" is listed twice", name);
+    struct user_secret *entry = mem_alloc(sizeof(*entry));
+    if (!entry) return err_set(err, ERR_OUT_OF_MEMORY, "out of memory while reading users");
+    if (!fill_secret(entry, bytes_str(secret), err)) {
+        secret_free(entry);
+        return false;
+    }
+    if (!map_put(&s->users, bytes_str(name), entry)) {
+        secret_free(entry);
+        return err_set(err, ERR_OUT_OF_MEMORY, "out of memory while reading users");
+    }
+    return true;
+}
+
+/*   line = [ quoted-name 1*blank quoted-secret ] [ comment ] */
+static bool parse_line(struct user_store *s, struct bytes rest, struct err *err) {
+    char name[USER_NAME_MAX + 1], secret[USER_PASSWORD_MAX + 1];
+    skip_blanks(&rest);
+    if (rest.len == 0 || is_comment(rest)) return true;
+    if (!take_quoted(&rest, name, USER_NAME_MAX, "user name", err)) return false;
+    if (rest.len == 0 || !is_blank(rest.ptr[0]))
+        return err_set(err, ERR_CONFIG, "a user name must be followed by a space and a secret");
+    skip_blanks(&rest);
+    bool is_good = take_quoted(&rest, secret, USER_PASSWORD_MAX, "secret", err);
+    skip_blanks(&rest);
+    if (is_good && rest.len > 0 && !is_comment(rest))
+        is_good = err_set(err, ERR_CONFIG, "only a comment may follow the secret");
+    is_good = is_good && add_user(s, name, secret, err);
+    secret_wipe(secret, sizeof(secret));
+    return is_good;
+}
+
+bool user_store_parse(struct user_store *s, struct bytes text, int *line, struct err *err) {
+    *line = 1;
+    if (text.len > USER_FILE_MAX)
+        return err_set(err, ERR_CONFIG, "the user file is larger than %d bytes", USER_FILE_MAX);
+    while (text.len > 0) {
+        const uint8_t *end = memchr(text.ptr, '\n', text.len);
+        size_t len = end ? (size_t)(end - text.ptr) : text.len;
+        if (!parse_line(s, bytes_of(text.ptr, len), err)) return false;
+        if (!end) break;
+        text = bytes_of(end + 1, text.len - len - 1);
+        (*line)++;
+    }
+    return true;
+}
+
+/* ---- logins ---- */
+
+struct user_secret *user_store_find(const struct user_store *s, struct bytes name) {
+    return map_get(&s->users, name);
+}
+
+/* HMAC(mock_key, label NUL name). Names come from peers and are bounded by their message, not by us. */
+static bool keyed(const struct user_store *s, const char *label, struct bytes name, uint8_t out[SCRAM_KEY_LEN]) {
+    uint8_t data[16 + USER_NAME_MAX + 1];
+    struct writer w;
+    writer_init_fixed(&w, data, sizeof(data));
+    writer_cstr(&w, bytes_str(label));
+    /* No real user has a longer name; what is cut off only makes two unknown names share a salt. */
+    writer_put(&w, bytes_of(name.ptr, name.len < USER_NAME_MAX ? name.len : USER_NAME_MAX));
+    INVARIANT(!w.failed);
+    return digest_hmac(bytes_of(s->mock_key, sizeof(s->mock_key)), writer_bytes(&w), out);
+}
+
+/*
+ * Also run for known users, whose derived verifiers take their salt from it: a
+ * salt then looks the same whether the user exists or not. Nobody knows a key
+ * that hashes to the mock stored key.
+ */
+static bool make_mock(const struct user_store *s, struct bytes name, struct scram_verifier *out) {
+    uint8_t salt[SCRAM_KEY_LEN];
+    *out = (struct scram_verifier){.iterations = SCRAM_ITERATIONS_DEFAULT, .salt_len = SCRAM_SALT_DEFAULT};
+    if (!keyed(s, "salt", name, salt) || !keyed(s, "stored key", name, out->stored_key) ||
+        !keyed(s, "server key", name, out->server_key))
+        return false;
+    memcpy(out->salt, salt, SCRAM_SALT_DEFAULT);
+    return true;
+}
+
+bool user_store_verifier(struct user_store *s, struct bytes name, struct user_secret *secret,
+                         struct scram_verifier *out, bool *is_mock) {
+    struct scram_verifier mock;
+    if (!make_mock(s, name, &mock)) return false;
+    if (secret && !secret->has_verifier) {
+        if (!secret->password || !scram_verifier_derive(secret->password, mock.salt, mock.salt_len, mock.iterations,
+                                                        &secret->verifier))
+            return false;
+        secret->has_verifier = true;
+    }
+    *is_mock = secret == NULL;
+    *out = secret ? secret->verifier : mock;
+    return true;
+}
+
+static bool has_same_password(const struct user_secret *a, const struct user_secret *b) {
+    size_t len = strlen(a->password);
+    return b && b->password && b->has_verifier && strlen(b->password) == len && secret_equal(a->password, b->password, len);
+}
+
+void user_store_warm(struct user_store *s, const struct user_store *old) {
+    size_t at = 0;
+    struct bytes name;
+    void *value;
+    while (map_next(&s->users, &at, &name, &value)) {
+        struct user_secret *secret = value;
+        if (secret->has_verifier || !secret->password) continue;
+        struct user_secret *before = old ? user_store_find(old, name) : NULL;
+        struct scram_verifier scratch;
+        bool is_mock;
+        if (has_same_password(secret, before)) {
+            secret->verifier = before->verifier;
+            secret->has_verifier = true;
+        } else if (user_store_verifier(s, name, secret, &scratch, &is_mock)) {
+            secret_wipe(&scratch, sizeof scratch);
+        }
+    }
+}

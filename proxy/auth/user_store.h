@@ -1,0 +1,68 @@
+/*
+ * user_store.h - who may log in, and with which secret.
+ *
+ * Read from a user list in PgBouncer's format, one user a line:
+ *
+ *     "name" "secret"      ; comment
+ *
+ * where a doubled quote stands for one quote, and the secret is a plain password
+ * or a SCRAM verifier "SCRAM-SHA-256$ITERATIONS:SALT$STOREDKEY:SERVERKEY"
+ * (base64). md5 secrets ("md5" + 32 hex digits) are refused with an error: the
+ * method is not offered. Lines that are empty or begin with ; or # are skipped.
+ *
+ * For a plain password the SCRAM keys are derived once (user_store_warm) and kept: no
+ * login runs PBKDF2.
+ *
+ * Secrets never leave through logs, errors or SHOW; they are wiped on release.
+ */
+#ifndef GILMOK_PROXY_AUTH_USER_STORE_H
+#define GILMOK_PROXY_AUTH_USER_STORE_H
+
+#include "base/err.h"
+#include "base/map.h"
+#include "proxy/auth/scram.h"
+
+struct user_secret {
+    char *password;            /* plain, NUL-terminated, owned; NULL when only a verifier is stored */
+    struct scram_verifier verifier;
+    bool has_verifier; /* given in the file, or derived from the password already */
+};
+
+struct user_store {
+    struct map users; /* name -> struct user_secret, owned */
+    uint8_t mock_key[32]; /* random per process: makes the salt of unknown users stable and unguessable */
+};
+
+enum { USER_NAME_MAX = 63, USER_PASSWORD_MAX = 2048, USER_FILE_MAX = 16 << 20 };
+
+/* Empty store; `mock_key` is 32 random bytes. */
+void user_store_init(struct user_store *s, const uint8_t mock_key[32]);
+void user_store_release(struct user_store *s); /* wipes */
+
+/*
+ * Parses the text of a user file. On failure *line (1-based) is where, and the
+ * store may hold some users (release it). Duplicate names are an error.
+ */
+MUST_USE bool user_store_parse(struct user_store *s, struct bytes text, int *line, struct err *err);
+
+/*
+ * Derives the keys of every plain password now, so that no login waits for PBKDF2 and
+ * first logins take no longer than those of unknown users. Users whose password is the
+ * same in `old` (may be NULL) keep their keys.
+ */
+void user_store_warm(struct user_store *s, const struct user_store *old);
+
+/* NULL when unknown. Borrowed until the store is released. */
+struct user_secret *user_store_find(const struct user_store *s, struct bytes name);
+
+/*
+ * The verifier to run a SCRAM login against. For an unknown user: a mock one with
+ * the same iteration count, a salt that depends only on the name and mock_key, and
+ * keys that no password fits (*is_mock = true), so that unknown user and wrong
+ * password look the same on the wire and in time. `secret` may be NULL (unknown).
+ * False only when the crypto library fails.
+ */
+MUST_USE bool user_store_verifier(struct user_store *s, struct bytes name, struct user_secret *secret,
+                                  struct scram_verifier *out, bool *is_mock);
+
+#endif

@@ -1,0 +1,158 @@
+/*
+ * config.h - the configuration as the rest of gilmok sees it: checked, immutable.
+ *
+ * config_load() reads the file (and what it includes), checks everything, and
+ * either gives a whole configuration or a list of findings, each with file, line
+ * and what to write instead. A configuration is never half valid. All strings
+ * live in its arena until config_free().
+ *
+ * Every key is one row of the table in config_keys.c: name, type, default, what
+ * it means. docs/configuration.md is checked against that table by tests/style.
+ *
+ * Durations are held in milliseconds (0 = no limit, where the key allows it),
+ * sizes in bytes.
+ */
+#ifndef GILMOK_PROXY_CONFIG_H
+#define GILMOK_PROXY_CONFIG_H
+
+#include "base/arena.h"
+#include "base/list.h"
+#include "base/log.h"
+#include "proxy/auth/user_store.h"
+
+enum pool_mode { POOL_SESSION, POOL_TRANSACTION };
+const char *pool_mode_name(enum pool_mode mode);
+
+enum proto_kind { PROTO_POSTGRESQL };
+
+/* One address to listen on: `host:port`, `[v6]:port`, or `unix:/path/of/socket`. */
+struct config_listen {
+    struct list node; /* in config.listens */
+    const char *host; /* NULL for a unix socket */
+    uint16_t port;
+    const char *unix_path; /* NULL for TCP */
+};
+
+/* [node CLUSTER/NAME]: one server. */
+struct config_node {
+    struct list node; /* in config_cluster.nodes */
+    const char *name;
+    const char *host; /* IP address, host name, or a directory "/..." that holds the server's unix socket */
+    uint16_t port;
+    int line;
+    const char *file;
+};
+
+/* [cluster NAME]: the servers of one replication group. */
+struct config_cluster {
+    struct list node; /* in config.clusters */
+    const char *name;
+    enum proto_kind protocol;
+    struct list nodes; /* struct config_node; this release serves exactly one */
+    uint32_t connect_timeout_ms;
+    uint32_t login_retry_ms; /* wait after a failed connect before the next try */
+    int line;
+    const char *file;
+};
+
+/* [database NAME]: what clients connect to. NAME `*` stands for every name that has no section. */
+struct config_database {
+    struct list node; /* in config.databases */
+    const char *name;
+    bool is_wildcard;
+    const struct config_cluster *cluster;
+    const char *server_database; /* NULL: the client's database name */
+    const char *server_user;     /* NULL: the client's name */
+    const char *server_password; /* NULL: the user's plain password from the user file. Secret. */
+    enum pool_mode pool_mode;
+    uint32_t pool_size;    /* server connections of one (database, user) pair */
+    uint32_t max_variants; /* sets of startup parameters of one pair */
+    uint32_t queue_timeout_ms;
+    uint32_t query_timeout_ms;
+    uint32_t transaction_timeout_ms;
+    uint32_t idle_transaction_timeout_ms;
+    uint32_t server_idle_timeout_ms;
+    uint32_t server_lifetime_ms;
+    uint32_t server_check_delay_ms; /* a connection idle for longer is checked before use */
+    int line;
+    const char *file;
+};
+
+/* [user NAME]: what differs for one user. 0 or -1 where the database's value holds. */
+struct config_user {
+    struct list node; /* in config.users */
+    const char *name;
+    uint32_t pool_size;  /* 0: the database's */
+    int pool_mode;       /* -1: the database's */
+    uint32_t max_client_conn; /* 0: no limit of its own */
+    int line;
+    const char *file;
+};
+
+struct config {
+    struct arena arena;
+    const char *path;
+
+    /* [gilmok] */
+    struct list listens;   /* struct config_listen */
+    const char *run_as;    /* `user =`; NULL: stay who we are */
+    const char *pid_file;  /* NULL: none */
+    const char *user_file; /* PgBouncer-format user list; NULL: none */
+    enum log_level log_level;
+    enum log_format log_format;
+    const char *log_file; /* NULL: standard error */
+    const char *admin_users; /* comma-separated names that may use every console verb; "" = nobody */
+    const char *stats_users; /* comma-separated names that may use SHOW */
+    uint32_t max_client_conn;
+    uint32_t max_login_conn; /* connections that have not logged in yet */
+    uint32_t login_timeout_ms;
+    uint32_t client_idle_timeout_ms;
+    uint32_t drain_timeout_ms; /* SIGTERM waits this long for transactions to end */
+    uint32_t tcp_keepalive_idle_s;
+    uint32_t tcp_keepalive_interval_s;
+    uint32_t tcp_keepalive_count;
+    uint32_t tcp_user_timeout_ms;
+    bool allow_trust; /* `client_auth = trust`: loopback and unix sockets only */
+
+    struct list clusters;  /* struct config_cluster */
+    struct list databases; /* struct config_database */
+    struct list users;     /* struct config_user */
+    struct user_store user_store; /* loaded from user_file */
+};
+
+/* One thing wrong, or worth knowing, in the file. */
+struct config_finding {
+    struct list node;
+    bool is_error; /* else a warning */
+    char file[256];
+    int line;          /* 0: the file as a whole */
+    char message[400]; /* what is wrong */
+    char advice[400];  /* what to write instead */
+};
+
+struct config_findings {
+    struct list all; /* struct config_finding, in file order; owned */
+    int errors;
+    int warnings;
+};
+
+void config_findings_init(struct config_findings *f);
+void config_findings_release(struct config_findings *f);
+
+/*
+ * NULL when there is at least one error; the findings then say why. Reads files
+ * only: no server is contacted. Fails on: unreadable or unsafe files (a user file
+ * or password file that others can read), unknown sections or keys (with the
+ * nearest known name), repeated keys, bad values, references to missing clusters,
+ * and users that could log in to gilmok but not to their server.
+ */
+struct config *config_load(const char *path, struct config_findings *findings);
+void config_free(struct config *c);
+
+/* The section of that name, else the wildcard's, else NULL. */
+const struct config_database *config_find_database(const struct config *c, struct bytes name);
+const struct config_user *config_find_user(const struct config *c, struct bytes name);
+/* True when `name` is one of the comma-separated names in `list`. */
+bool config_name_in_list(const char *list, struct bytes name);
+
+#endif

@@ -1,0 +1,316 @@
+/*
+ * config_check.c - owns the checks between keys; every check runs, whatever the others found.
+ *
+ * By now each value by itself is right. A draft's section tells the line that a
+ * finding belongs to.
+ */
+#include "proxy/config_check.h"
+
+#include <errno.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+
+#include "proxy/auth/secret.h"
+#include "proxy/config_findings.h"
+#include "proxy/config_secret.h"
+#include "proxy/config_value.h"
+
+struct place {
+    const char *file;
+    int line;
+};
+
+/* The key's line, else the section's, else the file as a whole. */
+static struct place place_of(const struct config *c, const struct config_section *s, const char *key) {
+    const struct config_entry *e = config_section_entry(s, key);
+    if (e) return (struct place){e->file, e->line};
+    return s ? (struct place){s->file, s->line} : (struct place){c->path, 0};
+}
+
+static struct config_draft_database *database_at(struct list *n) {
+    return (struct config_draft_database *)CONTAINER_OF(n, struct config_database, node);
+}
+
+static struct config_secret_place secret_place(const struct config *c, const struct config_section *s,
+                                               const char *key) {
+    struct place at = place_of(c, s, key);
+    return (struct config_secret_place){.key = key, .file = at.file, .line = at.line, .run_as = c->run_as};
+}
+
+/* ---- [gilmok] ---- */
+
+static void check_run_as(struct config_draft_gilmok *g, struct config_findings *f) {
+    const char *name = g->config.run_as;
+    if (!name || getpwnam(name)) return;
+    struct place at = place_of(&g->config, g->section, "user");
+    config_error(f, at.file, at.line, "there is no system user `%s`", name);
+    config_advice(f, "Run: useradd --system %s", name);
+}
+
+static void check_listens(struct config_draft_gilmok *g, struct config_findings *f) {
+    struct place at = place_of(&g->config, g->section, "listen");
+    if (list_is_empty(&g->config.listens)) {
+        config_error(f, at.file, at.line, "there is no address to listen on");
+        config_advice(f, "Write at least one, such as listen = 127.0.0.1:6432");
+    }
+    g->config.allow_trust = g->client_auth == CLIENT_AUTH_TRUST;
+    if (!g->config.allow_trust) return;
+    at = place_of(&g->config, g->section, "client_auth");
+    LIST_EACH(n, &g->config.listens) {
+        const struct config_listen *l = CONTAINER_OF(n, struct config_listen, node);
+        if (config_listen_is_local(l)) continue;
+        char text[160];
+        config_value_listen_text(l, text, sizeof(text));
+        config_error(f, at.file, at.line, "client_auth = trust lets everybody in who can reach %s", text);
+        config_advice(f, "Use client_auth = scram-sha-256, or listen on 127.0.0.1, [::1] or unix: only");
+    }
+}
+
+static void parse_users(struct config_draft_gilmok *g, const char *path, struct bytes text,
+                        struct config_findings *f) {
+    int line = 0;
+    struct err err = {.message = ""};
+    if (user_store_parse(&g->config.user_store, text, &line, &err)) return;
+    config_error(f, path, line, "%s", err.message);
+    if (err.hint[0]) config_advice(f, "%s", err.hint);
+    else config_advice(f, "Write one user a line: \"name\" \"secret\"");
+}
+
+static void read_users(struct config_draft_gilmok *g, struct config_findings *f) {
+    struct config *c = &g->config;
+    struct config_secret_place at = secret_place(c, g->section, "user_file");
+    if (!c->user_file) {
+        if (g->client_auth == CLIENT_AUTH_TRUST) return;
+        if (!config_section_entry(g->section, "client_auth")) at.line = g->section ? g->section->line : 0;
+        config_error(f, at.file, at.line, "nobody could log in: client_auth is scram-sha-256 and there is no user_file");
+        config_advice(f, "Write user_file = users.txt, with one \"name\" \"secret\" a line");
+        return;
+    }
+    bool is_credential = c->user_file[0] == '$';
+    c->user_file = config_secret_path(&at, c->user_file, &c->arena, f);
+    if (!c->user_file) return;
+    struct writer text;
+    writer_init(&text, USER_FILE_MAX);
+    if (config_secret_read(&at, c->user_file, is_credential, &text, f)) {
+        parse_users(g, c->user_file, writer_bytes(&text), f);
+    }
+    if (text.data) secret_wipe(text.data, text.len);
+    writer_release(&text);
+}
+
+static void check_names(struct config_draft_gilmok *g, const char *key, const char *names, struct config_findings *f) {
+    struct config *c = &g->config;
+    struct place at = place_of(c, g->section, key);
+    if (!c->user_file) return;
+    while (names && *names) {
+        size_t len = strcspn(names, ",");
+        size_t from = strspn(names, " \t");
+        size_t to = len;
+        while (to > from && (names[to - 1] == ' ' || names[to - 1] == '\t')) to--;
+        if (to > from && !user_store_find(&c->user_store, bytes_of(names + from, to - from))) {
+            config_warning(f, at.file, at.line, "`%s` names %.*s, who is not in the user file", key, (int)(to - from),
+                           names + from);
+            config_advice(f, "Add the user to %s, or remove the name", c->user_file);
+        }
+        names += len + (names[len] == ',');
+    }
+}
+
+/* ---- clusters and nodes ---- */
+
+static void check_clusters(struct config *c, struct config_findings *f) {
+    LIST_EACH(n, &c->clusters) {
+        const struct config_cluster *cluster = CONTAINER_OF(n, struct config_cluster, node);
+        if (list_is_empty(&cluster->nodes)) {
+            config_error(f, cluster->file, cluster->line, "the cluster `%s` has no node", cluster->name);
+            config_advice(f, "Add a section [node %s/main] with the server's host and port", cluster->name);
+            continue;
+        }
+        const struct list *first = list_first(&cluster->nodes);
+        LIST_EACH(m, &cluster->nodes) {
+            const struct config_node *node = CONTAINER_OF(m, struct config_node, node);
+            if (m == first) continue;
+            config_error(f, node->file, node->line, "the cluster `%s` has more than one node; this release serves one "
+                                                    "node per cluster", cluster->name);
+            config_advice(f, "Remove the section [node %s/%s] that begins in line %d", cluster->name, node->name,
+                          node->line);
+        }
+    }
+}
+
+static struct config_cluster *find_cluster(const struct config *c, const char *name) {
+    LIST_EACH(n, &c->clusters) {
+        struct config_cluster *cluster = CONTAINER_OF(n, struct config_cluster, node);
+        if (strcmp(cluster->name, name) == 0) return cluster;
+    }
+    return NULL;
+}
+
+static void resolve_cluster(struct config *c, struct config_draft_database *d, struct config_findings *f) {
+    struct place at = place_of(c, d->section, "cluster");
+    const struct list *first = list_first(&c->clusters);
+    if (d->cluster) {
+        d->database.cluster = find_cluster(c, d->cluster);
+        if (d->database.cluster) return;
+        config_error(f, at.file, at.line, "there is no cluster `%s`", d->cluster);
+        config_advice(f, "Add a section [cluster %s], or name one that exists", d->cluster);
+    } else if (!first || first->next != &c->clusters) {
+        config_error(f, at.file, at.line, "`cluster` is missing for the database `%s`, and there is %s",
+                     d->database.name, first ? "more than one to choose from" : "no [cluster NAME] at all");
+        config_advice(f, first ? "Write cluster = NAME in this section"
+                               : "Add the sections [cluster main] and [node main/a]");
+    } else {
+        d->database.cluster = CONTAINER_OF(first, struct config_cluster, node);
+    }
+}
+
+/* ---- databases ---- */
+
+static void read_password(struct config *c, struct config_draft_database *d, struct config_findings *f) {
+    struct config_secret_place at = secret_place(c, d->section, "server_password_file");
+    const char *path = config_secret_path(&at, d->server_password_file, &c->arena, f);
+    if (!path) return;
+    struct writer text;
+    writer_init(&text, CONFIG_PASSWORD_FILE_MAX);
+    if (config_secret_read(&at, path, d->server_password_file[0] == '$', &text, f)) {
+        struct bytes line = writer_bytes(&text);
+        const uint8_t *end = line.len ? memchr(line.ptr, '\n', line.len) : NULL;
+        if (end) line.len = (size_t)(end - line.ptr);
+        if (line.len && line.ptr[line.len - 1] == '\r') line.len--;
+        if (line.len == 0 || line.len > USER_PASSWORD_MAX || memchr(line.ptr, 0, line.len)) {
+            config_error(f, at.file, at.line, "`server_password_file`: the first line of %s is not a password", path);
+            config_advice(f, "It must hold 1 to %d bytes and no NUL", (int)USER_PASSWORD_MAX);
+        } else {
+            d->database.server_password = arena_strdup(&c->arena, line);
+        }
+    }
+    if (text.data) secret_wipe(text.data, text.len);
+    writer_release(&text);
+}
+
+static void check_password(struct config *c, struct config_draft_database *d, struct config_findings *f) {
+    struct config_database *db = &d->database;
+    bool has_password = db->server_password || d->server_password_file;
+    if (db->server_password && d->server_password_file) {
+        struct place at = place_of(c, d->section, "server_password_file");
+        config_error(f, at.file, at.line, "the database `%s` has both server_password and server_password_file",
+                     db->name);
+        config_advice(f, "Remove server_password");
+    } else if (d->server_password_file) {
+        read_password(c, d, f);
+    }
+    if (db->server_user && !has_password) {
+        struct place at = place_of(c, d->section, "server_user");
+        config_error(f, at.file, at.line, "the database `%s` has a server_user but no password for it", db->name);
+        config_advice(f, "Add server_password_file = PATH");
+    }
+    if (!db->server_user && has_password) {
+        struct place at = place_of(c, d->section, db->server_password ? "server_password" : "server_password_file");
+        config_error(f, at.file, at.line, "the database `%s` has a server password but no server_user", db->name);
+        config_advice(f, "Add server_user = NAME, or remove the password");
+    }
+}
+
+/* A password in the configuration itself is as secret as one in a file, but the operator chose it: a warning. */
+static void warn_open_password(const struct config *c, struct config_draft_database *d, struct config_findings *f) {
+    const struct config_entry *e = config_section_entry(d->section, "server_password");
+    struct stat st;
+    if (!e || stat(e->file, &st) != 0 || !(st.st_mode & S_IRWXO)) return;
+    struct place at = place_of(c, d->section, "server_password");
+    config_warning(f, at.file, at.line, "server_password stands in a file that everybody can read");
+    config_advice(f, "Use server_password_file, or run: chmod o-rwx %s", e->file);
+}
+
+static void check_databases(struct config *c, struct config_findings *f) {
+    LIST_EACH(n, &c->databases) {
+        struct config_draft_database *d = database_at(n);
+        if (strcmp(d->database.name, "gilmok") == 0) {
+            config_error(f, d->database.file, d->database.line, "the name `gilmok` is reserved for the console");
+            config_advice(f, "Choose another name; server_database = gilmok gives the name on the server");
+        }
+        resolve_cluster(c, d, f);
+        check_password(c, d, f);
+        warn_open_password(c, d, f);
+    }
+    if (list_is_empty(&c->databases) && f->errors == 0) {
+        config_warning(f, c->path, 0, "there is no [database NAME]: only the console can be used");
+        config_advice(f, "Add [database *] to pass every database on");
+    }
+}
+
+/* ---- users ---- */
+
+static int compare_names(const void *a, const void *b) {
+    const struct bytes *x = a, *y = b;
+    int order = memcmp(x->ptr, y->ptr, x->len < y->len ? x->len : y->len);
+    return order ? order : (x->len > y->len) - (x->len < y->len);
+}
+
+/* Names that have a verifier only, sorted; NULL when there are none. */
+static struct bytes *verifier_only(struct config *c, size_t *count) {
+    *count = 0;
+    if (c->user_store.users.count == 0) return NULL;
+    struct bytes *names = arena_alloc(&c->arena, c->user_store.users.count * sizeof(*names));
+    size_t at = 0;
+    struct bytes name;
+    void *value;
+    while (names && map_next(&c->user_store.users, &at, &name, &value)) {
+        const struct user_secret *secret = value;
+        if (!secret->password) names[(*count)++] = name;
+    }
+    if (*count > 1) qsort(names, *count, sizeof(*names), compare_names);
+    return names;
+}
+
+/* A verifier proves a client's password to us; it cannot prove ours to a server. */
+static void check_verifiers(struct config *c, struct config_findings *f) {
+    size_t count;
+    size_t shown = 0, hidden = 0;
+    const struct bytes *names = verifier_only(c, &count);
+    struct config_database *last = NULL;
+    LIST_EACH(n, &c->databases) {
+        struct config_database *db = CONTAINER_OF(n, struct config_database, node);
+        for (size_t i = 0; i < count && !db->server_user; i++) {
+            last = db;
+            if (shown == CONFIG_SCRAM_USERS_SHOWN) {
+                hidden++;
+                continue;
+            }
+            shown++;
+            config_error(f, db->file, db->line, "the user %.*s could log in to gilmok but not to the server of the "
+                         "database `%s`: the user file holds a SCRAM verifier only", (int)names[i].len,
+                         (const char *)names[i].ptr, db->name);
+            config_advice(f, "Give the plain password in %s, or server_user and server_password_file here",
+                          c->user_file);
+        }
+    }
+    if (hidden == 0) return;
+    config_error(f, last->file, last->line, "the same holds for %zu more pairs of user and database", hidden);
+    config_advice(f, "See the findings above");
+}
+
+static void check_user_sections(struct config *c, struct config_findings *f) {
+    LIST_EACH(n, &c->users) {
+        const struct config_user *u = CONTAINER_OF(n, struct config_user, node);
+        if (!c->user_file || user_store_find(&c->user_store, bytes_str(u->name))) continue;
+        config_warning(f, u->file, u->line, "the user `%s` is not in the user file and cannot log in", u->name);
+        config_advice(f, "Add the user to %s, or remove this section", c->user_file);
+    }
+}
+
+void config_check(struct config_draft_gilmok *g, struct config_findings *findings) {
+    struct config *c = &g->config;
+    check_run_as(g, findings);
+    check_listens(g, findings);
+    check_clusters(c, findings);
+    check_databases(c, findings);
+    int errors = findings->errors;
+    read_users(g, findings);
+    if (findings->errors > errors) return; /* who is in the file is not known */
+    check_names(g, "admin_users", c->admin_users, findings);
+    check_names(g, "stats_users", c->stats_users, findings);
+    check_user_sections(c, findings);
+    check_verifiers(c, findings);
+}

@@ -1,0 +1,329 @@
+/*
+ * config_keys.c - owns the table of keys; knows no files and no checks between keys.
+ */
+#include "proxy/config_keys.h"
+
+#include <ctype.h>
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "proxy/config_value.h"
+
+static const char *const level_words[] = {"debug", "info", "warn", "error", NULL};
+static const char *const format_words[] = {"text", "json", NULL};
+static const char *const auth_words[] = {"scram-sha-256", "trust", NULL};
+static const char *const protocol_words[] = {"postgresql", NULL};
+static const char *const pool_mode_words[] = {"session", "transaction", NULL};
+
+/* The words stand in the order of the enums, which are stored as ints. */
+static_assert(LOG_DEBUG == 0 && LOG_ERROR == 3 && LOG_TEXT == 0 && LOG_JSON == 1, "order of words");
+static_assert(POOL_SESSION == 0 && POOL_TRANSACTION == 1 && PROTO_POSTGRESQL == 0, "order of words");
+static_assert(sizeof(enum pool_mode) == sizeof(int) && sizeof(enum log_level) == sizeof(int) &&
+              sizeof(enum log_format) == sizeof(int) && sizeof(enum proto_kind) == sizeof(int), "enums are ints");
+
+#define GILMOK(member) offsetof(struct config_draft_gilmok, member)
+#define CLUSTER(member) offsetof(struct config_draft_cluster, member)
+#define NODE(member) offsetof(struct config_draft_node, member)
+#define DATABASE(member) offsetof(struct config_draft_database, member)
+#define USER(member) offsetof(struct config_draft_user, member)
+#define RELOAD CHANGE_BY_RELOAD
+#define RESTART CHANGE_BY_RESTART
+#define DAY UINT64_C(86400000)
+#define LONGEST (30 * DAY)
+#define LONGEST_S (UINT64_C(32767) * 1000) /* Linux's limit for keepalive times */
+
+/* tests/style/config_docs.py reads these rows: one line each. */
+/* clang-format off */
+const struct config_key config_keys[] = {
+    {CONFIG_GILMOK, "listen", KEY_LISTENS, "127.0.0.1:6432", 0, 0, NULL, GILMOK(config.listens), RESTART, "addresses that clients connect to"},
+    {CONFIG_GILMOK, "client_auth", KEY_WORD, "scram-sha-256", 0, 0, auth_words, GILMOK(client_auth), RELOAD, "how clients prove who they are"},
+    {CONFIG_GILMOK, "user_file", KEY_PATH, "", 0, 0, NULL, GILMOK(config.user_file), RELOAD, "the list of users and their secrets"},
+    {CONFIG_GILMOK, "admin_users", KEY_NAMES, "", 0, 0, NULL, GILMOK(config.admin_users), RELOAD, "users that may use every console command"},
+    {CONFIG_GILMOK, "stats_users", KEY_NAMES, "", 0, 0, NULL, GILMOK(config.stats_users), RELOAD, "users that may use SHOW in the console"},
+    {CONFIG_GILMOK, "max_client_conn", KEY_NUMBER, "1000", 1, 1000000, NULL, GILMOK(config.max_client_conn), RELOAD, "client connections at the same time"},
+    {CONFIG_GILMOK, "max_login_conn", KEY_NUMBER, "200", 1, 1000000, NULL, GILMOK(config.max_login_conn), RELOAD, "connections that have not logged in yet"},
+    {CONFIG_GILMOK, "login_timeout", KEY_DURATION, "15s", 1, LONGEST, NULL, GILMOK(config.login_timeout_ms), RELOAD, "time a client has to log in"},
+    {CONFIG_GILMOK, "client_idle_timeout", KEY_DURATION, "0", 0, LONGEST, NULL, GILMOK(config.client_idle_timeout_ms), RELOAD, "a client that is silent for longer is disconnected"},
+    {CONFIG_GILMOK, "drain_timeout", KEY_DURATION, "1min", 1, LONGEST, NULL, GILMOK(config.drain_timeout_ms), RELOAD, "time that running transactions get at shutdown"},
+    {CONFIG_GILMOK, "tcp_keepalive_idle", KEY_SECONDS, "1min", 1000, LONGEST_S, NULL, GILMOK(config.tcp_keepalive_idle_s), RELOAD, "silence before the first TCP keepalive probe"},
+    {CONFIG_GILMOK, "tcp_keepalive_interval", KEY_SECONDS, "10s", 1000, LONGEST_S, NULL, GILMOK(config.tcp_keepalive_interval_s), RELOAD, "time between TCP keepalive probes"},
+    {CONFIG_GILMOK, "tcp_keepalive_count", KEY_NUMBER, "3", 1, 127, NULL, GILMOK(config.tcp_keepalive_count), RELOAD, "unanswered probes before the peer counts as gone"},
+    {CONFIG_GILMOK, "tcp_user_timeout", KEY_DURATION, "0", 0, LONGEST, NULL, GILMOK(config.tcp_user_timeout_ms), RELOAD, "time that sent data may stay unacknowledged"},
+    {CONFIG_GILMOK, "log_level", KEY_WORD, "info", 0, 0, level_words, GILMOK(config.log_level), RELOAD, "the least important lines that are logged"},
+    {CONFIG_GILMOK, "log_format", KEY_WORD, "text", 0, 0, format_words, GILMOK(config.log_format), RELOAD, "lines for people or for programs"},
+    {CONFIG_GILMOK, "log_file", KEY_PATH, "", 0, 0, NULL, GILMOK(config.log_file), RELOAD, "where to log instead of standard error"},
+    {CONFIG_GILMOK, "pid_file", KEY_PATH, "", 0, 0, NULL, GILMOK(config.pid_file), RESTART, "where to write the process id"},
+    {CONFIG_GILMOK, "user", KEY_TEXT, "", 0, 0, NULL, GILMOK(config.run_as), RESTART, "the system user to run as when started by root"},
+
+    {CONFIG_CLUSTER, "protocol", KEY_WORD, "postgresql", 0, 0, protocol_words, CLUSTER(cluster.protocol), RELOAD, "what the servers speak"},
+    {CONFIG_CLUSTER, "connect_timeout", KEY_DURATION, "5s", 1, LONGEST, NULL, CLUSTER(cluster.connect_timeout_ms), RELOAD, "time to connect and log in to a server"},
+    {CONFIG_CLUSTER, "login_retry", KEY_DURATION, "1s", 0, LONGEST, NULL, CLUSTER(cluster.login_retry_ms), RELOAD, "wait after a failed connect before the next try"},
+
+    {CONFIG_NODE, "host", KEY_TEXT, "127.0.0.1", 0, 0, NULL, NODE(node.host), RELOAD, "address, host name, or directory of the server's unix socket"},
+    {CONFIG_NODE, "port", KEY_PORT, "5432", 1, 65535, NULL, NODE(node.port), RELOAD, "port of the server"},
+
+    {CONFIG_DATABASE, "cluster", KEY_TEXT, "", 0, 0, NULL, DATABASE(cluster), RELOAD, "the cluster that holds the database"},
+    {CONFIG_DATABASE, "server_database", KEY_TEXT, "", 0, 0, NULL, DATABASE(database.server_database), RELOAD, "the database's name on the server"},
+    {CONFIG_DATABASE, "server_user", KEY_TEXT, "", 0, 0, NULL, DATABASE(database.server_user), RELOAD, "the one user to log in to the server as"},
+    {CONFIG_DATABASE, "server_password", KEY_SECRET, "", 0, 0, NULL, DATABASE(database.server_password), RELOAD, "password of server_user"},
+    {CONFIG_DATABASE, "server_password_file", KEY_PATH, "", 0, 0, NULL, DATABASE(server_password_file), RELOAD, "file whose first line is that password"},
+    {CONFIG_DATABASE, "pool_mode", KEY_WORD, "transaction", 0, 0, pool_mode_words, DATABASE(database.pool_mode), RELOAD, "how long a client keeps a server connection"},
+    {CONFIG_DATABASE, "pool_size", KEY_NUMBER, "20", 1, 10000, NULL, DATABASE(database.pool_size), RELOAD, "server connections of one database and user"},
+    {CONFIG_DATABASE, "max_variants", KEY_NUMBER, "10", 1, 1000, NULL, DATABASE(database.max_variants), RELOAD, "sets of startup parameters of one database and user"},
+    {CONFIG_DATABASE, "queue_timeout", KEY_DURATION, "30s", 0, LONGEST, NULL, DATABASE(database.queue_timeout_ms), RELOAD, "wait for a server connection"},
+    {CONFIG_DATABASE, "query_timeout", KEY_DURATION, "0", 0, LONGEST, NULL, DATABASE(database.query_timeout_ms), RELOAD, "run time of one query"},
+    {CONFIG_DATABASE, "transaction_timeout", KEY_DURATION, "0", 0, LONGEST, NULL, DATABASE(database.transaction_timeout_ms), RELOAD, "run time of one transaction"},
+    {CONFIG_DATABASE, "idle_transaction_timeout", KEY_DURATION, "0", 0, LONGEST, NULL, DATABASE(database.idle_transaction_timeout_ms), RELOAD, "silence of a client inside a transaction"},
+    {CONFIG_DATABASE, "server_idle_timeout", KEY_DURATION, "10min", 0, LONGEST, NULL, DATABASE(database.server_idle_timeout_ms), RELOAD, "an unused server connection is closed after this"},
+    {CONFIG_DATABASE, "server_lifetime", KEY_DURATION, "1h", 0, LONGEST, NULL, DATABASE(database.server_lifetime_ms), RELOAD, "a server connection is replaced after this"},
+    {CONFIG_DATABASE, "server_check_delay", KEY_DURATION, "30s", 0, LONGEST, NULL, DATABASE(database.server_check_delay_ms), RELOAD, "a connection idle for longer is checked before use"},
+
+    {CONFIG_USER, "pool_mode", KEY_WORD, "", 0, 0, pool_mode_words, USER(user.pool_mode), RELOAD, "instead of the database's pool_mode"},
+    {CONFIG_USER, "pool_size", KEY_NUMBER, "0", 0, 10000, NULL, USER(user.pool_size), RELOAD, "instead of the database's pool_size"},
+    {CONFIG_USER, "max_client_conn", KEY_NUMBER, "0", 0, 1000000, NULL, USER(user.max_client_conn), RELOAD, "client connections of this user"},
+};
+/* clang-format on */
+const size_t config_keys_count = COUNT_OF(config_keys);
+
+static const struct {
+    const char *name;
+    const char *header;
+} kinds[CONFIG_KINDS] = {
+    [CONFIG_GILMOK] = {"gilmok", "[gilmok]"},
+    [CONFIG_CLUSTER] = {"cluster", "[cluster NAME]"},
+    [CONFIG_NODE] = {"node", "[node CLUSTER/NAME]"},
+    [CONFIG_DATABASE] = {"database", "[database NAME]"},
+    [CONFIG_USER] = {"user", "[user NAME]"},
+};
+
+/* ---- finding ---- */
+
+const char *config_kind_header(enum config_kind kind) {
+    return kinds[kind].header;
+}
+
+bool config_kind_find(const char *name, enum config_kind *out) {
+    for (int i = 0; i < CONFIG_KINDS; i++) {
+        if (strcmp(kinds[i].name, name) != 0) continue;
+        *out = (enum config_kind)i;
+        return true;
+    }
+    return false;
+}
+
+const struct config_key *config_key_find(enum config_kind kind, const char *name) {
+    for (size_t i = 0; i < config_keys_count; i++) {
+        if (config_keys[i].kind == kind && strcmp(config_keys[i].name, name) == 0) return &config_keys[i];
+    }
+    return NULL;
+}
+
+enum { NAME_MAX_LEN = 48 }; /* longer words are near to nothing */
+
+static size_t least(size_t a, size_t b) {
+    return a < b ? a : b;
+}
+
+/* Levenshtein's distance, upper and lower case alike. */
+static size_t edit_distance(const char *a, const char *b) {
+    size_t row[NAME_MAX_LEN + 1];
+    size_t len_b = strlen(b);
+    if (strlen(a) > NAME_MAX_LEN || len_b > NAME_MAX_LEN) return NAME_MAX_LEN;
+    for (size_t j = 0; j <= len_b; j++) row[j] = j;
+    for (size_t i = 1; a[i - 1]; i++) {
+        size_t diagonal = row[0];
+        row[0] = i;
+        for (size_t j = 1; j <= len_b; j++) {
+            bool is_same = tolower((unsigned char)a[i - 1]) == tolower((unsigned char)b[j - 1]);
+            size_t here = least(least(row[j], row[j - 1]) + 1, diagonal + !is_same);
+            diagonal = row[j];
+            row[j] = here;
+        }
+    }
+    return row[len_b];
+}
+
+struct nearest {
+    const char *name;
+    size_t distance;
+};
+
+static void offer(struct nearest *best, const char *candidate, const char *name) {
+    size_t distance = edit_distance(name, candidate);
+    /* A third of the word may be wrong; beyond that a proposal is a guess. */
+    if (distance > strlen(candidate) / 3 + 1 || (best->name && distance >= best->distance)) return;
+    *best = (struct nearest){candidate, distance};
+}
+
+const char *config_kind_nearest(const char *name) {
+    struct nearest best = {NULL, 0};
+    for (int i = 0; i < CONFIG_KINDS; i++) offer(&best, kinds[i].name, name);
+    return best.name;
+}
+
+const char *config_key_nearest(enum config_kind kind, const char *name) {
+    struct nearest best = {NULL, 0};
+    for (size_t i = 0; i < config_keys_count; i++) {
+        if (config_keys[i].kind == kind) offer(&best, config_keys[i].name, name);
+    }
+    return best.name;
+}
+
+/* ---- setting ---- */
+
+static bool set_text(const struct config_key *key, void *field, const char *text, const char *file,
+                     struct arena *arena, struct err *err) {
+    const char *value = *text ? text : NULL;
+    if (key->type == KEY_NAMES) {
+        if (!config_value_names(text, err)) return false;
+        value = text; /* "" is nobody */
+    }
+    /* $CREDENTIALS_DIRECTORY/... is absolute once expanded. */
+    if (key->type == KEY_PATH && value && file && *value != '$') {
+        value = config_path_from(arena, file, value);
+        if (!value) return err_set(err, ERR_OUT_OF_MEMORY, "does not fit into memory");
+    }
+    memcpy(field, &value, sizeof(value));
+    return true;
+}
+
+static bool set_number(const struct config_key *key, void *field, const char *text, struct err *err) {
+    uint64_t value = 0;
+    bool is_right;
+    switch (key->type) {
+    case KEY_DURATION:
+    case KEY_SECONDS:
+        is_right = config_value_duration(text, key->min, key->max, &value, err);
+        break;
+    case KEY_SIZE:
+        is_right = config_value_size(text, key->min, key->max, &value, err);
+        break;
+    default:
+        is_right = config_value_number(text, key->min, key->max, &value, err);
+    }
+    if (!is_right) return false;
+    if (key->type == KEY_SECONDS) {
+        if (value % 1000 != 0) {
+            err_set(err, ERR_CONFIG, "is not a whole number of seconds");
+            err_hint(err, "Write whole seconds, such as 10s");
+            return false;
+        }
+        value /= 1000;
+    }
+    if (key->type == KEY_PORT) *(uint16_t *)field = (uint16_t)value;
+    else *(uint32_t *)field = (uint32_t)value;
+    return true;
+}
+
+bool config_key_set(const struct config_key *key, void *draft, const char *text, const char *file,
+                    struct arena *arena, struct err *err) {
+    void *field = (char *)draft + key->offset;
+    int word = -1;
+    switch (key->type) {
+    case KEY_TEXT:
+    case KEY_SECRET:
+    case KEY_PATH:
+    case KEY_NAMES:
+        return set_text(key, field, text, file, arena, err);
+    case KEY_BOOL:
+        return config_value_bool(text, field, err);
+    case KEY_WORD:
+        if ((*text || *key->fallback) && !config_value_word(text, key->words, &word, err)) return false;
+        memcpy(field, &word, sizeof(word));
+        return true;
+    case KEY_LISTENS:
+        list_init(field);
+        return config_value_listens(text, arena, field, err);
+    default:
+        return set_number(key, field, text, err);
+    }
+}
+
+/* ---- showing ---- */
+
+static void listens_text(const struct list *listens, char *out, size_t size) {
+    size_t len = 0;
+    out[0] = '\0';
+    LIST_EACH(n, listens) {
+        char one[160];
+        config_value_listen_text(CONTAINER_OF(n, struct config_listen, node), one, sizeof(one));
+        int more = snprintf(out + len, size - len, "%s%s", len ? ", " : "", one);
+        if (more < 0 || (size_t)more >= size - len) return;
+        len += (size_t)more;
+    }
+}
+
+void config_key_text(const struct config_key *key, const void *draft, char *out, size_t size) {
+    const void *field = (const char *)draft + key->offset;
+    const char *text = NULL;
+    int word;
+    switch (key->type) {
+    case KEY_TEXT:
+    case KEY_PATH:
+    case KEY_NAMES:
+    case KEY_SECRET:
+        memcpy(&text, field, sizeof(text));
+        if (text && key->type == KEY_SECRET) text = "***";
+        snprintf(out, size, "%s", text ? text : "");
+        return;
+    case KEY_WORD:
+        memcpy(&word, field, sizeof(word));
+        snprintf(out, size, "%s", word < 0 ? "" : key->words[word]);
+        return;
+    case KEY_BOOL:
+        snprintf(out, size, "%s", *(const bool *)field ? "on" : "off");
+        return;
+    case KEY_PORT:
+        snprintf(out, size, "%u", (unsigned)*(const uint16_t *)field);
+        return;
+    case KEY_NUMBER:
+        snprintf(out, size, "%" PRIu32, *(const uint32_t *)field);
+        return;
+    case KEY_DURATION:
+        config_value_duration_text(*(const uint32_t *)field, out, size);
+        return;
+    case KEY_SECONDS:
+        config_value_duration_text(UINT64_C(1000) * *(const uint32_t *)field, out, size);
+        return;
+    case KEY_SIZE:
+        config_value_size_text(*(const uint32_t *)field, out, size);
+        return;
+    case KEY_LISTENS:
+        listens_text(field, out, size);
+        return;
+    }
+}
+
+static void each_of(enum config_kind kind, const char *section, const void *draft, config_keys_fn *each, void *ctx) {
+    for (size_t i = 0; i < config_keys_count; i++) {
+        if (config_keys[i].kind != kind) continue;
+        char value[1024];
+        config_key_text(&config_keys[i], draft, value, sizeof(value));
+        each(ctx, section, &config_keys[i], value);
+    }
+}
+
+void config_keys_each(const struct config *c, config_keys_fn *each, void *ctx) {
+    char section[128];
+    each_of(CONFIG_GILMOK, "gilmok", c, each, ctx);
+    LIST_EACH(n, &c->clusters) {
+        const struct config_cluster *cluster = CONTAINER_OF(n, struct config_cluster, node);
+        snprintf(section, sizeof(section), "cluster %s", cluster->name);
+        each_of(CONFIG_CLUSTER, section, cluster, each, ctx);
+        LIST_EACH(m, &cluster->nodes) {
+            const struct config_node *node = CONTAINER_OF(m, struct config_node, node);
+            snprintf(section, sizeof(section), "node %s/%s", cluster->name, node->name);
+            each_of(CONFIG_NODE, section, node, each, ctx);
+        }
+    }
+    LIST_EACH(n, &c->databases) {
+        const struct config_database *database = CONTAINER_OF(n, struct config_database, node);
+        snprintf(section, sizeof(section), "database %s", database->name);
+        each_of(CONFIG_DATABASE, section, database, each, ctx);
+    }
+    LIST_EACH(n, &c->users) {
+        const struct config_user *user = CONTAINER_OF(n, struct config_user, node);
+        snprintf(section, sizeof(section), "user %s", user->name);
+        each_of(CONFIG_USER, section, user, each, ctx);
+    }
+}

@@ -1,0 +1,69 @@
+/*
+ * Owns the chunks and their free lists. Knows nothing of sockets or messages.
+ */
+#include "proxy/net/buf.h"
+
+#include "base/fault.h"
+
+static const struct {
+    uint32_t cap;
+    uint32_t keep; /* free chunks kept, at most */
+} classes[BUF_CLASSES] = {
+    [BUF_SMALL] = {BUF_SMALL_SIZE, 256},
+    [BUF_MEDIUM] = {BUF_MEDIUM_SIZE, 16},
+    [BUF_LARGE] = {BUF_LARGE_SIZE, 32},
+};
+
+static_assert(sizeof(struct buf) <= BUF_OVERHEAD, "the sizes of chunks are meant to be round");
+
+void buf_pool_init(struct buf_pool *p) {
+    *p = (struct buf_pool){0};
+}
+
+void buf_pool_release(struct buf_pool *p) {
+    INVARIANT(p->out == 0);
+    for (int i = 0; i < BUF_CLASSES; i++) {
+        while (p->free[i]) {
+            struct buf *b = p->free[i];
+            p->free[i] = b->next_free;
+            mem_free(b);
+        }
+    }
+    buf_pool_init(p);
+}
+
+enum buf_class buf_class_for(size_t len) {
+    return len <= BUF_SMALL_SIZE ? BUF_SMALL : len <= BUF_MEDIUM_SIZE ? BUF_MEDIUM : BUF_LARGE;
+}
+
+struct buf *buf_take(struct buf_pool *p, enum buf_class size) {
+    struct buf *b = p->free[size];
+    if (b) {
+        p->free[size] = b->next_free;
+        p->kept[size]--;
+    } else {
+        b = mem_alloc_raw(sizeof *b + classes[size].cap);
+        if (!b) return NULL;
+        b->pool = p;
+        b->size_class = (uint16_t)size;
+        b->cap = classes[size].cap;
+    }
+    b->refs = 1;
+    b->len = 0;
+    p->out++;
+    return b;
+}
+
+void buf_unref(struct buf *b) {
+    if (!b || --b->refs > 0) return;
+    struct buf_pool *p = b->pool;
+    int size = b->size_class;
+    p->out--;
+    if (p->kept[size] >= classes[size].keep) {
+        mem_free(b);
+        return;
+    }
+    b->next_free = p->free[size];
+    p->free[size] = b;
+    p->kept[size]++;
+}

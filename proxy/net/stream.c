@@ -1,0 +1,368 @@
+/*
+ * The byte queues of a stream, above any backend: what is kept of the input, what
+ * waits as output, when to read, when the end has come. Knows no message.
+ */
+#include "proxy/net/stream.h"
+
+#include <errno.h>
+
+#include "base/fault.h"
+#include "base/log.h"
+
+enum { IOV_MAX_SLICES = 16 };
+
+struct stream *stream_new(struct loop *l) {
+    struct stream *s = slab_take(&l->streams);
+    if (!s) return NULL;
+    s->loop = l;
+    s->state = STREAM_CONNECTING;
+    list_init(&s->flush_node);
+    list_init(&s->end_node);
+    return s;
+}
+
+void stream_free(struct stream *s) {
+    INVARIANT(s->state == STREAM_CLOSED && !s->out_first && !s->held);
+    slab_give(&s->loop->streams, s);
+}
+
+static void update_watch(struct stream *s, bool read, bool write) {
+    if (s->wants_read == read && s->wants_write == write) return;
+    s->wants_read = read;
+    s->wants_write = write;
+    s->loop->ops->watch(s, read, write);
+}
+
+struct stream *stream_connect(struct loop *l, const struct addr *to, const struct tcp_options *tcp,
+                              const struct stream_handler *on, void *owner, struct err *err) {
+    struct stream *s = stream_new(l);
+    if (!s) {
+        err_set(err, ERR_OUT_OF_MEMORY, "out of memory for a server connection");
+        return NULL;
+    }
+    s->on = on;
+    s->owner = owner;
+    if (fault_hit(FAULT_CONNECT)) {
+        err_set(err, ERR_CANNOT_CONNECT, "cannot connect: injected fault");
+    } else if (l->ops->connect(s, to, tcp, err)) {
+        update_watch(s, false, true);
+        return s;
+    }
+    s->state = STREAM_CLOSED;
+    slab_give(&l->streams, s);
+    return NULL;
+}
+
+void stream_adopt(struct stream *s, const struct stream_handler *on, void *owner) {
+    s->on = on;
+    s->owner = owner;
+    s->state = STREAM_OPEN;
+    update_watch(s, true, false);
+}
+
+/* ---- input ---- */
+
+static void drop_held(struct stream *s) {
+    buf_unref(s->held);
+    s->held = NULL;
+    s->held_at = 0;
+    s->held_len = 0;
+}
+
+/* Keeps the unconsumed tail of a piece; in a smaller chunk when it fits, so that a waiting client costs little. */
+static bool keep_tail(struct stream *s, struct buf *from, const uint8_t *ptr, size_t len) {
+    enum buf_class size = buf_class_for(len);
+    if (size < from->size_class) {
+        struct buf *small = buf_take(&s->loop->bufs, size);
+        if (!small) return false;
+        memcpy(small->data, ptr, len);
+        s->held = small;
+        s->held_at = 0;
+    } else {
+        s->held = buf_ref(from);
+        s->held_at = (uint32_t)(ptr - from->data);
+    }
+    s->held_len = (uint32_t)len;
+    return true;
+}
+
+/* Offers [ptr, ptr+len) of `buf` to the handler and keeps what it leaves. The stream holds nothing meanwhile. */
+static void offer(struct stream *s, struct buf *buf, const uint8_t *ptr, size_t len) {
+    s->is_receiving = true;
+    size_t used = s->on->on_received(s->owner, buf, bytes_of(ptr, len));
+    s->is_receiving = false;
+    if (s->state != STREAM_OPEN) return;
+    INVARIANT(used <= len);
+    if (used < len && !keep_tail(s, buf, ptr + used, len - used)) stream_on_broken(s, "out of memory");
+    else if (s->held_len >= STREAM_HELD_MAX) update_watch(s, false, s->wants_write);
+}
+
+static void discard_input(struct stream *s) {
+    uint8_t scrap[4096];
+    ssize_t n = s->loop->ops->recv(s, scrap, sizeof scrap);
+    if (n == 0 || n == IO_FAILED) stream_close(s);
+}
+
+void stream_on_readable(struct stream *s) {
+    if (s->state == STREAM_FINISHING) {
+        discard_input(s);
+        return;
+    }
+    if (s->state != STREAM_OPEN) return;
+    if (s->is_paused || s->held_len >= STREAM_HELD_MAX) { /* only now is it worth telling the kernel */
+        update_watch(s, false, s->wants_write);
+        return;
+    }
+    struct loop *l = s->loop;
+    struct buf *buf = l->recv_buf;
+    l->recv_buf = NULL;
+    if (!buf) buf = buf_take(&l->bufs, BUF_LARGE);
+    if (!buf) {
+        stream_on_broken(s, "out of memory");
+        return;
+    }
+    uint32_t kept = s->held_len;
+    if (kept > 0) {
+        memcpy(buf->data, s->held->data + s->held_at, kept);
+        drop_held(s);
+    }
+    ssize_t n = fault_hit(FAULT_RECV) ? (errno = s->error = ECONNRESET, IO_FAILED)
+                                      : l->ops->recv(s, buf->data + kept, buf->cap - kept);
+    l->recvs++;
+    if (n > 0) {
+        s->received += (size_t)n;
+        offer(s, buf, buf->data, kept + (size_t)n);
+    } else if (n == IO_AGAIN) {
+        if (kept > 0 && !keep_tail(s, buf, buf->data, kept)) stream_on_broken(s, "out of memory");
+    } else {
+        stream_on_broken(s, n == 0 ? "closed by peer" : strerror(s->error));
+    }
+    if (buf->refs == 1 && !l->recv_buf) l->recv_buf = buf;
+    else buf_unref(buf);
+}
+
+void stream_reoffer(struct stream *s) {
+    if (s->state != STREAM_OPEN || s->held_len == 0 || s->is_paused) return;
+    INVARIANT(!s->is_receiving);
+    struct buf *buf = s->held; /* our reference moves to this function */
+    const uint8_t *ptr = buf->data + s->held_at;
+    size_t len = s->held_len;
+    s->held = NULL;
+    s->held_len = 0;
+    offer(s, buf, ptr, len);
+    buf_unref(buf);
+    if (s->state == STREAM_OPEN && !s->is_paused && s->held_len < STREAM_HELD_MAX) update_watch(s, true, s->wants_write);
+}
+
+void stream_pause(struct stream *s) {
+    s->is_paused = true;
+}
+
+void stream_resume(struct stream *s) {
+    if (!s->is_paused) return;
+    s->is_paused = false;
+    if (s->state == STREAM_OPEN && s->held_len < STREAM_HELD_MAX) update_watch(s, true, s->wants_write);
+}
+
+/* ---- output ---- */
+
+static void want_flush(struct stream *s) {
+    if (!list_is_linked(&s->flush_node) && !s->wants_write) list_push_back(&s->loop->to_flush, &s->flush_node);
+    if (s->out_bytes > STREAM_HIGH_WATER) s->is_above_high = true;
+}
+
+static bool push_slice(struct stream *s, struct buf *buf, const uint8_t *ptr, size_t len) {
+    struct out_slice *o = slab_take(&s->loop->out_slices);
+    if (!o) return false;
+    o->buf = buf;
+    o->ptr = ptr;
+    o->len = (uint32_t)len;
+    if (s->out_last) s->out_last->next = o;
+    else s->out_first = o;
+    s->out_last = o;
+    s->out_bytes += len;
+    return true;
+}
+
+/* Room behind the last queued byte, when that byte stands at the end of a chunk that is ours alone. */
+static size_t append_to_last(struct stream *s, struct bytes data) {
+    struct out_slice *o = s->out_last;
+    if (!o || o->buf->refs != 1 || o->ptr + o->len != o->buf->data + o->buf->len) return 0;
+    size_t room = o->buf->cap - o->buf->len;
+    size_t n = data.len < room ? data.len : room;
+    memcpy(o->buf->data + o->buf->len, data.ptr, n);
+    o->buf->len += (uint32_t)n;
+    o->len += (uint32_t)n;
+    s->out_bytes += n;
+    return n;
+}
+
+/* Memory ran out while queueing: the peer must not see a message with a hole, so the stream ends. */
+static void fail_output(struct stream *s) {
+    s->error = ENOMEM;
+    if (!list_is_linked(&s->flush_node)) list_push_back(&s->loop->to_flush, &s->flush_node);
+}
+
+void stream_send(struct stream *s, struct bytes data) {
+    if (s->state == STREAM_CLOSED || s->state == STREAM_FINISHING || s->error) return;
+    size_t done = append_to_last(s, data);
+    while (done < data.len) {
+        size_t left = data.len - done;
+        struct buf *buf = buf_take(&s->loop->bufs, buf_class_for(left));
+        if (!buf) {
+            fail_output(s);
+            return;
+        }
+        size_t n = left < buf->cap ? left : buf->cap;
+        memcpy(buf->data, data.ptr + done, n);
+        buf->len = (uint32_t)n;
+        if (!push_slice(s, buf, buf->data, n)) {
+            buf_unref(buf);
+            fail_output(s);
+            return;
+        }
+        done += n;
+    }
+    want_flush(s);
+}
+
+void stream_send_ref(struct stream *s, struct buf *buf, struct bytes data) {
+    if (data.len <= STREAM_COPY_MAX) {
+        stream_send(s, data);
+        return;
+    }
+    if (s->state == STREAM_CLOSED || s->state == STREAM_FINISHING || s->error) return;
+    if (!push_slice(s, buf_ref(buf), data.ptr, data.len)) {
+        buf_unref(buf);
+        fail_output(s);
+        return;
+    }
+    want_flush(s);
+}
+
+static void drop_first_slice(struct stream *s) {
+    struct out_slice *o = s->out_first;
+    s->out_first = o->next;
+    if (!s->out_first) s->out_last = NULL;
+    buf_unref(o->buf);
+    slab_give(&s->loop->out_slices, o);
+}
+
+static void consume_output(struct stream *s, size_t n) {
+    s->sent += n;
+    s->out_bytes -= n;
+    while (n > 0) {
+        struct out_slice *o = s->out_first;
+        if (n < o->len) {
+            o->ptr += n;
+            o->len -= (uint32_t)n;
+            return;
+        }
+        n -= o->len;
+        drop_first_slice(s);
+    }
+}
+
+static void after_flush(struct stream *s) {
+    if (s->out_bytes == 0 && s->state == STREAM_FINISHING) s->loop->ops->shutdown(s);
+    if (s->out_bytes == 0 && s->is_above_high) {
+        s->is_above_high = false;
+        if (s->state == STREAM_OPEN) s->on->on_drained(s->owner);
+    }
+}
+
+/* Sends what is queued, as much as the socket takes. False when the stream broke. */
+bool stream_flush(struct stream *s) {
+    list_remove(&s->flush_node);
+    if (s->state != STREAM_OPEN && s->state != STREAM_FINISHING) return true;
+    if (s->error) {
+        stream_on_broken(s, strerror(s->error));
+        return false;
+    }
+    bool is_blocked = false;
+    while (s->out_first && !is_blocked) {
+        struct iovec iov[IOV_MAX_SLICES];
+        int count = 0;
+        size_t total = 0;
+        for (struct out_slice *o = s->out_first; o && count < IOV_MAX_SLICES; o = o->next) {
+            iov[count++] = (struct iovec){.iov_base = (void *)o->ptr, .iov_len = o->len};
+            total += o->len;
+        }
+        ssize_t n = fault_hit(FAULT_SEND) ? (s->error = EPIPE, IO_FAILED) : s->loop->ops->send(s, iov, count);
+        s->loop->sends++;
+        if (n == IO_FAILED) {
+            stream_on_broken(s, strerror(s->error));
+            return false;
+        }
+        if (n > 0) consume_output(s, (size_t)n);
+        is_blocked = n == IO_AGAIN || (size_t)n < total;
+    }
+    update_watch(s, s->wants_read, s->out_first != NULL);
+    after_flush(s);
+    return true;
+}
+
+void stream_on_writable(struct stream *s) {
+    if (s->state == STREAM_CONNECTING || s->state == STREAM_CLOSED) return;
+    (void)stream_flush(s);
+}
+
+/* ---- beginning and end ---- */
+
+void stream_on_connected(struct stream *s) {
+    s->state = STREAM_OPEN;
+    update_watch(s, true, false);
+    s->on->on_connected(s->owner);
+    if (s->out_first && !list_is_linked(&s->flush_node)) list_push_back(&s->loop->to_flush, &s->flush_node);
+}
+
+static void release_queues(struct stream *s) {
+    list_remove(&s->flush_node);
+    while (s->out_first) drop_first_slice(s);
+    s->out_bytes = 0;
+    drop_held(s);
+}
+
+void stream_close(struct stream *s) {
+    if (s->state == STREAM_CLOSED) return;
+    list_remove(&s->end_node);
+    release_queues(s);
+    s->loop->ops->close(s);
+    s->state = STREAM_CLOSED;
+    list_push_back(&s->loop->graveyard, &s->end_node);
+}
+
+void stream_on_broken(struct stream *s, const char *why) {
+    if (s->state == STREAM_CLOSED) return;
+    bool owner_cares = s->state != STREAM_FINISHING;
+    stream_close(s);
+    if (owner_cares) s->on->on_closed(s->owner, why);
+}
+
+void stream_finish(struct stream *s) {
+    if (s->state != STREAM_OPEN) {
+        if (s->state == STREAM_CONNECTING) stream_close(s);
+        return;
+    }
+    drop_held(s);
+    s->state = STREAM_FINISHING;
+    s->is_paused = false;
+    s->finish_by_us = s->loop->now_us + STREAM_FINISH_MS * 1000;
+    list_push_back(&s->loop->finishing, &s->end_node);
+    update_watch(s, true, s->wants_write);
+    if (!list_is_linked(&s->flush_node)) list_push_back(&s->loop->to_flush, &s->flush_node);
+}
+
+bool listener_open(struct listener *li, struct loop *l, const struct addr *at, struct err *err) {
+    li->loop = l;
+    return l->ops->listen(l, li, at, err);
+}
+
+void listener_retune(struct listener *li) {
+    if (li->loop->ops->retune) li->loop->ops->retune(li);
+}
+
+void listener_close(struct listener *li) {
+    if (li->loop) li->loop->ops->unlisten(li);
+    li->loop = NULL;
+}

@@ -1,0 +1,113 @@
+/*
+ * backend.h - one server connection: its state, its ledger, and who leases it.
+ *
+ * Protocol-neutral. What the bytes mean is in `proto` (backend_pg.c); which
+ * connection serves whom is in pool.c. Upwards a backend knows only its lessee:
+ * an interface that a session implements.
+ *
+ *      CONNECTING -> LOGIN -> IDLE -> LEASED -> IDLE, or first CLEANING -> IDLE
+ *                             IDLE -> CHECKING -> IDLE
+ *                             CLOSED from every state
+ *
+ * A connection goes back to IDLE only when its ledger is quiet and outside a
+ * transaction; whatever cannot be proved clean is closed, never reused.
+ */
+#ifndef GILMOK_PROXY_POOL_BACKEND_H
+#define GILMOK_PROXY_POOL_BACKEND_H
+
+#include "proxy/net/stream.h"
+#include "proxy/pool/ledger.h"
+
+struct backend;
+struct lessee;
+struct variant;
+
+enum backend_state {
+    BACKEND_CONNECTING, /* TCP handshake */
+    BACKEND_LOGIN,      /* startup and authentication */
+    BACKEND_IDLE,
+    BACKEND_CHECKING, /* a probe is out */
+    BACKEND_LEASED,
+    BACKEND_CLEANING, /* a reset is out */
+    BACKEND_CLOSED,
+};
+const char *backend_state_name(enum backend_state state);
+
+/* What a lessee hears. All calls come from the loop; after on_lost the lease is over. */
+struct lessee_ops {
+    void (*on_leased)(struct lessee *l, struct backend *b);            /* the wait is over */
+    void (*on_refused)(struct lessee *l, const struct err *err);       /* the wait ended without a connection */
+    void (*on_reply)(struct lessee *l, struct buf *buf, struct bytes data); /* bytes for the client, in order */
+    /* A group end was forwarded (counted), and when `is_quiet` the connection could be released. */
+    void (*on_group_end)(struct lessee *l, bool is_quiet);
+    void (*on_settled)(struct lessee *l);                              /* the connection became quiet by a reply of gilmok's own */
+    void (*on_room)(struct lessee *l);                                 /* the server's input queue has drained */
+    /* The connection is gone. NULL: the client must not be told: the server said goodbye itself, or a message was cut. */
+    void (*on_lost)(struct lessee *l, const struct err *err);
+};
+
+struct lessee {
+    const struct lessee_ops *ops;
+    struct list wait_node;      /* in variant.waiting */
+    struct variant *variant;    /* where it waits */
+    struct backend *backend;    /* its lease, or NULL */
+    uint64_t id;                /* unique among sessions; for who-prepared-what */
+    uint64_t waiting_since_us;
+};
+
+struct backend_proto {
+    const char *name;
+    size_t size;                            /* of the object that begins with struct backend */
+    void (*on_connected)(struct backend *b); /* PostgreSQL speaks first; MySQL would wait for the greeting */
+    size_t (*on_received)(struct backend *b, struct buf *buf, struct bytes data);
+    /* Each sends a command whose reply is swallowed; when it is back, backend_on_own_done() is called. */
+    void (*send_check)(struct backend *b);
+    void (*send_clean)(struct backend *b);
+    void (*send_goodbye)(struct backend *b);
+    /* Asks the server, on another connection, to stop what it does for us: `b` is about to be closed. May be NULL. */
+    void (*send_abort)(struct backend *b);
+    void (*release)(struct backend *b); /* frees what the protocol part owns */
+};
+
+struct backend {
+    struct list node; /* in one of the variant's lists, by state */
+    const struct backend_proto *proto;
+    struct variant *variant;
+    struct stream *stream;
+    enum backend_state state;
+    struct lessee *lessee; /* only while LEASED */
+    struct ledger ledger;
+
+    uint64_t id;
+    uint64_t opened_us;
+    uint64_t state_since_us;
+    bool is_tainted;       /* session state may be left behind: clean before the next lessee */
+    bool is_checked;       /* a check has just come back */
+    bool is_retired;       /* close instead of going back to IDLE */
+    uint32_t cancels_open; /* cancel requests for it under way: not reusable, not freed */
+    bool is_client_told;   /* the server's own last words were passed on */
+    bool is_reply_cut;     /* part of a message was passed on; the rest is still to come */
+    uint64_t unnamed_owner; /* lessee id whose unnamed statement it holds; 0 = nobody's */
+    uint64_t queries;
+};
+
+/* A fresh connection of `variant` begins to connect. NULL: err says why. Result comes through pool.c. */
+struct backend *backend_open(struct variant *v, struct err *err);
+void backend_set_state(struct backend *b, enum backend_state state);
+
+/* Closes; a lessee is told `err`, the pool is told as well. Safe in any state, and within handlers. */
+void backend_fail(struct backend *b, const struct err *err);
+/* The same, when the server refused our startup parameters. */
+void backend_fail_parameters(struct backend *b, const struct err *err);
+/* The same for a connection whose work is to stop on the server as well. */
+void backend_abort(struct backend *b, const struct err *err);
+/* Closes an idle or unneeded connection politely. */
+void backend_retire(struct backend *b);
+/* Frees a closed one; pool.c, from a task. */
+void backend_free(struct backend *b);
+
+/* For protocols. */
+void backend_on_ready(struct backend *b);    /* login is complete */
+void backend_on_own_done(struct backend *b, bool is_ok); /* reply of a check or clean */
+
+#endif

@@ -1,0 +1,64 @@
+/*
+ * backend_pg.h - a server connection that speaks PostgreSQL.
+ *
+ * Towards the server: login, and the few commands of gilmok's own (application_name,
+ * check, clean), whose replies are swallowed. From the server: every message is
+ * matched with the ledger; runs of bytes that belong to the lessee are handed up
+ * unlooked-at, by reference. Read are only message types and, whole, ReadyForQuery,
+ * CommandComplete and ParameterStatus.
+ */
+#ifndef GILMOK_PROXY_POOL_BACKEND_PG_H
+#define GILMOK_PROXY_POOL_BACKEND_PG_H
+
+#include "base/writer.h"
+#include "proxy/auth/scram.h"
+#include "proxy/pool/backend.h"
+#include "proxy/pool/params_pg.h"
+#include "proxy/pool/reply_pg.h"
+
+enum { BACKEND_PG_KEY_MAX = 256, BACKEND_PG_APP_NAME_MAX = 64 };
+
+/* What only the login needs. */
+struct backend_pg_login {
+    struct scram_client scram;
+    bool is_sasl_begun;
+    bool is_server_proven; /* it showed that it knows the password's verifier */
+    bool is_authenticated;
+};
+
+struct backend_pg {
+    struct backend base; /* first */
+    struct backend_pg_login *login; /* owned; NULL after the login */
+    struct params_pg params;
+    uint32_t pid;
+    uint8_t key[BACKEND_PG_KEY_MAX];
+    uint16_t key_len;
+
+    uint32_t body_left;           /* of a message that is being passed on or dropped */
+    enum reply_fate body_fate;
+    bool own_failed;              /* an ErrorResponse came back for a command of our own */
+    bool saw_rows;                /* rows or their description, for the statement that is running */
+    bool saw_reset;               /* RESET or DISCARD ALL passed since the lessee last asked */
+    bool saw_statements_dropped;  /* DISCARD ALL or DEALLOCATE ALL passed */
+};
+
+extern const struct backend_proto backend_pg_proto;
+
+static inline struct backend_pg *backend_pg_of(struct backend *b) {
+    return (struct backend_pg *)b;
+}
+
+/*
+ * Sets application_name on the connection unless it has that value already; goes out
+ * together with what the caller sends next. Only outside a transaction.
+ */
+void backend_pg_set_app_name(struct backend *b, const char *app_name);
+
+/* Notes a message that the caller sends on b->stream. False: the connection has failed (and was closed). */
+MUST_USE bool backend_pg_note_sent(struct backend *b, uint8_t type, uint8_t target);
+
+/* backend_pg_login.c */
+void backend_pg_login_begin(struct backend *b);
+size_t backend_pg_login_received(struct backend *b, struct bytes data);
+
+#endif

@@ -1,0 +1,273 @@
+/*
+ * Logging in to a PostgreSQL server: startup packet, SCRAM, the first parameters.
+ *
+ * Servers are hostile input too: nothing may be longer than PG_BACKEND_AUTH_MAX,
+ * methods other than SCRAM are refused, and an AuthenticationOk that no SCRAM
+ * proof preceded is believed on loopback and unix sockets only.
+ */
+#include <stdio.h>
+
+#include "base/fault.h"
+#include "base/log.h"
+#include "base/reader.h"
+#include "proxy/pool/backend_pg.h"
+#include "proxy/pool/pool.h"
+#include "proxy/wire/pg_encode.h"
+
+static struct pool *pool_of(struct backend *b) {
+    return b->variant->pool;
+}
+
+static void give_up(struct backend *b, const char *what) {
+    struct err err;
+    err_set(&err, ERR_CANNOT_CONNECT, "login to server %s failed: %s", pool_of(b)->server_name, what);
+    backend_fail(b, &err);
+}
+
+static void send_writer(struct backend *b, struct writer *w) {
+    if (w->failed) give_up(b, "out of memory");
+    else stream_send(b->stream, writer_bytes(w));
+    writer_release(w);
+}
+
+void backend_pg_login_begin(struct backend *b) {
+    struct backend_pg *bp = backend_pg_of(b);
+    struct pool *p = pool_of(b);
+    bp->login = mem_alloc(sizeof *bp->login);
+    if (!bp->login) {
+        give_up(b, "out of memory");
+        return;
+    }
+    struct writer w;
+    size_t start;
+    writer_init(&w, PG_STARTUP_MAX);
+    pg_put_startup_begin(&w, &start);
+    pg_put_startup_param(&w, bytes_str("user"), bytes_str(p->server_user));
+    pg_put_startup_param(&w, bytes_str("database"), bytes_str(p->server_database));
+    struct reader r = reader_over(b->variant->key);
+    while (reader_left(&r)) {
+        struct bytes name = reader_cstr(&r);
+        struct bytes value = reader_cstr(&r);
+        pg_put_startup_param(&w, name, value);
+    }
+    pg_put_startup_end(&w, start);
+    send_writer(b, &w);
+}
+
+/* ---- authentication ---- */
+
+static void begin_sasl(struct backend *b, struct bytes mechanisms) {
+    struct backend_pg *bp = backend_pg_of(b);
+    uint8_t nonce[SCRAM_NONCE_RAW], storage[SCRAM_MESSAGE_MAX];
+    struct writer first;
+    writer_init_fixed(&first, storage, sizeof storage);
+    if (!pg_sasl_offers(mechanisms, SCRAM_MECHANISM)) {
+        give_up(b, "it offers no SCRAM-SHA-256");
+    } else if (!pool_of(b)->server_password) {
+        give_up(b, "it asks for a password, and none is known for this user");
+    } else if (bp->login->is_sasl_begun) {
+        give_up(b, "it began SCRAM twice");
+    } else if (!clock_random(pool_of(b)->set->loop->clock, nonce, sizeof nonce) ||
+               !scram_client_first(&bp->login->scram, nonce, &first)) {
+        give_up(b, "no random numbers");
+    } else {
+        struct writer w;
+        writer_init(&w, PG_AUTH_MAX);
+        pg_put_sasl_initial(&w, SCRAM_MECHANISM, writer_bytes(&first));
+        bp->login->is_sasl_begun = true;
+        send_writer(b, &w);
+    }
+}
+
+static void continue_sasl(struct backend *b, struct bytes server_first) {
+    struct backend_pg *bp = backend_pg_of(b);
+    struct pool *p = pool_of(b);
+    uint8_t storage[SCRAM_MESSAGE_MAX];
+    struct writer final;
+    struct err err = {0};
+    writer_init_fixed(&final, storage, sizeof storage);
+    if (!bp->login->is_sasl_begun || bp->login->scram.is_final_sent) {
+        give_up(b, "SCRAM messages in the wrong order");
+    } else if (!scram_client_final(&bp->login->scram, p->server_password, server_first, &p->scram_keys, &final, &err)) {
+        give_up(b, err.message);
+    } else {
+        struct writer w;
+        writer_init(&w, PG_AUTH_MAX);
+        pg_put_sasl_response(&w, writer_bytes(&final));
+        send_writer(b, &w);
+    }
+}
+
+static void finish_sasl(struct backend *b, struct bytes server_final) {
+    struct backend_pg *bp = backend_pg_of(b);
+    struct err err = {0};
+    if (!bp->login->scram.is_final_sent || bp->login->is_server_proven) give_up(b, "SCRAM messages in the wrong order");
+    else if (!scram_client_verify(&bp->login->scram, server_final, &err)) give_up(b, err.message);
+    else bp->login->is_server_proven = true;
+}
+
+static void accept_auth_ok(struct backend *b) {
+    struct backend_pg *bp = backend_pg_of(b);
+    bool is_trusted = !bp->login->is_sasl_begun && addr_is_loopback(&pool_of(b)->server_addr);
+    if (bp->login->is_server_proven || is_trusted) bp->login->is_authenticated = true;
+    else give_up(b, "it let us in without SCRAM, which is accepted from loopback and unix sockets only");
+}
+
+static void take_auth(struct backend *b, struct bytes body) {
+    uint32_t code;
+    struct bytes rest;
+    if (!pg_auth_read(body, &code, &rest) || backend_pg_of(b)->login->is_authenticated) {
+        give_up(b, "malformed or late authentication request");
+        return;
+    }
+    switch (code) {
+    case PG_AUTH_OK:
+        accept_auth_ok(b);
+        break;
+    case PG_AUTH_SASL:
+        begin_sasl(b, rest);
+        break;
+    case PG_AUTH_SASL_CONTINUE:
+        continue_sasl(b, rest);
+        break;
+    case PG_AUTH_SASL_FINAL:
+        finish_sasl(b, rest);
+        break;
+    case PG_AUTH_CLEARTEXT:
+        give_up(b, "it asks for the password in clear text");
+        break;
+    case PG_AUTH_MD5:
+        give_up(b, "it asks for an md5 password; only scram-sha-256 is supported (set password_encryption and the password anew)");
+        break;
+    default:
+        give_up(b, "it asks for an authentication method that gilmok does not know");
+    }
+}
+
+/* ---- errors ---- */
+
+/* Errors that mean "this startup parameter is wrong": the client's doing, not the server's state. */
+static bool is_parameter_error(struct bytes sqlstate) {
+    static const char *const codes[] = {"22023", "42704", "55P02", "42501", "22P02", "42601", "42602"};
+    for (size_t i = 0; i < COUNT_OF(codes); i++)
+        if (bytes_is(sqlstate, codes[i])) return true;
+    return false;
+}
+
+/* States of the server that a client may know as they are; all others become "cannot connect". */
+static bool is_passed_on(struct bytes sqlstate) {
+    return bytes_is(sqlstate, ERR_NO_SUCH_DATABASE) || bytes_is(sqlstate, ERR_TOO_MANY_CONNECTIONS) ||
+           bytes_is(sqlstate, ERR_CANNOT_CONNECT_NOW);
+}
+
+static void take_error(struct backend *b, struct bytes body) {
+    struct pg_error_fields f;
+    struct err err;
+    if (!pg_error_read(body, &f)) {
+        give_up(b, "malformed error message");
+        return;
+    }
+    int len = f.message.len > 200 ? 200 : (int)f.message.len;
+    const char *message = f.message.ptr ? (const char *)f.message.ptr : "";
+    char sqlstate[6] = ERR_CANNOT_CONNECT;
+    bool is_known = f.sqlstate.len == 5;
+    bool is_parameter = is_known && b->variant->key.len && is_parameter_error(f.sqlstate) &&
+                        backend_pg_of(b)->login->is_authenticated;
+    if (is_known && (is_parameter || is_passed_on(f.sqlstate))) memcpy(sqlstate, f.sqlstate.ptr, 5);
+    if (is_parameter) {
+        err_set(&err, sqlstate, "%.*s", len, message);
+        backend_fail_parameters(b, &err);
+    } else {
+        err_set(&err, sqlstate, "server %s refused the connection: %.*s", pool_of(b)->server_name, len, message);
+        backend_fail(b, &err);
+    }
+}
+
+/* ---- the end of the login ---- */
+
+static bool remember_baseline(struct backend *b) {
+    struct variant *v = b->variant;
+    struct params_pg *baseline = v->baseline;
+    if (!baseline) {
+        baseline = mem_alloc(sizeof *baseline);
+        if (!baseline) return false;
+        v->baseline = baseline;
+        v->release_baseline = (void (*)(void *))params_pg_release;
+    }
+    return params_pg_copy(baseline, &backend_pg_of(b)->params);
+}
+
+static void take_ready(struct backend *b, struct bytes body) {
+    struct backend_pg *bp = backend_pg_of(b);
+    if (!bp->login->is_authenticated || body.len != 1 || body.ptr[0] != PG_TXN_IDLE) {
+        give_up(b, "unexpected ReadyForQuery");
+    } else if (!remember_baseline(b)) {
+        give_up(b, "out of memory");
+    } else {
+        mem_free(bp->login);
+        bp->login = NULL;
+        backend_on_ready(b);
+    }
+}
+
+static void take_key_data(struct backend *b, struct bytes body) {
+    struct backend_pg *bp = backend_pg_of(b);
+    struct bytes key;
+    if (!pg_key_data_read(body, &bp->pid, &key)) {
+        give_up(b, "malformed BackendKeyData");
+        return;
+    }
+    memcpy(bp->key, key.ptr, key.len);
+    bp->key_len = (uint16_t)key.len;
+}
+
+static void take_parameter(struct backend *b, struct bytes body) {
+    struct pg_param param;
+    if (!pg_parameter_status_read(body, &param) || !params_pg_set(&backend_pg_of(b)->params, param.name, param.value))
+        give_up(b, "malformed or too many ParameterStatus messages");
+}
+
+static void take_message(struct backend *b, uint8_t type, struct bytes body) {
+    bool is_authenticated = backend_pg_of(b)->login->is_authenticated;
+    switch (type) {
+    case PG_B_AUTH:
+        take_auth(b, body);
+        break;
+    case PG_B_ERROR:
+        take_error(b, body);
+        break;
+    case PG_B_NOTICE:
+        break;
+    case PG_B_PARAMETER_STATUS:
+        if (is_authenticated) take_parameter(b, body);
+        else give_up(b, "ParameterStatus before authentication");
+        break;
+    case PG_B_KEY_DATA:
+        if (is_authenticated) take_key_data(b, body);
+        else give_up(b, "BackendKeyData before authentication");
+        break;
+    case PG_B_READY:
+        take_ready(b, body);
+        break;
+    default:
+        give_up(b, "unexpected message during login");
+    }
+}
+
+size_t backend_pg_login_received(struct backend *b, struct bytes data) {
+    size_t used = 0;
+    while (b->state == BACKEND_LOGIN) {
+        struct pg_header h;
+        struct bytes rest = bytes_of(data.ptr + used, data.len - used);
+        enum pg_frame frame = pg_header_read(rest, &h);
+        if (frame == PG_FRAME_NEED_MORE) break;
+        if (frame == PG_FRAME_BAD || h.total > PG_BACKEND_AUTH_MAX) {
+            give_up(b, "it does not speak PostgreSQL's protocol");
+            break;
+        }
+        if (rest.len < h.total) break;
+        used += h.total;
+        take_message(b, h.type, bytes_of(rest.ptr + PG_HEADER_LEN, h.body_len));
+    }
+    return used;
+}

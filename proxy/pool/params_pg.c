@@ -1,0 +1,63 @@
+/*
+ * A small table of strings: a server reports 13 to 15 parameters.
+ */
+#include "proxy/pool/params_pg.h"
+
+#include "base/fault.h"
+#include "base/map.h"
+
+static uint64_t item_digest(struct bytes name, struct bytes value) {
+    if (bytes_is(name, "application_name")) return 0;
+    return map_hash(name) * 0x9e3779b97f4a7c15u ^ map_hash(value);
+}
+
+void params_pg_release(struct params_pg *p) {
+    for (int i = 0; i < p->count; i++) {
+        mem_free(p->items[i].name);
+        mem_free(p->items[i].value);
+    }
+    p->count = 0;
+    p->digest = 0;
+    p->app_name = NULL;
+}
+
+static int find(const struct params_pg *p, struct bytes name) {
+    for (int i = 0; i < p->count; i++)
+        if (bytes_is(name, p->items[i].name)) return i;
+    return -1;
+}
+
+bool params_pg_set(struct params_pg *p, struct bytes name, struct bytes value) {
+    int i = find(p, name);
+    if (i < 0 && p->count == PARAMS_PG_MAX) return false;
+    char *copy = mem_strdup((const char *)value.ptr, value.len);
+    char *name_copy = i < 0 ? mem_strdup((const char *)name.ptr, name.len) : NULL;
+    if (!copy || (i < 0 && !name_copy)) {
+        mem_free(copy);
+        mem_free(name_copy);
+        return false;
+    }
+    if (i < 0) {
+        i = p->count++;
+        p->items[i].name = name_copy;
+    } else {
+        p->digest -= item_digest(name, bytes_str(p->items[i].value));
+        mem_free(p->items[i].value);
+    }
+    p->items[i].value = copy;
+    if (bytes_is(name, "application_name")) p->app_name = copy;
+    p->digest += item_digest(name, value);
+    return true;
+}
+
+bool params_pg_copy(struct params_pg *to, const struct params_pg *from) {
+    params_pg_release(to);
+    for (int i = 0; i < from->count; i++)
+        if (!params_pg_set(to, bytes_str(from->items[i].name), bytes_str(from->items[i].value))) return false;
+    return true;
+}
+
+const char *params_pg_get(const struct params_pg *p, const char *name) {
+    int i = find(p, bytes_str(name));
+    return i < 0 ? NULL : p->items[i].value;
+}

@@ -1,0 +1,32 @@
+/*
+ * params_pg.h - the parameter values that a PostgreSQL server has reported.
+ *
+ * A server reports each GUC_REPORT setting at login and whenever it changes. The
+ * digest of a set lets a session ask "does my client still believe what is true on
+ * this connection?" with one comparison. application_name is kept apart: it
+ * follows the client, not the connection.
+ */
+#ifndef GILMOK_PROXY_POOL_PARAMS_PG_H
+#define GILMOK_PROXY_POOL_PARAMS_PG_H
+
+#include "base/bytes.h"
+
+enum { PARAMS_PG_MAX = 64 };
+
+struct params_pg {
+    struct {
+        char *name; /* owned */
+        char *value; /* owned */
+    } items[PARAMS_PG_MAX];
+    int count;
+    const char *app_name; /* the item of that name, or NULL: asked for with every lease */
+    uint64_t digest; /* independent of order; without application_name */
+};
+
+void params_pg_release(struct params_pg *p);
+/* False: memory is out, or more than PARAMS_PG_MAX names. */
+MUST_USE bool params_pg_set(struct params_pg *p, struct bytes name, struct bytes value);
+MUST_USE bool params_pg_copy(struct params_pg *to, const struct params_pg *from);
+const char *params_pg_get(const struct params_pg *p, const char *name); /* NULL when absent */
+
+#endif

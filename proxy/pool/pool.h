@@ -1,0 +1,170 @@
+/*
+ * pool.h - which server connection serves whom.
+ *
+ *      pool_set (one per worker)
+ *        '- pool: one (database, user) pair; its size is the limit for all variants together
+ *             '- variant: connections with the same startup parameters
+ *                  '- backends: opening, idle, busy; and the lessees that wait, in order
+ *
+ * Startup parameters (except application_name) are part of what makes two server
+ * connections different, because RESET and DISCARD ALL go back to them: hence
+ * variants. When a variant needs a connection and the pool is full, the
+ * longest-idle connection of another variant is closed for it.
+ *
+ * WAITING. First come, first served within a variant. Between variants a waiter
+ * that is older by VARIANT_PATIENCE_MS than the head of the others is served
+ * first, by closing a connection of theirs.
+ *
+ * FAILURE. When a connect or login fails and the pool has no connection left, all
+ * its waiters are refused at once with that error, and so is everybody who asks
+ * within login_retry. A parameter that the server refuses fails its variant only.
+ */
+#ifndef GILMOK_PROXY_POOL_POOL_H
+#define GILMOK_PROXY_POOL_POOL_H
+
+#include "base/map.h"
+#include "proxy/auth/scram.h"
+#include "proxy/config.h"
+#include "proxy/pool/backend.h"
+
+enum { CHECK_HOLDS_MS = 1000, VARIANT_PATIENCE_MS = 100, VARIANT_KEY_MAX = 8192 };
+
+struct pool_stats {
+    uint64_t transactions; /* leases that ended */
+    uint64_t queries;
+    uint64_t received;     /* bytes from clients */
+    uint64_t sent;         /* bytes to clients */
+    uint64_t query_us;     /* sum */
+    uint64_t wait_us;      /* sum of time spent waiting for a connection */
+};
+
+/* Where a node is, resolved once per configuration: a name look-up blocks, and must not do so while clients log in. */
+struct node_addr {
+    struct list node; /* in pool_set.nodes */
+    const struct config_node *of; /* identity only; valid for the configuration in force */
+    bool is_known;
+    struct addr addr;
+    struct err err; /* when not known */
+};
+
+/* A short errand of a protocol beside the pooled connections (a cancel request), so that it can be ended with the pools. */
+struct pool_errand {
+    struct list node; /* in pool_set.errands */
+    void (*abandon)(struct pool_errand *e);
+};
+
+struct pool_set {
+    struct loop *loop;
+    struct list nodes; /* struct node_addr, owned */
+    struct map pools; /* "database\0user" -> struct pool, owned */
+    struct list all;
+    uint64_t next_backend_id;
+    struct tcp_options tcp;
+    struct list errands; /* struct pool_errand */
+    struct list dead;  /* closed backends, freed by `bury` once no caller can hold them */
+    struct task bury;
+};
+
+struct pool {
+    struct list node; /* in pool_set.all */
+    struct pool_set *set;
+    char *database;   /* the client's name for it; owned */
+    char *user;       /* owned */
+    const struct backend_proto *proto;
+
+    /* what a connection needs; owned copies, replaced on reload */
+    char *server_database;
+    char *server_user;
+    char *server_password; /* secret; NULL: the server must ask for none */
+    struct scram_keys scram_keys;
+    struct addr server_addr;
+    char server_name[ADDR_TEXT_MAX + 64]; /* "main/primary 127.0.0.1:5432", for errors and SHOW */
+
+    enum pool_mode mode;
+    uint32_t size;
+    uint32_t max_variants;
+    uint32_t connect_timeout_ms;
+    uint32_t login_retry_ms;
+    uint32_t queue_timeout_ms;
+    uint32_t query_timeout_ms;
+    uint32_t transaction_timeout_ms;
+    uint32_t idle_transaction_timeout_ms;
+    uint32_t server_idle_timeout_ms;
+    uint32_t server_lifetime_ms;
+    uint32_t server_check_delay_ms;
+
+    struct list variants;
+    uint32_t variant_count;
+    uint32_t total;  /* backends in any state but CLOSED */
+    uint32_t ready;  /* of them logged in */
+    uint32_t clients; /* sessions of this pair, logged in */
+    uint64_t failed_us; /* last failed connect, 0 = none since the last success */
+    bool has_just_failed; /* who waits now is refused, whatever login_retry says */
+    struct err failure;
+    struct pool_stats stats;
+    struct task dispatch; /* serves waiters outside of callbacks */
+};
+
+struct variant {
+    struct list node; /* in pool.variants */
+    struct pool *pool;
+    struct bytes key; /* startup parameters "name\0value\0"..., sorted; owned */
+    struct list idle; /* most recently used first */
+    struct list busy; /* leased, checking, cleaning */
+    struct list opening;
+    struct list waiting; /* struct lessee, oldest first */
+    uint32_t idle_count, busy_count, opening_count, waiting_count;
+    uint32_t sessions; /* clients that use it */
+    uint64_t last_used_us;
+    bool is_single_use; /* its connections serve one client each and are closed after it (replication) */
+    bool is_failed;   /* the server refused its parameters: `failure` */
+    struct err failure;
+    void *baseline;   /* the protocol's picture of a fresh connection (struct params_pg), owned; NULL until the first login */
+    void (*release_baseline)(void *baseline);
+};
+
+void pool_set_init(struct pool_set *set, struct loop *loop);
+/* Resolves the nodes of a new configuration. To be called before any pool is made or reconfigured by it. */
+void pool_set_resolve(struct pool_set *set, const struct config *c);
+/* Closes everything. Sessions must be gone. */
+void pool_set_release(struct pool_set *set);
+
+/* Found or made from the configuration. NULL: err says why. `user_password` may be NULL. */
+struct pool *pool_get(struct pool_set *set, const struct backend_proto *proto, const struct config *c,
+                      const struct config_database *db, struct bytes database, struct bytes user,
+                      const char *user_password, struct err *err);
+/* After a reload: new limits and credentials; connections to another server or user are retired. False: the database is gone. */
+bool pool_reconfigure(struct pool *p, const struct config *c);
+
+/* The variant with these startup parameters. NULL: too many; err. */
+struct variant *variant_get(struct pool *p, struct bytes key, struct err *err);
+
+/*
+ * A connection for `l`: at once (returned, state LEASED), or NULL; then either
+ * on_leased or on_refused follows from a task, never inside the call.
+ */
+struct backend *pool_acquire(struct variant *v, struct lessee *l);
+void pool_cancel_wait(struct lessee *l);
+/*
+ * The lease is over. A connection that is quiet and outside a transaction is
+ * cleaned when tainted and reused; any other is closed.
+ */
+void pool_release(struct lessee *l);
+/* A cancel request for `b` (which may be closed by now) has ended. */
+void pool_on_cancel_done(struct backend *b);
+bool pool_has_waiters(const struct variant *v);
+
+/* Called about ten times a second: timeouts, idle and lifetime limits, retries. */
+void pool_set_tick(struct pool_set *set);
+
+/* For pool_set.c: serves waiters; soon, from a task. */
+void pool_dispatch(struct task *t);
+void pool_want_dispatch(struct pool *p);
+
+/* For backend.c. */
+void pool_on_backend_ready(struct backend *b);
+void pool_on_backend_clean(struct backend *b);
+/* `is_parameter_error`: the server refused the startup parameters, which is the variant's fault alone. */
+void pool_on_backend_gone(struct backend *b, const struct err *err, bool was_opening, bool is_parameter_error);
+
+#endif

@@ -1,0 +1,302 @@
+/*
+ * Pools and variants: made from the configuration, found by name, changed by a
+ * reload, freed. Owns all of them; whom they serve is pool.c's business.
+ */
+#include <stdio.h>
+
+#include "base/fault.h"
+#include "base/log.h"
+#include "proxy/auth/secret.h"
+#include "proxy/pool/pool.h"
+
+static struct backend *backend_at(struct list *n) {
+    return CONTAINER_OF(n, struct backend, node);
+}
+
+/* Frees closed connections, except those that a cancel request still points at. */
+static void on_bury(struct task *t) {
+    struct pool_set *set = CONTAINER_OF(t, struct pool_set, bury);
+    LIST_EACH(n, &set->dead) {
+        if (backend_at(n)->cancels_open) continue;
+        list_remove(n);
+        backend_free(backend_at(n));
+    }
+}
+
+void pool_set_init(struct pool_set *set, struct loop *loop) {
+    *set = (struct pool_set){.loop = loop};
+    map_init(&set->pools);
+    list_init(&set->nodes);
+    list_init(&set->all);
+    list_init(&set->errands);
+    list_init(&set->dead);
+    task_init(&set->bury, on_bury);
+}
+
+static char *dup_or_null(const char *s) {
+    return s ? mem_strdup(s, strlen(s)) : NULL;
+}
+
+static void free_credentials(struct pool *p) {
+    if (p->server_password) secret_wipe(p->server_password, strlen(p->server_password));
+    secret_wipe(&p->scram_keys, sizeof p->scram_keys);
+    mem_free(p->server_password);
+    mem_free(p->server_database);
+    mem_free(p->server_user);
+    p->server_password = p->server_database = p->server_user = NULL;
+}
+
+static bool resolve_node(struct node_addr *a) {
+    const struct config_node *node = a->of;
+    char path[ADDR_TEXT_MAX];
+    if (node->host[0] != '/') return addr_resolve(&a->addr, node->host, node->port, &a->err);
+    snprintf(path, sizeof path, "%s/.s.PGSQL.%u", node->host, node->port);
+    return addr_unix(&a->addr, path, &a->err);
+}
+
+static void forget_nodes(struct pool_set *set) {
+    struct list *n;
+    while ((n = list_take_first(&set->nodes))) mem_free(CONTAINER_OF(n, struct node_addr, node));
+}
+
+void pool_set_resolve(struct pool_set *set, const struct config *c) {
+    forget_nodes(set);
+    LIST_EACH(n, &c->clusters) {
+        LIST_EACH(i, &CONTAINER_OF(n, struct config_cluster, node)->nodes) {
+            struct node_addr *a = mem_alloc(sizeof *a);
+            if (!a) return;
+            list_init(&a->node);
+            a->of = CONTAINER_OF(i, struct config_node, node);
+            a->is_known = resolve_node(a);
+            if (!a->is_known) log_line(LOG_ERROR, "pool", a->of->name, "%s", a->err.message);
+            list_push_back(&set->nodes, &a->node);
+        }
+    }
+}
+
+static bool set_server(struct pool *p, const struct config_node *node, struct err *err) {
+    char text[ADDR_TEXT_MAX];
+    LIST_EACH(n, &p->set->nodes) {
+        const struct node_addr *a = CONTAINER_OF(n, struct node_addr, node);
+        if (a->of != node) continue;
+        if (!a->is_known) {
+            *err = a->err;
+            return false;
+        }
+        p->server_addr = a->addr;
+        snprintf(p->server_name, sizeof p->server_name, "%.60s %s", node->name, addr_text(&p->server_addr, text));
+        return true;
+    }
+    return err_set(err, ERR_OUT_OF_MEMORY, "out of memory for the address of node \"%s\"", node->name);
+}
+
+static void set_limits(struct pool *p, const struct config_database *db, const struct config_user *user) {
+    p->mode = user && user->pool_mode >= 0 ? (enum pool_mode)user->pool_mode : db->pool_mode;
+    p->size = user && user->pool_size ? user->pool_size : db->pool_size;
+    p->max_variants = db->max_variants;
+    p->connect_timeout_ms = db->cluster->connect_timeout_ms;
+    p->login_retry_ms = db->cluster->login_retry_ms;
+    p->queue_timeout_ms = db->queue_timeout_ms;
+    p->query_timeout_ms = db->query_timeout_ms;
+    p->transaction_timeout_ms = db->transaction_timeout_ms;
+    p->idle_transaction_timeout_ms = db->idle_transaction_timeout_ms;
+    p->server_idle_timeout_ms = db->server_idle_timeout_ms;
+    p->server_lifetime_ms = db->server_lifetime_ms;
+    p->server_check_delay_ms = db->server_check_delay_ms;
+}
+
+static bool configure(struct pool *p, const struct config *c, const struct config_database *db, const char *user_password,
+                      struct err *err) {
+    const struct config_node *node = CONTAINER_OF(list_first(&db->cluster->nodes), struct config_node, node);
+    if (!set_server(p, node, err)) return false;
+    free_credentials(p);
+    p->server_database = dup_or_null(db->server_database ? db->server_database : p->database);
+    p->server_user = dup_or_null(db->server_user ? db->server_user : p->user);
+    p->server_password = dup_or_null(db->server_user ? db->server_password : user_password);
+    set_limits(p, db, config_find_user(c, bytes_str(p->user)));
+    if (!p->server_database || !p->server_user) return err_set(err, ERR_OUT_OF_MEMORY, "out of memory");
+    return true;
+}
+
+static void free_variant(struct variant *v) {
+    INVARIANT(!v->busy_count && !v->idle_count && !v->opening_count && !v->waiting_count && !v->sessions);
+    list_remove(&v->node);
+    v->pool->variant_count--;
+    mem_free((void *)v->key.ptr);
+    if (v->baseline) v->release_baseline(v->baseline);
+    mem_free(v->baseline);
+    mem_free(v);
+}
+
+static void free_pool(struct pool *p) {
+    LIST_EACH(n, &p->variants) free_variant(CONTAINER_OF(n, struct variant, node));
+    task_cancel(&p->dispatch);
+    list_remove(&p->node);
+    free_credentials(p);
+    mem_free(p->database);
+    mem_free(p->user);
+    mem_free(p);
+}
+
+/* Pools are keyed by "database\0user": neither name can hold a NUL. */
+static struct bytes pool_key(char *out, size_t cap, struct bytes database, struct bytes user) {
+    size_t len = database.len + 1 + user.len;
+    if (len > cap) return bytes_of(NULL, 0);
+    memcpy(out, database.ptr, database.len);
+    out[database.len] = '\0';
+    memcpy(out + database.len + 1, user.ptr, user.len);
+    return bytes_of(out, len);
+}
+
+static struct pool *new_pool(struct pool_set *set, struct bytes database, struct bytes user) {
+    struct pool *p = mem_alloc(sizeof *p);
+    if (!p) return NULL;
+    p->set = set;
+    p->database = mem_strdup((const char *)database.ptr, database.len);
+    p->user = mem_strdup((const char *)user.ptr, user.len);
+    list_init(&p->node);
+    list_init(&p->variants);
+    task_init(&p->dispatch, pool_dispatch);
+    if (p->database && p->user) return p;
+    free_pool(p);
+    return NULL;
+}
+
+struct pool *pool_get(struct pool_set *set, const struct backend_proto *proto, const struct config *c,
+                      const struct config_database *db, struct bytes database, struct bytes user,
+                      const char *user_password, struct err *err) {
+    char storage[256];
+    struct bytes key = pool_key(storage, sizeof storage, database, user);
+    if (!key.ptr) {
+        err_set(err, ERR_LIMIT_EXCEEDED, "database and user name are too long");
+        return NULL;
+    }
+    struct pool *p = map_get(&set->pools, key);
+    if (p) return p;
+    p = new_pool(set, database, user);
+    if (!p) {
+        err_set(err, ERR_OUT_OF_MEMORY, "out of memory");
+        return NULL;
+    }
+    p->proto = proto;
+    if (!configure(p, c, db, user_password, err) || !map_put(&set->pools, key, p)) {
+        if (!err_is_set(err)) err_set(err, ERR_OUT_OF_MEMORY, "out of memory");
+        free_pool(p);
+        return NULL;
+    }
+    list_push_back(&set->all, &p->node);
+    return p;
+}
+
+static void retire_all(struct pool *p) {
+    LIST_EACH(n, &p->variants) {
+        struct variant *v = CONTAINER_OF(n, struct variant, node);
+        LIST_EACH(i, &v->idle) backend_retire(backend_at(i));
+        LIST_EACH(i, &v->opening) backend_retire(backend_at(i));
+        LIST_EACH(i, &v->busy) backend_at(i)->is_retired = true;
+    }
+}
+
+bool pool_reconfigure(struct pool *p, const struct config *c) {
+    const struct config_database *db = config_find_database(c, bytes_str(p->database));
+    if (!db) {
+        retire_all(p);
+        return false;
+    }
+    const struct user_secret *secret = user_store_find(&c->user_store, bytes_str(p->user));
+    struct addr old_addr = p->server_addr;
+    char *old_user = dup_or_null(p->server_user), *old_password = dup_or_null(p->server_password);
+    char *old_database = dup_or_null(p->server_database);
+    struct err err = {0};
+    if (!configure(p, c, db, secret ? secret->password : NULL, &err)) {
+        log_line(LOG_ERROR, "pool", p->server_name, "%s/%s keeps its server: %s", p->database, p->user, err.message);
+    } else if (old_addr.len != p->server_addr.len || memcmp(&old_addr.sa, &p->server_addr.sa, old_addr.len) != 0 ||
+               !old_user || strcmp(old_user, p->server_user) != 0 || !old_database ||
+               strcmp(old_database, p->server_database) != 0 || !old_password != !p->server_password ||
+               (old_password && (strlen(old_password) != strlen(p->server_password) ||
+                                 !secret_equal(old_password, p->server_password, strlen(old_password))))) {
+        retire_all(p);
+        p->failed_us = 0;
+    }
+    if (old_password) secret_wipe(old_password, strlen(old_password));
+    mem_free(old_password);
+    mem_free(old_user);
+    mem_free(old_database);
+    pool_want_dispatch(p);
+    return true;
+}
+
+/* A closed connection that a cancel request still points at needs its variant. */
+static bool has_open_cancel(const struct variant *v) {
+    LIST_EACH(n, &v->pool->set->dead) {
+        if (backend_at(n)->variant == v && backend_at(n)->cancels_open) return true;
+    }
+    return false;
+}
+
+/* A variant that nobody uses makes room for a new one; its idle connections are closed. */
+static bool drop_unused_variant(struct pool *p) {
+    struct variant *oldest = NULL;
+    LIST_EACH(n, &p->variants) {
+        struct variant *v = CONTAINER_OF(n, struct variant, node);
+        if (v->sessions || v->busy_count || v->waiting_count || v->opening_count || has_open_cancel(v)) continue;
+        if (!oldest || v->last_used_us < oldest->last_used_us) oldest = v;
+    }
+    if (!oldest) return false;
+    LIST_EACH(i, &oldest->idle) backend_retire(backend_at(i));
+    on_bury(&p->set->bury);
+    free_variant(oldest);
+    return true;
+}
+
+struct variant *variant_get(struct pool *p, struct bytes key, struct err *err) {
+    LIST_EACH(n, &p->variants) {
+        struct variant *v = CONTAINER_OF(n, struct variant, node);
+        if (bytes_equal(v->key, key)) return v;
+    }
+    if (p->variant_count >= p->max_variants && !drop_unused_variant(p)) {
+        err_set(err, ERR_TOO_MANY_CONNECTIONS, "database \"%s\" has %u different sets of startup parameters in use by user \"%s\"",
+                p->database, p->variant_count, p->user);
+        err_hint(err, "Let clients agree on their startup parameters, or raise max_variants of the database.");
+        return NULL;
+    }
+    struct variant *v = mem_alloc(sizeof *v);
+    char *copy = v ? mem_strdup((const char *)key.ptr, key.len) : NULL;
+    if (!copy) {
+        mem_free(v);
+        err_set(err, ERR_OUT_OF_MEMORY, "out of memory");
+        return NULL;
+    }
+    v->pool = p;
+    v->key = bytes_of(copy, key.len);
+    list_init(&v->node);
+    list_init(&v->idle);
+    list_init(&v->busy);
+    list_init(&v->opening);
+    list_init(&v->waiting);
+    v->last_used_us = p->set->loop->now_us;
+    list_push_back(&p->variants, &v->node);
+    p->variant_count++;
+    return v;
+}
+
+void pool_set_release(struct pool_set *set) {
+    struct list *n;
+    while ((n = list_first(&set->errands))) {
+        struct pool_errand *e = CONTAINER_OF(n, struct pool_errand, node);
+        e->abandon(e);
+    }
+    while ((n = list_first(&set->all))) {
+        struct pool *p = CONTAINER_OF(n, struct pool, node);
+        LIST_EACH(i, &p->variants) {
+            struct variant *v = CONTAINER_OF(i, struct variant, node);
+            LIST_EACH(k, &v->busy) backend_retire(backend_at(k));
+        }
+        retire_all(p);
+        on_bury(&set->bury);
+        free_pool(p);
+    }
+    task_cancel(&set->bury);
+    forget_nodes(set);
+    map_release(&set->pools);
+}

@@ -1,0 +1,155 @@
+/*
+ * What belongs to the process and not to a worker: privileges, descriptors, the pid
+ * file, the log file, signals, the service manager.
+ */
+#include "proxy/serve.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "proxy/admin/console.h"
+#include "proxy/net/loop_event.h"
+#include "proxy/worker.h"
+
+/* Tells systemd, when it asked to be told (sd_notify's protocol: one datagram). */
+static void notify(const char *state) {
+    const char *path = getenv("NOTIFY_SOCKET");
+    struct sockaddr_un un = {.sun_family = AF_UNIX};
+    size_t len = path ? strlen(path) : 0;
+    if (len < 2 || len >= sizeof un.sun_path) return;
+    memcpy(un.sun_path, path, len);
+    if (path[0] == '@') un.sun_path[0] = '\0';
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0) return;
+    (void)!sendto(fd, state, strlen(state), MSG_NOSIGNAL, (struct sockaddr *)&un,
+                  (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len));
+    close(fd);
+}
+
+/* The log file is opened again with every configuration, so that SIGHUP finishes a log rotation. */
+static void apply_to_process(const struct config *c) {
+    static int open_fd = -1;
+    int fd = STDERR_FILENO;
+    if (c->log_file) fd = open(c->log_file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
+    if (fd < 0) {
+        log_line(LOG_ERROR, "config", NULL, "cannot open log_file %s: %s; the log stays where it is", c->log_file, strerror(errno));
+        fd = open_fd < 0 ? STDERR_FILENO : open_fd;
+    }
+    log_setup(fd, c->log_level, c->log_format);
+    if (open_fd >= 0 && open_fd != fd) close(open_fd);
+    open_fd = fd == STDERR_FILENO ? -1 : fd;
+}
+
+static void raise_descriptor_limit(void) {
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max) return;
+    limit.rlim_cur = limit.rlim_max;
+    (void)setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+static bool drop_privileges(const struct config *c, struct err *err) {
+    if (geteuid() != 0) return true;
+    if (!c->run_as) {
+        err_set(err, ERR_CONFIG, "gilmok does not run as root");
+        err_hint(err, "Set `user = NAME` in [gilmok], or start it as another user.");
+        return false;
+    }
+    struct passwd *pw = getpwnam(c->run_as);
+    if (!pw || pw->pw_uid == 0) return err_set(err, ERR_CONFIG, "user \"%s\" does not exist or is root", c->run_as);
+    if (setgroups(0, NULL) != 0 || setgid(pw->pw_gid) != 0 || setuid(pw->pw_uid) != 0)
+        return err_set(err, ERR_CONFIG, "cannot become user \"%s\": %s", c->run_as, strerror(errno));
+    return true;
+}
+
+static bool write_pid_file(const struct config *c, struct err *err) {
+    if (!c->pid_file) return true;
+    char text[16];
+    int len = snprintf(text, sizeof text, "%d\n", (int)getpid());
+    int fd = open(c->pid_file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    bool ok = fd >= 0 && write(fd, text, (size_t)len) == len;
+    if (!ok) err_set(err, ERR_CONFIG, "cannot write pid_file %s: %s", c->pid_file, strerror(errno));
+    if (fd >= 0) close(fd);
+    return ok;
+}
+
+static void on_signal(int signo, void *ctx) {
+    struct worker *w = ctx;
+    struct err err = {0};
+    switch (signo) {
+    case SIGHUP:
+        notify("RELOADING=1");
+        (void)worker_reload(w, &err);
+        notify("READY=1");
+        break;
+    case SIGTERM:
+        notify("STOPPING=1");
+        worker_drain(w);
+        break;
+    default:
+        notify("STOPPING=1");
+        worker_stop(w);
+    }
+}
+
+static struct config *load(const char *path) {
+    struct config_findings findings;
+    config_findings_init(&findings);
+    struct config *c = config_load(path, &findings);
+    LIST_EACH(n, &findings.all) {
+        struct config_finding *f = CONTAINER_OF(n, struct config_finding, node);
+        log_line(f->is_error ? LOG_ERROR : LOG_WARN, "config", NULL, "%s:%d: %s. %s", f->file, f->line, f->message, f->advice);
+    }
+    config_findings_release(&findings);
+    return c;
+}
+
+static bool start(struct worker *w, struct loop *loop, struct err *err) {
+    raise_descriptor_limit();
+    if (!worker_listen(w, err) || !write_pid_file(w->config, err) || !drop_privileges(w->config, err)) return false;
+    (void)prctl(PR_SET_DUMPABLE, 0); /* no core file, no debugger: secrets live in this memory */
+    signal(SIGPIPE, SIG_IGN);
+    return (loop_event_signal(loop, SIGTERM, on_signal, w) && loop_event_signal(loop, SIGINT, on_signal, w) &&
+            loop_event_signal(loop, SIGHUP, on_signal, w)) ||
+           err_set(err, ERR_INTERNAL, "cannot handle signals");
+}
+
+int serve_run(const char *path) {
+    struct loop loop;
+    static struct worker worker;
+    struct console console;
+    struct err err = {0};
+    struct config *c = load(path);
+    if (!c) return 1;
+    if (!loop_event_init(&loop, &clock_real, &err)) {
+        log_line(LOG_ERROR, "serve", NULL, "%s", err.message);
+        config_free(c);
+        return 1;
+    }
+    console_init(&console, &worker);
+    bool ok = worker_init(&worker, &loop, c, &console.ops, apply_to_process, &err) && start(&worker, &loop, &err);
+    if (ok) {
+        log_line(LOG_INFO, "serve", NULL, "gilmok %s is ready (%s, process %d)", GILMOK_VERSION, loop.ops->name, (int)getpid());
+        notify("READY=1");
+        loop_run(&loop);
+        log_line(LOG_INFO, "serve", NULL, "gilmok stops");
+    } else {
+        log_line(LOG_ERROR, "serve", NULL, "cannot start: %s%s%s", err.message, err.hint[0] ? " " : "", err.hint);
+    }
+    const char *pid_file = worker.config->pid_file;
+    if (ok && pid_file) (void)unlink(pid_file);
+    worker_release(&worker);
+    loop_release(&loop);
+    return ok ? 0 : 1;
+}

@@ -1,0 +1,75 @@
+/*
+ * The stage table and the loop that walks it.
+ */
+#include "proxy/session/request.h"
+
+#include "proxy/session/session.h"
+
+const char *request_stage_name(enum request_stage stage) {
+    static const char *const names[] = {"none", "pool", "backend", "relay", "finish"};
+    return stage < COUNT_OF(names) ? names[stage] : "?";
+}
+
+static enum stage_result stage_pool(struct session *s) {
+    if (s->lessee.backend || pool_acquire(s->variant, &s->lessee)) return STAGE_NEXT;
+    session_set_state(s, SESSION_WAITING);
+    return STAGE_WAIT;
+}
+
+static enum stage_result stage_backend(struct session *s) {
+    if (s->state == SESSION_WAITING || s->state == SESSION_IDLE) s->transaction_since_us = s->env->loop->now_us;
+    session_set_state(s, SESSION_ACTIVE);
+    s->proto->prepare(s, s->lessee.backend);
+    return s->state == SESSION_ACTIVE ? STAGE_NEXT : STAGE_FAIL; /* the connection may have broken under it */
+}
+
+static enum stage_result stage_relay(struct session *s) {
+    return s->request.is_answered ? STAGE_NEXT : STAGE_WAIT;
+}
+
+static enum stage_result stage_finish(struct session *s) {
+    struct pool *p = session_pool(s);
+    p->stats.query_us += s->env->loop->now_us - s->request.started_us;
+    if (session_may_release(s)) {
+        session_release_lease(s);
+        session_set_state(s, SESSION_IDLE);
+    } else {
+        session_set_state(s, SESSION_HELD);
+    }
+    return STAGE_NEXT;
+}
+
+static enum stage_result (*const stages[REQUEST_STAGES])(struct session *s) = {
+    [REQUEST_POOL] = stage_pool,
+    [REQUEST_BACKEND] = stage_backend,
+    [REQUEST_RELAY] = stage_relay,
+    [REQUEST_FINISH] = stage_finish,
+};
+
+void request_run(struct session *s) {
+    struct request *r = &s->request;
+    while (r->stage != REQUEST_NONE) {
+        switch (stages[r->stage](s)) {
+        case STAGE_NEXT:
+            r->stage = r->stage == REQUEST_FINISH ? REQUEST_NONE : r->stage + 1;
+            break;
+        case STAGE_WAIT:
+            return;
+        case STAGE_FAIL:
+            r->stage = REQUEST_NONE;
+            return;
+        }
+    }
+}
+
+bool request_open(struct session *s) {
+    INVARIANT(!request_is_open(&s->request) && s->variant);
+    s->request = (struct request){.stage = REQUEST_POOL, .started_us = s->env->loop->now_us};
+    request_run(s);
+    return s->request.stage == REQUEST_RELAY;
+}
+
+void request_drop(struct session *s) {
+    s->request.stage = REQUEST_NONE;
+    pool_cancel_wait(&s->lessee);
+}

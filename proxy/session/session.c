@@ -1,0 +1,389 @@
+/*
+ * The life of a client, without its language: states, lease, timeouts, ends.
+ */
+#include "proxy/session/session.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <stdio.h>
+
+#include "base/fault.h"
+#include "base/log.h"
+
+const char *session_state_name(enum session_state state) {
+    static const char *const names[] = {"login", "login-waiting", "idle", "waiting", "active", "held", "closed"};
+    return names[state];
+}
+
+/* Rows: from; bits: to. */
+static const uint8_t legal_moves[] = {
+    [SESSION_LOGIN] = 1 << SESSION_LOGIN_WAITING | 1 << SESSION_IDLE | 1 << SESSION_CLOSED,
+    [SESSION_LOGIN_WAITING] = 1 << SESSION_IDLE | 1 << SESSION_CLOSED,
+    [SESSION_IDLE] = 1 << SESSION_WAITING | 1 << SESSION_ACTIVE | 1 << SESSION_CLOSED,
+    [SESSION_WAITING] = 1 << SESSION_ACTIVE | 1 << SESSION_IDLE | 1 << SESSION_CLOSED,
+    [SESSION_ACTIVE] = 1 << SESSION_IDLE | 1 << SESSION_HELD | 1 << SESSION_CLOSED,
+    [SESSION_HELD] = 1 << SESSION_ACTIVE | 1 << SESSION_IDLE | 1 << SESSION_CLOSED,
+};
+
+static bool is_login(enum session_state state) {
+    return state == SESSION_LOGIN;
+}
+
+void session_set_state(struct session *s, enum session_state state) {
+    INVARIANT(s->state != SESSION_CLOSED && (legal_moves[s->state] & 1 << state));
+    struct session_env *env = s->env;
+    if (is_login(s->state)) {
+        env->login_count--;
+        list_remove(&s->node);
+        if (state != SESSION_CLOSED) {
+            list_push_back(&env->sessions, &s->node);
+            env->session_count++;
+        }
+    } else if (state == SESSION_CLOSED) {
+        env->session_count--;
+        list_remove(&s->node);
+    }
+    s->state = state;
+    s->state_since_us = env->loop->now_us;
+}
+
+/* ---- the lease ---- */
+
+bool session_may_release(const struct session *s) {
+    const struct backend *b = s->lessee.backend;
+    return b && !s->pins && ledger_is_quiet(&b->ledger) && b->ledger.txn == TXN_NONE;
+}
+
+void session_release_lease(struct session *s) {
+    if (!s->lessee.backend) return;
+    pool_release(&s->lessee);
+    if (!s->stream) return;
+    stream_resume(s->stream); /* it may have been paused for a slow server that is no longer its own */
+    if (stream_has_held(s->stream)) session_resume_input(s);
+}
+
+void session_check_answered(struct session *s) {
+    if (s->request.stage != REQUEST_RELAY || !s->request.has_sent || !ledger_is_quiet(&s->lessee.backend->ledger)) return;
+    s->request.is_answered = true;
+    request_run(s);
+}
+
+static struct session *session_of(struct lessee *l) {
+    return CONTAINER_OF(l, struct session, lessee);
+}
+
+static void on_leased(struct lessee *l, struct backend *b) {
+    struct session *s = session_of(l);
+    if (s->state == SESSION_LOGIN_WAITING) {
+        s->proto->on_login_leased(s, b);
+        return;
+    }
+    request_run(s);
+    stream_reoffer(s->stream);
+}
+
+static void on_refused(struct lessee *l, const struct err *err) {
+    struct session *s = session_of(l);
+    if (s->state == SESSION_LOGIN_WAITING) {
+        session_end(s, err);
+        return;
+    }
+    request_drop(s);
+    session_set_state(s, SESSION_IDLE);
+    s->proto->refuse(s, err);
+    session_resume_input(s);
+}
+
+static void on_reply(struct lessee *l, struct buf *buf, struct bytes data) {
+    struct session *s = session_of(l);
+    session_pool(s)->stats.sent += data.len;
+    stream_send_ref(s->stream, buf, data);
+    if (stream_is_congested(s->stream)) stream_pause(l->backend->stream);
+    if (s->is_held_back) session_resume_input(s); /* replies came in: there may be room in the ledger */
+}
+
+static void on_group_end(struct lessee *l, bool is_quiet) {
+    struct session *s = session_of(l);
+    s->queries++;
+    session_pool(s)->stats.queries++;
+    s->proto->on_group_end(s, l->backend);
+    if (is_quiet) session_check_answered(s);
+    if (s->is_held_back || (s->env->is_draining && s->state == SESSION_IDLE)) session_resume_input(s);
+}
+
+static void on_settled(struct lessee *l) {
+    session_check_answered(session_of(l));
+}
+
+static void on_room(struct lessee *l) {
+    struct session *s = session_of(l);
+    stream_resume(s->stream);
+    session_resume_input(s);
+}
+
+static void on_lost(struct lessee *l, const struct err *err) {
+    struct session *s = session_of(l);
+    if (err) session_end(s, err);
+    else session_leave(s, "its server connection ended");
+}
+
+static const struct lessee_ops lessee_ops = {
+    .on_leased = on_leased,
+    .on_refused = on_refused,
+    .on_reply = on_reply,
+    .on_group_end = on_group_end,
+    .on_settled = on_settled,
+    .on_room = on_room,
+    .on_lost = on_lost,
+};
+
+/* ---- the stream ---- */
+
+static size_t on_received(void *owner, struct buf *buf, struct bytes data) {
+    struct session *s = owner;
+    return s->proto->on_received(s, buf, data);
+}
+
+static void on_drained(void *owner) {
+    struct session *s = owner;
+    if (s->lessee.backend) stream_resume(s->lessee.backend->stream);
+}
+
+static void on_closed(void *owner, const char *why) {
+    struct session *s = owner;
+    s->stream = NULL;
+    session_close(s, why);
+}
+
+static const struct stream_handler handler = {
+    .on_received = on_received,
+    .on_drained = on_drained,
+    .on_closed = on_closed,
+};
+
+void session_send(struct session *s, struct bytes data) {
+    if (s->stream) stream_send(s->stream, data);
+}
+
+static void drain_end(struct session *s) {
+    struct err err;
+    err_set(&err, ERR_ADMIN_SHUTDOWN, "terminating connection because gilmok is shutting down");
+    session_end(s, &err);
+}
+
+static void on_resume(struct task *t) {
+    struct session *s = CONTAINER_OF(t, struct session, resume);
+    if (s->state == SESSION_CLOSED) return;
+    if (s->env->is_draining && s->state == SESSION_IDLE && !stream_has_held(s->stream)) {
+        drain_end(s);
+        return;
+    }
+    s->is_held_back = false;
+    stream_reoffer(s->stream);
+}
+
+bool session_join(struct session *s, struct variant *v, struct err *err) {
+    struct pool *p = v->pool;
+    const struct config_user *cu = config_find_user(s->env->config, bytes_str(p->user));
+    if (cu && cu->max_client_conn && p->clients >= cu->max_client_conn)
+        return err_set(err, ERR_TOO_MANY_CONNECTIONS, "too many connections for user \"%s\": max_client_conn is %u", p->user,
+                       cu->max_client_conn);
+    s->variant = v;
+    v->sessions++;
+    p->clients++;
+    if (p->mode == POOL_SESSION || v->is_single_use) s->pins |= PIN_MODE;
+    return true;
+}
+
+void session_resume_input(struct session *s) {
+    loop_defer(s->env->loop, &s->resume);
+}
+
+/* ---- beginning and end ---- */
+
+static void on_bury(struct task *t) {
+    struct session_env *env = CONTAINER_OF(t, struct session_env, bury);
+    struct list *n;
+    while ((n = list_take_first(&env->dead))) {
+        struct session *s = CONTAINER_OF(n, struct session, node);
+        s->proto->release(s);
+        mem_free(s->user);
+        mem_free(s->database);
+        mem_free(s);
+    }
+}
+
+void session_env_init(struct session_env *env, struct loop *loop, struct pool_set *pools) {
+    *env = (struct session_env){.loop = loop, .pools = pools};
+    list_init(&env->logins);
+    list_init(&env->sessions);
+    list_init(&env->dead);
+    task_init(&env->bury, on_bury);
+}
+
+void session_env_release(struct session_env *env) {
+    struct list *n;
+    while ((n = list_first(&env->logins)) || (n = list_first(&env->sessions)))
+        session_close(CONTAINER_OF(n, struct session, node), "gilmok stops");
+    task_cancel(&env->bury);
+    on_bury(&env->bury);
+}
+
+static void set_peer(struct session *s, const struct addr *a) {
+    s->peer.family = (uint8_t)a->sa.ss_family;
+    if (a->sa.ss_family == AF_INET) {
+        const struct sockaddr_in *in = (const struct sockaddr_in *)&a->sa;
+        memcpy(s->peer.ip, &in->sin_addr, 4);
+        s->peer.port = ntohs(in->sin_port);
+    } else if (a->sa.ss_family == AF_INET6) {
+        const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)&a->sa;
+        memcpy(s->peer.ip, &in6->sin6_addr, 16);
+        s->peer.port = ntohs(in6->sin6_port);
+    }
+}
+
+/* Too many half-open logins: the oldest that still owes us bytes makes room, so that slow ones cannot lock others out. */
+static void make_room_for_login(struct session_env *env) {
+    if (env->login_count < env->config->max_login_conn) return;
+    struct list *n = list_first(&env->logins);
+    session_close(CONTAINER_OF(n, struct session, node), "login given up: max_login_conn reached");
+}
+
+void session_open(struct session_env *env, const struct session_proto *proto, struct stream *stream, const struct addr *peer) {
+    make_room_for_login(env);
+    struct session *s = mem_alloc(proto->size);
+    if (!s) {
+        stream_close(stream);
+        return;
+    }
+    s->env = env;
+    s->proto = proto;
+    s->stream = stream;
+    s->id = s->lessee.id = ++env->next_id;
+    s->lessee.ops = &lessee_ops;
+    s->opened_us = s->state_since_us = env->loop->now_us;
+    list_init(&s->node);
+    list_init(&s->lessee.wait_node);
+    task_init(&s->resume, on_resume);
+    set_peer(s, peer);
+    list_push_back(&env->logins, &s->node);
+    env->login_count++;
+    stream_adopt(stream, &handler, s);
+    proto->on_open(s);
+}
+
+static void leave_everything(struct session *s) {
+    request_drop(s);
+    task_cancel(&s->resume);
+    session_release_lease(s);
+    if (s->variant) {
+        s->variant->sessions--;
+        s->variant->pool->clients--;
+    }
+}
+
+/* What remains to be done once the stream is dealt with. */
+static void finish_close(struct session *s, const char *why) {
+    char label[192];
+    if (log_is_on(LOG_DEBUG)) log_line(LOG_DEBUG, "session", session_label(s, label), "closed: %s", why);
+    s->stream = NULL;
+    session_set_state(s, SESSION_CLOSED);
+    leave_everything(s);
+    list_push_back(&s->env->dead, &s->node);
+    loop_defer(s->env->loop, &s->env->bury);
+}
+
+void session_close(struct session *s, const char *why) {
+    if (s->state == SESSION_CLOSED) return;
+    if (s->stream) stream_close(s->stream);
+    finish_close(s, why);
+}
+
+void session_leave(struct session *s, const char *why) {
+    if (s->state == SESSION_CLOSED) return;
+    if (s->stream) stream_finish(s->stream);
+    finish_close(s, why);
+}
+
+void session_end(struct session *s, const struct err *err) {
+    if (s->state == SESSION_CLOSED) return;
+    char label[192];
+    log_line(LOG_INFO, "session", session_label(s, label), "ended: %s", err->message);
+    if (s->stream) {
+        s->proto->tell(s, err, true);
+        stream_finish(s->stream);
+    }
+    finish_close(s, err->message);
+}
+
+/* ---- time ---- */
+
+static bool is_past(uint64_t now_us, uint64_t since_us, uint32_t limit_ms) {
+    return limit_ms && now_us - since_us > (uint64_t)limit_ms * 1000;
+}
+
+static void fail_lease(struct session *s, const char *sqlstate, const char *what, uint32_t limit_ms) {
+    struct err err;
+    err_set(&err, sqlstate, "%s (%u ms)", what, limit_ms);
+    backend_abort(s->lessee.backend, &err); /* ends this session too, through on_lost */
+}
+
+static void check_session(struct session *s, uint64_t now) {
+    const struct pool *p = session_pool(s);
+    const struct config *c = s->env->config;
+    if (p && s->variant->is_single_use) return; /* replication runs for as long as it likes */
+    bool is_in_transaction = s->lessee.backend && s->lessee.backend->ledger.txn != TXN_NONE;
+    bool is_idle = s->state == SESSION_IDLE || (s->state == SESSION_HELD && !is_in_transaction);
+    if (is_idle && is_past(now, s->state_since_us, c->client_idle_timeout_ms)) {
+        struct err err;
+        err_set(&err, ERR_IDLE_SESSION_TIMEOUT, "terminating connection due to client_idle_timeout (%u ms)",
+                c->client_idle_timeout_ms);
+        session_end(s, &err);
+        return;
+    }
+    if (!s->lessee.backend) return;
+    if (s->state == SESSION_ACTIVE && is_past(now, s->request.started_us, p->query_timeout_ms))
+        fail_lease(s, ERR_QUERY_CANCELED, "terminating connection due to query_timeout", p->query_timeout_ms);
+    else if ((is_in_transaction || s->state == SESSION_ACTIVE) &&
+             is_past(now, s->transaction_since_us, p->transaction_timeout_ms))
+        fail_lease(s, "25P04", "terminating connection due to transaction_timeout", p->transaction_timeout_ms);
+    else if (s->state == SESSION_HELD && is_in_transaction && is_past(now, s->state_since_us, p->idle_transaction_timeout_ms))
+        fail_lease(s, ERR_IDLE_IN_TRANSACTION, "terminating connection due to idle_transaction_timeout",
+                   p->idle_transaction_timeout_ms);
+}
+
+void session_env_tick(struct session_env *env) {
+    uint64_t now = env->loop->now_us;
+    LIST_EACH(n, &env->logins) {
+        struct session *s = CONTAINER_OF(n, struct session, node);
+        if (!is_past(now, s->opened_us, env->config->login_timeout_ms)) break;
+        session_close(s, "login_timeout");
+    }
+    LIST_EACH(n, &env->sessions) check_session(CONTAINER_OF(n, struct session, node), now);
+}
+
+void session_env_drain(struct session_env *env) {
+    env->is_draining = true;
+    LIST_EACH(n, &env->logins) session_close(CONTAINER_OF(n, struct session, node), "gilmok is shutting down");
+    LIST_EACH(n, &env->sessions) {
+        struct session *s = CONTAINER_OF(n, struct session, node);
+        if (s->state == SESSION_IDLE) session_resume_input(s);
+    }
+}
+
+/* ---- names ---- */
+
+const char *session_peer_text(const struct session *s, char out[64]) {
+    char ip[INET6_ADDRSTRLEN];
+    if (s->peer.family == AF_UNIX) snprintf(out, 64, "unix");
+    else if (!inet_ntop(s->peer.family, s->peer.ip, ip, sizeof ip)) snprintf(out, 64, "?");
+    else snprintf(out, 64, s->peer.family == AF_INET6 ? "[%s]:%u" : "%s:%u", ip, s->peer.port);
+    return out;
+}
+
+const char *session_label(const struct session *s, char out[192]) {
+    char peer[64];
+    snprintf(out, 192, "c%llu %.60s/%.60s@%s", (unsigned long long)s->id, s->database ? s->database : "-",
+             s->user ? s->user : "-", session_peer_text(s, peer));
+    return out;
+}

@@ -1,0 +1,452 @@
+/*
+ * A logged-in PostgreSQL client: which of its messages goes where. Replies come
+ * back through session.c untouched.
+ */
+#include "proxy/session/session_pg.h"
+
+#include <stdio.h>
+
+#include "base/fault.h"
+#include "proxy/pool/backend_pg.h"
+
+/* A name that no statement has: the server's own "does not exist" is the right answer, in the right order. */
+#define MISSING_STATEMENT "(unnamed statement of an earlier transaction)"
+
+void session_pg_violation(struct session *s, const char *what) {
+    struct err err;
+    err_set(&err, ERR_PROTOCOL_VIOLATION, "%s", what);
+    session_end(s, &err);
+}
+
+/* ---- telling the client ---- */
+
+static void tell(struct session *s, const struct err *err, bool is_fatal) {
+    uint8_t storage[1024];
+    struct writer w;
+    writer_init_fixed(&w, storage, sizeof storage);
+    pg_put_error(&w, is_fatal ? "FATAL" : "ERROR", err);
+    session_send(s, writer_bytes(&w));
+}
+
+static void send_ready(struct session *s, char status) {
+    uint8_t storage[8];
+    struct writer w;
+    writer_init_fixed(&w, storage, sizeof storage);
+    pg_put_ready(&w, status);
+    session_send(s, writer_bytes(&w));
+}
+
+static void refuse(struct session *s, const struct err *err) {
+    tell(s, err, false);
+    session_pg_of(s)->discard = DISCARD_REQUEST;
+}
+
+/* ---- connection and client in line ---- */
+
+/* The client hears about every parameter that is not what it last heard. */
+static void tell_params(struct session *s, const struct params_pg *now) {
+    struct writer w;
+    writer_init(&w, PARAMS_PG_MAX * PG_STATUS_MAX);
+    for (int i = 0; i < now->count; i++)
+        if (strcmp(now->items[i].name, "application_name") != 0)
+            pg_put_parameter_status(&w, bytes_str(now->items[i].name), bytes_str(now->items[i].value));
+    session_send(s, writer_bytes(&w));
+    writer_release(&w);
+    session_pg_of(s)->params_digest = now->digest;
+}
+
+static void tell_app_name(struct session *s) {
+    struct session_pg *ps = session_pg_of(s);
+    uint8_t storage[SESSION_PG_APP_NAME_MAX + 64];
+    struct writer w;
+    writer_init_fixed(&w, storage, sizeof storage);
+    pg_put_parameter_status(&w, bytes_str("application_name"), bytes_str(ps->app_name ? ps->app_name : ""));
+    session_send(s, writer_bytes(&w));
+    ps->app_name_was_reset = false;
+}
+
+static void prepare(struct session *s, struct backend *b) {
+    struct session_pg *ps = session_pg_of(s);
+    struct backend_pg *bp = backend_pg_of(b);
+    if (b->ledger.txn != TXN_NONE || b->variant->is_single_use) return;
+    if (ps->params_digest != bp->params.digest) tell_params(s, &bp->params);
+    backend_pg_set_app_name(b, ps->app_name ? ps->app_name : "");
+    if (ps->app_name_was_reset) tell_app_name(s);
+}
+
+/* True when `now` is what a RESET leaves: the value that the connection itself started with. */
+static bool is_reset_value(struct session_pg *ps, const char *now) {
+    const struct params_pg *baseline = ps->base.variant->baseline;
+    return baseline && baseline->app_name && strcmp(now, baseline->app_name) == 0;
+}
+
+/*
+ * The client may have set its application_name by SQL; a RESET is not such a wish. Inside
+ * a transaction the reset value stays until prepare() can put it right.
+ */
+static void follow_app_name(struct session_pg *ps, const struct backend_pg *bp) {
+    const char *now = bp->params.app_name;
+    const char *ours = ps->app_name ? ps->app_name : "";
+    if (!now || strcmp(now, ours) == 0) return;
+    if ((bp->saw_reset || ps->app_name_was_reset) && is_reset_value(ps, now)) {
+        ps->app_name_was_reset = true;
+        return;
+    }
+    ps->app_name_was_reset = false;
+    char *copy = mem_strdup(now, strlen(now));
+    if (!copy) return;
+    mem_free(ps->app_name);
+    ps->app_name = copy;
+}
+
+static void on_group_end(struct session *s, struct backend *b) {
+    struct session_pg *ps = session_pg_of(s);
+    struct backend_pg *bp = backend_pg_of(b);
+    ps->params_digest = bp->params.digest; /* its changes were part of what was passed on */
+    if (bp->saw_statements_dropped) s->pins &= (uint8_t)~PIN_PREPARED;
+    follow_app_name(ps, bp);
+    bp->saw_reset = bp->saw_statements_dropped = false;
+}
+
+/* ---- from the client ---- */
+
+/* A run of bytes that goes to the server as it came. */
+struct run {
+    struct buf *buf;
+    const uint8_t *start;
+    size_t len;
+};
+
+static void flush_run(struct session *s, struct run *run) {
+    struct backend *b = s->lessee.backend;
+    if (run->len && b) stream_send_ref(b->stream, run->buf, bytes_of(run->start, run->len));
+    run->len = 0;
+}
+
+static void add_to_run(struct run *run, const uint8_t *ptr, size_t len) {
+    if (run->len == 0) run->start = ptr;
+    run->len += len;
+}
+
+/* Bytes of the body that must be in hand before a message can be placed. */
+static uint32_t needed_body(const struct pg_header *h) {
+    switch (h->type) {
+    case PG_F_PARSE:
+        return h->body_len < 1 ? h->body_len : 1;
+    case PG_F_DESCRIBE:
+        return h->body_len < 2 ? h->body_len : 2;
+    case PG_F_CLOSE:
+        return h->body_len < 2 ? h->body_len : 2;
+    default:
+        return 0;
+    }
+}
+
+/* A stand-in for a message that names an unnamed statement which is not on this connection. */
+static void send_missing(struct backend *b, uint8_t type) {
+    uint8_t storage[128];
+    struct writer w;
+    writer_init_fixed(&w, storage, sizeof storage);
+    size_t at = pg_begin(&w, type);
+    writer_u8(&w, type == PG_F_BIND ? 0 : 'S');
+    writer_cstr(&w, bytes_str(MISSING_STATEMENT));
+    if (type == PG_F_BIND)
+        for (int i = 0; i < 3; i++) writer_be16(&w, 0); /* no formats, no values, no result formats */
+    pg_end(&w, at);
+    stream_send(b->stream, writer_bytes(&w));
+}
+
+/*
+ * Keeps track of which statements the client has on this connection. The unnamed one
+ * belongs to whoever parsed it last: naming it without having done so on this very
+ * connection must fail as on a server where it does not exist, never run another
+ * client's statement. Returns false when the message must be replaced so.
+ */
+static bool track_statement(struct session *s, struct backend *b, const struct pg_header *h, struct bytes body) {
+    bool is_mine = b->unnamed_owner == s->id;
+    switch (h->type) {
+    case PG_F_QUERY:
+        b->unnamed_owner = 0;
+        s->pins &= (uint8_t)~PIN_UNNAMED;
+        return true;
+    case PG_F_PARSE:
+        if (body.len && body.ptr[0]) {
+            s->pins |= PIN_PREPARED;
+            b->is_tainted = true;
+        } else {
+            b->unnamed_owner = s->id;
+            s->pins |= PIN_UNNAMED;
+        }
+        return true;
+    case PG_F_BIND: {
+        struct bytes portal, statement;
+        if (pg_bind_names(body, &portal, &statement) != PG_FRAME_OK || statement.len) return true;
+        s->pins &= (uint8_t)~PIN_UNNAMED;
+        return is_mine;
+    }
+    case PG_F_DESCRIBE:
+        return !(body.len >= 2 && body.ptr[0] == 'S' && body.ptr[1] == 0) || is_mine;
+    default:
+        return true;
+    }
+}
+
+/* A Bind's names must be in hand to be judged; they are allowed to fill what a stream holds. */
+static bool lacks_names(const struct pg_header *h, struct bytes body) {
+    struct bytes portal, statement;
+    return h->type == PG_F_BIND && body.len < h->body_len && body.len < STREAM_HELD_MAX - PG_HEADER_LEN &&
+           pg_bind_names(body, &portal, &statement) == PG_FRAME_NEED_MORE;
+}
+
+/* True when nothing more may be sent before some replies are in or the server has read some. */
+static bool must_hold_back(struct session *s, uint8_t type) {
+    struct backend *b = s->lessee.backend;
+    if (stream_is_congested(b->stream)) {
+        stream_pause(s->stream);
+        return true;
+    }
+    if (type == PG_F_COPY_DATA || type == PG_F_COPY_DONE || type == PG_F_COPY_FAIL) return false; /* a COPY may be waiting for it */
+    if (ledger_is_full(&b->ledger)) return true;
+    /* Others wait: give the connection up at the end of a group instead of keeping it by pipelining. */
+    return s->request.has_sent && b->ledger.count && !b->ledger.is_group_open && !b->ledger.is_client_turn && !s->pins &&
+           b->ledger.txn == TXN_NONE && pool_has_waiters(s->variant);
+}
+
+/* Messages that mean nothing while no reply is owed: answered or dropped here. True when it was one. */
+static bool is_idle_noise(struct session *s, uint8_t type) {
+    struct backend *b = s->lessee.backend;
+    if (b && !ledger_is_quiet(&b->ledger)) return false;
+    switch (type) {
+    case PG_F_COPY_DATA:
+    case PG_F_COPY_DONE:
+    case PG_F_COPY_FAIL: /* the rest of a COPY that has failed: the server would ignore it too */
+    case PG_F_FLUSH:
+        return true;
+    case PG_F_SYNC:
+        if (b) return false;
+        send_ready(s, PG_TXN_IDLE);
+        return true;
+    default:
+        return false;
+    }
+}
+
+enum step { STEP_DONE, STEP_KEEP, STEP_STOP };
+
+static void begin_drop(struct session_pg *ps, const struct pg_header *h, size_t avail) {
+    ps->body_left = (uint32_t)(h->total - avail);
+    ps->body_is_dropped = true;
+}
+
+/* Drops a refused request: one Query or FunctionCall, or everything up to a Sync; then the client may go on. */
+static void discard_message(struct session *s, const struct pg_header *h, size_t avail) {
+    struct session_pg *ps = session_pg_of(s);
+    begin_drop(ps, h, avail);
+    if (h->type == PG_F_SYNC || h->type == PG_F_QUERY || h->type == PG_F_FUNCTION_CALL) {
+        ps->discard = DISCARD_NOTHING;
+        send_ready(s, PG_TXN_IDLE);
+    }
+}
+
+static enum step relay_message(struct session *s, struct run *run, const struct pg_header *h, const uint8_t *ptr, size_t avail) {
+    struct session_pg *ps = session_pg_of(s);
+    struct backend *b = s->lessee.backend;
+    struct bytes body = bytes_of(ptr + PG_HEADER_LEN, avail - PG_HEADER_LEN);
+    bool is_whole = avail == h->total;
+    uint8_t target = h->type == PG_F_DESCRIBE && body.len ? body.ptr[0] : 0;
+    if (!track_statement(s, b, h, body)) {
+        flush_run(s, run);
+        if (!backend_pg_note_sent(b, h->type, target)) return STEP_STOP;
+        s->request.has_sent = true;
+        send_missing(b, h->type);
+        begin_drop(ps, h, avail);
+        return STEP_DONE;
+    }
+    if (!backend_pg_note_sent(b, h->type, target)) return STEP_STOP;
+    s->request.has_sent = true;
+    b->ledger.is_message_open = !is_whole;
+    ps->body_left = (uint32_t)(h->total - avail);
+    ps->body_is_dropped = false;
+    add_to_run(run, ptr, avail);
+    return STEP_DONE;
+}
+
+/* Places one message. STEP_KEEP: not now, offer it again; STEP_STOP: the session is over. */
+static enum step take_message(struct session *s, struct run *run, const struct pg_header *h, const uint8_t *ptr, size_t avail) {
+    struct session_pg *ps = session_pg_of(s);
+    if (h->type == PG_F_TERMINATE) {
+        flush_run(s, run);
+        session_close(s, "client said goodbye");
+        return STEP_STOP;
+    }
+    if (ps->discard) {
+        flush_run(s, run); /* a run is one piece: what is dropped must not stand inside it */
+        discard_message(s, h, avail);
+        return STEP_DONE;
+    }
+    if (is_idle_noise(s, h->type)) {
+        flush_run(s, run);
+        begin_drop(ps, h, avail);
+        return STEP_DONE;
+    }
+    if (lacks_names(h, bytes_of(ptr + PG_HEADER_LEN, avail - PG_HEADER_LEN))) return STEP_KEEP;
+    if (!request_is_open(&s->request)) {
+        flush_run(s, run);
+        if (!request_open(s)) return s->state == SESSION_CLOSED ? STEP_STOP : STEP_KEEP;
+    } else if (s->request.stage != REQUEST_RELAY) {
+        return STEP_KEEP;
+    }
+    if (must_hold_back(s, h->type)) {
+        s->is_held_back = true;
+        return STEP_KEEP;
+    }
+    return relay_message(s, run, h, ptr, avail);
+}
+
+/* Takes the rest of a message whose head is gone already. Returns the bytes used. */
+static size_t take_body(struct session *s, struct run *run, const uint8_t *ptr, size_t left) {
+    struct session_pg *ps = session_pg_of(s);
+    size_t n = left < ps->body_left ? left : ps->body_left;
+    if (!ps->body_is_dropped) {
+        struct backend *b = s->lessee.backend;
+        if (stream_is_congested(b->stream)) {
+            stream_pause(s->stream);
+            s->is_held_back = true;
+            return 0;
+        }
+        add_to_run(run, ptr, n);
+        b->ledger.is_message_open = n < ps->body_left;
+    }
+    ps->body_left -= (uint32_t)n;
+    if (!ps->body_left && !ps->body_is_dropped && ledger_is_quiet(&s->lessee.backend->ledger)) {
+        /* The answer overtook the rest of the message: a COPY that failed while its data was on the way. */
+        flush_run(s, run);
+        session_check_answered(s);
+    }
+    return n;
+}
+
+static bool is_legal(struct session *s, const struct pg_header *h, enum pg_frame frame) {
+    uint32_t limit = pg_frontend_limit(h->type);
+    char what[64];
+    if (!limit) snprintf(what, sizeof what, "invalid frontend message type %u", h->type);
+    else if (frame == PG_FRAME_BAD || h->total - 1 > limit) snprintf(what, sizeof what, "invalid message length");
+    else return true;
+    session_pg_violation(s, what);
+    return false;
+}
+
+static size_t relay_received(struct session *s, struct buf *buf, struct bytes data) {
+    struct session_pg *ps = session_pg_of(s);
+    struct run run = {.buf = buf};
+    size_t at = 0;
+    while (at < data.len && s->state != SESSION_CLOSED) {
+        const uint8_t *ptr = data.ptr + at;
+        size_t left = data.len - at;
+        if (ps->body_left) {
+            size_t n = take_body(s, &run, ptr, left);
+            if (n == 0) break;
+            at += n;
+            continue;
+        }
+        struct pg_header h;
+        enum pg_frame frame = pg_header_read(bytes_of(ptr, left), &h);
+        if (frame == PG_FRAME_NEED_MORE) {
+            if (pg_frontend_limit(ptr[0]) == 0) (void)is_legal(s, &(struct pg_header){.type = ptr[0]}, PG_FRAME_BAD);
+            break;
+        }
+        if (!is_legal(s, &h, frame)) return data.len;
+        if (left < PG_HEADER_LEN + (size_t)needed_body(&h)) break;
+        size_t avail = left < h.total ? left : h.total;
+        enum step step = take_message(s, &run, &h, ptr, avail);
+        if (step == STEP_KEEP) break;
+        if (step == STEP_STOP) return data.len;
+        at += avail;
+    }
+    flush_run(s, &run);
+    struct pool *p = session_pool(s);
+    if (p) p->stats.received += at;
+    return at;
+}
+
+/* ---- the console ---- */
+
+enum { CONSOLE_STATEMENT_MAX = 16 << 10, CONSOLE_REPLY_MAX = 64 << 20 };
+
+static bool run_console(struct session *s, struct bytes body) {
+    struct writer w;
+    if (!body.len || body.ptr[body.len - 1] != 0) {
+        session_pg_violation(s, "invalid message format");
+        return false;
+    }
+    writer_init(&w, CONSOLE_REPLY_MAX);
+    bool goes_on = s->env->console->run(s->env->console->ctx, s, bytes_of(body.ptr, body.len - 1), &w);
+    session_send(s, writer_bytes(&w));
+    writer_release(&w);
+    if (goes_on) return true;
+    struct err err;
+    err_set(&err, ERR_ADMIN_SHUTDOWN, "terminating connection due to administrator command");
+    session_end(s, &err);
+    return false;
+}
+
+static void refuse_extended(struct session *s) {
+    struct err err;
+    err_set(&err, ERR_FEATURE_NOT_SUPPORTED, "the console understands simple queries only");
+    err_hint(&err, "Use psql, or tell the driver to use the simple query protocol.");
+    refuse(s, &err);
+}
+
+static size_t console_received(struct session *s, struct bytes data) {
+    struct session_pg *ps = session_pg_of(s);
+    size_t at = 0;
+    while (at < data.len && s->state != SESSION_CLOSED) {
+        struct pg_header h;
+        struct bytes rest = bytes_of(data.ptr + at, data.len - at);
+        enum pg_frame frame = pg_header_read(rest, &h);
+        if (frame == PG_FRAME_NEED_MORE) break;
+        if (!is_legal(s, &h, frame)) return data.len;
+        if (h.total > CONSOLE_STATEMENT_MAX) {
+            session_pg_violation(s, "statement is too long for the console");
+            return data.len;
+        }
+        if (rest.len < h.total) break;
+        at += h.total;
+        struct bytes body = bytes_of(rest.ptr + PG_HEADER_LEN, h.body_len);
+        if (h.type == PG_F_TERMINATE) session_close(s, "client said goodbye");
+        else if (ps->discard) discard_message(s, &h, h.total);
+        else if (h.type == PG_F_QUERY) (void)run_console(s, body);
+        else if (h.type == PG_F_SYNC) send_ready(s, PG_TXN_IDLE);
+        else if (h.type != PG_F_FLUSH) refuse_extended(s);
+    }
+    return s->state == SESSION_CLOSED ? data.len : at;
+}
+
+/* ---- the table ---- */
+
+static size_t on_received(struct session *s, struct buf *buf, struct bytes data) {
+    size_t used = 0;
+    if (s->state == SESSION_LOGIN) used = session_pg_login_received(s, data);
+    if (s->state == SESSION_LOGIN || s->state == SESSION_LOGIN_WAITING || s->state == SESSION_CLOSED) return used;
+    struct bytes rest = bytes_of(data.ptr + used, data.len - used);
+    if (rest.len == 0) return used;
+    return used + (s->is_console ? console_received(s, rest) : relay_received(s, buf, rest));
+}
+
+static void release(struct session *s) {
+    session_pg_login_release(s);
+    mem_free(session_pg_of(s)->app_name);
+}
+
+const struct session_proto session_pg_proto = {
+    .name = "postgresql",
+    .size = sizeof(struct session_pg),
+    .on_open = session_pg_login_begin,
+    .on_received = on_received,
+    .on_login_leased = session_pg_login_leased,
+    .prepare = prepare,
+    .on_group_end = on_group_end,
+    .tell = tell,
+    .refuse = refuse,
+    .release = release,
+};

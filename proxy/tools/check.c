@@ -1,0 +1,60 @@
+/*
+ * check.c - owns what `gilmok check` prints; the checks themselves are config_load().
+ */
+#include "proxy/tools/check.h"
+
+#include <stdio.h>
+
+#include "proxy/config.h"
+#include "proxy/config_value.h"
+
+static void print_finding(const struct config_finding *f) {
+    printf("%s:", f->file);
+    if (f->line > 0) printf("%d:", f->line);
+    printf(" %s: %s.%s%s\n", f->is_error ? "error" : "warning", f->message, f->advice[0] ? " " : "", f->advice);
+}
+
+static const char *plural(int n) {
+    return n == 1 ? "" : "s";
+}
+
+static void print_summary(const char *path, const struct config_findings *f) {
+    if (f->errors) printf("%s: %d error%s", path, f->errors, plural(f->errors));
+    else printf("%s: right", path);
+    if (f->warnings) printf(", %d warning%s", f->warnings, plural(f->warnings));
+    printf("\n");
+}
+
+static void print_overview(const struct config *c) {
+    LIST_EACH(n, &c->listens) {
+        char text[160];
+        config_value_listen_text(CONTAINER_OF(n, struct config_listen, node), text, sizeof(text));
+        printf("  listen    %s\n", text);
+    }
+    LIST_EACH(n, &c->clusters) {
+        const struct config_cluster *cluster = CONTAINER_OF(n, struct config_cluster, node);
+        LIST_EACH(m, &cluster->nodes) {
+            const struct config_node *node = CONTAINER_OF(m, struct config_node, node);
+            printf("  node      %s/%s at %s, port %u\n", cluster->name, node->name, node->host, (unsigned)node->port);
+        }
+    }
+    LIST_EACH(n, &c->databases) {
+        const struct config_database *db = CONTAINER_OF(n, struct config_database, node);
+        printf("  database  %s on cluster %s, %s pooling, pool_size %u\n", db->name, db->cluster->name,
+               pool_mode_name(db->pool_mode), (unsigned)db->pool_size);
+    }
+    printf("  users     %zu\n", c->user_store.users.count);
+}
+
+int check_run(const char *path) {
+    struct config_findings findings;
+    config_findings_init(&findings);
+    struct config *c = config_load(path, &findings);
+    LIST_EACH(n, &findings.all) print_finding(CONTAINER_OF(n, struct config_finding, node));
+    print_summary(path, &findings);
+    if (c) print_overview(c);
+    config_findings_release(&findings);
+    int status = c ? 0 : 1;
+    config_free(c);
+    return status;
+}

@@ -1,0 +1,289 @@
+"""The PostgreSQL benchmark: cells x targets in alternating rounds; medians, intervals, ratios, bars.
+
+The figure that counts is the proxy's CPU per query: client, proxy and server share the cores, so throughput says
+mostly how much of them was left over."""
+import argparse
+import glob
+import json
+import os
+import random
+import re
+import statistics
+import subprocess
+import sys
+import time
+
+import pgclient
+import proxies
+
+ENV = os.environ
+PGBENCH = os.path.join(ENV["PG_BIN"], "pgbench")
+SCALE = 10
+BULK_ROWS, BULK_WIDTH = 200000, 1000
+PEER = "pgbouncer"
+
+
+def pgbench(target, *options):
+    env = dict(ENV, PGPASSWORD=proxies.PASSWORD)
+    command = [PGBENCH, "-n", "-h", "127.0.0.1", "-p", str(target.port), "-U", proxies.USER, *options, proxies.DATABASE]
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False, cwd=proxies.DIR)
+    if done.returncode != 0:
+        raise RuntimeError(f"{target.name}: {done.stderr[-400:]}")
+    return done.stdout
+
+
+def number(pattern, text):
+    return float(re.search(pattern, text).group(1))
+
+
+def percentile_99_ms(prefix):
+    latencies = []
+    for path in glob.glob(os.path.join(proxies.DIR, prefix + ".*")):
+        with open(path, encoding="ascii") as f:
+            latencies += [int(line.split()[2]) for line in f]
+        os.unlink(path)
+    latencies.sort()
+    return latencies[int(len(latencies) * 0.99)] / 1000.0 if latencies else 0.0
+
+
+def select_cell(mode, clients):
+    def run(target, seconds):
+        before = target.cpu_us()
+        out = pgbench(target, "-S", "-M", mode, "-c", str(clients), "-j", "1", "-T", str(seconds),
+                      "-l", "--sampling-rate=0.05", "--log-prefix=p99")
+        cpu = target.cpu_us() - before
+        count = number(r"actually processed: (\d+)", out)
+        return {"cpu_us": cpu / count, "tps": number(r"tps = ([\d.]+)", out), "p99_ms": percentile_99_ms("p99")}
+    return run
+
+
+def login_cell(target, seconds):
+    before = target.cpu_us()
+    out = pgbench(target, "-S", "-C", "-c", "8", "-j", "1", "-T", str(seconds))
+    count = number(r"actually processed: (\d+)", out)
+    return {"cpu_us": (target.cpu_us() - before) / count, "tps": number(r"tps = ([\d.]+)", out)}
+
+
+def connect(target):
+    return pgclient.Client(target.port, proxies.USER, proxies.PASSWORD, proxies.DATABASE)
+
+
+def bulk_cell(target, _seconds):
+    client = connect(target)
+    before, start = target.cpu_us(), time.monotonic()
+    total = sum(client.query("select * from bulk") for _ in range(3))
+    took = time.monotonic() - start
+    cpu = target.cpu_us() - before
+    client.close()
+    return {"cpu_s_per_gb": cpu / 1e6 / (total / 1e9), "mb_s": total / 1e6 / took}
+
+
+CELLS = {f"{mode}-{clients}": select_cell(mode, clients) for mode in ("simple", "extended") for clients in (1, 8, 64)}
+CELLS["login"] = login_cell
+CELLS["bulk"] = bulk_cell
+
+
+def measure_syscalls(target, mode):
+    """Counted by perf over two seconds in the middle of a run, against pgbench's own rate at that time."""
+    bench = subprocess.Popen([PGBENCH, "-n", "-h", "127.0.0.1", "-p", str(target.port), "-U", proxies.USER, "-S", "-M", mode,
+                              "-c", "64", "-j", "1", "-T", "5", "-P", "1", proxies.DATABASE],
+                             env=dict(ENV, PGPASSWORD=proxies.PASSWORD), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    try:
+        time.sleep(1.5)
+        perf = subprocess.run(["perf", "stat", "-x,", "-e", "raw_syscalls:sys_enter", "-p", str(target.pid), "sleep", "2"],
+                              capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        bench.kill()
+        bench.wait()
+        return None
+    rates = [float(r) for r in re.findall(r"progress: [\d.]+ s, ([\d.]+) tps", bench.communicate()[1])]
+    count = perf.stderr.strip().split(",")[0]
+    if not count.isdigit() or len(rates) < 4:
+        return None
+    return float(count) / (statistics.mean(rates[1:4]) * 2)
+
+
+def idle_memory(target):
+    """Kilobytes of resident memory that one idle, logged-in client adds."""
+    connect(target).close()
+    time.sleep(0.3)
+    base, clients, result = target.rss_kb(), [], {}
+    for goal in (1000, 5000):
+        while len(clients) < goal:
+            clients.append(connect(target))
+        time.sleep(0.5)
+        result[goal] = (target.rss_kb() - base) / goal
+    for client in clients:
+        client.close()
+    time.sleep(0.5)
+    return result
+
+
+def growth_while(target, work):
+    """How much resident memory grows at most while `work` (a generator) goes on, in KB."""
+    time.sleep(0.3)
+    base, most = target.rss_kb(), 0
+    for _ in work:
+        most = max(most, target.rss_kb() - base)
+    return most
+
+
+def slow_reader(target, seconds=60):
+    client = connect(target)
+    client.sock.setsockopt(1, 8, 4096)  # a small receive buffer: the proxy must feel the slowness
+    client.send_query("select repeat('x', 1000000) from generate_series(1, 1074)")
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        client.sock.recv(1024)
+        yield
+        time.sleep(1)
+    client.sock.close()
+
+
+def huge_row(target):
+    client = connect(target)
+    client.send_query(f"select repeat('x', {256 << 20})")
+    yield
+    client.drain()
+    yield
+    client.close()
+
+
+def huge_parameter(target):
+    client = connect(target)
+    yield
+    client.query_with_parameter("select length($1::text)", 256 << 20)
+    yield
+    client.close()
+
+
+def memory_report(target):
+    print(f"\nmemory of {target.name} (KB of resident memory)")
+    idle = idle_memory(target)
+    print("  idle client: " + ", ".join(f"{kb:.2f} KB each at {n}" for n, kb in idle.items()))
+    report = {"idle_kb": idle}
+    if target.name == "gilmok":
+        for work in (slow_reader, huge_row, huge_parameter):
+            fresh = proxies.fresh_gilmok(work.__name__)
+            connect(fresh).close()
+            report[work.__name__ + "_kb"] = growth_while(fresh, work(fresh))
+            print(f"  {work.__name__}: grew by at most {report[work.__name__ + '_kb']} KB")
+            fresh.stop()
+    return report
+
+
+def prepare():
+    direct = proxies.Target("direct", proxies.PRIMARY_PORT)
+    pgbench(direct, "-i", "-q", "-s", str(SCALE))
+    client = connect(direct)
+    client.query("create table if not exists bulk (line text)")
+    client.query(f"insert into bulk select repeat('x', {BULK_WIDTH}) from generate_series(1, {BULK_ROWS})")
+    client.query("vacuum freeze analyze")
+    client.close()
+
+
+def interval(values):
+    """Median and the two values that enclose the middle half."""
+    ordered = sorted(values)
+    n = len(ordered)
+    return statistics.median(ordered), ordered[n // 4], ordered[(3 * n - 1) // 4]
+
+
+def print_cell(name, results, targets):
+    print(f"\n{name}")
+    figures = list(next(iter(results.values()))[0])
+    for figure in figures:
+        peer = [r[figure] for r in results.get(PEER, [])]
+        for target in targets:
+            values = [r[figure] for r in results[target.name]]
+            if target.name == "direct" and figure.startswith("cpu"):
+                continue
+            middle, low, high = interval(values)
+            ratio = ""
+            if peer and target.name != PEER:
+                pairs = [v / p for v, p in zip(values, peer) if p]
+                ratio = f"  {statistics.median(pairs):.3f} x {PEER}" if pairs else ""
+            print(f"  {figure:13} {target.name:14} {middle:10.2f}  [{low:.2f} .. {high:.2f}]{ratio}")
+
+
+def ratio_of(results, cell, figure, name, other):
+    a = [r[figure] for r in results.get(cell, {}).get(name, [])]
+    b = [r[figure] for r in results.get(cell, {}).get(other, [])]
+    return statistics.median([x / y for x, y in zip(a, b) if y]) if a and b else None
+
+
+def print_bars(results, syscalls, memory):
+    bars = []
+    for mode in ("simple", "extended"):
+        cell = f"{mode}-64"
+        bars += [(f"{cell}: CPU per query / {PEER}", ratio_of(results, cell, "cpu_us", "gilmok", PEER), "<=", 0.95),
+                 (f"{cell}: tps / {PEER}", ratio_of(results, cell, "tps", "gilmok", PEER), ">=", 1.0),
+                 (f"{cell}: p99 / {PEER}", ratio_of(results, cell, "p99_ms", "gilmok", PEER), "<=", 1.0),
+                 (f"{cell}: system calls per query", syscalls.get(("gilmok", mode)), "<=", 4.2)]
+    bars += [(f"login: CPU per connection / {PEER}", ratio_of(results, "login", "cpu_us", "gilmok", PEER), "<=", 1.0),
+             ("bulk: CPU per GB / haproxy", ratio_of(results, "bulk", "cpu_s_per_gb", "gilmok", "haproxy"), "<=", 1.2)]
+    mine = memory.get("gilmok", {})
+    bars += [("idle client at 1,000, KB", mine.get("idle_kb", {}).get(1000), "<=", 1.5),
+             ("idle client at 5,000, KB", mine.get("idle_kb", {}).get(5000), "<=", 1.5),
+             ("1 GiB to a slow reader, growth in KB", mine.get("slow_reader_kb"), "<=", 1024),
+             ("256 MiB row, growth in KB", mine.get("huge_row_kb"), "<=", 1024),
+             ("256 MiB parameter, growth in KB", mine.get("huge_parameter_kb"), "<=", 1024)]
+    print("\nbars")
+    missed = 0
+    for text, value, relation, bar in bars:
+        if value is None:
+            verdict = "not measured"
+        else:
+            met = value <= bar if relation == "<=" else value >= bar
+            missed += not met
+            verdict = f"{value:.3f} {'met' if met else 'MISSED'}"
+        print(f"  {text:45} {relation} {bar:<7} {verdict}")
+    return missed
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--seconds", type=int, default=2)
+    parser.add_argument("--only", default=",".join(list(CELLS) + ["syscalls", "memory"]))
+    parser.add_argument("--targets", default="direct,gilmok,pgbouncer,pgbouncer-new,haproxy")
+    parser.add_argument("--json")
+    args = parser.parse_args()
+    wanted = args.only.split(",")
+    targets = proxies.start_all(args.targets.split(","))
+    results, syscalls, memory = {}, {}, {}
+    try:
+        prepare()
+        cells = [c for c in CELLS if c in wanted]
+        chance = random.Random(1)  # the order is not always the same: what one target leaves behind must not meet the same next one
+        for number_of_round in range(args.rounds if cells else 0):
+            for cell in cells:
+                for target in chance.sample(targets, len(targets)):
+                    results.setdefault(cell, {}).setdefault(target.name, []).append(CELLS[cell](target, args.seconds))
+            print(f"round {number_of_round + 1} of {args.rounds}", file=sys.stderr, flush=True)
+        for cell in cells:
+            print_cell(cell, results[cell], targets)
+        if "syscalls" in wanted:
+            print("\nsystem calls per query, 64 clients")
+            for target in targets:
+                for mode in ("simple", "extended"):
+                    if target.pid:
+                        count = measure_syscalls(target, mode)
+                        syscalls[(target.name, mode)] = count
+                        print(f"  {mode:9} {target.name:14} {count:.2f}" if count else f"  {mode:9} {target.name:14} perf cannot count")
+        if "memory" in wanted:
+            for target in targets:
+                if target.pid and target.name != "haproxy":
+                    memory[target.name] = memory_report(target)
+        missed = print_bars(results, syscalls, memory)
+    finally:
+        for target in targets:
+            target.stop()
+    if args.json:
+        with open(args.json, "w", encoding="utf-8") as f:
+            json.dump({"cells": results, "syscalls": {" ".join(k): v for k, v in syscalls.items()}, "memory": memory}, f)
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

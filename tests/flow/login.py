@@ -1,0 +1,111 @@
+#!/usr/bin/python3
+"""Who gets in, and what the others hear."""
+
+import os
+
+import psycopg
+import pytest
+
+import flowtools
+import harness
+import pgwire
+from flowtools import APP_DB, APP_PASSWORD, APP_USER, connect, value
+
+
+class Sandbox:
+    """The gilmok that the sandbox itself has started."""
+
+    port = int(os.environ.get("GILMOK_PORT", "0"))
+
+
+def test_scram_login_over_tcp_and_socket():
+    for host in ("127.0.0.1", os.environ["GILMOK_SOCKET_DIR"]):
+        with connect(Sandbox, host=host) as c:
+            assert value(c, "select current_user || '@' || current_database()") == f"{APP_USER}@{APP_DB}"
+            assert c.info.server_version == 150000 + c.info.server_version % 10000
+
+
+@pytest.mark.parametrize("user, password", [(APP_USER, "wrong"), (APP_USER, ""), ("ghost", "x"), ("ghost", APP_PASSWORD)])
+def test_wrong_password_and_unknown_user_sound_alike(gilmok, user, password):
+    with pytest.raises(psycopg.OperationalError) as e:
+        connect(gilmok, user=user, password=password or "-")
+    assert f'password authentication failed for user "{user}"' in str(e.value)
+
+
+def test_unknown_database(start):
+    g = start()
+    with pytest.raises(psycopg.OperationalError, match='database "nowhere" does not exist'):
+        connect(g, dbname="nowhere")
+
+
+def test_database_that_only_the_server_lacks(start):
+    """gilmok is configured for it, the server does not have it: the server's own word."""
+    g = start(tail="[database phantom]\ncluster = main\n")
+    c = pgwire.Client(g.port, user=APP_USER, password=APP_PASSWORD, database="phantom")
+    c.authenticate()
+    got = c.collect()
+    assert got.errors[0].sqlstate == "3D000" and "phantom" in str(got.errors[0])
+
+
+def test_password_that_the_server_does_not_accept(start):
+    g = start(users={APP_USER: "not the server's"})
+    c = pgwire.Client(g.port, user=APP_USER, password="not the server's", database=APP_DB)
+    c.authenticate()
+    assert c.collect().errors[0].sqlstate == "08001"
+
+
+def test_verifier_for_clients_and_service_account_for_the_server(start):
+    """A user known by a SCRAM verifier only logs in; the server sees `server_user`."""
+    with flowtools.superuser() as su:
+        verifier = value(su, "select rolpassword from pg_authid where rolname = %s", (APP_USER,))
+    account = [f"server_user = {APP_USER}", f"server_password = {APP_PASSWORD}"]
+    g = harness.Gilmok(flowtools.PRIMARY_PORT, database=account, users={"carol": verifier})
+    with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
+        connect(g, user="carol", password="guess")
+    with connect(g, user="carol") as c:
+        assert value(c, "select current_user") == APP_USER
+    g.close()
+
+
+def test_sslmode(gilmok):
+    for mode in ("disable", "allow", "prefer"):
+        with connect(gilmok, sslmode=mode) as c:
+            assert value(c, "select 1") == 1
+    with pytest.raises(psycopg.OperationalError, match="server does not support SSL"):
+        connect(gilmok, sslmode="require")
+
+
+def test_star_database_passes_names_on(start):
+    g = start(tail="[database *]\ncluster = main\n")
+    with flowtools.superuser("postgres") as su:
+        su.execute("drop database if exists flow_other")
+        su.execute("create database flow_other")
+    with connect(g, dbname="flow_other") as c:
+        assert value(c, "select current_database()") == "flow_other"
+
+
+def test_too_many_clients(start):
+    g = start(main=["max_client_conn = 3"])
+    held = [connect(g) for _ in range(3)]
+    with pytest.raises(psycopg.OperationalError, match="too many clients"):
+        connect(g)
+    held.pop().close()
+    harness.wait_for(lambda: can_connect(g), what="a place for one more client")
+
+
+def can_connect(g, **more):
+    try:
+        connect(g, **more).close()
+        return True
+    except psycopg.OperationalError:
+        return False
+
+
+def test_too_many_clients_of_one_user(start):
+    g = start(tail=f"[user {APP_USER}]\nmax_client_conn = 2\n")
+    held = [connect(g) for _ in range(2)]
+    with pytest.raises(psycopg.OperationalError, match="too many connections for user"):
+        connect(g)
+    assert g.console("SHOW VERSION").rows
+    held.pop().close()
+    harness.wait_for(lambda: can_connect(g), what="a place for one more client of the user")

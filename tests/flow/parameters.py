@@ -1,0 +1,129 @@
+#!/usr/bin/python3
+"""Startup parameters belong to the client: they reach the server, survive RESET and DISCARD ALL, and are never met by
+clients that did not ask for them."""
+
+import psycopg
+import pytest
+
+import pgwire
+from flowtools import APP_DB, APP_PASSWORD, APP_USER, connect, in_threads, superuser, value
+
+PARAMETERS = {
+    "DateStyle": ("German", "German, DMY"),
+    "TimeZone": ("Asia/Tokyo", "Asia/Tokyo"),
+    "client_encoding": ("LATIN1", "LATIN1"),
+    "search_path": ("pg_catalog", "pg_catalog"),
+    "work_mem": ("1234kB", "1234kB"),
+    "options": ("-c extra_float_digits=0 -c geqo=off", None),
+}
+
+
+def raw(gilmok, **params):
+    return pgwire.Client(gilmok.port, user=APP_USER, password=APP_PASSWORD, database=APP_DB, params=params).login()
+
+
+@pytest.mark.parametrize("name", [n for n in PARAMETERS if n != "options"])
+def test_startup_parameter_is_kept(narrow, name):
+    given, shown = PARAMETERS[name]
+    with_it, without = raw(narrow, **{name: given}), raw(narrow)
+    plain = without.ask(f"show {name}")
+    assert plain != shown
+    for undo in (f"reset {name}", "discard all", "reset all", "select 1", f"set {name} = default"):
+        assert with_it.ask(f"show {name}") == shown
+        assert with_it.query(undo).errors == []
+        assert with_it.ask(f"show {name}") == shown, undo
+        assert without.ask(f"show {name}") == plain
+    with_it.end(), without.end()
+
+
+def test_options(narrow):
+    c = raw(narrow, options=PARAMETERS["options"][0])
+    other = raw(narrow)
+    for _ in range(2):
+        assert (c.ask("show extra_float_digits"), c.ask("show geqo")) == ("0", "off")
+        assert (other.ask("show extra_float_digits"), other.ask("show geqo")) == ("1", "on")
+        c.query("discard all")
+    c.end(), other.end()
+
+
+def test_greeting_names_the_clients_own_values(narrow):
+    c = raw(narrow, DateStyle="German", TimeZone="Asia/Tokyo", application_name="greeted")
+    assert c.parameters["DateStyle"] == "German, DMY" and c.parameters["TimeZone"] == "Asia/Tokyo"
+    assert c.parameters["application_name"] == "greeted" and c.parameters["server_version"].startswith("15.")
+    assert raw(narrow).parameters["DateStyle"] == "ISO, MDY"
+
+
+def test_application_name_of_each_client(narrow):
+    names = [f"flow app {i}" for i in range(5)] + ["it's \\ odd", ""]
+    clients = [connect(narrow, application_name=n) if n else connect(narrow) for n in names]
+    asked = "select application_name from pg_stat_activity where pid = pg_backend_pid()"
+    for _ in range(2):
+        for name, c in zip(names, clients):
+            assert value(c, asked) == name
+    with clients[0].transaction(), superuser() as su:
+        value(clients[0], "select 1")
+        assert value(su, "select count(*) from pg_stat_activity where application_name = %s", (names[0],)) == 1
+    clients[1].execute("set application_name = 'renamed'")
+    assert value(clients[2], asked) == names[2]
+    assert value(clients[1], asked) == "renamed"
+    for c in clients:
+        c.close()
+
+
+def test_client_encoding_of_each_client(narrow):
+    with connect(narrow, client_encoding="latin1") as latin, connect(narrow, client_encoding="utf8") as utf8:
+        for _ in range(3):
+            assert value(latin, "select 'ü' || %s", ("ß",)) == "üß"
+            assert value(utf8, "select 'ü' || %s || '€'", ("ß",)) == "üß€"
+
+
+def test_wrong_parameter_is_the_clients_own_trouble(narrow):
+    with connect(narrow) as good:
+        assert value(good, "select 1") == 1
+        for name, bad, sqlstate in (("TimeZone", "Mars/Olympus", "22023"), ("nonsense_parameter", "1", "42704")):
+            c = pgwire.Client(narrow.port, user=APP_USER, password=APP_PASSWORD, database=APP_DB, params={name: bad})
+            c.authenticate()
+            got = c.collect()
+            assert got.errors[0].sqlstate == sqlstate and got.errors[0].severity == "FATAL"
+        assert value(good, "select 2") == 2
+
+
+def test_too_many_different_parameters(start):
+    g = start(database=["max_variants = 2"])
+    one, two = connect(g, options="-c work_mem=1MB"), connect(g, options="-c work_mem=2MB")
+    with pytest.raises(psycopg.OperationalError, match="different sets of startup parameters"):
+        connect(g, options="-c work_mem=3MB")
+    one.close()
+    with connect(g, options="-c work_mem=3MB") as three:
+        assert value(three, "show work_mem") == "3MB"
+    assert value(two, "show work_mem") == "2MB"
+    two.close()
+
+
+def test_variants_share_one_pool(start):
+    """Three kinds of clients at once on two connections: all are served, each with its own settings."""
+    g = start(pool_size=2)
+
+    def work(i):
+        mem = f"{i % 3 + 1}MB"
+        with connect(g, options=f"-c work_mem={mem}") as c:
+            for _ in range(5):
+                assert value(c, "show work_mem") == mem
+
+    in_threads(9, work)
+    assert len(g.console("SHOW SERVERS").rows) <= 2
+
+
+def test_application_name_survives_a_reset_inside_a_transaction(narrow):
+    with connect(narrow, application_name="its own") as c:
+        for reset in ("reset all", "reset application_name"):
+            c.execute("begin")
+            c.execute(reset)
+            c.execute("select 1")
+            c.execute("commit")
+            assert value(c, "show application_name") == "its own"
+        c.execute("begin")
+        c.execute("reset all")
+        c.execute("set application_name = 'chosen'")
+        c.execute("commit")
+        assert value(c, "show application_name") == "chosen"

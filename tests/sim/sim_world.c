@@ -1,0 +1,263 @@
+/*
+ * Draws a world from its seed, runs it, and looks at what is left. Knows no single
+ * message: those are judged by fake_client.c and fake_pg.c.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/map.h"
+#include "proxy/session/session_pg.h"
+#include "tests/sim/fake_pg_conn.h"
+#include "tests/sim/sim_world.h"
+
+enum { RUN_LIMIT_MS = 20 * 60 * 1000, SETTLE_LIMIT_MS = 120 * 1000 };
+
+
+/* Made once; the seeds share it and change its numbers. */
+static struct config *config;
+static struct scram_verifier verifiers[2];
+static struct scram_keys warm_keys[2]; /* so that clients derive theirs once */
+
+/* ---- the configuration ---- */
+
+static bool write_file(const char *path, const char *text) {
+    FILE *f = fopen(path, "w");
+    if (!f) return false;
+    fputs(text, f);
+    return fclose(f) == 0 && chmod(path, 0600) == 0;
+}
+
+static struct config *load_config(void) {
+    char dir[] = "/tmp/sim_pool.XXXXXX", conf[64], users[64];
+    struct config_findings findings;
+    if (!mkdtemp(dir)) return NULL;
+    snprintf(conf, sizeof conf, "%s/gilmok.conf", dir);
+    snprintf(users, sizeof users, "%s/users.txt", dir);
+    bool ok = write_file(users, "\"u0\" \"secret-0\"\n\"u1\" \"secret-1\"\n") &&
+              write_file(conf, "[gilmok]\nlisten = 127.0.0.1:6432\nuser_file = users.txt\nmax_client_conn = 100\n"
+                               "[cluster main]\n[node main/a]\nhost = 127.0.0.1\nport = 5432\n"
+                               "[database *]\nmax_variants = 20\n");
+    config_findings_init(&findings);
+    struct config *c = ok ? config_load(conf, &findings) : NULL;
+    LIST_EACH(n, &findings.all) {
+        struct config_finding *f = CONTAINER_OF(n, struct config_finding, node);
+        fprintf(stderr, "%s:%d: %s\n", f->file, f->line, f->message);
+    }
+    config_findings_release(&findings);
+    unlink(conf);
+    unlink(users);
+    rmdir(dir);
+    return c;
+}
+
+static void draw_config(struct world *w) {
+    struct net_sim *sim = &w->sim;
+    struct config_database *db = CONTAINER_OF(list_first(&config->databases), struct config_database, node);
+    struct config_cluster *cluster = CONTAINER_OF(list_first(&config->clusters), struct config_cluster, node);
+    bool has_trouble = w->clients.has_trouble;
+    db->pool_size = 1 + net_sim_below(sim, 4);
+    db->pool_mode = net_sim_one_in(sim, 4) ? POOL_SESSION : POOL_TRANSACTION;
+    db->query_timeout_ms = has_trouble ? 4000 : 0;
+    db->idle_transaction_timeout_ms = 0;
+    db->transaction_timeout_ms = 0;
+    /* In a calm world everybody is served in the end: pinned clients leave sooner or later. */
+    db->queue_timeout_ms = has_trouble && net_sim_one_in(sim, 2) ? 500 : 10 * 60 * 1000;
+    db->server_check_delay_ms = net_sim_one_in(sim, 2) ? 20 : 30000;
+    db->server_lifetime_ms = net_sim_one_in(sim, 4) ? 200 : 0;
+    db->server_idle_timeout_ms = net_sim_one_in(sim, 4) ? 100 : 60000;
+    cluster->connect_timeout_ms = 2000;
+    cluster->login_retry_ms = 100 + net_sim_below(sim, 900);
+    w->clients.is_pinned = db->pool_mode == POOL_SESSION;
+}
+
+/* ---- one seed ---- */
+
+static void fail(struct world *w, const char *what) {
+    if (!w->failure[0]) snprintf(w->failure, sizeof w->failure, "%s", what);
+}
+
+static void collect_complaints(struct world *w) {
+    if (w->clients.complaint[0]) fail(w, w->clients.complaint);
+    if (w->pg.complaint[0]) fail(w, w->pg.complaint);
+}
+
+/* The server's listener opens, refuses, or does not answer, for a while each. */
+static void on_gate(struct timer *t) {
+    struct world *w = CONTAINER_OF(t, struct world, gate);
+    static const enum net_sim_gate gates[] = {GATE_OPEN, GATE_OPEN, GATE_OPEN, GATE_REFUSES, GATE_SILENT};
+    net_sim_set_gate(&w->pg.li, gates[net_sim_below(&w->sim, COUNT_OF(gates))]);
+    timer_set(t, 50 + net_sim_below(&w->sim, 1500));
+}
+
+static bool is_everybody_gone(void *ctx) {
+    struct world *w = ctx;
+    return w->clients.running == 0 || w->clients.complaint[0] || w->pg.complaint[0];
+}
+
+static bool is_settled(void *ctx) {
+    struct world *w = ctx;
+    if (w->worker.sessions.session_count || w->worker.sessions.login_count) return false;
+    LIST_EACH(n, &w->worker.pools.all) {
+        struct pool *p = CONTAINER_OF(n, struct pool, node);
+        if (p->clients) return false;
+        LIST_EACH(i, &p->variants) {
+            struct variant *v = CONTAINER_OF(i, struct variant, node);
+            if (v->waiting_count || v->busy_count || v->opening_count || v->sessions) return false;
+        }
+    }
+    return true;
+}
+
+static void check_unsettled(struct world *w) {
+    char what[256];
+    snprintf(what, sizeof what, "after all clients have left: %u sessions, %u logins, pools:", w->worker.sessions.session_count,
+             w->worker.sessions.login_count);
+    LIST_EACH(n, &w->worker.pools.all) {
+        struct pool *p = CONTAINER_OF(n, struct pool, node);
+        LIST_EACH(i, &p->variants) {
+            struct variant *v = CONTAINER_OF(i, struct variant, node);
+            size_t at = strlen(what);
+            snprintf(what + at, sizeof what - at, " (waiting %u busy %u opening %u sessions %u)", v->waiting_count, v->busy_count,
+                     v->opening_count, v->sessions);
+        }
+    }
+    fail(w, what);
+}
+
+/* Where gilmok stands, for whoever has to find out why a client waits. */
+static void print_sessions(const struct world *w) {
+    LIST_EACH(n, &w->worker.sessions.sessions) {
+        const struct session *s = CONTAINER_OF(n, struct session, node);
+        const struct backend *b = s->lessee.backend;
+        const char *app = ((const struct session_pg *)s)->app_name;
+        printf("    session of %s: %s, request %s, pins %d, %s, holds %u bytes, queues %zu%s\n", app ? app : "-",
+               session_state_name(s->state), request_stage_name(s->request.stage), s->pins,
+               s->is_held_back ? "held back" : "not held back", s->stream->held_len, s->stream->out_bytes,
+               s->stream->is_paused ? ", paused" : "");
+        if (!b) continue;
+        printf("        on s%llu: owes %u in %u groups, txn %s, group %s, message %s, %s%s, holds %u bytes, queues %zu%s\n",
+               (unsigned long long)b->id, b->ledger.count, b->ledger.groups, txn_state_name(b->ledger.txn),
+               b->ledger.is_group_open ? "open" : "closed", b->ledger.is_message_open ? "open" : "closed",
+               b->ledger.is_client_turn ? "client's turn" : "server's turn", b->ledger.is_skipping ? ", skipping" : "",
+               b->stream->held_len, b->stream->out_bytes, b->stream->is_paused ? ", paused" : "");
+    }
+}
+
+static void print_servers(struct world *w) {
+    LIST_EACH(n, &w->pg.conns) {
+        struct fake_conn *c = CONTAINER_OF(n, struct fake_conn, node);
+        printf("    server connection %u: step %d, txn %c%s%s%s%s, holds %u bytes, queues %zu, owes %zu\n", c->pid, c->step, c->txn,
+               c->is_skipping ? ", skipping" : "", c->copy ? ", in COPY" : "", c->is_asleep ? ", asleep" : "",
+               c->rest ? ", in a Query" : "", c->stream->held_len, c->stream->out_bytes, c->out.len);
+    }
+}
+
+static void check_waits(struct world *w) {
+    char what[256];
+    for (uint32_t i = 0; i < w->client_count; i++) {
+        struct fake_client *c = &w->client[i];
+        if (c->is_over) continue;
+        struct group *g = c->group_count ? &c->groups[c->group_first] : NULL;
+        snprintf(what, sizeof what, "client %u waits for ever after query %u: %s, for message %c \"%s\" (number %d of its exchange)",
+                 c->number, c->query, !c->is_logged_in ? "login" : "logged in", g ? g->e[g->at].type : '-',
+                 g ? g->e[g->at].text : "", g ? g->at : 0);
+        fail(w, what);
+    }
+}
+
+/* An unnamed statement that was parsed and not used keeps the connection, which is right. */
+static const char *on_idle(struct client_world *clients, const struct fake_client *c) {
+    struct world *w = CONTAINER_OF(clients, struct world, clients);
+    char app[16];
+    snprintf(app, sizeof app, "c%u", c->number);
+    LIST_EACH(n, &w->worker.sessions.sessions) {
+        const struct session *s = CONTAINER_OF(n, struct session, node);
+        const char *name = ((const struct session_pg *)s)->app_name;
+        if (!name || strcmp(name, app) != 0 || s->pins) continue;
+        if (s->lessee.backend && s->lessee.backend->ledger.is_message_open) continue; /* is still being copied */
+        if (s->lessee.backend) return "it keeps a server connection";
+        if (s->state != SESSION_IDLE) return session_state_name(s->state);
+    }
+    return NULL;
+}
+
+static bool start(struct world *w, struct err *err) {
+    struct net_sim_options options = {.latency_max_us = 300};
+    struct addr server;
+    net_sim_init(&w->sim, &w->loop, w->seed, &options);
+    w->sim.options.latency_max_us = net_sim_one_in(&w->sim, 4) ? 20000 : 300;
+    w->sim.options.pipe_min = 16;
+    w->sim.options.pipe_max = net_sim_one_in(&w->sim, 2) ? 2000 : 200000;
+    w->clients.sim = &w->sim;
+    w->clients.has_trouble = w->expects_faults || net_sim_one_in(&w->sim, 2);
+    w->clients.has_faults = w->expects_faults;
+    w->clients.steps_max = 12;
+    w->clients.on_idle = on_idle;
+    draw_config(w);
+    if (!addr_resolve(&w->clients.proxy, "127.0.0.1", 6432, err) || !addr_resolve(&server, "127.0.0.1", 5432, err)) return false;
+    if (!fake_pg_open(&w->pg, &w->sim, &server, err)) return false;
+    if (net_sim_one_in(&w->sim, 2))
+        for (int i = 0; i < 2; i++) fake_pg_add_user(&w->pg, i ? "u1" : "u0", &verifiers[i]);
+    if (!worker_init(&w->worker, &w->loop, config, NULL, NULL, err) || !worker_listen(&w->worker, err)) return false;
+    if (!timer_init(&w->gate, &w->loop, on_gate)) return false;
+    if (w->clients.has_trouble && !w->expects_faults) {
+        w->pg.dies_one_in = 20 + net_sim_below(&w->sim, 100);
+        w->pg.refuses_one_in = 4 + net_sim_below(&w->sim, 8);
+        timer_set(&w->gate, 100);
+    }
+    return true;
+}
+
+static void finish(struct world *w) {
+    for (uint32_t i = 0; i < w->client_count; i++) fake_client_release(&w->client[i]);
+    timer_release(&w->gate);
+    w->worker.config = NULL; /* is shared by all seeds */
+    worker_release(&w->worker);
+    fake_pg_close(&w->pg);
+    loop_settle(&w->loop);
+    while (!list_is_empty(&w->loop.finishing)) stream_close(CONTAINER_OF(list_first(&w->loop.finishing), struct stream, end_node));
+    loop_bury(&w->loop);
+    if (w->loop.streams.taken || w->loop.out_slices.taken) fail(w, "streams or output are left behind");
+    if (w->loop.bufs.out > (w->loop.recv_buf ? 1u : 0u)) fail(w, "chunks of memory are left behind");
+    loop_release(&w->loop);
+}
+
+void world_run(struct world *w) {
+    struct err err = {0};
+    memcpy(w->clients.keys, warm_keys, sizeof warm_keys);
+    if (!start(w, &err)) {
+        fail(w, err.message);
+        return;
+    }
+    w->client_count = 2 + net_sim_below(&w->sim, w->clients_max - 1);
+    if (w->on_started) w->on_started(w);
+    for (uint32_t i = 0; i < w->client_count; i++) fake_client_start(&w->client[i], &w->clients, i + 1);
+    bool all_gone = net_sim_run(&w->sim, is_everybody_gone, w, RUN_LIMIT_MS);
+    collect_complaints(w);
+    if (!all_gone) check_waits(w);
+    if (w->failure[0]) {
+        print_sessions(w);
+        print_servers(w);
+        net_sim_print(&w->sim);
+    }
+    timer_stop(&w->gate);
+    net_sim_set_gate(&w->pg.li, GATE_OPEN);
+    if (!w->failure[0] && !net_sim_run(&w->sim, is_settled, w, SETTLE_LIMIT_MS)) check_unsettled(w);
+    collect_complaints(w);
+    finish(w);
+    memcpy(warm_keys, w->clients.keys, sizeof warm_keys);
+}
+
+bool world_prepare(void) {
+    static const uint8_t salt[SCRAM_SALT_DEFAULT] = "salt of the sim";
+    map_seed(1); /* before the configuration holds names; the same for all seeds */
+    config = load_config();
+    return config && scram_verifier_derive("secret-0", salt, sizeof salt, 16, &verifiers[0]) &&
+           scram_verifier_derive("secret-1", salt, sizeof salt, 16, &verifiers[1]);
+}
+
+void world_finish(void) {
+    config_free(config);
+}

@@ -1,0 +1,99 @@
+#!/usr/bin/python3
+"""The tree's rules that a compiler does not check: who may include whom, a README in each folder that names
+every file, no banned call, nothing unfinished left in the code."""
+import os
+import re
+import subprocess
+import sys
+
+TREE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+# Folder -> folders it may include. A folder may always include itself.
+LAYERS = {
+    "base": [],
+    "proxy/net": ["base"],
+    "proxy/wire": ["base"],
+    "proxy/auth": ["base"],
+    "proxy": ["base", "proxy/auth"],  # config*; main, serve and worker are listed below
+    "proxy/pool": ["base", "proxy/net", "proxy/wire", "proxy/auth", "proxy"],
+    "proxy/session": ["base", "proxy/net", "proxy/wire", "proxy/auth", "proxy/pool", "proxy"],
+    "proxy/admin": ["base", "proxy/net", "proxy/wire", "proxy/auth", "proxy/pool", "proxy/session", "proxy"],
+    "proxy/tools": ["base", "proxy/auth", "proxy"],
+}
+# Files that stand above their folder's layer.
+ABOVE = {"proxy/main.c", "proxy/serve.c", "proxy/serve.h", "proxy/worker.c", "proxy/worker.h"}
+ABOVE_FOLDERS = ["base"] + [f for f in LAYERS if f.startswith("proxy")]
+# Headers of `proxy` that lower folders may use: the configuration only.
+LOWER_PROXY = re.compile(r"proxy/config\w*\.h$")
+LIBRARIES = {"event2/": "proxy/net", "openssl/": "proxy/auth", "ini.h": "proxy"}
+BANNED = re.compile(r"\b(strcpy|strcat|sprintf|vsprintf|strncpy|strncat|atoi|atol|strtok|alloca|gets)\s*\(")
+SECRETS = re.compile(r"\b(memcmp|strcmp|strncmp)\s*\(")
+UNFINISHED = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b")
+
+problems = []
+
+
+def problem(path, line, text):
+    problems.append(f"{path}:{line}: {text}")
+
+
+def check_include(path, folder, number, name):
+    target = os.path.dirname(name)
+    if not name.startswith(("base/", "proxy/")):
+        for prefix, owner in LIBRARIES.items():
+            if name.startswith(prefix) and folder != owner:
+                problem(path, number, f"<{name}> belongs to {owner} alone")
+        return
+    if not os.path.exists(os.path.join(TREE, name)):
+        problem(path, number, f"{name} does not exist")
+    if target == folder:
+        return
+    if path in ABOVE:
+        if target not in ABOVE_FOLDERS:
+            problem(path, number, f"includes {name}")
+        return
+    if target not in LAYERS[folder]:
+        problem(path, number, f"{folder} must not include {name}")
+    if target == "proxy" and folder != "proxy/admin" and not LOWER_PROXY.search(name):
+        problem(path, number, f"{folder} must not include {name}")
+
+
+def check_source(path):
+    folder = os.path.dirname(path)
+    with open(os.path.join(TREE, path), encoding="utf-8") as f:
+        for number, line in enumerate(f, 1):
+            include = re.match(r'\s*#include [<"]([^">]+)[">]', line)
+            if include:
+                check_include(path, folder, number, include.group(1))
+            if BANNED.search(line):
+                problem(path, number, "banned call: " + BANNED.search(line).group(1))
+            if folder == "proxy/auth" and SECRETS.search(line):
+                problem(path, number, "secrets are compared with secret_equal()")
+            if UNFINISHED.search(line):
+                problem(path, number, "unfinished: " + UNFINISHED.search(line).group(1))
+            is_table_row = re.match(r"\s+(\{|\[)", line)
+            if len(line.rstrip("\n")) > 132 and not is_table_row:
+                problem(path, number, "line longer than 132 columns")
+
+
+def check_readme(folder):
+    path = os.path.join(TREE, folder, "README.md")
+    if not os.path.exists(path):
+        problem(folder, 0, "has no README.md")
+        return
+    with open(path, encoding="utf-8") as f:
+        text = f.read()
+    for name in sorted(os.listdir(os.path.join(TREE, folder))):
+        stem, ext = os.path.splitext(name)
+        if ext in (".c", ".h") and not re.search(re.escape(stem) + r"(\.|`|\[)", text):
+            problem(folder + "/README.md", 0, f"does not mention {name}")
+
+
+for folder in LAYERS:
+    check_readme(folder)
+    for name in sorted(os.listdir(os.path.join(TREE, folder))):
+        if name.endswith((".c", ".h")):
+            check_source(f"{folder}/{name}")
+
+print("\n".join(problems) if problems else "layers, READMEs and calls are in order")
+sys.exit(1 if problems else 0)

@@ -1,0 +1,310 @@
+/*
+ * test_user_store.c - the user file, and verifiers for users known and unknown.
+ */
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/fault.h"
+#include "proxy/auth/user_store.h"
+
+#define VERIFIER                                                                                             \
+    "SCRAM-SHA-256$4096:W22ZaJ0SNY7soEsUEjb6gQ==$WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=:wfPLwcE6nTWhTA" \
+    "mQ7tl2KeoiWGPlZqQxSrmfPwDl2dU="
+
+static const uint8_t mock_key[32] = "0123456789abcdef0123456789abcde";
+static struct user_store store;
+static struct err err;
+static int line;
+
+static void setup(void) {
+    user_store_init(&store, mock_key);
+    err = (struct err){0};
+    line = -1;
+}
+
+static void teardown(void) {
+    user_store_release(&store);
+}
+
+static bool parse(const char *text) {
+    return user_store_parse(&store, bytes_str(text), &line, &err);
+}
+
+static const char *password_of(const char *name) {
+    struct user_secret *secret = user_store_find(&store, bytes_str(name));
+    return secret ? secret->password : NULL;
+}
+
+START_TEST(reads_users_comments_and_quotes) {
+    ck_assert(parse("; users of the shop\n"
+                    "# also a comment\n"
+                    "\n"
+                    "   \t\r\n"
+                    "\"app\" \"simple\"\n"
+                    "  \"o\"\"brien\"\t \"say \"\"hi\"\"; # all of it\" ; comment\r\n"
+                    "\"\"\"\" \"\"\"\"#x\n"
+                    "\"with verifier\" \"" VERIFIER "\"\n"
+                    "\"\xc3\xa4\" \"last line without an end\""));
+    ck_assert(!err_is_set(&err));
+    ck_assert_uint_eq(store.users.count, 5);
+    ck_assert_str_eq(password_of("app"), "simple");
+    ck_assert_str_eq(password_of("o\"brien"), "say \"hi\"; # all of it");
+    ck_assert_str_eq(password_of("\""), "\"");
+    ck_assert_str_eq(password_of("\xc3\xa4"), "last line without an end");
+    struct user_secret *secret = user_store_find(&store, bytes_str("with verifier"));
+    ck_assert(secret && !secret->password && secret->has_verifier);
+    ck_assert_uint_eq(secret->verifier.iterations, 4096);
+    ck_assert_ptr_null(user_store_find(&store, bytes_str("App")));
+    ck_assert_ptr_null(user_store_find(&store, bytes_str("")));
+}
+END_TEST
+
+START_TEST(empty_files_hold_nobody) {
+    ck_assert(parse(""));
+    ck_assert(parse("\n\n"));
+    ck_assert_uint_eq(store.users.count, 0);
+}
+END_TEST
+
+START_TEST(errors_name_their_line) {
+    static const struct {
+        const char *text, *says;
+        int line;
+    } cases[] = {
+        {"app \"x\"", "user name must be in double quotes", 1},
+        {"\n;\n\"app\"", "followed by a space and a secret", 3},
+        {"\"app\"\"x\"", "followed by a space", 1},
+        {"\"app\" x", "secret must be in double quotes", 1},
+        {"\"app\" ", "secret must be in double quotes", 1},
+        {"\"app\" ; \"x\"", "secret must be in double quotes", 1},
+        {"\"a\" \"1\"\n\"app\" \"x\n\"", "secret has no closing quote", 2},
+        {"\"app", "user name has no closing quote", 1},
+        {"\"app\" \"x\"\"", "secret has no closing quote", 1},
+        {"\"app\" \"x\" \"y\"", "only a comment may follow", 1},
+        {"\"app\" \"x\"y", "only a comment may follow", 1},
+        {"\"\" \"x\"", "user name is empty", 1},
+        {"\"app\" \"\"", "secret is empty", 1},
+        {"\"a\" \"1\"\r\n\r\n\"b\" \"2\"\r\n\"a\" \"3\"", "user \"a\" is listed twice", 4},
+        {"\"app\" \"md50123456789abcdef0123456789ABCDEF\"", "md5 secrets are not supported", 1},
+        {"\"app\" \"SCRAM-SHA-256$nonsense\"", "SCRAM verifier is not valid", 1},
+        {"\"app\" \"" VERIFIER "=\"", "SCRAM verifier is not valid", 1},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        teardown();
+        setup();
+        ck_assert_msg(!parse(cases[i].text), "accepted: %s", cases[i].text);
+        ck_assert_int_eq(line, cases[i].line);
+        ck_assert_msg(strstr(err.message, cases[i].says), "%s: %s", cases[i].text, err.message);
+        ck_assert_str_eq(err.sqlstate, ERR_CONFIG);
+    }
+}
+END_TEST
+
+START_TEST(secrets_stay_out_of_errors) {
+    static const char *const texts[] = {
+        "\"app\" \"hunter2\" x", "\"app\" \"hunter2", "\"app\" hunter2", "\"app\" \"SCRAM-SHA-256$hunter2\"",
+        "\"app\" \"hunter2\"\n\"app\" \"hunter2\"",
+    };
+    for (size_t i = 0; i < COUNT_OF(texts); i++) {
+        teardown();
+        setup();
+        ck_assert(!parse(texts[i]));
+        ck_assert_ptr_null(strstr(err.message, "hunter2"));
+        ck_assert_ptr_null(strstr(err.detail, "hunter2"));
+        ck_assert_ptr_null(strstr(err.hint, "hunter2"));
+    }
+}
+END_TEST
+
+START_TEST(passwords_that_only_look_like_md5_are_passwords) {
+    ck_assert(parse("\"a\" \"md5\"\n\"b\" \"md50123456789abcdef0123456789abcdeg\"\n"
+                    "\"c\" \"md50123456789abcdef0123456789abcdef0\"\n\"d\" \"SCRAM-SHA-256\""));
+    ck_assert_str_eq(password_of("a"), "md5");
+    ck_assert_str_eq(password_of("d"), "SCRAM-SHA-256");
+}
+END_TEST
+
+START_TEST(nul_bytes_are_refused) {
+    ck_assert(!user_store_parse(&store, bytes_of("\"a\0b\" \"x\"", 9), &line, &err));
+    ck_assert(!user_store_parse(&store, bytes_of("\"a\" \"x\0y\"", 9), &line, &err));
+    ck_assert(!user_store_parse(&store, bytes_of("\"a\" \"x\"\0", 8), &line, &err));
+    ck_assert_uint_eq(store.users.count, 0);
+}
+END_TEST
+
+static bool parse_lengths(size_t name_len, size_t secret_len) {
+    static char name[100], secret[3000], text[4000];
+    memset(name, 'n', name_len);
+    memset(secret, 's', secret_len);
+    name[name_len] = secret[secret_len] = '\0';
+    snprintf(text, sizeof(text), "\"%s\" \"%s\"", name, secret);
+    teardown();
+    setup();
+    return parse(text);
+}
+
+START_TEST(sizes_at_their_edges) {
+    ck_assert(parse_lengths(USER_NAME_MAX, USER_PASSWORD_MAX));
+    ck_assert(!parse_lengths(USER_NAME_MAX + 1, 1));
+    ck_assert_ptr_nonnull(strstr(err.message, "user name is longer than 63 bytes"));
+    ck_assert(!parse_lengths(1, USER_PASSWORD_MAX + 1));
+    ck_assert_ptr_nonnull(strstr(err.message, "secret is longer than 2048 bytes"));
+
+    char *big = malloc(USER_FILE_MAX + 1);
+    ck_assert_ptr_nonnull(big);
+    memset(big, ';', USER_FILE_MAX + 1);
+    ck_assert(user_store_parse(&store, bytes_of(big, USER_FILE_MAX), &line, &err));
+    ck_assert(!user_store_parse(&store, bytes_of(big, USER_FILE_MAX + 1), &line, &err));
+    ck_assert_ptr_nonnull(strstr(err.message, "larger than"));
+    free(big);
+}
+END_TEST
+
+static struct scram_verifier verifier_of(struct user_store *s, const char *name, bool want_mock) {
+    struct scram_verifier v;
+    bool is_mock = !want_mock;
+    ck_assert(user_store_verifier(s, bytes_str(name), user_store_find(s, bytes_str(name)), &v, &is_mock));
+    ck_assert_int_eq(is_mock, want_mock);
+    return v;
+}
+
+static bool is_same_salt(const struct scram_verifier *a, const struct scram_verifier *b) {
+    return a->salt_len == b->salt_len && memcmp(a->salt, b->salt, a->salt_len) == 0;
+}
+
+START_TEST(mock_is_stable_for_a_name_and_differs_between_names_and_keys) {
+    struct user_store other;
+    uint8_t other_key[32] = {1};
+    struct scram_verifier a = verifier_of(&store, "nobody", true), b = verifier_of(&store, "nobody", true);
+    ck_assert_mem_eq(&a, &b, sizeof(a));
+    ck_assert_uint_eq(a.salt_len, SCRAM_SALT_DEFAULT);
+    ck_assert_uint_eq(a.iterations, SCRAM_ITERATIONS_DEFAULT);
+    b = verifier_of(&store, "nobodx", true);
+    ck_assert(!is_same_salt(&a, &b));
+    ck_assert_mem_ne(a.stored_key, b.stored_key, SCRAM_KEY_LEN);
+    b = verifier_of(&store, "", true);
+    ck_assert(!is_same_salt(&a, &b));
+    user_store_init(&other, other_key);
+    b = verifier_of(&other, "nobody", true);
+    ck_assert(!is_same_salt(&a, &b));
+    ck_assert_mem_ne(a.stored_key, b.stored_key, SCRAM_KEY_LEN);
+    user_store_release(&other);
+}
+END_TEST
+
+START_TEST(mock_takes_names_of_any_length) {
+    static char name[3000];
+    memset(name, 'n', sizeof(name) - 1);
+    verifier_of(&store, name, true);
+    name[USER_NAME_MAX] = '\0';
+    verifier_of(&store, name, true);
+}
+END_TEST
+
+START_TEST(passwords_are_derived_once) {
+    ck_assert(parse("\"app\" \"secret\""));
+    struct user_secret *secret = user_store_find(&store, bytes_str("app"));
+    ck_assert(!secret->has_verifier);
+    struct scram_verifier mock = verifier_of(&store, "app ", true), a = verifier_of(&store, "app", false);
+    ck_assert(secret->has_verifier);
+    ck_assert_uint_eq(a.salt_len, mock.salt_len); /* looks like an unknown user's */
+    ck_assert_uint_eq(a.iterations, mock.iterations);
+    secret->password[0] = 'X'; /* a second derivation would show */
+    struct scram_verifier b = verifier_of(&store, "app", false);
+    ck_assert_mem_eq(&a, &b, sizeof(a));
+}
+END_TEST
+
+START_TEST(a_name_keeps_its_salt_when_it_becomes_known) {
+    struct scram_verifier before = verifier_of(&store, "app", true);
+    ck_assert(parse("\"app\" \"secret\""));
+    struct scram_verifier after = verifier_of(&store, "app", false);
+    ck_assert(is_same_salt(&before, &after));
+}
+END_TEST
+
+/* A whole login over the store's verifier. */
+static enum scram_result login(const char *name, const char *password) {
+    static const uint8_t nonce[SCRAM_NONCE_RAW] = "123456789012345678";
+    uint8_t a[SCRAM_MESSAGE_MAX], b[SCRAM_MESSAGE_MAX];
+    struct scram_verifier v;
+    struct scram_client c;
+    struct scram_server s;
+    struct scram_keys keys = {0};
+    struct writer to_server, to_client;
+    bool is_mock;
+    writer_init_fixed(&to_server, a, sizeof(a));
+    writer_init_fixed(&to_client, b, sizeof(b));
+    ck_assert(user_store_verifier(&store, bytes_str(name), user_store_find(&store, bytes_str(name)), &v, &is_mock));
+    ck_assert(scram_client_first(&c, nonce, &to_server));
+    ck_assert_int_eq(scram_server_first(&s, &v, writer_bytes(&to_server), nonce, &to_client, &err), SCRAM_OK);
+    writer_reset(&to_server);
+    ck_assert(scram_client_final(&c, password, writer_bytes(&to_client), &keys, &to_server, &err));
+    writer_reset(&to_client);
+    enum scram_result result = scram_server_final(&s, writer_bytes(&to_server), &to_client, &err);
+    if (result == SCRAM_OK) ck_assert(scram_client_verify(&c, writer_bytes(&to_client), &err));
+    return result;
+}
+
+START_TEST(users_log_in_with_their_own_password_only) {
+    ck_assert(parse("\"app\" \"secret\"\n\"user\" \"" VERIFIER "\""));
+    ck_assert_int_eq(login("app", "secret"), SCRAM_OK);
+    ck_assert_int_eq(login("app", "secret"), SCRAM_OK);
+    ck_assert_int_eq(login("user", "pencil"), SCRAM_OK);
+    ck_assert_int_eq(login("user", "secret"), SCRAM_REFUSED);
+    struct err wrong = err;
+    ck_assert_int_eq(login("nobody", "secret"), SCRAM_REFUSED);
+    ck_assert_mem_eq(&wrong, &err, sizeof(err)); /* unknown user and wrong password read the same */
+    ck_assert_int_eq(login("nobody", ""), SCRAM_REFUSED);
+}
+END_TEST
+
+#ifdef GILMOK_FAULT
+START_TEST(missing_memory_is_an_error_and_leaks_nothing) {
+    for (uint64_t n = 0;; n++) {
+        teardown();
+        setup();
+        fault_disarm();
+        fault_arm(FAULT_ALLOC, n);
+        bool is_good = parse("\"a\" \"1\"\n\"b\" \"" VERIFIER "\"\n\"c\" \"2\"");
+        ck_assert_int_eq(is_good, !fault_fired(FAULT_ALLOC));
+        if (is_good) break;
+        ck_assert_str_eq(err.sqlstate, ERR_OUT_OF_MEMORY);
+    }
+    fault_disarm();
+}
+END_TEST
+#endif
+
+static Suite *suite(void) {
+    Suite *s = suite_create("user store");
+    TCase *t = tcase_create("user store");
+    tcase_set_timeout(t, 60);
+    tcase_add_checked_fixture(t, setup, teardown);
+    tcase_add_test(t, reads_users_comments_and_quotes);
+    tcase_add_test(t, empty_files_hold_nobody);
+    tcase_add_test(t, errors_name_their_line);
+    tcase_add_test(t, secrets_stay_out_of_errors);
+    tcase_add_test(t, passwords_that_only_look_like_md5_are_passwords);
+    tcase_add_test(t, nul_bytes_are_refused);
+    tcase_add_test(t, sizes_at_their_edges);
+    tcase_add_test(t, mock_is_stable_for_a_name_and_differs_between_names_and_keys);
+    tcase_add_test(t, mock_takes_names_of_any_length);
+    tcase_add_test(t, passwords_are_derived_once);
+    tcase_add_test(t, a_name_keeps_its_salt_when_it_becomes_known);
+    tcase_add_test(t, users_log_in_with_their_own_password_only);
+#ifdef GILMOK_FAULT
+    tcase_add_test(t, missing_memory_is_an_error_and_leaks_nothing);
+#endif
+    suite_add_tcase(s, t);
+    return s;
+}
+
+int main(void) {
+    SRunner *runner = srunner_create(suite());
+    srunner_run_all(runner, CK_ENV);
+    int failures = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failures != 0;
+}
