@@ -364,6 +364,14 @@ static bool read_client_first(struct bytes bare, struct bytes *nonce, struct err
     return is_good;
 }
 
+void scram_server_init(struct scram_server *s) {
+    s->server_first[0] = '\0';
+}
+
+void scram_server_wipe(struct scram_server *s) {
+    secret_wipe(&s->verifier, sizeof s->verifier);
+}
+
 enum scram_result scram_server_first(struct scram_server *s, const struct scram_verifier *verifier,
                                      struct bytes client_first, const uint8_t *nonce, struct writer *out,
                                      struct err *err) {
@@ -384,7 +392,11 @@ enum scram_result scram_server_first(struct scram_server *s, const struct scram_
 
     struct writer w;
     writer_init_fixed(&w, s->server_first, sizeof(s->server_first));
-    writer_fmt(&w, "r=%s,s=%s,i=%u", s->nonce, salt, verifier->iterations);
+    writer_str(&w, "r=");
+    writer_str(&w, s->nonce);
+    writer_str(&w, ",s=");
+    writer_str(&w, salt);
+    writer_fmt(&w, ",i=%u", verifier->iterations);
     writer_put(out, writer_bytes(&w));
     writer_u8(&w, 0);
     INVARIANT(!w.failed);
@@ -451,7 +463,8 @@ enum scram_result scram_server_final(struct scram_server *s, struct bytes client
     }
     char text[BASE64_KEY_LEN + 1];
     base64_encode(signature, sizeof(signature), text);
-    writer_fmt(out, "v=%s", text);
+    writer_str(out, "v=");
+    writer_str(out, text);
     return SCRAM_OK;
 }
 

@@ -73,6 +73,10 @@ enum scram_result {
     SCRAM_REFUSED,   /* well-formed, but the proof is wrong */
 };
 
+/* Need not be zeroed before, and only what is secret is wiped: a login touches a tenth of it. */
+void scram_server_init(struct scram_server *s);
+void scram_server_wipe(struct scram_server *s);
+
 /* Reads client-first, writes server-first to `out`. `nonce` is SCRAM_NONCE_RAW random bytes. */
 MUST_USE enum scram_result scram_server_first(struct scram_server *s, const struct scram_verifier *verifier,
                                               struct bytes client_first, const uint8_t *nonce, struct writer *out,

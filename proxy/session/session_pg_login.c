@@ -19,6 +19,8 @@
 #include "proxy/pool/cancel_pg.h"
 #include "proxy/session/session_pg.h"
 
+enum { GREETING_USUAL = 640 }; /* bytes of a greeting from PostgreSQL 15 with room to spare: one allocation */
+
 enum login_step { LOGIN_FIRST, LOGIN_SASL_INITIAL, LOGIN_SASL_RESPONSE, LOGIN_PROVEN };
 
 struct session_pg_login {
@@ -30,7 +32,6 @@ struct session_pg_login {
     struct cancel_pg *cancel; /* this connection brought a CancelRequest that is under way */
     struct scram_server scram;
     struct writer params; /* "name\0value\0"..., sorted: the variant's key */
-    struct pg_first first; /* scratch for the first packet; its slices die with the call */
 };
 
 PRINTF_LIKE(3, 4) static void fail(struct session *s, const char *sqlstate, const char *fmt, ...) {
@@ -46,12 +47,16 @@ PRINTF_LIKE(3, 4) static void fail(struct session *s, const char *sqlstate, cons
 
 void session_pg_login_begin(struct session *s) {
     struct session_pg *ps = session_pg_of(s);
-    ps->login = mem_alloc(sizeof *ps->login);
-    if (!ps->login) {
+    struct session_pg_login *login = ps->login = mem_alloc_raw(sizeof *login);
+    if (!login) {
         session_close(s, "out of memory");
         return;
     }
-    writer_init(&ps->login->params, VARIANT_KEY_MAX);
+    login->step = LOGIN_FIRST;
+    login->saw_ssl = login->saw_gssenc = login->is_mock = login->is_replication = false;
+    login->cancel = NULL;
+    scram_server_init(&login->scram);
+    writer_init(&login->params, VARIANT_KEY_MAX);
 }
 
 void session_pg_login_release(struct session *s) {
@@ -59,7 +64,7 @@ void session_pg_login_release(struct session *s) {
     if (!ps->login) return;
     if (ps->login->cancel) cancel_pg_abandon(ps->login->cancel);
     writer_release(&ps->login->params);
-    secret_wipe(ps->login, sizeof *ps->login);
+    scram_server_wipe(&ps->login->scram);
     mem_free(ps->login);
     ps->login = NULL;
 }
@@ -239,6 +244,7 @@ static void greet(struct session *s, const struct params_pg *params) {
         return;
     }
     writer_init(&w, PARAMS_PG_MAX * PG_STATUS_MAX);
+    (void)writer_reserve(&w, GREETING_USUAL);
     put_greeting(s, &w, params);
     if (w.failed) {
         writer_release(&w);
@@ -393,7 +399,7 @@ static void take_cancel(struct session *s, const struct pg_first *f) {
 
 static size_t take_first(struct session *s, struct bytes data) {
     struct session_pg_login *login = session_pg_of(s)->login;
-    struct pg_first *f = &login->first;
+    struct pg_first first, *f = &first;
     struct err err = {0};
     switch (pg_first_read(data, f, &err)) {
     case PG_FRAME_NEED_MORE:
