@@ -118,7 +118,35 @@ static void take_parameter(struct backend *b, struct bytes body) {
     else if (b->state == BACKEND_LEASED && bp->params.digest != before) b->is_tainted = true;
 }
 
-static void take_tag(struct backend *b, struct bytes body, enum reply_fate fate) {
+/*
+ * A SELECT tag without rows is CREATE TABLE AS or SELECT INTO, perhaps of a temporary
+ * table; unless the rows that it did not find were announced. Only what is certainly
+ * about the same statement counts: rows inside its own reply, a description inside the
+ * same Query, or a Describe of the unnamed portal with no Bind since.
+ */
+static void note_rows(struct backend_pg *bp, uint8_t type, uint8_t kind) {
+    switch (type) {
+    case PG_B_DATA_ROW:
+        bp->has_rows = true;
+        break;
+    case PG_B_ROW_DESCRIPTION:
+        if (kind == OWED_QUERY) bp->has_rows = true;
+        if (kind == OWED_DESCRIBE_UNNAMED) bp->is_described = true;
+        break;
+    case PG_B_PORTAL_SUSPENDED:
+        bp->has_rows = false;
+        break;
+    case PG_B_BIND_COMPLETE:
+    case PG_B_ERROR:
+    case PG_B_READY:
+        bp->has_rows = bp->is_described = false;
+        break;
+    default:
+        break;
+    }
+}
+
+static void take_tag(struct backend *b, struct bytes body, enum reply_fate fate, uint8_t kind) {
     struct bytes tag;
     if (!pg_command_tag_read(body, &tag)) {
         broken(b, "malformed CommandComplete");
@@ -127,9 +155,9 @@ static void take_tag(struct backend *b, struct bytes body, enum reply_fate fate)
     if (fate == REPLY_SWALLOW) return;
     struct backend_pg *bp = backend_pg_of(b);
     enum tag_pg_effect effect = tag_pg_effect(tag);
-    bool made_a_table = (effect & TAG_PG_IS_SELECT) && !bp->saw_rows; /* CREATE TABLE AS, SELECT INTO: perhaps a temporary one */
-    bp->saw_rows = false;
-    if (effect & TAG_PG_TAINTS || made_a_table) b->is_tainted = true;
+    bool returned_rows = bp->has_rows || (kind == OWED_EXECUTE_UNNAMED && bp->is_described);
+    bp->has_rows = false;
+    if (effect & TAG_PG_TAINTS || (effect & TAG_PG_IS_SELECT && !returned_rows)) b->is_tainted = true;
     if (effect & TAG_PG_RESETS) bp->saw_reset = true;
     if (effect & TAG_PG_DROPS_STATEMENTS) bp->saw_statements_dropped = true;
 }
@@ -193,6 +221,8 @@ static bool is_too_long(const struct pg_header *h) {
 static bool take_message(struct backend *b, struct run *run, const struct pg_header *h, const uint8_t *ptr, size_t avail) {
     struct bytes body = bytes_of(ptr + PG_HEADER_LEN, avail - PG_HEADER_LEN);
     enum reply_fate fate;
+    const struct ledger_entry *head = ledger_head(&b->ledger);
+    uint8_t kind = head ? head->kind : 0;
     uint8_t status = h->type == PG_B_READY ? body.ptr[0] : 0;
     enum reply_pg_verdict verdict = reply_pg_received(&b->ledger, h->type, status, &fate);
     if (verdict == REPLY_PG_BROKEN) {
@@ -201,12 +231,10 @@ static bool take_message(struct backend *b, struct run *run, const struct pg_hea
         return false;
     }
     if (h->type == PG_B_ERROR) take_error(b, body, verdict, fate);
-    if (h->type == PG_B_DATA_ROW || h->type == PG_B_ROW_DESCRIPTION) backend_pg_of(b)->saw_rows = true;
-    /* Rows of a statement that failed, or that was only described, say nothing of the next one. */
-    if (h->type == PG_B_BIND_COMPLETE || h->type == PG_B_ERROR || h->type == PG_B_READY) backend_pg_of(b)->saw_rows = false;
+    note_rows(backend_pg_of(b), h->type, kind);
     if (h->type == PG_B_NOTIFICATION) fate = backend_pg_of(b)->body_fate = REPLY_FORWARD; /* not part of a reply of ours */
     if (h->type == PG_B_PARAMETER_STATUS) take_parameter(b, body);
-    if (h->type == PG_B_COMMAND_COMPLETE) take_tag(b, body, fate);
+    if (h->type == PG_B_COMMAND_COMPLETE) take_tag(b, body, fate, kind);
     if (b->state == BACKEND_CLOSED) return false;
     pass(b, run, fate, ptr, avail);
     if (verdict == REPLY_PG_READY) take_ready(b, run, fate);

@@ -37,7 +37,8 @@ struct backend_pg {
     uint32_t body_left;           /* of a message that is being passed on or dropped */
     enum reply_fate body_fate;
     bool own_failed;              /* an ErrorResponse came back for a command of our own */
-    bool saw_rows;                /* rows or their description, for the statement that is running */
+    bool has_rows;                /* of the statement whose reply is coming in: rows, or in a Query their description */
+    bool is_described;            /* the unnamed portal returns rows, its own Describe said so */
     bool saw_reset;               /* RESET or DISCARD ALL passed since the lessee last asked */
     bool saw_statements_dropped;  /* DISCARD ALL or DEALLOCATE ALL passed */
 };
@@ -54,7 +55,10 @@ static inline struct backend_pg *backend_pg_of(struct backend *b) {
  */
 void backend_pg_set_app_name(struct backend *b, const char *app_name);
 
-/* Notes a message that the caller sends on b->stream. False: the connection has failed (and was closed). */
+/*
+ * Notes a message that the caller sends on b->stream; `target` as in reply_pg.h. False:
+ * the connection has failed (and was closed).
+ */
 MUST_USE bool backend_pg_note_sent(struct backend *b, uint8_t type, uint8_t target);
 
 /* backend_pg_login.c */

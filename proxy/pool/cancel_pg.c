@@ -14,13 +14,16 @@ struct cancel_pg {
     struct timer deadline;
     struct backend *backend; /* kept alive by its cancels_open */
     uint64_t lessee_id;      /* 0: whoever it is */
+    bool was_sent;
     void (*on_done)(void *ctx);
     void *ctx;
 };
 
-static void finish(struct cancel_pg *c) {
+/* `is_certain`: no request is on its way to the server any more. One that may still arrive must find its target closed. */
+static void finish(struct cancel_pg *c, bool is_certain) {
     void (*on_done)(void *) = c->on_done;
     void *ctx = c->ctx;
+    if (!is_certain) c->backend->is_retired = true;
     list_remove(&c->errand.node);
     timer_release(&c->deadline);
     pool_on_cancel_done(c->backend);
@@ -30,7 +33,7 @@ static void finish(struct cancel_pg *c) {
 
 static void end(struct cancel_pg *c) {
     stream_close(c->stream);
-    finish(c);
+    finish(c, !c->was_sent);
 }
 
 static bool is_still_meant(const struct cancel_pg *c) {
@@ -51,6 +54,7 @@ static void on_connected(void *owner) {
     writer_init_fixed(&w, storage, sizeof storage);
     pg_put_cancel(&w, bp->pid, bytes_of(bp->key, bp->key_len));
     stream_send(c->stream, writer_bytes(&w));
+    c->was_sent = true;
 }
 
 static size_t on_received(void *owner, struct buf *buf, struct bytes data) {
@@ -63,9 +67,11 @@ static void on_drained(void *owner) {
     (void)owner;
 }
 
+/* The server closes when it has delivered its signal; a connection that breaks says nothing. */
 static void on_closed(void *owner, const char *why) {
+    struct cancel_pg *c = owner;
     (void)why;
-    finish(owner);
+    finish(c, !c->was_sent || !c->stream->error);
 }
 
 static const struct stream_handler handler = {
@@ -76,7 +82,9 @@ static const struct stream_handler handler = {
 };
 
 static void abandon_errand(struct pool_errand *e) {
-    cancel_pg_abandon(CONTAINER_OF(e, struct cancel_pg, errand));
+    struct cancel_pg *c = CONTAINER_OF(e, struct cancel_pg, errand);
+    c->on_done = NULL;
+    end(c);
 }
 
 static void on_deadline(struct timer *t) {
@@ -109,7 +117,6 @@ struct cancel_pg *cancel_pg_send(struct backend *b, uint64_t lessee_id, void (*o
     return c;
 }
 
-void cancel_pg_abandon(struct cancel_pg *c) {
+void cancel_pg_detach(struct cancel_pg *c) {
     c->on_done = NULL;
-    end(c);
 }

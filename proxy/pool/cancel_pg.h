@@ -4,7 +4,8 @@
  * A cancel that is late must never meet another client's query. So until the server
  * has closed the cancel connection (then its signal is delivered) the server
  * connection is not given to anybody else (backend.cancels_open), and the request is
- * sent only if the lessee it is meant for is still being served there.
+ * sent only if the lessee it is meant for is still being served there. When that
+ * close does not come, in time or at all, the server connection is closed instead.
  */
 #ifndef GILMOK_PROXY_POOL_CANCEL_PG_H
 #define GILMOK_PROXY_POOL_CANCEL_PG_H
@@ -21,7 +22,7 @@ struct cancel_pg;
  */
 struct cancel_pg *cancel_pg_send(struct backend *b, uint64_t lessee_id, void (*on_done)(void *ctx), void *ctx);
 
-/* Ends it now; on_done is not called. */
-void cancel_pg_abandon(struct cancel_pg *c);
+/* Who asked has left: on_done is not called. The request goes on, for the server may have it already. */
+void cancel_pg_detach(struct cancel_pg *c);
 
 #endif

@@ -7,9 +7,32 @@
 #include "proxy/wire/pg_proto.h"
 
 const char *reply_pg_kind_name(uint8_t kind) {
-    static const char *const names[] = {"?",          "Query",           "FunctionCall", "Sync",    "Parse", "Bind",
-                                        "Describe S", "Describe P", "Execute",      "Close", "CopyEnd"};
-    return kind < COUNT_OF(names) ? names[kind] : "?";
+    static const char *const names[] = {
+        [OWED_QUERY] = "Query",
+        [OWED_FUNCTION] = "FunctionCall",
+        [OWED_SYNC] = "Sync",
+        [OWED_PARSE] = "Parse",
+        [OWED_BIND] = "Bind",
+        [OWED_DESCRIBE_STATEMENT] = "Describe S",
+        [OWED_DESCRIBE_PORTAL] = "Describe P",
+        [OWED_DESCRIBE_UNNAMED] = "Describe U",
+        [OWED_EXECUTE] = "Execute",
+        [OWED_EXECUTE_UNNAMED] = "Execute U",
+        [OWED_CLOSE] = "Close",
+        [OWED_COPY_END] = "CopyEnd",
+    };
+    return kind < COUNT_OF(names) && names[kind] ? names[kind] : "?";
+}
+
+static uint8_t describe_kind(uint8_t target) {
+    switch (target) {
+    case TARGET_STATEMENT:
+        return OWED_DESCRIBE_STATEMENT;
+    case TARGET_UNNAMED_PORTAL:
+        return OWED_DESCRIBE_UNNAMED;
+    default:
+        return OWED_DESCRIBE_PORTAL;
+    }
 }
 
 bool reply_pg_sent(struct ledger *l, uint8_t type, uint8_t target, enum reply_fate fate) {
@@ -25,9 +48,9 @@ bool reply_pg_sent(struct ledger *l, uint8_t type, uint8_t target, enum reply_fa
     case PG_F_BIND:
         return ledger_push(l, OWED_BIND, fate, false);
     case PG_F_DESCRIBE:
-        return ledger_push(l, target == 'S' ? OWED_DESCRIBE_STATEMENT : OWED_DESCRIBE_PORTAL, fate, false);
+        return ledger_push(l, describe_kind(target), fate, false);
     case PG_F_EXECUTE:
-        return ledger_push(l, OWED_EXECUTE, fate, false);
+        return ledger_push(l, target == TARGET_UNNAMED_PORTAL ? OWED_EXECUTE_UNNAMED : OWED_EXECUTE, fate, false);
     case PG_F_CLOSE:
         return ledger_push(l, OWED_CLOSE, fate, false);
     case PG_F_COPY_DONE:
@@ -157,6 +180,7 @@ static enum reply_pg_verdict take_reply(struct ledger *l, uint8_t type) {
     case OWED_QUERY:
         return take_result(l, type, true);
     case OWED_EXECUTE:
+    case OWED_EXECUTE_UNNAMED:
         return take_result(l, type, false);
     case OWED_FUNCTION:
         return type == PG_B_FUNCTION_RESPONSE ? REPLY_PG_PART : REPLY_PG_BROKEN;
@@ -173,6 +197,7 @@ static enum reply_pg_verdict take_reply(struct ledger *l, uint8_t type) {
         }
         return l->phase == 1 && (type == PG_B_ROW_DESCRIPTION || type == PG_B_NO_DATA) ? pop_part(l) : REPLY_PG_BROKEN;
     case OWED_DESCRIBE_PORTAL:
+    case OWED_DESCRIBE_UNNAMED:
         return type == PG_B_ROW_DESCRIPTION || type == PG_B_NO_DATA ? pop_part(l) : REPLY_PG_BROKEN;
     default: /* a Sync owes nothing but its ReadyForQuery and perhaps an error */
         return REPLY_PG_BROKEN;

@@ -29,16 +29,18 @@ enum reply_pg_kind {
     OWED_BIND,
     OWED_DESCRIBE_STATEMENT,
     OWED_DESCRIBE_PORTAL,
+    OWED_DESCRIBE_UNNAMED, /* the unnamed portal: what it will return is then known for OWED_EXECUTE_UNNAMED */
     OWED_EXECUTE,
+    OWED_EXECUTE_UNNAMED,
     OWED_CLOSE,
     OWED_COPY_END, /* a CopyDone or CopyFail was sent: no reply, but it bounds the Syncs that a COPY voids */
 };
 const char *reply_pg_kind_name(uint8_t kind);
 
-/*
- * Notes a message that was sent to the server, by its type; for Describe `target`
- * is 'S' or 'P'. False: memory is out.
- */
+/* What a Describe or Execute is about; 0 for other messages, and for an Execute of a named portal. */
+enum reply_pg_target { TARGET_STATEMENT = 'S', TARGET_PORTAL = 'P', TARGET_UNNAMED_PORTAL = 'U' };
+
+/* Notes a message that was sent to the server, by its type. False: memory is out. */
 MUST_USE bool reply_pg_sent(struct ledger *l, uint8_t type, uint8_t target, enum reply_fate fate);
 
 enum reply_pg_verdict {

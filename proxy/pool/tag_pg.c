@@ -1,5 +1,6 @@
 /*
  * The list of harmless tags (the server's cmdtaglist.h names all there are), default: taints.
+ * EXPLAIN is not on it: EXPLAIN ANALYZE carries out what it explains, CREATE TABLE AS too.
  */
 #include "proxy/pool/tag_pg.h"
 
@@ -20,8 +21,8 @@ static const struct {
 } harmless[] = {
     TAG("BEGIN"),      TAG("START TRANSACTION"), TAG("COMMIT"),          TAG("ROLLBACK"),
     TAG("SAVEPOINT"),  TAG("RELEASE"),           TAG("PREPARE TRANSACTION"), TAG("COMMIT PREPARED"),
-    TAG("ROLLBACK PREPARED"), TAG("SHOW"),       TAG("EXPLAIN"),         TAG("VACUUM"),
-    TAG("ANALYZE"),    TAG("CHECKPOINT"),        TAG("REINDEX"),         TAG("CLUSTER"),
+    TAG("ROLLBACK PREPARED"), TAG("SHOW"),       TAG("VACUUM"),          TAG("ANALYZE"),
+    TAG("CHECKPOINT"), TAG("REINDEX"),           TAG("CLUSTER"),
     TAG("LOCK TABLE"), TAG("TRUNCATE TABLE"),    TAG("NOTIFY"),          TAG("CLOSE CURSOR"),
     TAG("SET CONSTRAINTS"), TAG("DEALLOCATE"),   TAG("UNLISTEN"),        TAG("REFRESH MATERIALIZED VIEW"),
 };

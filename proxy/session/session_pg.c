@@ -132,6 +132,7 @@ static void add_to_run(struct run *run, const uint8_t *ptr, size_t len) {
 static uint32_t needed_body(const struct pg_header *h) {
     switch (h->type) {
     case PG_F_PARSE:
+    case PG_F_EXECUTE:
         return h->body_len < 1 ? h->body_len : 1;
     case PG_F_DESCRIBE:
         return h->body_len < 2 ? h->body_len : 2;
@@ -248,12 +249,19 @@ static void discard_message(struct session *s, const struct pg_header *h, size_t
     }
 }
 
+/* What the ledger must know of a Describe or an Execute. */
+static uint8_t target_of(uint8_t type, struct bytes body) {
+    if (type == PG_F_EXECUTE) return body.len && body.ptr[0] == 0 ? TARGET_UNNAMED_PORTAL : 0;
+    if (type != PG_F_DESCRIBE || !body.len) return 0;
+    return body.ptr[0] == 'P' && body.len > 1 && body.ptr[1] == 0 ? TARGET_UNNAMED_PORTAL : body.ptr[0];
+}
+
 static enum step relay_message(struct session *s, struct run *run, const struct pg_header *h, const uint8_t *ptr, size_t avail) {
     struct session_pg *ps = session_pg_of(s);
     struct backend *b = s->lessee.backend;
     struct bytes body = bytes_of(ptr + PG_HEADER_LEN, avail - PG_HEADER_LEN);
     bool is_whole = avail == h->total;
-    uint8_t target = h->type == PG_F_DESCRIBE && body.len ? body.ptr[0] : 0;
+    uint8_t target = target_of(h->type, body);
     if (!track_statement(s, b, h, body)) {
         flush_run(s, run);
         if (!backend_pg_note_sent(b, h->type, target)) return STEP_STOP;

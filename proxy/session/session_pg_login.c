@@ -62,7 +62,7 @@ void session_pg_login_begin(struct session *s) {
 void session_pg_login_release(struct session *s) {
     struct session_pg *ps = session_pg_of(s);
     if (!ps->login) return;
-    if (ps->login->cancel) cancel_pg_abandon(ps->login->cancel);
+    if (ps->login->cancel) cancel_pg_detach(ps->login->cancel);
     writer_release(&ps->login->params);
     scram_server_wipe(&ps->login->scram);
     mem_free(ps->login);

@@ -38,6 +38,7 @@ LEFT_BEHIND = {
     ),
     "session authorization": (f"set session authorization {APP_USER}", "select session_user", APP_USER),
     "transaction defaults": ("set session characteristics as transaction read only", "show transaction_read_only", "off"),
+    "explain analyze": ("explain analyze create temp table left_over as select 1", "select to_regclass('left_over')::text", None),
     "several at once": ("set extra_float_digits = 0; select 1", "show extra_float_digits", "1"),
     "reported parameter by set_config": ("select set_config('DateStyle', 'German', false)", "show DateStyle", "ISO, MDY"),
 }
@@ -89,6 +90,30 @@ def test_rows_of_an_earlier_statement_do_not_excuse_a_table(narrow, before):
     else:
         c.query(before)
     c.query("create temp table left_over as select 'secret' as x")
+    with connect(narrow) as other:
+        assert value(other, "select to_regclass('left_over')::text") is None
+
+
+def portal_of_a_table():
+    """A named portal that will make a temporary table, bound before anything else is described."""
+    return pgwire.parse("create temp table left_over as select 'secret' as x") + pgwire.bind(portal="table")
+
+
+SOMETHING_ELSE = pgwire.parse("select 1") + pgwire.bind()
+OTHERS_DESCRIBED = {
+    "another portal": SOMETHING_ELSE + portal_of_a_table() + pgwire.describe("P"),
+    "another statement": portal_of_a_table() + pgwire.parse("select 1") + pgwire.describe("S"),
+    "a portal that was suspended": pgwire.parse("select generate_series(1, 3)") + pgwire.bind() + portal_of_a_table()
+        + pgwire.execute(rows=1),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("before", list(OTHERS_DESCRIBED.values()), ids=list(OTHERS_DESCRIBED))
+def test_a_description_of_something_else_does_not_excuse_a_table(narrow, before):
+    c = raw(narrow)
+    c.send(before + pgwire.execute("table") + pgwire.SYNC)
+    assert c.collect().tags[-1:] == ["SELECT 1"]
+    c.end()  # one that has parsed and not bound would keep its connection
     with connect(narrow) as other:
         assert value(other, "select to_regclass('left_over')::text") is None
 

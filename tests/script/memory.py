@@ -103,6 +103,46 @@ def test_a_large_parameter_streams_through(plain):
     assert watch.grown <= 2 * MIB, f"grew by {watch.grown / MIB:.1f} MiB"
 
 
+def test_the_largest_message_keeps_its_length(start):
+    """A Query of all the bytes that one may have: the server gets each of them, and the next message is the next message."""
+    path = harness.release_bin()
+    if not path:
+        pytest.skip("a gibibyte is for a build without sanitizers (GILMOK_RELEASE_BIN)")
+    body, seen = 0x3FFFFFFE - 4, {}
+
+    def count(wire):
+        wire.read_first()
+        wire.send(harness.GREETING)
+        kind, length = struct.unpack(">cI", wire.take(5))
+        left, strange = length - 4, 0
+        piece = bytes(wire.buffer)[:left]
+        del wire.buffer[: len(piece)]
+        while True:
+            left -= len(piece)
+            strange += len(piece) - piece.count(b"x")
+            if not left:
+                break
+            piece = wire.sock.recv(min(left, MIB))
+            assert piece
+        seen.update(kind=kind, length=length, strange=strange)
+        wire.send(pgwire.complete("INSERT 0 1") + pgwire.ready())
+        seen["next"] = wire.read()
+        wire.send(pgwire.row_description() + pgwire.data_row([b"after"]) + pgwire.complete("SELECT 1") + pgwire.ready())
+        wire.read()
+
+    server = harness.Server(handler=count)
+    c = start(server, binary=path).login(timeout=60)
+    c.send(b"Q" + struct.pack(">I", body + 4))
+    piece = b"x" * MIB
+    for _ in range((body - 1) // MIB):
+        c.send(piece)
+    c.send(piece[: (body - 1) % MIB] + b"\0")
+    assert c.collect().tags == ["INSERT 0 1"]
+    assert c.ask("after") == "after"
+    assert seen == {"kind": b"Q", "length": body + 4, "strange": 1, "next": ("Q", b"after\0")}
+    server.close()
+
+
 def test_a_slow_server_holds_the_client_back(start):
     """A client that copies into a server that does not read: gilmok stops reading, too."""
     gate = threading.Event()

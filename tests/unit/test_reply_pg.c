@@ -24,7 +24,9 @@ static const struct {
     {PG_F_BIND, 0, OWED_BIND, "", "2"},
     {PG_F_DESCRIBE, 'S', OWED_DESCRIBE_STATEMENT, "t", ""},
     {PG_F_DESCRIBE, 'P', OWED_DESCRIBE_PORTAL, "", "Tn"},
+    {PG_F_DESCRIBE, 'U', OWED_DESCRIBE_UNNAMED, "", "Tn"},
     {PG_F_EXECUTE, 0, OWED_EXECUTE, "DGWHdc", "CIs"},
+    {PG_F_EXECUTE, 'U', OWED_EXECUTE_UNNAMED, "DGWHdc", "CIs"},
     {PG_F_CLOSE, 0, OWED_CLOSE, "", "3"},
 };
 

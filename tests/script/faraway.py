@@ -1,0 +1,109 @@
+#!/usr/bin/python3
+"""A server that is not on this machine must prove that it knows the password; only loopback may do without.
+
+Runs in a network namespace of its own, where an address that is not of loopback stands on the loopback device.
+"""
+
+import ctypes
+import fcntl
+import multiprocessing
+import os
+import socket
+import struct
+import traceback
+
+import harness
+import pgwire
+import pytest
+
+FAR = "192.0.2.7"  # kept for documentation (RFC 5737): nobody's
+CLONE_NEWUSER, CLONE_NEWNET = 0x10000000, 0x40000000
+SIOCSIFADDR, SIOCSIFFLAGS = 0x8916, 0x8914
+IFF_UP, IFF_RUNNING = 0x1, 0x40
+
+
+def enter_namespace():
+    """False when this machine allows no namespaces."""
+    flags = CLONE_NEWNET if os.geteuid() == 0 else CLONE_NEWNET | CLONE_NEWUSER
+    if ctypes.CDLL(None, use_errno=True).unshare(flags) != 0:
+        return False
+    with socket.socket() as s:
+        fcntl.ioctl(s, SIOCSIFFLAGS, struct.pack("16sH14x", b"lo", IFF_UP | IFF_RUNNING))
+        address = struct.pack("HH4s8x", socket.AF_INET, 0, socket.inet_aton(FAR))
+        fcntl.ioctl(s, SIOCSIFADDR, struct.pack("16s16s", b"lo:1", address))
+    return True
+
+
+class Far(harness.Gilmok):
+    """gilmok whose server stands at an address that is not of loopback."""
+
+    def write(self, name, text):
+        super().write(name, text.replace("host = 127.0.0.1", f"host = {FAR}"))
+
+
+def listen(handler, address):
+    server = harness.Server(handler=handler) if handler else harness.Server(password="app-password")
+    server.sock.close()
+    server.sock = socket.create_server((address, 0), backlog=16)
+    server.port = server.sock.getsockname()[1]
+    harness.threading.Thread(target=server.accept, daemon=True).start()
+    return server
+
+
+def trusting(wire):
+    wire.read_first()
+    wire.send(harness.GREETING)
+    wire.read()
+
+
+def check_trust_is_refused():
+    gilmok = Far(listen(trusting, FAR).port)
+    try:
+        with pytest.raises(pgwire.PgError) as refused:
+            gilmok.login()
+        assert refused.value.sqlstate == "08001"
+        assert "let us in without SCRAM" in str(refused.value)
+    finally:
+        gilmok.close()
+
+
+def check_proof_is_accepted():
+    gilmok = Far(listen(None, FAR).port)
+    try:
+        client = gilmok.login()
+        assert client.ask("far away") == "far away"
+        client.end()
+    finally:
+        gilmok.close()
+
+
+def check_trust_on_loopback():
+    gilmok = harness.Gilmok(listen(trusting, "127.0.0.1").port)
+    try:
+        gilmok.login().end()
+    finally:
+        gilmok.close()
+
+
+def child(check, answer):
+    try:
+        if not enter_namespace():
+            answer.send("skip")
+            return
+        check()
+        answer.send("")
+    except BaseException:
+        answer.send(traceback.format_exc())
+
+
+@pytest.mark.parametrize("check", [check_trust_is_refused, check_proof_is_accepted, check_trust_on_loopback])
+def test_far_away(check):
+    here, there = multiprocessing.get_context("fork").Pipe()
+    process = multiprocessing.get_context("fork").Process(target=child, args=(check, there))
+    process.start()
+    assert here.poll(30), "no answer"
+    said = here.recv()
+    process.join(10)
+    if said == "skip":
+        pytest.skip("this machine allows no network namespaces")
+    assert not said, said
