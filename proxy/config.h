@@ -66,6 +66,7 @@ struct config_database {
     const char *server_password; /* NULL: the user's plain password from the user file. Secret. */
     enum pool_mode pool_mode;
     uint32_t pool_size;    /* server connections of one (database, user) pair */
+    uint32_t max_prepared_statements; /* on one server connection */
     uint32_t max_variants; /* sets of startup parameters of one pair */
     uint32_t queue_timeout_ms;
     uint32_t query_timeout_ms;

@@ -38,8 +38,12 @@ struct lessee_ops {
     void (*on_leased)(struct lessee *l, struct backend *b);            /* the wait is over */
     void (*on_refused)(struct lessee *l, const struct err *err);       /* the wait ended without a connection */
     void (*on_reply)(struct lessee *l, struct buf *buf, struct bytes data); /* bytes for the client, in order */
-    /* A group end was forwarded (counted), and when `is_quiet` the connection could be released. */
-    void (*on_group_end)(struct lessee *l, bool is_quiet);
+    /* A group end was forwarded (counted), and when `is_quiet` the connection could be released. `tag` is its entry's. */
+    void (*on_group_end)(struct lessee *l, uint16_t tag, bool is_quiet);
+    /* The reply to an entry of this kind (the protocol's) that carries a tag is complete and no error. */
+    void (*on_tagged)(struct lessee *l, uint8_t kind, uint16_t tag);
+    void (*on_hidden)(struct lessee *l);                               /* replies came in of which it saw nothing */
+    void (*on_statements_dropped)(struct lessee *l);                   /* its own command dropped all prepared statements */
     void (*on_settled)(struct lessee *l);                              /* the connection became quiet by a reply of gilmok's own */
     void (*on_room)(struct lessee *l);                                 /* the server's input queue has drained */
     /* The connection is gone. NULL: the client must not be told: the server said goodbye itself, or a message was cut. */

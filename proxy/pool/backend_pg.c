@@ -18,12 +18,17 @@ static void broken(struct backend *b, const char *what) {
     backend_fail(b, &err);
 }
 
-bool backend_pg_note_sent(struct backend *b, uint8_t type, uint8_t target) {
-    if (reply_pg_sent(&b->ledger, type, target, REPLY_FORWARD)) return true;
+bool backend_pg_note_own(struct backend *b, uint8_t type, uint8_t target, enum reply_fate fate, uint16_t tag) {
+    b->ledger.next_tag = tag;
+    if (reply_pg_sent(&b->ledger, type, target, fate)) return true;
     struct err err;
     err_set(&err, ERR_OUT_OF_MEMORY, "out of memory for the replies of server %s", b->variant->pool->server_name);
     backend_fail(b, &err);
     return false;
+}
+
+bool backend_pg_note_sent(struct backend *b, uint8_t type, uint8_t target, uint16_t tag) {
+    return backend_pg_note_own(b, type, target, REPLY_FORWARD, tag);
 }
 
 /* ---- commands of our own ---- */
@@ -83,6 +88,30 @@ void backend_pg_set_app_name(struct backend *b, const char *app_name) {
     send_own(b, &w);
 }
 
+static bool is_plain_name(const char *name) {
+    return name[0] && strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.") == strlen(name);
+}
+
+/* search_path is a list of identifiers: SET would take the text for one. */
+void backend_pg_set(struct backend *b, const char *name, const char *value) {
+    struct writer w;
+    if (!is_plain_name(name)) return;
+    writer_init(&w, 4 * PG_STATUS_MAX);
+    size_t at = pg_begin(&w, PG_F_QUERY);
+    if (strcmp(name, "search_path") == 0) {
+        writer_str(&w, "SELECT pg_catalog.set_config('search_path',");
+        pg_put_literal(&w, bytes_str(value));
+        writer_str(&w, ",false)");
+    } else {
+        writer_fmt(&w, "SET %s =", name);
+        pg_put_literal(&w, bytes_str(value));
+    }
+    writer_u8(&w, 0);
+    pg_end(&w, at);
+    if (b->state != BACKEND_CLOSED) send_own(b, &w);
+    writer_release(&w);
+}
+
 /* ---- from the server ---- */
 
 /* A run of bytes that goes to the lessee as it came. */
@@ -100,13 +129,14 @@ static void flush_run(struct backend *b, struct run *run) {
 static void pass(struct backend *b, struct run *run, enum reply_fate fate, const uint8_t *ptr, size_t len) {
     if (fate == REPLY_SWALLOW) {
         flush_run(b, run);
+        backend_pg_of(b)->has_hidden = true;
         return;
     }
     if (run->len == 0) run->start = ptr;
     run->len += len;
 }
 
-static void take_parameter(struct backend *b, struct bytes body) {
+static void take_parameter(struct backend *b, struct bytes body, enum reply_fate fate) {
     struct pg_param param;
     struct backend_pg *bp = backend_pg_of(b);
     if (!pg_parameter_status_read(body, &param)) {
@@ -114,8 +144,12 @@ static void take_parameter(struct backend *b, struct bytes body) {
         return;
     }
     uint64_t before = bp->params.digest;
-    if (!params_pg_set(&bp->params, param.name, param.value)) broken(b, "too many ParameterStatus messages");
-    else if (b->state == BACKEND_LEASED && bp->params.digest != before) b->is_tainted = true;
+    /* A default that changes while nobody uses the connection is what it starts with from now on. */
+    bool is_default = b->state == BACKEND_IDLE;
+    if (!params_pg_set(&bp->params, param.name, param.value) ||
+        (is_default && !params_pg_set(&bp->start, param.name, param.value)))
+        broken(b, "too many ParameterStatus messages");
+    else if (b->state == BACKEND_LEASED && bp->params.digest != before && fate != REPLY_SWALLOW) b->is_tainted = true;
 }
 
 /*
@@ -152,21 +186,33 @@ static void take_tag(struct backend *b, struct bytes body, enum reply_fate fate,
         broken(b, "malformed CommandComplete");
         return;
     }
-    if (fate == REPLY_SWALLOW) return;
     struct backend_pg *bp = backend_pg_of(b);
     enum tag_pg_effect effect = tag_pg_effect(tag);
+    if (effect & TAG_PG_DROPS_STATEMENTS) prepared_pg_clear(&bp->prepared);
+    if (fate == REPLY_SWALLOW) return;
     bool returned_rows = bp->has_rows || (kind == OWED_EXECUTE_UNNAMED && bp->is_described);
     bp->has_rows = false;
-    if (effect & TAG_PG_TAINTS || (effect & TAG_PG_IS_SELECT && !returned_rows)) b->is_tainted = true;
+    if (effect & TAG_PG_TAINTS || (effect & TAG_PG_IS_SELECT && !returned_rows)) b->is_tainted = bp->saw_taint = true;
     if (effect & TAG_PG_RESETS) bp->saw_reset = true;
-    if (effect & TAG_PG_DROPS_STATEMENTS) bp->saw_statements_dropped = true;
+    if (effect & TAG_PG_DROPS_STATEMENTS && b->lessee) b->lessee->ops->on_statements_dropped(b->lessee);
 }
 
-/* An error of our own commands is remembered; of the client's only whether it is the server's goodbye. */
-static void take_error(struct backend *b, struct bytes body, enum reply_pg_verdict verdict, enum reply_fate fate) {
-    struct pg_error_fields f;
-    if (fate == REPLY_SWALLOW) backend_pg_of(b)->own_failed = true;
-    else if (verdict == REPLY_PG_FATAL || (pg_error_read(body, &f) && bytes_is(f.severity, "FATAL"))) b->is_client_told = true;
+/*
+ * An error of our own commands is remembered; of the client's, whether it is the server's
+ * goodbye, and whether the server misses a prepared statement of ours: a function may have
+ * dropped them all, unseen. Then the connection is cleaned, and begins anew.
+ */
+static void take_error(struct backend *b, struct bytes body, enum reply_pg_verdict verdict, enum reply_fate fate, uint8_t kind) {
+    struct pg_error_fields f = {0};
+    if (fate == REPLY_SWALLOW) {
+        if (kind == OWED_QUERY) backend_pg_of(b)->own_failed = true; /* else one that had to fail */
+        return;
+    }
+    bool is_read = pg_error_read(body, &f);
+    if (verdict == REPLY_PG_FATAL || (is_read && bytes_is(f.severity, "FATAL"))) b->is_client_told = true;
+    if (is_read && bytes_is(f.sqlstate, "26000") && f.message.len &&
+        memmem(f.message.ptr, f.message.len, STATEMENT_PG_PREFIX, sizeof STATEMENT_PG_PREFIX - 1))
+        b->is_tainted = true;
 }
 
 /* When nothing is owed but a doubt remains (reply_pg.h), an empty query of ours comes back behind whatever is still to come. */
@@ -177,15 +223,22 @@ static void settle_doubt(struct backend *b) {
 }
 
 /* A group has ended. What was ours is reported to backend.c; what was the lessee's to the lessee. */
-static void take_ready(struct backend *b, struct run *run, enum reply_fate fate) {
+static void take_ready(struct backend *b, struct run *run, enum reply_fate fate, uint16_t tag) {
     bool is_quiet = ledger_is_quiet(&b->ledger);
     if (fate == REPLY_FORWARD) {
         b->queries++;
         flush_run(b, run);
-        if (b->lessee) b->lessee->ops->on_group_end(b->lessee, is_quiet);
+        if (b->lessee) b->lessee->ops->on_group_end(b->lessee, tag, is_quiet);
         if (b->state == BACKEND_LEASED) settle_doubt(b);
     } else if (b->state == BACKEND_LEASED) {
-        if (backend_pg_of(b)->own_failed) b->is_retired = true; /* our SET failed: do not trust the rest of it */
+        if (backend_pg_of(b)->own_failed) {
+            struct err err;
+            err_set(&err, ERR_CONNECTION_FAILURE, "server %s refused to set what the client had set before",
+                    b->variant->pool->server_name);
+            backend_fail(b, &err); /* what follows would run under other settings */
+            return;
+        }
+        backend_pg_of(b)->analysis_to_be = 0;
         if (is_quiet) b->lessee->ops->on_settled(b->lessee);
     } else if (is_quiet) {
         backend_on_own_done(b, !backend_pg_of(b)->own_failed && b->ledger.txn == TXN_NONE);
@@ -217,12 +270,45 @@ static bool is_too_long(const struct pg_header *h) {
     }
 }
 
+/* ---- descriptions ---- */
+
+static void end_description(struct backend *b) {
+    struct backend_pg *bp = backend_pg_of(b);
+    uint16_t tag = bp->collecting_tag;
+    bp->collecting_tag = 0;
+    if (tag && b->lessee) b->lessee->ops->on_tagged(b->lessee, OWED_DESCRIBE_STATEMENT, tag);
+}
+
+/* The beginning of a message that answers a collected Describe; the rest follows through collect_more(). */
+static void collect(struct backend *b, const struct pg_header *h, struct bytes body, uint16_t tag) {
+    struct backend_pg *bp = backend_pg_of(b);
+    if (h->type != PG_B_PARAMETER_DESCRIPTION && h->type != PG_B_ROW_DESCRIPTION && h->type != PG_B_NO_DATA) return;
+    if (h->type == PG_B_PARAMETER_DESCRIPTION) description_pg_begin(&bp->description);
+    description_pg_message(&bp->description, h->type);
+    description_pg_feed(&bp->description, body);
+    bp->collecting_tag = tag;
+    if (h->type != PG_B_PARAMETER_DESCRIPTION && body.len == h->body_len) end_description(b);
+}
+
+static void collect_more(struct backend *b, struct bytes piece, bool is_last) {
+    struct backend_pg *bp = backend_pg_of(b);
+    description_pg_feed(&bp->description, piece);
+    if (is_last && bp->description.type != PG_B_PARAMETER_DESCRIPTION) end_description(b);
+}
+
+/* What is put among the client's messages shows nothing but its errors. */
+static enum reply_fate shown(enum reply_fate fate, uint8_t type) {
+    if (fate == REPLY_QUIET || fate == REPLY_COLLECT) return type == PG_B_ERROR ? REPLY_FORWARD : REPLY_SWALLOW;
+    return fate;
+}
+
 /* Judges one message whose needed part is in hand. `avail` of its bytes are here. False: stop, nothing is valid any more. */
 static bool take_message(struct backend *b, struct run *run, const struct pg_header *h, const uint8_t *ptr, size_t avail) {
     struct bytes body = bytes_of(ptr + PG_HEADER_LEN, avail - PG_HEADER_LEN);
     enum reply_fate fate;
     const struct ledger_entry *head = ledger_head(&b->ledger);
     uint8_t kind = head ? head->kind : 0;
+    uint16_t tag = head ? head->tag : 0;
     uint8_t status = h->type == PG_B_READY ? body.ptr[0] : 0;
     enum reply_pg_verdict verdict = reply_pg_received(&b->ledger, h->type, status, &fate);
     if (verdict == REPLY_PG_BROKEN) {
@@ -230,14 +316,20 @@ static bool take_message(struct backend *b, struct run *run, const struct pg_hea
         broken(b, "a reply that answers nothing that was asked");
         return false;
     }
-    if (h->type == PG_B_ERROR) take_error(b, body, verdict, fate);
-    note_rows(backend_pg_of(b), h->type, kind);
-    if (h->type == PG_B_NOTIFICATION) fate = backend_pg_of(b)->body_fate = REPLY_FORWARD; /* not part of a reply of ours */
-    if (h->type == PG_B_PARAMETER_STATUS) take_parameter(b, body);
+    if (fate == REPLY_COLLECT) collect(b, h, body, tag);
+    fate = shown(fate, h->type);
+    struct backend_pg *bp = backend_pg_of(b);
+    bp->body_fate = fate;
+    if (h->type == PG_B_ERROR) take_error(b, body, verdict, fate, kind);
+    note_rows(bp, h->type, kind);
+    if (h->type == PG_B_NOTIFICATION) fate = bp->body_fate = REPLY_FORWARD; /* not part of a reply of ours */
+    if (h->type == PG_B_PARAMETER_STATUS) take_parameter(b, body, fate);
     if (h->type == PG_B_COMMAND_COMPLETE) take_tag(b, body, fate, kind);
     if (b->state == BACKEND_CLOSED) return false;
     pass(b, run, fate, ptr, avail);
-    if (verdict == REPLY_PG_READY) take_ready(b, run, fate);
+    bool is_statement_done = h->type == PG_B_PARSE_COMPLETE || h->type == PG_B_CLOSE_COMPLETE;
+    if (is_statement_done && tag && b->lessee) b->lessee->ops->on_tagged(b->lessee, kind, tag);
+    if (verdict == REPLY_PG_READY) take_ready(b, run, fate, tag);
     return b->state != BACKEND_CLOSED;
 }
 
@@ -252,6 +344,7 @@ static size_t relay_received(struct backend *b, struct buf *buf, struct bytes da
             size_t n = left < bp->body_left ? left : bp->body_left;
             pass(b, &run, bp->body_fate, ptr, n);
             bp->body_left -= (uint32_t)n;
+            if (bp->collecting_tag) collect_more(b, bytes_of(ptr, n), bp->body_left == 0);
             at += n;
             continue;
         }
@@ -265,14 +358,14 @@ static size_t relay_received(struct backend *b, struct buf *buf, struct bytes da
         }
         if (left < PG_HEADER_LEN + (size_t)needed_body(&h)) break;
         size_t avail = left < h.total ? left : h.total;
-        struct ledger_entry *head = ledger_head(&b->ledger);
-        bp->body_fate = head ? (enum reply_fate)head->fate : REPLY_FORWARD;
         bp->body_left = (uint32_t)(h.total - avail);
         if (!take_message(b, &run, &h, ptr, avail)) return data.len;
         at += avail;
     }
     flush_run(b, &run);
     b->is_reply_cut = bp->body_left && bp->body_fate == REPLY_FORWARD;
+    if (bp->has_hidden && b->lessee) b->lessee->ops->on_hidden(b->lessee);
+    bp->has_hidden = false;
     return at;
 }
 
@@ -290,6 +383,8 @@ static size_t on_received(struct backend *b, struct buf *buf, struct bytes data)
 static void release(struct backend *b) {
     struct backend_pg *bp = backend_pg_of(b);
     params_pg_release(&bp->params);
+    params_pg_release(&bp->start);
+    prepared_pg_release(&bp->prepared);
     mem_free(bp->login);
 }
 

@@ -13,7 +13,9 @@
 #include "base/writer.h"
 #include "proxy/auth/scram.h"
 #include "proxy/pool/backend.h"
+#include "proxy/pool/description_pg.h"
 #include "proxy/pool/params_pg.h"
+#include "proxy/pool/prepared_pg.h"
 #include "proxy/pool/reply_pg.h"
 
 enum { BACKEND_PG_KEY_MAX = 256, BACKEND_PG_APP_NAME_MAX = 64 };
@@ -29,7 +31,9 @@ struct backend_pg_login {
 struct backend_pg {
     struct backend base; /* first */
     struct backend_pg_login *login; /* owned; NULL after the login */
-    struct params_pg params;
+    struct params_pg params; /* as reported */
+    struct params_pg start;  /* as they were at the end of the login: what RESET goes back to */
+    uint64_t analysis_to_be; /* params.analysis_digest once the settings that were just sent are in force; 0: it is true as it is */
     uint32_t pid;
     uint8_t key[BACKEND_PG_KEY_MAX];
     uint16_t key_len;
@@ -40,7 +44,11 @@ struct backend_pg {
     bool has_rows;                /* of the statement whose reply is coming in: rows, or in a Query their description */
     bool is_described;            /* the unnamed portal returns rows, its own Describe said so */
     bool saw_reset;               /* RESET or DISCARD ALL passed since the lessee last asked */
-    bool saw_statements_dropped;  /* DISCARD ALL or DEALLOCATE ALL passed */
+    bool saw_taint;               /* a tainting tag passed since the last group end */
+    bool has_hidden;              /* something came in that the lessee did not see */
+    struct prepared_set_pg prepared;
+    struct description_pg description; /* of the latest collected Describe */
+    uint16_t collecting_tag;      /* of the Describe whose description is coming in */
 };
 
 extern const struct backend_proto backend_pg_proto;
@@ -55,11 +63,26 @@ static inline struct backend_pg *backend_pg_of(struct backend *b) {
  */
 void backend_pg_set_app_name(struct backend *b, const char *app_name);
 
+/* The same for another setting. When the server refuses it, the connection is closed. */
+void backend_pg_set(struct backend *b, const char *name, const char *value);
+
+/* What parse analysis will find on this connection. */
+static inline uint64_t backend_pg_analysis(const struct backend_pg *bp) {
+    return bp->analysis_to_be ? bp->analysis_to_be : bp->params.analysis_digest;
+}
+
 /*
- * Notes a message that the caller sends on b->stream; `target` as in reply_pg.h. False:
- * the connection has failed (and was closed).
+ * Notes a message that the caller sends on b->stream; `target` as in reply_pg.h, `tag`
+ * comes back with its reply. False: the connection has failed (and was closed).
  */
-MUST_USE bool backend_pg_note_sent(struct backend *b, uint8_t type, uint8_t target);
+MUST_USE bool backend_pg_note_sent(struct backend *b, uint8_t type, uint8_t target, uint16_t tag);
+
+/*
+ * The same for a message of gilmok's own among the client's: no success is seen of it
+ * (REPLY_QUIET, REPLY_COLLECT: then the description is in `description` when on_tagged
+ * comes), or neither success nor error (REPLY_SWALLOW).
+ */
+MUST_USE bool backend_pg_note_own(struct backend *b, uint8_t type, uint8_t target, enum reply_fate fate, uint16_t tag);
 
 /* backend_pg_login.c */
 void backend_pg_login_begin(struct backend *b);

@@ -33,6 +33,7 @@ static void send_writer(struct backend *b, struct writer *w) {
 void backend_pg_login_begin(struct backend *b) {
     struct backend_pg *bp = backend_pg_of(b);
     struct pool *p = pool_of(b);
+    prepared_pg_init(&bp->prepared);
     bp->login = mem_alloc(sizeof *bp->login);
     if (!bp->login) {
         give_up(b, "out of memory");
@@ -194,7 +195,8 @@ static bool remember_baseline(struct backend *b) {
         v->baseline = baseline;
         v->release_baseline = (void (*)(void *))params_pg_release;
     }
-    return params_pg_copy(baseline, &backend_pg_of(b)->params);
+    struct backend_pg *bp = backend_pg_of(b);
+    return params_pg_copy(&bp->start, &bp->params) && params_pg_copy(baseline, &bp->params);
 }
 
 static void take_ready(struct backend *b, struct bytes body) {

@@ -44,6 +44,8 @@ static bool grow(struct ledger *l) {
 }
 
 bool ledger_push(struct ledger *l, uint8_t kind, enum reply_fate fate, bool ends_group) {
+    uint16_t tag = l->next_tag;
+    l->next_tag = 0;
     l->is_group_open = !ends_group;
     if (l->is_skipping) {
         if (kind != l->resume_kind) {
@@ -54,7 +56,7 @@ bool ledger_push(struct ledger *l, uint8_t kind, enum reply_fate fate, bool ends
     }
     if (l->count == l->cap && !grow(l)) return false;
     l->ring[(l->head + l->count) & (l->cap - 1)] =
-        (struct ledger_entry){.kind = kind, .fate = fate, .ends_group = ends_group};
+        (struct ledger_entry){.kind = kind, .fate = fate, .ends_group = ends_group, .tag = tag};
     l->count++;
     l->groups += ends_group;
     return true;

@@ -32,7 +32,12 @@ enum {
     LEDGER_GROUPS_MAX = 64,  /* requests that one client may have open on a connection */
 };
 
-enum reply_fate { REPLY_FORWARD, REPLY_SWALLOW };
+/*
+ * What becomes of a reply. The last two are for messages that gilmok puts among the
+ * client's own: nobody sees their success, but their error is the client's, because it
+ * ends the client's group.
+ */
+enum reply_fate { REPLY_FORWARD, REPLY_SWALLOW, REPLY_QUIET, REPLY_COLLECT /* quiet, and its contents are wanted */ };
 enum txn_state { TXN_NONE, TXN_OPEN, TXN_FAILED };
 const char *txn_state_name(enum txn_state txn);
 
@@ -40,6 +45,7 @@ struct ledger_entry {
     uint8_t kind;
     uint8_t fate : 2;
     uint8_t ends_group : 1;
+    uint16_t tag; /* the sender's own mark, handed back with the reply; 0 = none */
 };
 
 struct ledger {
@@ -56,6 +62,7 @@ struct ledger {
     uint8_t resume_kind;
     bool is_client_turn;       /* the server waits for data from the client (COPY IN; LOCAL INFILE) */
     uint16_t doubtful;         /* group ends that may still come, or not: see reply_pg.h on failed COPYs */
+    uint16_t next_tag;         /* goes to the next entry that is pushed, or dropped because the server skips it */
     uint8_t phase;             /* how far the head entry's reply has come; the reply step's own */
 
     struct ledger_entry inline_ring[LEDGER_INLINE];

@@ -11,13 +11,46 @@ static uint64_t item_digest(struct bytes name, struct bytes value) {
     return map_hash(name) * 0x9e3779b97f4a7c15u ^ map_hash(value);
 }
 
+static bool is_one_of(struct bytes name, const char *const *names, size_t count) {
+    for (size_t i = 0; i < count; i++)
+        if (bytes_is(name, names[i])) return true;
+    return false;
+}
+
+static bool matters_to_analysis(struct bytes name) {
+    static const char *const names[] = {"DateStyle", "IntervalStyle", "TimeZone", "client_encoding", "search_path",
+                                        "session_authorization", "standard_conforming_strings"};
+    return is_one_of(name, names, COUNT_OF(names));
+}
+
+bool params_pg_is_settable(struct bytes name) {
+    static const char *const only_told[] = {"application_name", "in_hot_standby", "integer_datetimes", "is_superuser",
+                                            "server_encoding", "server_version", "session_authorization"};
+    return !is_one_of(name, only_told, COUNT_OF(only_told));
+}
+
+/* Takes the item out of the digests. */
+static void discount(struct params_pg *p, struct bytes name, struct bytes value) {
+    uint64_t digest = item_digest(name, value);
+    p->digest -= digest;
+    if (params_pg_is_settable(name)) p->settable_digest -= digest;
+    if (matters_to_analysis(name)) p->analysis_digest -= digest;
+}
+
+static void count_in(struct params_pg *p, struct bytes name, struct bytes value) {
+    uint64_t digest = item_digest(name, value);
+    p->digest += digest;
+    if (params_pg_is_settable(name)) p->settable_digest += digest;
+    if (matters_to_analysis(name)) p->analysis_digest += digest;
+}
+
 void params_pg_release(struct params_pg *p) {
     for (int i = 0; i < p->count; i++) {
         mem_free(p->items[i].name);
         mem_free(p->items[i].value);
     }
     p->count = 0;
-    p->digest = 0;
+    p->digest = p->settable_digest = p->analysis_digest = 0;
     p->app_name = NULL;
 }
 
@@ -41,12 +74,12 @@ bool params_pg_set(struct params_pg *p, struct bytes name, struct bytes value) {
         i = p->count++;
         p->items[i].name = name_copy;
     } else {
-        p->digest -= item_digest(name, bytes_str(p->items[i].value));
+        discount(p, name, bytes_str(p->items[i].value));
         mem_free(p->items[i].value);
     }
     p->items[i].value = copy;
     if (bytes_is(name, "application_name")) p->app_name = copy;
-    p->digest += item_digest(name, value);
+    count_in(p, name, value);
     return true;
 }
 

@@ -4,7 +4,8 @@
  * A server reports each GUC_REPORT setting at login and whenever it changes. The
  * digest of a set lets a session ask "does my client still believe what is true on
  * this connection?" with one comparison. application_name is kept apart: it
- * follows the client, not the connection.
+ * follows the client, not the connection. A second digest is over the settings that
+ * parse analysis reads: a date literal parsed under one DateStyle keeps its month.
  */
 #ifndef GILMOK_PROXY_POOL_PARAMS_PG_H
 #define GILMOK_PROXY_POOL_PARAMS_PG_H
@@ -21,8 +22,12 @@ struct params_pg {
     int count;
     const char *app_name; /* the item of that name, or NULL: asked for with every lease */
     uint64_t digest; /* independent of order; without application_name */
+    uint64_t settable_digest; /* of those that a client can set, again without application_name */
+    uint64_t analysis_digest; /* the same of those that a statement's meaning may depend on when it is parsed */
 };
 
+/* False for those that only tell (server_version, in_hot_standby ...) and for application_name. */
+bool params_pg_is_settable(struct bytes name);
 void params_pg_release(struct params_pg *p);
 /* False: memory is out, or more than PARAMS_PG_MAX names. */
 MUST_USE bool params_pg_set(struct params_pg *p, struct bytes name, struct bytes value);

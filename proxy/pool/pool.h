@@ -61,6 +61,7 @@ struct pool_set {
     uint64_t next_backend_id;
     struct tcp_options tcp;
     struct list errands; /* struct pool_errand */
+    struct map statements; /* texts of prepared statements, shared by clients and connections (statement_pg.h) */
     struct list dead;  /* closed backends, freed by `bury` once no caller can hold them */
     struct task bury;
 };
@@ -83,6 +84,7 @@ struct pool {
     enum pool_mode mode;
     uint32_t size;
     uint32_t max_variants;
+    uint32_t max_prepared_statements; /* on one connection */
     uint32_t connect_timeout_ms;
     uint32_t login_retry_ms;
     uint32_t queue_timeout_ms;

@@ -26,6 +26,7 @@ static void on_bury(struct task *t) {
 void pool_set_init(struct pool_set *set, struct loop *loop) {
     *set = (struct pool_set){.loop = loop};
     map_init(&set->pools);
+    map_init(&set->statements);
     list_init(&set->nodes);
     list_init(&set->all);
     list_init(&set->errands);
@@ -94,6 +95,7 @@ static void set_limits(struct pool *p, const struct config_database *db, const s
     p->mode = user && user->pool_mode >= 0 ? (enum pool_mode)user->pool_mode : db->pool_mode;
     p->size = user && user->pool_size ? user->pool_size : db->pool_size;
     p->max_variants = db->max_variants;
+    p->max_prepared_statements = db->max_prepared_statements;
     p->connect_timeout_ms = db->cluster->connect_timeout_ms;
     p->login_retry_ms = db->cluster->login_retry_ms;
     p->queue_timeout_ms = db->queue_timeout_ms;
@@ -299,4 +301,5 @@ void pool_set_release(struct pool_set *set) {
     task_cancel(&set->bury);
     forget_nodes(set);
     map_release(&set->pools);
+    map_release(&set->statements);
 }

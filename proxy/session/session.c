@@ -102,13 +102,29 @@ static void on_reply(struct lessee *l, struct buf *buf, struct bytes data) {
     if (s->is_held_back) session_resume_input(s); /* replies came in: there may be room in the ledger */
 }
 
-static void on_group_end(struct lessee *l, bool is_quiet) {
+static void on_group_end(struct lessee *l, uint16_t tag, bool is_quiet) {
     struct session *s = session_of(l);
     s->queries++;
     session_pool(s)->stats.queries++;
-    s->proto->on_group_end(s, l->backend);
+    s->proto->on_group_end(s, l->backend, tag);
     if (is_quiet) session_check_answered(s);
     if (s->is_held_back || (s->env->is_draining && s->state == SESSION_IDLE)) session_resume_input(s);
+}
+
+static void on_tagged(struct lessee *l, uint8_t kind, uint16_t tag) {
+    struct session *s = session_of(l);
+    if (s->proto->on_tagged) s->proto->on_tagged(s, l->backend, kind, tag);
+}
+
+static void on_hidden(struct lessee *l) {
+    struct session *s = session_of(l);
+    if (s->is_held_back) session_resume_input(s);
+}
+
+static void on_statements_dropped(struct lessee *l) {
+    struct session *s = session_of(l);
+    s->pins &= (uint8_t)~PIN_PREPARED;
+    if (s->proto->on_statements_dropped) s->proto->on_statements_dropped(s);
 }
 
 static void on_settled(struct lessee *l) {
@@ -132,6 +148,9 @@ static const struct lessee_ops lessee_ops = {
     .on_refused = on_refused,
     .on_reply = on_reply,
     .on_group_end = on_group_end,
+    .on_tagged = on_tagged,
+    .on_hidden = on_hidden,
+    .on_statements_dropped = on_statements_dropped,
     .on_settled = on_settled,
     .on_room = on_room,
     .on_lost = on_lost,

@@ -30,7 +30,7 @@ const char *session_state_name(enum session_state state);
 /* Why a session keeps its server connection although nothing is owed. */
 enum session_pin {
     PIN_MODE = 1,     /* session pooling */
-    PIN_PREPARED = 2, /* it has prepared statements there */
+    PIN_PREPARED = 2, /* it has a prepared statement there that no other connection can be given */
     PIN_UNNAMED = 4,  /* it parsed the unnamed statement and has not used it yet */
 };
 
@@ -43,7 +43,9 @@ struct session_proto {
     size_t (*on_received)(struct session *s, struct buf *buf, struct bytes data);
     void (*on_login_leased)(struct session *s, struct backend *b); /* LOGIN_WAITING is over */
     void (*prepare)(struct session *s, struct backend *b); /* bring connection and client in line, before anything is sent */
-    void (*on_group_end)(struct session *s, struct backend *b); /* a reply group went to the client */
+    void (*on_group_end)(struct session *s, struct backend *b, uint16_t tag); /* a reply group went to the client */
+    void (*on_tagged)(struct session *s, struct backend *b, uint8_t kind, uint16_t tag); /* as in struct lessee_ops; may be NULL */
+    void (*on_statements_dropped)(struct session *s); /* by a command of the client's; may be NULL */
     void (*tell)(struct session *s, const struct err *err, bool is_fatal); /* an error in the client's language */
     void (*refuse)(struct session *s, const struct err *err); /* the open request cannot run: error, session lives */
     void (*release)(struct session *s);

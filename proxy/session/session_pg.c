@@ -12,6 +12,7 @@
 /* A name that no statement has: the server's own "does not exist" is the right answer, in the right order. */
 #define MISSING_STATEMENT "(unnamed statement of an earlier transaction)"
 
+
 void session_pg_violation(struct session *s, const char *what) {
     struct err err;
     err_set(&err, ERR_PROTOCOL_VIOLATION, "%s", what);
@@ -20,7 +21,7 @@ void session_pg_violation(struct session *s, const char *what) {
 
 /* ---- telling the client ---- */
 
-static void tell(struct session *s, const struct err *err, bool is_fatal) {
+void session_pg_tell(struct session *s, const struct err *err, bool is_fatal) {
     uint8_t storage[1024];
     struct writer w;
     writer_init_fixed(&w, storage, sizeof storage);
@@ -36,76 +37,23 @@ static void send_ready(struct session *s, char status) {
     session_send(s, writer_bytes(&w));
 }
 
+void session_pg_send_complete(struct session *s, const char *tag, char status) {
+    uint8_t storage[PG_TAG_MAX + 16];
+    struct writer w;
+    writer_init_fixed(&w, storage, sizeof storage);
+    pg_put_command_complete(&w, tag);
+    pg_put_ready(&w, status);
+    session_send(s, writer_bytes(&w));
+}
+
 static void refuse(struct session *s, const struct err *err) {
-    tell(s, err, false);
+    session_pg_tell(s, err, false);
     session_pg_of(s)->discard = DISCARD_REQUEST;
 }
 
-/* ---- connection and client in line ---- */
-
-/* The client hears about every parameter that is not what it last heard. */
-static void tell_params(struct session *s, const struct params_pg *now) {
-    struct writer w;
-    writer_init(&w, PARAMS_PG_MAX * PG_STATUS_MAX);
-    for (int i = 0; i < now->count; i++)
-        if (strcmp(now->items[i].name, "application_name") != 0)
-            pg_put_parameter_status(&w, bytes_str(now->items[i].name), bytes_str(now->items[i].value));
-    session_send(s, writer_bytes(&w));
-    writer_release(&w);
-    session_pg_of(s)->params_digest = now->digest;
-}
-
-static void tell_app_name(struct session *s) {
-    struct session_pg *ps = session_pg_of(s);
-    uint8_t storage[SESSION_PG_APP_NAME_MAX + 64];
-    struct writer w;
-    writer_init_fixed(&w, storage, sizeof storage);
-    pg_put_parameter_status(&w, bytes_str("application_name"), bytes_str(ps->app_name ? ps->app_name : ""));
-    session_send(s, writer_bytes(&w));
-    ps->app_name_was_reset = false;
-}
-
-static void prepare(struct session *s, struct backend *b) {
-    struct session_pg *ps = session_pg_of(s);
-    struct backend_pg *bp = backend_pg_of(b);
-    if (b->ledger.txn != TXN_NONE || b->variant->is_single_use) return;
-    if (ps->params_digest != bp->params.digest) tell_params(s, &bp->params);
-    backend_pg_set_app_name(b, ps->app_name ? ps->app_name : "");
-    if (ps->app_name_was_reset) tell_app_name(s);
-}
-
-/* True when `now` is what a RESET leaves: the value that the connection itself started with. */
-static bool is_reset_value(struct session_pg *ps, const char *now) {
-    const struct params_pg *baseline = ps->base.variant->baseline;
-    return baseline && baseline->app_name && strcmp(now, baseline->app_name) == 0;
-}
-
-/*
- * The client may have set its application_name by SQL; a RESET is not such a wish. Inside
- * a transaction the reset value stays until prepare() can put it right.
- */
-static void follow_app_name(struct session_pg *ps, const struct backend_pg *bp) {
-    const char *now = bp->params.app_name;
-    const char *ours = ps->app_name ? ps->app_name : "";
-    if (!now || strcmp(now, ours) == 0) return;
-    if ((bp->saw_reset || ps->app_name_was_reset) && is_reset_value(ps, now)) {
-        ps->app_name_was_reset = true;
-        return;
-    }
-    ps->app_name_was_reset = false;
-    char *copy = mem_strdup(now, strlen(now));
-    if (!copy) return;
-    mem_free(ps->app_name);
-    ps->app_name = copy;
-}
-
-static void on_group_end(struct session *s, struct backend *b) {
-    struct session_pg *ps = session_pg_of(s);
-    struct backend_pg *bp = backend_pg_of(b);
-    ps->params_digest = bp->params.digest; /* its changes were part of what was passed on */
-    if (bp->saw_statements_dropped) s->pins &= (uint8_t)~PIN_PREPARED;
-    follow_app_name(ps, bp);
-    bp->saw_reset = bp->saw_statements_dropped = false;
+static void on_group_end(struct session *s, struct backend *b, uint16_t tag) {
+    session_pg_prepared_on_group_end(s, b, tag);
+    session_pg_settings_on_group_end(s, b);
 }
 
 /* ---- from the client ---- */
@@ -144,7 +92,7 @@ static uint32_t needed_body(const struct pg_header *h) {
 }
 
 /* A stand-in for a message that names an unnamed statement which is not on this connection. */
-static void send_missing(struct backend *b, uint8_t type) {
+void session_pg_send_missing(struct backend *b, uint8_t type) {
     uint8_t storage[128];
     struct writer w;
     writer_init_fixed(&w, storage, sizeof storage);
@@ -181,7 +129,8 @@ static bool track_statement(struct session *s, struct backend *b, const struct p
         return true;
     case PG_F_BIND: {
         struct bytes portal, statement;
-        if (pg_bind_names(body, &portal, &statement) != PG_FRAME_OK || statement.len) return true;
+        bool is_unnamed = body.len >= 2 && !body.ptr[0] && !body.ptr[1];
+        if (!is_unnamed && (pg_bind_names(body, &portal, &statement) != PG_FRAME_OK || statement.len)) return true;
         s->pins &= (uint8_t)~PIN_UNNAMED;
         return is_mine;
     }
@@ -232,18 +181,20 @@ static bool is_idle_noise(struct session *s, uint8_t type) {
     }
 }
 
-enum step { STEP_DONE, STEP_KEEP, STEP_STOP };
-
-static void begin_drop(struct session_pg *ps, const struct pg_header *h, size_t avail) {
-    ps->body_left = (uint32_t)(h->total - avail);
+void session_pg_drop(struct session_pg *ps, const struct message *m) {
+    ps->body_left = (uint32_t)(m->h.total - m->avail);
     ps->body_is_dropped = true;
 }
 
+static struct bytes body_of(const struct message *m) {
+    return bytes_of(m->ptr + PG_HEADER_LEN, m->avail - PG_HEADER_LEN);
+}
+
 /* Drops a refused request: one Query or FunctionCall, or everything up to a Sync; then the client may go on. */
-static void discard_message(struct session *s, const struct pg_header *h, size_t avail) {
+static void discard_message(struct session *s, const struct message *m) {
     struct session_pg *ps = session_pg_of(s);
-    begin_drop(ps, h, avail);
-    if (h->type == PG_F_SYNC || h->type == PG_F_QUERY || h->type == PG_F_FUNCTION_CALL) {
+    session_pg_drop(ps, m);
+    if (m->h.type == PG_F_SYNC || m->h.type == PG_F_QUERY || m->h.type == PG_F_FUNCTION_CALL) {
         ps->discard = DISCARD_NOTHING;
         send_ready(s, PG_TXN_IDLE);
     }
@@ -256,59 +207,101 @@ static uint8_t target_of(uint8_t type, struct bytes body) {
     return body.ptr[0] == 'P' && body.len > 1 && body.ptr[1] == 0 ? TARGET_UNNAMED_PORTAL : body.ptr[0];
 }
 
-static enum step relay_message(struct session *s, struct run *run, const struct pg_header *h, const uint8_t *ptr, size_t avail) {
+/* Passes a message on as it is. */
+static enum step relay_raw(struct session *s, struct run *run, const struct message *m) {
     struct session_pg *ps = session_pg_of(s);
     struct backend *b = s->lessee.backend;
-    struct bytes body = bytes_of(ptr + PG_HEADER_LEN, avail - PG_HEADER_LEN);
-    bool is_whole = avail == h->total;
-    uint8_t target = target_of(h->type, body);
-    if (!track_statement(s, b, h, body)) {
+    struct bytes body = body_of(m);
+    uint8_t type = m->h.type;
+    bool is_mine = track_statement(s, b, &m->h, body);
+    bool ends_group = type == PG_F_SYNC || type == PG_F_QUERY || type == PG_F_FUNCTION_CALL;
+    uint16_t tag = ends_group ? session_pg_prepared_tag(ps) : 0;
+    if (!backend_pg_note_sent(b, type, target_of(type, body), tag)) return STEP_STOP;
+    if (!is_mine) {
         flush_run(s, run);
-        if (!backend_pg_note_sent(b, h->type, target)) return STEP_STOP;
-        s->request.has_sent = true;
-        send_missing(b, h->type);
-        begin_drop(ps, h, avail);
+        session_pg_send_missing(b, type);
+        session_pg_drop(ps, m);
         return STEP_DONE;
     }
-    if (!backend_pg_note_sent(b, h->type, target)) return STEP_STOP;
-    s->request.has_sent = true;
-    b->ledger.is_message_open = !is_whole;
-    ps->body_left = (uint32_t)(h->total - avail);
+    b->ledger.is_message_open = m->avail < m->h.total;
+    ps->body_left = (uint32_t)(m->h.total - m->avail);
     ps->body_is_dropped = false;
-    add_to_run(run, ptr, avail);
+    add_to_run(run, m->ptr, m->avail);
     return STEP_DONE;
 }
 
-/* Places one message. STEP_KEEP: not now, offer it again; STEP_STOP: the session is over. */
-static enum step take_message(struct session *s, struct run *run, const struct pg_header *h, const uint8_t *ptr, size_t avail) {
+static enum step relay_message(struct session *s, struct run *run, struct message *m) {
+    enum step step = STEP_RAW;
+    if (session_pg_prepared_concerns(s, m)) {
+        flush_run(s, run);
+        step = session_pg_prepared_take(s, m);
+    }
+    if (step == STEP_RAW) step = relay_raw(s, run, m);
+    if (step == STEP_DONE) s->request.has_sent = true;
+    return step;
+}
+
+/*
+ * A DEALLOCATE by SQL of a statement that the server knows by another name is answered
+ * here, once everything before it has been.
+ */
+static enum step take_deallocate(struct session *s, const struct message *m) {
     struct session_pg *ps = session_pg_of(s);
-    if (h->type == PG_F_TERMINATE) {
+    struct backend *b = s->lessee.backend;
+    struct bytes body = body_of(m);
+    if (m->avail < m->h.total) return STEP_RAW;
+    struct bytes sql = bytes_of(body.ptr, body.len ? body.len - 1 : 0);
+    if (!session_pg_prepared_deallocate(ps, sql, false)) return STEP_RAW;
+    if (b && (b->ledger.is_group_open || b->ledger.txn == TXN_FAILED)) return STEP_RAW;
+    if (request_is_open(&s->request)) {
+        s->is_held_back = true;
+        return STEP_KEEP;
+    }
+    (void)session_pg_prepared_deallocate(ps, sql, true);
+    session_pg_drop(ps, m);
+    session_pg_send_complete(s, "DEALLOCATE", b && b->ledger.txn == TXN_OPEN ? PG_TXN_OPEN : PG_TXN_IDLE);
+    return STEP_DONE;
+}
+
+/* Places one message. */
+static enum step take_message(struct session *s, struct run *run, struct message *m) {
+    struct session_pg *ps = session_pg_of(s);
+    uint8_t type = m->h.type;
+    if (type == PG_F_TERMINATE) {
         flush_run(s, run);
         session_close(s, "client said goodbye");
         return STEP_STOP;
     }
     if (ps->discard) {
         flush_run(s, run); /* a run is one piece: what is dropped must not stand inside it */
-        discard_message(s, h, avail);
+        discard_message(s, m);
         return STEP_DONE;
     }
-    if (is_idle_noise(s, h->type)) {
+    if (is_idle_noise(s, type)) {
         flush_run(s, run);
-        begin_drop(ps, h, avail);
+        session_pg_drop(ps, m);
         return STEP_DONE;
     }
-    if (lacks_names(h, bytes_of(ptr + PG_HEADER_LEN, avail - PG_HEADER_LEN))) return STEP_KEEP;
+    bool is_whole = m->avail == m->h.total;
+    if (!is_whole && (lacks_names(&m->h, body_of(m)) || session_pg_prepared_needs_more(s, m))) return STEP_KEEP;
+    if (type == PG_F_QUERY && session_pg_has_prepared(ps)) {
+        enum step step = take_deallocate(s, m);
+        if (step != STEP_RAW) {
+            flush_run(s, run);
+            return step;
+        }
+    }
     if (!request_is_open(&s->request)) {
         flush_run(s, run);
         if (!request_open(s)) return s->state == SESSION_CLOSED ? STEP_STOP : STEP_KEEP;
     } else if (s->request.stage != REQUEST_RELAY) {
         return STEP_KEEP;
     }
-    if (must_hold_back(s, h->type)) {
+    if (must_hold_back(s, type)) {
         s->is_held_back = true;
         return STEP_KEEP;
     }
-    return relay_message(s, run, h, ptr, avail);
+    return relay_message(s, run, m);
 }
 
 /* Takes the rest of a message whose head is gone already. Returns the bytes used. */
@@ -365,11 +358,11 @@ static size_t relay_received(struct session *s, struct buf *buf, struct bytes da
         }
         if (!is_legal(s, &h, frame)) return data.len;
         if (left < PG_HEADER_LEN + (size_t)needed_body(&h)) break;
-        size_t avail = left < h.total ? left : h.total;
-        enum step step = take_message(s, &run, &h, ptr, avail);
+        struct message m = {.buf = buf, .h = h, .ptr = ptr, .avail = left < h.total ? left : h.total};
+        enum step step = take_message(s, &run, &m);
         if (step == STEP_KEEP) break;
         if (step == STEP_STOP) return data.len;
-        at += avail;
+        at += m.avail;
     }
     flush_run(s, &run);
     struct pool *p = session_pool(s);
@@ -422,7 +415,7 @@ static size_t console_received(struct session *s, struct bytes data) {
         at += h.total;
         struct bytes body = bytes_of(rest.ptr + PG_HEADER_LEN, h.body_len);
         if (h.type == PG_F_TERMINATE) session_close(s, "client said goodbye");
-        else if (ps->discard) discard_message(s, &h, h.total);
+        else if (ps->discard) discard_message(s, &(struct message){.h = h, .avail = h.total});
         else if (h.type == PG_F_QUERY) (void)run_console(s, body);
         else if (h.type == PG_F_SYNC) send_ready(s, PG_TXN_IDLE);
         else if (h.type != PG_F_FLUSH) refuse_extended(s);
@@ -443,6 +436,8 @@ static size_t on_received(struct session *s, struct buf *buf, struct bytes data)
 
 static void release(struct session *s) {
     session_pg_login_release(s);
+    session_pg_prepared_release(session_pg_of(s));
+    session_pg_settings_release(session_pg_of(s));
     mem_free(session_pg_of(s)->app_name);
 }
 
@@ -452,9 +447,11 @@ const struct session_proto session_pg_proto = {
     .on_open = session_pg_login_begin,
     .on_received = on_received,
     .on_login_leased = session_pg_login_leased,
-    .prepare = prepare,
+    .prepare = session_pg_settings_prepare,
     .on_group_end = on_group_end,
-    .tell = tell,
+    .on_tagged = session_pg_prepared_on_tagged,
+    .on_statements_dropped = session_pg_prepared_on_dropped,
+    .tell = session_pg_tell,
     .refuse = refuse,
     .release = release,
 };

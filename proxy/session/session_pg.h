@@ -2,18 +2,30 @@
  * session_pg.h - a client that speaks PostgreSQL.
  *
  * After login its messages go to the leased connection in runs, as they came. Read
- * are: every header; the statement name of Parse, Bind and Describe (to know which
- * statements live where); nothing else.
+ * are: every header; the statement name of Parse, Bind, Describe and Close; the whole
+ * of a Parse that names its statement. Nothing else.
  */
 #ifndef GILMOK_PROXY_SESSION_SESSION_PG_H
 #define GILMOK_PROXY_SESSION_SESSION_PG_H
 
+#include "proxy/pool/params_pg.h"
 #include "proxy/session/session.h"
 #include "proxy/wire/pg_encode.h"
 
 enum { SESSION_PG_APP_NAME_MAX = 63 };
 
 struct session_pg_login;
+
+/* The statements that a client has by name, wherever they are prepared (session_pg_prepared.c). */
+struct prepared_client {
+    struct map named;   /* name -> struct client_statement, owned */
+    struct list ops;    /* what was sent about statements and is not answered yet, in order */
+    uint16_t last_tag;
+    bool is_flushed;    /* a Flush is out: an error of gilmok's own waits for the replies before it */
+    bool has_parsed;    /* since the last group end */
+    uint64_t parsed_settings; /* as they were then */
+    const struct statement_pg *changed; /* just prepared anew and found different; identity only */
+};
 
 /* What happens to the client's messages when they are not relayed. */
 enum discard { DISCARD_NOTHING, DISCARD_REQUEST /* the refused request, then ReadyForQuery */ };
@@ -22,11 +34,13 @@ struct session_pg {
     struct session base;            /* first */
     struct session_pg_login *login; /* owned; NULL after the login */
     char *app_name;                 /* owned; NULL = empty */
+    struct params_pg *wanted;       /* owned; what is reported, as the client has set it; NULL: as connections start */
     uint64_t params_digest;         /* of the server parameters that the client believes in */
     uint32_t body_left;             /* of a message whose head was relayed or dropped */
     bool body_is_dropped;
     bool app_name_was_reset;        /* the client was told the value that a RESET left; it will be told its own again */
     enum discard discard;
+    struct prepared_client prepared;
     uint8_t cancel_key[4]; /* with session_pg_pid, what a CancelRequest must bring */
 };
 
@@ -40,6 +54,58 @@ static inline struct session_pg *session_pg_of(struct session *s) {
 static inline uint32_t session_pg_pid(const struct session *s) {
     return (uint32_t)s->id & 0x7fffffff;
 }
+
+/* What became of a message. */
+enum step {
+    STEP_DONE, /* placed or dropped; what is missing of it follows */
+    STEP_KEEP, /* not now: offer it again */
+    STEP_STOP, /* the session is over */
+    STEP_RAW,  /* session_pg_prepared_take: not mine, pass it on as it is */
+};
+
+/* A message of which `avail` bytes are in hand, in `buf`. */
+struct message {
+    struct buf *buf;
+    struct pg_header h;
+    const uint8_t *ptr;
+    size_t avail;
+    struct bytes portal, statement; /* set by session_pg_prepared_concerns */
+};
+
+/* The rest of a message, when it comes, is thrown away. */
+void session_pg_drop(struct session_pg *ps, const struct message *m);
+/* A Bind, Parse or Describe that must fail stands here: one that names no statement at all. */
+void session_pg_send_missing(struct backend *b, uint8_t type);
+/* ErrorResponse, CommandComplete and ReadyForQuery of gilmok's own. */
+void session_pg_tell(struct session *s, const struct err *err, bool is_fatal);
+void session_pg_send_complete(struct session *s, const char *tag, char status);
+
+/* ---- session_pg_settings.c ---- */
+void session_pg_settings_prepare(struct session *s, struct backend *b);
+void session_pg_settings_on_group_end(struct session *s, struct backend *b);
+/* Digest of the settings that parse analysis reads, as the client has them on every connection. */
+uint64_t session_pg_settings_usual(const struct session *s, const struct backend *b);
+void session_pg_settings_release(struct session_pg *ps);
+
+/* ---- session_pg_prepared.c ---- */
+void session_pg_prepared_init(struct session_pg *ps);
+void session_pg_prepared_release(struct session_pg *ps);
+static inline bool session_pg_has_prepared(const struct session_pg *ps) {
+    return ps->prepared.named.count || !list_is_empty(&ps->prepared.ops);
+}
+/* True for a message of which only a part is in hand, when it names a statement and more of it must be. */
+bool session_pg_prepared_needs_more(const struct session *s, const struct message *m);
+/* True for a Parse, Bind, Describe or Close that names a statement, unless it is to pass as it is. */
+bool session_pg_prepared_concerns(const struct session *s, struct message *m);
+/* Places such a message. */
+enum step session_pg_prepared_take(struct session *s, const struct message *m);
+/* The mark for a group end that is sent now. */
+uint16_t session_pg_prepared_tag(const struct session_pg *ps);
+void session_pg_prepared_on_group_end(struct session *s, struct backend *b, uint16_t tag);
+void session_pg_prepared_on_tagged(struct session *s, struct backend *b, uint8_t kind, uint16_t tag);
+void session_pg_prepared_on_dropped(struct session *s);
+/* True when `sql` is a DEALLOCATE of a statement that the client has by the protocol; `really`: it is forgotten. */
+bool session_pg_prepared_deallocate(struct session_pg *ps, struct bytes sql, bool really);
 
 /* Ends the session with a protocol violation. */
 void session_pg_violation(struct session *s, const char *what);

@@ -47,6 +47,7 @@ PRINTF_LIKE(3, 4) static void fail(struct session *s, const char *sqlstate, cons
 
 void session_pg_login_begin(struct session *s) {
     struct session_pg *ps = session_pg_of(s);
+    session_pg_prepared_init(ps);
     struct session_pg_login *login = ps->login = mem_alloc_raw(sizeof *login);
     if (!login) {
         session_close(s, "out of memory");

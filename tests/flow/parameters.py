@@ -127,3 +127,70 @@ def test_application_name_survives_a_reset_inside_a_transaction(narrow):
         c.execute("set application_name = 'chosen'")
         c.execute("commit")
         assert value(c, "show application_name") == "chosen"
+
+
+def shown(c, name="timezone"):
+    return value(c, f"show {name}")
+
+
+def test_what_a_client_has_set_follows_it(narrow):
+    """By SET outside of a transaction, and by one that was committed; for reported settings."""
+    with connect(narrow) as one, connect(narrow) as other:
+        usual = shown(other)
+        one.execute("set timezone = 'Asia/Tokyo'")
+        other.execute("begin; set datestyle = 'German'; commit")
+        for _ in range(3):
+            assert (shown(one), shown(other)) == ("Asia/Tokyo", usual)
+            assert (shown(one, "datestyle"), shown(other, "datestyle")) == ("ISO, MDY", "German, DMY")
+        assert one.info.parameter_status("TimeZone") == "Asia/Tokyo"
+        assert other.info.parameter_status("DateStyle") == "German, DMY"
+        one.execute("reset timezone")
+        other.execute("discard all")
+        for _ in range(2):
+            assert (shown(one), shown(other, "datestyle")) == (usual, "ISO, MDY")
+
+
+def test_what_a_transaction_has_set_ends_with_it(narrow):
+    with connect(narrow) as one, connect(narrow) as other:
+        usual = shown(other)
+        one.execute("set timezone = 'Asia/Tokyo'")
+        for undone in ("begin; set local timezone = 'Asia/Seoul'; commit", "begin; set timezone = 'Asia/Seoul'; rollback"):
+            one.execute(undone)
+            assert (shown(other), shown(one)) == (usual, "Asia/Tokyo")
+        one.execute("begin")
+        one.execute("set local timezone = 'Asia/Seoul'")
+        assert shown(one) == "Asia/Seoul"
+        one.execute("rollback")
+        assert (shown(other), shown(one)) == (usual, "Asia/Tokyo")
+
+
+def test_reset_goes_back_to_the_startup_parameter(narrow):
+    with connect(narrow, options="-c timezone=Europe/Oslo") as one, connect(narrow) as other:
+        one.execute("set timezone = 'Asia/Tokyo'")
+        assert shown(other) != "Asia/Tokyo" and shown(one) == "Asia/Tokyo"
+        one.execute("reset all")
+        assert shown(other) != "Europe/Oslo" and shown(one) == "Europe/Oslo"
+
+
+def test_an_odd_value(narrow):
+    with connect(narrow) as one, connect(narrow) as other:
+        one.execute("set time zone interval '+05:30' hour to minute")
+        expected = shown(one)
+        assert shown(other) != expected and shown(one) == expected
+        one.execute("set client_encoding = 'latin1'")
+        assert shown(other, "client_encoding") == "UTF8" and shown(one, "client_encoding") == "LATIN1"
+
+
+def test_statements_of_a_client_with_its_own_settings(start):
+    """They are parsed under these settings on every connection, do not meet other clients', and hold nobody."""
+    g = start(pool_size=2)
+    text = "select extract(month from date '01/02/2026')::int"
+    with connect(g, prepare_threshold=0) as one, connect(g, prepare_threshold=0) as other:
+        one.execute("set datestyle = 'ISO, DMY'")
+        for _ in range(4):
+            with connect(g, autocommit=False) as holder:
+                holder.execute("select 1")
+                assert (value(one, text), value(other, text)) == (2, 1)
+            assert (value(other, text), value(one, text)) == (1, 2)
+        assert all(row[5] == "" for row in g.console("SHOW CLIENTS").rows)
+

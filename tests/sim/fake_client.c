@@ -253,7 +253,6 @@ static void end_group(struct fake_client *c, struct group *g, char status) {
     c->txn = status;
     if (g->names[0]) {
         memcpy(c->named, g->names, sizeof c->named);
-        c->is_pinned = true;
     }
     if (g->forgets_names) {
         c->named[0] = '\0';

@@ -23,7 +23,7 @@ static struct group *open_group(struct fake_client *c) {
     struct group *g = &c->groups[(c->group_first + c->group_count++) % CLIENT_GROUPS_MAX];
     memset(g, 0, sizeof *g);
     g->tail_at = -1;
-    g->is_refusable = c->txn == PG_TXN_IDLE && !c->named[0];
+    g->is_refusable = c->txn == PG_TXN_IDLE;
     writer_init(&g->tail, TAIL_MAX);
     return g;
 }
@@ -177,7 +177,9 @@ static void ask_show(struct fake_client *c, char status) {
 static void ask_set(struct fake_client *c, char status) {
     static const char *const reported[] = {"set TimeZone = 'Asia/Tokyo'", "set DateStyle = 'SQL, DMY'", "reset TimeZone"};
     char sql[128];
-    if (one_in(c, 2)) {
+    bool has_named = c->named[0];
+    for (int i = 0; i < c->group_count; i++) has_named |= c->groups[(c->group_first + i) % CLIENT_GROUPS_MAX].names[0] != 0;
+    if (has_named || one_in(c, 2)) { /* a statement with constants is refused after DateStyle or TimeZone has changed */
         snprintf(c->own_path, sizeof c->own_path, "path_of_c%u", c->number);
         snprintf(sql, sizeof sql, "set search_path = '%s'", c->own_path);
         command(c, sql, "SET", status);

@@ -116,7 +116,7 @@ static enum line_end take_reply_line(struct backend *b, struct bytes line) {
 
 static void end_reply(struct backend *b, enum reply_fate fate) {
     ledger_pop(&b->ledger);
-    if (fate == REPLY_FORWARD) b->lessee->ops->on_group_end(b->lessee, ledger_is_quiet(&b->ledger));
+    if (fate == REPLY_FORWARD) b->lessee->ops->on_group_end(b->lessee, 0, ledger_is_quiet(&b->ledger));
     else backend_on_own_done(b, b->ledger.txn == TXN_NONE);
 }
 
@@ -253,6 +253,11 @@ static void release_session(struct session *s) {
     (void)s;
 }
 
+static void on_group_end(struct session *s, struct backend *b, uint16_t tag) {
+    (void)tag;
+    prepare(s, b);
+}
+
 const struct session_proto toy_session_proto = {
     .name = "toy",
     .size = sizeof(struct toy_session),
@@ -260,7 +265,7 @@ const struct session_proto toy_session_proto = {
     .on_received = session_received,
     .on_login_leased = on_login_leased,
     .prepare = prepare,
-    .on_group_end = prepare,
+    .on_group_end = on_group_end,
     .tell = tell,
     .refuse = refuse,
     .release = release_session,

@@ -1,0 +1,47 @@
+/*
+ * FNV-1a over the parts that count. The column's fixed part:
+ *
+ *      0..3 table   4..5 column   6..9 type   10..11 size   12..15 modifier   16..17 format
+ */
+#include "proxy/pool/description_pg.h"
+
+#include "proxy/wire/pg_proto.h"
+
+enum { COUNT_LEN = 2, FIXED_LEN = 18, FIXED_FIRST = 6, FIXED_END = 16 };
+
+static void add(struct description_pg *d, uint8_t byte) {
+    d->digest = (d->digest ^ byte) * 0x100000001b3u;
+}
+
+void description_pg_begin(struct description_pg *d) {
+    *d = (struct description_pg){.digest = 0xcbf29ce484222325u};
+}
+
+void description_pg_message(struct description_pg *d, uint8_t type) {
+    d->type = type;
+    d->at = 0;
+    d->is_in_name = false;
+    add(d, type);
+}
+
+/* Row descriptions: the count first, then name and fixed part by turns. */
+static void feed_column_byte(struct description_pg *d, uint8_t byte) {
+    if (d->is_in_name) {
+        add(d, byte);
+        d->is_in_name = byte != 0;
+        return;
+    }
+    if (d->at < COUNT_LEN || (d->at >= COUNT_LEN + FIXED_FIRST && d->at < COUNT_LEN + FIXED_END)) add(d, byte);
+    d->at++;
+    if (d->at == COUNT_LEN || d->at == COUNT_LEN + FIXED_LEN) {
+        d->at = COUNT_LEN;
+        d->is_in_name = true;
+    }
+}
+
+void description_pg_feed(struct description_pg *d, struct bytes piece) {
+    for (size_t i = 0; i < piece.len; i++) {
+        if (d->type == PG_B_ROW_DESCRIPTION) feed_column_byte(d, piece.ptr[i]);
+        else add(d, piece.ptr[i]);
+    }
+}

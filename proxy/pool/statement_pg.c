@@ -1,0 +1,55 @@
+/*
+ * Owns the sources. Knows neither clients nor connections.
+ */
+#include "proxy/pool/statement_pg.h"
+
+#include <stdio.h>
+
+#include "base/fault.h"
+
+static_assert(sizeof STATEMENT_PG_PREFIX - 1 + 16 == STATEMENT_PG_NAME_LEN, "prefix and 64 bits in hex");
+
+/* Source, then the settings; or NULL. */
+static uint8_t *make_key(struct bytes source, uint64_t settings) {
+    uint8_t *key = mem_alloc_raw(source.len + sizeof settings);
+    if (!key) return NULL;
+    memcpy(key, source.ptr, source.len);
+    memcpy(key + source.len, &settings, sizeof settings);
+    return key;
+}
+
+/* Takes the key. */
+static struct statement_pg *make(struct map *home, struct bytes key, uint64_t settings) {
+    struct statement_pg *st = mem_alloc(sizeof *st);
+    if (!st) return NULL;
+    st->home = home;
+    st->key = key;
+    st->source = bytes_of(key.ptr, key.len - sizeof settings);
+    st->settings = settings;
+    snprintf(st->name, sizeof st->name, STATEMENT_PG_PREFIX "%016llx", (unsigned long long)map_hash(key));
+    if (map_put(home, key, st)) return st;
+    mem_free(st);
+    return NULL;
+}
+
+struct statement_pg *statement_pg_intern(struct map *home, struct bytes source, uint64_t settings) {
+    uint8_t *key = make_key(source, settings);
+    if (!key) return NULL;
+    struct bytes wanted = bytes_of(key, source.len + sizeof settings);
+    struct statement_pg *st = map_get(home, wanted);
+    if (!st && (st = make(home, wanted, settings))) return statement_pg_ref(st);
+    mem_free(key);
+    return st ? statement_pg_ref(st) : NULL;
+}
+
+struct statement_pg *statement_pg_ref(struct statement_pg *st) {
+    st->refs++;
+    return st;
+}
+
+void statement_pg_unref(struct statement_pg *st) {
+    if (!st || --st->refs > 0) return;
+    (void)map_take(st->home, st->key);
+    mem_free((void *)st->key.ptr);
+    mem_free(st);
+}

@@ -1,0 +1,34 @@
+/*
+ * statement_pg.h - the texts of prepared statements, each kept once per worker.
+ *
+ * A thousand clients prepare the same dozen statements. What they have in common is the
+ * source: text and parameter types, exactly as Parse brought them; and the settings that
+ * parse analysis read (params_pg.h). Statements are
+ * counted references; whoever holds one calls statement_pg_unref. The name on servers
+ * is made from the source's hash, so that the same statement has the same name on each
+ * connection and in pg_prepared_statements.
+ */
+#ifndef GILMOK_PROXY_POOL_STATEMENT_PG_H
+#define GILMOK_PROXY_POOL_STATEMENT_PG_H
+
+#include "base/map.h"
+
+#define STATEMENT_PG_PREFIX "gilmok_" /* of every name that gilmok gives */
+
+enum { STATEMENT_PG_NAME_LEN = 7 + 16 };
+
+struct statement_pg {
+    struct map *home; /* borrowed; outlives it */
+    struct bytes source; /* a Parse body behind the name: "text\0", count (2), type oids (4 each); inside `key` */
+    uint64_t settings;   /* params_pg.analysis_digest; 0: it means the same under all settings */
+    struct bytes key;    /* source and settings; owned */
+    uint32_t refs;
+    char name[STATEMENT_PG_NAME_LEN + 1];
+};
+
+/* The statement of this source and settings, with one more reference; found in `home` or made. NULL: memory is out. */
+struct statement_pg *statement_pg_intern(struct map *home, struct bytes source, uint64_t settings);
+struct statement_pg *statement_pg_ref(struct statement_pg *st);
+void statement_pg_unref(struct statement_pg *st); /* NULL is fine */
+
+#endif

@@ -1,0 +1,142 @@
+/*
+ * A client's settings, on whichever server connection it gets.
+ *
+ * What the server reports (ParameterStatus) is known: what a client has set of it is kept,
+ * and put in force again on its next connection, in the same send as its first message. A
+ * client that has set nothing gets what the connection started with. application_name
+ * follows the client always. Settings that are not reported are not seen: a connection
+ * on which SET was used is cleaned before anybody else gets it (tag_pg.h).
+ */
+#include <string.h>
+
+#include "base/fault.h"
+#include "proxy/pool/backend_pg.h"
+#include "proxy/session/session_pg.h"
+
+/* ---- telling the client ---- */
+
+static void put_status(struct writer *w, const char *name, const char *value) {
+    pg_put_parameter_status(w, bytes_str(name), bytes_str(value));
+}
+
+/* What the client should find on this connection: its own wishes, else what the connection started with. */
+static const struct params_pg *wanted_on(const struct session_pg *ps, const struct backend_pg *bp) {
+    return ps->wanted ? ps->wanted : &bp->start;
+}
+
+/* The digest of everything reported, once the wanted settings are in force. */
+static uint64_t digest_with(const struct params_pg *now, const struct params_pg *wanted) {
+    return now->digest - now->settable_digest + wanted->settable_digest;
+}
+
+/* The client hears about every parameter when one is not what it last heard. */
+static void tell_params(struct session *s, const struct params_pg *now, const struct params_pg *wanted) {
+    struct writer w;
+    writer_init(&w, PARAMS_PG_MAX * PG_STATUS_MAX);
+    for (int i = 0; i < now->count; i++) {
+        const char *name = now->items[i].name;
+        const char *value = params_pg_is_settable(bytes_str(name)) ? params_pg_get(wanted, name) : NULL;
+        if (strcmp(name, "application_name") != 0) put_status(&w, name, value ? value : now->items[i].value);
+    }
+    session_send(s, writer_bytes(&w));
+    writer_release(&w);
+}
+
+static void tell_app_name(struct session *s) {
+    struct session_pg *ps = session_pg_of(s);
+    uint8_t storage[SESSION_PG_APP_NAME_MAX + 64];
+    struct writer w;
+    writer_init_fixed(&w, storage, sizeof storage);
+    put_status(&w, "application_name", ps->app_name ? ps->app_name : "");
+    session_send(s, writer_bytes(&w));
+    ps->app_name_was_reset = false;
+}
+
+/* ---- before a request ---- */
+
+static void bring_in_line(struct backend *b, const struct params_pg *wanted) {
+    struct backend_pg *bp = backend_pg_of(b);
+    for (int i = 0; i < wanted->count; i++) {
+        const char *name = wanted->items[i].name, *value = wanted->items[i].value;
+        const char *now = params_pg_get(&bp->params, name);
+        if (params_pg_is_settable(bytes_str(name)) && now && strcmp(now, value) != 0) backend_pg_set(b, name, value);
+    }
+    bp->analysis_to_be = wanted->analysis_digest;
+}
+
+void session_pg_settings_prepare(struct session *s, struct backend *b) {
+    struct session_pg *ps = session_pg_of(s);
+    struct backend_pg *bp = backend_pg_of(b);
+    if (b->ledger.txn != TXN_NONE || b->variant->is_single_use) return;
+    const struct params_pg *wanted = wanted_on(ps, bp);
+    uint64_t digest = digest_with(&bp->params, wanted);
+    if (digest != bp->params.digest) bring_in_line(b, wanted);
+    if (ps->params_digest != digest) tell_params(s, &bp->params, wanted);
+    ps->params_digest = digest;
+    backend_pg_set_app_name(b, ps->app_name ? ps->app_name : "");
+    if (ps->app_name_was_reset) tell_app_name(s);
+}
+
+/* ---- after a reply group ---- */
+
+/* True when `now` is what a RESET leaves: the value that the connection itself started with. */
+static bool is_reset_value(const struct backend_pg *bp, const char *now) {
+    return bp->start.app_name && strcmp(now, bp->start.app_name) == 0;
+}
+
+/*
+ * The client may have set its application_name by SQL; a RESET is not such a wish. Inside
+ * a transaction the reset value stays until session_pg_settings_prepare() can put it right.
+ */
+static void follow_app_name(struct session_pg *ps, const struct backend_pg *bp) {
+    const char *now = bp->params.app_name;
+    const char *ours = ps->app_name ? ps->app_name : "";
+    if (!now || strcmp(now, ours) == 0) return;
+    if ((bp->saw_reset || ps->app_name_was_reset) && is_reset_value(bp, now)) {
+        ps->app_name_was_reset = true;
+        return;
+    }
+    ps->app_name_was_reset = false;
+    char *copy = mem_strdup(now, strlen(now));
+    if (!copy) return;
+    mem_free(ps->app_name);
+    ps->app_name = copy;
+}
+
+static void forget_wishes(struct session_pg *ps) {
+    if (!ps->wanted) return;
+    params_pg_release(ps->wanted);
+    mem_free(ps->wanted);
+    ps->wanted = NULL;
+}
+
+/* Outside of a transaction what is in force is the client's wish; inside it may still be undone. */
+static void follow_settings(struct session *s, struct backend *b) {
+    struct session_pg *ps = session_pg_of(s);
+    const struct backend_pg *bp = backend_pg_of(b);
+    if (b->ledger.txn != TXN_NONE || bp->params.settable_digest == wanted_on(ps, bp)->settable_digest) return;
+    if (bp->params.settable_digest == bp->start.settable_digest) {
+        forget_wishes(ps);
+        return;
+    }
+    if (!ps->wanted) ps->wanted = mem_alloc(sizeof *ps->wanted);
+    if (ps->wanted && params_pg_copy(ps->wanted, &bp->params)) return;
+    forget_wishes(ps); /* memory is out: the client hears at its next request that its settings are gone */
+}
+
+void session_pg_settings_on_group_end(struct session *s, struct backend *b) {
+    struct session_pg *ps = session_pg_of(s);
+    struct backend_pg *bp = backend_pg_of(b);
+    ps->params_digest = bp->params.digest; /* its changes were part of what was passed on */
+    if (!(s->pins & PIN_MODE)) follow_settings(s, b);
+    follow_app_name(ps, bp);
+    bp->saw_reset = false;
+}
+
+uint64_t session_pg_settings_usual(const struct session *s, const struct backend *b) {
+    return wanted_on(session_pg_of((struct session *)s), backend_pg_of((struct backend *)b))->analysis_digest;
+}
+
+void session_pg_settings_release(struct session_pg *ps) {
+    forget_wishes(ps);
+}

@@ -1,0 +1,322 @@
+#!/usr/bin/python3
+"""Named prepared statements in transaction mode: as on a connection of one's own, whichever connection one gets."""
+
+import random
+import re
+
+import psycopg
+import pytest
+
+import pgwire
+from flowtools import APP_DB, APP_PASSWORD, APP_USER, PRIMARY_PORT, connect, in_threads, superuser, value
+from pgwire import FLUSH, SYNC, bind, close, describe, execute, parse, query
+
+
+def raw(port, **more):
+    return pgwire.Client(port, user=APP_USER, password=APP_PASSWORD, database=APP_DB, **more).login()
+
+
+def run(c, messages):
+    c.send(messages + SYNC)
+    return c.collect()
+
+
+def use(c, name, values=()):
+    return run(c, bind(values, name=name) + execute())
+
+
+@pytest.fixture
+def few(start):
+    """Pools of two."""
+    return start(pool_size=2)
+
+
+def busy(gilmok, count):
+    """Clients that hold `count` server connections in a transaction, so that others get what is left."""
+    held = [connect(gilmok, autocommit=False) for _ in range(count)]
+    for c in held:
+        c.execute("select 1")
+    return held
+
+
+def test_more_clients_than_connections(few):
+    """Each client's own statement under the same name, over two connections."""
+    clients = [raw(few.port) for _ in range(12)]
+    for i, c in enumerate(clients):
+        assert run(c, parse(f"select {i}, $1::int", "s")).errors == []
+    for _ in range(5):
+        for i, c in random.sample(list(enumerate(clients)), len(clients)):
+            assert use(c, "s", [b"7"]).rows == [[str(i), "7"]]
+    for c in clients:
+        c.end()
+
+
+def test_the_same_statement_is_prepared_once_on_each_connection(few):
+    clients = [raw(few.port) for _ in range(6)]
+    for c in clients:
+        run(c, parse("select 'shared'", "s"))
+    for _ in range(3):
+        for c in clients:
+            assert use(c, "s").rows == [["shared"]]
+    with connect(few, prepare_threshold=None) as c:
+        assert value(c, "select count(*) from pg_prepared_statements") <= 2  # one, and at most one spare that is about to go
+    for c in clients:
+        c.end()
+
+
+def test_a_statement_follows_its_client_to_another_connection(few):
+    c = raw(few.port)
+    run(c, parse("select pg_backend_pid()", "s"))
+    first = use(c, "s").rows[0][0]
+    holder = connect(few, autocommit=False)
+    pids = {first}
+    for _ in range(20):
+        with connect(few, autocommit=False) as other:
+            other.execute("select 1")  # takes the connection that was used last
+            pids.add(use(c, "s").rows[0][0])
+    assert len(pids) == 2, "the client never moved"
+    holder.close()
+    c.end()
+
+
+def test_describe_on_another_connection(few):
+    c = raw(few.port)
+    types = run(c, parse("select $1::int as a, 'x'::text as b", "s") + describe("S", "s")).types
+    assert types == ["1", "t", "T", "Z"]
+    with connect(few, autocommit=False) as other:
+        other.execute("select 1")
+        assert run(c, describe("S", "s")).types == ["t", "T", "Z"]
+        assert run(c, describe("S", "s") + bind([b"1"], name="s") + describe("P") + execute()).types == ["t", "T", "2", "T", "D", "C", "Z"]
+    c.end()
+
+
+PIPELINES = {
+    "parse and use": parse("select 1", "a") + bind(name="a") + execute(),
+    "two of them": parse("select 1", "a") + parse("select 2", "b") + bind(name="b") + execute() + bind(name="a") + execute(),
+    "close and parse anew": parse("select 1", "a") + close("S", "a") + parse("select 2", "a") + bind(name="a") + execute(),
+    "closed is gone": parse("select 1", "a") + close("S", "a") + bind(name="a") + execute(),
+    "twice the same name": parse("select 1", "a") + parse("select 2", "a") + bind(name="a") + execute(),
+    "error in the parse": parse("selec", "a") + bind(name="a") + execute(),
+    "error before the parse": parse("select 1/0") + bind() + execute() + parse("select 1", "a") + bind(name="a") + execute(),
+    "error behind the parse": parse("select 1", "a") + bind(name="a", portal="p") + parse("selec", "b") + execute("p"),
+    "unknown name": bind(name="nobody") + execute(),
+    "unknown name behind a result": parse("select 1", "a") + bind(name="a") + execute() + bind(name="nobody") + execute(),
+    "describe of an unknown one": parse("select 1") + bind() + execute() + describe("S", "nobody") + execute(),
+    "flushed": parse("select 1", "a") + FLUSH + describe("S", "a") + FLUSH + bind(name="a") + execute() + FLUSH,
+    "no rows": parse("create temp table zzz (x int)", "a") + describe("S", "a"),
+    "empty": parse("", "a") + describe("S", "a") + bind(name="a") + execute(),
+    "parameters": parse("select $1::int + $2", "a") + describe("S", "a") + bind([b"1", b"2"], name="a") + execute(),
+    "too many values": parse("select 1", "a") + bind([b"1"], name="a") + execute(),
+    "unsound": pgwire.message("P", b"a\0select 1\0\0\1"),
+    "a long text": parse("select '" + "x" * 20000 + "'", "a") + bind(name="a") + execute(),
+    "a longer text": parse("select '" + "x" * 60000 + "'", "a") + bind(name="a") + execute(),
+    "a large value": parse("select length($1::text)", "a") + bind([b"x" * 200000], name="a") + execute(),
+    "a transaction": parse("begin", "b") + bind(name="b") + execute() + parse("select 1", "a") + bind(name="a") + execute()
+        + parse("rollback", "r") + bind(name="r") + execute(),
+}  # fmt: skip
+AFTER = {
+    "the name": bind(name="a") + execute() + SYNC,
+    "parsed again": parse("select 'again'", "a") + bind(name="a") + execute() + SYNC,
+    "closed and parsed again": close("S", "a") + parse("select 'again'", "a") + bind(name="a") + execute() + SYNC,
+    "deallocate": query("deallocate a") + bind(name="a") + execute() + SYNC,
+    "deallocate quoted": query(' DEALLOCATE prepare "a" ; ') + bind(name="a") + execute() + SYNC,
+    "deallocate another": query("deallocate b") + bind(name="a") + execute() + SYNC,
+    "deallocate all": query("deallocate all") + bind(name="a") + execute() + SYNC,
+    "discard all": query("discard all") + bind(name="a") + execute() + SYNC,
+    "all in a pipeline": parse("deallocate all") + bind() + execute() + parse("select 'new'", "a") + bind(name="a") + execute() + SYNC,
+    "in a transaction": query("begin") + bind(name="a") + execute() + SYNC + query("commit"),
+    "in a failed transaction": query("begin") + query("select 1/0") + bind(name="a") + execute() + SYNC + query("deallocate a") + query("rollback"),
+    "after a query without sync": parse("select 5") + query("select 6") + bind(name="a") + execute() + SYNC,
+}  # fmt: skip
+
+
+def transcript(port, pipeline, after, in_pieces):
+    c = raw(port, timeout=2)
+    end = query("select 'the end of it'")
+    data = pipeline + SYNC + after + SYNC + end
+    size = 7 if in_pieces else len(data)
+    for at in range(0, len(data), size):
+        c.send(data[at : at + size])
+    got = []
+    while not (got and got[-1][0] == "Z" and len(got) > 2 and b"the end of it" in got[-3][1]):
+        kind, body = c.read()
+        if kind == "E":
+            fields = pgwire.error_fields(body)
+            # A DEALLOCATE ALL that the client did not wait for: the error is right, but it tells gilmok's name for the statement.
+            body = (fields["C"] + " " + re.sub("gilmok_[0-9a-f_]+", "a", fields["M"])).encode()
+        if kind != "S":
+            got.append((kind, body))
+    c.end()
+    return got
+
+
+@pytest.mark.parametrize("after", list(AFTER))
+@pytest.mark.parametrize("name", list(PIPELINES))
+def test_like_direct(narrow, name, after):
+    expected = transcript(PRIMARY_PORT, PIPELINES[name], AFTER[after], False)
+    assert transcript(narrow.port, PIPELINES[name], AFTER[after], len(PIPELINES[name]) < 1000) == expected
+
+
+@pytest.fixture
+def shape():
+    """A table whose columns change."""
+    with superuser() as su:
+        su.execute("drop table if exists shape; create table shape as select 1 as a, 'x'::text as b")
+        su.execute(f"alter table shape owner to {APP_USER}")
+        yield su
+        su.execute("drop table shape")
+
+
+@pytest.mark.parametrize("moves", [False, True], ids=["same connection", "another connection"])
+def test_who_prepared_before_ddl_is_told(few, shape, moves):
+    """As on a direct connection: 0A000, until it prepares again; who prepares after it gets the new columns."""
+    old = raw(few.port)
+    run(old, parse("select * from shape", "s"))
+    assert use(old, "s").rows == [["1", "x"]]
+    shape.execute("alter table shape add column c int default 3")
+    held = busy(few, 1) if moves else []
+    new = raw(few.port)
+    run(new, parse("select * from shape", "s"))
+    for _ in range(2):
+        assert use(new, "s").rows == [["1", "x", "3"]]
+        got = use(old, "s")
+        assert got.rows == [] and got.errors[0].sqlstate == "0A000"
+        assert "cached plan must not change result type" in str(got.errors[0])
+    run(old, close("S", "s") + parse("select * from shape", "s"))
+    assert use(old, "s").rows == [["1", "x", "3"]]
+    for c in held:
+        c.close()
+    old.end(), new.end()
+
+
+def test_a_changed_statement_ends_its_transaction(few, shape):
+    """The error stands where the server's would: what went before it in the group is rolled back."""
+    old = raw(few.port)
+    run(old, parse("select * from shape", "s"))
+    first = use(old, "s")
+    assert first.rows
+    shape.execute("alter table shape add column c int default 3")
+    held = busy(few, 1)
+    for c in held:  # now the connection that the client has not used yet is free
+        c.rollback()
+    with connect(few, autocommit=False) as other:
+        other.execute("select 1")
+        got = run(old, parse("insert into shape values (2, 'y', 4)") + bind() + execute() + bind(name="s") + execute())
+        assert got.errors and got.errors[0].sqlstate == "0A000" and got.status == "I"
+    assert shape.execute("select count(*) from shape").fetchone()[0] == 1
+    old.end()
+    for c in held:
+        c.close()
+
+
+def test_ddl_that_changes_nothing_for_a_statement(few, shape):
+    old = raw(few.port)
+    run(old, parse("select a, b from shape", "s"))
+    shape.execute("create index on shape (a); alter table shape add column c int")
+    held = busy(few, 1)
+    assert use(old, "s").rows == [["1", "x"]]
+    shape.execute("drop table shape; create table shape as select 2 as a, 'y'::text as b")
+    shape.execute(f"alter table shape owner to {APP_USER}")
+    assert use(old, "s").rows == [["2", "y"]]
+    for c in held:
+        c.close()
+    assert use(old, "s").rows == [["2", "y"]]
+    old.end()
+
+
+def test_a_table_that_is_gone(few, shape):
+    old = raw(few.port)
+    run(old, parse("select * from shape", "s"))
+    shape.execute("alter table shape rename to elsewhere")
+    held = busy(few, 1)
+    for _ in range(2):
+        got = use(old, "s")
+        assert got.errors[0].sqlstate == "42P01" and got.status == "I"
+    shape.execute("alter table elsewhere rename to shape")
+    assert use(old, "s").rows == [["1", "x"]]
+    old.end()
+    for c in held:
+        c.close()
+
+
+def test_the_limit_of_a_connection(start):
+    """More statements than a connection may keep: each works, and the connection holds no more than it may."""
+    g = start(pool_size=1, database=["max_prepared_statements = 10"])
+    c = raw(g.port)
+    for i in range(50):
+        assert run(c, parse(f"select {i}", f"s{i}")).errors == []
+    for _ in range(2):
+        for i in random.sample(range(50), 50):
+            assert use(c, f"s{i}").rows == [[str(i)]]
+    got = run(c, b"".join(bind(name=f"s{i}") + execute() for i in range(50)))
+    assert [r[0] for r in got.rows] == [str(i) for i in range(50)]
+    assert int(c.ask("select count(*) from pg_prepared_statements")) <= 11
+    c.end()
+
+
+def test_parsed_under_other_settings(few):
+    """A date literal keeps the month that it had when it was parsed."""
+    c, other = raw(few.port), raw(few.port)
+    text = "select extract(month from date '01/02/2026')::int"
+    run(other, parse(text, "s"))
+    assert use(other, "s").rows == [["1"]]
+    c.send(query("begin") + query("set local datestyle = 'DMY'"))
+    c.collect(), c.collect()
+    run(c, parse(text, "s"))
+    assert use(c, "s").rows == [["2"]]
+    c.query("commit")
+    for _ in range(3):
+        assert use(c, "s").rows == [["2"]]
+        assert use(other, "s").rows == [["1"]]
+    c.end(), other.end()
+
+
+def test_statements_dropped_behind_our_back(start):
+    """A function that deallocates: its caller gets an error once, nobody after it does."""
+    g = start(pool_size=1)
+    with superuser() as su:
+        su.execute("create or replace function drop_them() returns int language plpgsql as $$ begin execute 'deallocate all'; return 1; end $$")
+    c, other = raw(g.port), raw(g.port)
+    for k in (c, other):
+        run(k, parse("select 'mine'", "s"))
+        assert use(k, "s").rows == [["mine"]]
+    c.query("select drop_them()")
+    codes = [[e.sqlstate for e in use(k, "s").errors] for k in (c, other, c, other)]
+    assert codes == [["26000"], [], [], []]
+    c.end(), other.end()
+
+
+def test_drivers_that_prepare(few):
+    """psycopg prepares after five uses, and deallocates by SQL beyond its limit."""
+
+    def work(i):
+        with connect(few, prepare_threshold=1) as c:
+            c.prepared_max = 3
+            for k in range(60):
+                n = k % 7
+                assert c.execute(f"select {n} + %s", [i]).fetchone()[0] == n + i
+
+    in_threads(8, work)
+
+
+def test_a_client_that_leaves_in_the_middle(few):
+    for cut in (parse("select 1", "s"), parse("select 1", "s") + bind(name="s") + execute() + FLUSH, parse("selec", "s") + FLUSH):
+        c = raw(few.port)
+        c.send(cut)
+        c.end(reset=True)
+    with connect(few) as c:
+        assert value(c, "select 'fine'") == "fine"
+
+
+def test_pgbench(few):
+    from flowtools import run as program
+
+    assert program(few, "pgbench", "-i", "-q", "-s", "1").returncode == 0
+    done = program(few, "pgbench", "-n", "-S", "-M", "prepared", "-c", "16", "-j", "2", "-t", "200")
+    assert done.returncode == 0 and "actually processed: 3200/3200" in done.stdout, done.stderr
+    assert "failed transactions: 0" in done.stdout
+
+
+def test_error_class(few):
+    with connect(few) as c, pytest.raises(psycopg.errors.UndefinedTable):
+        c.execute("select * from no_such_table", prepare=True)
