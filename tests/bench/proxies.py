@@ -104,6 +104,7 @@ auth_type = scram-sha-256
 auth_file = {users}
 pool_mode = transaction
 default_pool_size = {POOL}
+{"max_prepared_statements = 200" if name != "pgbouncer" else ""}
 max_client_conn = 20000
 ignore_startup_parameters = extra_float_digits
 log_connections = 0
