@@ -199,7 +199,10 @@ void session_pg_prepared_on_group_end(struct session *s, struct backend *b, uint
     bool is_all_answered = b->ledger.count == 0 && !b->ledger.is_group_open;
     if (pc->has_parsed && (bp->saw_taint || bp->params.analysis_digest != pc->parsed_settings)) s->pins |= PIN_PREPARED;
     bp->saw_taint = false;
-    if (is_all_answered) pc->has_parsed = false;
+    if (is_all_answered) {
+        pc->has_parsed = false;
+        pc->changed = NULL; /* whoever was to be told has been, or was skipped */
+    }
     struct prepared_op *op = tag ? arrive_at(pc, b, tag) : NULL;
     if (op) undo(pc, b, op);
     /* A group end that was in doubt (reply_pg.h) brings no tag; but when all is answered, nothing is under way. */

@@ -27,10 +27,13 @@ def enter_namespace():
     flags = CLONE_NEWNET if os.geteuid() == 0 else CLONE_NEWNET | CLONE_NEWUSER
     if ctypes.CDLL(None, use_errno=True).unshare(flags) != 0:
         return False
-    with socket.socket() as s:
-        fcntl.ioctl(s, SIOCSIFFLAGS, struct.pack("16sH14x", b"lo", IFF_UP | IFF_RUNNING))
-        address = struct.pack("HH4s8x", socket.AF_INET, 0, socket.inet_aton(FAR))
-        fcntl.ioctl(s, SIOCSIFADDR, struct.pack("16s16s", b"lo:1", address))
+    address = struct.pack("HH4s8x", socket.AF_INET, 0, socket.inet_aton(FAR))
+    try:
+        with socket.socket() as s:
+            fcntl.ioctl(s, SIOCSIFFLAGS, struct.pack("16sH14x", b"lo", IFF_UP | IFF_RUNNING))
+            fcntl.ioctl(s, SIOCSIFADDR, struct.pack("16s16s", b"lo:1", address))
+    except OSError:
+        return False
     return True
 
 
