@@ -28,13 +28,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     for (size_t i = 0; i + 1 < size; i += 2) {
         uint8_t option = data[i], type = data[i + 1];
         uint32_t before = l.count;
+        uint16_t doubts = l.doubtful;
         if (option & 1) {
             enum reply_fate fate;
             enum reply_pg_verdict verdict = reply_pg_received(&l, type, statuses[option >> 1 & 3], &fate);
             PROMISE(l.count <= before);
             ck_ledger();
             if (verdict == REPLY_PG_BROKEN || verdict == REPLY_PG_FATAL) break;
-            if (verdict == REPLY_PG_READY) PROMISE(before > 0 && l.count < before);
+            /* It answers what was owed, or a Sync of which that was in doubt. */
+            if (verdict == REPLY_PG_READY) PROMISE(l.count < before || l.doubtful < doubts);
             if (l.count) PROMISE(ledger_head(&l)->kind != OWED_COPY_END);
         } else {
             PROMISE(reply_pg_sent(&l, type, option & 2 ? 'S' : 'P', option & 4 ? REPLY_SWALLOW : REPLY_FORWARD));
