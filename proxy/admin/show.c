@@ -108,6 +108,7 @@ static const char *hold_reason(const struct session *s) {
     if (s->pins & PIN_MODE) return "session pooling";
     if (b->ledger.txn != TXN_NONE) return "transaction";
     if (s->pins & PIN_PREPARED) return "prepared statement";
+    if (s->pins & PIN_SETTINGS) return "settings";
     if (s->pins & PIN_UNNAMED) return "unnamed statement";
     return "request";
 }

@@ -31,6 +31,7 @@ const char *session_state_name(enum session_state state);
 enum session_pin {
     PIN_MODE = 1,     /* session pooling */
     PIN_PREPARED = 2, /* it has a prepared statement there that no other connection can be given */
+    PIN_SETTINGS = 8, /* it has set something that cannot be set again elsewhere */
     PIN_UNNAMED = 4,  /* it parsed the unnamed statement and has not used it yet */
 };
 

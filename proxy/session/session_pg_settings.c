@@ -110,17 +110,34 @@ static void forget_wishes(struct session_pg *ps) {
     ps->wanted = NULL;
 }
 
+/* A value that pg_put_literal() can say as it is. */
+static bool can_be_said(const char *value) {
+    for (; *value; value++)
+        if (*value < 32 || *value > 126) return false;
+    return true;
+}
+
+static bool can_be_set_again(const struct params_pg *wanted) {
+    for (int i = 0; i < wanted->count; i++)
+        if (params_pg_is_settable(bytes_str(wanted->items[i].name)) && !can_be_said(wanted->items[i].value)) return false;
+    return true;
+}
+
 /* Outside of a transaction what is in force is the client's wish; inside it may still be undone. */
 static void follow_settings(struct session *s, struct backend *b) {
     struct session_pg *ps = session_pg_of(s);
     const struct backend_pg *bp = backend_pg_of(b);
     if (b->ledger.txn != TXN_NONE || bp->params.settable_digest == wanted_on(ps, bp)->settable_digest) return;
+    s->pins &= (uint8_t)~PIN_SETTINGS;
     if (bp->params.settable_digest == bp->start.settable_digest) {
         forget_wishes(ps);
         return;
     }
     if (!ps->wanted) ps->wanted = mem_alloc(sizeof *ps->wanted);
-    if (ps->wanted && params_pg_copy(ps->wanted, &bp->params)) return;
+    if (ps->wanted && params_pg_copy(ps->wanted, &bp->params)) {
+        if (!can_be_set_again(ps->wanted)) s->pins |= PIN_SETTINGS;
+        return;
+    }
     forget_wishes(ps); /* memory is out: the client hears at its next request that its settings are gone */
 }
 
@@ -128,7 +145,7 @@ void session_pg_settings_on_group_end(struct session *s, struct backend *b) {
     struct session_pg *ps = session_pg_of(s);
     struct backend_pg *bp = backend_pg_of(b);
     ps->params_digest = bp->params.digest; /* its changes were part of what was passed on */
-    if (!(s->pins & PIN_MODE)) follow_settings(s, b);
+    follow_settings(s, b);
     follow_app_name(ps, bp);
     bp->saw_reset = false;
 }

@@ -194,3 +194,12 @@ def test_statements_of_a_client_with_its_own_settings(start):
             assert (value(other, text), value(one, text)) == (1, 2)
         assert all(row[5] == "" for row in g.console("SHOW CLIENTS").rows)
 
+
+def test_settings_stay_in_session_mode(narrow):
+    """The client's own connection: nobody sets anything back between its requests."""
+    with connect(narrow, dbname="sessions") as c:
+        c.execute("set timezone = 'Asia/Tokyo'")
+        c.execute("set work_mem = '1234kB'")
+        for _ in range(3):
+            assert (shown(c), shown(c, "work_mem")) == ("Asia/Tokyo", "1234kB")
+        assert c.info.parameter_status("TimeZone") == "Asia/Tokyo"
