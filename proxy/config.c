@@ -154,6 +154,18 @@ static void take_user(struct build *b, const struct config_section *s) {
     if (!s->is_repeated) list_push_back(&b->g->config.users, &d->user.node);
 }
 
+static void take_peer(struct build *b, const struct config_section *s) {
+    struct config_draft_peer *d = arena_alloc(&b->g->config.arena, sizeof(*d));
+    if (!d) return;
+    list_init(&d->peer.node);
+    d->section = s;
+    d->peer.name = s->name;
+    d->peer.file = s->file;
+    d->peer.line = s->line;
+    set_keys(b, CONFIG_PEER, d, s);
+    if (!s->is_repeated) list_push_back(&b->g->config.peers, &d->peer.node);
+}
+
 /* False, reported, when the header is not one of ours. */
 static bool check_header(struct build *b, const struct config_section *s, enum config_kind *kind) {
     struct config_findings *f = b->findings;
@@ -161,7 +173,8 @@ static bool check_header(struct build *b, const struct config_section *s, enum c
         const char *nearest = config_kind_nearest(s->kind);
         config_error(f, s->file, s->line, "unknown section [%s%s%s]", s->kind, *s->name ? " " : "", s->name);
         if (nearest) config_advice(f, "Did you mean [%s%s%s]?", nearest, *s->name ? " " : "", s->name);
-        else config_advice(f, "Write one of [gilmok], [cluster NAME], [node CLUSTER/NAME], [database NAME], [user NAME]");
+        else config_advice(f, "Write one of [gilmok], [cluster NAME], [node CLUSTER/NAME], [database NAME], [user NAME], "
+                              "[peer NAME]");
         return false;
     }
     if ((*kind == CONFIG_GILMOK) != (*s->name == '\0')) {
@@ -183,6 +196,7 @@ static void take_sections(struct build *b) {
         else if (kind == CONFIG_CLUSTER) take_cluster(b, s);
         else if (kind == CONFIG_DATABASE) take_database(b, s);
         else if (kind == CONFIG_USER) take_user(b, s);
+        else if (kind == CONFIG_PEER) take_peer(b, s);
     }
     set_keys(b, CONFIG_GILMOK, g, g->section);
     LIST_EACH(n, &b->text.sections) {
@@ -215,6 +229,7 @@ static struct config_draft_gilmok *new_draft(const char *path) {
     list_init(&c->clusters);
     list_init(&c->databases);
     list_init(&c->users);
+    list_init(&c->peers);
     user_store_init(&c->user_store, mock_key);
     secret_wipe(mock_key, sizeof(mock_key));
     c->path = arena_strdup(&c->arena, bytes_str(path));
@@ -276,6 +291,14 @@ const struct config_user *config_find_user(const struct config *c, struct bytes 
     LIST_EACH(n, &c->users) {
         const struct config_user *u = CONTAINER_OF(n, struct config_user, node);
         if (bytes_is(name, u->name)) return u;
+    }
+    return NULL;
+}
+
+const struct config_peer *config_find_peer(const struct config *c, uint32_t instance) {
+    LIST_EACH(n, &c->peers) {
+        const struct config_peer *p = CONTAINER_OF(n, struct config_peer, node);
+        if (p->instance == instance) return p;
     }
     return NULL;
 }

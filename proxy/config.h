@@ -90,6 +90,17 @@ struct config_user {
     const char *file;
 };
 
+/* [peer NAME]: another gilmok of the group, for the cancel requests of its clients. */
+struct config_peer {
+    struct list node; /* in config.peers */
+    const char *name;
+    uint32_t instance;
+    const char *host;
+    uint16_t port;
+    int line;
+    const char *file;
+};
+
 struct config {
     struct arena arena;
     const char *path;
@@ -104,6 +115,7 @@ struct config {
     const char *log_file; /* NULL: standard error */
     const char *admin_users; /* comma-separated names that may use every console verb; "" = nobody */
     const char *stats_users; /* comma-separated names that may use SHOW */
+    uint32_t instance; /* this gilmok's number in a group; 0: it is in none */
     uint32_t max_client_conn;
     uint32_t max_login_conn; /* connections that have not logged in yet */
     uint32_t login_timeout_ms;
@@ -118,6 +130,7 @@ struct config {
     struct list clusters;  /* struct config_cluster */
     struct list databases; /* struct config_database */
     struct list users;     /* struct config_user */
+    struct list peers;     /* struct config_peer */
     struct user_store user_store; /* loaded from user_file */
 };
 
@@ -153,6 +166,8 @@ void config_free(struct config *c);
 /* The section of that name, else the wildcard's, else NULL. */
 const struct config_database *config_find_database(const struct config *c, struct bytes name);
 const struct config_user *config_find_user(const struct config *c, struct bytes name);
+/* The peer with this instance number, or NULL. */
+const struct config_peer *config_find_peer(const struct config *c, uint32_t instance);
 /* True when `name` is one of the comma-separated names in `list`. */
 bool config_name_in_list(const char *list, struct bytes name);
 

@@ -300,12 +300,35 @@ static void check_user_sections(struct config *c, struct config_findings *f) {
     }
 }
 
+/* Peers are told apart by their numbers, in the keys that clients bring. */
+static void check_peers(struct config *c, struct config_findings *f) {
+    LIST_EACH(n, &c->peers) {
+        const struct config_peer *p = CONTAINER_OF(n, struct config_peer, node);
+        if (c->instance == 0) {
+            config_error(f, p->file, p->line, "there is a peer `%s`, but this gilmok has no number of its own", p->name);
+            config_advice(f, "Write instance = N in [gilmok], with a number that no peer has");
+            return;
+        }
+        if (p->instance == 0) {
+            config_error(f, p->file, p->line, "the peer `%s` has no number", p->name);
+            config_advice(f, "Write instance = N, with the number that the peer has in its own [gilmok]");
+        } else if (p->instance == c->instance) {
+            config_error(f, p->file, p->line, "the peer `%s` has the number of this gilmok itself", p->name);
+            config_advice(f, "Give each gilmok of the group its own instance = N, and leave itself out of its peers");
+        } else if (config_find_peer(c, p->instance) != p) {
+            config_error(f, p->file, p->line, "the peer `%s` has the number of another peer", p->name);
+            config_advice(f, "Give each gilmok of the group its own instance = N");
+        }
+    }
+}
+
 void config_check(struct config_draft_gilmok *g, struct config_findings *findings) {
     struct config *c = &g->config;
     check_run_as(g, findings);
     check_listens(g, findings);
     check_clusters(c, findings);
     check_databases(c, findings);
+    check_peers(c, findings);
     int errors = findings->errors;
     read_users(g, findings);
     if (findings->errors > errors) return; /* who is in the file is not known */

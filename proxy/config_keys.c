@@ -26,6 +26,7 @@ static_assert(sizeof(enum pool_mode) == sizeof(int) && sizeof(enum log_level) ==
 #define NODE(member) offsetof(struct config_draft_node, member)
 #define DATABASE(member) offsetof(struct config_draft_database, member)
 #define USER(member) offsetof(struct config_draft_user, member)
+#define PEER(member) offsetof(struct config_draft_peer, member)
 #define RELOAD CHANGE_BY_RELOAD
 #define RESTART CHANGE_BY_RESTART
 #define DAY UINT64_C(86400000)
@@ -40,6 +41,7 @@ const struct config_key config_keys[] = {
     {CONFIG_GILMOK, "user_file", KEY_PATH, "", 0, 0, NULL, GILMOK(config.user_file), RELOAD, "the list of users and their secrets"},
     {CONFIG_GILMOK, "admin_users", KEY_NAMES, "", 0, 0, NULL, GILMOK(config.admin_users), RELOAD, "users that may use every console command"},
     {CONFIG_GILMOK, "stats_users", KEY_NAMES, "", 0, 0, NULL, GILMOK(config.stats_users), RELOAD, "users that may use SHOW in the console"},
+    {CONFIG_GILMOK, "instance", KEY_NUMBER, "0", 0, 65535, NULL, GILMOK(config.instance), RESTART, "number of this gilmok among its peers"},
     {CONFIG_GILMOK, "max_client_conn", KEY_NUMBER, "1000", 1, 1000000, NULL, GILMOK(config.max_client_conn), RELOAD, "client connections at the same time"},
     {CONFIG_GILMOK, "max_login_conn", KEY_NUMBER, "200", 1, 1000000, NULL, GILMOK(config.max_login_conn), RELOAD, "connections that have not logged in yet"},
     {CONFIG_GILMOK, "login_timeout", KEY_DURATION, "15s", 1, LONGEST, NULL, GILMOK(config.login_timeout_ms), RELOAD, "time a client has to log in"},
@@ -82,6 +84,10 @@ const struct config_key config_keys[] = {
     {CONFIG_USER, "pool_mode", KEY_WORD, "", 0, 0, pool_mode_words, USER(user.pool_mode), RELOAD, "instead of the database's pool_mode"},
     {CONFIG_USER, "pool_size", KEY_NUMBER, "0", 0, 10000, NULL, USER(user.pool_size), RELOAD, "instead of the database's pool_size"},
     {CONFIG_USER, "max_client_conn", KEY_NUMBER, "0", 0, 1000000, NULL, USER(user.max_client_conn), RELOAD, "client connections of this user"},
+
+    {CONFIG_PEER, "instance", KEY_NUMBER, "0", 0, 65535, NULL, PEER(peer.instance), RELOAD, "the peer's own number"},
+    {CONFIG_PEER, "host", KEY_TEXT, "127.0.0.1", 0, 0, NULL, PEER(peer.host), RELOAD, "where the peer listens"},
+    {CONFIG_PEER, "port", KEY_PORT, "6432", 1, 65535, NULL, PEER(peer.port), RELOAD, "port that the peer listens on"},
 };
 /* clang-format on */
 const size_t config_keys_count = COUNT_OF(config_keys);
@@ -95,6 +101,7 @@ static const struct {
     [CONFIG_NODE] = {"node", "[node CLUSTER/NAME]"},
     [CONFIG_DATABASE] = {"database", "[database NAME]"},
     [CONFIG_USER] = {"user", "[user NAME]"},
+    [CONFIG_PEER] = {"peer", "[peer NAME]"},
 };
 
 /* ---- finding ---- */
@@ -326,5 +333,10 @@ void config_keys_each(const struct config *c, config_keys_fn *each, void *ctx) {
         const struct config_user *user = CONTAINER_OF(n, struct config_user, node);
         snprintf(section, sizeof(section), "user %s", user->name);
         each_of(CONFIG_USER, section, user, each, ctx);
+    }
+    LIST_EACH(n, &c->peers) {
+        const struct config_peer *peer = CONTAINER_OF(n, struct config_peer, node);
+        snprintf(section, sizeof(section), "peer %s", peer->name);
+        each_of(CONFIG_PEER, section, peer, each, ctx);
     }
 }

@@ -16,7 +16,7 @@
 #include "proxy/config.h"
 #include "proxy/config_file.h"
 
-enum config_kind { CONFIG_GILMOK, CONFIG_CLUSTER, CONFIG_NODE, CONFIG_DATABASE, CONFIG_USER, CONFIG_KINDS };
+enum config_kind { CONFIG_GILMOK, CONFIG_CLUSTER, CONFIG_NODE, CONFIG_DATABASE, CONFIG_USER, CONFIG_PEER, CONFIG_KINDS };
 
 enum config_type {
     KEY_TEXT,     /* const char *; empty = NULL */
@@ -73,6 +73,11 @@ struct config_draft_database {
 
 struct config_draft_user {
     struct config_user user;
+    const struct config_section *section;
+};
+
+struct config_draft_peer {
+    struct config_peer peer;
     const struct config_section *section;
 };
 

@@ -316,7 +316,7 @@ static bool take_message(struct backend *b, struct run *run, const struct pg_hea
         broken(b, "a reply that answers nothing that was asked");
         return false;
     }
-    if (fate == REPLY_COLLECT) collect(b, h, body, tag);
+    if (fate == REPLY_COLLECT || (tag && kind == OWED_DESCRIBE_STATEMENT)) collect(b, h, body, tag);
     fate = shown(fate, h->type);
     struct backend_pg *bp = backend_pg_of(b);
     bp->body_fate = fate;

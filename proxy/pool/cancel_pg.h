@@ -1,5 +1,5 @@
 /*
- * cancel_pg.h - a CancelRequest on its way to the server, on a connection of its own.
+ * cancel_pg.h - a CancelRequest on its way to the server.
  *
  * A cancel that is late must never meet another client's query. So until the server
  * has closed the cancel connection (then its signal is delivered) the server
@@ -12,17 +12,12 @@
 
 #include "proxy/pool/backend_pg.h"
 
-struct cancel_pg;
-
 /*
  * Cancels what `b` is doing for lessee `lessee_id`; 0: whatever it is doing, for a
  * connection that is about to be closed and will serve nobody else. `on_done` (may be
  * NULL) is called once when it is over, at the latest after connect_timeout, and never
- * inside this call. NULL: no connection could be made; the log says why.
+ * inside this call. False: no connection could be made, and on_done is not called.
  */
-struct cancel_pg *cancel_pg_send(struct backend *b, uint64_t lessee_id, void (*on_done)(void *ctx), void *ctx);
-
-/* Who asked has left: on_done is not called. The request goes on, for the server may have it already. */
-void cancel_pg_detach(struct cancel_pg *c);
+bool cancel_pg_send(struct backend *b, uint64_t lessee_id, void (*on_done)(void *ctx), void *ctx);
 
 #endif

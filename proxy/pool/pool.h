@@ -38,10 +38,10 @@ struct pool_stats {
     uint64_t wait_us;      /* sum of time spent waiting for a connection */
 };
 
-/* Where a node is, resolved once per configuration: a name look-up blocks, and must not do so while clients log in. */
+/* Where a node or a peer is, resolved once per configuration: a name look-up blocks, and must not do so while clients log in. */
 struct node_addr {
     struct list node; /* in pool_set.nodes */
-    const struct config_node *of; /* identity only; valid for the configuration in force */
+    const void *of; /* struct config_node or config_peer; identity only, valid for the configuration in force */
     bool is_known;
     struct addr addr;
     struct err err; /* when not known */
@@ -126,8 +126,10 @@ struct variant {
 };
 
 void pool_set_init(struct pool_set *set, struct loop *loop);
-/* Resolves the nodes of a new configuration. To be called before any pool is made or reconfigured by it. */
+/* Resolves the nodes and peers of a new configuration. To be called before any pool is made or reconfigured by it. */
 void pool_set_resolve(struct pool_set *set, const struct config *c);
+/* The address of a node or peer of the configuration in force; NULL: memory was out. */
+const struct node_addr *pool_set_find_addr(const struct pool_set *set, const void *of);
 /* Closes everything. Sessions must be gone. */
 void pool_set_release(struct pool_set *set);
 

@@ -47,11 +47,10 @@ static void free_credentials(struct pool *p) {
     p->server_password = p->server_database = p->server_user = NULL;
 }
 
-static bool resolve_node(struct node_addr *a) {
-    const struct config_node *node = a->of;
+static bool resolve(struct node_addr *a, const char *host, uint16_t port) {
     char path[ADDR_TEXT_MAX];
-    if (node->host[0] != '/') return addr_resolve(&a->addr, node->host, node->port, &a->err);
-    snprintf(path, sizeof path, "%s/.s.PGSQL.%u", node->host, node->port);
+    if (host[0] != '/') return addr_resolve(&a->addr, host, port, &a->err);
+    snprintf(path, sizeof path, "%s/.s.PGSQL.%u", host, port);
     return addr_unix(&a->addr, path, &a->err);
 }
 
@@ -60,35 +59,49 @@ static void forget_nodes(struct pool_set *set) {
     while ((n = list_take_first(&set->nodes))) mem_free(CONTAINER_OF(n, struct node_addr, node));
 }
 
+static void add_addr(struct pool_set *set, const void *of, const char *name, const char *host, uint16_t port) {
+    struct node_addr *a = mem_alloc(sizeof *a);
+    if (!a) return;
+    list_init(&a->node);
+    a->of = of;
+    a->is_known = resolve(a, host, port);
+    if (!a->is_known) log_line(LOG_ERROR, "pool", name, "%s", a->err.message);
+    list_push_back(&set->nodes, &a->node);
+}
+
 void pool_set_resolve(struct pool_set *set, const struct config *c) {
     forget_nodes(set);
     LIST_EACH(n, &c->clusters) {
         LIST_EACH(i, &CONTAINER_OF(n, struct config_cluster, node)->nodes) {
-            struct node_addr *a = mem_alloc(sizeof *a);
-            if (!a) return;
-            list_init(&a->node);
-            a->of = CONTAINER_OF(i, struct config_node, node);
-            a->is_known = resolve_node(a);
-            if (!a->is_known) log_line(LOG_ERROR, "pool", a->of->name, "%s", a->err.message);
-            list_push_back(&set->nodes, &a->node);
+            const struct config_node *node = CONTAINER_OF(i, struct config_node, node);
+            add_addr(set, node, node->name, node->host, node->port);
         }
     }
+    LIST_EACH(n, &c->peers) {
+        const struct config_peer *peer = CONTAINER_OF(n, struct config_peer, node);
+        add_addr(set, peer, peer->name, peer->host, peer->port);
+    }
+}
+
+const struct node_addr *pool_set_find_addr(const struct pool_set *set, const void *of) {
+    LIST_EACH(n, &set->nodes) {
+        const struct node_addr *a = CONTAINER_OF(n, struct node_addr, node);
+        if (a->of == of) return a;
+    }
+    return NULL;
 }
 
 static bool set_server(struct pool *p, const struct config_node *node, struct err *err) {
     char text[ADDR_TEXT_MAX];
-    LIST_EACH(n, &p->set->nodes) {
-        const struct node_addr *a = CONTAINER_OF(n, struct node_addr, node);
-        if (a->of != node) continue;
-        if (!a->is_known) {
-            *err = a->err;
-            return false;
-        }
-        p->server_addr = a->addr;
-        snprintf(p->server_name, sizeof p->server_name, "%.60s %s", node->name, addr_text(&p->server_addr, text));
-        return true;
+    const struct node_addr *a = pool_set_find_addr(p->set, node);
+    if (!a) return err_set(err, ERR_OUT_OF_MEMORY, "out of memory for the address of node \"%s\"", node->name);
+    if (!a->is_known) {
+        *err = a->err;
+        return false;
     }
-    return err_set(err, ERR_OUT_OF_MEMORY, "out of memory for the address of node \"%s\"", node->name);
+    p->server_addr = a->addr;
+    snprintf(p->server_name, sizeof p->server_name, "%.60s %s", node->name, addr_text(&p->server_addr, text));
+    return true;
 }
 
 static void set_limits(struct pool *p, const struct config_database *db, const struct config_user *user) {

@@ -19,7 +19,7 @@ const char *session_state_name(enum session_state state) {
 static const uint8_t legal_moves[] = {
     [SESSION_LOGIN] = 1 << SESSION_LOGIN_WAITING | 1 << SESSION_IDLE | 1 << SESSION_CLOSED,
     [SESSION_LOGIN_WAITING] = 1 << SESSION_IDLE | 1 << SESSION_CLOSED,
-    [SESSION_IDLE] = 1 << SESSION_WAITING | 1 << SESSION_ACTIVE | 1 << SESSION_CLOSED,
+    [SESSION_IDLE] = 1 << SESSION_WAITING | 1 << SESSION_ACTIVE | 1 << SESSION_HELD | 1 << SESSION_CLOSED,
     [SESSION_WAITING] = 1 << SESSION_ACTIVE | 1 << SESSION_IDLE | 1 << SESSION_CLOSED,
     [SESSION_ACTIVE] = 1 << SESSION_IDLE | 1 << SESSION_HELD | 1 << SESSION_CLOSED,
     [SESSION_HELD] = 1 << SESSION_ACTIVE | 1 << SESSION_IDLE | 1 << SESSION_CLOSED,
@@ -52,6 +52,11 @@ void session_set_state(struct session *s, enum session_state state) {
 bool session_may_release(const struct session *s) {
     const struct backend *b = s->lessee.backend;
     return b && !s->pins && ledger_is_quiet(&b->ledger) && b->ledger.txn == TXN_NONE;
+}
+
+void session_hold(struct session *s) {
+    s->transaction_since_us = s->env->loop->now_us;
+    session_set_state(s, SESSION_HELD);
 }
 
 void session_release_lease(struct session *s) {

@@ -129,6 +129,8 @@ void session_send(struct session *s, struct bytes data);
 bool session_may_release(const struct session *s);
 /* Ends the open request if everything it asked for has been answered. */
 void session_check_answered(struct session *s);
+/* A client in session mode has its connection before it asks for anything: IDLE becomes HELD. */
+void session_hold(struct session *s);
 /* Ends the lease, if there is one. */
 void session_release_lease(struct session *s);
 /* The pool, or NULL. */

@@ -56,6 +56,11 @@ static void on_group_end(struct session *s, struct backend *b, uint16_t tag) {
     session_pg_settings_on_group_end(s, b);
 }
 
+static void on_tagged(struct session *s, struct backend *b, uint8_t kind, uint16_t tag) {
+    if (session_pg_unnamed_is_tag(tag)) session_pg_unnamed_on_tagged(s, b, kind, tag);
+    else session_pg_prepared_on_tagged(s, b, kind, tag);
+}
+
 /* ---- from the client ---- */
 
 /* A run of bytes that goes to the server as it came. */
@@ -103,42 +108,6 @@ void session_pg_send_missing(struct backend *b, uint8_t type) {
         for (int i = 0; i < 3; i++) writer_be16(&w, 0); /* no formats, no values, no result formats */
     pg_end(&w, at);
     stream_send(b->stream, writer_bytes(&w));
-}
-
-/*
- * Keeps track of which statements the client has on this connection. The unnamed one
- * belongs to whoever parsed it last: naming it without having done so on this very
- * connection must fail as on a server where it does not exist, never run another
- * client's statement. Returns false when the message must be replaced so.
- */
-static bool track_statement(struct session *s, struct backend *b, const struct pg_header *h, struct bytes body) {
-    bool is_mine = b->unnamed_owner == s->id;
-    switch (h->type) {
-    case PG_F_QUERY:
-        b->unnamed_owner = 0;
-        s->pins &= (uint8_t)~PIN_UNNAMED;
-        return true;
-    case PG_F_PARSE:
-        if (body.len && body.ptr[0]) {
-            s->pins |= PIN_PREPARED;
-            b->is_tainted = true;
-        } else {
-            b->unnamed_owner = s->id;
-            s->pins |= PIN_UNNAMED;
-        }
-        return true;
-    case PG_F_BIND: {
-        struct bytes portal, statement;
-        bool is_unnamed = body.len >= 2 && !body.ptr[0] && !body.ptr[1];
-        if (!is_unnamed && (pg_bind_names(body, &portal, &statement) != PG_FRAME_OK || statement.len)) return true;
-        s->pins &= (uint8_t)~PIN_UNNAMED;
-        return is_mine;
-    }
-    case PG_F_DESCRIBE:
-        return !(body.len >= 2 && body.ptr[0] == 'S' && body.ptr[1] == 0) || is_mine;
-    default:
-        return true;
-    }
 }
 
 /* A Bind's names must be in hand to be judged; they are allowed to fill what a stream holds. */
@@ -213,9 +182,13 @@ static enum step relay_raw(struct session *s, struct run *run, const struct mess
     struct backend *b = s->lessee.backend;
     struct bytes body = body_of(m);
     uint8_t type = m->h.type;
-    bool is_mine = track_statement(s, b, &m->h, body);
     bool ends_group = type == PG_F_SYNC || type == PG_F_QUERY || type == PG_F_FUNCTION_CALL;
     uint16_t tag = ends_group ? session_pg_prepared_tag(ps) : 0;
+    bool is_mine = session_pg_unnamed_track(s, b, m, &tag);
+    if (type == PG_F_PARSE && body.len && body.ptr[0]) {
+        s->pins |= PIN_PREPARED;
+        b->is_tainted = true;
+    }
     if (!backend_pg_note_sent(b, type, target_of(type, body), tag)) return STEP_STOP;
     if (!is_mine) {
         flush_run(s, run);
@@ -438,6 +411,7 @@ static void release(struct session *s) {
     session_pg_login_release(s);
     session_pg_prepared_release(session_pg_of(s));
     session_pg_settings_release(session_pg_of(s));
+    session_pg_unnamed_release(session_pg_of(s));
     mem_free(session_pg_of(s)->app_name);
 }
 
@@ -449,7 +423,7 @@ const struct session_proto session_pg_proto = {
     .on_login_leased = session_pg_login_leased,
     .prepare = session_pg_settings_prepare,
     .on_group_end = on_group_end,
-    .on_tagged = session_pg_prepared_on_tagged,
+    .on_tagged = on_tagged,
     .on_statements_dropped = session_pg_prepared_on_dropped,
     .tell = session_pg_tell,
     .refuse = refuse,

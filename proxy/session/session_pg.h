@@ -9,10 +9,11 @@
 #define GILMOK_PROXY_SESSION_SESSION_PG_H
 
 #include "proxy/pool/params_pg.h"
+#include "proxy/session/cancel_key.h"
 #include "proxy/session/session.h"
 #include "proxy/wire/pg_encode.h"
 
-enum { SESSION_PG_APP_NAME_MAX = 63 };
+enum { SESSION_PG_APP_NAME_MAX = 63, CANCEL_PEER_TIMEOUT_MS = 5000 };
 
 struct session_pg_login;
 
@@ -25,6 +26,17 @@ struct prepared_client {
     bool has_parsed;    /* since the last group end */
     uint64_t parsed_settings; /* as they were then */
     const struct statement_pg *changed; /* just prepared anew and found different; identity only */
+};
+
+/* The statement that it has without a name (session_pg_unnamed.c). */
+struct unnamed_client {
+    uint8_t *source;      /* owned; as it stood in the Parse, behind the name */
+    uint32_t len, cap;    /* 0: there is none, or it is not known */
+    uint16_t number;      /* counts Parses, so that replies find theirs */
+    bool is_parsed;       /* the server has said so */
+    bool is_described;    /* the client has heard what it takes and returns: `description` */
+    uint64_t description;
+    uint64_t settings;    /* under which it was parsed (params_pg.h) */
 };
 
 /* What happens to the client's messages when they are not relayed. */
@@ -41,18 +53,15 @@ struct session_pg {
     bool app_name_was_reset;        /* the client was told the value that a RESET left; it will be told its own again */
     enum discard discard;
     struct prepared_client prepared;
-    uint8_t cancel_key[4]; /* with session_pg_pid, what a CancelRequest must bring */
+    struct unnamed_client unnamed;
+    uint32_t pid; /* that the client was told: gilmok's number for it, or in session mode the server's own process id */
+    struct cancel_key cancel_key; /* with pid, what a CancelRequest must bring */
 };
 
 extern const struct session_proto session_pg_proto;
 
 static inline struct session_pg *session_pg_of(struct session *s) {
     return (struct session_pg *)s;
-}
-
-/* The process id that the client is told. */
-static inline uint32_t session_pg_pid(const struct session *s) {
-    return (uint32_t)s->id & 0x7fffffff;
 }
 
 /* What became of a message. */
@@ -96,7 +105,7 @@ static inline bool session_pg_has_prepared(const struct session_pg *ps) {
 /* True for a message of which only a part is in hand, when it names a statement and more of it must be. */
 bool session_pg_prepared_needs_more(const struct session *s, const struct message *m);
 /* True for a Parse, Bind, Describe or Close that names a statement, unless it is to pass as it is. */
-bool session_pg_prepared_concerns(const struct session *s, struct message *m);
+bool session_pg_prepared_concerns(struct session *s, struct message *m);
 /* Places such a message. */
 enum step session_pg_prepared_take(struct session *s, const struct message *m);
 /* The mark for a group end that is sent now. */
@@ -104,16 +113,39 @@ uint16_t session_pg_prepared_tag(const struct session_pg *ps);
 void session_pg_prepared_on_group_end(struct session *s, struct backend *b, uint16_t tag);
 void session_pg_prepared_on_tagged(struct session *s, struct backend *b, uint8_t kind, uint16_t tag);
 void session_pg_prepared_on_dropped(struct session *s);
+/* The client's unnamed statement, as a statement of the empty name. False: memory is out. */
+bool session_pg_prepared_know_unnamed(struct session *s, struct bytes source, uint64_t settings, const uint64_t *description);
+void session_pg_prepared_forget_unnamed(struct session_pg *ps);
 /* True when `sql` is a DEALLOCATE of a statement that the client has by the protocol; `really`: it is forgotten. */
 bool session_pg_prepared_deallocate(struct session_pg *ps, struct bytes sql, bool really);
 
 /* Ends the session with a protocol violation. */
 void session_pg_violation(struct session *s, const char *what);
 
-/* session_pg_login.c */
+/* ---- session_pg_unnamed.c ---- */
+void session_pg_unnamed_release(struct session_pg *ps);
+/*
+ * Notes what a message does to unnamed statements; `*tag` is set when its reply matters.
+ * False: it names one that is not the client's on this connection, and must be replaced.
+ */
+bool session_pg_unnamed_track(struct session *s, struct backend *b, const struct message *m, uint16_t *tag);
+bool session_pg_unnamed_is_tag(uint16_t tag);
+void session_pg_unnamed_on_tagged(struct session *s, struct backend *b, uint8_t kind, uint16_t tag);
+/* True when the client's unnamed statement is not on this connection, but known: it now has the empty name. */
+bool session_pg_unnamed_adopt(struct session *s, const struct backend *b);
+
+/* ---- session_pg_cancel.c ---- */
+struct cancel_wait;
+/* Carries out a CancelRequest. Not NULL: `asker` stays until it is closed by the cancel's end, or leaves and detaches. */
+struct cancel_wait *session_pg_cancel(struct session *asker, uint32_t pid, struct bytes key);
+void session_pg_cancel_detach(struct cancel_wait *wait); /* NULL is fine */
+
+/* ---- session_pg_login.c ---- */
 void session_pg_login_begin(struct session *s);
 size_t session_pg_login_received(struct session *s, struct bytes data);
 void session_pg_login_leased(struct session *s, struct backend *b);
 void session_pg_login_release(struct session *s);
+/* The cancel request that it brought is over. */
+void session_pg_login_forget_cancel(struct session *s);
 
 #endif

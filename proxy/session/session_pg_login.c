@@ -16,7 +16,6 @@
 #include "base/log.h"
 #include "proxy/auth/secret.h"
 #include "proxy/pool/backend_pg.h"
-#include "proxy/pool/cancel_pg.h"
 #include "proxy/session/session_pg.h"
 
 enum { GREETING_USUAL = 640 }; /* bytes of a greeting from PostgreSQL 15 with room to spare: one allocation */
@@ -29,7 +28,8 @@ struct session_pg_login {
     bool saw_gssenc;
     bool is_mock;        /* the user does not exist */
     bool is_replication; /* a connection of its own, for the replication protocol */
-    struct cancel_pg *cancel; /* this connection brought a CancelRequest that is under way */
+    bool has_long_key;   /* it speaks protocol 3.2 */
+    struct cancel_wait *cancel; /* this connection brought a CancelRequest that is under way */
     struct scram_server scram;
     struct writer params; /* "name\0value\0"..., sorted: the variant's key */
 };
@@ -54,7 +54,7 @@ void session_pg_login_begin(struct session *s) {
         return;
     }
     login->step = LOGIN_FIRST;
-    login->saw_ssl = login->saw_gssenc = login->is_mock = login->is_replication = false;
+    login->saw_ssl = login->saw_gssenc = login->is_mock = login->is_replication = login->has_long_key = false;
     login->cancel = NULL;
     scram_server_init(&login->scram);
     writer_init(&login->params, VARIANT_KEY_MAX);
@@ -63,7 +63,7 @@ void session_pg_login_begin(struct session *s) {
 void session_pg_login_release(struct session *s) {
     struct session_pg *ps = session_pg_of(s);
     if (!ps->login) return;
-    if (ps->login->cancel) cancel_pg_detach(ps->login->cancel);
+    session_pg_cancel_detach(ps->login->cancel);
     writer_release(&ps->login->params);
     scram_server_wipe(&ps->login->scram);
     mem_free(ps->login);
@@ -226,21 +226,34 @@ static bool is_console_user(const struct session *s) {
 
 static void put_greeting(struct session *s, struct writer *w, const struct params_pg *params) {
     struct session_pg *ps = session_pg_of(s);
+    uint8_t key[CANCEL_KEY_LONG];
     pg_put_auth(w, PG_AUTH_OK, bytes_of(NULL, 0));
     for (int i = 0; params && i < params->count; i++) {
         bool is_app_name = strcmp(params->items[i].name, "application_name") == 0;
         const char *value = is_app_name ? (ps->app_name ? ps->app_name : "") : params->items[i].value;
         pg_put_parameter_status(w, bytes_str(params->items[i].name), bytes_str(value));
     }
-    pg_put_key_data(w, session_pg_pid(s), bytes_of(ps->cancel_key, sizeof ps->cancel_key));
+    pg_put_key_data(w, ps->pid, bytes_of(key, cancel_key_write(&ps->cancel_key, key)));
     pg_put_ready(w, PG_TXN_IDLE);
+}
+
+/* Process id and key, by which the client will ask for cancels. */
+static bool make_identity(struct session *s) {
+    struct session_pg *ps = session_pg_of(s);
+    const struct backend *b = s->lessee.backend;
+    bool has_server = s->pins & PIN_MODE && b;
+    ps->pid = has_server ? backend_pg_of((struct backend *)b)->pid : (uint32_t)s->id & 0x7fffffff;
+    ps->cancel_key.is_long = ps->login->has_long_key;
+    ps->cancel_key.instance = (uint16_t)s->env->config->instance;
+    ps->cancel_key.session = s->id;
+    return clock_random(s->env->loop->clock, ps->cancel_key.secret, sizeof ps->cancel_key.secret);
 }
 
 static void greet(struct session *s, const struct params_pg *params) {
     struct session_pg *ps = session_pg_of(s);
     char label[192];
     struct writer w;
-    if (!clock_random(s->env->loop->clock, ps->cancel_key, sizeof ps->cancel_key)) {
+    if (!make_identity(s)) {
         fail(s, ERR_INTERNAL, "no random numbers");
         return;
     }
@@ -302,7 +315,7 @@ static void finish_identity(struct session *s) {
         session_end(s, &err);
         return;
     }
-    if (s->variant->baseline) {
+    if (s->variant->baseline && !(s->pins & PIN_MODE)) {
         greet(s, s->variant->baseline);
         return;
     }
@@ -310,13 +323,20 @@ static void finish_identity(struct session *s) {
     if (pool_acquire(s->variant, &s->lessee)) session_pg_login_leased(s, s->lessee.backend);
 }
 
+/*
+ * A server connection is here: what it says at login is what the client hears. A client in
+ * session mode keeps it from now on; any other gives it back.
+ */
 void session_pg_login_leased(struct session *s, struct backend *b) {
-    struct params_pg *params = &backend_pg_of(b)->params;
-    greet(s, params);
-    if (s->state == SESSION_IDLE) {
+    greet(s, &backend_pg_of(b)->params);
+    if (s->state != SESSION_IDLE) return;
+    if (s->pins & PIN_MODE) {
+        s->proto->prepare(s, b);
+        if (s->state == SESSION_IDLE) session_hold(s);
+    } else {
         session_release_lease(s);
-        session_resume_input(s);
     }
+    session_resume_input(s);
 }
 
 /* ---- first packets ---- */
@@ -330,13 +350,16 @@ static void answer_no(struct session *s, bool *was_asked, const char *name) {
     session_send(s, bytes_str("N"));
 }
 
+/* As the server does: the newest version that both speak, and every option refused. No word when nothing was refused. */
 static void negotiate(struct session *s, const struct pg_first *f) {
     struct writer w;
     bool has_options = false;
+    uint32_t agreed = f->version < PG_VERSION_LATEST ? f->version : PG_VERSION_LATEST;
+    session_pg_of(s)->login->has_long_key = agreed >= PG_VERSION_3_2;
     for (int i = 0; i < f->param_count; i++) has_options |= bytes_starts_with(f->params[i].name, "_pq_.");
-    if (f->version == PG_VERSION_3_0 && !has_options) return;
+    if (f->version == agreed && !has_options) return;
     writer_init(&w, PG_STARTUP_MAX + 64);
-    pg_put_negotiate(&w, PG_VERSION_3_0, f);
+    pg_put_negotiate(&w, agreed, f);
     session_send(s, writer_bytes(&w));
     writer_release(&w);
 }
@@ -358,44 +381,14 @@ static void take_startup(struct session *s, struct pg_first *f) {
 
 /* ---- cancel requests ---- */
 
-static struct session *find_cancel_target(struct session_env *env, uint32_t pid, struct bytes key) {
-    LIST_EACH(n, &env->sessions) {
-        struct session *s = CONTAINER_OF(n, struct session, node);
-        if (s->proto != &session_pg_proto || session_pg_pid(s) != pid || s->is_console) continue;
-        const uint8_t *ours = session_pg_of(s)->cancel_key;
-        if (key.len == sizeof session_pg_of(s)->cancel_key && secret_equal(ours, key.ptr, key.len)) return s;
-    }
-    return NULL;
-}
-
-/* It never reached a server: the request ends here. */
-static void cancel_waiting(struct session *s) {
-    struct err err;
-    err_set(&err, ERR_QUERY_CANCELED, "canceling statement due to user request");
-    pool_cancel_wait(&s->lessee);
-    s->lessee.ops->on_refused(&s->lessee, &err);
-}
-
-static void on_cancel_done(void *ctx) {
-    struct session *asker = ctx;
-    session_pg_of(asker)->login->cancel = NULL;
-    session_close(asker, "cancel request");
-}
-
-/*
- * The client names a session by gilmok's own process id and key; what is cancelled is
- * the exchange that it has on a server connection at this moment. The asking
- * connection is closed, which is the only answer there is, when the cancel has reached
- * the server.
- */
 static void take_cancel(struct session *s, const struct pg_first *f) {
-    struct session *target = find_cancel_target(s->env, f->cancel_pid, f->cancel_key);
-    struct cancel_pg *cancel = NULL;
-    if (target && target->state == SESSION_WAITING) cancel_waiting(target);
-    else if (target && target->state == SESSION_ACTIVE)
-        cancel = cancel_pg_send(target->lessee.backend, target->id, on_cancel_done, s);
-    if (cancel) session_pg_of(s)->login->cancel = cancel;
+    struct cancel_wait *wait = session_pg_cancel(s, f->cancel_pid, f->cancel_key);
+    if (wait) session_pg_of(s)->login->cancel = wait;
     else session_close(s, "cancel request");
+}
+
+void session_pg_login_forget_cancel(struct session *s) {
+    session_pg_of(s)->login->cancel = NULL;
 }
 
 static size_t take_first(struct session *s, struct bytes data) {

@@ -26,6 +26,7 @@
 enum {
     INSPECT_MAX = 32 << 10, /* a longer Parse is passed on under the client's own name, and pins */
     NAMED_MAX = 10000,      /* statements of one client */
+    TAG_MAX = 0x7fff,       /* the upper half is the unnamed statement's (session_pg_unnamed.c) */
     QUERY_MAX = 256,        /* a Query that may be a DEALLOCATE is looked at whole */
 };
 
@@ -97,6 +98,35 @@ static void remember(struct prepared_client *pc, struct bytes name, struct state
     mem_free(known);
 }
 
+/*
+ * False when no setting can change what the text means: DateStyle, TimeZone and the like
+ * speak through string constants, encodings through bytes beyond ASCII. Most statements
+ * that take parameters have neither.
+ */
+static bool depends_on_settings(struct bytes source) {
+    for (size_t i = 0; i < source.len && source.ptr[i]; i++) {
+        uint8_t c = source.ptr[i];
+        if (c == '\'' || c > 127 || (c == '$' && !isdigit(source.ptr[i + 1]))) return true; /* the text ends with a NUL */
+    }
+    return false;
+}
+
+bool session_pg_prepared_know_unnamed(struct session *s, struct bytes source, uint64_t settings, const uint64_t *description) {
+    struct prepared_client *pc = &session_pg_of(s)->prepared;
+    struct bytes name = bytes_of("", 0);
+    if (map_get(&pc->named, name)) return true;
+    struct map *home = &session_pool(s)->set->statements;
+    struct statement_pg *st = statement_pg_intern(home, source, depends_on_settings(source) ? settings : 0);
+    if (!st) return false;
+    remember(pc, name, st, description);
+    statement_pg_unref(st);
+    return map_get(&pc->named, name) != NULL;
+}
+
+void session_pg_prepared_forget_unnamed(struct session_pg *ps) {
+    if (ps->prepared.named.count) forget(&ps->prepared, bytes_of("", 0));
+}
+
 /* What a name stands for at this point of the client's messages. */
 struct meaning {
     struct prepared_pg *made;       /* parsed on this very connection, not answered yet */
@@ -121,7 +151,7 @@ static bool is_named(struct meaning m) {
 static struct prepared_op *add_op(struct prepared_client *pc, enum op_kind kind, struct bytes name, struct prepared_pg *made) {
     struct prepared_op *op = mem_alloc(sizeof *op + name.len);
     if (!op) return NULL;
-    if (++pc->last_tag == 0) pc->last_tag = 1;
+    if (++pc->last_tag > TAG_MAX) pc->last_tag = 1;
     list_init(&op->node);
     list_push_back(&pc->ops, &op->node);
     op->tag = pc->last_tag;
@@ -370,19 +400,6 @@ static enum step name_here(struct session *s, const struct message *m, struct by
     return fail_missing(s, m, client_name);
 }
 
-/*
- * False when no setting can change what the text means: DateStyle, TimeZone and the like
- * speak through string constants, encodings through bytes beyond ASCII. Most statements
- * that take parameters have neither.
- */
-static bool depends_on_settings(struct bytes source) {
-    for (size_t i = 0; i < source.len && source.ptr[i]; i++) {
-        uint8_t c = source.ptr[i];
-        if (c == '\'' || c > 127 || (c == '$' && !isdigit(source.ptr[i + 1]))) return true; /* the text ends with a NUL */
-    }
-    return false;
-}
-
 /*   Parse = name NUL source        source = text NUL count types */
 static enum step take_parse(struct session *s, const struct message *m, struct bytes name, struct bytes source) {
     struct prepared_client *pc = &session_pg_of(s)->prepared;
@@ -462,8 +479,13 @@ static enum step take_close(struct session *s, struct bytes client_name) {
     return STEP_DONE;
 }
 
+/* The unnamed statement, when it must be brought to this connection. */
+static bool is_unnamed_elsewhere(struct session *s) {
+    return !(s->pins & PIN_MODE) && session_pg_unnamed_adopt(s, s->lessee.backend);
+}
+
 /* Most messages name no statement: that is seen in their first bytes. */
-bool session_pg_prepared_concerns(const struct session *s, struct message *m) {
+bool session_pg_prepared_concerns(struct session *s, struct message *m) {
     struct bytes body = bytes_of(m->ptr + PG_HEADER_LEN, m->avail - PG_HEADER_LEN);
     const uint8_t *end;
     uint8_t kind;
@@ -475,13 +497,15 @@ bool session_pg_prepared_concerns(const struct session *s, struct message *m) {
         m->statement = bytes_of(body.ptr, (size_t)(end - body.ptr));
         break;
     case PG_F_BIND:
-        if (body.len >= 2 && !body.ptr[0] && !body.ptr[1]) return false;
-        if (pg_bind_names(body, &m->portal, &m->statement) != PG_FRAME_OK || !m->statement.len) return false;
+        if (body.len >= 2 && !body.ptr[0] && !body.ptr[1] && !is_unnamed_elsewhere(s)) return false;
+        if (pg_bind_names(body, &m->portal, &m->statement) != PG_FRAME_OK) return false;
+        if (!m->statement.len && !is_unnamed_elsewhere(s)) return false;
         break;
     case PG_F_DESCRIBE:
     case PG_F_CLOSE:
-        if (body.len < 3 || body.ptr[0] != 'S' || m->avail < m->h.total) return false;
-        if (!pg_target_read(body, &kind, &m->statement) || !m->statement.len) return false;
+        if (body.len < 2 || body.ptr[0] != 'S' || m->avail < m->h.total) return false;
+        if (!pg_target_read(body, &kind, &m->statement)) return false;
+        if (!m->statement.len && (m->h.type == PG_F_CLOSE || !is_unnamed_elsewhere(s))) return false;
         break;
     default:
         return false;
@@ -495,7 +519,7 @@ bool session_pg_prepared_needs_more(const struct session *s, const struct messag
     bool has_body = m->avail > PG_HEADER_LEN;
     switch (m->h.type) {
     case PG_F_PARSE:
-        return has_body && body[0] && m->h.total <= INSPECT_MAX;
+        return has_body && m->h.total <= INSPECT_MAX;
     case PG_F_DESCRIBE:
     case PG_F_CLOSE:
         return has_body && body[0] == 'S';

@@ -75,7 +75,7 @@ enum pg_frame pg_first_read(struct bytes in, struct pg_first *out, struct err *e
     } else if (code == PG_CODE_CANCEL) {
         ok = read_cancel(&r, out, err);
     } else if (code >> 16 != 3) {
-        ok = err_set(err, ERR_FEATURE_NOT_SUPPORTED, "unsupported frontend protocol %u.%u: gilmok supports 3.0", code >> 16,
+        ok = err_set(err, ERR_FEATURE_NOT_SUPPORTED, "unsupported frontend protocol %u.%u: gilmok supports 3.0 to 3.2", code >> 16,
                      code & 0xffff);
     } else {
         out->kind = PG_FIRST_STARTUP;

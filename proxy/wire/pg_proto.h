@@ -1,5 +1,5 @@
 /*
- * pg_proto.h - the PostgreSQL frontend/backend protocol 3.0: numbers and limits.
+ * pg_proto.h - the PostgreSQL frontend/backend protocol 3.0 to 3.2: numbers and limits.
  *
  * Source: PostgreSQL documentation, chapter "Frontend/Backend Protocol"; limits as
  * in the server's pqcomm.h and postgres.c. A message is one type byte, a 32-bit
@@ -24,6 +24,8 @@ enum {
 };
 
 #define PG_VERSION_3_0 0x00030000u
+#define PG_VERSION_3_2 0x00030002u /* longer cancel keys; PostgreSQL 18. There is no 3.1 of its own */
+#define PG_VERSION_LATEST PG_VERSION_3_2
 #define PG_CODE_CANCEL 80877102u
 #define PG_CODE_SSL 80877103u
 #define PG_CODE_GSSENC 80877104u

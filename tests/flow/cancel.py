@@ -14,19 +14,9 @@ import pgwire
 from flowtools import APP_DB, APP_PASSWORD, APP_USER, connect, in_threads, value
 
 
-class Raw(pgwire.Client):
+def Raw(g, **more):
     """A client that remembers its key."""
-
-    def __init__(self, g):
-        super().__init__(g.port, user=APP_USER, password=APP_PASSWORD, database=APP_DB)
-        self.key = b""
-        self.login()
-
-    def read(self):
-        kind, body = super().read()
-        if kind == "K":
-            self.key = body
-        return kind, body
+    return pgwire.Client(g.port, user=APP_USER, password=APP_PASSWORD, **{"database": APP_DB, **more}).login()
 
 
 def send_cancel(g, key):
@@ -151,3 +141,118 @@ def test_malformed_cancels(gilmok):
         w.read_to_end()
         w.end()
     assert flowtools.value(connect(gilmok), "select 1") == 1
+
+
+LATEST = 0x30002
+SLEEPS = "select 'not cancelled', pg_sleep(0.4)"
+
+
+def is_cancelled(client, g, key):
+    client.send(pgwire.query(SLEEPS))
+    time.sleep(0.05)
+    send_cancel(g, key)
+    errors = client.collect().errors
+    assert not errors or errors[0].sqlstate == "57014"
+    return bool(errors)
+
+
+@pytest.mark.parametrize("version, negotiated, length", [
+    (0x30000, None, 4), (0x30001, None, 4), (LATEST, None, 32), (0x30003, LATEST, 32), (0x3270F, LATEST, 32),
+])  # fmt: skip
+def test_protocol_versions_and_their_keys(gilmok, version, negotiated, length):
+    """As PostgreSQL 18 does it, with the version that newer libpqs ask for to see whether servers mind (3.9999)."""
+    params = {"_pq_.test_protocol_negotiation": "", "_pq_.other": "x"} if version > LATEST else {}
+    c = Raw(gilmok, version=version, params=params)
+    assert c.negotiated == (negotiated and (negotiated, list(params)))
+    assert len(c.key) == 4 + length
+    assert is_cancelled(c, gilmok, c.key) and c.ask("select 'goes on'") == "goes on"
+    c.end()
+
+
+def test_options_alone_are_negotiated(gilmok):
+    c = Raw(gilmok, params={"_pq_.new_thing": "1"})
+    assert c.negotiated == (0x30000, ["_pq_.new_thing"])
+    c.end()
+
+
+def test_other_major_versions_are_refused(gilmok):
+    for version in (0x20000, 0x40000):
+        c = pgwire.Client(gilmok.port, version=version)
+        c.send_startup()
+        assert c.collect().errors[0].sqlstate == "0A000"
+        c.end()
+
+
+def test_a_part_of_a_long_key_is_no_key(gilmok):
+    c = Raw(gilmok, version=LATEST)
+    for key in (c.key[:8], c.key[:4] + c.key[16:20], c.key[:-1] + bytes([c.key[-1] ^ 1]), c.key + b"\0", c.key[:4] + bytes(32)):
+        assert not is_cancelled(c, gilmok, key)
+    c.end()
+
+
+@pytest.fixture
+def group(start):
+    """Two gilmoks that know each other."""
+    tail = "[peer other]\ninstance = {}\nhost = 127.0.0.1\nport = {}\n"
+    one = start(main=["instance = 1"])
+    two = start(main=["instance = 2"], tail=tail.format(1, one.port))
+    one.write("gilmok.conf", one.text + tail.format(2, two.port))
+    one.console("RELOAD")
+    return one, two
+
+
+def test_a_cancel_that_comes_in_at_another_gilmok(group):
+    for here, there in (group, group[::-1]):
+        c = Raw(here, version=LATEST)
+        assert is_cancelled(c, there, c.key)
+        assert not is_cancelled(c, there, c.key[:-1] + bytes([c.key[-1] ^ 1]))
+        c.end()
+        short = Raw(here)
+        assert not is_cancelled(short, there, short.key), "a short key says nothing about its gilmok"
+        short.end()
+
+
+def test_a_request_for_nobody_does_not_run_in_circles(group):
+    """A key of a third gilmok, which each believes to be the other."""
+    one, two = group
+    c = Raw(one, version=LATEST)
+    foreign = c.key[:6] + struct.pack(">H", 3) + c.key[8:]
+    for g in (one, two):
+        g.write("gilmok.conf", g.text + f"[peer third]\ninstance = 3\nhost = 127.0.0.1\nport = {(two if g is one else one).port}\n")
+        g.console("RELOAD")
+    assert not is_cancelled(c, one, foreign)
+    c.end()
+
+
+def test_a_peer_that_is_down(start):
+    g = start(main=["instance = 1"], tail=f"[peer gone]\ninstance = 2\nport = {harness.free_port()}\n")
+    c = Raw(g, version=LATEST)
+    send_cancel(g, c.key[:6] + struct.pack(">H", 2) + c.key[8:])
+    assert c.ask("select 1") == "1"
+    c.end()
+
+
+def test_a_client_in_session_mode_is_told_the_servers_process_id(gilmok):
+    for version in (0x30000, LATEST):
+        c = Raw(gilmok, database="sessions", version=version, params={"application_name": "flow session"})
+        told = struct.unpack(">I", c.key[:4])[0]
+        assert c.ask("select pg_backend_pid()") == str(told)
+        assert c.ask("select application_name from pg_stat_activity where pid = pg_backend_pid()") == "flow session"
+        assert is_cancelled(c, gilmok, c.key)
+        c.end()
+
+
+def test_a_client_in_session_mode_has_its_connection_from_login_on(start):
+    g = start(pool_size=1)
+    first = Raw(g, database="sessions")
+    with flowtools.superuser() as su:
+        query = "select count(*) from pg_stat_activity where pid = %s"
+        assert value(su, query, (struct.unpack(">I", first.key[:4])[0],)) == 1
+    second = pgwire.Client(g.port, user=APP_USER, password=APP_PASSWORD, database="sessions", timeout=0.3)
+    second.authenticate()
+    with pytest.raises(socket.timeout):
+        second.collect()
+    first.end()
+    second.timeout = 5
+    assert second.collect().status == "I"
+    second.end()

@@ -157,6 +157,108 @@ def test_like_direct(narrow, name, after):
     assert transcript(narrow.port, PIPELINES[name], AFTER[after], len(PIPELINES[name]) < 1000) == expected
 
 
+# ---- the unnamed statement, by clients that come back to it ----
+
+
+def test_the_unnamed_statement_follows_its_client(few):
+    """Parsed once, used again and again while others take the connection that it was parsed on."""
+    c = raw(few.port)
+    run(c, parse("select pg_backend_pid(), $1::int"))
+    pids = {use(c, "", [b"1"]).rows[0][0]}
+    for i in range(20):
+        with connect(few, autocommit=False) as other:
+            other.execute("select 1")
+            got = use(c, "", [str(i).encode()])
+            assert not got.errors and got.rows[0][1] == str(i)
+            pids.add(got.rows[0][0])
+            assert run(c, describe("S")).types == ["t", "T", "Z"]
+    assert len(pids) == 2, "the client never moved"
+    c.end()
+
+
+@pytest.mark.parametrize("killer, survives", [
+    (query("select 2"), False),
+    (query(""), False),
+    (parse("select 'other'") + SYNC, "other"),
+    (parse("selec") + SYNC, False),
+    (close("S") + SYNC, False),
+    (close("P") + SYNC, True),
+    (parse("select 3", "named") + bind(name="named") + execute() + SYNC, True),
+    (bind([b"x"]) + execute() + SYNC, True),
+    (SYNC, True),
+    (FLUSH + SYNC, True),
+])  # fmt: skip
+@pytest.mark.parametrize("moves", [False, True], ids=["same connection", "another connection"])
+def test_what_ends_the_unnamed_statement(few, killer, survives, moves):
+    """As on the server: a Query, a Parse (even one that fails) or a Close of it."""
+    expected = ["first"] if survives is True else [survives] if survives else []
+
+    def what_is_left(port):
+        c = raw(port)
+        run(c, parse("select 'first'"))
+        use(c, "")
+        c.send(killer)
+        while c.collect().status != "I":
+            pass
+        held = busy(few, 1) if moves else []  # the connection that the client used last
+        got = use(c, "")
+        for h in held:
+            h.close()
+        c.end()
+        return [r[0] for r in got.rows], [e.sqlstate for e in got.errors]
+
+    direct = what_is_left(PRIMARY_PORT)
+    assert direct == (expected, [] if expected else ["26000"])
+    assert what_is_left(few.port) == direct
+
+
+@pytest.mark.parametrize("skipped", [parse("select 'skipped'"), close("S"), query("select 'skipped'")])
+def test_what_would_have_ended_it_was_skipped(few, skipped):
+    """The server still has the old one; gilmok knows only the connection, and elsewhere may say that there is none."""
+    c = raw(few.port)
+    run(c, parse("select 'first'"))
+    use(c, "")
+    run(c, bind(name="nobody") + execute() + skipped)
+    for _ in range(2):
+        assert use(c, "").rows == [["first"]]
+    held = busy(few, 1)
+    got = use(c, "")
+    assert got.rows in ([["first"]], []) and [e.sqlstate for e in got.errors] in ([], ["26000"])
+    for h in held:
+        h.close()
+    c.end()
+
+
+def test_the_unnamed_statement_survives_settings_of_gilmoks_own(start):
+    """Clients whose settings must be put in force on the connection, which costs the server's unnamed statement."""
+    g = start(pool_size=1)
+    a, b = raw(g.port), raw(g.port)
+    a.query("set datestyle = 'German'")
+    b.query("set timezone = 'Asia/Tokyo'")
+    values = {}
+    for c in (a, b):
+        run(c, parse("select current_setting('datestyle') || current_setting('timezone')"))
+        values[c] = use(c, "").rows[0][0]
+    assert values[a].startswith("German") and "Tokyo" in values[b]
+    for _ in range(3):
+        for c in (a, b):
+            assert use(c, "").rows == [[values[c]]]
+    a.end(), b.end()
+
+
+def test_large_unnamed_statements(few):
+    for size in (1000, 7000, 9000, 40000, 200000):
+        c = raw(few.port)
+        run(c, parse(f"select length('{'x' * size}')"))
+        for _ in range(4):
+            held = busy(few, 1)
+            got = use(c, "")
+            assert got.rows == [[str(size)]] or (size > 8000 and got.errors[0].sqlstate == "26000")
+            for h in held:
+                h.close()
+        c.end()
+
+
 @pytest.fixture
 def shape():
     """A table whose columns change."""
@@ -187,6 +289,20 @@ def test_who_prepared_before_ddl_is_told(few, shape, moves):
     for c in held:
         c.close()
     old.end(), new.end()
+
+
+@pytest.mark.parametrize("moves", [False, True], ids=["same connection", "another connection"])
+def test_who_described_the_unnamed_statement_before_ddl_is_told(few, shape, moves):
+    c = raw(few.port)
+    run(c, parse("select * from shape") + describe("S"))
+    assert use(c, "").rows == [["1", "x"]]
+    shape.execute("alter table shape add column c int default 3")
+    held = busy(few, 1) if moves else []
+    got = use(c, "")
+    assert got.rows == [] and got.errors[0].sqlstate == "0A000"
+    for h in held:
+        h.close()
+    c.end()
 
 
 def test_a_changed_statement_ends_its_transaction(few, shape):

@@ -364,7 +364,7 @@ def test_newer_minor_versions_and_options_are_negotiated(gilmok):
     w = connect(gilmok)
     w.send(pgwire.startup({"user": "app", "database": "shop", "_pq_.thing": "1"}, version=0x30002))
     kind, body = w.read()
-    assert (kind, body) == ("v", struct.pack(">II", 0x30000, 1) + b"_pq_.thing\0")
+    assert (kind, body) == ("v", struct.pack(">II", 0x30002, 1) + b"_pq_.thing\0")
     assert w.read()[0] == "R"
     w.end()
 

@@ -279,15 +279,17 @@ def row_values(body):
 
 
 class Client(Wire):
-    def __init__(self, port, user="app", password="app-password", database="shop", params=(), timeout=5.0, wrap=None):
+    def __init__(self, port, user="app", password="app-password", database="shop", params=(), timeout=5.0, wrap=None, version=0x30000):
         sock = socket.create_connection(("127.0.0.1", port), timeout=timeout)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         super().__init__(wrap(sock) if wrap else sock, timeout)
         self.user, self.password, self.database, self.params = user, password, database, dict(params)
         self.parameters = {}
+        self.version, self.negotiated = version, None
+        self.key = b""  # process id and secret, as a cancel request brings them
 
     def send_startup(self):
-        self.send(startup({"user": self.user, "database": self.database, **self.params}))
+        self.send(startup({"user": self.user, "database": self.database, **self.params}, version=self.version))
 
     def expect(self, kind):
         got, body = self.read()
@@ -299,7 +301,15 @@ class Client(Wire):
     def authenticate(self):
         """From the startup packet to AuthenticationOk."""
         self.send_startup()
-        assert self.expect("R")[:4] == struct.pack(">I", 10)
+        kind, body = self.read()
+        if kind == "v":
+            version, count = struct.unpack(">II", body[:8])
+            self.negotiated = (version, [o.decode() for o in body[8:].split(b"\0")[:-1]])
+            assert len(self.negotiated[1]) == count
+            kind, body = self.read()
+        if kind == "E":
+            raise PgError(body)
+        assert kind == "R" and body[:4] == struct.pack(">I", 10), f"expected SASL, got {kind} {body!r}"
         scram = ScramClient(self.password)
         self.send(scram.initial())
         self.send(scram.response(self.expect("R")[4:].decode()))
@@ -327,6 +337,8 @@ class Client(Wire):
                 result.errors.append(PgError(body))
                 if result.errors[-1].severity == "FATAL":
                     return result
+            elif kind == "K":
+                self.key = body
             elif kind == "S":
                 name, value = body[:-1].split(b"\0")
                 result.parameters[name.decode()] = value.decode()

@@ -362,8 +362,8 @@ static void see(void *ctx, const char *section, const struct config_key *key, co
 
 START_TEST(each_key_is_shown_without_secrets) {
     struct config_findings f;
-    struct config *c = load(START "[database shop]\nserver_user = a\nserver_password = hush\npool_size = 7\n"
-                                  "[user app]\n", &f);
+    struct config *c = load("[gilmok]\nuser_file = users.txt\ninstance = 1\n" SERVERS "[peer b]\ninstance = 2\n"
+                            "[database shop]\nserver_user = a\nserver_password = hush\npool_size = 7\n[user app]\n", &f);
     ck_assert_ptr_nonnull(c);
     struct seen s = {.count = 0};
     config_keys_each(c, see, &s);

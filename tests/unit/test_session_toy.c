@@ -209,6 +209,7 @@ static void make_config(void) {
     list_init(&w.config.clusters);
     list_init(&w.config.databases);
     list_init(&w.config.users);
+    list_init(&w.config.peers);
     w.cluster = (struct config_cluster){.name = "main", .connect_timeout_ms = 2000, .login_retry_ms = 500};
     list_init(&w.cluster.node);
     list_init(&w.cluster.nodes);

@@ -1,0 +1,140 @@
+/*
+ * The unnamed statement of a client that has no server connection of its own.
+ *
+ * On a connection it belongs to whoever parsed it last: naming it without having done so
+ * on this very connection must never run another client's. So its source is kept, and on
+ * another connection, or after a command of gilmok's own has destroyed it, it is prepared
+ * like a named one (session_pg_prepared.c), under the empty name.
+ *
+ *      Parse     goes out as it is; its source is copied, and counts once the server has
+ *                parsed it
+ *      Query     ends it, here as there; so does a Close of it
+ *      Describe  its answer is noted: after DDL the client must hear when it has changed
+ *
+ * Not kept is a source of more than SOURCE_MAX bytes, and one that was parsed while the
+ * connection may have carried settings that another one will not have. Then the server's
+ * own error 26000 is the answer, on any connection but the one that has it.
+ */
+#include "base/fault.h"
+#include "proxy/pool/backend_pg.h"
+#include "proxy/session/session_pg.h"
+
+enum {
+    SOURCE_MAX = 8 << 10,
+    SOURCE_SMALL = 512, /* a copy this small is left in place for the next one */
+    TAG_BIT = 0x8000,   /* in the ledger's tags: about the unnamed statement number (tag & TAG_MASK) */
+    TAG_MASK = 0x7fff,
+};
+
+static uint16_t tag_of(const struct unnamed_client *u) {
+    return (uint16_t)(TAG_BIT | u->number);
+}
+
+static void drop_source(struct unnamed_client *u) {
+    if (u->cap > SOURCE_SMALL) {
+        mem_free(u->source);
+        u->source = NULL;
+        u->cap = 0;
+    }
+    u->len = 0;
+    u->is_parsed = u->is_described = false;
+}
+
+void session_pg_unnamed_release(struct session_pg *ps) {
+    mem_free(ps->unnamed.source);
+}
+
+static void forget(struct session_pg *ps) {
+    if (!ps->unnamed.len) return;
+    drop_source(&ps->unnamed);
+    session_pg_prepared_forget_unnamed(ps);
+}
+
+/*   Parse = NUL source        the whole of it is in hand, or it is too long to be kept */
+static void keep(struct unnamed_client *u, const struct message *m) {
+    size_t len = m->h.body_len - 1;
+    if (m->avail < m->h.total || len > SOURCE_MAX) return;
+    if (len > u->cap) {
+        size_t cap = len < SOURCE_SMALL ? SOURCE_SMALL : len;
+        uint8_t *bigger = mem_alloc_raw(cap);
+        if (!bigger) return;
+        mem_free(u->source);
+        u->source = bigger;
+        u->cap = (uint32_t)cap;
+    }
+    memcpy(u->source, m->ptr + PG_HEADER_LEN + 1, len);
+    u->len = (uint32_t)len;
+}
+
+static void on_parse(struct session *s, struct backend *b, const struct message *m) {
+    struct session_pg *ps = session_pg_of(s);
+    if (b->ledger.is_skipping) return; /* the server will not read it */
+    forget(ps);
+    ps->unnamed.number = (uint16_t)((ps->unnamed.number + 1) & TAG_MASK);
+    if (!(s->pins & PIN_MODE)) keep(&ps->unnamed, m);
+    ps->unnamed.settings = backend_pg_analysis(backend_pg_of(b));
+    b->unnamed_owner = s->id;
+    s->pins |= PIN_UNNAMED;
+}
+
+static void on_destroyed(struct session *s, struct backend *b) {
+    if (b->ledger.is_skipping) return;
+    forget(session_pg_of(s));
+    /* The client's own may yet survive, when the server skips this message: it will know. Anybody else's is brought back. */
+    if (b->unnamed_owner != s->id) b->unnamed_owner = 0;
+    s->pins &= (uint8_t)~PIN_UNNAMED;
+}
+
+bool session_pg_unnamed_track(struct session *s, struct backend *b, const struct message *m, uint16_t *tag) {
+    struct bytes body = bytes_of(m->ptr + PG_HEADER_LEN, m->avail - PG_HEADER_LEN);
+    bool is_unnamed = body.len >= 2 && body.ptr[0] == 'S' && body.ptr[1] == 0;
+    struct bytes portal, statement;
+    switch (m->h.type) {
+    case PG_F_QUERY:
+        on_destroyed(s, b);
+        return true;
+    case PG_F_PARSE:
+        if (body.len && body.ptr[0]) return true;
+        on_parse(s, b, m);
+        *tag = tag_of(&session_pg_of(s)->unnamed);
+        return true;
+    case PG_F_CLOSE:
+        if (is_unnamed) on_destroyed(s, b);
+        return true;
+    case PG_F_BIND:
+        is_unnamed = body.len >= 2 && !body.ptr[0] && !body.ptr[1];
+        if (!is_unnamed && (pg_bind_names(body, &portal, &statement) != PG_FRAME_OK || statement.len)) return true;
+        s->pins &= (uint8_t)~PIN_UNNAMED;
+        return b->unnamed_owner == s->id;
+    case PG_F_DESCRIBE:
+        if (!is_unnamed) return true;
+        *tag = tag_of(&session_pg_of(s)->unnamed);
+        return b->unnamed_owner == s->id;
+    default:
+        return true;
+    }
+}
+
+bool session_pg_unnamed_is_tag(uint16_t tag) {
+    return tag & TAG_BIT;
+}
+
+void session_pg_unnamed_on_tagged(struct session *s, struct backend *b, uint8_t kind, uint16_t tag) {
+    struct unnamed_client *u = &session_pg_of(s)->unnamed;
+    if (tag != tag_of(u)) return; /* there is a newer one */
+    if (kind == OWED_DESCRIBE_STATEMENT) {
+        u->description = backend_pg_of(b)->description.digest;
+        u->is_described = true;
+    } else if (b->is_tainted) {
+        forget(session_pg_of(s)); /* what it means may depend on what was set there */
+    } else {
+        u->is_parsed = true;
+    }
+}
+
+bool session_pg_unnamed_adopt(struct session *s, const struct backend *b) {
+    struct session_pg *ps = session_pg_of(s);
+    const struct unnamed_client *u = &ps->unnamed;
+    if (b->unnamed_owner == s->id || !u->len || !u->is_parsed) return false;
+    return session_pg_prepared_know_unnamed(s, bytes_of(u->source, u->len), u->settings, u->is_described ? &u->description : NULL);
+}
