@@ -22,7 +22,7 @@ struct stream *stream_new(struct loop *l) {
 }
 
 void stream_free(struct stream *s) {
-    INVARIANT(s->state == STREAM_CLOSED && !s->out_first && !s->held);
+    INVARIANT(s->state == STREAM_CLOSED && !s->out.first && !s->held);
     slab_give(&s->loop->streams, s);
 }
 
@@ -168,33 +168,7 @@ void stream_resume(struct stream *s) {
 
 static void want_flush(struct stream *s) {
     if (!list_is_linked(&s->flush_node) && !s->wants_write) list_push_back(&s->loop->to_flush, &s->flush_node);
-    if (s->out_bytes > STREAM_HIGH_WATER) s->is_above_high = true;
-}
-
-static bool push_slice(struct stream *s, struct buf *buf, const uint8_t *ptr, size_t len) {
-    struct out_slice *o = slab_take(&s->loop->out_slices);
-    if (!o) return false;
-    o->buf = buf;
-    o->ptr = ptr;
-    o->len = (uint32_t)len;
-    if (s->out_last) s->out_last->next = o;
-    else s->out_first = o;
-    s->out_last = o;
-    s->out_bytes += len;
-    return true;
-}
-
-/* Room behind the last queued byte, when that byte stands at the end of a chunk that is ours alone. */
-static size_t append_to_last(struct stream *s, struct bytes data) {
-    struct out_slice *o = s->out_last;
-    if (!o || o->buf->refs != 1 || o->ptr + o->len != o->buf->data + o->buf->len) return 0;
-    size_t room = o->buf->cap - o->buf->len;
-    size_t n = data.len < room ? data.len : room;
-    memcpy(o->buf->data + o->buf->len, data.ptr, n);
-    o->buf->len += (uint32_t)n;
-    o->len += (uint32_t)n;
-    s->out_bytes += n;
-    return n;
+    if (s->out.bytes > STREAM_HIGH_WATER) s->is_above_high = true;
 }
 
 /* Memory ran out while queueing: the peer must not see a message with a hole, so the stream ends. */
@@ -205,25 +179,8 @@ static void fail_output(struct stream *s) {
 
 void stream_send(struct stream *s, struct bytes data) {
     if (s->state == STREAM_CLOSED || s->state == STREAM_FINISHING || s->error) return;
-    size_t done = append_to_last(s, data);
-    while (done < data.len) {
-        size_t left = data.len - done;
-        struct buf *buf = buf_take(&s->loop->bufs, buf_class_for(left));
-        if (!buf) {
-            fail_output(s);
-            return;
-        }
-        size_t n = left < buf->cap ? left : buf->cap;
-        memcpy(buf->data, data.ptr + done, n);
-        buf->len = (uint32_t)n;
-        if (!push_slice(s, buf, buf->data, n)) {
-            buf_unref(buf);
-            fail_output(s);
-            return;
-        }
-        done += n;
-    }
-    want_flush(s);
+    if (out_queue_put(&s->out, s->loop, data)) want_flush(s);
+    else fail_output(s);
 }
 
 void stream_send_ref(struct stream *s, struct buf *buf, struct bytes data) {
@@ -232,40 +189,17 @@ void stream_send_ref(struct stream *s, struct buf *buf, struct bytes data) {
         return;
     }
     if (s->state == STREAM_CLOSED || s->state == STREAM_FINISHING || s->error) return;
-    if (!push_slice(s, buf_ref(buf), data.ptr, data.len)) {
+    if (out_queue_push(&s->out, s->loop, buf_ref(buf), data.ptr, data.len)) {
+        want_flush(s);
+    } else {
         buf_unref(buf);
         fail_output(s);
-        return;
-    }
-    want_flush(s);
-}
-
-static void drop_first_slice(struct stream *s) {
-    struct out_slice *o = s->out_first;
-    s->out_first = o->next;
-    if (!s->out_first) s->out_last = NULL;
-    buf_unref(o->buf);
-    slab_give(&s->loop->out_slices, o);
-}
-
-static void consume_output(struct stream *s, size_t n) {
-    s->sent += n;
-    s->out_bytes -= n;
-    while (n > 0) {
-        struct out_slice *o = s->out_first;
-        if (n < o->len) {
-            o->ptr += n;
-            o->len -= (uint32_t)n;
-            return;
-        }
-        n -= o->len;
-        drop_first_slice(s);
     }
 }
 
 static void after_flush(struct stream *s) {
-    if (s->out_bytes == 0 && s->state == STREAM_FINISHING) s->loop->ops->shutdown(s);
-    if (s->out_bytes == 0 && s->is_above_high) {
+    if (s->out.bytes == 0 && s->state == STREAM_FINISHING) s->loop->ops->shutdown(s);
+    if (s->out.bytes == 0 && s->is_above_high) {
         s->is_above_high = false;
         if (s->state == STREAM_OPEN) s->on->on_drained(s->owner);
     }
@@ -280,11 +214,11 @@ bool stream_flush(struct stream *s) {
         return false;
     }
     bool is_blocked = false;
-    while (s->out_first && !is_blocked) {
+    while (s->out.first && !is_blocked) {
         struct iovec iov[IOV_MAX_SLICES];
         int count = 0;
         size_t total = 0;
-        for (struct out_slice *o = s->out_first; o && count < IOV_MAX_SLICES; o = o->next) {
+        for (struct out_slice *o = s->out.first; o && count < IOV_MAX_SLICES; o = o->next) {
             iov[count++] = (struct iovec){.iov_base = (void *)o->ptr, .iov_len = o->len};
             total += o->len;
         }
@@ -294,10 +228,13 @@ bool stream_flush(struct stream *s) {
             stream_on_broken(s, strerror(s->error));
             return false;
         }
-        if (n > 0) consume_output(s, (size_t)n);
+        if (n > 0) {
+            s->sent += (size_t)n;
+            out_queue_consume(&s->out, s->loop, (size_t)n);
+        }
         is_blocked = n == IO_AGAIN || (size_t)n < total;
     }
-    update_watch(s, s->wants_read, s->out_first != NULL);
+    update_watch(s, s->wants_read, s->out.first != NULL);
     after_flush(s);
     return true;
 }
@@ -313,13 +250,12 @@ void stream_on_connected(struct stream *s) {
     s->state = STREAM_OPEN;
     update_watch(s, true, false);
     s->on->on_connected(s->owner);
-    if (s->out_first && !list_is_linked(&s->flush_node)) list_push_back(&s->loop->to_flush, &s->flush_node);
+    if (s->out.first && !list_is_linked(&s->flush_node)) list_push_back(&s->loop->to_flush, &s->flush_node);
 }
 
 static void release_queues(struct stream *s) {
     list_remove(&s->flush_node);
-    while (s->out_first) drop_first_slice(s);
-    s->out_bytes = 0;
+    out_queue_clear(&s->out, s->loop);
     drop_held(s);
 }
 

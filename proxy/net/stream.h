@@ -27,6 +27,7 @@
 
 #include "base/bytes.h"
 #include "proxy/net/loop.h"
+#include "proxy/net/out_queue.h"
 
 enum {
     STREAM_HELD_MAX = BUF_LARGE_SIZE,
@@ -43,13 +44,6 @@ struct stream_handler {
     void (*on_drained)(void *owner);
     /* `why` is static text for logs ("closed by peer", "Connection reset by peer"). */
     void (*on_closed)(void *owner, const char *why);
-};
-
-struct out_slice {
-    struct out_slice *next;
-    struct buf *buf; /* one reference */
-    const uint8_t *ptr;
-    uint32_t len;
 };
 
 struct stream {
@@ -69,9 +63,7 @@ struct stream {
     uint32_t held_at;
     uint32_t held_len;
 
-    struct out_slice *out_first;
-    struct out_slice *out_last;
-    size_t out_bytes;
+    struct out_queue out;
 
     struct list flush_node;
     struct list end_node; /* in loop.finishing or loop.graveyard */
@@ -89,7 +81,7 @@ void stream_adopt(struct stream *s, const struct stream_handler *on, void *owner
 void stream_send(struct stream *s, struct bytes data);                        /* copies */
 void stream_send_ref(struct stream *s, struct buf *buf, struct bytes data);   /* data inside buf; copies when short */
 static inline size_t stream_queued(const struct stream *s) {
-    return s->out_bytes;
+    return s->out.bytes;
 }
 /* True when output queues beyond the high water: pause who produces it; on_drained will come. */
 static inline bool stream_is_congested(const struct stream *s) {

@@ -134,14 +134,14 @@ static void print_sessions(const struct world *w) {
         const char *app = ((const struct session_pg *)s)->app_name;
         printf("    session of %s: %s, request %s, pins %d, %s, holds %u bytes, queues %zu%s\n", app ? app : "-",
                session_state_name(s->state), request_stage_name(s->request.stage), s->pins,
-               s->is_held_back ? "held back" : "not held back", s->stream->held_len, s->stream->out_bytes,
+               s->is_held_back ? "held back" : "not held back", s->stream->held_len, s->stream->out.bytes,
                s->stream->is_paused ? ", paused" : "");
         if (!b) continue;
         printf("        on s%llu: owes %u in %u groups, txn %s, group %s, message %s, %s%s, holds %u bytes, queues %zu%s\n",
                (unsigned long long)b->id, b->ledger.count, b->ledger.groups, txn_state_name(b->ledger.txn),
                b->ledger.is_group_open ? "open" : "closed", b->ledger.is_message_open ? "open" : "closed",
                b->ledger.is_client_turn ? "client's turn" : "server's turn", b->ledger.is_skipping ? ", skipping" : "",
-               b->stream->held_len, b->stream->out_bytes, b->stream->is_paused ? ", paused" : "");
+               b->stream->held_len, b->stream->out.bytes, b->stream->is_paused ? ", paused" : "");
     }
 }
 
@@ -150,7 +150,7 @@ static void print_servers(struct world *w) {
         struct fake_conn *c = CONTAINER_OF(n, struct fake_conn, node);
         printf("    server connection %u: step %d, txn %c%s%s%s%s, holds %u bytes, queues %zu, owes %zu\n", c->pid, c->step, c->txn,
                c->is_skipping ? ", skipping" : "", c->copy ? ", in COPY" : "", c->is_asleep ? ", asleep" : "",
-               c->rest ? ", in a Query" : "", c->stream->held_len, c->stream->out_bytes, c->out.len);
+               c->rest ? ", in a Query" : "", c->stream->held_len, c->stream->out.bytes, c->out.len);
     }
 }
 
