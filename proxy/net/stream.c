@@ -8,6 +8,7 @@
 
 #include "base/fault.h"
 #include "base/log.h"
+#include "proxy/net/tls_impl.h"
 
 enum { IOV_MAX_SLICES = 16 };
 
@@ -23,6 +24,7 @@ struct stream *stream_new(struct loop *l) {
 
 void stream_free(struct stream *s) {
     INVARIANT(s->state == STREAM_CLOSED && !s->out.first && !s->held);
+    if (s->tls) tls_free(s->tls);
     slab_give(&s->loop->streams, s);
 }
 
@@ -87,14 +89,48 @@ static bool keep_tail(struct stream *s, struct buf *from, const uint8_t *ptr, si
 }
 
 /* Offers [ptr, ptr+len) of `buf` to the handler and keeps what it leaves. The stream holds nothing meanwhile. */
-static void offer(struct stream *s, struct buf *buf, const uint8_t *ptr, size_t len) {
+void stream_offer(struct stream *s, struct buf *buf, const uint8_t *ptr, size_t len) {
+    bool was_clear = !s->tls;
     s->is_receiving = true;
     size_t used = s->on->on_received(s->owner, buf, bytes_of(ptr, len));
     s->is_receiving = false;
     if (s->state != STREAM_OPEN) return;
     INVARIANT(used <= len);
-    if (used < len && !keep_tail(s, buf, ptr + used, len - used)) stream_on_broken(s, "out of memory");
+    if (UNLIKELY(s->tls && was_clear)) tls_begin(s, buf, bytes_of(ptr + used, len - used));
+    else if (used < len && !keep_tail(s, buf, ptr + used, len - used)) stream_on_broken(s, "out of memory");
     else if (s->held_len >= STREAM_HELD_MAX) update_watch(s, false, s->wants_write);
+}
+
+/* The chunk that the last input came in, when nobody kept a reference: still warm in the cache. */
+struct buf *stream_take_chunk(struct loop *l) {
+    struct buf *buf = l->recv_buf;
+    l->recv_buf = NULL;
+    return buf ? buf : buf_take(&l->bufs, BUF_LARGE);
+}
+
+void stream_give_chunk(struct loop *l, struct buf *buf) {
+    if (buf->refs == 1 && !l->recv_buf) l->recv_buf = buf;
+    else buf_unref(buf);
+}
+
+uint32_t stream_lift_held(struct stream *s, struct buf *buf) {
+    uint32_t kept = s->held_len;
+    if (kept > 0) {
+        memcpy(buf->data, s->held->data + s->held_at, kept);
+        drop_held(s);
+    }
+    return kept;
+}
+
+void stream_put_back(struct stream *s, struct buf *buf, uint32_t len) {
+    if (!keep_tail(s, buf, buf->data, len)) stream_on_broken(s, "out of memory");
+}
+
+ssize_t stream_recv(struct stream *s, void *into, size_t cap) {
+    ssize_t n = fault_hit(FAULT_RECV) ? (errno = s->error = ECONNRESET, IO_FAILED) : s->loop->ops->recv(s, into, cap);
+    s->loop->recvs++;
+    if (n > 0) s->received += (size_t)n;
+    return n;
 }
 
 static void discard_input(struct stream *s) {
@@ -113,32 +149,31 @@ void stream_on_readable(struct stream *s) {
         update_watch(s, false, s->wants_write);
         return;
     }
+    if (UNLIKELY(s->tls != NULL)) {
+        tls_on_readable(s);
+        return;
+    }
     struct loop *l = s->loop;
-    struct buf *buf = l->recv_buf;
-    l->recv_buf = NULL;
-    if (!buf) buf = buf_take(&l->bufs, BUF_LARGE);
+    struct buf *buf = stream_take_chunk(l);
     if (!buf) {
         stream_on_broken(s, "out of memory");
         return;
     }
-    uint32_t kept = s->held_len;
-    if (kept > 0) {
-        memcpy(buf->data, s->held->data + s->held_at, kept);
-        drop_held(s);
-    }
-    ssize_t n = fault_hit(FAULT_RECV) ? (errno = s->error = ECONNRESET, IO_FAILED)
-                                      : l->ops->recv(s, buf->data + kept, buf->cap - kept);
-    l->recvs++;
+    uint32_t kept = stream_lift_held(s, buf);
+    ssize_t n = stream_recv(s, buf->data + kept, buf->cap - kept);
     if (n > 0) {
-        s->received += (size_t)n;
-        offer(s, buf, buf->data, kept + (size_t)n);
+        stream_offer(s, buf, buf->data, kept + (size_t)n);
     } else if (n == IO_AGAIN) {
-        if (kept > 0 && !keep_tail(s, buf, buf->data, kept)) stream_on_broken(s, "out of memory");
+        if (kept > 0) stream_put_back(s, buf, kept);
     } else {
         stream_on_broken(s, n == 0 ? "closed by peer" : strerror(s->error));
     }
-    if (buf->refs == 1 && !l->recv_buf) l->recv_buf = buf;
-    else buf_unref(buf);
+    stream_give_chunk(l, buf);
+}
+
+static void want_input(struct stream *s) {
+    update_watch(s, true, s->wants_write);
+    if (s->tls) tls_on_room(s);
 }
 
 void stream_reoffer(struct stream *s) {
@@ -149,9 +184,9 @@ void stream_reoffer(struct stream *s) {
     size_t len = s->held_len;
     s->held = NULL;
     s->held_len = 0;
-    offer(s, buf, ptr, len);
+    stream_offer(s, buf, ptr, len);
     buf_unref(buf);
-    if (s->state == STREAM_OPEN && !s->is_paused && s->held_len < STREAM_HELD_MAX) update_watch(s, true, s->wants_write);
+    if (stream_takes_input(s)) want_input(s);
 }
 
 void stream_pause(struct stream *s) {
@@ -161,14 +196,18 @@ void stream_pause(struct stream *s) {
 void stream_resume(struct stream *s) {
     if (!s->is_paused) return;
     s->is_paused = false;
-    if (s->state == STREAM_OPEN && s->held_len < STREAM_HELD_MAX) update_watch(s, true, s->wants_write);
+    if (stream_takes_input(s)) want_input(s);
 }
 
 /* ---- output ---- */
 
-static void want_flush(struct stream *s) {
+size_t stream_queued(const struct stream *s) {
+    return s->out.bytes + (UNLIKELY(s->tls != NULL) ? s->tls->wire.bytes : 0);
+}
+
+void stream_want_flush(struct stream *s) {
     if (!list_is_linked(&s->flush_node) && !s->wants_write) list_push_back(&s->loop->to_flush, &s->flush_node);
-    if (s->out.bytes > STREAM_HIGH_WATER) s->is_above_high = true;
+    if (stream_queued(s) > STREAM_HIGH_WATER) s->is_above_high = true;
 }
 
 /* Memory ran out while queueing: the peer must not see a message with a hole, so the stream ends. */
@@ -179,7 +218,7 @@ static void fail_output(struct stream *s) {
 
 void stream_send(struct stream *s, struct bytes data) {
     if (s->state == STREAM_CLOSED || s->state == STREAM_FINISHING || s->error) return;
-    if (out_queue_put(&s->out, s->loop, data)) want_flush(s);
+    if (out_queue_put(&s->out, s->loop, data)) stream_want_flush(s);
     else fail_output(s);
 }
 
@@ -190,7 +229,7 @@ void stream_send_ref(struct stream *s, struct buf *buf, struct bytes data) {
     }
     if (s->state == STREAM_CLOSED || s->state == STREAM_FINISHING || s->error) return;
     if (out_queue_push(&s->out, s->loop, buf_ref(buf), data.ptr, data.len)) {
-        want_flush(s);
+        stream_want_flush(s);
     } else {
         buf_unref(buf);
         fail_output(s);
@@ -198,43 +237,50 @@ void stream_send_ref(struct stream *s, struct buf *buf, struct bytes data) {
 }
 
 static void after_flush(struct stream *s) {
-    if (s->out.bytes == 0 && s->state == STREAM_FINISHING) s->loop->ops->shutdown(s);
-    if (s->out.bytes == 0 && s->is_above_high) {
-        s->is_above_high = false;
-        if (s->state == STREAM_OPEN) s->on->on_drained(s->owner);
+    if (stream_queued(s) > 0) return;
+    if (s->state == STREAM_FINISHING) s->loop->ops->shutdown(s);
+    if (!s->is_above_high) return;
+    s->is_above_high = false;
+    if (s->state == STREAM_OPEN) s->on->on_drained(s->owner);
+}
+
+/* One send of what stands first in `q`. The count of bytes sent, or IO_FAILED; `is_blocked`: the socket is full. */
+static ssize_t send_some(struct stream *s, struct out_queue *q, bool *is_blocked) {
+    struct iovec iov[IOV_MAX_SLICES];
+    int count = 0;
+    size_t total = 0;
+    for (struct out_slice *o = q->first; o && count < IOV_MAX_SLICES; o = o->next) {
+        iov[count++] = (struct iovec){.iov_base = (void *)o->ptr, .iov_len = o->len};
+        total += o->len;
     }
+    ssize_t n = fault_hit(FAULT_SEND) ? (s->error = EPIPE, IO_FAILED) : s->loop->ops->send(s, iov, count);
+    s->loop->sends++;
+    if (n > 0) {
+        s->sent += (size_t)n;
+        out_queue_consume(q, s->loop, (size_t)n);
+    }
+    *is_blocked = n == IO_AGAIN || (n > 0 && (size_t)n < total);
+    return n;
+}
+
+/* The queue whose bytes the socket gets. */
+static struct out_queue *outermost_queue(struct stream *s) {
+    return UNLIKELY(s->tls != NULL) ? tls_seal(s) : &s->out;
 }
 
 /* Sends what is queued, as much as the socket takes. False when the stream broke. */
 bool stream_flush(struct stream *s) {
     list_remove(&s->flush_node);
     if (s->state != STREAM_OPEN && s->state != STREAM_FINISHING) return true;
+    struct out_queue *q = NULL;
+    bool is_blocked = false;
+    ssize_t n = 0;
+    while (!s->error && !is_blocked && n != IO_FAILED && (q = outermost_queue(s))->first) n = send_some(s, q, &is_blocked);
     if (s->error) {
         stream_on_broken(s, strerror(s->error));
         return false;
     }
-    bool is_blocked = false;
-    while (s->out.first && !is_blocked) {
-        struct iovec iov[IOV_MAX_SLICES];
-        int count = 0;
-        size_t total = 0;
-        for (struct out_slice *o = s->out.first; o && count < IOV_MAX_SLICES; o = o->next) {
-            iov[count++] = (struct iovec){.iov_base = (void *)o->ptr, .iov_len = o->len};
-            total += o->len;
-        }
-        ssize_t n = fault_hit(FAULT_SEND) ? (s->error = EPIPE, IO_FAILED) : s->loop->ops->send(s, iov, count);
-        s->loop->sends++;
-        if (n == IO_FAILED) {
-            stream_on_broken(s, strerror(s->error));
-            return false;
-        }
-        if (n > 0) {
-            s->sent += (size_t)n;
-            out_queue_consume(&s->out, s->loop, (size_t)n);
-        }
-        is_blocked = n == IO_AGAIN || (size_t)n < total;
-    }
-    update_watch(s, s->wants_read, s->out.first != NULL);
+    update_watch(s, s->wants_read, q->first != NULL);
     after_flush(s);
     return true;
 }
@@ -256,6 +302,7 @@ void stream_on_connected(struct stream *s) {
 static void release_queues(struct stream *s) {
     list_remove(&s->flush_node);
     out_queue_clear(&s->out, s->loop);
+    if (s->tls) tls_drop_queues(s);
     drop_held(s);
 }
 
@@ -281,12 +328,19 @@ void stream_finish(struct stream *s) {
         return;
     }
     drop_held(s);
+    if (s->tls) tls_on_finish(s);
     s->state = STREAM_FINISHING;
     s->is_paused = false;
     s->finish_by_us = s->loop->now_us + STREAM_FINISH_MS * 1000;
     list_push_back(&s->loop->finishing, &s->end_node);
     update_watch(s, true, s->wants_write);
     if (!list_is_linked(&s->flush_node)) list_push_back(&s->loop->to_flush, &s->flush_node);
+}
+
+void stream_on_refused(struct stream *s, const char *why) {
+    if (s->state != STREAM_OPEN) return;
+    stream_finish(s);
+    s->on->on_closed(s->owner, why);
 }
 
 bool listener_open(struct listener *li, struct loop *l, const struct addr *at, struct err *err) {

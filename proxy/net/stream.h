@@ -36,14 +36,17 @@ enum {
     STREAM_FINISH_MS = 2000,       /* stream_finish waits this long for output to leave and the peer to close */
 };
 
+struct tls;
+
 enum stream_state { STREAM_CONNECTING, STREAM_OPEN, STREAM_FINISHING, STREAM_CLOSED };
 
 struct stream_handler {
     void (*on_connected)(void *owner); /* outgoing streams only */
     size_t (*on_received)(void *owner, struct buf *buf, struct bytes data);
     void (*on_drained)(void *owner);
-    /* `why` is static text for logs ("closed by peer", "Connection reset by peer"). */
+    /* `why` is text for logs ("closed by peer", "Connection reset by peer"), good until the end of the turn. */
     void (*on_closed)(void *owner, const char *why);
+    void (*on_secured)(void *owner); /* the TLS handshake is complete (tls.h); may be NULL */
 };
 
 struct stream {
@@ -64,6 +67,7 @@ struct stream {
     uint32_t held_len;
 
     struct out_queue out;
+    struct tls *tls; /* tls.h; owned; NULL: everything is in clear */
 
     struct list flush_node;
     struct list end_node; /* in loop.finishing or loop.graveyard */
@@ -80,9 +84,7 @@ void stream_adopt(struct stream *s, const struct stream_handler *on, void *owner
 
 void stream_send(struct stream *s, struct bytes data);                        /* copies */
 void stream_send_ref(struct stream *s, struct buf *buf, struct bytes data);   /* data inside buf; copies when short */
-static inline size_t stream_queued(const struct stream *s) {
-    return s->out.bytes;
-}
+size_t stream_queued(const struct stream *s); /* bytes; with TLS those not yet encrypted, and ciphertext */
 /* True when output queues beyond the high water: pause who produces it; on_drained will come. */
 static inline bool stream_is_congested(const struct stream *s) {
     return s->is_above_high;

@@ -25,7 +25,8 @@ ABOVE = {"proxy/main.c", "proxy/serve.c", "proxy/serve.h", "proxy/worker.c", "pr
 ABOVE_FOLDERS = ["base"] + [f for f in LAYERS if f.startswith("proxy")]
 # Headers of `proxy` that lower folders may use: the configuration only.
 LOWER_PROXY = re.compile(r"proxy/config\w*\.h$")
-LIBRARIES = {"event2/": "proxy/net", "openssl/": "proxy/auth", "ini.h": "proxy"}
+LIBRARIES = {"event2/": "proxy/net", "ini.h": "proxy"}
+OPENSSL = {"proxy/auth", "proxy/net"}  # cryptography of logins; TLS
 BANNED = re.compile(r"\b(strcpy|strcat|sprintf|vsprintf|strncpy|strncat|atoi|atol|strtok|alloca|gets)\s*\(")
 SECRETS = re.compile(r"\b(memcmp|strcmp|strncmp)\s*\(")
 UNFINISHED = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b")
@@ -40,6 +41,8 @@ def problem(path, line, text):
 def check_include(path, folder, number, name):
     target = os.path.dirname(name)
     if not name.startswith(("base/", "proxy/")):
+        if name.startswith("openssl/") and folder not in OPENSSL:
+            problem(path, number, f"<{name}> belongs to " + " and ".join(sorted(OPENSSL)))
         for prefix, owner in LIBRARIES.items():
             if name.startswith(prefix) and folder != owner:
                 problem(path, number, f"<{name}> belongs to {owner} alone")
