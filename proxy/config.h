@@ -115,6 +115,8 @@ struct config {
     const char *log_file; /* NULL: standard error */
     const char *admin_users; /* comma-separated names that may use every console verb; "" = nobody */
     const char *stats_users; /* comma-separated names that may use SHOW */
+    uint32_t workers;      /* threads that serve clients */
+    uint32_t rebalance_ms; /* a client that waits longer than this may go to another worker */
     uint32_t instance; /* this gilmok's number in a group; 0: it is in none */
     uint32_t max_client_conn;
     uint32_t max_login_conn; /* connections that have not logged in yet */

@@ -41,6 +41,8 @@ const struct config_key config_keys[] = {
     {CONFIG_GILMOK, "user_file", KEY_PATH, "", 0, 0, NULL, GILMOK(config.user_file), RELOAD, "the list of users and their secrets"},
     {CONFIG_GILMOK, "admin_users", KEY_NAMES, "", 0, 0, NULL, GILMOK(config.admin_users), RELOAD, "users that may use every console command"},
     {CONFIG_GILMOK, "stats_users", KEY_NAMES, "", 0, 0, NULL, GILMOK(config.stats_users), RELOAD, "users that may use SHOW in the console"},
+    {CONFIG_GILMOK, "workers", KEY_NUMBER, "1", 1, 64, NULL, GILMOK(config.workers), RESTART, "threads that serve clients"},
+    {CONFIG_GILMOK, "rebalance", KEY_DURATION, "20ms", 1, 60000, NULL, GILMOK(config.rebalance_ms), RELOAD, "a client that waits longer may go to another worker"},
     {CONFIG_GILMOK, "instance", KEY_NUMBER, "0", 0, 65535, NULL, GILMOK(config.instance), RESTART, "number of this gilmok among its peers"},
     {CONFIG_GILMOK, "max_client_conn", KEY_NUMBER, "1000", 1, 1000000, NULL, GILMOK(config.max_client_conn), RELOAD, "client connections at the same time"},
     {CONFIG_GILMOK, "max_login_conn", KEY_NUMBER, "200", 1, 1000000, NULL, GILMOK(config.max_login_conn), RELOAD, "connections that have not logged in yet"},

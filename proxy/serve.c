@@ -20,8 +20,8 @@
 
 #include "base/log.h"
 #include "proxy/admin/console.h"
+#include "proxy/control.h"
 #include "proxy/net/loop_event.h"
-#include "proxy/worker.h"
 
 /* Tells systemd, when it asked to be told (sd_notify's protocol: one datagram). */
 static void notify(const char *state) {
@@ -85,21 +85,20 @@ static bool write_pid_file(const struct config *c, struct err *err) {
 }
 
 static void on_signal(int signo, void *ctx) {
-    struct worker *w = ctx;
-    struct err err = {0};
+    struct control *c = ctx;
     switch (signo) {
     case SIGHUP:
         notify("RELOADING=1");
-        (void)worker_reload(w, &err);
+        control_reload(c);
         notify("READY=1");
         break;
     case SIGTERM:
         notify("STOPPING=1");
-        worker_drain(w);
+        control_drain(c);
         break;
     default:
         notify("STOPPING=1");
-        worker_stop(w);
+        control_stop(c);
     }
 }
 
@@ -115,19 +114,29 @@ static struct config *load(const char *path) {
     return c;
 }
 
-static bool start(struct worker *w, struct loop *loop, struct err *err) {
+static bool start(struct control *control, struct loop *loop, struct err *err) {
+    const struct config *c = control->snapshot->config;
     raise_descriptor_limit();
-    if (!worker_listen(w, err) || !write_pid_file(w->config, err) || !drop_privileges(w->config, err)) return false;
+    if (!control_listen(control, err) || !write_pid_file(c, err) || !drop_privileges(c, err)) return false;
     (void)prctl(PR_SET_DUMPABLE, 0); /* no core file, no debugger: secrets live in this memory */
     signal(SIGPIPE, SIG_IGN);
-    return (loop_event_signal(loop, SIGTERM, on_signal, w) && loop_event_signal(loop, SIGINT, on_signal, w) &&
-            loop_event_signal(loop, SIGHUP, on_signal, w)) ||
+    return (loop_event_signal(loop, SIGTERM, on_signal, control) && loop_event_signal(loop, SIGINT, on_signal, control) &&
+            loop_event_signal(loop, SIGHUP, on_signal, control)) ||
            err_set(err, ERR_INTERNAL, "cannot handle signals");
+}
+
+static bool run(struct control *control, struct err *err) {
+    log_line(LOG_INFO, "serve", NULL, "gilmok %s is ready (%s, %u worker%s, process %d)", GILMOK_VERSION, control->loop->ops->name,
+             control->hub.worker_count, control->hub.worker_count > 1 ? "s" : "", (int)getpid());
+    notify("READY=1");
+    bool ok = control_run(control, err);
+    log_line(LOG_INFO, "serve", NULL, "gilmok stops");
+    return ok;
 }
 
 int serve_run(const char *path) {
     struct loop loop;
-    static struct worker worker;
+    struct control control;
     struct console console;
     struct err err = {0};
     struct config *c = load(path);
@@ -137,19 +146,13 @@ int serve_run(const char *path) {
         config_free(c);
         return 1;
     }
-    console_init(&console, &worker);
-    bool ok = worker_init(&worker, &loop, c, &console.ops, apply_to_process, &err) && start(&worker, &loop, &err);
-    if (ok) {
-        log_line(LOG_INFO, "serve", NULL, "gilmok %s is ready (%s, process %d)", GILMOK_VERSION, loop.ops->name, (int)getpid());
-        notify("READY=1");
-        loop_run(&loop);
-        log_line(LOG_INFO, "serve", NULL, "gilmok stops");
-    } else {
-        log_line(LOG_ERROR, "serve", NULL, "cannot start: %s%s%s", err.message, err.hint[0] ? " " : "", err.hint);
-    }
-    const char *pid_file = worker.config->pid_file;
-    if (ok && pid_file) (void)unlink(pid_file);
-    worker_release(&worker);
+    console_init(&console, &control);
+    bool is_up = control_init(&control, &loop, c, &console.ops, apply_to_process, &err) && start(&control, &loop, &err);
+    bool ok = is_up && run(&control, &err);
+    if (!ok) log_line(LOG_ERROR, "serve", NULL, "cannot start: %s%s%s", err.message, err.hint[0] ? " " : "", err.hint);
+    const char *pid_file = is_up ? control.snapshot->config->pid_file : NULL;
+    if (pid_file) (void)unlink(pid_file);
+    control_release(&control);
     loop_release(&loop);
     return ok ? 0 : 1;
 }

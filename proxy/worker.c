@@ -3,37 +3,51 @@
  */
 #include "proxy/worker.h"
 
+#include <stdatomic.h>
 #include <string.h>
 
 #include "base/log.h"
+#include "proxy/pool/balance.h"
 #include "proxy/session/session_pg.h"
 
-static struct worker *worker_of(struct timer *t) {
-    return CONTAINER_OF(t, struct worker, tick);
+/* ---- time ---- */
+
+static void check_drained(struct worker *w) {
+    uint32_t left = atomic_load_explicit(&w->sessions.hub->session_count, memory_order_relaxed);
+    bool is_empty = left == 0 && w->sessions.login_count == 0;
+    if (w->is_drained || !(is_empty || w->loop->now_us > w->drain_by_us)) return;
+    w->is_drained = true;
+    if (!is_empty) log_line(LOG_INFO, "worker", NULL, "drain_timeout: closing the rest");
+    if (w->on_drained) w->on_drained(w);
 }
 
 static void on_tick(struct timer *t) {
-    struct worker *w = worker_of(t);
+    struct worker *w = CONTAINER_OF(t, struct worker, tick);
     pool_set_tick(&w->pools);
     session_env_tick(&w->sessions);
-    if (w->drain_by_us) {
-        bool is_empty = w->sessions.session_count == 0 && w->sessions.login_count == 0;
-        if (is_empty || w->loop->now_us > w->drain_by_us) {
-            log_line(LOG_INFO, "worker", NULL, is_empty ? "all clients have left" : "drain_timeout: closing the rest");
-            worker_stop(w);
-            return;
-        }
-    }
+    if (w->drain_by_us) check_drained(w);
     timer_set(t, WORKER_TICK_MS);
 }
 
-static void on_accept(struct listener *li, struct stream *s, const struct addr *peer) {
-    struct worker *w = li->owner;
-    session_open(&w->sessions, &session_pg_proto, s, peer);
+static uint32_t balance_ms(const struct worker *w) {
+    return w->snapshot->config->rebalance_ms;
 }
 
-static void adopt_config(struct worker *w, struct config *c) {
-    w->config = c;
+static void on_balance(struct timer *t) {
+    struct worker *w = CONTAINER_OF(t, struct worker, balance);
+    if (balance_pools(&w->pools, (uint64_t)balance_ms(w) * 1000)) timer_set(t, balance_ms(w));
+}
+
+static void on_waiting(struct pool_set *set) {
+    struct worker *w = CONTAINER_OF(set, struct worker, pools);
+    if (!w->balance.is_set) timer_set(&w->balance, balance_ms(w));
+}
+
+/* ---- the configuration ---- */
+
+static void adopt(struct worker *w, struct snapshot *snapshot) {
+    const struct config *c = snapshot->config;
+    w->snapshot = snapshot_ref(snapshot);
     w->tcp = (struct tcp_options){
         .keepalive_idle_s = c->tcp_keepalive_idle_s,
         .keepalive_interval_s = c->tcp_keepalive_interval_s,
@@ -41,94 +55,89 @@ static void adopt_config(struct worker *w, struct config *c) {
         .user_timeout_ms = c->tcp_user_timeout_ms,
     };
     w->pools.tcp = w->tcp;
-    for (int i = 0; i < w->listener_count; i++) listener_retune(&w->listeners[i]);
-    pool_set_resolve(&w->pools, c);
+    w->pools.book = &snapshot->book;
     w->sessions.config = c;
-    w->sessions.users = &c->user_store;
-    if (w->on_config) w->on_config(c);
+    w->sessions.users = &snapshot->config->user_store;
+    for (int i = 0; i < w->listener_count; i++) listener_retune(&w->listeners[i]);
 }
 
-bool worker_init(struct worker *w, struct loop *loop, struct config *config, const struct console_ops *console,
-                 void (*on_config)(const struct config *c), struct err *err) {
-    *w = (struct worker){.loop = loop, .started_us = loop->now_us, .on_config = on_config};
+void worker_adopt(struct worker *w, struct snapshot *snapshot) {
+    struct snapshot *old = w->snapshot;
+    adopt(w, snapshot);
+    LIST_EACH(n, &w->pools.all) (void)pool_reconfigure(CONTAINER_OF(n, struct pool, node), snapshot->config);
+    snapshot_unref(old);
+}
+
+/* ---- beginning ---- */
+
+bool worker_init(struct worker *w, uint32_t number, struct session_hub *hub, struct loop *loop, struct snapshot *snapshot,
+                 const struct console_ops *console, struct err *err) {
+    *w = (struct worker){.number = number, .loop = loop, .started_us = loop->now_us};
     pool_set_init(&w->pools, loop);
-    session_env_init(&w->sessions, loop, &w->pools);
+    session_env_init(&w->sessions, hub, number, loop, &w->pools);
     w->sessions.console = console;
-    user_store_warm(&config->user_store, NULL);
-    adopt_config(w, config);
-    if (!timer_init(&w->tick, loop, on_tick)) return err_set(err, ERR_OUT_OF_MEMORY, "out of memory");
+    w->pools.on_waiting = on_waiting;
+    adopt(w, snapshot);
+    if (!timer_init(&w->tick, loop, on_tick) || !timer_init(&w->balance, loop, on_balance))
+        return err_set(err, ERR_OUT_OF_MEMORY, "out of memory");
     timer_set(&w->tick, WORKER_TICK_MS);
     return true;
 }
 
-static bool listen_on(struct worker *w, const struct config_listen *at, struct err *err) {
-    struct addr addr;
+static void on_accept(struct listener *li, struct stream *s, const struct addr *peer) {
+    struct worker *w = li->owner;
+    session_open(&w->sessions, &session_pg_proto, s, peer);
+}
+
+static bool listen_on(struct worker *w, const struct addr *at, struct err *err) {
     char text[ADDR_TEXT_MAX];
     if (w->listener_count == WORKER_LISTENERS_MAX)
         return err_set(err, ERR_CONFIG, "more than %d addresses to listen on", WORKER_LISTENERS_MAX);
-    if (!(at->unix_path ? addr_unix(&addr, at->unix_path, err) : addr_resolve(&addr, at->host, at->port, err))) return false;
     struct listener *li = &w->listeners[w->listener_count];
     *li = (struct listener){.on_accept = on_accept, .owner = w, .client_speaks_first = true, .tcp = &w->tcp};
-    if (!listener_open(li, w->loop, &addr, err)) return false;
+    li->port_is_shared = w->sessions.hub->worker_count > 1;
+    li->is_first = w->number == 0;
+    if (!listener_open(li, w->loop, at, err)) return false;
     w->listener_count++;
-    log_line(LOG_INFO, "worker", NULL, "listening on %s", addr_text(&addr, text));
+    if (w->number == 0 || addr_is_unix(at)) log_line(LOG_INFO, "worker", NULL, "listening on %s", addr_text(at, text));
     return true;
 }
 
 bool worker_listen(struct worker *w, struct err *err) {
-    LIST_EACH(n, &w->config->listens)
-        if (!listen_on(w, CONTAINER_OF(n, struct config_listen, node), err)) return false;
+    uint32_t sockets = 0;
+    LIST_EACH(n, &w->snapshot->config->listens) {
+        const struct config_listen *at = CONTAINER_OF(n, struct config_listen, node);
+        struct addr addr;
+        if (at->unix_path && sockets++ % w->sessions.hub->worker_count != w->number) continue;
+        if (!(at->unix_path ? addr_unix(&addr, at->unix_path, err) : addr_resolve(&addr, at->host, at->port, err))) return false;
+        if (!listen_on(w, &addr, err)) return false;
+    }
     return true;
 }
+
+/* ---- end ---- */
 
 static void stop_listening(struct worker *w) {
     for (int i = 0; i < w->listener_count; i++) listener_close(&w->listeners[i]);
     w->listener_count = 0;
 }
 
-void worker_release(struct worker *w) {
+void worker_close_sessions(struct worker *w) {
     stop_listening(w);
+    w->pools.on_waiting = NULL;
     timer_release(&w->tick);
+    timer_release(&w->balance);
     session_env_release(&w->sessions);
+}
+
+void worker_release(struct worker *w) {
     pool_set_release(&w->pools);
-    config_free(w->config);
+    snapshot_unref(w->snapshot);
 }
 
 void worker_drain(struct worker *w) {
     if (w->drain_by_us) return;
-    log_line(LOG_INFO, "worker", NULL, "draining %u clients", w->sessions.session_count);
     stop_listening(w);
-    w->drain_by_us = w->loop->now_us + (uint64_t)w->config->drain_timeout_ms * 1000;
+    w->drain_by_us = w->loop->now_us + (uint64_t)w->snapshot->config->drain_timeout_ms * 1000;
     session_env_drain(&w->sessions);
-}
-
-void worker_stop(struct worker *w) {
-    loop_stop(w->loop);
-}
-
-static void report(const struct config_findings *findings, struct err *err) {
-    LIST_EACH(n, &findings->all) {
-        struct config_finding *f = CONTAINER_OF(n, struct config_finding, node);
-        log_line(f->is_error ? LOG_ERROR : LOG_WARN, "config", NULL, "%s:%d: %s. %s", f->file, f->line, f->message, f->advice);
-        if (f->is_error && !err_is_set(err)) err_set(err, ERR_CONFIG, "%.120s:%d: %.120s", f->file, f->line, f->message);
-    }
-}
-
-bool worker_reload(struct worker *w, struct err *err) {
-    struct config_findings findings;
-    config_findings_init(&findings);
-    struct config *fresh = config_load(w->config->path, &findings);
-    report(&findings, err);
-    config_findings_release(&findings);
-    if (!fresh) {
-        log_line(LOG_ERROR, "config", NULL, "reload refused: the configuration in force stays");
-        return false;
-    }
-    struct config *old = w->config;
-    user_store_warm(&fresh->user_store, &old->user_store);
-    adopt_config(w, fresh);
-    LIST_EACH(n, &w->pools.all) (void)pool_reconfigure(CONTAINER_OF(n, struct pool, node), fresh);
-    config_free(old);
-    log_line(LOG_INFO, "config", NULL, "reloaded %s", fresh->path);
-    return true;
 }

@@ -4,6 +4,8 @@
  */
 #include "proxy/net/loop.h"
 
+#include <stdatomic.h>
+
 #include "proxy/net/stream.h"
 
 void loop_init(struct loop *l, const struct loop_ops *ops, void *impl, const struct clock_ops *clock) {
@@ -37,6 +39,32 @@ void loop_run(struct loop *l) {
 void loop_stop(struct loop *l) {
     l->is_stopping = true;
     l->ops->stop(l);
+}
+
+void loop_post(struct loop *l, struct mail *m) {
+    struct mail *newest = atomic_load_explicit(&l->inbox, memory_order_relaxed);
+    do m->next = newest;
+    while (!atomic_compare_exchange_weak_explicit(&l->inbox, &newest, m, memory_order_acq_rel, memory_order_relaxed));
+    if (!newest) l->ops->wake(l); /* who found it empty wakes; the loop empties it whole */
+}
+
+bool loop_take_mail(struct loop *l) {
+    struct mail *newest = atomic_exchange_explicit(&l->inbox, NULL, memory_order_acq_rel);
+    struct mail *oldest = NULL;
+    if (!newest) return false;
+    while (newest) {
+        struct mail *m = newest;
+        newest = m->next;
+        m->next = oldest;
+        oldest = m;
+    }
+    while (oldest) {
+        struct mail *m = oldest;
+        oldest = m->next;
+        m->run(m);
+        loop_settle(l);
+    }
+    return true;
 }
 
 void loop_defer(struct loop *l, struct task *t) {

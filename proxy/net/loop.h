@@ -16,7 +16,8 @@
  *                                           flushed: one send per hop
  *      end of turn:     what was closed is freed (nothing dies under a caller's feet)
  *
- * Everything runs on the loop's thread. Handlers may call anything here.
+ * Everything runs on the loop's thread. Handlers may call anything here. Threads
+ * speak to each other by mail alone: loop_post().
  */
 #ifndef GILMOK_PROXY_NET_LOOP_H
 #define GILMOK_PROXY_NET_LOOP_H
@@ -38,6 +39,18 @@ struct listener;
 struct task {
     struct list node;
     void (*run)(struct task *t);
+};
+
+/* Work for the thread of a loop, posted by any thread; the order of one poster's mails is kept. */
+struct mail {
+    struct mail *next;
+    void (*run)(struct mail *m); /* on the loop's thread, as an event of its own; `m` is the runner's again */
+};
+
+/* A connection without its loop: what a backend needs to go on with it on another. */
+union link {
+    int fd;
+    void *ptr;
 };
 
 struct timer {
@@ -74,6 +87,10 @@ struct loop_ops {
     bool (*connect)(struct stream *s, const struct addr *to, const struct tcp_options *tcp, struct err *err);
     void (*shutdown)(struct stream *s); /* no more output; input goes on */
     void (*close)(struct stream *s);
+    /* The stream lets go of its connection, and another one, perhaps of another loop, goes on with it. */
+    union link (*detach)(struct stream *s);
+    void (*attach)(struct stream *s, union link link);
+    void (*discard)(struct loop *l, union link link); /* closes a connection that no stream has */
 
     bool (*listen)(struct loop *l, struct listener *li, const struct addr *at, struct err *err);
     void (*retune)(struct listener *li); /* li->tcp has changed: for connections accepted from now on */
@@ -83,6 +100,8 @@ struct loop_ops {
     void (*timer_set)(struct timer *t, uint64_t after_ms);
     void (*timer_stop)(struct timer *t);
     void (*timer_release)(struct timer *t);
+
+    void (*wake)(struct loop *l); /* any thread: makes the loop call loop_take_mail() soon */
 };
 
 struct loop {
@@ -98,6 +117,7 @@ struct loop {
     struct slab out_slices;
     struct list to_flush;   /* streams with output that was not tried yet */
     struct list deferred;   /* struct task */
+    _Atomic(struct mail *) inbox; /* newest first */
     struct list finishing;  /* streams whose last output is leaving, oldest first */
     struct list graveyard;  /* closed streams, freed at the end of the turn */
 
@@ -112,6 +132,11 @@ void loop_release(struct loop *l);
 /* Turns until loop_stop(). */
 void loop_run(struct loop *l);
 void loop_stop(struct loop *l);
+
+/* The one function here that any thread may call. */
+void loop_post(struct loop *l, struct mail *m);
+/* For backends, after wake(); and for whoever ends a loop, until it returns false. */
+bool loop_take_mail(struct loop *l);
 
 void loop_defer(struct loop *l, struct task *t); /* no effect when it already waits */
 /* For backends: after every dispatched event. */

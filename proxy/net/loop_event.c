@@ -14,6 +14,8 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
+#include <string.h>
+#include <sys/eventfd.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -40,6 +42,8 @@ struct event_loop {
         struct loop *loop;
     } signals[SIGNALS_MAX];
     int signal_count;
+    int wake_fd;
+    struct event *wake_ev;
 };
 
 struct event_stream {
@@ -88,6 +92,8 @@ static void event_stop(struct loop *l) {
 static void event_release(struct loop *l) {
     struct event_loop *el = l->impl;
     for (int i = 0; i < el->signal_count; i++) event_free(el->signals[i].ev);
+    if (el->wake_ev) event_free(el->wake_ev);
+    if (el->wake_fd >= 0) close(el->wake_fd);
     event_base_free(el->base);
     mem_free(el);
     l->impl = NULL;
@@ -216,6 +222,48 @@ static void event_close(struct stream *s) {
     es->fd = -1;
 }
 
+static union link event_detach(struct stream *s) {
+    struct event_stream *es = of_stream(s);
+    union link link = {.fd = es->fd};
+    event_del(&es->read_ev);
+    if (es->write_ev) event_free(es->write_ev);
+    es->write_ev = NULL;
+    es->fd = -1;
+    return link;
+}
+
+static void event_attach(struct stream *s, union link link) {
+    init_stream_events(s, link.fd);
+}
+
+static void event_discard(struct loop *l, union link link) {
+    (void)l;
+    close(link.fd);
+}
+
+/* ---- mail ---- */
+
+static void event_wake(struct loop *l) {
+    uint64_t one = 1;
+    (void)!write(((struct event_loop *)l->impl)->wake_fd, &one, sizeof one); /* full: it is awake anyway */
+}
+
+static void on_wake(evutil_socket_t fd, short what, void *arg) {
+    (void)what;
+    struct loop *l = arg;
+    uint64_t count;
+    begin_event(l);
+    (void)!read((int)fd, &count, sizeof count);
+    (void)loop_take_mail(l);
+}
+
+static bool open_mailbox(struct event_loop *el, struct loop *l) {
+    el->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    if (el->wake_fd < 0) return false;
+    el->wake_ev = event_new(el->base, el->wake_fd, EV_READ | EV_PERSIST, on_wake, l);
+    return el->wake_ev && event_add(el->wake_ev, NULL) == 0;
+}
+
 /* ---- listeners ---- */
 
 static bool accept_one(struct event_listener *el) {
@@ -283,6 +331,19 @@ static void remove_stale_socket(const struct addr *at) {
     close(fd);
 }
 
+/* With SO_REUSEPORT a second gilmok of the same user would get a part of the clients: it must fail instead. */
+static bool is_port_free(const struct addr *at) {
+    int fd = socket(at->sa.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0) return false;
+    set_int(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+    if (at->sa.ss_family == AF_INET6) set_int(fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
+    bool is_free = bind(fd, (const struct sockaddr *)&at->sa, at->len) == 0;
+    int error = errno;
+    close(fd);
+    errno = error;
+    return is_free;
+}
+
 static bool open_socket(struct event_listener *el, struct err *err) {
     const struct addr *at = &el->at;
     char text[ADDR_TEXT_MAX];
@@ -290,6 +351,11 @@ static bool open_socket(struct event_listener *el, struct err *err) {
     if (el->fd < 0) return err_set(err, ERR_CONFIG, "cannot make a socket: %s", strerror(errno));
     if (addr_is_unix(at)) remove_stale_socket(at);
     else set_int(el->fd, SOL_SOCKET, SO_REUSEADDR, 1);
+    if (!addr_is_unix(at) && el->li->port_is_shared) {
+        if (el->li->is_first && !is_port_free(at))
+            return err_set(err, ERR_CONFIG, "cannot listen on %s: %s", addr_text(at, text), strerror(errno));
+        set_int(el->fd, SOL_SOCKET, SO_REUSEPORT, 1);
+    }
     if (at->sa.ss_family == AF_INET6) set_int(el->fd, IPPROTO_IPV6, IPV6_V6ONLY, 1);
     if (bind(el->fd, (const struct sockaddr *)&at->sa, at->len) < 0 || listen(el->fd, LISTEN_BACKLOG) < 0)
         return err_set(err, ERR_CONFIG, "cannot listen on %s: %s", addr_text(at, text), strerror(errno));
@@ -398,6 +464,9 @@ static const struct loop_ops event_ops = {
     .connect = event_connect,
     .shutdown = event_shutdown,
     .close = event_close,
+    .detach = event_detach,
+    .attach = event_attach,
+    .discard = event_discard,
     .listen = event_listen,
     .retune = event_retune,
     .unlisten = event_unlisten,
@@ -405,11 +474,13 @@ static const struct loop_ops event_ops = {
     .timer_set = event_timer_set,
     .timer_stop = event_timer_stop,
     .timer_release = event_timer_release,
+    .wake = event_wake,
 };
 
 bool loop_event_init(struct loop *l, const struct clock_ops *clock, struct err *err) {
     struct event_loop *el = mem_alloc(sizeof *el);
     struct event_config *cfg = event_config_new();
+    if (el) el->wake_fd = -1;
     if (el && cfg) {
         event_config_set_flag(cfg, EVENT_BASE_FLAG_NOLOCK);
         el->base = event_base_new_with_config(cfg);
@@ -420,5 +491,7 @@ bool loop_event_init(struct loop *l, const struct clock_ops *clock, struct err *
         return err_set(err, ERR_OUT_OF_MEMORY, "cannot make an event loop");
     }
     loop_init(l, &event_ops, el, clock);
-    return true;
+    if (open_mailbox(el, l)) return true;
+    loop_release(l);
+    return err_set(err, ERR_INTERNAL, "cannot make a mailbox: %s", strerror(errno));
 }

@@ -343,6 +343,69 @@ void stream_on_refused(struct stream *s, const char *why) {
     s->on->on_closed(s->owner, why);
 }
 
+/* ---- from one loop to another ---- */
+
+static bool is_movable(struct stream *s) {
+    return s->state == STREAM_OPEN && !s->error && !s->is_receiving && stream_flush(s) && s->state == STREAM_OPEN &&
+           stream_queued(s) == 0 && (!s->tls || tls_is_idle(s));
+}
+
+bool stream_detach(struct stream *s, struct stream_parcel *out) {
+    if (!is_movable(s)) return false;
+    *out = (struct stream_parcel){.input_len = s->held_len, .received = s->received, .sent = s->sent};
+    if (s->held_len) {
+        out->input = mem_alloc_raw(s->held_len);
+        if (!out->input) return false;
+        memcpy(out->input, s->held->data + s->held_at, s->held_len);
+    }
+    out->tls = s->tls;
+    s->tls = NULL;
+    release_queues(s);
+    out->link = s->loop->ops->detach(s);
+    s->state = STREAM_CLOSED;
+    list_push_back(&s->loop->graveyard, &s->end_node);
+    return true;
+}
+
+static bool take_input(struct stream *s, const struct stream_parcel *p) {
+    if (!p->input_len) return true;
+    s->held = buf_take(&s->loop->bufs, buf_class_for(p->input_len));
+    if (!s->held) return false;
+    memcpy(s->held->data, p->input, p->input_len);
+    s->held_at = 0;
+    s->held_len = p->input_len;
+    return true;
+}
+
+void stream_parcel_release(struct loop *l, struct stream_parcel *p) {
+    if (p->tls) tls_free(p->tls);
+    mem_free(p->input);
+    l->ops->discard(l, p->link);
+}
+
+struct stream *stream_attach(struct loop *l, struct stream_parcel *p, const struct stream_handler *on, void *owner) {
+    struct stream *s = stream_new(l);
+    if (!s) {
+        stream_parcel_release(l, p);
+        return NULL;
+    }
+    s->tls = p->tls;
+    s->received = p->received;
+    s->sent = p->sent;
+    l->ops->attach(s, p->link);
+    bool is_whole = take_input(s, p);
+    mem_free(p->input);
+    if (!is_whole) {
+        stream_close(s);
+        return NULL;
+    }
+    s->on = on;
+    s->owner = owner;
+    s->state = STREAM_OPEN;
+    update_watch(s, s->held_len < STREAM_HELD_MAX, false);
+    return s;
+}
+
 bool listener_open(struct listener *li, struct loop *l, const struct addr *at, struct err *err) {
     li->loop = l;
     return l->ops->listen(l, li, at, err);

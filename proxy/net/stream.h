@@ -106,6 +106,27 @@ void stream_close(struct stream *s);  /* at once; queued output is dropped */
  */
 void stream_finish(struct stream *s);
 
+/*
+ * A stream between two loops. Both calls happen on the thread of the loop that they
+ * name; in between it belongs to whoever carries it there.
+ *
+ * stream_detach is not for the stream's own handlers but for tasks. False, and
+ * nothing has changed: not now (it is not open, output waits for the socket, TLS is in
+ * the middle of something), or memory is out. True: `s` is gone.
+ */
+struct stream_parcel {
+    union link link;
+    struct tls *tls;     /* owned; NULL: in clear */
+    uint8_t *input;      /* owned; what nobody has consumed yet */
+    uint32_t input_len;
+    uint64_t received, sent;
+};
+MUST_USE bool stream_detach(struct stream *s, struct stream_parcel *out);
+/* Open, with its input kept: stream_reoffer() when the owner is ready. NULL: memory is out, and the connection is closed. */
+struct stream *stream_attach(struct loop *l, struct stream_parcel *p, const struct stream_handler *on, void *owner);
+/* Closes the connection instead. */
+void stream_parcel_release(struct loop *l, struct stream_parcel *p);
+
 /* For backends. */
 struct stream *stream_new(struct loop *l); /* state CONNECTING, no handler; NULL when memory is out */
 void stream_on_readable(struct stream *s);
@@ -122,6 +143,8 @@ struct listener {
     void *owner;
     bool client_speaks_first; /* PostgreSQL: a connection is worth a look only once bytes have come, and is read at once */
     const struct tcp_options *tcp; /* borrowed; accepted streams inherit it */
+    bool port_is_shared; /* other loops of this process listen on the same TCP port, each with its own socket */
+    bool is_first;       /* of those: nobody else may have the port yet */
     void *impl;
 };
 

@@ -318,6 +318,12 @@ void tls_on_finish(struct stream *s) {
     t->in_len = t->in_visible = 0;
 }
 
+bool tls_is_idle(const struct stream *s) {
+    const struct tls *t = s->tls;
+    return t->is_secured && t->end == TLS_GOES_ON && !t->in_len && !t->wire.bytes && !list_is_linked(&t->pump.node) &&
+           SSL_pending(t->ssl) == 0;
+}
+
 void tls_drop_queues(struct stream *s) {
     tls_on_finish(s);
     out_queue_clear(&s->tls->wire, s->loop);

@@ -71,6 +71,8 @@ void tls_on_room(struct stream *s);
 struct out_queue *tls_seal(struct stream *s);
 void tls_on_finish(struct stream *s);
 void tls_drop_queues(struct stream *s);
+/* Nothing is under way in either direction: stream and TLS state may move to another loop. */
+bool tls_is_idle(const struct stream *s);
 void tls_free(struct tls *t);
 
 /* ---- stream.c, for tls.c ---- */

@@ -48,6 +48,8 @@ struct lessee_ops {
     void (*on_room)(struct lessee *l);                                 /* the server's input queue has drained */
     /* The connection is gone. NULL: the client must not be told: the server said goodbye itself, or a message was cut. */
     void (*on_lost)(struct lessee *l, const struct err *err);
+    /* It waits, and share number `index` of its pool's group would serve it sooner (balance.h). May be NULL. */
+    void (*on_better_share)(struct lessee *l, uint32_t index);
 };
 
 struct lessee {
@@ -57,6 +59,7 @@ struct lessee {
     struct backend *backend;    /* its lease, or NULL */
     uint64_t id;                /* unique among sessions; for who-prepared-what */
     uint64_t waiting_since_us;
+    uint64_t waited_elsewhere_since_us; /* 0, or when it began to wait on another worker: its place in line here */
 };
 
 struct backend_proto {

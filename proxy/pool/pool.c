@@ -4,6 +4,8 @@
  */
 #include "proxy/pool/pool.h"
 
+#include <stdatomic.h>
+
 #include "base/log.h"
 
 /* ---- waiting ---- */
@@ -46,7 +48,27 @@ static bool is_older_than(const struct pool *p, uint64_t since_us, uint32_t ms) 
     return ms && now_us(p) - since_us > (uint64_t)ms * 1000;
 }
 
-static void lease(struct backend *b, struct lessee *l) {
+static bool is_backing_off(const struct pool *p) {
+    return p->failed_us && now_us(p) - p->failed_us < (uint64_t)p->login_retry_ms * 1000;
+}
+
+void pool_publish(struct pool *p) {
+    if (!p->group) return;
+    uint32_t idle = 0, waiting = 0;
+    LIST_EACH(n, &p->variants) {
+        const struct variant *v = CONTAINER_OF(n, struct variant, node);
+        idle += v->idle_count;
+        waiting += v->waiting_count;
+    }
+    uint32_t unopened = p->size > p->total && !is_backing_off(p) ? p->size - p->total : 0;
+    atomic_store_explicit(&p->share->spare, idle + unopened, memory_order_relaxed);
+    atomic_store_explicit(&p->share->waiting, waiting, memory_order_relaxed);
+}
+
+/* `since_us`: when the lessee began to wait, or now. */
+static void lease(struct backend *b, struct lessee *l, uint64_t since_us) {
+    struct share *sh = b->variant->pool->share;
+    if (sh) atomic_store_explicit(&sh->newest_us, since_us, memory_order_relaxed);
     backend_set_state(b, BACKEND_LEASED);
     b->is_checked = false;
     b->lessee = l;
@@ -65,10 +87,6 @@ static struct backend *take_idle(struct variant *v) {
         b->proto->send_check(b);
     }
     return NULL;
-}
-
-static bool is_backing_off(const struct pool *p) {
-    return p->failed_us && now_us(p) - p->failed_us < (uint64_t)p->login_retry_ms * 1000;
 }
 
 static uint32_t count_in_state(const struct variant *v, enum backend_state state) {
@@ -157,7 +175,7 @@ static void serve(struct variant *v) {
         struct lessee *l = first_waiter(v);
         leave_queue(l);
         p->stats.wait_us += now_us(p) - l->waiting_since_us;
-        lease(b, l);
+        lease(b, l, l->waiting_since_us);
         l->ops->on_leased(l, b);
     }
 }
@@ -185,10 +203,26 @@ void pool_dispatch(struct task *t) {
         if (v->waiting_count) refuse_hopeless(v);
     }
     p->has_just_failed = false;
+    pool_publish(p);
 }
 
 void pool_want_dispatch(struct pool *p) {
     loop_defer(p->set->loop, &p->dispatch);
+}
+
+/* At the end, or where it belongs by the time that it has waited on another worker. */
+static void stand_in_line(struct variant *v, struct lessee *l) {
+    struct pool *p = v->pool;
+    struct list *before = v->waiting.prev;
+    l->waiting_since_us = l->waited_elsewhere_since_us ? l->waited_elsewhere_since_us : now_us(p);
+    l->waited_elsewhere_since_us = 0;
+    while (before != &v->waiting && CONTAINER_OF(before, struct lessee, wait_node)->waiting_since_us > l->waiting_since_us)
+        before = before->prev;
+    list_insert_between(before, &l->wait_node, before->next);
+    v->waiting_count++;
+    if (!p->group) return;
+    pool_publish(p);
+    if (p->set->on_waiting) p->set->on_waiting(p->set);
 }
 
 struct backend *pool_acquire(struct variant *v, struct lessee *l) {
@@ -196,18 +230,19 @@ struct backend *pool_acquire(struct variant *v, struct lessee *l) {
     l->variant = v;
     struct backend *b = v->waiting_count ? NULL : take_idle(v);
     if (b) {
-        lease(b, l);
+        lease(b, l, now_us(v->pool));
+        pool_publish(v->pool);
         return b;
     }
-    l->waiting_since_us = now_us(v->pool);
-    list_push_back(&v->waiting, &l->wait_node);
-    v->waiting_count++;
+    stand_in_line(v, l);
     if (could_add_server(v) || v->idle_count) pool_want_dispatch(v->pool); /* else a release will serve it */
     return NULL;
 }
 
 void pool_cancel_wait(struct lessee *l) {
-    if (list_is_linked(&l->wait_node)) leave_queue(l);
+    if (!list_is_linked(&l->wait_node)) return;
+    leave_queue(l);
+    pool_publish(l->variant->pool);
 }
 
 /* A quiet connection that nobody leases: to idle, by way of a reset where one is due. */
@@ -235,6 +270,7 @@ void pool_release(struct lessee *l) {
     }
     if (b->cancels_open) backend_set_state(b, BACKEND_CLEANING); /* pool_on_cancel_done goes on */
     else make_clean(b);
+    pool_publish(p);
 }
 
 void pool_on_cancel_done(struct backend *b) {
@@ -313,7 +349,7 @@ static void expire_servers(struct variant *v) {
     }
     LIST_EACH(n, &v->idle) {
         struct backend *b = backend_at(n);
-        if (is_older_than(p, b->state_since_us, p->server_idle_timeout_ms) ||
+        if (p->total > p->size || is_older_than(p, b->state_since_us, p->server_idle_timeout_ms) ||
             is_older_than(p, b->opened_us, p->server_lifetime_ms))
             backend_retire(b);
     }

@@ -25,7 +25,9 @@
 #include "base/map.h"
 #include "proxy/auth/scram.h"
 #include "proxy/config.h"
+#include "proxy/pool/addr_book.h"
 #include "proxy/pool/backend.h"
+#include "proxy/pool/share.h"
 
 enum { CHECK_HOLDS_MS = 1000, VARIANT_PATIENCE_MS = 100, VARIANT_KEY_MAX = 8192 };
 
@@ -38,15 +40,6 @@ struct pool_stats {
     uint64_t wait_us;      /* sum of time spent waiting for a connection */
 };
 
-/* Where a node or a peer is, resolved once per configuration: a name look-up blocks, and must not do so while clients log in. */
-struct node_addr {
-    struct list node; /* in pool_set.nodes */
-    const void *of; /* struct config_node or config_peer; identity only, valid for the configuration in force */
-    bool is_known;
-    struct addr addr;
-    struct err err; /* when not known */
-};
-
 /* A short errand of a protocol beside the pooled connections (a cancel request), so that it can be ended with the pools. */
 struct pool_errand {
     struct list node; /* in pool_set.errands */
@@ -55,12 +48,13 @@ struct pool_errand {
 
 struct pool_set {
     struct loop *loop;
-    struct list nodes; /* struct node_addr, owned */
+    const struct addr_book *book; /* of the configuration in force; borrowed */
     struct map pools; /* "database\0user" -> struct pool, owned */
     struct list all;
     uint64_t next_backend_id;
     struct tcp_options tcp;
     struct list errands; /* struct pool_errand */
+    void (*on_waiting)(struct pool_set *set); /* somebody began to wait for a pool that other workers share; may be NULL */
     struct map statements; /* texts of prepared statements, shared by clients and connections (statement_pg.h) */
     struct list dead;  /* closed backends, freed by `bury` once no caller can hold them */
     struct task bury;
@@ -81,8 +75,10 @@ struct pool {
     struct addr server_addr;
     char server_name[ADDR_TEXT_MAX + 64]; /* "main/primary 127.0.0.1:5432", for errors and SHOW */
 
+    struct share_group *group; /* NULL: the pool is all here */
+    struct share *share;       /* this worker's part of it */
     enum pool_mode mode;
-    uint32_t size;
+    uint32_t size; /* of the part that is here */
     uint32_t max_variants;
     uint32_t max_prepared_statements; /* on one connection */
     uint32_t connect_timeout_ms;
@@ -126,17 +122,16 @@ struct variant {
 };
 
 void pool_set_init(struct pool_set *set, struct loop *loop);
-/* Resolves the nodes and peers of a new configuration. To be called before any pool is made or reconfigured by it. */
-void pool_set_resolve(struct pool_set *set, const struct config *c);
-/* The address of a node or peer of the configuration in force; NULL: memory was out. */
-const struct node_addr *pool_set_find_addr(const struct pool_set *set, const void *of);
 /* Closes everything. Sessions must be gone. */
 void pool_set_release(struct pool_set *set);
 
-/* Found or made from the configuration. NULL: err says why. `user_password` may be NULL. */
+/*
+ * Found or made from the configuration; `index` is this worker's share in `group`, which
+ * may be NULL: then the whole pool is here. NULL: err says why. `user_password` may be NULL.
+ */
 struct pool *pool_get(struct pool_set *set, const struct backend_proto *proto, const struct config *c,
                       const struct config_database *db, struct bytes database, struct bytes user,
-                      const char *user_password, struct err *err);
+                      const char *user_password, struct share_group *group, uint32_t index, struct err *err);
 /* After a reload: new limits and credentials; connections to another server or user are retired. False: the database is gone. */
 bool pool_reconfigure(struct pool *p, const struct config *c);
 
@@ -157,6 +152,8 @@ void pool_release(struct lessee *l);
 /* A cancel request for `b` (which may be closed by now) has ended. */
 void pool_on_cancel_done(struct backend *b);
 bool pool_has_waiters(const struct variant *v);
+/* Tells the other workers how this share is doing. */
+void pool_publish(struct pool *p);
 
 /* Called about ten times a second: timeouts, idle and lifetime limits, retries. */
 void pool_set_tick(struct pool_set *set);

@@ -2,6 +2,7 @@
  * Pools and variants: made from the configuration, found by name, changed by a
  * reload, freed. Owns all of them; whom they serve is pool.c's business.
  */
+#include <stdatomic.h>
 #include <stdio.h>
 
 #include "base/fault.h"
@@ -27,7 +28,6 @@ void pool_set_init(struct pool_set *set, struct loop *loop) {
     *set = (struct pool_set){.loop = loop};
     map_init(&set->pools);
     map_init(&set->statements);
-    list_init(&set->nodes);
     list_init(&set->all);
     list_init(&set->errands);
     list_init(&set->dead);
@@ -47,53 +47,9 @@ static void free_credentials(struct pool *p) {
     p->server_password = p->server_database = p->server_user = NULL;
 }
 
-static bool resolve(struct node_addr *a, const char *host, uint16_t port) {
-    char path[ADDR_TEXT_MAX];
-    if (host[0] != '/') return addr_resolve(&a->addr, host, port, &a->err);
-    snprintf(path, sizeof path, "%s/.s.PGSQL.%u", host, port);
-    return addr_unix(&a->addr, path, &a->err);
-}
-
-static void forget_nodes(struct pool_set *set) {
-    struct list *n;
-    while ((n = list_take_first(&set->nodes))) mem_free(CONTAINER_OF(n, struct node_addr, node));
-}
-
-static void add_addr(struct pool_set *set, const void *of, const char *name, const char *host, uint16_t port) {
-    struct node_addr *a = mem_alloc(sizeof *a);
-    if (!a) return;
-    list_init(&a->node);
-    a->of = of;
-    a->is_known = resolve(a, host, port);
-    if (!a->is_known) log_line(LOG_ERROR, "pool", name, "%s", a->err.message);
-    list_push_back(&set->nodes, &a->node);
-}
-
-void pool_set_resolve(struct pool_set *set, const struct config *c) {
-    forget_nodes(set);
-    LIST_EACH(n, &c->clusters) {
-        LIST_EACH(i, &CONTAINER_OF(n, struct config_cluster, node)->nodes) {
-            const struct config_node *node = CONTAINER_OF(i, struct config_node, node);
-            add_addr(set, node, node->name, node->host, node->port);
-        }
-    }
-    LIST_EACH(n, &c->peers) {
-        const struct config_peer *peer = CONTAINER_OF(n, struct config_peer, node);
-        add_addr(set, peer, peer->name, peer->host, peer->port);
-    }
-}
-
-const struct node_addr *pool_set_find_addr(const struct pool_set *set, const void *of) {
-    LIST_EACH(n, &set->nodes) {
-        const struct node_addr *a = CONTAINER_OF(n, struct node_addr, node);
-        if (a->of == of) return a;
-    }
-    return NULL;
-}
-
 static bool set_server(struct pool *p, const struct config_node *node, struct err *err) {
     char text[ADDR_TEXT_MAX];
-    const struct node_addr *a = pool_set_find_addr(p->set, node);
+    const struct book_entry *a = addr_book_find(p->set->book, node);
     if (!a) return err_set(err, ERR_OUT_OF_MEMORY, "out of memory for the address of node \"%s\"", node->name);
     if (!a->is_known) {
         *err = a->err;
@@ -104,9 +60,11 @@ static bool set_server(struct pool *p, const struct config_node *node, struct er
     return true;
 }
 
-static void set_limits(struct pool *p, const struct config_database *db, const struct config_user *user) {
+static void set_limits(struct pool *p, const struct config *c, const struct config_database *db) {
+    struct bytes name = bytes_str(p->user);
+    const struct config_user *user = config_find_user(c, name);
     p->mode = user && user->pool_mode >= 0 ? (enum pool_mode)user->pool_mode : db->pool_mode;
-    p->size = user && user->pool_size ? user->pool_size : db->pool_size;
+    p->size = p->share ? atomic_load_explicit(&p->share->size, memory_order_relaxed) : share_pool_size(c, db, name);
     p->max_variants = db->max_variants;
     p->max_prepared_statements = db->max_prepared_statements;
     p->connect_timeout_ms = db->cluster->connect_timeout_ms;
@@ -128,7 +86,7 @@ static bool configure(struct pool *p, const struct config *c, const struct confi
     p->server_database = dup_or_null(db->server_database ? db->server_database : p->database);
     p->server_user = dup_or_null(db->server_user ? db->server_user : p->user);
     p->server_password = dup_or_null(db->server_user ? db->server_password : user_password);
-    set_limits(p, db, config_find_user(c, bytes_str(p->user)));
+    set_limits(p, c, db);
     if (!p->server_database || !p->server_user) return err_set(err, ERR_OUT_OF_MEMORY, "out of memory");
     return true;
 }
@@ -179,7 +137,7 @@ static struct pool *new_pool(struct pool_set *set, struct bytes database, struct
 
 struct pool *pool_get(struct pool_set *set, const struct backend_proto *proto, const struct config *c,
                       const struct config_database *db, struct bytes database, struct bytes user,
-                      const char *user_password, struct err *err) {
+                      const char *user_password, struct share_group *group, uint32_t index, struct err *err) {
     char storage[256];
     struct bytes key = pool_key(storage, sizeof storage, database, user);
     if (!key.ptr) {
@@ -194,6 +152,10 @@ struct pool *pool_get(struct pool_set *set, const struct backend_proto *proto, c
         return NULL;
     }
     p->proto = proto;
+    if (group && group->count > 1) {
+        p->group = group;
+        p->share = &group->shares[index];
+    }
     if (!configure(p, c, db, user_password, err) || !map_put(&set->pools, key, p)) {
         if (!err_is_set(err)) err_set(err, ERR_OUT_OF_MEMORY, "out of memory");
         free_pool(p);
@@ -312,7 +274,6 @@ void pool_set_release(struct pool_set *set) {
         free_pool(p);
     }
     task_cancel(&set->bury);
-    forget_nodes(set);
     map_release(&set->pools);
     map_release(&set->statements);
 }

@@ -42,6 +42,21 @@ struct statement_pg *statement_pg_intern(struct map *home, struct bytes source, 
     return st ? statement_pg_ref(st) : NULL;
 }
 
+struct statement_pg *statement_pg_copy(const struct statement_pg *st) {
+    struct statement_pg *copy = mem_alloc(sizeof *copy);
+    uint8_t *key = copy ? make_key(st->source, st->settings) : NULL;
+    if (!key) {
+        mem_free(copy);
+        return NULL;
+    }
+    *copy = *st;
+    copy->home = NULL;
+    copy->key = bytes_of(key, st->key.len);
+    copy->source = bytes_of(key, st->source.len);
+    copy->refs = 1;
+    return copy;
+}
+
 struct statement_pg *statement_pg_ref(struct statement_pg *st) {
     st->refs++;
     return st;
@@ -49,7 +64,7 @@ struct statement_pg *statement_pg_ref(struct statement_pg *st) {
 
 void statement_pg_unref(struct statement_pg *st) {
     if (!st || --st->refs > 0) return;
-    (void)map_take(st->home, st->key);
+    if (st->home) (void)map_take(st->home, st->key);
     mem_free((void *)st->key.ptr);
     mem_free(st);
 }

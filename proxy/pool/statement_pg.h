@@ -18,7 +18,7 @@
 enum { STATEMENT_PG_NAME_LEN = 7 + 16 };
 
 struct statement_pg {
-    struct map *home; /* borrowed; outlives it */
+    struct map *home; /* borrowed; outlives it; NULL: it is on its way between two */
     struct bytes source; /* a Parse body behind the name: "text\0", count (2), type oids (4 each); inside `key` */
     uint64_t settings;   /* params_pg.analysis_digest; 0: it means the same under all settings */
     struct bytes key;    /* source and settings; owned */
@@ -28,6 +28,8 @@ struct statement_pg {
 
 /* The statement of this source and settings, with one more reference; found in `home` or made. NULL: memory is out. */
 struct statement_pg *statement_pg_intern(struct map *home, struct bytes source, uint64_t settings);
+/* One of its own that no map knows, to be taken to another thread. NULL: memory is out. */
+struct statement_pg *statement_pg_copy(const struct statement_pg *st);
 struct statement_pg *statement_pg_ref(struct statement_pg *st);
 void statement_pg_unref(struct statement_pg *st); /* NULL is fine */
 

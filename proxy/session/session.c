@@ -5,10 +5,12 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <stdatomic.h>
 #include <stdio.h>
 
 #include "base/fault.h"
 #include "base/log.h"
+#include "proxy/session/session_move.h"
 
 const char *session_state_name(enum session_state state) {
     static const char *const names[] = {"login", "login-waiting", "idle", "waiting", "active", "held", "closed"};
@@ -38,9 +40,11 @@ void session_set_state(struct session *s, enum session_state state) {
         if (state != SESSION_CLOSED) {
             list_push_back(&env->sessions, &s->node);
             env->session_count++;
+            atomic_fetch_add_explicit(&env->hub->session_count, 1, memory_order_relaxed);
         }
     } else if (state == SESSION_CLOSED) {
         env->session_count--;
+        atomic_fetch_sub_explicit(&env->hub->session_count, 1, memory_order_relaxed);
         list_remove(&s->node);
     }
     s->state = state;
@@ -148,6 +152,11 @@ static void on_lost(struct lessee *l, const struct err *err) {
     else session_leave(s, "its server connection ended");
 }
 
+static void on_better_share(struct lessee *l, uint32_t index) {
+    struct session *s = session_of(l);
+    if (s->state == SESSION_WAITING || s->state == SESSION_LOGIN_WAITING) (void)session_move(s, index);
+}
+
 static const struct lessee_ops lessee_ops = {
     .on_leased = on_leased,
     .on_refused = on_refused,
@@ -159,6 +168,7 @@ static const struct lessee_ops lessee_ops = {
     .on_settled = on_settled,
     .on_room = on_room,
     .on_lost = on_lost,
+    .on_better_share = on_better_share,
 };
 
 /* ---- the stream ---- */
@@ -179,7 +189,7 @@ static void on_closed(void *owner, const char *why) {
     session_close(s, why);
 }
 
-static const struct stream_handler handler = {
+const struct stream_handler session_stream_handler = {
     .on_received = on_received,
     .on_drained = on_drained,
     .on_closed = on_closed,
@@ -198,6 +208,10 @@ static void drain_end(struct session *s) {
 static void on_resume(struct task *t) {
     struct session *s = CONTAINER_OF(t, struct session, resume);
     if (s->state == SESSION_CLOSED) return;
+    if (s->moves_to) {
+        (void)session_move(s, s->moves_to - 1); /* else the next tick tries again: the client has not read all of its login yet */
+        return;
+    }
     if (s->env->is_draining && s->state == SESSION_IDLE && !stream_has_held(s->stream)) {
         drain_end(s);
         return;
@@ -206,17 +220,30 @@ static void on_resume(struct task *t) {
     stream_reoffer(s->stream);
 }
 
-bool session_join(struct session *s, struct variant *v, struct err *err) {
-    struct pool *p = v->pool;
-    const struct config_user *cu = config_find_user(s->env->config, bytes_str(p->user));
-    if (cu && cu->max_client_conn && p->clients >= cu->max_client_conn)
-        return err_set(err, ERR_TOO_MANY_CONNECTIONS, "too many connections for user \"%s\": max_client_conn is %u", p->user,
-                       cu->max_client_conn);
+void session_join(struct session *s, struct variant *v) {
     s->variant = v;
     v->sessions++;
-    p->clients++;
-    if (p->mode == POOL_SESSION || v->is_single_use) s->pins |= PIN_MODE;
-    return true;
+    v->pool->clients++;
+    if (v->pool->mode == POOL_SESSION || v->is_single_use) s->pins |= PIN_MODE;
+}
+
+void session_leave_variant(struct session *s) {
+    if (!s->variant) return;
+    s->variant->sessions--;
+    s->variant->pool->clients--;
+    s->variant = NULL;
+}
+
+void session_console_done(struct session *s, struct bytes reply, bool ends) {
+    s->console_job = NULL;
+    session_send(s, reply);
+    if (ends) {
+        struct err err;
+        err_set(&err, ERR_ADMIN_SHUTDOWN, "terminating connection due to administrator command");
+        session_end(s, &err);
+    } else {
+        session_resume_input(s);
+    }
 }
 
 void session_resume_input(struct session *s) {
@@ -237,8 +264,19 @@ static void on_bury(struct task *t) {
     }
 }
 
-void session_env_init(struct session_env *env, struct loop *loop, struct pool_set *pools) {
-    *env = (struct session_env){.loop = loop, .pools = pools};
+void session_hub_init(struct session_hub *hub, uint32_t worker_count) {
+    *hub = (struct session_hub){.worker_count = worker_count};
+    share_book_init(&hub->shares, worker_count);
+}
+
+void session_hub_release(struct session_hub *hub) {
+    share_book_release(&hub->shares);
+}
+
+void session_env_init(struct session_env *env, struct session_hub *hub, uint32_t worker, struct loop *loop,
+                      struct pool_set *pools) {
+    *env = (struct session_env){.hub = hub, .worker = worker, .loop = loop, .pools = pools};
+    hub->envs[worker] = env;
     list_init(&env->logins);
     list_init(&env->sessions);
     list_init(&env->dead);
@@ -268,7 +306,8 @@ static void set_peer(struct session *s, const struct addr *a) {
 
 /* Too many half-open logins: the oldest that still owes us bytes makes room, so that slow ones cannot lock others out. */
 static void make_room_for_login(struct session_env *env) {
-    if (env->login_count < env->config->max_login_conn) return;
+    uint32_t workers = env->hub->worker_count;
+    if (env->login_count < (env->config->max_login_conn + workers - 1) / workers) return;
     struct list *n = list_first(&env->logins);
     session_close(CONTAINER_OF(n, struct session, node), "login given up: max_login_conn reached");
 }
@@ -283,7 +322,7 @@ void session_open(struct session_env *env, const struct session_proto *proto, st
     s->env = env;
     s->proto = proto;
     s->stream = stream;
-    s->id = s->lessee.id = ++env->next_id;
+    s->id = s->lessee.id = atomic_fetch_add_explicit(&env->hub->last_id, 1, memory_order_relaxed) + 1;
     s->lessee.ops = &lessee_ops;
     s->opened_us = s->state_since_us = env->loop->now_us;
     list_init(&s->node);
@@ -292,18 +331,19 @@ void session_open(struct session_env *env, const struct session_proto *proto, st
     set_peer(s, peer);
     list_push_back(&env->logins, &s->node);
     env->login_count++;
-    stream_adopt(stream, &handler, s);
+    stream_adopt(stream, &session_stream_handler, s);
     proto->on_open(s);
 }
 
 static void leave_everything(struct session *s) {
     request_drop(s);
     task_cancel(&s->resume);
+    if (s->console_job) s->env->console->abandon(s->console_job);
+    s->console_job = NULL;
     session_release_lease(s);
-    if (s->variant) {
-        s->variant->sessions--;
-        s->variant->pool->clients--;
-    }
+    session_leave_variant(s);
+    if (s->group) share_book_leave(&s->env->hub->shares, s->group, s->share);
+    s->group = NULL;
 }
 
 /* What remains to be done once the stream is dealt with. */
@@ -355,6 +395,11 @@ static void fail_lease(struct session *s, const char *sqlstate, const char *what
 static void check_session(struct session *s, uint64_t now) {
     const struct pool *p = session_pool(s);
     const struct config *c = s->env->config;
+    if (s->moves_to) {
+        if (is_past(now, s->opened_us, c->login_timeout_ms)) session_close(s, "login_timeout");
+        else session_resume_input(s);
+        return;
+    }
     if (p && s->variant->is_single_use) return; /* replication runs for as long as it likes */
     bool is_in_transaction = s->lessee.backend && s->lessee.backend->ledger.txn != TXN_NONE;
     bool is_idle = s->state == SESSION_IDLE || (s->state == SESSION_HELD && !is_in_transaction);

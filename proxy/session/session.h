@@ -50,16 +50,35 @@ struct session_proto {
     void (*tell)(struct session *s, const struct err *err, bool is_fatal); /* an error in the client's language */
     void (*refuse)(struct session *s, const struct err *err); /* the open request cannot run: error, session lives */
     void (*release)(struct session *s);
+    /* Before it goes to another worker: nothing that it owns may point into this one. */
+    void (*pack)(struct session *s);
+    /* It is here, with its stream: it joins its variant again (`key`; empty: it has had none) and goes on. */
+    void (*on_arrived)(struct session *s, struct bytes key);
 };
 
 /* Interface to the console, which stands above sessions. */
 struct console_ops {
-    /* Answers one statement with complete messages in `out`. False: end the session after them. */
-    bool (*run)(void *ctx, struct session *s, struct bytes sql, struct writer *out);
+    /* Begins to answer one statement; session_console_done() follows, inside the call or later. */
+    void (*run)(void *ctx, struct session *s, struct bytes sql);
+    /* The session has left while s->console_job was not done. */
+    void (*abandon)(void *job);
     void *ctx;
 };
 
+struct session_env;
+
+/* What the sessions of all workers have in common. Set up before the workers' threads start. */
+struct session_hub {
+    struct share_book shares;
+    uint32_t worker_count;
+    struct session_env *envs[WORKERS_MAX];
+    _Atomic uint64_t last_id;
+    _Atomic uint32_t session_count; /* logged in or about to be, on all workers and between them */
+};
+
 struct session_env {
+    struct session_hub *hub;
+    uint32_t worker; /* number of this one */
     struct loop *loop;
     struct pool_set *pools;
     const struct config *config; /* current; replaced by a reload */
@@ -71,7 +90,6 @@ struct session_env {
     struct task bury;
     uint32_t login_count;
     uint32_t session_count;
-    uint64_t next_id;
     bool is_draining; /* sessions end when they hold nothing */
 };
 
@@ -89,6 +107,9 @@ struct session {
     struct stream *stream;
     struct lessee lessee;
     struct variant *variant; /* NULL before login and on the console */
+    struct share_group *group; /* its pool over all workers; NULL before it is proven and on the console */
+    uint32_t share;    /* the share that it is counted in */
+    uint32_t moves_to; /* number of a share + 1: it goes there at the end of the event */
     struct request request;
     struct task resume; /* offers kept input again */
     char *user;     /* owned; NULL before login */
@@ -102,10 +123,14 @@ struct session {
     uint8_t pins; /* enum session_pin */
     bool is_held_back; /* input is kept until the backend has room or its replies are in */
     bool is_console;
+    void *console_job; /* the console's, while it works on an answer: nothing more is read */
     struct session_peer peer;
 };
 
-void session_env_init(struct session_env *env, struct loop *loop, struct pool_set *pools);
+void session_hub_init(struct session_hub *hub, uint32_t worker_count);
+void session_hub_release(struct session_hub *hub);
+/* Number `worker` of the hub. */
+void session_env_init(struct session_env *env, struct session_hub *hub, uint32_t worker, struct loop *loop, struct pool_set *pools);
 /* Closes every session. */
 void session_env_release(struct session_env *env);
 /* Starts a session on an accepted stream, or closes the stream. */
@@ -121,8 +146,9 @@ void session_close(struct session *s, const char *why); /* at once; a lease is g
 void session_leave(struct session *s, const char *why);
 /* Tells the client, then closes when that has left. */
 void session_end(struct session *s, const struct err *err);
-/* The session becomes a client of this variant, and pinned when its pool says so. False: its user has too many. */
-MUST_USE bool session_join(struct session *s, struct variant *v, struct err *err);
+/* The session becomes a client of this variant, and pinned when its pool says so. */
+void session_join(struct session *s, struct variant *v);
+void session_leave_variant(struct session *s);
 /* Sends to the client. */
 void session_send(struct session *s, struct bytes data);
 /* True when nothing keeps it on its connection. */
@@ -137,8 +163,12 @@ void session_release_lease(struct session *s);
 static inline struct pool *session_pool(const struct session *s) {
     return s->variant ? s->variant->pool : NULL;
 }
+/* Complete messages that answer a console statement; `ends`: the session is over with them. */
+void session_console_done(struct session *s, struct bytes reply, bool ends);
 /* Offers kept input again, soon. */
 void session_resume_input(struct session *s);
+/* Of every session's stream. */
+extern const struct stream_handler session_stream_handler;
 /* "c12 shop/app@127.0.0.1:5123" */
 const char *session_label(const struct session *s, char out[192]);
 const char *session_peer_text(const struct session *s, char out[64]);

@@ -345,23 +345,11 @@ static size_t relay_received(struct session *s, struct buf *buf, struct bytes da
 
 /* ---- the console ---- */
 
-enum { CONSOLE_STATEMENT_MAX = 16 << 10, CONSOLE_REPLY_MAX = 64 << 20 };
+enum { CONSOLE_STATEMENT_MAX = 16 << 10 };
 
-static bool run_console(struct session *s, struct bytes body) {
-    struct writer w;
-    if (!body.len || body.ptr[body.len - 1] != 0) {
-        session_pg_violation(s, "invalid message format");
-        return false;
-    }
-    writer_init(&w, CONSOLE_REPLY_MAX);
-    bool goes_on = s->env->console->run(s->env->console->ctx, s, bytes_of(body.ptr, body.len - 1), &w);
-    session_send(s, writer_bytes(&w));
-    writer_release(&w);
-    if (goes_on) return true;
-    struct err err;
-    err_set(&err, ERR_ADMIN_SHUTDOWN, "terminating connection due to administrator command");
-    session_end(s, &err);
-    return false;
+static void run_console(struct session *s, struct bytes body) {
+    if (!body.len || body.ptr[body.len - 1] != 0) session_pg_violation(s, "invalid message format");
+    else s->env->console->run(s->env->console->ctx, s, bytes_of(body.ptr, body.len - 1));
 }
 
 static void refuse_extended(struct session *s) {
@@ -374,7 +362,7 @@ static void refuse_extended(struct session *s) {
 static size_t console_received(struct session *s, struct bytes data) {
     struct session_pg *ps = session_pg_of(s);
     size_t at = 0;
-    while (at < data.len && s->state != SESSION_CLOSED) {
+    while (at < data.len && s->state != SESSION_CLOSED && !s->console_job) {
         struct pg_header h;
         struct bytes rest = bytes_of(data.ptr + at, data.len - at);
         enum pg_frame frame = pg_header_read(rest, &h);
@@ -389,7 +377,7 @@ static size_t console_received(struct session *s, struct bytes data) {
         struct bytes body = bytes_of(rest.ptr + PG_HEADER_LEN, h.body_len);
         if (h.type == PG_F_TERMINATE) session_close(s, "client said goodbye");
         else if (ps->discard) discard_message(s, &(struct message){.h = h, .avail = h.total});
-        else if (h.type == PG_F_QUERY) (void)run_console(s, body);
+        else if (h.type == PG_F_QUERY) run_console(s, body);
         else if (h.type == PG_F_SYNC) send_ready(s, PG_TXN_IDLE);
         else if (h.type != PG_F_FLUSH) refuse_extended(s);
     }
@@ -428,4 +416,6 @@ const struct session_proto session_pg_proto = {
     .tell = session_pg_tell,
     .refuse = refuse,
     .release = release,
+    .pack = session_pg_prepared_pack,
+    .on_arrived = session_pg_on_arrived,
 };

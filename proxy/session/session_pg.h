@@ -102,6 +102,9 @@ void session_pg_prepared_release(struct session_pg *ps);
 static inline bool session_pg_has_prepared(const struct session_pg *ps) {
     return ps->prepared.named.count || !list_is_empty(&ps->prepared.ops);
 }
+/* Before and after it goes to another worker: texts are kept once per worker. */
+void session_pg_prepared_pack(struct session *s);
+void session_pg_prepared_unpack(struct session *s);
 /* True for a message of which only a part is in hand, when it names a statement and more of it must be. */
 bool session_pg_prepared_needs_more(const struct session *s, const struct message *m);
 /* True for a Parse, Bind, Describe or Close that names a statement, unless it is to pass as it is. */
@@ -143,6 +146,7 @@ void session_pg_cancel_detach(struct cancel_wait *wait); /* NULL is fine */
 /* ---- session_pg_login.c ---- */
 void session_pg_login_begin(struct session *s);
 size_t session_pg_login_received(struct session *s, struct bytes data);
+void session_pg_on_arrived(struct session *s, struct bytes key);
 void session_pg_login_leased(struct session *s, struct backend *b);
 void session_pg_login_release(struct session *s);
 /* The cancel request that it brought is over. */

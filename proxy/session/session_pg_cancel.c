@@ -51,19 +51,74 @@ static void cancel_waiting(struct session *s) {
     s->lessee.ops->on_refused(&s->lessee, &err);
 }
 
-/* True when something is under way, at whose end `wait` is told. */
-static bool cancel_here(struct session_env *env, uint32_t pid, const struct cancel_key *key, struct cancel_wait *wait) {
-    struct session *target = find_target(env, pid, key);
-    if (!target) return false;
+/* True when something is under way, at whose end `on_done` is called. */
+static bool cancel_target(struct session *target, void (*on_done)(void *ctx), void *ctx) {
     if (target->state == SESSION_WAITING) cancel_waiting(target);
-    else if (target->state == SESSION_ACTIVE) return cancel_pg_send(target->lessee.backend, target->id, on_over, wait);
+    else if (target->state == SESSION_ACTIVE) return cancel_pg_send(target->lessee.backend, target->id, on_done, ctx);
     return false;
+}
+
+/*
+ * The session may live on another worker: the one that its key names, or, when it has
+ * moved since or the key is too short to say, any. The request makes its round by mail
+ * until somebody knows the key, and comes home when the cancel is over.
+ */
+struct cancel_round {
+    struct mail mail;
+    struct session_hub *hub;
+    uint32_t home, at;
+    uint32_t visited; /* home included */
+    uint32_t pid;
+    struct cancel_key key;
+    struct cancel_wait *wait;
+};
+
+static void come_home(struct mail *m) {
+    struct cancel_round *r = CONTAINER_OF(m, struct cancel_round, mail);
+    on_over(r->wait);
+    mem_free(r);
+}
+
+static void send_home(void *ctx) {
+    struct cancel_round *r = ctx;
+    r->mail.run = come_home;
+    loop_post(r->hub->envs[r->home]->loop, &r->mail);
+}
+
+static void visit(struct mail *m);
+
+static void go_on(struct cancel_round *r) {
+    uint32_t workers = r->hub->worker_count, first = r->key.is_long ? r->key.worker % workers : 0;
+    while (r->visited < workers) {
+        r->at = (first + r->visited++) % workers;
+        if (r->at == r->home) continue;
+        r->mail.run = visit;
+        loop_post(r->hub->envs[r->at]->loop, &r->mail);
+        return;
+    }
+    send_home(r);
+}
+
+static void visit(struct mail *m) {
+    struct cancel_round *r = CONTAINER_OF(m, struct cancel_round, mail);
+    struct session *target = find_target(r->hub->envs[r->at], r->pid, &r->key);
+    if (!target) go_on(r);
+    else if (!cancel_target(target, send_home, r)) send_home(r);
+}
+
+static bool make_round(struct session_env *env, uint32_t pid, const struct cancel_key *key, struct cancel_wait *wait) {
+    uint32_t workers = env->hub->worker_count;
+    struct cancel_round *r = workers > 1 ? mem_alloc(sizeof *r) : NULL;
+    if (!r) return false;
+    *r = (struct cancel_round){.hub = env->hub, .home = env->worker, .pid = pid, .key = *key, .wait = wait};
+    go_on(r);
+    return true;
 }
 
 /* The client of another gilmok: its key says which. Passed on once, so that a wrong peer list cannot make it run in circles. */
 static bool pass_on(struct session_env *env, uint32_t pid, struct cancel_key key, struct cancel_wait *wait) {
     const struct config_peer *peer = config_find_peer(env->config, key.instance);
-    const struct node_addr *at = peer ? pool_set_find_addr(env->pools, peer) : NULL;
+    const struct book_entry *at = peer ? addr_book_find(env->pools->book, peer) : NULL;
     if (!at || !at->is_known || key.is_passed_on) return false;
     uint8_t bytes[CANCEL_KEY_LONG], storage[CANCEL_REQUEST_MAX];
     struct writer w;
@@ -80,8 +135,12 @@ struct cancel_wait *session_pg_cancel(struct session *asker, uint32_t pid, struc
     struct cancel_wait *wait = mem_alloc(sizeof *wait);
     if (!wait) return NULL;
     wait->asker = asker;
-    bool is_foreign = key.is_long && key.instance != env->config->instance;
-    if (is_foreign ? pass_on(env, pid, key, wait) : cancel_here(env, pid, &key, wait)) return wait;
+    bool is_foreign = key.is_long && key.instance != env->config->instance, is_under_way;
+    struct session *target = is_foreign ? NULL : find_target(env, pid, &key);
+    if (is_foreign) is_under_way = pass_on(env, pid, key, wait);
+    else if (target) is_under_way = cancel_target(target, on_over, wait);
+    else is_under_way = make_round(env, pid, &key, wait);
+    if (is_under_way) return wait;
     mem_free(wait);
     return NULL;
 }

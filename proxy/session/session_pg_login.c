@@ -10,12 +10,14 @@
  * proof.
  */
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 
 #include "base/fault.h"
 #include "base/log.h"
 #include "proxy/auth/secret.h"
 #include "proxy/pool/backend_pg.h"
+#include "proxy/session/session_move.h"
 #include "proxy/session/session_pg.h"
 
 enum { GREETING_USUAL = 640 }; /* bytes of a greeting from PostgreSQL 15 with room to spare: one allocation */
@@ -245,6 +247,7 @@ static bool make_identity(struct session *s) {
     ps->pid = has_server ? backend_pg_of((struct backend *)b)->pid : (uint32_t)s->id & 0x7fffffff;
     ps->cancel_key.is_long = ps->login->has_long_key;
     ps->cancel_key.instance = (uint16_t)s->env->config->instance;
+    ps->cancel_key.worker = (uint8_t)s->env->worker;
     ps->cancel_key.session = s->id;
     return clock_random(s->env->loop->clock, ps->cancel_key.secret, sizeof ps->cancel_key.secret);
 }
@@ -289,18 +292,52 @@ static void greet_console(struct session *s) {
     params_pg_release(&params);
 }
 
-static bool join_pool(struct session *s, struct err *err) {
+/* ---- to the pool ---- */
+
+/* Which worker's share of the pool takes it. */
+static bool find_place(struct session *s, struct err *err) {
+    struct session_env *env = s->env;
+    const struct config_database *db = config_find_database(env->config, bytes_str(s->database));
+    if (!db) return err_set(err, ERR_NO_SUCH_DATABASE, "database \"%s\" does not exist", s->database);
+    return share_book_enter(&env->hub->shares, env->config, db, bytes_str(s->database), bytes_str(s->user), env->worker, &s->group,
+                            &s->share, err);
+}
+
+/* `key`: its startup parameters. */
+static bool join_pool(struct session *s, struct bytes key, struct err *err) {
     const struct config *c = s->env->config;
     struct bytes user = bytes_str(s->user), database = bytes_str(s->database);
     const struct config_database *db = config_find_database(c, database);
     if (!db) return err_set(err, ERR_NO_SUCH_DATABASE, "database \"%s\" does not exist", s->database);
     const struct user_secret *secret = user_store_find(s->env->users, user);
-    struct pool *p = pool_get(s->env->pools, &backend_pg_proto, c, db, database, user, secret ? secret->password : NULL, err);
-    if (!p) return false;
-    struct variant *v = variant_get(p, writer_bytes(&session_pg_of(s)->login->params), err);
+    const char *password = secret ? secret->password : NULL;
+    struct pool *p = pool_get(s->env->pools, &backend_pg_proto, c, db, database, user, password, s->group, s->share, err);
+    struct variant *v = p ? variant_get(p, key, err) : NULL;
     if (!v) return false;
-    v->is_single_use = session_pg_of(s)->login->is_replication;
-    return session_join(s, v, err);
+    if (session_pg_of(s)->login) v->is_single_use = session_pg_of(s)->login->is_replication;
+    session_join(s, v);
+    return true;
+}
+
+/* On the worker where it belongs: a client that is still to be greeted. */
+static void begin_service(struct session *s) {
+    struct err err = {0};
+    if (!join_pool(s, writer_bytes(&session_pg_of(s)->login->params), &err)) {
+        session_end(s, &err);
+    } else if (s->variant->baseline && !(s->pins & PIN_MODE)) {
+        greet(s, s->variant->baseline);
+        session_resume_input(s);
+    } else if (pool_acquire(s->variant, &s->lessee)) {
+        session_pg_login_leased(s, s->lessee.backend);
+    }
+}
+
+void session_pg_on_arrived(struct session *s, struct bytes key) {
+    struct err err = {0};
+    session_pg_prepared_unpack(s);
+    if (s->state == SESSION_LOGIN_WAITING) begin_service(s);
+    else if (!join_pool(s, key, &err)) session_end(s, &err);
+    else session_resume_input(s);
 }
 
 static void finish_identity(struct session *s) {
@@ -309,18 +346,13 @@ static void finish_identity(struct session *s) {
     if (s->env->console && strcmp(s->database, "gilmok") == 0) {
         if (is_console_user(s)) greet_console(s);
         else fail(s, ERR_INSUFFICIENT_PRIVILEGE, "user \"%s\" is in neither admin_users nor stats_users", s->user);
-        return;
-    }
-    if (!join_pool(s, &err)) {
+    } else if (!find_place(s, &err)) {
         session_end(s, &err);
-        return;
+    } else {
+        session_set_state(s, SESSION_LOGIN_WAITING);
+        if (s->group->shares[s->share].worker == s->env->worker) begin_service(s);
+        else session_move_soon(s, s->share);
     }
-    if (s->variant->baseline && !(s->pins & PIN_MODE)) {
-        greet(s, s->variant->baseline);
-        return;
-    }
-    session_set_state(s, SESSION_LOGIN_WAITING);
-    if (pool_acquire(s->variant, &s->lessee)) session_pg_login_leased(s, s->lessee.backend);
 }
 
 /*
@@ -366,7 +398,7 @@ static void negotiate(struct session *s, const struct pg_first *f) {
 
 static void take_startup(struct session *s, struct pg_first *f) {
     if (!bind_identity(s, f)) return;
-    if (s->env->session_count >= s->env->config->max_client_conn) {
+    if (atomic_load_explicit(&s->env->hub->session_count, memory_order_relaxed) >= s->env->config->max_client_conn) {
         fail(s, ERR_TOO_MANY_CONNECTIONS, "sorry, too many clients already (max_client_conn)");
         return;
     }

@@ -260,6 +260,48 @@ void session_pg_prepared_release(struct session_pg *ps) {
     forget_all(&ps->prepared);
 }
 
+/* ---- from worker to worker ---- */
+
+/* Every name's statement for another copy of it; a name that gets none is forgotten. */
+static void exchange_all(struct session *s, struct statement_pg *(*exchange)(struct session *s, struct statement_pg *st)) {
+    struct prepared_client *pc = &session_pg_of(s)->prepared;
+    struct map old = pc->named;
+    struct bytes name;
+    void *value;
+    size_t at = 0;
+    INVARIANT(list_is_empty(&pc->ops));
+    if (!old.count) return;
+    map_init(&pc->named);
+    pc->changed = NULL;
+    while (map_next(&old, &at, &name, &value)) {
+        struct client_statement *known = value;
+        struct statement_pg *st = exchange(s, known->statement);
+        statement_pg_unref(known->statement);
+        known->statement = st;
+        if (st && map_put(&pc->named, name, known)) continue;
+        statement_pg_unref(st);
+        mem_free(known);
+    }
+    map_release(&old);
+}
+
+static struct statement_pg *copy_of(struct session *s, struct statement_pg *st) {
+    (void)s;
+    return statement_pg_copy(st);
+}
+
+static struct statement_pg *interned(struct session *s, struct statement_pg *st) {
+    return statement_pg_intern(&s->env->pools->statements, st->source, st->settings);
+}
+
+void session_pg_prepared_pack(struct session *s) {
+    exchange_all(s, copy_of);
+}
+
+void session_pg_prepared_unpack(struct session *s) {
+    exchange_all(s, interned);
+}
+
 /* ---- to the server ---- */
 
 static void send_parse(struct backend *b, const struct prepared_pg *p) {

@@ -46,6 +46,7 @@ struct conn {
     struct pipe from[2]; /* from[i]: what side i has sent */
     struct addr to;
     struct sim_listener *pending; /* established, not accepted yet */
+    bool away[2]; /* that end is between two loops */
     bool is_established;
     bool is_silent;
     bool drops_data; /* a reset overtakes data */
@@ -163,7 +164,7 @@ static void conn_free(struct conn *c) {
 }
 
 static void free_if_unused(struct conn *c) {
-    if (!c->end[0] && !c->end[1] && !c->pending) conn_free(c);
+    if (!c->end[0] && !c->end[1] && !c->away[0] && !c->away[1] && !c->pending) conn_free(c);
 }
 
 static void conn_reset(struct conn *c) {
@@ -233,7 +234,7 @@ static ssize_t sim_recv(struct stream *s, void *into, size_t cap) {
 }
 
 static bool is_peer_gone(const struct conn *c, int side) {
-    return c->is_established && !c->end[1 - side] && !c->pending;
+    return c->is_established && !c->end[1 - side] && !c->away[1 - side] && !c->pending;
 }
 
 static ssize_t sim_send(struct stream *s, const struct iovec *iov, int iov_count) {
@@ -288,6 +289,38 @@ static void sim_close(struct stream *s) {
     free_if_unused(c);
 }
 
+static union link sim_detach(struct stream *s) {
+    struct sim_stream *ss = of_stream(s);
+    union link link = {.ptr = ss->conn};
+    ss->conn->away[ss->side] = true;
+    ss->conn->end[ss->side] = NULL;
+    ss->conn = NULL;
+    ss->wants_read = ss->wants_write = false;
+    return link;
+}
+
+static int side_away(const struct conn *c) {
+    return c->away[0] ? 0 : 1;
+}
+
+static void sim_attach(struct stream *s, union link link) {
+    struct sim_stream *ss = of_stream(s);
+    ss->conn = link.ptr;
+    ss->side = side_away(ss->conn);
+    ss->conn->away[ss->side] = false;
+    ss->conn->end[ss->side] = ss;
+}
+
+static void sim_discard(struct loop *l, union link link) {
+    struct conn *c = link.ptr;
+    (void)l;
+    int side = side_away(c);
+    c->away[side] = false;
+    end_output(c, side);
+    conn_reset(c);
+    free_if_unused(c);
+}
+
 /* ---- listeners ---- */
 
 static bool sim_listen(struct loop *l, struct listener *li, const struct addr *at, struct err *err) {
@@ -318,12 +351,27 @@ void net_sim_set_gate(struct listener *li, enum net_sim_gate gate) {
     ((struct sim_listener *)li->impl)->gate = gate;
 }
 
+static bool listens_at(const struct sim_listener *sl, const struct addr *at) {
+    return sl->at.len == at->len && memcmp(&sl->at.sa, &at->sa, at->len) == 0;
+}
+
 static struct sim_listener *find_listener(struct net_sim *sim, const struct addr *at) {
     LIST_EACH(n, &sim->listeners) {
         struct sim_listener *sl = CONTAINER_OF(n, struct sim_listener, node);
-        if (sl->at.len == at->len && memcmp(&sl->at.sa, &at->sa, at->len) == 0) return sl;
+        if (listens_at(sl, at)) return sl;
     }
     return NULL;
+}
+
+/* Those that share a port take turns at random. */
+static struct sim_listener *draw_listener(struct net_sim *sim, const struct addr *at) {
+    struct sim_listener *drawn = NULL;
+    uint32_t count = 0;
+    LIST_EACH(n, &sim->listeners) {
+        struct sim_listener *sl = CONTAINER_OF(n, struct sim_listener, node);
+        if (listens_at(sl, at) && (count++ == 0 || net_sim_below(sim, count) == 0)) drawn = sl;
+    }
+    return drawn;
 }
 
 /* ---- timers ---- */
@@ -355,7 +403,7 @@ static void sim_timer_release(struct timer *t) {
 
 /* ---- what can happen ---- */
 
-enum event_kind { EVENT_NONE, EVENT_CONNECT, EVENT_ACCEPT, EVENT_READ, EVENT_WRITE, EVENT_TIMER };
+enum event_kind { EVENT_NONE, EVENT_MAIL, EVENT_CONNECT, EVENT_ACCEPT, EVENT_READ, EVENT_WRITE, EVENT_TIMER };
 
 struct choice {
     struct net_sim *sim;
@@ -414,6 +462,7 @@ static void consider_conn(struct choice *ch, struct conn *c) {
 static void look_around(struct net_sim *sim, struct choice *ch) {
     *ch = (struct choice){.sim = sim, .next_us = NEVER};
     LIST_EACH(n, &sim->conns) consider_conn(ch, CONTAINER_OF(n, struct conn, node));
+    choose(ch, sim->mail_us, EVENT_MAIL, NULL, 0);
     LIST_EACH(n, &sim->timers) {
         struct sim_timer *st = CONTAINER_OF(n, struct sim_timer, node);
         if (!wins(ch, st->due_us)) continue;
@@ -425,7 +474,7 @@ static void look_around(struct net_sim *sim, struct choice *ch) {
 /* ---- making it happen ---- */
 
 static void finish_connect(struct conn *c) {
-    struct sim_listener *sl = find_listener(c->sim, &c->to);
+    struct sim_listener *sl = draw_listener(c->sim, &c->to);
     struct stream *s = &c->end[0]->s;
     if (!sl || sl->gate == GATE_REFUSES) {
         s->error = ECONNREFUSED;
@@ -490,6 +539,10 @@ static void happen(struct loop *l, struct choice *ch) {
     case EVENT_TIMER:
         fire_timer(ch->timer);
         break;
+    case EVENT_MAIL:
+        sim->mail_us = NEVER;
+        (void)loop_take_mail(l);
+        break;
     case EVENT_NONE:
         break;
     }
@@ -514,6 +567,12 @@ static bool sim_turn(struct loop *l) {
     return true;
 }
 
+/* Mail comes in as an event among others, some time from now. */
+static void sim_wake(struct loop *l) {
+    struct net_sim *sim = sim_of(l);
+    sim->mail_us = arrival(sim);
+}
+
 static void sim_stop(struct loop *l) {
     (void)l;
 }
@@ -535,16 +594,20 @@ static const struct loop_ops sim_ops = {
     .connect = sim_connect,
     .shutdown = sim_shutdown,
     .close = sim_close,
+    .detach = sim_detach,
+    .attach = sim_attach,
+    .discard = sim_discard,
     .listen = sim_listen,
     .unlisten = sim_unlisten,
     .timer_init = sim_timer_init,
     .timer_set = sim_timer_set,
     .timer_stop = sim_timer_stop,
     .timer_release = sim_timer_release,
+    .wake = sim_wake,
 };
 
 void net_sim_init(struct net_sim *sim, struct loop *l, uint64_t seed, const struct net_sim_options *options) {
-    *sim = (struct net_sim){.loop = l, .options = *options, .dice = seed * 0x2545f4914f6cdd1du + 1, .now_us = 1000000,
+    *sim = (struct net_sim){.loop = l, .options = *options, .dice = seed * 0x2545f4914f6cdd1du + 1, .now_us = 1000000, .mail_us = NEVER,
                             .next_port = 20000};
     sim->clock = (struct clock_ops){.now_us = clock_now, .random = clock_bytes, .ctx = sim};
     list_init(&sim->conns);

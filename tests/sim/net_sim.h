@@ -31,6 +31,7 @@ struct net_sim {
     struct clock_ops clock; /* virtual time and seeded bytes */
     uint64_t now_us;
     uint64_t dice;
+    uint64_t mail_us; /* when mail will be taken */
     struct list conns;
     struct list listeners;
     struct list timers;

@@ -57,7 +57,7 @@ static void draw_config(struct world *w) {
     struct config_database *db = CONTAINER_OF(list_first(&config->databases), struct config_database, node);
     struct config_cluster *cluster = CONTAINER_OF(list_first(&config->clusters), struct config_cluster, node);
     bool has_trouble = w->clients.has_trouble;
-    db->pool_size = 1 + net_sim_below(sim, 4);
+    db->pool_size = net_sim_one_in(sim, 3) ? 8 + net_sim_below(sim, 12) : 1 + net_sim_below(sim, 4);
     db->pool_mode = net_sim_one_in(sim, 4) ? POOL_SESSION : POOL_TRANSACTION;
     db->query_timeout_ms = has_trouble ? 4000 : 0;
     db->idle_transaction_timeout_ms = 0;
@@ -96,10 +96,9 @@ static bool is_everybody_gone(void *ctx) {
     return w->clients.running == 0 || w->clients.complaint[0] || w->pg.complaint[0];
 }
 
-static bool is_settled(void *ctx) {
-    struct world *w = ctx;
-    if (w->worker.sessions.session_count || w->worker.sessions.login_count) return false;
-    LIST_EACH(n, &w->worker.pools.all) {
+static bool is_worker_settled(const struct worker *worker) {
+    if (worker->sessions.session_count || worker->sessions.login_count) return false;
+    LIST_EACH(n, &worker->pools.all) {
         struct pool *p = CONTAINER_OF(n, struct pool, node);
         if (p->clients) return false;
         LIST_EACH(i, &p->variants) {
@@ -110,29 +109,52 @@ static bool is_settled(void *ctx) {
     return true;
 }
 
+static bool is_settled(void *ctx) {
+    struct world *w = ctx;
+    if (w->hub.session_count) return false;
+    for (uint32_t i = 0; i < w->worker_count; i++)
+        if (!is_worker_settled(&w->workers[i])) return false;
+    return true;
+}
+
 static void check_unsettled(struct world *w) {
     char what[256];
-    snprintf(what, sizeof what, "after all clients have left: %u sessions, %u logins, pools:", w->worker.sessions.session_count,
-             w->worker.sessions.login_count);
-    LIST_EACH(n, &w->worker.pools.all) {
-        struct pool *p = CONTAINER_OF(n, struct pool, node);
-        LIST_EACH(i, &p->variants) {
-            struct variant *v = CONTAINER_OF(i, struct variant, node);
-            size_t at = strlen(what);
-            snprintf(what + at, sizeof what - at, " (waiting %u busy %u opening %u sessions %u)", v->waiting_count, v->busy_count,
-                     v->opening_count, v->sessions);
+    snprintf(what, sizeof what, "after all clients have left: %u sessions; workers:", w->hub.session_count);
+    for (uint32_t k = 0; k < w->worker_count; k++) {
+        LIST_EACH(n, &w->workers[k].pools.all) {
+            LIST_EACH(i, &CONTAINER_OF(n, struct pool, node)->variants) {
+                struct variant *v = CONTAINER_OF(i, struct variant, node);
+                size_t at = strlen(what);
+                snprintf(what + at, sizeof what - at, " (%u: waiting %u busy %u opening %u sessions %u)", k, v->waiting_count,
+                         v->busy_count, v->opening_count, v->sessions);
+            }
         }
     }
     fail(w, what);
 }
 
+/* Clients are counted in their shares, as often as they are there. */
+static void check_shares(struct world *w) {
+    LIST_EACH(n, &w->hub.shares.groups) {
+        const struct share_group *g = CONTAINER_OF(n, struct share_group, node);
+        uint32_t clients = 0, size = 0;
+        for (uint32_t i = 0; i < g->count; i++) {
+            clients += g->shares[i].clients;
+            size += g->shares[i].size;
+        }
+        if (clients || g->clients) fail(w, "clients are left in a share");
+        if (size != CONTAINER_OF(list_first(&config->databases), struct config_database, node)->pool_size)
+            fail(w, "the shares are not the pool");
+    }
+}
+
 /* Where gilmok stands, for whoever has to find out why a client waits. */
-static void print_sessions(const struct world *w) {
-    LIST_EACH(n, &w->worker.sessions.sessions) {
+static void print_sessions(const struct worker *worker) {
+    LIST_EACH(n, &worker->sessions.sessions) {
         const struct session *s = CONTAINER_OF(n, struct session, node);
         const struct backend *b = s->lessee.backend;
         const char *app = ((const struct session_pg *)s)->app_name;
-        printf("    session of %s: %s, request %s, pins %d, %s, holds %u bytes, queues %zu%s\n", app ? app : "-",
+        printf("    worker %u: session of %s: %s, request %s, pins %d, %s, holds %u bytes, queues %zu%s\n", worker->number, app ? app : "-",
                session_state_name(s->state), request_stage_name(s->request.stage), s->pins,
                s->is_held_back ? "held back" : "not held back", s->stream->held_len, s->stream->out.bytes,
                s->stream->is_paused ? ", paused" : "");
@@ -172,15 +194,29 @@ static const char *on_idle(struct client_world *clients, const struct fake_clien
     struct world *w = CONTAINER_OF(clients, struct world, clients);
     char app[16];
     snprintf(app, sizeof app, "c%u", c->number);
-    LIST_EACH(n, &w->worker.sessions.sessions) {
-        const struct session *s = CONTAINER_OF(n, struct session, node);
-        const char *name = ((const struct session_pg *)s)->app_name;
-        if (!name || strcmp(name, app) != 0 || s->pins) continue;
-        if (s->lessee.backend && s->lessee.backend->ledger.is_message_open) continue; /* is still being copied */
-        if (s->lessee.backend) return "it keeps a server connection";
-        if (s->state != SESSION_IDLE) return session_state_name(s->state);
+    for (uint32_t i = 0; i < w->worker_count; i++) {
+        LIST_EACH(n, &w->workers[i].sessions.sessions) {
+            const struct session *s = CONTAINER_OF(n, struct session, node);
+            const char *name = ((const struct session_pg *)s)->app_name;
+            if (!name || strcmp(name, app) != 0 || s->pins) continue;
+            if (s->lessee.backend && s->lessee.backend->ledger.is_message_open) continue; /* is still being copied */
+            if (s->lessee.backend) return "it keeps a server connection";
+            if (s->state != SESSION_IDLE) return session_state_name(s->state);
+        }
     }
     return NULL;
+}
+
+static bool start_workers(struct world *w, struct err *err) {
+    w->worker_count = 1 + net_sim_below(&w->sim, WORLD_WORKERS_MAX);
+    session_hub_init(&w->hub, w->worker_count);
+    w->snapshot = snapshot_new(config, NULL);
+    if (!w->snapshot) return err_set(err, ERR_OUT_OF_MEMORY, "out of memory");
+    for (uint32_t i = 0; i < w->worker_count; i++) {
+        struct worker *worker = &w->workers[i];
+        if (!worker_init(worker, i, &w->hub, &w->loop, w->snapshot, NULL, err) || !worker_listen(worker, err)) return false;
+    }
+    return true;
 }
 
 static bool start(struct world *w, struct err *err) {
@@ -200,7 +236,7 @@ static bool start(struct world *w, struct err *err) {
     if (!fake_pg_open(&w->pg, &w->sim, &server, err)) return false;
     if (net_sim_one_in(&w->sim, 2))
         for (int i = 0; i < 2; i++) fake_pg_add_user(&w->pg, i ? "u1" : "u0", &verifiers[i]);
-    if (!worker_init(&w->worker, &w->loop, config, NULL, NULL, err) || !worker_listen(&w->worker, err)) return false;
+    if (!start_workers(w, err)) return false;
     if (!timer_init(&w->gate, &w->loop, on_gate)) return false;
     if (w->clients.has_trouble && !w->expects_faults) {
         w->pg.dies_one_in = 20 + net_sim_below(&w->sim, 100);
@@ -213,8 +249,15 @@ static bool start(struct world *w, struct err *err) {
 static void finish(struct world *w) {
     for (uint32_t i = 0; i < w->client_count; i++) fake_client_release(&w->client[i]);
     timer_release(&w->gate);
-    w->worker.config = NULL; /* is shared by all seeds */
-    worker_release(&w->worker);
+    do
+        for (uint32_t i = 0; i < w->worker_count; i++) worker_close_sessions(&w->workers[i]);
+    while (loop_take_mail(&w->loop));
+    if (!w->failure[0] && !w->expects_faults) check_shares(w);
+    for (uint32_t i = 0; i < w->worker_count; i++) worker_release(&w->workers[i]);
+    (void)loop_take_mail(&w->loop);
+    session_hub_release(&w->hub);
+    w->snapshot->config = NULL; /* is shared by all seeds */
+    snapshot_unref(w->snapshot);
     fake_pg_close(&w->pg);
     loop_settle(&w->loop);
     while (!list_is_empty(&w->loop.finishing)) stream_close(CONTAINER_OF(list_first(&w->loop.finishing), struct stream, end_node));
@@ -238,7 +281,7 @@ void world_run(struct world *w) {
     collect_complaints(w);
     if (!all_gone) check_waits(w);
     if (w->failure[0]) {
-        print_sessions(w);
+        for (uint32_t i = 0; i < w->worker_count; i++) print_sessions(&w->workers[i]);
         print_servers(w);
         net_sim_print(&w->sim);
     }

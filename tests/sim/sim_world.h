@@ -1,5 +1,5 @@
 /*
- * sim_world.h - one seed: a worker, a fake server and fake clients on a simulated
+ * sim_world.h - one seed: one to four workers, a fake server and fake clients on a simulated
  * network, from their start until nothing of them is left.
  */
 #ifndef GILMOK_TESTS_SIM_SIM_WORLD_H
@@ -9,7 +9,7 @@
 #include "tests/sim/fake_client.h"
 #include "tests/sim/fake_pg.h"
 
-enum { WORLD_CLIENTS_MAX = 12 };
+enum { WORLD_CLIENTS_MAX = 12, WORLD_WORKERS_MAX = 4 };
 
 struct world {
     uint64_t seed;
@@ -18,7 +18,10 @@ struct world {
     bool expects_faults;  /* set by the caller: memory and connections may fail, the server makes no trouble of its own */
     struct loop loop;
     struct net_sim sim;
-    struct worker worker;
+    struct session_hub hub;
+    struct worker workers[WORLD_WORKERS_MAX]; /* all over one loop, as if their threads took turns */
+    uint32_t worker_count;
+    struct snapshot *snapshot;
     struct fake_pg pg;
     struct client_world clients;
     struct fake_client client[WORLD_CLIENTS_MAX];

@@ -181,13 +181,14 @@ static void take_user(struct session *s, struct bytes line) {
     }
     const struct config_database *db = config_find_database(s->env->config, bytes_str(database));
     struct pool *p = db ? pool_get(s->env->pools, &toy_backend_proto, s->env->config, db, bytes_str(database), bytes_str(user),
-                                   NULL, &err)
+                                   NULL, NULL, 0, &err)
                         : NULL;
     struct variant *v = p ? variant_get(p, bytes_str("toy"), &err) : NULL;
-    if (!v || !session_join(s, v, &err)) {
+    if (!v) {
         session_end(s, &err);
         return;
     }
+    session_join(s, v);
     session_send(s, bytes_str("OK I\n"));
     session_set_state(s, SESSION_IDLE);
 }

@@ -14,14 +14,14 @@ LAYERS = {
     "proxy/net": ["base"],
     "proxy/wire": ["base"],
     "proxy/auth": ["base"],
-    "proxy": ["base", "proxy/auth"],  # config*; main, serve and worker are listed below
+    "proxy": ["base", "proxy/auth"],  # config*; who puts it all together is listed below
     "proxy/pool": ["base", "proxy/net", "proxy/wire", "proxy/auth", "proxy"],
     "proxy/session": ["base", "proxy/net", "proxy/wire", "proxy/auth", "proxy/pool", "proxy"],
     "proxy/admin": ["base", "proxy/net", "proxy/wire", "proxy/auth", "proxy/pool", "proxy/session", "proxy"],
     "proxy/tools": ["base", "proxy/auth", "proxy"],
 }
 # Files that stand above their folder's layer.
-ABOVE = {"proxy/main.c", "proxy/serve.c", "proxy/serve.h", "proxy/worker.c", "proxy/worker.h"}
+ABOVE = {"proxy/main.c"} | {f"proxy/{name}.{end}" for name in ("serve", "control", "worker", "snapshot") for end in "ch"}
 ABOVE_FOLDERS = ["base"] + [f for f in LAYERS if f.startswith("proxy")]
 # Headers of `proxy` that lower folders may use: the configuration only.
 LOWER_PROXY = re.compile(r"proxy/config\w*\.h$")

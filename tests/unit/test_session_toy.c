@@ -17,6 +17,8 @@ static struct world {
     struct pool_set pools;
     struct session_env sessions;
     struct config config;
+    struct addr_book book;
+    struct session_hub hub;
     struct config_cluster cluster;
     struct config_node node;
     struct config_database database;
@@ -233,8 +235,10 @@ static void setup(void) {
     make_config();
     ck_assert(addr_resolve(&w.door_addr, "127.0.0.1", 6432, &err) && addr_resolve(&server, "127.0.0.1", 3306, &err));
     pool_set_init(&w.pools, &w.loop);
-    pool_set_resolve(&w.pools, &w.config);
-    session_env_init(&w.sessions, &w.loop, &w.pools);
+    addr_book_init(&w.book, &w.config);
+    w.pools.book = &w.book;
+    session_hub_init(&w.hub, 1);
+    session_env_init(&w.sessions, &w.hub, 0, &w.loop, &w.pools);
     w.sessions.config = &w.config;
     w.door = (struct listener){.on_accept = on_accept};
     w.server_door = (struct listener){.on_accept = on_server_accept};
@@ -247,6 +251,8 @@ static void setup(void) {
 static void teardown(void) {
     session_env_release(&w.sessions);
     pool_set_release(&w.pools);
+    addr_book_release(&w.book);
+    session_hub_release(&w.hub);
     for (int i = 0; i < w.server_count; i++)
         if (w.servers[i].stream) stream_close(w.servers[i].stream);
     listener_close(&w.door);

@@ -1,0 +1,295 @@
+/*
+ * Owns the threads, and the snapshot in force. Knows no client.
+ */
+#include "proxy/control.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/fault.h"
+#include "base/log.h"
+#include "proxy/net/loop_event.h"
+
+/* A message of the control thread to one worker, and back. Each worker has one of each kind. */
+struct order {
+    struct mail mail;
+    struct worker_thread *thread;
+};
+
+struct worker_thread {
+    struct control *control;
+    struct loop loop;
+    struct worker worker;
+    pthread_t id;
+    bool has_loop, has_worker, is_started;
+    struct order adoption, adopted, drain, drained, stop;
+    struct snapshot *next; /* to be adopted; one reference */
+};
+
+struct worker *control_worker(const struct control *c, uint32_t number) {
+    return &c->threads[number].worker;
+}
+
+static struct worker_thread *thread_of(struct mail *m) {
+    return CONTAINER_OF(m, struct order, mail)->thread;
+}
+
+static void send_order(struct order *o, struct worker_thread *t, struct loop *to, void (*run)(struct mail *m)) {
+    o->mail.run = run;
+    o->thread = t;
+    loop_post(to, &o->mail);
+}
+
+/* ---- reload ---- */
+
+static void begin_reload(struct control *c);
+
+static void answer(struct control_request *r) {
+    list_remove(&r->node);
+    if (r->answer_to) loop_post(r->answer_to, &r->mail);
+}
+
+static void run_answer(struct mail *m) {
+    struct control_request *r = CONTAINER_OF(m, struct control_request, mail);
+    r->on_answer(r);
+}
+
+static void end_reload(struct control *c, const struct err *err) {
+    struct list *n = list_first(&c->reloads);
+    c->is_reloading = false;
+    if (n) {
+        struct control_request *r = CONTAINER_OF(n, struct control_request, node);
+        if (err) r->err = *err;
+        answer(r);
+    }
+    if (!list_is_empty(&c->reloads)) begin_reload(c);
+}
+
+static void on_adopted(struct mail *m) {
+    struct control *c = thread_of(m)->control;
+    if (--c->adoptions_owed > 0) return;
+    log_line(LOG_INFO, "config", NULL, "reloaded %s", c->snapshot->config->path);
+    end_reload(c, NULL);
+}
+
+static void run_adoption(struct mail *m) {
+    struct worker_thread *t = thread_of(m);
+    worker_adopt(&t->worker, t->next);
+    snapshot_unref(t->next);
+    t->next = NULL;
+    send_order(&t->adopted, t, t->control->loop, on_adopted);
+}
+
+static void report(const struct config_findings *findings, struct err *err) {
+    LIST_EACH(n, &findings->all) {
+        struct config_finding *f = CONTAINER_OF(n, struct config_finding, node);
+        log_line(f->is_error ? LOG_ERROR : LOG_WARN, "config", NULL, "%s:%d: %s. %s", f->file, f->line, f->message, f->advice);
+        if (f->is_error && !err_is_set(err)) err_set(err, ERR_CONFIG, "%.120s:%d: %.120s", f->file, f->line, f->message);
+    }
+}
+
+static struct snapshot *load(struct control *c, struct err *err) {
+    struct config_findings findings;
+    config_findings_init(&findings);
+    struct config *fresh = config_load(c->snapshot->config->path, &findings);
+    report(&findings, err);
+    config_findings_release(&findings);
+    struct snapshot *s = fresh ? snapshot_new(fresh, c->snapshot) : NULL;
+    if (fresh && !s) {
+        config_free(fresh);
+        err_set(err, ERR_OUT_OF_MEMORY, "out of memory");
+    }
+    return s;
+}
+
+static void begin_reload(struct control *c) {
+    struct err err = {0};
+    struct snapshot *fresh = load(c, &err);
+    c->is_reloading = true;
+    if (!fresh) {
+        log_line(LOG_ERROR, "config", NULL, "reload refused: the configuration in force stays");
+        end_reload(c, &err);
+        return;
+    }
+    snapshot_unref(c->snapshot);
+    c->snapshot = fresh;
+    share_book_resize(&c->hub.shares, fresh->config);
+    if (c->on_config) c->on_config(fresh->config);
+    c->adoptions_owed = c->hub.worker_count;
+    for (uint32_t i = 0; i < c->hub.worker_count; i++) {
+        struct worker_thread *t = &c->threads[i];
+        t->next = snapshot_ref(fresh);
+        send_order(&t->adoption, t, &t->loop, run_adoption);
+    }
+}
+
+void control_reload(struct control *c) {
+    static struct control_request by_signal; /* a second signal while it waits asks for the same */
+    if (c->is_draining || (by_signal.control && list_is_linked(&by_signal.node))) return;
+    by_signal = (struct control_request){.control = c};
+    list_init(&by_signal.node);
+    list_push_back(&c->reloads, &by_signal.node);
+    if (!c->is_reloading) begin_reload(c);
+}
+
+/* ---- the end ---- */
+
+static void run_stop(struct mail *m) {
+    loop_stop(&thread_of(m)->loop);
+}
+
+void control_stop(struct control *c) {
+    for (uint32_t i = 0; i < c->hub.worker_count; i++) {
+        struct worker_thread *t = &c->threads[i];
+        if (t->stop.thread) continue;
+        send_order(&t->stop, t, &t->loop, run_stop);
+    }
+    loop_stop(c->loop);
+}
+
+static void on_drained_mail(struct mail *m) {
+    struct control *c = thread_of(m)->control;
+    if (++c->drained < c->hub.worker_count) return;
+    log_line(LOG_INFO, "control", NULL, "all clients have left, or their time is over");
+    control_stop(c);
+}
+
+static void on_drained(struct worker *w) {
+    struct worker_thread *t = CONTAINER_OF(w, struct worker_thread, worker);
+    send_order(&t->drained, t, t->control->loop, on_drained_mail);
+}
+
+static void run_drain(struct mail *m) {
+    struct worker_thread *t = thread_of(m);
+    t->worker.on_drained = on_drained;
+    worker_drain(&t->worker);
+}
+
+void control_drain(struct control *c) {
+    if (c->is_draining) return;
+    c->is_draining = true;
+    log_line(LOG_INFO, "control", NULL, "draining %u clients", atomic_load_explicit(&c->hub.session_count, memory_order_relaxed));
+    for (uint32_t i = 0; i < c->hub.worker_count; i++) {
+        struct worker_thread *t = &c->threads[i];
+        send_order(&t->drain, t, &t->loop, run_drain);
+    }
+}
+
+/* ---- requests ---- */
+
+static void run_request(struct mail *m) {
+    struct control_request *r = CONTAINER_OF(m, struct control_request, mail);
+    struct control *c = r->control;
+    r->mail.run = run_answer;
+    if (r->verb == CONTROL_RELOAD) {
+        list_push_back(&c->reloads, &r->node);
+        if (!c->is_reloading) begin_reload(c);
+        return;
+    }
+    enum control_verb verb = r->verb;
+    answer(r); /* in front of the orders, which end the asker too */
+    if (verb == CONTROL_DRAIN) control_drain(c);
+    else control_stop(c);
+}
+
+void control_ask(struct control *c, struct control_request *r) {
+    r->control = c;
+    r->err = (struct err){0};
+    r->mail.run = run_request;
+    list_init(&r->node);
+    loop_post(c->loop, &r->mail);
+}
+
+/* ---- beginning ---- */
+
+static bool init_thread(struct control *c, uint32_t number, const struct console_ops *console, struct err *err) {
+    struct worker_thread *t = &c->threads[number];
+    t->control = c;
+    t->has_loop = loop_event_init(&t->loop, &clock_real, err);
+    if (!t->has_loop) return false;
+    t->has_worker = worker_init(&t->worker, number, &c->hub, &t->loop, c->snapshot, console, err);
+    return t->has_worker;
+}
+
+bool control_init(struct control *c, struct loop *loop, struct config *config, const struct console_ops *console,
+                  void (*on_config)(const struct config *c), struct err *err) {
+    *c = (struct control){.loop = loop, .on_config = on_config};
+    list_init(&c->reloads);
+    session_hub_init(&c->hub, config->workers);
+    c->threads = mem_alloc(config->workers * sizeof c->threads[0]);
+    c->snapshot = snapshot_new(config, NULL);
+    if (!c->snapshot) config_free(config);
+    if (!c->threads || !c->snapshot) return err_set(err, ERR_OUT_OF_MEMORY, "out of memory");
+    if (on_config) on_config(config);
+    for (uint32_t i = 0; i < c->hub.worker_count; i++)
+        if (!init_thread(c, i, console, err)) return false;
+    return true;
+}
+
+bool control_listen(struct control *c, struct err *err) {
+    for (uint32_t i = 0; i < c->hub.worker_count; i++)
+        if (!worker_listen(&c->threads[i].worker, err)) return false;
+    return true;
+}
+
+static void *run_thread(void *arg) {
+    struct worker_thread *t = arg;
+    loop_run(&t->loop);
+    return NULL;
+}
+
+/* Signals are the control thread's: the others are started with all of them blocked. */
+static bool start_threads(struct control *c, struct err *err) {
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    bool ok = true;
+    for (uint32_t i = 0; i < c->hub.worker_count && ok; i++) {
+        struct worker_thread *t = &c->threads[i];
+        char name[16];
+        ok = t->is_started = pthread_create(&t->id, NULL, run_thread, t) == 0;
+        snprintf(name, sizeof name, "worker %u", i % WORKERS_MAX);
+        if (ok) (void)pthread_setname_np(t->id, name);
+    }
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return ok || err_set(err, ERR_INTERNAL, "cannot start a thread for every worker");
+}
+
+bool control_run(struct control *c, struct err *err) {
+    bool ok = start_threads(c, err);
+    if (ok) loop_run(c->loop);
+    else control_stop(c);
+    for (uint32_t i = 0; i < c->hub.worker_count; i++)
+        if (c->threads[i].is_started) pthread_join(c->threads[i].id, NULL);
+    return ok;
+}
+
+/* All threads have ended: what is still in the mail is for this one to carry out. */
+static void empty_mailboxes(struct control *c) {
+    bool had_mail;
+    do {
+        had_mail = loop_take_mail(c->loop);
+        for (uint32_t i = 0; i < c->hub.worker_count; i++)
+            if (c->threads[i].has_loop) had_mail |= loop_take_mail(&c->threads[i].loop);
+    } while (had_mail);
+}
+
+void control_release(struct control *c) {
+    if (c->threads) {
+        empty_mailboxes(c);
+        for (uint32_t i = 0; i < c->hub.worker_count; i++)
+            if (c->threads[i].has_worker) worker_close_sessions(&c->threads[i].worker);
+        empty_mailboxes(c);
+        for (uint32_t i = 0; i < c->hub.worker_count; i++)
+            if (c->threads[i].has_worker) worker_release(&c->threads[i].worker);
+        empty_mailboxes(c);
+        for (uint32_t i = 0; i < c->hub.worker_count; i++)
+            if (c->threads[i].has_loop) loop_release(&c->threads[i].loop);
+    }
+    mem_free(c->threads);
+    snapshot_unref(c->snapshot);
+    session_hub_release(&c->hub);
+}

@@ -1,0 +1,60 @@
+/*
+ * control.h - the control thread: it starts the workers, loads configurations, ends it all.
+ *
+ *      control thread --- snapshot, "drain", "stop" (mail) ---> workers 0 .. n-1
+ *                     <-- "adopted", "drained", requests -----
+ *
+ * Its loop carries signals and mail, nothing of a client's. What may take long (reading
+ * files, resolving names, deriving keys) happens here, never on a worker.
+ */
+#ifndef GILMOK_PROXY_CONTROL_H
+#define GILMOK_PROXY_CONTROL_H
+
+#include "proxy/worker.h"
+
+/* A request from any thread, answered on the asker's. Owned by the asker, who must live until on_answer. */
+struct control_request {
+    struct mail mail;
+    struct list node;
+    struct control *control;
+    enum control_verb { CONTROL_RELOAD, CONTROL_DRAIN, CONTROL_STOP } verb;
+    struct loop *answer_to;
+    void (*on_answer)(struct control_request *r); /* on the thread of `answer_to`; r->err is set when it was refused */
+    struct err err;
+};
+
+struct control {
+    struct loop *loop; /* borrowed; the control thread's own */
+    struct session_hub hub;
+    struct snapshot *snapshot; /* in force; one reference */
+    struct worker_thread *threads; /* owned; hub.worker_count of them */
+    void (*on_config)(const struct config *c);
+    struct list reloads;        /* struct control_request that wait for their turn; the first is under way */
+    uint32_t adoptions_owed;
+    uint32_t drained;
+    bool is_draining;
+    bool is_reloading;
+};
+
+/*
+ * Takes over `config`. `on_config` (may be NULL) is called with every configuration that
+ * comes into force, for what belongs to the process. Workers exist afterwards, but do not
+ * run: listening needs privileges that are dropped in between.
+ */
+MUST_USE bool control_init(struct control *c, struct loop *loop, struct config *config, const struct console_ops *console,
+                           void (*on_config)(const struct config *c), struct err *err);
+MUST_USE bool control_listen(struct control *c, struct err *err);
+/* Starts the workers' threads, turns the control loop until everything is to end, and waits for the threads. */
+MUST_USE bool control_run(struct control *c, struct err *err);
+void control_release(struct control *c);
+
+struct worker *control_worker(const struct control *c, uint32_t number);
+
+/* On the control thread. A reload is all or nothing; the log says what is wrong. */
+void control_reload(struct control *c);
+void control_drain(struct control *c);
+void control_stop(struct control *c);
+/* From any thread. */
+void control_ask(struct control *c, struct control_request *r);
+
+#endif

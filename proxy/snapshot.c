@@ -1,0 +1,30 @@
+/*
+ * Owns a configuration for as long as anybody looks at it.
+ */
+#include "proxy/snapshot.h"
+
+#include <stdatomic.h>
+
+#include "base/fault.h"
+
+struct snapshot *snapshot_new(struct config *c, const struct snapshot *old) {
+    struct snapshot *s = mem_alloc(sizeof *s);
+    if (!s) return NULL;
+    atomic_init(&s->refs, 1);
+    s->config = c;
+    user_store_warm(&c->user_store, old ? &old->config->user_store : NULL);
+    addr_book_init(&s->book, c);
+    return s;
+}
+
+struct snapshot *snapshot_ref(struct snapshot *s) {
+    atomic_fetch_add_explicit(&s->refs, 1, memory_order_relaxed);
+    return s;
+}
+
+void snapshot_unref(struct snapshot *s) {
+    if (!s || atomic_fetch_sub_explicit(&s->refs, 1, memory_order_acq_rel) > 1) return;
+    addr_book_release(&s->book);
+    config_free(s->config);
+    mem_free(s);
+}
