@@ -75,7 +75,7 @@ const char *addr_text(const struct addr *a, char out[ADDR_TEXT_MAX]) {
     case AF_UNIX: {
         const struct sockaddr_un *un = (const struct sockaddr_un *)&a->sa;
         bool has_path = a->len > offsetof(struct sockaddr_un, sun_path) && un->sun_path[0];
-        snprintf(out, ADDR_TEXT_MAX, "unix:%s", has_path ? un->sun_path : "");
+        snprintf(out, ADDR_TEXT_MAX, "unix:%.*s", (int)sizeof un->sun_path, has_path ? un->sun_path : "");
         break;
     }
     default:
