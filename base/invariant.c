@@ -10,5 +10,6 @@
 
 void invariant_failed(const char *cond, const char *file, int line) {
     log_line(LOG_ERROR, "invariant", NULL, "%s does not hold at %s:%d; stopping", cond, file, line);
+    log_flush();
     abort();
 }

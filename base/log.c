@@ -1,14 +1,15 @@
 /*
- * log.c - builds one line in a bounded buffer and writes it with one write(2).
+ * log.c - builds one line in a bounded buffer and gives it to the ring or to write(2).
  *
  * Owns nothing but its settings, which are atomics because a reload changes them
  * while workers log. Knows nothing of files or rotation: who runs the process
- * points the descriptor somewhere. A text that does not fit is cut; the end of
+ * points the descriptor somewhere. Which lines are wanted: log_levels.c. A text that does not fit is cut; the end of
  * the line is kept, so that a cut line is still one line and still valid JSON.
  */
 #include "base/log.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -16,15 +17,18 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/log_ring.h"
+
 enum {
     LOG_MESSAGE_MAX = 1024, /* before escaping */
     LOG_NAME_MAX = 512,     /* area and object, each, after escaping: the message always gets room */
     LOG_LINE_MAX = 4096,    /* with everything; at most PIPE_BUF, so that lines of several threads never mix */
+    LOG_WAIT_MS = 1000,     /* what log_flush and log_stop may take */
     LOG_END_ROOM = 4,       /* kept free for the line's end */
 };
+static_assert((int)LOG_LINE_MAX <= (int)LOG_RING_LINE_MAX, "the ring takes every line");
 
 static atomic_int log_fd = STDERR_FILENO;
-static atomic_int log_lowest = LOG_INFO;
 static atomic_int log_form = LOG_TEXT;
 
 struct line {
@@ -33,24 +37,17 @@ struct line {
     bool is_json;
 };
 
-void log_setup(int fd, enum log_level lowest, enum log_format format) {
-    atomic_store_explicit(&log_fd, fd, memory_order_relaxed);
-    atomic_store_explicit(&log_lowest, (int)lowest, memory_order_relaxed);
+void log_setup_levels(int fd, const struct log_levels *levels, enum log_format format) {
+    log_levels_apply(levels);
     atomic_store_explicit(&log_form, (int)format, memory_order_relaxed);
+    atomic_store_explicit(&log_fd, fd, memory_order_relaxed);
+    if (!log_ring_redirect(fd))
+        log_line(LOG_ERROR, "log", NULL, "no descriptor is left for a new log file; the log stays where it is");
 }
 
-bool log_is_on(enum log_level level) {
-    return (int)level >= atomic_load_explicit(&log_lowest, memory_order_relaxed);
-}
-
-const char *log_level_name(enum log_level level) {
-    switch (level) {
-    case LOG_DEBUG: return "debug";
-    case LOG_INFO: return "info";
-    case LOG_WARN: return "warn";
-    case LOG_ERROR: return "error";
-    }
-    return "unknown";
+void log_setup(int fd, enum log_level lowest, enum log_format format) {
+    struct log_levels levels = {.lowest = lowest};
+    log_setup_levels(fd, &levels, format);
 }
 
 /* All of `len` bytes or nothing. */
@@ -150,8 +147,15 @@ static void build_json(struct line *l, enum log_level level, const char *area, c
     l->len += 3;
 }
 
+static void build(struct line *l, enum log_level level, const char *area, const char *object, const char *message) {
+    l->len = 0;
+    l->is_json = atomic_load_explicit(&log_form, memory_order_relaxed) == LOG_JSON;
+    if (l->is_json) build_json(l, level, area, object, message);
+    else build_text(l, level, area, object, message);
+}
+
 void log_line(enum log_level level, const char *area, const char *object, const char *fmt, ...) {
-    if (!log_is_on(level)) return;
+    if (!log_is_on(level, area)) return;
     int saved_errno = errno; /* callers log in the middle of handling an error */
     char message[LOG_MESSAGE_MAX];
     va_list args;
@@ -160,15 +164,41 @@ void log_line(enum log_level level, const char *area, const char *object, const 
     va_end(args);
 
     struct line l;
-    l.len = 0;
-    l.is_json = atomic_load_explicit(&log_form, memory_order_relaxed) == LOG_JSON;
-    if (l.is_json)
-        build_json(&l, level, area, object, message);
-    else
-        build_text(&l, level, area, object, message);
-
-    int fd = atomic_load_explicit(&log_fd, memory_order_relaxed);
-    while (write(fd, l.text, l.len) < 0 && errno == EINTR) {
+    build(&l, level, area, object, message);
+    if (!log_ring_put(l.text, l.len)) {
+        int fd = atomic_load_explicit(&log_fd, memory_order_relaxed);
+        while (write(fd, l.text, l.len) < 0 && errno == EINTR) {
+        }
     }
     errno = saved_errno; /* a log that cannot be written has nobody left to tell */
+}
+
+/* ---- the ring ---- */
+
+/* Whatever the levels: who reads the log must know what is not in it. */
+static size_t write_notice(char *out, size_t size, uint64_t dropped) {
+    char message[100];
+    struct line l;
+    snprintf(message, sizeof message, "%" PRIu64 " line%s dropped: the log could not be written", dropped,
+             dropped == 1 ? " was" : "s were");
+    build(&l, LOG_WARN, "log", NULL, message);
+    INVARIANT(l.len <= size);
+    memcpy(out, l.text, l.len);
+    return l.len;
+}
+
+bool log_start(void) {
+    return log_ring_start(atomic_load_explicit(&log_fd, memory_order_relaxed), write_notice);
+}
+
+void log_flush(void) {
+    (void)log_ring_flush(LOG_WAIT_MS);
+}
+
+void log_stop(void) {
+    (void)log_ring_stop(LOG_WAIT_MS);
+}
+
+uint64_t log_dropped_count(void) {
+    return log_ring_dropped();
 }

@@ -110,7 +110,7 @@ struct config {
     const char *run_as;    /* `user =`; NULL: stay who we are */
     const char *pid_file;  /* NULL: none */
     const char *user_file; /* PgBouncer-format user list; NULL: none */
-    enum log_level log_level;
+    struct log_levels log_levels; /* `log_level =` */
     enum log_format log_format;
     const char *log_file; /* NULL: standard error */
     const char *admin_users; /* comma-separated names that may use every console verb; "" = nobody */

@@ -9,16 +9,17 @@
 
 #include "proxy/config_value.h"
 
-static const char *const level_words[] = {"debug", "info", "warn", "error", NULL};
+/* tests/style/log_areas.py compares them with what log_line() gets. */
+static const char *const log_areas[] = {"config", "console", "invariant", "log", "net", "pool", "serve", "session", "worker", NULL};
 static const char *const format_words[] = {"text", "json", NULL};
 static const char *const auth_words[] = {"scram-sha-256", "trust", NULL};
 static const char *const protocol_words[] = {"postgresql", NULL};
 static const char *const pool_mode_words[] = {"session", "transaction", NULL};
 
 /* The words stand in the order of the enums, which are stored as ints. */
-static_assert(LOG_DEBUG == 0 && LOG_ERROR == 3 && LOG_TEXT == 0 && LOG_JSON == 1, "order of words");
+static_assert(LOG_TEXT == 0 && LOG_JSON == 1, "order of words");
 static_assert(POOL_SESSION == 0 && POOL_TRANSACTION == 1 && PROTO_POSTGRESQL == 0, "order of words");
-static_assert(sizeof(enum pool_mode) == sizeof(int) && sizeof(enum log_level) == sizeof(int) &&
+static_assert(sizeof(enum pool_mode) == sizeof(int) &&
               sizeof(enum log_format) == sizeof(int) && sizeof(enum proto_kind) == sizeof(int), "enums are ints");
 
 #define GILMOK(member) offsetof(struct config_draft_gilmok, member)
@@ -53,7 +54,7 @@ const struct config_key config_keys[] = {
     {CONFIG_GILMOK, "tcp_keepalive_interval", KEY_SECONDS, "10s", 1000, LONGEST_S, NULL, GILMOK(config.tcp_keepalive_interval_s), RELOAD, "time between TCP keepalive probes"},
     {CONFIG_GILMOK, "tcp_keepalive_count", KEY_NUMBER, "3", 1, 127, NULL, GILMOK(config.tcp_keepalive_count), RELOAD, "unanswered probes before the peer counts as gone"},
     {CONFIG_GILMOK, "tcp_user_timeout", KEY_DURATION, "0", 0, LONGEST, NULL, GILMOK(config.tcp_user_timeout_ms), RELOAD, "time that sent data may stay unacknowledged"},
-    {CONFIG_GILMOK, "log_level", KEY_WORD, "info", 0, 0, level_words, GILMOK(config.log_level), RELOAD, "the least important lines that are logged"},
+    {CONFIG_GILMOK, "log_level", KEY_LEVELS, "info", 0, 0, log_areas, GILMOK(config.log_levels), RELOAD, "the least important lines that are logged"},
     {CONFIG_GILMOK, "log_format", KEY_WORD, "text", 0, 0, format_words, GILMOK(config.log_format), RELOAD, "lines for people or for programs"},
     {CONFIG_GILMOK, "log_file", KEY_PATH, "", 0, 0, NULL, GILMOK(config.log_file), RELOAD, "where to log instead of standard error"},
     {CONFIG_GILMOK, "pid_file", KEY_PATH, "", 0, 0, NULL, GILMOK(config.pid_file), RESTART, "where to write the process id"},
@@ -244,6 +245,8 @@ bool config_key_set(const struct config_key *key, void *draft, const char *text,
     case KEY_LISTENS:
         list_init(field);
         return config_value_listens(text, arena, field, err);
+    case KEY_LEVELS:
+        return config_value_levels(text, key->words, field, err);
     default:
         return set_number(key, field, text, err);
     }
@@ -300,6 +303,9 @@ void config_key_text(const struct config_key *key, const void *draft, char *out,
         return;
     case KEY_LISTENS:
         listens_text(field, out, size);
+        return;
+    case KEY_LEVELS:
+        log_levels_text(field, out, size);
         return;
     }
 }

@@ -31,6 +31,7 @@ enum config_type {
     KEY_SIZE,     /* uint32_t, bytes */
     KEY_WORD,     /* int or an enum; -1 where the default is "" */
     KEY_LISTENS,  /* struct list of struct config_listen */
+    KEY_LEVELS,   /* struct log_levels; `words` are the areas */
 };
 
 enum config_change { CHANGE_BY_RELOAD, CHANGE_BY_RESTART };

@@ -129,20 +129,41 @@ void config_value_size_text(uint64_t bytes, char *out, size_t size) {
 
 /* ---- words and names ---- */
 
-bool config_value_word(const char *text, const char *const *words, int *out, struct err *err) {
+static bool is_word(const char *text, const char *const *words, int *out) {
+    for (int i = 0; words[i]; i++) {
+        if (strcmp(text, words[i]) != 0) continue;
+        *out = i;
+        return true;
+    }
+    return false;
+}
+
+static void hint_words(const char *const *words, struct err *err) {
     char all[ERR_HINT_MAX] = "";
     size_t len = 0;
     for (int i = 0; words[i]; i++) {
-        if (strcmp(text, words[i]) == 0) {
-            *out = i;
-            return true;
-        }
         int more = snprintf(all + len, sizeof(all) - len, "%s%s", i ? ", " : "", words[i]);
         if (more > 0 && (size_t)more < sizeof(all) - len) len += (size_t)more;
     }
-    err_set(err, ERR_CONFIG, "is not a known word here");
     err_hint(err, "Write one of: %s", all);
+}
+
+bool config_value_word(const char *text, const char *const *words, int *out, struct err *err) {
+    if (is_word(text, words, out)) return true;
+    err_set(err, ERR_CONFIG, "is not a known word here");
+    hint_words(words, err);
     return false;
+}
+
+bool config_value_levels(const char *text, const char *const *areas, struct log_levels *out, struct err *err) {
+    if (!log_levels_parse(text, out, err)) return false;
+    for (int i = 0, at; i < out->count; i++) {
+        if (is_word(out->areas[i].area, areas, &at)) continue;
+        err_set(err, ERR_CONFIG, "holds an unknown area: %s", out->areas[i].area);
+        hint_words(areas, err);
+        return false;
+    }
+    return true;
 }
 
 /* The next part of a comma-separated list, trimmed; *at moves behind its comma, to NULL at the end. */

@@ -25,6 +25,9 @@ MUST_USE bool config_value_names(const char *text, struct err *err);
 /* Comma-separated addresses; struct config_listen are appended to `out`, in the arena. */
 MUST_USE bool config_value_listens(const char *text, struct arena *arena, struct list *out, struct err *err);
 
+/* Log levels (base/log_levels.h) of areas that are among `areas`, which ends with NULL. */
+MUST_USE bool config_value_levels(const char *text, const char *const *areas, struct log_levels *out, struct err *err);
+
 /* The largest unit that gives a whole number: 90000 is "90s". */
 void config_value_duration_text(uint64_t ms, char *out, size_t size);
 void config_value_size_text(uint64_t bytes, char *out, size_t size);

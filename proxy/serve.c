@@ -47,7 +47,7 @@ static void apply_to_process(const struct config *c) {
         log_line(LOG_ERROR, "config", NULL, "cannot open log_file %s: %s; the log stays where it is", c->log_file, strerror(errno));
         fd = open_fd < 0 ? STDERR_FILENO : open_fd;
     }
-    log_setup(fd, c->log_level, c->log_format);
+    log_setup_levels(fd, &c->log_levels, c->log_format);
     if (open_fd >= 0 && open_fd != fd) close(open_fd);
     open_fd = fd == STDERR_FILENO ? -1 : fd;
 }
@@ -134,13 +134,11 @@ static bool run(struct control *control, struct err *err) {
     return ok;
 }
 
-int serve_run(const char *path) {
+static int serve(struct config *c) {
     struct loop loop;
     struct control control;
     struct console console;
     struct err err = {0};
-    struct config *c = load(path);
-    if (!c) return 1;
     if (!loop_event_init(&loop, &clock_real, &err)) {
         log_line(LOG_ERROR, "serve", NULL, "%s", err.message);
         config_free(c);
@@ -155,4 +153,13 @@ int serve_run(const char *path) {
     control_release(&control);
     loop_release(&loop);
     return ok ? 0 : 1;
+}
+
+int serve_run(const char *path) {
+    struct config *c = load(path);
+    if (!c) return 1;
+    if (!log_start()) log_line(LOG_WARN, "serve", NULL, "the log has no thread of its own: a slow reader of it slows clients down");
+    int status = serve(c);
+    log_stop();
+    return status;
 }

@@ -349,7 +349,7 @@ static void leave_everything(struct session *s) {
 /* What remains to be done once the stream is dealt with. */
 static void finish_close(struct session *s, const char *why) {
     char label[192];
-    if (log_is_on(LOG_DEBUG)) log_line(LOG_DEBUG, "session", session_label(s, label), "closed: %s", why);
+    if (log_is_on(LOG_DEBUG, "session")) log_line(LOG_DEBUG, "session", session_label(s, label), "closed: %s", why);
     s->stream = NULL;
     session_set_state(s, SESSION_CLOSED);
     leave_everything(s);

@@ -273,7 +273,7 @@ static void greet(struct session *s, const struct params_pg *params) {
     ps->params_digest = params ? params->digest : 0;
     session_pg_login_release(s);
     session_set_state(s, SESSION_IDLE);
-    if (log_is_on(LOG_DEBUG)) log_line(LOG_DEBUG, "session", session_label(s, label), "logged in");
+    if (log_is_on(LOG_DEBUG, "session")) log_line(LOG_DEBUG, "session", session_label(s, label), "logged in");
 }
 
 /* The console has no server behind it; these are what drivers look for. */

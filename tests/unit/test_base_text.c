@@ -194,8 +194,8 @@ END_TEST
 
 START_TEST(levels_below_the_lowest_are_silent) {
     log_setup(pipe_ends[1], LOG_WARN, LOG_TEXT);
-    ck_assert(!log_is_on(LOG_INFO));
-    ck_assert(log_is_on(LOG_WARN));
+    ck_assert(!log_is_on(LOG_INFO, "a"));
+    ck_assert(log_is_on(LOG_WARN, "a"));
     log_line(LOG_INFO, "a", NULL, "x");
     ck_assert_str_eq(written(), "");
     log_setup(pipe_ends[1], LOG_DEBUG, LOG_TEXT);

@@ -182,7 +182,8 @@ START_TEST(defaults_of_a_small_file) {
     ck_assert_uint_eq(c->drain_timeout_ms, 60000);
     ck_assert_uint_eq(c->tcp_keepalive_idle_s, 60);
     ck_assert_uint_eq(c->tcp_keepalive_interval_s, 10);
-    ck_assert_int_eq(c->log_level, LOG_INFO);
+    ck_assert_int_eq(c->log_levels.lowest, LOG_INFO);
+    ck_assert_int_eq(c->log_levels.count, 0);
     ck_assert_int_eq(c->log_format, LOG_TEXT);
     ck_assert_str_eq(c->admin_users, "");
     ck_assert(!c->allow_trust);
@@ -206,13 +207,16 @@ END_TEST
 START_TEST(values_reach_their_fields) {
     struct config_findings f;
     put("password", "hush, hush\r\nsecond line\n");
-    struct config *c = load("[gilmok]\nuser_file = \"users.txt\" ; beside\nlog_level = error\nlog_format = json\n"
+    struct config *c = load("[gilmok]\nuser_file = \"users.txt\" ; beside\nlog_level = error, pool=debug\nlog_format = json\n"
                             "tcp_keepalive_idle = 2min\nlisten = [::1]:7, unix:/tmp/s\nadmin_users = admin\n" SERVERS
                             "port = 5433\n[database *]\n[database stock]\nserver_user = s\nserver_database = st\n"
                             "server_password_file = password\npool_mode = session\nquery_timeout = 250ms\n"
                             "[user app]\npool_size = 3\n[user admin]\npool_mode = session\n", &f);
     ck_assert_ptr_nonnull(c);
-    ck_assert_int_eq(c->log_level, LOG_ERROR);
+    ck_assert_int_eq(c->log_levels.lowest, LOG_ERROR);
+    ck_assert_int_eq(c->log_levels.count, 1);
+    ck_assert_str_eq(c->log_levels.areas[0].area, "pool");
+    ck_assert_int_eq(c->log_levels.areas[0].level, LOG_DEBUG);
     ck_assert_int_eq(c->log_format, LOG_JSON);
     ck_assert_uint_eq(c->tcp_keepalive_idle_s, 120);
     const struct config_listen *l = CONTAINER_OF(list_last(&c->listens), struct config_listen, node);
