@@ -6,15 +6,13 @@
  */
 #include "proxy/auth/user_store.h"
 
-
 #include "base/fault.h"
 #include "proxy/auth/digest.h"
 #include "proxy/auth/secret.h"
 
-enum { MD5_SECRET_LEN = 3 + 32 };
-
 void user_store_init(struct user_store *s, const uint8_t mock_key[32]) {
     map_init(&s->users);
+    s->allows_md5 = false;
     memcpy(s->mock_key, mock_key, sizeof(s->mock_key));
 }
 
@@ -72,19 +70,12 @@ static bool take_quoted(struct bytes *rest, char *out, size_t max, const char *w
     return err_set(err, ERR_CONFIG, "the %s has no closing quote on its line", what);
 }
 
-static bool is_md5_secret(struct bytes secret) {
-    if (secret.len != MD5_SECRET_LEN || !bytes_starts_with(secret, "md5")) return false;
-    for (size_t i = 3; i < secret.len; i++) {
-        uint8_t c = secret.ptr[i];
-        if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'))) return false;
-    }
-    return true;
-}
-
 /* Sorts out which kind of secret it is. */
-static bool fill_secret(struct user_secret *out, struct bytes text, struct err *err) {
-    if (is_md5_secret(text)) {
-        err_set(err, ERR_CONFIG, "md5 secrets are not supported");
+static bool fill_secret(struct user_secret *out, struct bytes text, bool allows_md5, struct err *err) {
+    if (md5_verifier_parse(text, &out->md5)) {
+        out->has_md5 = true;
+        if (allows_md5) return true;
+        err_set(err, ERR_CONFIG, "md5 secrets are of no use with this client_auth");
         err_hint(err, "Store the password, or the user's SCRAM verifier from pg_authid.");
         return false;
     }
@@ -107,7 +98,7 @@ static bool add_user(struct user_store *s, const char *name, const char *secret,
         return err_set(err, ERR_CONFIG, "user \"%s\" is listed twice", name);
     struct user_secret *entry = mem_alloc(sizeof(*entry));
     if (!entry) return err_set(err, ERR_OUT_OF_MEMORY, "out of memory while reading users");
-    if (!fill_secret(entry, bytes_str(secret), err)) {
+    if (!fill_secret(entry, bytes_str(secret), s->allows_md5, err)) {
         secret_free(entry);
         return false;
     }
@@ -177,6 +168,7 @@ bool user_store_verifier(struct user_store *s, struct bytes name, struct user_se
                          struct scram_verifier *out, bool *is_mock) {
     struct scram_verifier mock;
     if (!make_mock(s, name, &mock)) return false;
+    if (secret && secret->has_md5) secret = NULL;
     if (secret && !secret->has_verifier) {
         if (!secret->password || !scram_verifier_derive(secret->password, mock.salt, mock.salt_len, mock.iterations,
                                                         &secret->verifier))
@@ -185,6 +177,39 @@ bool user_store_verifier(struct user_store *s, struct bytes name, struct user_se
     }
     *is_mock = secret == NULL;
     *out = secret ? secret->verifier : mock;
+    return true;
+}
+
+/* The mock is made for everybody: unknown users take no longer, and no less. */
+bool user_store_md5(const struct user_store *s, struct bytes name, const struct user_secret *secret,
+                    struct md5_verifier *out, bool *is_mock, struct err *err) {
+    uint8_t made[DIGEST_LEN];
+    struct md5_verifier mock;
+    if (!digest_hmac(bytes_of(s->mock_key, sizeof(s->mock_key)), name, made))
+        return err_set(err, ERR_INTERNAL, "the crypto library failed");
+    if (!md5_verifier_derive(bytes_of(made, sizeof(made)), name, &mock, err)) return false;
+    *is_mock = !secret || (!secret->has_md5 && !secret->password);
+    *out = secret && secret->has_md5 ? secret->md5 : mock;
+    if (secret && !secret->has_md5 && secret->password) return md5_verifier_derive(bytes_str(secret->password), name, out, err);
+    return true;
+}
+
+bool user_store_check_password(struct user_store *s, struct bytes name, struct user_secret *secret,
+                               const char *password, bool *is_right, struct err *err) {
+    struct scram_verifier known, sent;
+    struct md5_verifier md5;
+    bool is_mock;
+    *is_right = false;
+    if (!user_store_verifier(s, name, secret, &known, &is_mock) ||
+        !scram_verifier_derive(password, known.salt, known.salt_len, known.iterations, &sent))
+        return err_set(err, ERR_INTERNAL, "the crypto library failed");
+    *is_right = secret_equal(sent.stored_key, known.stored_key, sizeof(sent.stored_key)) && !is_mock;
+    secret_wipe(&known, sizeof(known));
+    secret_wipe(&sent, sizeof(sent));
+    if (!secret || !secret->has_md5) return true;
+    if (!md5_verifier_derive(bytes_str(password), name, &md5, err)) return false;
+    *is_right = secret_equal(md5.text, secret->md5.text, MD5_TEXT_LEN);
+    secret_wipe(&md5, sizeof(md5));
     return true;
 }
 

@@ -7,8 +7,9 @@
  *
  * where a doubled quote stands for one quote, and the secret is a plain password
  * or a SCRAM verifier "SCRAM-SHA-256$ITERATIONS:SALT$STOREDKEY:SERVERKEY"
- * (base64). md5 secrets ("md5" + 32 hex digits) are refused with an error: the
- * method is not offered. Lines that are empty or begin with ; or # are skipped.
+ * (base64), or, where md5 is allowed, an md5 verifier ("md5" + 32 hex digits). An md5
+ * verifier that is not allowed is an error, not a password that looks strange.
+ * Lines that are empty or begin with ; or # are skipped.
  *
  * For a plain password the SCRAM keys are derived once (user_store_warm) and kept: no
  * login runs PBKDF2.
@@ -20,16 +21,20 @@
 
 #include "base/err.h"
 #include "base/map.h"
+#include "proxy/auth/md5.h"
 #include "proxy/auth/scram.h"
 
 struct user_secret {
     char *password;            /* plain, NUL-terminated, owned; NULL when only a verifier is stored */
     struct scram_verifier verifier;
     bool has_verifier; /* given in the file, or derived from the password already */
+    struct md5_verifier md5;
+    bool has_md5; /* given in the file: then neither password nor SCRAM verifier is known */
 };
 
 struct user_store {
     struct map users; /* name -> struct user_secret, owned */
+    bool allows_md5; /* false after init; set it before parsing when a login method can use md5 verifiers */
     uint8_t mock_key[32]; /* random per process: makes the salt of unknown users stable and unguessable */
 };
 
@@ -60,9 +65,25 @@ struct user_secret *user_store_find(const struct user_store *s, struct bytes nam
  * the same iteration count, a salt that depends only on the name and mock_key, and
  * keys that no password fits (*is_mock = true), so that unknown user and wrong
  * password look the same on the wire and in time. `secret` may be NULL (unknown).
+ * A user with an md5 verifier gets a mock too: SCRAM cannot prove that password.
  * False only when the crypto library fails.
  */
 MUST_USE bool user_store_verifier(struct user_store *s, struct bytes name, struct user_secret *secret,
                                   struct scram_verifier *out, bool *is_mock);
+
+/*
+ * The verifier to check an md5 response against; wipe it. Mock (*is_mock = true, refuse whatever
+ * md5_check says) for an unknown user and for one with a SCRAM verifier only, who must be asked for SCRAM.
+ */
+MUST_USE bool user_store_md5(const struct user_store *s, struct bytes name, const struct user_secret *secret,
+                             struct md5_verifier *out, bool *is_mock, struct err *err);
+
+/*
+ * Is `password`, sent in the clear, the user's? Works for every kind of secret. Runs PBKDF2 (about 1 ms at
+ * 4096 iterations) for everybody, known or not, so that the time tells nothing. False only when the crypto
+ * library fails, or without MD5 for a user who needs it.
+ */
+MUST_USE bool user_store_check_password(struct user_store *s, struct bytes name, struct user_secret *secret,
+                                        const char *password, bool *is_right, struct err *err);
 
 #endif

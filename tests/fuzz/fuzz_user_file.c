@@ -10,6 +10,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct err err = {0};
     int line = 0;
     user_store_init(&s, mock_key);
+    s.allows_md5 = size % 2 == 0;
     bool ok = user_store_parse(&s, bytes_of(data, size), &line, &err);
     PROMISE(ok != err_is_set(&err));
     if (!ok) PROMISE(line >= 1);
@@ -20,7 +21,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         const struct user_secret *secret = value;
         PROMISE(name.len > 0 && name.len <= USER_NAME_MAX);
         PROMISE(user_store_find(&s, name) == secret);
-        PROMISE(secret->has_verifier || secret->password);
+        PROMISE(secret->has_verifier + secret->has_md5 + (secret->password != NULL) == 1);
+        if (secret->has_md5) PROMISE(s.allows_md5 && strlen(secret->md5.text) == MD5_TEXT_LEN);
         if (secret->password) PROMISE(strlen(secret->password) <= USER_PASSWORD_MAX);
         if (secret->has_verifier) PROMISE(secret->verifier.iterations >= 1 && secret->verifier.salt_len <= SCRAM_SALT_MAX);
     }

@@ -86,7 +86,7 @@ START_TEST(errors_name_their_line) {
         {"\"\" \"x\"", "user name is empty", 1},
         {"\"app\" \"\"", "secret is empty", 1},
         {"\"a\" \"1\"\r\n\r\n\"b\" \"2\"\r\n\"a\" \"3\"", "user \"a\" is listed twice", 4},
-        {"\"app\" \"md50123456789abcdef0123456789ABCDEF\"", "md5 secrets are not supported", 1},
+        {"\"app\" \"md50123456789abcdef0123456789ABCDEF\"", "md5 secrets are of no use with this client_auth", 1},
         {"\"app\" \"SCRAM-SHA-256$nonsense\"", "SCRAM verifier is not valid", 1},
         {"\"app\" \"" VERIFIER "=\"", "SCRAM verifier is not valid", 1},
     };
@@ -122,6 +122,78 @@ START_TEST(passwords_that_only_look_like_md5_are_passwords) {
                     "\"c\" \"md50123456789abcdef0123456789abcdef0\"\n\"d\" \"SCRAM-SHA-256\""));
     ck_assert_str_eq(password_of("a"), "md5");
     ck_assert_str_eq(password_of("d"), "SCRAM-SHA-256");
+}
+END_TEST
+
+#define MD5_OF_APP "md56a422f785c9e20873908ce25d1736ae2" /* "secret", user app */
+
+START_TEST(md5_secrets_where_they_are_allowed) {
+    store.allows_md5 = true;
+    ck_assert(parse("\"app\" \"" MD5_OF_APP "\"\n\"up\" \"md56A422F785C9E20873908CE25D1736AE2\"\n"
+                    "\"x\" \"md56a422f785c9e20873908ce25d1736aex\""));
+    const struct user_secret *app = user_store_find(&store, bytes_str("app")), *up = user_store_find(&store, bytes_str("up"));
+    ck_assert(app->has_md5 && !app->password && !app->has_verifier);
+    ck_assert_str_eq(app->md5.text, MD5_OF_APP);
+    ck_assert_str_eq(up->md5.text, MD5_OF_APP);
+    ck_assert(!user_store_find(&store, bytes_str("x"))->has_md5); /* an odd password */
+    user_store_warm(&store, NULL);
+    ck_assert(!app->has_verifier);
+    struct scram_verifier verifier; /* SCRAM cannot prove them: like somebody unknown */
+    bool is_mock = false;
+    ck_assert(user_store_verifier(&store, bytes_str("app"), user_store_find(&store, bytes_str("app")), &verifier, &is_mock));
+    ck_assert(is_mock);
+}
+END_TEST
+
+/* Does the right answer to a salt let `name` with `password` in? */
+static bool logs_in_by_md5(const char *name, const char *password) {
+    static const uint8_t salt[MD5_SALT_LEN] = {9, 0, 255, 4};
+    struct md5_verifier theirs, ours;
+    char response[MD5_TEXT_LEN + 1];
+    bool is_mock, is_right;
+    ck_assert(md5_verifier_derive(bytes_str(password), bytes_str(name), &theirs, &err) && md5_respond(&theirs, salt, response, &err));
+    ck_assert(user_store_md5(&store, bytes_str(name), user_store_find(&store, bytes_str(name)), &ours, &is_mock, &err));
+    ck_assert(md5_check(&ours, salt, bytes_str(response), &is_right, &err));
+    ck_assert(!err_is_set(&err));
+    return is_right && !is_mock;
+}
+
+static bool logs_in_by_password(const char *name, const char *password) {
+    bool is_right = true;
+    ck_assert(user_store_check_password(&store, bytes_str(name), user_store_find(&store, bytes_str(name)), password, &is_right, &err));
+    return is_right;
+}
+
+START_TEST(md5_and_clear_text_logins) {
+    static const char *const names[] = {"app", "plain", "scram"};
+    store.allows_md5 = true;
+    ck_assert(parse("\"app\" \"" MD5_OF_APP "\"\n\"plain\" \"secret\"\n"));
+    struct scram_verifier verifier;
+    struct user_secret scram = {.has_verifier = true};
+    ck_assert(scram_verifier_derive("secret", (const uint8_t *)"0123456789abcdef", 16, 4096, &verifier));
+    scram.verifier = verifier;
+    ck_assert(map_put(&store.users, bytes_str("scram"), &scram));
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
+        ck_assert_int_eq(logs_in_by_md5(names[i], "secret"), i < 2); /* the last must be asked for SCRAM */
+        ck_assert(!logs_in_by_md5(names[i], "secreT"));
+        ck_assert(logs_in_by_password(names[i], "secret"));
+        ck_assert(!logs_in_by_password(names[i], "secret "));
+        ck_assert(!logs_in_by_password(names[i], ""));
+    }
+    ck_assert(!logs_in_by_md5("nobody", "secret") && !logs_in_by_password("nobody", "secret"));
+    ck_assert(!logs_in_by_password("app", MD5_OF_APP)); /* a stolen verifier is not a password here */
+    ck_assert_ptr_eq(map_take(&store.users, bytes_str("scram")), &scram);
+}
+END_TEST
+
+START_TEST(md5_mocks_are_stable_and_differ_between_names) {
+    struct md5_verifier a, again, b;
+    bool is_mock = false;
+    ck_assert(user_store_md5(&store, bytes_str("a"), NULL, &a, &is_mock, &err) && is_mock);
+    ck_assert(user_store_md5(&store, bytes_str("a"), NULL, &again, &is_mock, &err) && is_mock);
+    ck_assert(user_store_md5(&store, bytes_str("b"), NULL, &b, &is_mock, &err) && is_mock);
+    ck_assert_str_eq(a.text, again.text);
+    ck_assert_str_ne(a.text, b.text);
 }
 END_TEST
 
@@ -287,6 +359,9 @@ static Suite *suite(void) {
     tcase_add_test(t, errors_name_their_line);
     tcase_add_test(t, secrets_stay_out_of_errors);
     tcase_add_test(t, passwords_that_only_look_like_md5_are_passwords);
+    tcase_add_test(t, md5_secrets_where_they_are_allowed);
+    tcase_add_test(t, md5_and_clear_text_logins);
+    tcase_add_test(t, md5_mocks_are_stable_and_differ_between_names);
     tcase_add_test(t, nul_bytes_are_refused);
     tcase_add_test(t, sizes_at_their_edges);
     tcase_add_test(t, mock_is_stable_for_a_name_and_differs_between_names_and_keys);
