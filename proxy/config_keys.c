@@ -10,7 +10,8 @@
 #include "proxy/config_value.h"
 
 /* tests/style/log_areas.py compares them with what log_line() gets. */
-static const char *const log_areas[] = {"config", "console", "invariant", "log", "net", "pool", "serve", "session", "worker", NULL};
+static const char *const log_areas[] = {"config", "console", "control", "invariant", "log", "net",
+                                        "pool",   "serve",   "session", "worker",    NULL};
 static const char *const format_words[] = {"text", "json", NULL};
 static const char *const auth_words[] = {"scram-sha-256", "trust", NULL};
 static const char *const protocol_words[] = {"postgresql", NULL};

@@ -62,7 +62,7 @@ bool session_move(struct session *s, uint32_t index) {
         return false;
     }
     char label[192];
-    if (log_is_on(LOG_DEBUG))
+    if (log_is_on(LOG_DEBUG, "session"))
         log_line(LOG_DEBUG, "session", session_label(s, label), "moves from worker %u to %u", s->env->worker, m->to->worker);
     m->session = s;
     s->proto->pack(s);

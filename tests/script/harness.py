@@ -63,7 +63,7 @@ def wait_for(condition, seconds=5.0, what="the condition"):
 class Gilmok:
     """One gilmok with the database `shop` on the toy server `port`. Lines are added by section."""
 
-    def __init__(self, server_port, main=(), cluster=(), database=(), tail="", users=None, binary=None):
+    def __init__(self, server_port, main=(), cluster=(), database=(), tail="", users=None, binary=None, socket=False):
         self.binary = binary or BIN
         self.user, self.prefix = unprivileged()
         self.dir = tempfile.mkdtemp(prefix="gilmok-script-", dir="/var/tmp")
@@ -74,8 +74,12 @@ class Gilmok:
         self.users.update(users or {})
         self.write("users.txt", "".join(f'"{n}" "{p}"\n' for n, p in self.users.items()))
         join = "\n".join
+        more = f", unix:{self.dir}/.s.PGSQL.{self.port}" if socket else ""
+        workers = os.environ.get("GILMOK_TEST_WORKERS")
+        if workers and not any(line.startswith("workers") for line in main):
+            main = [f"workers = {workers}", *main]
         self.text = (
-            f"[gilmok]\nlisten = 127.0.0.1:{self.port}\nuser_file = users.txt\nadmin_users = boss\nstats_users = stats\n"
+            f"[gilmok]\nlisten = 127.0.0.1:{self.port}{more}\nuser_file = users.txt\nadmin_users = boss\nstats_users = stats\n"
             f"{join(main)}\n[cluster main]\nlogin_retry = 5ms\n{join(cluster)}\n"
             f"[node main/a]\nhost = 127.0.0.1\nport = {server_port}\n[database shop]\ncluster = main\n{join(database)}\n{tail}\n"
         )

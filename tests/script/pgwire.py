@@ -265,6 +265,7 @@ class ScramServer:
 class Result:
     def __init__(self):
         self.rows, self.tags, self.errors, self.types, self.parameters = [], [], [], [], {}
+        self.names = []  # of the columns of the last result
         self.status = ""
 
 
@@ -276,6 +277,15 @@ def row_values(body):
         values.append(None if size < 0 else body[at : at + size].decode("utf-8", "replace"))
         at += max(size, 0)
     return values
+
+
+def column_names(body):
+    count, at, names = struct.unpack(">H", body[:2])[0], 2, []
+    for _ in range(count):
+        end = body.index(b"\0", at)
+        names.append(body[at:end].decode("utf-8", "replace"))
+        at = end + 1 + 18
+    return names
 
 
 class Client(Wire):
@@ -331,6 +341,8 @@ class Client(Wire):
             result.types.append(kind)
             if kind == "D":
                 result.rows.append(row_values(body))
+            elif kind == "T":
+                result.names = column_names(body)
             elif kind == "C":
                 result.tags.append(body[:-1].decode())
             elif kind == "E":
