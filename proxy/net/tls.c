@@ -20,6 +20,19 @@ enum {
     RECORD_GROWTH_MAX = 256, /* what encryption may add */
 };
 
+/* Errors that others have left behind must not be taken for ours. Looking first is cheaper than clearing. */
+static void clear_errors(void) {
+    if (UNLIKELY(ERR_peek_error() != 0)) ERR_clear_error();
+}
+
+/*
+ * OpenSSL gives its buffers back by itself (SSL_MODE_RELEASE_BUFFERS) when application data was read or written, and
+ * keeps the one in which a handshake message came.
+ */
+static void release_buffers(struct tls *t) {
+    if (SSL_pending(t->ssl) == 0) (void)SSL_free_buffers(t->ssl);
+}
+
 static struct tls *tls_of(struct stream *s) {
     s->tls->s = s;
     return s->tls;
@@ -62,7 +75,7 @@ static size_t read_plain(struct tls *t, uint8_t *into, size_t cap) {
     size_t done = 0;
     while (done < cap && t->end == TLS_GOES_ON && has_input(t)) {
         size_t n = 0;
-        ERR_clear_error();
+        clear_errors();
         int result = SSL_read_ex(t->ssl, into + done, cap - done, &n);
         done += n;
         if (result > 0) continue;
@@ -87,6 +100,7 @@ static void offer_some(struct stream *s) {
     size_t n = read_plain(t, buf->data + kept, buf->cap - kept);
     if (n > 0) stream_offer(s, buf, buf->data, kept + n);
     else if (kept > 0) stream_put_back(s, buf, kept);
+    if (n == 0) release_buffers(t);
     buf_unref(buf);
     if (t->end != TLS_GOES_ON && stream_takes_input(s)) finish_input(s);
 }
@@ -101,10 +115,11 @@ static bool is_protocol_agreed(struct tls *t) {
 
 static void shake(struct stream *s) {
     struct tls *t = s->tls;
-    ERR_clear_error();
+    clear_errors();
     int result = SSL_do_handshake(t->ssl);
     if (result > 0 && is_protocol_agreed(t)) {
         t->is_secured = true;
+        release_buffers(t);
         if (s->on->on_secured) s->on->on_secured(s->owner);
         if (s->state == STREAM_OPEN) stream_want_flush(s);
         return;
@@ -118,11 +133,10 @@ static void shake(struct stream *s) {
     if (t->end != TLS_GOES_ON) finish_input(s);
 }
 
-/* Gives back what nobody needs any more: OpenSSL's buffers, and the chunk around a few bytes. */
+/* Gives back the chunk that nobody needs any more, or of which a few bytes are needed. */
 static void tidy(struct stream *s) {
     struct tls *t = s->tls;
     if (s->state != STREAM_OPEN) return;
-    if (SSL_pending(t->ssl) == 0) (void)SSL_free_buffers(t->ssl);
     if (!t->in_buf) return;
     struct buf *old = t->in_buf;
     if (t->in_len > 0) {
@@ -221,7 +235,7 @@ static void seal_queue(struct stream *s) {
     while (s->out.first && has_room_for_record(s)) {
         struct bytes piece = next_piece(s, &scratch);
         size_t n = 0;
-        ERR_clear_error();
+        clear_errors();
         if (!SSL_write_ex(t->ssl, piece.ptr, piece.len, &n) || n != piece.len) {
             s->error = t->wire_failed ? ENOMEM : EPROTO;
             break;
@@ -234,14 +248,12 @@ static void seal_queue(struct stream *s) {
 struct out_queue *tls_seal(struct stream *s) {
     struct tls *t = tls_of(s);
     if (!t->is_secured || t->end == TLS_FAILED) return &t->wire;
-    bool has_work = s->out.first != NULL;
-    if (has_work) seal_queue(s);
+    if (s->out.first) seal_queue(s);
     if (s->state == STREAM_FINISHING && !s->out.first && !t->has_said_goodbye) {
-        t->has_said_goodbye = has_work = true;
-        ERR_clear_error();
+        t->has_said_goodbye = true;
+        clear_errors();
         (void)SSL_shutdown(t->ssl); /* our close_notify; the peer's is not waited for */
     }
-    if (has_work && SSL_pending(t->ssl) == 0) (void)SSL_free_buffers(t->ssl);
     return &t->wire;
 }
 

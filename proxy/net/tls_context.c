@@ -163,7 +163,7 @@ static struct tls_context *context_new(bool is_server, struct err *err) {
     pthread_mutex_init(&c->lock, NULL);
     SSL_CTX_set_app_data(ctx, c);
     SSL_CTX_set_options(ctx, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION);
-    SSL_CTX_clear_mode(ctx, SSL_MODE_RELEASE_BUFFERS); /* tls.c frees them, once a pump: decision 0006 */
+    SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS); /* what that costs: decision 0006 */
     return c;
 }
 
