@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/fault.h"
+#include "proxy/net/tls_impl.h"
 #include "tests/unit/tls_certs.h"
 #include "tests/unit/tls_pair.h"
 
@@ -554,6 +556,63 @@ START_TEST(a_flipped_bit_in_a_record_ends_the_stream) {
 }
 END_TEST
 
+/* ---- messages behind the handshake ---- */
+
+static SSL *ssl_of(int side) {
+    return pair.end[side].s->tls->ssl;
+}
+
+START_TEST(new_keys_in_mid_stream) {
+    pair_shake();
+    for (int i = 0; i < 5; i++) {
+        for (int side = 0; side < 2; side++) {
+            pair.end[side].s->tls->s = pair.end[side].s;
+            ck_assert_int_eq(SSL_key_update(ssl_of(side), SSL_KEY_UPDATE_REQUESTED), 1);
+            say(side, bytes_str("under new keys;"));
+            pair_run();
+        }
+    }
+    ck_assert_uint_eq(pair.end[CLIENT].taken.len, 5 * 15);
+    ck_assert_uint_eq(pair.end[SERVER].taken.len, 5 * 15);
+    ck_assert_uint_le(pair.loop.bufs.out, 1);
+}
+END_TEST
+
+/* Each request for new keys makes us answer. Who never reads the answers must not fill our memory. */
+START_TEST(a_peer_that_has_us_answer_and_does_not_read) {
+    pair_shake();
+    pair.from[SERVER].room = 0;
+    struct tls *client = pair.end[CLIENT].s->tls;
+    size_t most = 0;
+    for (int i = 0; i < 20000 && !pair.end[SERVER].closed; i++) {
+        client->s = pair.end[CLIENT].s;
+        ck_assert_int_eq(SSL_key_update(client->ssl, SSL_KEY_UPDATE_REQUESTED), 1);
+        ck_assert_int_eq(SSL_do_handshake(client->ssl), 1); /* says it at once */
+        stream_want_flush(pair.end[CLIENT].s);
+        pair_run();
+        if (pair.end[SERVER].s) most = stream_queued(pair.end[SERVER].s) > most ? stream_queued(pair.end[SERVER].s) : most;
+    }
+    ck_assert_uint_le(most, TLS_WIRE_MAX + 1024);
+    if (most > TLS_WIRE_MAX) ck_closed(SERVER, "does not read");
+    if (getenv("GILMOK_TEST_PRINT")) printf("queued answers: %zu\n", most);
+}
+END_TEST
+
+START_TEST(renegotiation_is_refused) {
+    pair_close();
+    fresh_12();
+    pair_shake();
+    SSL *client = ssl_of(CLIENT);
+    pair.end[CLIENT].s->tls->s = pair.end[CLIENT].s;
+    SSL_clear_options(client, SSL_OP_NO_RENEGOTIATION);
+    ck_assert_int_eq(SSL_renegotiate(client), 1);
+    (void)SSL_do_handshake(client);
+    stream_want_flush(pair.end[CLIENT].s);
+    pair_run();
+    ck_closed(CLIENT, "no renegotiation");
+}
+END_TEST
+
 /* ---- names, certificates, protocols ---- */
 
 struct meeting {
@@ -839,10 +898,16 @@ END_TEST
 
 static size_t ssl_bytes; /* of OpenSSL, on the heap now */
 
+static uint64_t allocs_left; /* the one that makes it 0 fails; 0: none does */
+
+static bool must_fail(void) {
+    return allocs_left > 0 && --allocs_left == 0;
+}
+
 static void *count_alloc(size_t size, const char *file, int line) {
     (void)file;
     (void)line;
-    void *p = malloc(size);
+    void *p = must_fail() ? NULL : malloc(size);
     if (p) ssl_bytes += malloc_usable_size(p) + sizeof(size_t);
     return p;
 }
@@ -857,6 +922,7 @@ static void count_free(void *p, const char *file, int line) {
 static void *count_realloc(void *p, size_t size, const char *file, int line) {
     (void)file;
     (void)line;
+    if (must_fail()) return NULL;
     if (p) ssl_bytes -= malloc_usable_size(p) + sizeof(size_t);
     void *q = realloc(p, size);
     if (q || (p && size)) ssl_bytes += malloc_usable_size(q ? q : p) + sizeof(size_t);
@@ -904,6 +970,66 @@ START_TEST(an_idle_stream_costs_little) {
 }
 END_TEST
 
+/* ---- faults ---- */
+
+/* A whole connection with data both ways. True when everything went through; false when both ends know that it did not. */
+static bool passes_all(void) {
+    struct bytes all = pattern(90000);
+    pair.from[SERVER].room = 50000;
+    pair_start();
+    pair_run();
+    if (pair.end[CLIENT].s) stream_send(pair.end[CLIENT].s, all);
+    if (pair.end[SERVER].s) stream_send(pair.end[SERVER].s, all);
+    pair_run();
+    pair.from[SERVER].room = SIZE_MAX;
+    pair_run();
+    for (int i = 0; i < 2; i++) { /* never a hole */
+        struct bytes got = writer_bytes(&pair.end[i].taken);
+        ck_assert(got.len <= all.len && bytes_equal(got, bytes_of(all.ptr, got.len)));
+    }
+    bool passed = pair.end[CLIENT].taken.len == all.len && pair.end[SERVER].taken.len == all.len;
+    for (int i = 0; i < 2; i++)
+        ck_assert(passed || pair.end[i].closed == 1 || err_is_set(&pair.end[i].err));
+    return passed;
+}
+
+#ifdef GILMOK_FAULT
+START_TEST(without_our_memory_the_stream_ends_but_never_skips_a_byte) {
+    static const enum fault_kind kinds[] = {FAULT_ALLOC, FAULT_RECV, FAULT_SEND};
+    for (size_t k = 0; k < COUNT_OF(kinds); k++) {
+        bool fired = true;
+        for (uint64_t n = 0; fired; n++) {
+            ck_assert_uint_lt(n, 1000);
+            fault_arm(kinds[k], n);
+            bool passed = passes_all();
+            fired = fault_fired(kinds[k]);
+            fault_disarm();
+            ck_assert(passed || fired);
+            pair_close();
+            fresh();
+        }
+    }
+}
+END_TEST
+#endif
+
+START_TEST(without_openssls_memory_the_stream_ends_but_never_skips_a_byte) {
+    bool fired = true;
+    uint64_t n;
+    for (n = 1; fired; n += 1 + n / 20) {
+        allocs_left = n;
+        bool passed = passes_all();
+        fired = allocs_left == 0;
+        ck_assert(passed || fired);
+        allocs_left = 0;
+        pair_close();
+        fresh();
+    }
+    ck_assert_uint_gt(n, 100);
+    if (getenv("GILMOK_TEST_PRINT")) printf("allocations of a connection: below %u\n", (unsigned)n);
+}
+END_TEST
+
 static Suite *suite(void) {
     Suite *s = suite_create("tls");
     TCase *t = tcase_create("tls");
@@ -935,6 +1061,9 @@ static Suite *suite(void) {
     tcase_add_test(t, a_handshake_cut_after_any_byte_ends_the_stream);
     tcase_add_test(t, random_bytes_instead_of_a_handshake);
     tcase_add_test(t, a_flipped_bit_in_a_record_ends_the_stream);
+    tcase_add_test(t, new_keys_in_mid_stream);
+    tcase_add_test(t, a_peer_that_has_us_answer_and_does_not_read);
+    tcase_add_test(t, renegotiation_is_refused);
     tcase_add_test(t, server_certificates_are_verified_as_the_mode_asks);
     tcase_add_test(t, verify_full_without_a_name_does_not_begin);
     tcase_add_test(t, client_certificates_are_verified_as_the_mode_asks);
@@ -948,6 +1077,10 @@ static Suite *suite(void) {
     tcase_add_test(t, both_ends_know_the_hash_of_the_servers_certificate);
     tcase_add_test(t, files_that_cannot_be_used_are_named);
     tcase_add_test(t, an_idle_stream_costs_little);
+#ifdef GILMOK_FAULT
+    tcase_add_test(t, without_our_memory_the_stream_ends_but_never_skips_a_byte);
+#endif
+    tcase_add_test(t, without_openssls_memory_the_stream_ends_but_never_skips_a_byte);
     suite_add_tcase(s, t);
     return s;
 }
