@@ -89,7 +89,7 @@ static bool keep_tail(struct stream *s, struct buf *from, const uint8_t *ptr, si
 }
 
 /* Offers [ptr, ptr+len) of `buf` to the handler and keeps what it leaves. The stream holds nothing meanwhile. */
-void stream_offer(struct stream *s, struct buf *buf, const uint8_t *ptr, size_t len) {
+static inline void offer(struct stream *s, struct buf *buf, const uint8_t *ptr, size_t len) {
     bool was_clear = !s->tls;
     s->is_receiving = true;
     size_t used = s->on->on_received(s->owner, buf, bytes_of(ptr, len));
@@ -99,6 +99,10 @@ void stream_offer(struct stream *s, struct buf *buf, const uint8_t *ptr, size_t 
     if (UNLIKELY(s->tls && was_clear)) tls_begin(s, buf, bytes_of(ptr + used, len - used));
     else if (used < len && !keep_tail(s, buf, ptr + used, len - used)) stream_on_broken(s, "out of memory");
     else if (s->held_len >= STREAM_HELD_MAX) update_watch(s, false, s->wants_write);
+}
+
+void stream_offer(struct stream *s, struct buf *buf, const uint8_t *ptr, size_t len) {
+    offer(s, buf, ptr, len);
 }
 
 /* The chunk that the last input came in, when nobody kept a reference: still warm in the cache. */
@@ -162,7 +166,7 @@ void stream_on_readable(struct stream *s) {
     uint32_t kept = stream_lift_held(s, buf);
     ssize_t n = stream_recv(s, buf->data + kept, buf->cap - kept);
     if (n > 0) {
-        stream_offer(s, buf, buf->data, kept + (size_t)n);
+        offer(s, buf, buf->data, kept + (size_t)n);
     } else if (n == IO_AGAIN) {
         if (kept > 0) stream_put_back(s, buf, kept);
     } else {
@@ -184,7 +188,7 @@ void stream_reoffer(struct stream *s) {
     size_t len = s->held_len;
     s->held = NULL;
     s->held_len = 0;
-    stream_offer(s, buf, ptr, len);
+    offer(s, buf, ptr, len);
     buf_unref(buf);
     if (stream_takes_input(s)) want_input(s);
 }
@@ -244,27 +248,8 @@ static void after_flush(struct stream *s) {
     if (s->state == STREAM_OPEN) s->on->on_drained(s->owner);
 }
 
-/* One send of what stands first in `q`. The count of bytes sent, or IO_FAILED; `is_blocked`: the socket is full. */
-static ssize_t send_some(struct stream *s, struct out_queue *q, bool *is_blocked) {
-    struct iovec iov[IOV_MAX_SLICES];
-    int count = 0;
-    size_t total = 0;
-    for (struct out_slice *o = q->first; o && count < IOV_MAX_SLICES; o = o->next) {
-        iov[count++] = (struct iovec){.iov_base = (void *)o->ptr, .iov_len = o->len};
-        total += o->len;
-    }
-    ssize_t n = fault_hit(FAULT_SEND) ? (s->error = EPIPE, IO_FAILED) : s->loop->ops->send(s, iov, count);
-    s->loop->sends++;
-    if (n > 0) {
-        s->sent += (size_t)n;
-        out_queue_consume(q, s->loop, (size_t)n);
-    }
-    *is_blocked = n == IO_AGAIN || (n > 0 && (size_t)n < total);
-    return n;
-}
-
 /* The queue whose bytes the socket gets. */
-static struct out_queue *outermost_queue(struct stream *s) {
+static inline struct out_queue *outermost_queue(struct stream *s) {
     return UNLIKELY(s->tls != NULL) ? tls_seal(s) : &s->out;
 }
 
@@ -272,13 +257,32 @@ static struct out_queue *outermost_queue(struct stream *s) {
 bool stream_flush(struct stream *s) {
     list_remove(&s->flush_node);
     if (s->state != STREAM_OPEN && s->state != STREAM_FINISHING) return true;
-    struct out_queue *q = NULL;
     bool is_blocked = false;
-    ssize_t n = 0;
-    while (!s->error && !is_blocked && n != IO_FAILED && (q = outermost_queue(s))->first) n = send_some(s, q, &is_blocked);
+    struct out_queue *q = outermost_queue(s);
     if (s->error) {
         stream_on_broken(s, strerror(s->error));
         return false;
+    }
+    while (q->first && !is_blocked) {
+        struct iovec iov[IOV_MAX_SLICES];
+        int count = 0;
+        size_t total = 0;
+        for (struct out_slice *o = q->first; o && count < IOV_MAX_SLICES; o = o->next) {
+            iov[count++] = (struct iovec){.iov_base = (void *)o->ptr, .iov_len = o->len};
+            total += o->len;
+        }
+        ssize_t n = fault_hit(FAULT_SEND) ? (s->error = EPIPE, IO_FAILED) : s->loop->ops->send(s, iov, count);
+        s->loop->sends++;
+        if (n > 0) {
+            s->sent += (size_t)n;
+            out_queue_consume(q, s->loop, (size_t)n);
+        }
+        is_blocked = n == IO_AGAIN || (n > 0 && (size_t)n < total);
+        if (!is_blocked && n > 0) q = outermost_queue(s); /* with TLS there may be more now, or it failed */
+        if (n == IO_FAILED || s->error) {
+            stream_on_broken(s, strerror(s->error));
+            return false;
+        }
     }
     update_watch(s, s->wants_read, q->first != NULL);
     after_flush(s);
@@ -340,6 +344,7 @@ void stream_finish(struct stream *s) {
 void stream_on_refused(struct stream *s, const char *why) {
     if (s->state != STREAM_OPEN) return;
     stream_finish(s);
+    (void)stream_flush(s); /* if the link breaks here, nobody is told twice: the stream is finishing */
     s->on->on_closed(s->owner, why);
 }
 

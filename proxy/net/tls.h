@@ -13,7 +13,8 @@
  * Nothing that arrived in clear can slip behind the handshake as if it had been
  * protected (CVE-2021-23222): bytes that the stream keeps, or that the caller
  * leaves over, make the call fail, and should the caller be wrong about what it
- * leaves over, the stream ends.
+ * leaves over, the stream ends. A paused stream does not read, so its handshake
+ * waits too.
  *
  * DATA. One recv and one send a hop, as in clear. One recv's ciphertext is
  * decrypted at once into one chunk, which goes through the same on_received, held
