@@ -25,14 +25,6 @@ static void clear_errors(void) {
     if (UNLIKELY(ERR_peek_error() != 0)) ERR_clear_error();
 }
 
-/*
- * OpenSSL gives its buffers back by itself (SSL_MODE_RELEASE_BUFFERS) when application data was read or written, and
- * keeps the one in which a handshake message came.
- */
-static void release_buffers(struct tls *t) {
-    if (SSL_pending(t->ssl) == 0) (void)SSL_free_buffers(t->ssl);
-}
-
 static struct tls *tls_of(struct stream *s) {
     s->tls->s = s;
     return s->tls;
@@ -100,7 +92,7 @@ static void offer_some(struct stream *s) {
     size_t n = read_plain(t, buf->data + kept, buf->cap - kept);
     if (n > 0) stream_offer(s, buf, buf->data, kept + n);
     else if (kept > 0) stream_put_back(s, buf, kept);
-    if (n == 0) release_buffers(t);
+    if (n == 0) (void)SSL_free_buffers(t->ssl); /* a ticket: OpenSSL keeps its buffer until data comes */
     buf_unref(buf);
     if (t->end != TLS_GOES_ON && stream_takes_input(s)) finish_input(s);
 }
@@ -119,7 +111,6 @@ static void shake(struct stream *s) {
     int result = SSL_do_handshake(t->ssl);
     if (result > 0 && is_protocol_agreed(t)) {
         t->is_secured = true;
-        release_buffers(t);
         if (s->on->on_secured) s->on->on_secured(s->owner);
         if (s->state == STREAM_OPEN) stream_want_flush(s);
         return;
