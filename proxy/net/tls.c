@@ -260,7 +260,7 @@ static bool is_start_clean(const struct stream *s, const struct tls_start *how, 
 }
 
 void tls_free(struct tls *t) {
-    /* Without these flags OpenSSL takes a missing goodbye for an attack, and the session is never resumed. */
+    /* Without these flags OpenSSL takes a missing goodbye for an attack and, under the context's lock, drops the session. */
     if (t->ssl && t->end != TLS_FAILED) SSL_set_shutdown(t->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
     SSL_free(t->ssl);
     tls_context_unref(t->context);

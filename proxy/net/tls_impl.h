@@ -20,8 +20,9 @@ enum {
 };
 
 struct tls_session {
-    char *host; /* owned */
-    SSL_SESSION *session; /* one reference */
+    char *host;   /* owned */
+    uint8_t *der; /* the session, serialised; owned */
+    size_t len;
 };
 
 struct tls_context {
@@ -30,7 +31,7 @@ struct tls_context {
     bool is_server;
     enum tls_verify verify; /* client role */
     uint8_t alpn[TLS_ALPN_MAX]; /* a length byte and the name; empty: no ALPN */
-    pthread_mutex_t lock; /* of what follows; held for a few loads and stores, never across a callback */
+    pthread_mutex_t lock; /* of what follows; never held across a callback */
     struct tls_session sessions[TLS_SESSIONS_MAX];
     unsigned next_session; /* the one to be replaced next */
 };
@@ -107,7 +108,7 @@ bool tls_has_record(struct tls *t);
 MUST_USE bool tls_context_arm(struct tls_context *c, SSL *ssl, const char *host, struct err *err);
 /* OpenSSL's oldest error in words; empties its queue. Returns `out`. */
 const char *tls_error_text(char *out, size_t size);
-/* A reference to the last session with `host`, or NULL. */
+/* The last session with `host`, the caller's own, or NULL. */
 SSL_SESSION *tls_session_find(struct tls_context *c, const char *host);
 int tls_session_on_new(SSL *ssl, SSL_SESSION *session); /* OpenSSL's callback */
 void tls_session_clear(struct tls_context *c);
