@@ -33,6 +33,18 @@ struct config_listen {
     const char *unix_path; /* NULL for TCP */
 };
 
+/* How connections to servers are secured. */
+enum config_server_tls_mode { SERVER_TLS_DISABLE, SERVER_TLS_REQUIRE, SERVER_TLS_VERIFY_CA, SERVER_TLS_VERIFY_FULL };
+struct config_server_tls {
+    int mode; /* enum config_server_tls_mode; -1: disable on loopback and unix sockets, verify-full elsewhere */
+    const char *ca_file;   /* NULL: the system's certificates */
+    const char *cert_file; /* ours, for servers that ask; NULL: none */
+    const char *key_file;
+};
+
+enum config_client_tls { CLIENT_TLS_DISABLE, CLIENT_TLS_ALLOW, CLIENT_TLS_REQUIRE };
+enum config_tls_min { TLS_MIN_1_2, TLS_MIN_1_3 };
+
 /* [node CLUSTER/NAME]: one server. */
 struct config_node {
     struct list node; /* in config_cluster.nodes */
@@ -49,6 +61,7 @@ struct config_cluster {
     const char *name;
     enum proto_kind protocol;
     struct list nodes; /* struct config_node; this release serves exactly one */
+    struct config_server_tls tls;
     uint32_t connect_timeout_ms;
     uint32_t login_retry_ms; /* wait after a failed connect before the next try */
     int line;
@@ -97,6 +110,7 @@ struct config_peer {
     uint32_t instance;
     const char *host;
     uint16_t port;
+    struct config_server_tls tls;
     int line;
     const char *file;
 };
@@ -127,6 +141,13 @@ struct config {
     uint32_t tcp_keepalive_interval_s;
     uint32_t tcp_keepalive_count;
     uint32_t tcp_user_timeout_ms;
+    enum config_client_tls client_tls;
+    const char *client_tls_cert_file; /* NULL only where client_tls is disable */
+    const char *client_tls_key_file;
+    const char *client_tls_ca_file; /* NULL: clients' certificates are not asked for */
+    bool client_tls_cert_is_needed; /* a client without a certificate is refused */
+    enum config_tls_min client_tls_min_version;
+    const char *client_tls_ciphers; /* NULL: the usual ones */
     bool allow_trust; /* `client_auth = trust`: loopback and unix sockets only */
 
     struct list clusters;  /* struct config_cluster */

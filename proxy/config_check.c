@@ -322,6 +322,46 @@ static void check_peers(struct config *c, struct config_findings *f) {
     }
 }
 
+/* ---- TLS ---- */
+
+/* Both or neither: the certificate's key says that the certificate is ours. */
+static void check_pair(const struct config *c, const struct config_section *s, const char *cert_key, const char *cert,
+                       const char *key_key, const char *key, struct config_findings *f) {
+    if (!cert == !key) return;
+    struct place at = place_of(c, s, cert ? cert_key : key_key);
+    config_error(f, at.file, at.line, "%s stands without %s", cert ? cert_key : key_key, cert ? key_key : cert_key);
+    config_advice(f, "Name both files");
+}
+
+static void check_client_tls(struct config_draft_gilmok *g, struct config_findings *f) {
+    struct config *c = &g->config;
+    c->client_tls_cert_is_needed = g->client_tls_cert == 1;
+    check_pair(c, g->section, "client_tls_cert_file", c->client_tls_cert_file, "client_tls_key_file", c->client_tls_key_file, f);
+    struct place at = place_of(c, g->section, "client_tls");
+    if (c->client_tls != CLIENT_TLS_DISABLE && !c->client_tls_cert_file) {
+        config_error(f, at.file, at.line, "clients cannot get TLS without a certificate");
+        config_advice(f, "Write client_tls_cert_file = FILE and client_tls_key_file = FILE");
+    }
+    if (c->client_tls_cert_is_needed && !c->client_tls_ca_file) {
+        at = place_of(c, g->section, "client_tls_cert");
+        config_error(f, at.file, at.line, "nobody is said to issue the certificates that clients need");
+        config_advice(f, "Write client_tls_ca_file = FILE");
+    }
+}
+
+static void check_server_tls(struct config *c, struct config_findings *f) {
+    LIST_EACH(n, &c->clusters) {
+        const struct config_draft_cluster *d = (struct config_draft_cluster *)CONTAINER_OF(n, struct config_cluster, node);
+        const struct config_server_tls *t = &d->cluster.tls;
+        check_pair(c, d->section, "server_tls_cert_file", t->cert_file, "server_tls_key_file", t->key_file, f);
+        bool is_unused = t->mode == SERVER_TLS_DISABLE || t->mode == SERVER_TLS_REQUIRE;
+        if (!is_unused || !t->ca_file) continue;
+        struct place at = place_of(c, d->section, "server_tls_ca_file");
+        config_warning(f, at.file, at.line, "server_tls_ca_file is not looked at with this server_tls");
+        config_advice(f, "Use server_tls = verify-full, which leaves nobody in between");
+    }
+}
+
 void config_check(struct config_draft_gilmok *g, struct config_findings *findings) {
     struct config *c = &g->config;
     check_run_as(g, findings);
@@ -329,6 +369,8 @@ void config_check(struct config_draft_gilmok *g, struct config_findings *finding
     check_clusters(c, findings);
     check_databases(c, findings);
     check_peers(c, findings);
+    check_client_tls(g, findings);
+    check_server_tls(c, findings);
     int errors = findings->errors;
     read_users(g, findings);
     if (findings->errors > errors) return; /* who is in the file is not known */

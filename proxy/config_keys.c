@@ -14,11 +14,17 @@ static const char *const log_areas[] = {"config", "console", "control", "invaria
                                         "pool",   "serve",   "session", "worker",    NULL};
 static const char *const format_words[] = {"text", "json", NULL};
 static const char *const auth_words[] = {"scram-sha-256", "trust", NULL};
+static const char *const client_tls_words[] = {"disable", "allow", "require", NULL};
+static const char *const client_cert_words[] = {"optional", "required", NULL};
+static const char *const tls_version_words[] = {"1.2", "1.3", NULL};
+static const char *const server_tls_words[] = {"disable", "require", "verify-ca", "verify-full", NULL};
 static const char *const protocol_words[] = {"postgresql", NULL};
 static const char *const pool_mode_words[] = {"session", "transaction", NULL};
 
 /* The words stand in the order of the enums, which are stored as ints. */
 static_assert(LOG_TEXT == 0 && LOG_JSON == 1, "order of words");
+static_assert(CLIENT_TLS_DISABLE == 0 && CLIENT_TLS_REQUIRE == 2 && SERVER_TLS_DISABLE == 0 && SERVER_TLS_VERIFY_FULL == 3 &&
+              TLS_MIN_1_2 == 0 && TLS_MIN_1_3 == 1, "order of words");
 static_assert(POOL_SESSION == 0 && POOL_TRANSACTION == 1 && PROTO_POSTGRESQL == 0, "order of words");
 static_assert(sizeof(enum pool_mode) == sizeof(int) &&
               sizeof(enum log_format) == sizeof(int) && sizeof(enum proto_kind) == sizeof(int), "enums are ints");
@@ -41,6 +47,13 @@ const struct config_key config_keys[] = {
     {CONFIG_GILMOK, "listen", KEY_LISTENS, "127.0.0.1:6432", 0, 0, NULL, GILMOK(config.listens), RESTART, "addresses that clients connect to"},
     {CONFIG_GILMOK, "client_auth", KEY_WORD, "scram-sha-256", 0, 0, auth_words, GILMOK(client_auth), RELOAD, "how clients prove who they are"},
     {CONFIG_GILMOK, "user_file", KEY_PATH, "", 0, 0, NULL, GILMOK(config.user_file), RELOAD, "the list of users and their secrets"},
+    {CONFIG_GILMOK, "client_tls", KEY_WORD, "disable", 0, 0, client_tls_words, GILMOK(config.client_tls), RELOAD, "whether clients get TLS"},
+    {CONFIG_GILMOK, "client_tls_cert_file", KEY_PATH, "", 0, 0, NULL, GILMOK(config.client_tls_cert_file), RELOAD, "our certificate, and those between it and its root"},
+    {CONFIG_GILMOK, "client_tls_key_file", KEY_PATH, "", 0, 0, NULL, GILMOK(config.client_tls_key_file), RELOAD, "the certificate's private key"},
+    {CONFIG_GILMOK, "client_tls_ca_file", KEY_PATH, "", 0, 0, NULL, GILMOK(config.client_tls_ca_file), RELOAD, "who may issue certificates of clients"},
+    {CONFIG_GILMOK, "client_tls_cert", KEY_WORD, "optional", 0, 0, client_cert_words, GILMOK(client_tls_cert), RELOAD, "whether a client must show a certificate"},
+    {CONFIG_GILMOK, "client_tls_min_version", KEY_WORD, "1.2", 0, 0, tls_version_words, GILMOK(config.client_tls_min_version), RELOAD, "the oldest TLS version for clients"},
+    {CONFIG_GILMOK, "client_tls_ciphers", KEY_TEXT, "", 0, 0, NULL, GILMOK(config.client_tls_ciphers), RELOAD, "cipher suites for TLS 1.2"},
     {CONFIG_GILMOK, "admin_users", KEY_NAMES, "", 0, 0, NULL, GILMOK(config.admin_users), RELOAD, "users that may use every console command"},
     {CONFIG_GILMOK, "stats_users", KEY_NAMES, "", 0, 0, NULL, GILMOK(config.stats_users), RELOAD, "users that may use SHOW in the console"},
     {CONFIG_GILMOK, "workers", KEY_NUMBER, "1", 1, 64, NULL, GILMOK(config.workers), RESTART, "threads that serve clients"},
@@ -64,6 +77,10 @@ const struct config_key config_keys[] = {
     {CONFIG_CLUSTER, "protocol", KEY_WORD, "postgresql", 0, 0, protocol_words, CLUSTER(cluster.protocol), RELOAD, "what the servers speak"},
     {CONFIG_CLUSTER, "connect_timeout", KEY_DURATION, "5s", 1, LONGEST, NULL, CLUSTER(cluster.connect_timeout_ms), RELOAD, "time to connect and log in to a server"},
     {CONFIG_CLUSTER, "login_retry", KEY_DURATION, "1s", 0, LONGEST, NULL, CLUSTER(cluster.login_retry_ms), RELOAD, "wait after a failed connect before the next try"},
+    {CONFIG_CLUSTER, "server_tls", KEY_WORD, "", 0, 0, server_tls_words, CLUSTER(cluster.tls.mode), RELOAD, "how connections to the servers are secured"},
+    {CONFIG_CLUSTER, "server_tls_ca_file", KEY_PATH, "", 0, 0, NULL, CLUSTER(cluster.tls.ca_file), RELOAD, "who may issue the servers' certificates"},
+    {CONFIG_CLUSTER, "server_tls_cert_file", KEY_PATH, "", 0, 0, NULL, CLUSTER(cluster.tls.cert_file), RELOAD, "our certificate for servers that ask for one"},
+    {CONFIG_CLUSTER, "server_tls_key_file", KEY_PATH, "", 0, 0, NULL, CLUSTER(cluster.tls.key_file), RELOAD, "its private key"},
 
     {CONFIG_NODE, "host", KEY_TEXT, "127.0.0.1", 0, 0, NULL, NODE(node.host), RELOAD, "address, host name, or directory of the server's unix socket"},
     {CONFIG_NODE, "port", KEY_PORT, "5432", 1, 65535, NULL, NODE(node.port), RELOAD, "port of the server"},
@@ -92,6 +109,8 @@ const struct config_key config_keys[] = {
     {CONFIG_PEER, "instance", KEY_NUMBER, "0", 0, 65535, NULL, PEER(peer.instance), RELOAD, "the peer's own number"},
     {CONFIG_PEER, "host", KEY_TEXT, "127.0.0.1", 0, 0, NULL, PEER(peer.host), RELOAD, "where the peer listens"},
     {CONFIG_PEER, "port", KEY_PORT, "6432", 1, 65535, NULL, PEER(peer.port), RELOAD, "port that the peer listens on"},
+    {CONFIG_PEER, "tls", KEY_WORD, "", 0, 0, server_tls_words, PEER(peer.tls.mode), RELOAD, "how connections to the peer are secured"},
+    {CONFIG_PEER, "tls_ca_file", KEY_PATH, "", 0, 0, NULL, PEER(peer.tls.ca_file), RELOAD, "who may issue the peer's certificate"},
 };
 /* clang-format on */
 const size_t config_keys_count = COUNT_OF(config_keys);

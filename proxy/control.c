@@ -97,10 +97,10 @@ static struct snapshot *load(struct control *c, struct err *err) {
     struct config *fresh = config_load(c->snapshot->config->path, &findings);
     report(&findings, err);
     config_findings_release(&findings);
-    struct snapshot *s = fresh ? snapshot_new(fresh, c->snapshot) : NULL;
+    struct snapshot *s = fresh ? snapshot_new(fresh, c->snapshot, err) : NULL;
     if (fresh && !s) {
+        log_line(LOG_ERROR, "config", NULL, "%s. %s", err->message, err->hint);
         config_free(fresh);
-        err_set(err, ERR_OUT_OF_MEMORY, "out of memory");
     }
     return s;
 }
@@ -220,9 +220,10 @@ bool control_init(struct control *c, struct loop *loop, struct config *config, c
     list_init(&c->reloads);
     session_hub_init(&c->hub, config->workers);
     c->threads = mem_alloc(config->workers * sizeof c->threads[0]);
-    c->snapshot = snapshot_new(config, NULL);
+    c->snapshot = snapshot_new(config, NULL, err);
     if (!c->snapshot) config_free(config);
-    if (!c->threads || !c->snapshot) return err_set(err, ERR_OUT_OF_MEMORY, "out of memory");
+    if (!c->snapshot) return false;
+    if (!c->threads) return err_set(err, ERR_OUT_OF_MEMORY, "out of memory");
     if (on_config) on_config(config);
     for (uint32_t i = 0; i < c->hub.worker_count; i++)
         if (!init_thread(c, i, console, err)) return false;

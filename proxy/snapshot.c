@@ -7,9 +7,17 @@
 
 #include "base/fault.h"
 
-struct snapshot *snapshot_new(struct config *c, const struct snapshot *old) {
+struct snapshot *snapshot_new(struct config *c, const struct snapshot *old, struct err *err) {
     struct snapshot *s = mem_alloc(sizeof *s);
-    if (!s) return NULL;
+    if (!s) {
+        err_set(err, ERR_OUT_OF_MEMORY, "out of memory");
+        return NULL;
+    }
+    if (!tls_book_init(&s->tls, c, err)) {
+        tls_book_release(&s->tls);
+        mem_free(s);
+        return NULL;
+    }
     atomic_init(&s->refs, 1);
     s->config = c;
     user_store_warm(&c->user_store, old ? &old->config->user_store : NULL);
@@ -25,6 +33,7 @@ struct snapshot *snapshot_ref(struct snapshot *s) {
 void snapshot_unref(struct snapshot *s) {
     if (!s || atomic_fetch_sub_explicit(&s->refs, 1, memory_order_acq_rel) > 1) return;
     addr_book_release(&s->book);
+    tls_book_release(&s->tls);
     config_free(s->config);
     mem_free(s);
 }

@@ -10,19 +10,21 @@
 
 #include "proxy/config.h"
 #include "proxy/pool/addr_book.h"
+#include "proxy/pool/tls_book.h"
 
 struct snapshot {
     _Atomic uint32_t refs;
     struct config *config; /* owned */
     struct addr_book book;
+    struct tls_book tls;
 };
 
 /*
  * Takes over the configuration. Resolves names and derives the keys of users' passwords
  * (from `old`, which may be NULL, where they are the same): this may take a while. NULL:
- * memory is out, and the configuration is still the caller's.
+ * memory is out, or certificates cannot be used; the configuration is still the caller's.
  */
-struct snapshot *snapshot_new(struct config *c, const struct snapshot *old);
+struct snapshot *snapshot_new(struct config *c, const struct snapshot *old, struct err *err);
 struct snapshot *snapshot_ref(struct snapshot *s);
 void snapshot_unref(struct snapshot *s); /* NULL is fine */
 

@@ -56,8 +56,10 @@ static void adopt(struct worker *w, struct snapshot *snapshot) {
     };
     w->pools.tcp = w->tcp;
     w->pools.book = &snapshot->book;
+    w->pools.tls = &snapshot->tls;
     w->sessions.config = c;
     w->sessions.users = &snapshot->config->user_store;
+    w->sessions.tls = snapshot->tls.clients;
     for (int i = 0; i < w->listener_count; i++) listener_retune(&w->listeners[i]);
 }
 

@@ -85,6 +85,10 @@ void stream_adopt(struct stream *s, const struct stream_handler *on, void *owner
 void stream_send(struct stream *s, struct bytes data);                        /* copies */
 void stream_send_ref(struct stream *s, struct buf *buf, struct bytes data);   /* data inside buf; copies when short */
 size_t stream_queued(const struct stream *s); /* bytes; with TLS those not yet encrypted, and ciphertext */
+/* True when TLS was started: then every byte that on_received gets has come inside it. */
+static inline bool stream_has_tls(const struct stream *s) {
+    return s->tls != NULL;
+}
 /* True when output queues beyond the high water: pause who produces it; on_drained will come. */
 static inline bool stream_is_congested(const struct stream *s) {
     return s->is_above_high;

@@ -37,6 +37,8 @@
 #ifndef GILMOK_PROXY_NET_TLS_H
 #define GILMOK_PROXY_NET_TLS_H
 
+#include <sys/types.h>
+
 #include "base/bytes.h"
 #include "base/err.h"
 
@@ -55,6 +57,7 @@ enum tls_client_cert { TLS_CLIENT_CERT_IGNORED, TLS_CLIENT_CERT_VERIFIED_IF_GIVE
 struct tls_server_options {
     const char *cert_file; /* PEM: ours, then intermediate ones */
     const char *key_file;  /* PEM, without passphrase; nobody else may read it: see tls_context_new_server */
+    uid_t key_owner;       /* who may own it beside us and root, as while we are still root */
     const char *client_ca_file;
     enum tls_client_cert client_cert;
     const char *ciphers;     /* OpenSSL's list, for TLS 1.2 */
@@ -70,6 +73,7 @@ struct tls_client_options {
     const char *ca_file; /* not given: the system's store */
     const char *cert_file;
     const char *key_file;
+    uid_t key_owner;
     const char *ciphers;
     const char *min_version, *max_version;
     const char *alpn; /* offered; a server may ignore it unless TLS starts direct */
@@ -77,7 +81,7 @@ struct tls_client_options {
 
 /*
  * One reference, or NULL: err names the file, OpenSSL's reason and what to do. A key file must be a plain file that
- * belongs to us or to root; ours with mode 0600 or less, root's with 0640 or less (PostgreSQL's rule).
+ * belongs to us, to key_owner or to root; ours with mode 0600 or less, root's with 0640 or less (PostgreSQL's rule).
  */
 struct tls_context *tls_context_new_server(const struct tls_server_options *o, struct err *err);
 struct tls_context *tls_context_new_client(const struct tls_client_options *o, struct err *err);

@@ -40,9 +40,9 @@ static bool file_error(struct err *err, const char *what, const char *path, cons
 }
 
 /* The rule of PostgreSQL's server and of libpq: a key that others can read is not a secret. */
-static bool is_key_private(const struct stat *st, const char *path, struct err *err) {
+static bool is_key_private(const struct stat *st, const char *path, uid_t owner, struct err *err) {
     if (!S_ISREG(st->st_mode)) return err_set(err, ERR_CONFIG, "the private key file \"%s\" is not a plain file", path);
-    if (st->st_uid != 0 && st->st_uid != geteuid()) {
+    if (st->st_uid != 0 && st->st_uid != geteuid() && st->st_uid != owner) {
         err_set(err, ERR_CONFIG, "the private key file \"%s\" belongs to another user", path);
         err_hint(err, "It must belong to the user that gilmok runs as, or to root.");
         return false;
@@ -64,7 +64,7 @@ static int refuse_passphrase(char *out, int size, int is_writing, void *ctx) {
 }
 
 /* What is checked is what is read: the file is opened once. */
-static EVP_PKEY *read_key(const char *path, struct err *err) {
+static EVP_PKEY *read_key(const char *path, uid_t owner, struct err *err) {
     struct stat st;
     FILE *f = fopen(path, "re");
     if (!f || fstat(fileno(f), &st) < 0) {
@@ -74,7 +74,7 @@ static EVP_PKEY *read_key(const char *path, struct err *err) {
     }
     EVP_PKEY *key = NULL;
     bool wants_passphrase = false;
-    if (is_key_private(&st, path, err)) {
+    if (is_key_private(&st, path, owner, err)) {
         ERR_clear_error();
         key = PEM_read_PrivateKey(f, NULL, refuse_passphrase, &wants_passphrase);
         if (!key && wants_passphrase) {
@@ -89,7 +89,7 @@ static EVP_PKEY *read_key(const char *path, struct err *err) {
     return key;
 }
 
-static bool load_identity(SSL_CTX *ctx, const char *cert_file, const char *key_file, struct err *err) {
+static bool load_identity(SSL_CTX *ctx, const char *cert_file, const char *key_file, uid_t owner, struct err *err) {
     if (!is_given(cert_file) && !is_given(key_file)) return true;
     if (!is_given(cert_file) || !is_given(key_file)) {
         err_set(err, ERR_CONFIG, "a TLS certificate and its private key belong together: only the %s is given",
@@ -99,7 +99,7 @@ static bool load_identity(SSL_CTX *ctx, const char *cert_file, const char *key_f
     ERR_clear_error();
     if (SSL_CTX_use_certificate_chain_file(ctx, cert_file) != 1)
         return file_error(err, "certificate file", cert_file, "It must hold the certificate in PEM form, then its issuers'.");
-    EVP_PKEY *key = read_key(key_file, err);
+    EVP_PKEY *key = read_key(key_file, owner, err);
     if (!key) return false;
     bool fits = SSL_CTX_use_PrivateKey(ctx, key) == 1 && SSL_CTX_check_private_key(ctx) == 1;
     EVP_PKEY_free(key);
@@ -228,7 +228,7 @@ static bool set_server_up(struct tls_context *c, const struct tls_server_options
     if (!is_given(o->cert_file)) return err_set(err, ERR_CONFIG, "TLS for clients needs a certificate file and a key file");
     if (!set_versions(ctx, o->min_version, o->max_version, err) || !set_alpn(c, o->alpn, err)) return false;
     if (!set_ciphers(ctx, is_given(o->ciphers) ? o->ciphers : SERVER_CIPHERS, err)) return false;
-    if (!load_identity(ctx, o->cert_file, o->key_file, err) || !set_client_cert(c, o, err)) return false;
+    if (!load_identity(ctx, o->cert_file, o->key_file, o->key_owner, err) || !set_client_cert(c, o, err)) return false;
     SSL_CTX_set_options(ctx, SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
     SSL_CTX_set_client_hello_cb(ctx, on_client_hello, NULL);
     if (c->alpn[0]) SSL_CTX_set_alpn_select_cb(ctx, select_alpn, c);
@@ -257,7 +257,7 @@ static bool set_client_up(struct tls_context *c, const struct tls_client_options
     c->verify = o->verify;
     if (!set_versions(ctx, o->min_version, o->max_version, err) || !set_alpn(c, o->alpn, err)) return false;
     if (!set_ciphers(ctx, o->ciphers, err)) return false;
-    if (!load_identity(ctx, o->cert_file, o->key_file, err)) return false;
+    if (!load_identity(ctx, o->cert_file, o->key_file, o->key_owner, err)) return false;
     if (c->alpn[0] && SSL_CTX_set_alpn_protos(ctx, c->alpn, 1u + c->alpn[0]) != 0) return false;
     if (o->verify != TLS_VERIFY_NONE) {
         if (is_given(o->ca_file) ? !load_trust(ctx, o->ca_file, err) : SSL_CTX_set_default_verify_paths(ctx) != 1) return false;

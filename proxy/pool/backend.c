@@ -90,8 +90,14 @@ static void on_closed(void *owner, const char *why) {
     backend_fail(b, &err);
 }
 
+static void on_secured(void *owner) {
+    struct backend *b = owner;
+    b->proto->on_secured(b);
+}
+
 static const struct stream_handler handler = {
     .on_connected = on_connected,
+    .on_secured = on_secured,
     .on_received = on_received,
     .on_drained = on_drained,
     .on_closed = on_closed,

@@ -66,6 +66,7 @@ struct backend_proto {
     const char *name;
     size_t size;                            /* of the object that begins with struct backend */
     void (*on_connected)(struct backend *b); /* PostgreSQL speaks first; MySQL would wait for the greeting */
+    void (*on_secured)(struct backend *b);   /* the TLS that it asked for stands; may be NULL */
     size_t (*on_received)(struct backend *b, struct buf *buf, struct bytes data);
     /* Each sends a command whose reply is swallowed; when it is back, backend_on_own_done() is called. */
     void (*send_check)(struct backend *b);

@@ -392,6 +392,7 @@ const struct backend_proto backend_pg_proto = {
     .name = "postgresql",
     .size = sizeof(struct backend_pg),
     .on_connected = on_connected,
+    .on_secured = backend_pg_login_secured,
     .on_received = on_received,
     .send_check = send_check,
     .send_clean = send_clean,

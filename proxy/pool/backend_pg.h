@@ -22,6 +22,7 @@ enum { BACKEND_PG_KEY_MAX = 256, BACKEND_PG_APP_NAME_MAX = 64 };
 
 /* What only the login needs. */
 struct backend_pg_login {
+    bool awaits_tls_answer; /* SSLRequest is out: one byte comes back */
     struct scram_client scram;
     bool is_sasl_begun;
     bool is_server_proven; /* it showed that it knows the password's verifier */
@@ -86,6 +87,7 @@ MUST_USE bool backend_pg_note_own(struct backend *b, uint8_t type, uint8_t targe
 
 /* backend_pg_login.c */
 void backend_pg_login_begin(struct backend *b);
+void backend_pg_login_secured(struct backend *b);
 size_t backend_pg_login_received(struct backend *b, struct bytes data);
 
 #endif

@@ -10,6 +10,7 @@
 #include "base/fault.h"
 #include "base/log.h"
 #include "base/reader.h"
+#include "proxy/net/tls.h"
 #include "proxy/pool/backend_pg.h"
 #include "proxy/pool/pool.h"
 #include "proxy/wire/pg_encode.h"
@@ -30,15 +31,8 @@ static void send_writer(struct backend *b, struct writer *w) {
     writer_release(w);
 }
 
-void backend_pg_login_begin(struct backend *b) {
-    struct backend_pg *bp = backend_pg_of(b);
+static void send_startup(struct backend *b) {
     struct pool *p = pool_of(b);
-    prepared_pg_init(&bp->prepared);
-    bp->login = mem_alloc(sizeof *bp->login);
-    if (!bp->login) {
-        give_up(b, "out of memory");
-        return;
-    }
     struct writer w;
     size_t start;
     writer_init(&w, PG_STARTUP_MAX);
@@ -53,6 +47,46 @@ void backend_pg_login_begin(struct backend *b) {
     }
     pg_put_startup_end(&w, start);
     send_writer(b, &w);
+}
+
+static void send_tls_request(struct backend *b) {
+    uint8_t storage[8];
+    struct writer w;
+    writer_init_fixed(&w, storage, sizeof storage);
+    pg_put_ssl_request(&w);
+    stream_send(b->stream, writer_bytes(&w));
+}
+
+void backend_pg_login_begin(struct backend *b) {
+    struct backend_pg *bp = backend_pg_of(b);
+    prepared_pg_init(&bp->prepared);
+    bp->login = mem_alloc(sizeof *bp->login);
+    if (!bp->login) {
+        give_up(b, "out of memory");
+    } else if (pool_of(b)->tls) {
+        bp->login->awaits_tls_answer = true;
+        send_tls_request(b);
+    } else {
+        send_startup(b);
+    }
+}
+
+/* ---- TLS ---- */
+
+/* One byte and nothing behind it. Whatever else comes is not shown to anybody: nobody has proved who it is. */
+static size_t take_tls_answer(struct backend *b, struct bytes data) {
+    struct pool *p = pool_of(b);
+    struct tls_start how = {.unused = data.len - 1, .host = p->server_host};
+    struct err err = {0};
+    backend_pg_of(b)->login->awaits_tls_answer = false;
+    if (data.ptr[0] == 'N') give_up(b, "it offers no TLS, and server_tls asks for it");
+    else if (data.ptr[0] != 'S') give_up(b, "it answers the request for TLS with something else");
+    else if (!stream_start_tls(b->stream, p->tls, &how, &err)) give_up(b, err.message);
+    return b->state == BACKEND_CLOSED ? data.len : 1;
+}
+
+void backend_pg_login_secured(struct backend *b) {
+    send_startup(b);
 }
 
 /* ---- authentication ---- */
@@ -258,6 +292,7 @@ static void take_message(struct backend *b, uint8_t type, struct bytes body) {
 
 size_t backend_pg_login_received(struct backend *b, struct bytes data) {
     size_t used = 0;
+    if (backend_pg_of(b)->login->awaits_tls_answer) return take_tls_answer(b, data);
     while (b->state == BACKEND_LOGIN) {
         struct pg_header h;
         struct bytes rest = bytes_of(data.ptr + used, data.len - used);

@@ -28,6 +28,7 @@
 #include "proxy/pool/addr_book.h"
 #include "proxy/pool/backend.h"
 #include "proxy/pool/share.h"
+#include "proxy/pool/tls_book.h"
 
 enum { CHECK_HOLDS_MS = 1000, VARIANT_PATIENCE_MS = 100, VARIANT_KEY_MAX = 8192 };
 
@@ -48,6 +49,7 @@ struct pool_errand {
 
 struct pool_set {
     struct loop *loop;
+    const struct tls_book *tls;   /* likewise; NULL: everything in clear */
     const struct addr_book *book; /* of the configuration in force; borrowed */
     struct map pools; /* "database\0user" -> struct pool, owned */
     struct list all;
@@ -73,6 +75,8 @@ struct pool {
     char *server_password; /* secret; NULL: the server must ask for none */
     struct scram_keys scram_keys;
     struct addr server_addr;
+    struct tls_context *tls; /* one reference; NULL: in clear */
+    char *server_host;       /* as configured, for who verifies certificates; owned */
     char server_name[ADDR_TEXT_MAX + 64]; /* "main/primary 127.0.0.1:5432", for errors and SHOW */
 
     struct share_group *group; /* NULL: the pool is all here */

@@ -44,10 +44,11 @@ static void free_credentials(struct pool *p) {
     mem_free(p->server_password);
     mem_free(p->server_database);
     mem_free(p->server_user);
-    p->server_password = p->server_database = p->server_user = NULL;
+    mem_free(p->server_host);
+    p->server_password = p->server_database = p->server_user = p->server_host = NULL;
 }
 
-static bool set_server(struct pool *p, const struct config_node *node, struct err *err) {
+static bool set_server(struct pool *p, const struct config_cluster *cluster, const struct config_node *node, struct err *err) {
     char text[ADDR_TEXT_MAX];
     const struct book_entry *a = addr_book_find(p->set->book, node);
     if (!a) return err_set(err, ERR_OUT_OF_MEMORY, "out of memory for the address of node \"%s\"", node->name);
@@ -56,6 +57,9 @@ static bool set_server(struct pool *p, const struct config_node *node, struct er
         return false;
     }
     p->server_addr = a->addr;
+    tls_context_unref(p->tls);
+    struct tls_context *tls = p->set->tls ? tls_book_find(p->set->tls, cluster, &a->addr) : NULL;
+    p->tls = tls ? tls_context_ref(tls) : NULL;
     snprintf(p->server_name, sizeof p->server_name, "%.60s %s", node->name, addr_text(&p->server_addr, text));
     return true;
 }
@@ -81,13 +85,14 @@ static void set_limits(struct pool *p, const struct config *c, const struct conf
 static bool configure(struct pool *p, const struct config *c, const struct config_database *db, const char *user_password,
                       struct err *err) {
     const struct config_node *node = CONTAINER_OF(list_first(&db->cluster->nodes), struct config_node, node);
-    if (!set_server(p, node, err)) return false;
+    if (!set_server(p, db->cluster, node, err)) return false;
     free_credentials(p);
+    p->server_host = dup_or_null(node->host);
     p->server_database = dup_or_null(db->server_database ? db->server_database : p->database);
     p->server_user = dup_or_null(db->server_user ? db->server_user : p->user);
     p->server_password = dup_or_null(db->server_user ? db->server_password : user_password);
     set_limits(p, c, db);
-    if (!p->server_database || !p->server_user) return err_set(err, ERR_OUT_OF_MEMORY, "out of memory");
+    if (!p->server_database || !p->server_user || !p->server_host) return err_set(err, ERR_OUT_OF_MEMORY, "out of memory");
     return true;
 }
 
@@ -106,6 +111,7 @@ static void free_pool(struct pool *p) {
     task_cancel(&p->dispatch);
     list_remove(&p->node);
     free_credentials(p);
+    tls_context_unref(p->tls);
     mem_free(p->database);
     mem_free(p->user);
     mem_free(p);
@@ -174,6 +180,45 @@ static void retire_all(struct pool *p) {
     }
 }
 
+/* What a connection was made with. */
+struct identity {
+    struct addr addr;
+    bool has_tls;
+    char *user, *database, *password; /* owned; the last is secret and may be NULL */
+};
+
+static struct identity identity_of(const struct pool *p) {
+    return (struct identity){
+        .addr = p->server_addr,
+        .has_tls = p->tls != NULL,
+        .user = dup_or_null(p->server_user),
+        .database = dup_or_null(p->server_database),
+        .password = dup_or_null(p->server_password),
+    };
+}
+
+static void forget_identity(struct identity *id) {
+    if (id->password) secret_wipe(id->password, strlen(id->password));
+    mem_free(id->password);
+    mem_free(id->user);
+    mem_free(id->database);
+}
+
+static bool is_same_secret(const char *a, const char *b) {
+    if (!a || !b) return a == b;
+    return strlen(a) == strlen(b) && secret_equal(a, b, strlen(a));
+}
+
+static bool is_same_text(const char *a, const char *b) {
+    return a && b && strcmp(a, b) == 0;
+}
+
+static bool is_still(const struct pool *p, const struct identity *id) {
+    return id->addr.len == p->server_addr.len && memcmp(&id->addr.sa, &p->server_addr.sa, id->addr.len) == 0 &&
+           id->has_tls == (p->tls != NULL) && is_same_text(id->user, p->server_user) &&
+           is_same_text(id->database, p->server_database) && is_same_secret(id->password, p->server_password);
+}
+
 bool pool_reconfigure(struct pool *p, const struct config *c) {
     const struct config_database *db = config_find_database(c, bytes_str(p->database));
     if (!db) {
@@ -181,24 +226,15 @@ bool pool_reconfigure(struct pool *p, const struct config *c) {
         return false;
     }
     const struct user_secret *secret = user_store_find(&c->user_store, bytes_str(p->user));
-    struct addr old_addr = p->server_addr;
-    char *old_user = dup_or_null(p->server_user), *old_password = dup_or_null(p->server_password);
-    char *old_database = dup_or_null(p->server_database);
+    struct identity before = identity_of(p);
     struct err err = {0};
     if (!configure(p, c, db, secret ? secret->password : NULL, &err)) {
         log_line(LOG_ERROR, "pool", p->server_name, "%s/%s keeps its server: %s", p->database, p->user, err.message);
-    } else if (old_addr.len != p->server_addr.len || memcmp(&old_addr.sa, &p->server_addr.sa, old_addr.len) != 0 ||
-               !old_user || strcmp(old_user, p->server_user) != 0 || !old_database ||
-               strcmp(old_database, p->server_database) != 0 || !old_password != !p->server_password ||
-               (old_password && (strlen(old_password) != strlen(p->server_password) ||
-                                 !secret_equal(old_password, p->server_password, strlen(old_password))))) {
+    } else if (!is_still(p, &before)) {
         retire_all(p);
         p->failed_us = 0;
     }
-    if (old_password) secret_wipe(old_password, strlen(old_password));
-    mem_free(old_password);
-    mem_free(old_user);
-    mem_free(old_database);
+    forget_identity(&before);
     pool_want_dispatch(p);
     return true;
 }

@@ -125,7 +125,9 @@ static bool pass_on(struct session_env *env, uint32_t pid, struct cancel_key key
     key.is_passed_on = true;
     writer_init_fixed(&w, storage, sizeof storage);
     pg_put_cancel(&w, pid, bytes_of(bytes, cancel_key_write(&key, bytes)));
-    return cancel_conn_open(env->pools, &at->addr, peer->name, CANCEL_PEER_TIMEOUT_MS, writer_bytes(&w), NULL, on_peer_end, wait);
+    struct cancel_target to = {.addr = &at->addr, .host = peer->host, .name = peer->name};
+    to.tls = env->pools->tls ? tls_book_find(env->pools->tls, peer, &at->addr) : NULL;
+    return cancel_conn_open(env->pools, &to, CANCEL_PEER_TIMEOUT_MS, writer_bytes(&w), NULL, on_peer_end, wait);
 }
 
 struct cancel_wait *session_pg_cancel(struct session *asker, uint32_t pid, struct bytes brought) {

@@ -16,6 +16,7 @@
 #include "base/fault.h"
 #include "base/log.h"
 #include "proxy/auth/secret.h"
+#include "proxy/net/tls.h"
 #include "proxy/pool/backend_pg.h"
 #include "proxy/session/session_move.h"
 #include "proxy/session/session_pg.h"
@@ -373,6 +374,22 @@ void session_pg_login_leased(struct session *s, struct backend *b) {
 
 /* ---- first packets ---- */
 
+enum { TLS_FIRST_BYTE = 0x16 }; /* a handshake record, where a packet's length would begin: no packet is that long */
+
+/*
+ * TLS begins here; what the stream hands over afterwards is what came inside it. Bytes
+ * that came in clear behind the request are refused by stream_start_tls.
+ */
+static bool start_tls(struct session *s, size_t unused, bool is_direct) {
+    struct tls_start how = {.unused = unused, .is_direct = is_direct};
+    struct err err = {0};
+    char label[192];
+    if (stream_start_tls(s->stream, s->env->tls, &how, &err)) return true;
+    log_line(LOG_INFO, "session", session_label(s, label), "no TLS: %s", err.message);
+    session_close(s, "no TLS");
+    return false;
+}
+
 static void answer_no(struct session *s, bool *was_asked, const char *name) {
     if (*was_asked) {
         fail(s, ERR_PROTOCOL_VIOLATION, "repeated %s request", name);
@@ -380,6 +397,28 @@ static void answer_no(struct session *s, bool *was_asked, const char *name) {
     }
     *was_asked = true;
     session_send(s, bytes_str("N"));
+}
+
+static bool is_in_clear(const struct session *s) {
+    return !stream_has_tls(s->stream);
+}
+
+static void answer_ssl_request(struct session *s, bool *was_asked) {
+    if (!s->env->tls || !is_in_clear(s)) {
+        answer_no(s, was_asked, "SSL");
+    } else if (*was_asked) {
+        fail(s, ERR_PROTOCOL_VIOLATION, "repeated SSL request");
+    } else {
+        *was_asked = true;
+        session_send(s, bytes_str("S"));
+        (void)start_tls(s, 0, false);
+    }
+}
+
+static void take_direct_tls(struct session *s, struct bytes data) {
+    struct session_pg_login *login = session_pg_of(s)->login;
+    if (!s->env->tls || login->saw_ssl || login->saw_gssenc) session_close(s, "TLS where none is offered");
+    else if (start_tls(s, data.len, true)) login->saw_ssl = true;
 }
 
 /* As the server does: the newest version that both speak, and every option refused. No word when nothing was refused. */
@@ -398,6 +437,10 @@ static void negotiate(struct session *s, const struct pg_first *f) {
 
 static void take_startup(struct session *s, struct pg_first *f) {
     if (!bind_identity(s, f)) return;
+    if (s->env->config->client_tls == CLIENT_TLS_REQUIRE && is_in_clear(s) && s->peer.family != AF_UNIX) {
+        fail(s, ERR_INVALID_AUTHORIZATION, "this server accepts connections with TLS only (client_tls = require)");
+        return;
+    }
     if (atomic_load_explicit(&s->env->hub->session_count, memory_order_relaxed) >= s->env->config->max_client_conn) {
         fail(s, ERR_TOO_MANY_CONNECTIONS, "sorry, too many clients already (max_client_conn)");
         return;
@@ -427,6 +470,10 @@ static size_t take_first(struct session *s, struct bytes data) {
     struct session_pg_login *login = session_pg_of(s)->login;
     struct pg_first first, *f = &first;
     struct err err = {0};
+    if (data.ptr[0] == TLS_FIRST_BYTE && is_in_clear(s)) {
+        take_direct_tls(s, data);
+        return 0;
+    }
     switch (pg_first_read(data, f, &err)) {
     case PG_FRAME_NEED_MORE:
         return 0;
@@ -443,7 +490,7 @@ static size_t take_first(struct session *s, struct bytes data) {
     }
     switch (f->kind) {
     case PG_FIRST_SSL:
-        answer_no(s, &login->saw_ssl, "SSL");
+        answer_ssl_request(s, &login->saw_ssl);
         break;
     case PG_FIRST_GSSENC:
         answer_no(s, &login->saw_gssenc, "GSSENC");

@@ -1,5 +1,5 @@
 /*
- * check.c - owns what `gilmok check` prints; the checks themselves are config_load().
+ * check.c - owns what `gilmok check` prints; the checks themselves are config_load() and tls_book_init().
  */
 #include "proxy/tools/check.h"
 
@@ -7,6 +7,7 @@
 
 #include "proxy/config.h"
 #include "proxy/config_value.h"
+#include "proxy/pool/tls_book.h"
 
 static void print_finding(const struct config_finding *f) {
     printf("%s:", f->file);
@@ -18,8 +19,19 @@ static const char *plural(int n) {
     return n == 1 ? "" : "s";
 }
 
-static void print_summary(const char *path, const struct config_findings *f) {
-    if (f->errors) printf("%s: %d error%s", path, f->errors, plural(f->errors));
+/* Certificates and keys are read as they will be when gilmok starts. */
+static bool has_good_certificates(const struct config *c) {
+    struct tls_book book;
+    struct err err = {0};
+    bool ok = tls_book_init(&book, c, &err);
+    if (!ok) printf("%s: error: %s.%s%s\n", c->path, err.message, err.hint[0] ? " " : "", err.hint);
+    tls_book_release(&book);
+    return ok;
+}
+
+static void print_summary(const char *path, const struct config_findings *f, bool has_bad_certificates) {
+    int errors = f->errors + has_bad_certificates;
+    if (errors) printf("%s: %d error%s", path, errors, plural(errors));
     else printf("%s: right", path);
     if (f->warnings) printf(", %d warning%s", f->warnings, plural(f->warnings));
     printf("\n");
@@ -51,10 +63,10 @@ int check_run(const char *path) {
     config_findings_init(&findings);
     struct config *c = config_load(path, &findings);
     LIST_EACH(n, &findings.all) print_finding(CONTAINER_OF(n, struct config_finding, node));
-    print_summary(path, &findings);
-    if (c) print_overview(c);
+    bool is_right = c && has_good_certificates(c);
+    print_summary(path, &findings, c && !is_right);
+    if (is_right) print_overview(c);
     config_findings_release(&findings);
-    int status = c ? 0 : 1;
     config_free(c);
-    return status;
+    return is_right ? 0 : 1;
 }

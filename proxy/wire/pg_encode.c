@@ -125,6 +125,11 @@ void pg_put_empty_query(struct writer *w) {
     pg_end(w, pg_begin(w, PG_B_EMPTY_QUERY));
 }
 
+void pg_put_ssl_request(struct writer *w) {
+    writer_be32(w, 8);
+    writer_be32(w, PG_CODE_SSL);
+}
+
 /* length (4), version (4), ("name\0", "value\0") ..., "\0" */
 void pg_put_startup_begin(struct writer *w, size_t *start) {
     *start = pg_begin(w, 0);

@@ -31,6 +31,7 @@ void pg_put_command_complete(struct writer *w, const char *tag);
 void pg_put_empty_query(struct writer *w);
 
 /* ---- to servers ---- */
+void pg_put_ssl_request(struct writer *w);
 void pg_put_startup_begin(struct writer *w, size_t *start);
 void pg_put_startup_param(struct writer *w, struct bytes name, struct bytes value);
 void pg_put_startup_end(struct writer *w, size_t start);

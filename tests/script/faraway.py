@@ -41,7 +41,7 @@ class Far(harness.Gilmok):
     """gilmok whose server stands at an address that is not of loopback."""
 
     def write(self, name, text):
-        super().write(name, text.replace("host = 127.0.0.1", f"host = {FAR}"))
+        super().write(name, text.replace("host = 127.0.0.1", f"host = {FAR}").replace("[cluster main]", "[cluster main]\nserver_tls = disable"))
 
 
 def listen(handler, address):

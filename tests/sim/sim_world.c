@@ -210,8 +210,8 @@ static const char *on_idle(struct client_world *clients, const struct fake_clien
 static bool start_workers(struct world *w, struct err *err) {
     w->worker_count = 1 + net_sim_below(&w->sim, WORLD_WORKERS_MAX);
     session_hub_init(&w->hub, w->worker_count);
-    w->snapshot = snapshot_new(config, NULL);
-    if (!w->snapshot) return err_set(err, ERR_OUT_OF_MEMORY, "out of memory");
+    w->snapshot = snapshot_new(config, NULL, err);
+    if (!w->snapshot) return false;
     for (uint32_t i = 0; i < w->worker_count; i++) {
         struct worker *worker = &w->workers[i];
         if (!worker_init(worker, i, &w->hub, &w->loop, w->snapshot, NULL, err) || !worker_listen(worker, err)) return false;

@@ -18,7 +18,7 @@ LAYERS = {
     "proxy/pool": ["base", "proxy/net", "proxy/wire", "proxy/auth", "proxy"],
     "proxy/session": ["base", "proxy/net", "proxy/wire", "proxy/auth", "proxy/pool", "proxy"],
     "proxy/admin": ["base", "proxy/net", "proxy/wire", "proxy/auth", "proxy/pool", "proxy/session", "proxy"],
-    "proxy/tools": ["base", "proxy/auth", "proxy"],
+    "proxy/tools": ["base", "proxy/net", "proxy/auth", "proxy/pool", "proxy"],
 }
 # Files that stand above their folder's layer.
 ABOVE = {"proxy/main.c"} | {f"proxy/{name}.{end}" for name in ("serve", "control", "worker", "snapshot") for end in "ch"}

@@ -1,0 +1,411 @@
+#!/usr/bin/python3
+"""TLS towards clients and towards servers: who gets it, who is refused, and that nothing slips by in clear."""
+
+import os
+import re
+import socket
+import ssl
+import struct
+import subprocess
+import threading
+import time
+
+import psycopg
+import pytest
+
+import harness
+import pgwire
+from flowtools import APP_DB, APP_PASSWORD, APP_USER, PRIMARY_PORT, connect, in_threads, superuser, value
+
+
+def openssl(*args):
+    subprocess.run(["openssl", *args], check=True, capture_output=True)
+
+
+class Authority:
+    """A certificate authority in a folder of its own; keys may be read by `owner` alone."""
+
+    def __init__(self, folder, name):
+        self.folder, self.crt, self.key = folder, f"{folder}/{name}.crt", f"{folder}/{name}.key"
+        openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj", f"/CN={name}",
+                "-keyout", self.key, "-out", self.crt)  # fmt: skip
+        os.chmod(self.crt, 0o644)
+
+    def issue(self, name, owner, alt="IP:127.0.0.1,DNS:localhost", subject=None):
+        crt, key, request, extra = (f"{self.folder}/{name}.{end}" for end in ("crt", "key", "csr", "ext"))
+        with open(extra, "w", encoding="ascii") as f:
+            f.write(f"subjectAltName={alt}\n")
+        openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj", subject or f"/CN={name}",
+                "-keyout", key, "-out", request)  # fmt: skip
+        openssl("x509", "-req", "-days", "2", "-in", request, "-CA", self.crt, "-CAkey", self.key, "-CAcreateserial", "-extfile", extra,
+                "-out", crt)  # fmt: skip
+        os.chmod(key, 0o600)
+        os.chmod(crt, 0o644)
+        if owner is not None:
+            os.chown(key, owner, -1)
+        return crt, key
+
+
+@pytest.fixture(scope="module")
+def ca(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("tls")
+    for path in (folder, *folder.parents[:2]):
+        os.chmod(path, 0o755)
+    return Authority(str(folder), "flow-ca")
+
+
+def gilmok_owner():
+    user = harness.unprivileged()[0]
+    return user.pw_uid if user else None
+
+
+@pytest.fixture(scope="module")
+def door(ca):
+    """Our certificate, as lines of [gilmok]."""
+    crt, key = ca.issue("door", gilmok_owner())
+    return [f"client_tls_cert_file = {crt}", f"client_tls_key_file = {key}"]
+
+
+def trusting(ca, alpn=("postgresql",)):
+    context = ssl.create_default_context(cafile=ca.crt)
+    context.check_hostname = True
+    if alpn:
+        context.set_alpn_protocols(list(alpn))
+    return context
+
+
+def ask_for_tls(sock):
+    sock.sendall(pgwire.SSL_REQUEST)
+    assert sock.recv(1) == b"S"
+
+
+def wrapped(ca, direct=False, context=None, session=None):
+    def wrap(sock):
+        if not direct:
+            ask_for_tls(sock)
+        return (context or trusting(ca)).wrap_socket(sock, server_hostname="localhost", session=session)
+
+    return wrap
+
+
+def raw(g, **more):
+    return pgwire.Client(g.port, user=APP_USER, password=APP_PASSWORD, **{"database": APP_DB, **more})
+
+
+# ---- clients ----
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_drivers_with_tls(start, ca, door, workers):
+    g = start(main=["client_tls = allow", f"workers = {workers}", *door], pool_size=12)
+    for mode in ("disable", "prefer", "require", "verify-ca", "verify-full"):
+        with connect(g, sslmode=mode, sslrootcert=ca.crt, host="localhost", hostaddr="127.0.0.1") as c:
+            assert c.pgconn.ssl_in_use == (mode != "disable")
+            assert value(c, "select count(*) from generate_series(1, 20000)") == 20000
+            rows = c.execute("select i, repeat('x', 500) from generate_series(1, 3000) i").fetchall()
+            assert len(rows) == 3000 and rows[-1] == (3000, "x" * 500)
+            assert len(value(c, "select %s", ("y" * 3000000,))) == 3000000
+
+
+def test_require(start, ca, door):
+    g = start(main=["client_tls = require", *door], socket=True)
+    with pytest.raises(psycopg.OperationalError, match="TLS"):
+        connect(g, sslmode="disable")
+    with connect(g, sslmode="require") as c:
+        assert value(c, "select 1") == 1
+    with connect(g, host=g.dir, port=g.port) as c:
+        assert value(c, "select 'a socket needs none'")
+
+
+def test_no_tls_where_there_is_none(start):
+    g = start()
+    with pytest.raises(psycopg.OperationalError, match="does not support SSL"):
+        connect(g, sslmode="require")
+    with connect(g, sslmode="prefer") as c:
+        assert value(c, "select 1") == 1
+    w = pgwire.Wire(socket.create_connection(("127.0.0.1", g.port)), timeout=3)
+    w.send(b"\x16\x03\x01\x00\x05hello")
+    assert w.read_to_end() == b""
+
+
+@pytest.mark.parametrize("direct", [False, True], ids=["after SSLRequest", "from the first byte"])
+def test_versions_and_resumption(start, ca, door, direct):
+    g = start(main=["client_tls = require", "workers = 3", *door], pool_size=12)
+    for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
+        context, session, resumed = trusting(ca), None, 0
+        context.minimum_version = context.maximum_version = version
+        for _ in range(6):
+            c = raw(g, wrap=wrapped(ca, direct, context, session)).login()
+            assert c.sock.selected_alpn_protocol() == "postgresql"
+            assert c.ask("select 'secret'") == "secret"
+            session, resumed = c.sock.session, resumed + c.sock.session_reused
+            c.end()
+        assert resumed == 5, "a ticket is good at every worker"
+
+
+def test_direct_tls_needs_alpn(start, ca, door):
+    g = start(main=["client_tls = allow", *door])
+    for alpn in ((), ("http/1.1",)):
+        with pytest.raises((ssl.SSLError, pgwire.Closed, ConnectionError)):
+            raw(g, wrap=wrapped(ca, True, trusting(ca, alpn))).login()
+    raw(g, wrap=wrapped(ca, False, trusting(ca, ()))).login().end()  # after a request it may be left out
+
+
+def test_bytes_stuffed_behind_the_request(start, ca, door):
+    """What came in clear is never taken for what came inside TLS."""
+    g = start(main=["client_tls = allow", *door])
+    stuffed = pgwire.startup({"user": APP_USER, "database": APP_DB})
+    for tail in (b"x", stuffed, pgwire.SSL_REQUEST):
+        w = pgwire.Wire(socket.create_connection(("127.0.0.1", g.port)), timeout=3)
+        w.send(pgwire.SSL_REQUEST + tail)
+        assert w.read_to_end() in (b"", b"S")
+        w.end()
+    raw(g, wrap=wrapped(ca)).login().end()
+
+
+def test_requests_inside_tls(start, ca, door):
+    g = start(main=["client_tls = allow", *door])
+    for request in (pgwire.SSL_REQUEST, b"\x16\x03\x01\x02\x00\x01"):
+        c = raw(g, wrap=wrapped(ca))
+        c.send(request)
+        answer = c.read_to_end()
+        assert b"FATAL" in answer or answer == b""
+    c = raw(g, wrap=wrapped(ca))
+    c.send(pgwire.GSS_REQUEST)
+    assert c.take(1) == b"N"
+    c.login()
+    assert c.ask("select 1") == "1"
+    c.end()
+
+
+def test_cancel_requests_inside_tls_and_in_clear(start, ca, door):
+    g = start(main=["client_tls = require", "workers = 2", *door], pool_size=8)
+    c = raw(g, wrap=wrapped(ca)).login()
+    for wrap in (wrapped(ca), wrapped(ca, True), None):
+        c.send(pgwire.query("select pg_sleep(3)"))
+        time.sleep(0.1)
+        sock = socket.create_connection(("127.0.0.1", g.port))
+        w = pgwire.Wire(wrap(sock) if wrap else sock, timeout=5)
+        w.send(struct.pack(">II", 8 + len(c.key), 80877102) + c.key)
+        assert w.read_to_end() == b""
+        assert c.collect().errors[0].sqlstate == "57014"
+    c.end()
+
+
+def test_client_certificates(start, ca, door, tmp_path):
+    os.chmod(tmp_path, 0o755)
+    stranger = Authority(str(tmp_path), "stranger")
+    crt, key = ca.issue("client", None)
+    other = stranger.issue("client", None)
+    for needed in ("optional", "required"):
+        g = start(main=["client_tls = require", f"client_tls_ca_file = {ca.crt}", f"client_tls_cert = {needed}", *door])
+        with connect(g, sslmode="require", sslcert=crt, sslkey=key) as c:
+            assert value(c, "select 1") == 1
+        with pytest.raises(psycopg.OperationalError):
+            connect(g, sslmode="require", sslcert=other[0], sslkey=other[1])
+        if needed == "required":
+            with pytest.raises(psycopg.OperationalError):
+                connect(g, sslmode="require", sslcert="/none", sslkey="/none")
+        else:
+            connect(g, sslmode="require", sslcert="/none", sslkey="/none").close()
+
+
+def test_a_renewed_certificate_comes_with_a_reload(start, ca, door):
+    g = start(main=["client_tls = allow", *door], pool_size=1)
+    old = raw(g, wrap=wrapped(ca)).login()
+    crt, key = ca.issue("renewed", gilmok_owner())
+    g.write("gilmok.conf", g.text.replace("door.crt", "renewed.crt").replace("door.key", "renewed.key"))
+    assert g.console("RELOAD").tags == ["RELOAD"]
+    new = raw(g, wrap=wrapped(ca)).login()
+    assert ("commonName", "renewed") in [x for rdn in new.sock.getpeercert()["subject"] for x in rdn]
+    assert old.ask("select 'the old one goes on'") and new.ask("select 1") == "1"
+    old.end(), new.end()
+    g.write("gilmok.conf", g.text.replace("door.crt", "nowhere.crt"))
+    got = g.console("RELOAD")
+    assert "nowhere.crt" in str(got.errors[0])
+    raw(g, wrap=wrapped(ca)).login().end()
+
+
+def test_wrong_files_are_found_by_check_and_stop_the_start(start, ca, door, tmp_path):
+    g = start(main=["client_tls = allow", *door])
+    open_key = f"{ca.folder}/open.key"
+    with open(re.search(r"= (.*door\.key)", "\n".join(door)).group(1), "rb") as f, open(open_key, "wb") as to:
+        to.write(f.read())
+    os.chmod(open_key, 0o644)
+    for bad, word in (("/nowhere.key", "nowhere.key"), (open_key, "others"), (ca.crt, "private key")):
+        g.write("gilmok.conf", re.sub(r"client_tls_key_file = .*", f"client_tls_key_file = {bad}", g.text))
+        for command in ("check", "serve"):
+            done = subprocess.run([*g.prefix, g.binary, command, "-c", g.conf], capture_output=True, text=True, timeout=10, check=False)
+            assert done.returncode == 1 and word in done.stdout + done.stderr, (command, bad, done.stdout, done.stderr)
+
+
+def test_idle_tls_clients_cost_little(start, ca, door):
+    """At most 30 KB each."""
+    g = start(main=["client_tls = require", *door], binary=harness.release_bin())
+    count = 200
+    clients = [raw(g, wrap=wrapped(ca)).login() for _ in range(20)]
+    before = g.rss()
+    clients += [raw(g, wrap=wrapped(ca)).login() for _ in range(count)]
+    used = (g.rss() - before) / count
+    assert used < 30 << 10, f"{used / 1024:.1f} KB a client"
+    for c in clients:
+        c.end()
+
+
+# ---- servers ----
+
+
+@pytest.fixture(scope="module")
+def secured(ca):
+    """The sandbox's primary, with TLS and a certificate for 127.0.0.1 and localhost."""
+    with superuser() as su:
+        su.autocommit = True
+        data = value(su, "show data_directory")
+        crt, key = ca.issue("primary", os.stat(data).st_uid)
+        for name, setting in (("ssl_cert_file", crt), ("ssl_key_file", key), ("ssl", "on")):
+            su.execute(f"alter system set {name} = '{setting}'")
+        su.execute("select pg_reload_conf()")
+    yield ca
+    with superuser() as su:
+        su.autocommit = True
+        su.execute("alter system reset all")
+        su.execute("select pg_reload_conf()")
+
+
+class Tap:
+    """Between gilmok and the server: passes bytes on and remembers how each connection begins and what follows."""
+
+    def __init__(self, port=PRIMARY_PORT, answer=None):
+        self.server_port, self.answer, self.seen = port, answer, []
+        self.sock = socket.create_server(("127.0.0.1", 0))
+        self.port = self.sock.getsockname()[1]
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        while True:
+            try:
+                client, _ = self.sock.accept()
+            except OSError:
+                return
+            threading.Thread(target=self.serve, args=(client,), daemon=True).start()
+
+    def serve(self, client):
+        sent = bytearray()
+        self.seen.append(sent)
+        if self.answer is not None:
+            sent += client.recv(100)
+            client.sendall(self.answer)
+            sent += client.recv(100) if self.answer else b""
+            client.close()
+            return
+        server = socket.create_connection(("127.0.0.1", self.server_port))
+        threading.Thread(target=self.copy, args=(server, client, bytearray()), daemon=True).start()
+        self.copy(client, server, sent)
+
+    def copy(self, source, to, seen):
+        try:
+            while data := source.recv(1 << 16):
+                seen += data
+                to.sendall(data)
+            to.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass
+
+    def close(self):
+        self.sock.close()
+
+
+def is_tls_only(sent):
+    """SSLRequest, then records of TLS and nothing else."""
+    if sent[:8] != pgwire.SSL_REQUEST:
+        return False
+    at = 8
+    while at < len(sent):
+        if sent[at] not in (0x14, 0x15, 0x16, 0x17) or sent[at + 1] != 3:
+            return False
+        at += 5 + struct.unpack(">H", sent[at + 3 : at + 5])[0]
+    return at == len(sent)
+
+
+@pytest.fixture
+def tap():
+    t = Tap()
+    yield t
+    t.close()
+
+
+def through(start, tap, *cluster, **more):
+    import flowtools
+
+    kept = flowtools.PRIMARY_PORT
+    flowtools.PRIMARY_PORT = tap.port
+    try:
+        return start(cluster=list(cluster), **more)
+    finally:
+        flowtools.PRIMARY_PORT = kept
+
+
+ON_TLS = "select ssl from pg_stat_ssl where pid = pg_backend_pid()"
+
+
+@pytest.mark.parametrize("mode", ["require", "verify-ca", "verify-full"])
+def test_server_connections_and_cancels_are_secured(start, secured, tap, mode):
+    ca_line = [] if mode == "require" else [f"server_tls_ca_file = {secured.crt}"]
+    g = through(start, tap, f"server_tls = {mode}", *ca_line)
+    with connect(g) as c:
+        assert value(c, ON_TLS) is True
+        assert len(value(c, "select repeat('x', 1000000)")) == 1000000
+
+        def sleep(_):
+            with pytest.raises(psycopg.errors.QueryCanceled):
+                c.execute("select pg_sleep(4)")
+
+        in_threads(2, lambda i: (sleep, lambda _: (time.sleep(0.2), c.cancel()))[i](i))
+    assert len(tap.seen) >= 2 and all(is_tls_only(bytes(s)) for s in tap.seen), "something left in clear"
+
+
+def test_loopback_is_in_clear_unless_asked(start, secured):
+    with connect(start()) as c:
+        assert value(c, ON_TLS) is False
+
+
+def refused(g):
+    c = raw(g)
+    c.authenticate()
+    return c.collect().errors[0]
+
+
+def test_certificates_that_do_not_do(start, secured, tmp_path):
+    os.chmod(tmp_path, 0o755)
+    stranger = Authority(str(tmp_path), "stranger")
+    for mode in ("verify-ca", "verify-full"):
+        error = refused(start(cluster=[f"server_tls = {mode}", f"server_tls_ca_file = {stranger.crt}"]))
+        assert error.sqlstate == "08001" and "certificate" in str(error)
+    with superuser() as su:  # a certificate for another host
+        su.autocommit = True
+        crt, key = secured.issue("elsewhere", os.stat(value(su, "show data_directory")).st_uid, alt="DNS:elsewhere.example")
+        kept = value(su, "show ssl_cert_file"), value(su, "show ssl_key_file")
+        try:
+            su.execute(f"alter system set ssl_cert_file = '{crt}'")
+            su.execute(f"alter system set ssl_key_file = '{key}'")
+            su.execute("select pg_reload_conf()")
+            time.sleep(0.3)
+            lines = [f"server_tls_ca_file = {secured.crt}"]
+            assert "certificate" in str(refused(start(cluster=["server_tls = verify-full", *lines])))
+            with connect(start(cluster=["server_tls = verify-ca", *lines])) as c:
+                assert value(c, ON_TLS) is True
+        finally:
+            su.execute(f"alter system set ssl_cert_file = '{kept[0]}'")
+            su.execute(f"alter system set ssl_key_file = '{kept[1]}'")
+            su.execute("select pg_reload_conf()")
+
+
+@pytest.mark.parametrize("answer", [b"N", b"E" + struct.pack(">I", 30) + b"Msecret error of a stranger\0\0", b"Sxxxx", b"", b"\0"])
+def test_servers_that_answer_otherwise(start, answer):
+    """No TLS, an error text that nobody vouches for, bytes stuffed behind the yes: the connection ends, and nothing is shown."""
+    tap = Tap(answer=answer)
+    g = through(start, tap, "server_tls = require")
+    error = refused(g)
+    assert error.sqlstate == "08001" and "stranger" not in str(error) and "stranger" not in g.said()
+    assert all(bytes(s) == pgwire.SSL_REQUEST for s in tap.seen), "it went on in clear"
+    tap.close()
