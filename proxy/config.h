@@ -51,6 +51,7 @@ struct config_node {
     const char *name;
     const char *host; /* IP address, host name, or a directory "/..." that holds the server's unix socket */
     uint16_t port;
+    uint32_t max_server_conn; /* 0: no cap */
     int line;
     const char *file;
 };
@@ -79,6 +80,11 @@ struct config_database {
     const char *server_password; /* NULL: the user's plain password from the user file. Secret. */
     enum pool_mode pool_mode;
     uint32_t pool_size;    /* server connections of one (database, user) pair */
+    uint32_t min_pool_size;     /* of them kept open */
+    uint32_t reserve_pool_size; /* beyond them, when somebody has waited for reserve_pool_timeout_ms */
+    uint32_t reserve_pool_timeout_ms;
+    uint32_t max_server_conn;   /* of all users together; 0: no cap */
+    const char *warm_up;        /* users whose pools are opened at start, comma-separated */
     uint32_t max_prepared_statements; /* on one server connection */
     uint32_t max_variants; /* sets of startup parameters of one pair */
     uint32_t queue_timeout_ms;
@@ -99,6 +105,7 @@ struct config_user {
     uint32_t pool_size;  /* 0: the database's */
     int pool_mode;       /* -1: the database's */
     uint32_t max_client_conn; /* 0: no limit of its own */
+    uint32_t max_server_conn; /* on all databases together; 0: no cap */
     int line;
     const char *file;
 };
@@ -133,6 +140,7 @@ struct config {
     uint32_t rebalance_ms; /* a client that waits longer than this may go to another worker */
     uint32_t instance; /* this gilmok's number in a group; 0: it is in none */
     uint32_t max_client_conn;
+    uint32_t max_server_conn; /* 0: no cap */
     uint32_t max_login_conn; /* connections that have not logged in yet */
     uint32_t login_timeout_ms;
     uint32_t client_idle_timeout_ms;
@@ -193,5 +201,7 @@ const struct config_user *config_find_user(const struct config *c, struct bytes 
 const struct config_peer *config_find_peer(const struct config *c, uint32_t instance);
 /* True when `name` is one of the comma-separated names in `list`. */
 bool config_name_in_list(const char *list, struct bytes name);
+/* The next of them; *at begins at the list (which may be NULL). False: there is no more. */
+bool config_next_name(const char **at, struct bytes *name);
 
 #endif

@@ -291,6 +291,30 @@ static void check_verifiers(struct config *c, struct config_findings *f) {
     config_advice(f, "See the findings above");
 }
 
+/* Only a database with a name of its own can be opened before anybody asks for it. */
+static void check_warm_up(struct config *c, struct config_findings *f) {
+    LIST_EACH(n, &c->databases) {
+        const struct config_draft_database *d = database_at(n);
+        const struct config_database *db = &d->database;
+        struct place at = place_of(c, d->section, "warm_up");
+        const char *names = db->warm_up;
+        struct bytes name;
+        if (db->is_wildcard && names && *names) {
+            config_error(f, at.file, at.line, "the database `*` has no name to warm up");
+            config_advice(f, "Give the database a section of its own");
+        }
+        while (config_next_name(&names, &name)) {
+            if (!c->user_file || user_store_find(&c->user_store, name)) continue;
+            config_warning(f, at.file, at.line, "`warm_up` names %.*s, who is not in the user file", (int)name.len,
+                           (const char *)name.ptr);
+            config_advice(f, "Add the user to %s, or remove the name", c->user_file);
+        }
+        if (!names || *db->warm_up == '\0' || db->min_pool_size) continue;
+        config_warning(f, at.file, at.line, "warm_up opens nothing while min_pool_size is 0");
+        config_advice(f, "Write min_pool_size = N, with the connections that are to be open");
+    }
+}
+
 static void check_user_sections(struct config *c, struct config_findings *f) {
     LIST_EACH(n, &c->users) {
         const struct config_user *u = CONTAINER_OF(n, struct config_user, node);
@@ -377,5 +401,6 @@ void config_check(struct config_draft_gilmok *g, struct config_findings *finding
     check_names(g, "admin_users", c->admin_users, findings);
     check_names(g, "stats_users", c->stats_users, findings);
     check_user_sections(c, findings);
+    check_warm_up(c, findings);
     check_verifiers(c, findings);
 }

@@ -60,6 +60,7 @@ const struct config_key config_keys[] = {
     {CONFIG_GILMOK, "rebalance", KEY_DURATION, "20ms", 1, 60000, NULL, GILMOK(config.rebalance_ms), RELOAD, "a client that waits longer may go to another worker"},
     {CONFIG_GILMOK, "instance", KEY_NUMBER, "0", 0, 65535, NULL, GILMOK(config.instance), RESTART, "number of this gilmok among its peers"},
     {CONFIG_GILMOK, "max_client_conn", KEY_NUMBER, "1000", 1, 1000000, NULL, GILMOK(config.max_client_conn), RELOAD, "client connections at the same time"},
+    {CONFIG_GILMOK, "max_server_conn", KEY_NUMBER, "0", 0, 1000000, NULL, GILMOK(config.max_server_conn), RELOAD, "server connections in all"},
     {CONFIG_GILMOK, "max_login_conn", KEY_NUMBER, "200", 1, 1000000, NULL, GILMOK(config.max_login_conn), RELOAD, "connections that have not logged in yet"},
     {CONFIG_GILMOK, "login_timeout", KEY_DURATION, "15s", 1, LONGEST, NULL, GILMOK(config.login_timeout_ms), RELOAD, "time a client has to log in"},
     {CONFIG_GILMOK, "client_idle_timeout", KEY_DURATION, "0", 0, LONGEST, NULL, GILMOK(config.client_idle_timeout_ms), RELOAD, "a client that is silent for longer is disconnected"},
@@ -84,6 +85,7 @@ const struct config_key config_keys[] = {
 
     {CONFIG_NODE, "host", KEY_TEXT, "127.0.0.1", 0, 0, NULL, NODE(node.host), RELOAD, "address, host name, or directory of the server's unix socket"},
     {CONFIG_NODE, "port", KEY_PORT, "5432", 1, 65535, NULL, NODE(node.port), RELOAD, "port of the server"},
+    {CONFIG_NODE, "max_server_conn", KEY_NUMBER, "0", 0, 1000000, NULL, NODE(node.max_server_conn), RELOAD, "connections to this server"},
 
     {CONFIG_DATABASE, "cluster", KEY_TEXT, "", 0, 0, NULL, DATABASE(cluster), RELOAD, "the cluster that holds the database"},
     {CONFIG_DATABASE, "server_database", KEY_TEXT, "", 0, 0, NULL, DATABASE(database.server_database), RELOAD, "the database's name on the server"},
@@ -92,6 +94,11 @@ const struct config_key config_keys[] = {
     {CONFIG_DATABASE, "server_password_file", KEY_PATH, "", 0, 0, NULL, DATABASE(server_password_file), RELOAD, "file whose first line is that password"},
     {CONFIG_DATABASE, "pool_mode", KEY_WORD, "transaction", 0, 0, pool_mode_words, DATABASE(database.pool_mode), RELOAD, "how long a client keeps a server connection"},
     {CONFIG_DATABASE, "pool_size", KEY_NUMBER, "20", 1, 10000, NULL, DATABASE(database.pool_size), RELOAD, "server connections of one database and user"},
+    {CONFIG_DATABASE, "min_pool_size", KEY_NUMBER, "0", 0, 10000, NULL, DATABASE(database.min_pool_size), RELOAD, "of them kept open even when idle"},
+    {CONFIG_DATABASE, "reserve_pool_size", KEY_NUMBER, "0", 0, 10000, NULL, DATABASE(database.reserve_pool_size), RELOAD, "more connections for when clients wait long"},
+    {CONFIG_DATABASE, "reserve_pool_timeout", KEY_DURATION, "5s", 1, LONGEST, NULL, DATABASE(database.reserve_pool_timeout_ms), RELOAD, "the wait that is long"},
+    {CONFIG_DATABASE, "max_server_conn", KEY_NUMBER, "0", 0, 1000000, NULL, DATABASE(database.max_server_conn), RELOAD, "server connections of all its users"},
+    {CONFIG_DATABASE, "warm_up", KEY_NAMES, "", 0, 0, NULL, DATABASE(database.warm_up), RELOAD, "users whose pools are opened at start"},
     {CONFIG_DATABASE, "max_prepared_statements", KEY_NUMBER, "200", 1, 100000, NULL, DATABASE(database.max_prepared_statements), RELOAD, "statements kept prepared on one server connection"},
     {CONFIG_DATABASE, "max_variants", KEY_NUMBER, "10", 1, 1000, NULL, DATABASE(database.max_variants), RELOAD, "sets of startup parameters of one database and user"},
     {CONFIG_DATABASE, "queue_timeout", KEY_DURATION, "30s", 0, LONGEST, NULL, DATABASE(database.queue_timeout_ms), RELOAD, "wait for a server connection"},
@@ -105,6 +112,7 @@ const struct config_key config_keys[] = {
     {CONFIG_USER, "pool_mode", KEY_WORD, "", 0, 0, pool_mode_words, USER(user.pool_mode), RELOAD, "instead of the database's pool_mode"},
     {CONFIG_USER, "pool_size", KEY_NUMBER, "0", 0, 10000, NULL, USER(user.pool_size), RELOAD, "instead of the database's pool_size"},
     {CONFIG_USER, "max_client_conn", KEY_NUMBER, "0", 0, 1000000, NULL, USER(user.max_client_conn), RELOAD, "client connections of this user"},
+    {CONFIG_USER, "max_server_conn", KEY_NUMBER, "0", 0, 1000000, NULL, USER(user.max_server_conn), RELOAD, "server connections of this user on all databases"},
 
     {CONFIG_PEER, "instance", KEY_NUMBER, "0", 0, 65535, NULL, PEER(peer.instance), RELOAD, "the peer's own number"},
     {CONFIG_PEER, "host", KEY_TEXT, "127.0.0.1", 0, 0, NULL, PEER(peer.host), RELOAD, "where the peer listens"},

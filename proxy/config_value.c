@@ -194,6 +194,14 @@ bool config_name_in_list(const char *list, struct bytes name) {
     return false;
 }
 
+bool config_next_name(const char **at, struct bytes *name) {
+    while (*at && **at) {
+        *name = next_part(at);
+        if (name->len) return true;
+    }
+    return false;
+}
+
 /* ---- addresses ---- */
 
 static bool bad_listen(struct err *err, struct bytes part, const char *why, const char *advice) {

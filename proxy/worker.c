@@ -6,7 +6,9 @@
 #include <stdatomic.h>
 #include <string.h>
 
+#include "base/fault.h"
 #include "base/log.h"
+#include "proxy/pool/backend_pg.h"
 #include "proxy/pool/balance.h"
 #include "proxy/session/session_pg.h"
 
@@ -43,6 +45,63 @@ static void on_waiting(struct pool_set *set) {
     if (!w->balance.is_set) timer_set(&w->balance, balance_ms(w));
 }
 
+/* ---- places for connections ---- */
+
+/* From worker to worker, closing idle connections until the claim is granted. A cap that was lowered may need several. */
+struct evict_round {
+    struct mail mail;
+    struct session_hub *hub;
+    struct budget_list wants;
+    uint32_t at, left;
+};
+
+static void run_evict(struct mail *m) {
+    struct evict_round *r = CONTAINER_OF(m, struct evict_round, mail);
+    struct budget_book *book = &r->hub->budgets;
+    while (budget_is_claimed(book, &r->wants) && pool_set_evict(r->hub->envs[r->at]->pools, &r->wants)) {
+    }
+    if (!budget_is_claimed(book, &r->wants) || --r->left == 0) {
+        mem_free(r);
+        return;
+    }
+    r->at = (r->at + 1) % r->hub->worker_count;
+    loop_post(r->hub->envs[r->at]->loop, &r->mail);
+}
+
+/* Begins here, by mail too: the pool that claims is in the middle of something. */
+static void on_claim(struct pool_set *set, const struct budget_list *wants) {
+    struct worker *w = CONTAINER_OF(set, struct worker, pools);
+    struct evict_round *r = mem_alloc(sizeof *r);
+    if (!r) return; /* a release will serve the claim */
+    *r = (struct evict_round){.hub = w->sessions.hub, .wants = *wants, .at = w->number, .left = w->sessions.hub->worker_count};
+    r->mail.run = run_evict;
+    loop_post(w->loop, &r->mail);
+}
+
+/* Pools that are to be open before their first client comes; their minimum is kept from then on. */
+static void warm_up(struct worker *w, const struct config_database *db, struct bytes user) {
+    const struct config *c = w->snapshot->config;
+    struct bytes database = bytes_str(db->name);
+    struct share_group *g = share_book_group(&w->sessions.hub->shares, c, db, database, user);
+    uint32_t index = g ? share_index_of(g, w->number) : 0;
+    if (!g || !atomic_load_explicit(&g->shares[index].size, memory_order_relaxed)) return;
+    const struct user_secret *secret = user_store_find(&c->user_store, user);
+    struct err err = {0};
+    const char *password = secret ? secret->password : NULL;
+    struct pool *p = pool_get(&w->pools, &backend_pg_proto, c, db, database, user, password, g, index, &err);
+    if (!p || !variant_get(p, bytes_of(NULL, 0), &err))
+        log_line(LOG_WARN, "pool", db->name, "cannot warm up: %s", err.message);
+}
+
+static void warm_all_up(struct worker *w) {
+    LIST_EACH(n, &w->snapshot->config->databases) {
+        const struct config_database *db = CONTAINER_OF(n, struct config_database, node);
+        const char *at = db->warm_up;
+        struct bytes name;
+        while (config_next_name(&at, &name)) warm_up(w, db, name);
+    }
+}
+
 /* ---- the configuration ---- */
 
 static void adopt(struct worker *w, struct snapshot *snapshot) {
@@ -68,6 +127,7 @@ void worker_adopt(struct worker *w, struct snapshot *snapshot) {
     adopt(w, snapshot);
     LIST_EACH(n, &w->pools.all) (void)pool_reconfigure(CONTAINER_OF(n, struct pool, node), snapshot->config);
     snapshot_unref(old);
+    warm_all_up(w);
 }
 
 /* ---- beginning ---- */
@@ -79,10 +139,13 @@ bool worker_init(struct worker *w, uint32_t number, struct session_hub *hub, str
     session_env_init(&w->sessions, hub, number, loop, &w->pools);
     w->sessions.console = console;
     w->pools.on_waiting = on_waiting;
+    w->pools.on_claim = on_claim;
+    w->pools.budget_book = &hub->budgets;
     adopt(w, snapshot);
     if (!timer_init(&w->tick, loop, on_tick) || !timer_init(&w->balance, loop, on_balance))
         return err_set(err, ERR_OUT_OF_MEMORY, "out of memory");
     timer_set(&w->tick, WORKER_TICK_MS);
+    warm_all_up(w);
     return true;
 }
 
@@ -130,6 +193,7 @@ void worker_close_sessions(struct worker *w) {
     timer_release(&w->tick);
     timer_release(&w->balance);
     session_env_release(&w->sessions);
+    pool_set_stop_claims(&w->pools);
 }
 
 void worker_release(struct worker *w) {

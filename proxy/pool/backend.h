@@ -16,6 +16,7 @@
 #define GILMOK_PROXY_POOL_BACKEND_H
 
 #include "proxy/net/stream.h"
+#include "proxy/pool/budget.h"
 #include "proxy/pool/ledger.h"
 
 struct backend;
@@ -86,6 +87,7 @@ struct backend {
     struct lessee *lessee; /* only while LEASED */
     struct ledger ledger;
 
+    struct budget_list budgets; /* that it counts in */
     uint64_t id;
     uint64_t opened_us;
     uint64_t state_since_us;

@@ -60,7 +60,7 @@ void pool_publish(struct pool *p) {
         idle += v->idle_count;
         waiting += v->waiting_count;
     }
-    uint32_t unopened = p->size > p->total && !is_backing_off(p) ? p->size - p->total : 0;
+    uint32_t unopened = p->size > p->total && !is_backing_off(p) && budget_has_room(&p->budgets) ? p->size - p->total : 0;
     atomic_store_explicit(&p->share->spare, idle + unopened, memory_order_relaxed);
     atomic_store_explicit(&p->share->waiting, waiting, memory_order_relaxed);
 }
@@ -101,10 +101,91 @@ static void note_failure(struct pool *p, const struct err *err) {
     p->has_just_failed = true;
 }
 
+/* ---- places (budget.h) ---- */
+
+static uint64_t head_since_us(const struct pool *p) {
+    uint64_t since = UINT64_MAX;
+    LIST_EACH(n, &p->variants) {
+        const struct lessee *l = first_waiter(CONTAINER_OF(n, struct variant, node));
+        if (l && l->waiting_since_us < since) since = l->waiting_since_us;
+    }
+    return since;
+}
+
+static void give_place(struct pool *p, const struct budget_list *l) {
+    if (p->set->budget_book) budget_give(p->set->budget_book, l);
+}
+
+/* The places that are held are used by whoever waits now, or given back. */
+static void on_granted(struct budget_claim *c) {
+    struct pool *p = CONTAINER_OF(c, struct pool, claim);
+    p->granted++;
+    if (!p->set->is_closing) pool_dispatch(&p->dispatch);
+    if (!p->granted) return;
+    p->granted--;
+    budget_give(p->set->budget_book, &c->wants);
+}
+
+static void file_claim(struct pool *p) {
+    struct pool_set *set = p->set;
+    if (p->claim.is_filed || set->is_closing) return;
+    p->claim.loop = set->loop;
+    p->claim.on_granted = on_granted;
+    p->claim.wants = p->budgets;
+    p->claim.since_us = head_since_us(p);
+    budget_claim(set->budget_book, &p->claim);
+    if (set->on_claim) set->on_claim(set, &p->claim.wants);
+}
+
+static bool take_place(struct pool *p) {
+    if (!p->budgets.count) return true;
+    if (p->granted) {
+        p->granted--;
+        return true;
+    }
+    return budget_take(p->set->budget_book, &p->budgets);
+}
+
+/* An older claim needs the place of a connection that has just become free. */
+static bool must_yield(const struct pool *p) {
+    if (!p->budgets.count) return false;
+    uint64_t since = head_since_us(p), patience = (uint64_t)VARIANT_PATIENCE_MS * 1000;
+    return budget_has_claim_before(p->set->budget_book, &p->budgets, &p->claim, since == UINT64_MAX ? since : since - patience);
+}
+
+bool pool_set_evict(struct pool_set *set, const struct budget_list *wants) {
+    struct backend *victim = NULL;
+    LIST_EACH(n, &set->all) {
+        LIST_EACH(i, &CONTAINER_OF(n, struct pool, node)->variants) {
+            struct backend *b = backend_at(list_last(&CONTAINER_OF(i, struct variant, node)->idle));
+            if (!b || !budget_would_help(wants, &b->budgets)) continue;
+            if (!victim || b->state_since_us < victim->state_since_us) victim = b;
+        }
+    }
+    if (victim) backend_retire(victim);
+    return victim != NULL;
+}
+
+void pool_set_stop_claims(struct pool_set *set) {
+    set->is_closing = true;
+    LIST_EACH(n, &set->all) {
+        struct pool *p = CONTAINER_OF(n, struct pool, node);
+        if (set->budget_book) (void)budget_withdraw(set->budget_book, &p->claim);
+    }
+}
+
+/* ---- opening ---- */
+
+/* A place was taken for it. */
 static void open_one(struct variant *v) {
     struct err err;
-    if (backend_open(v, &err)) return;
     struct pool *p = v->pool;
+    struct backend *b = backend_open(v, &err);
+    if (b) {
+        b->budgets = p->budgets;
+        return;
+    }
+    give_place(p, &p->budgets);
     note_failure(p, &err);
     log_line(LOG_WARN, "pool", p->server_name, "%s", err.message);
 }
@@ -140,9 +221,16 @@ static struct variant *longest_waiting(struct pool *p, uint64_t *runner_up_us) {
     return oldest;
 }
 
+/* Connections that it may have now: with the reserve when somebody has waited for long. */
+static uint32_t pool_limit(const struct pool *p) {
+    bool needs_reserve = p->reserve_size && p->total >= p->size && head_since_us(p) != UINT64_MAX &&
+                         now_us(p) - head_since_us(p) >= (uint64_t)p->reserve_timeout_ms * 1000;
+    return p->size + (needs_reserve ? p->reserve_size : 0);
+}
+
 /* False when the pool is full of this variant's own connections: the common case under load. */
 static bool could_add_server(const struct variant *v) {
-    return v->pool->total < v->pool->size || v->pool->variant_count > 1;
+    return v->pool->total < pool_limit(v->pool) || v->pool->variant_count > 1;
 }
 
 static void open_as_needed(struct variant *v) {
@@ -150,7 +238,11 @@ static void open_as_needed(struct variant *v) {
     if (!could_add_server(v)) return;
     uint32_t supply = v->opening_count + count_in_state(v, BACKEND_CHECKING) + count_in_state(v, BACKEND_CLEANING);
     while (supply < v->waiting_count && !is_backing_off(p) && !v->is_failed) {
-        if (p->total >= p->size && !evict_for(v, false)) return;
+        if (p->total >= pool_limit(p) && !evict_for(v, false)) return;
+        if (!take_place(p)) {
+            file_claim(p);
+            return;
+        }
         uint32_t before = v->opening_count;
         open_one(v);
         if (v->opening_count == before) return;
@@ -162,7 +254,7 @@ static void open_as_needed(struct variant *v) {
 static void relieve_starving(struct pool *p) {
     uint64_t runner_up_us;
     struct variant *v = longest_waiting(p, &runner_up_us);
-    if (!v || v->idle_count || v->opening_count || p->total < p->size) return;
+    if (!v || v->idle_count || v->opening_count || p->total < pool_limit(p)) return;
     uint64_t since = first_waiter(v)->waiting_since_us;
     if (since + VARIANT_PATIENCE_MS * 1000 < runner_up_us && evict_for(v, true))
         open_as_needed(v); /* at once: the others would take the slot */
@@ -291,6 +383,10 @@ void pool_on_backend_ready(struct backend *b) {
 
 void pool_on_backend_clean(struct backend *b) {
     struct pool *p = b->variant->pool;
+    if (must_yield(p)) {
+        backend_retire(b);
+        return;
+    }
     LIST_EACH(n, &p->variants) {
         if (!CONTAINER_OF(n, struct variant, node)->waiting_count) continue;
         pool_want_dispatch(p);
@@ -302,6 +398,7 @@ void pool_on_backend_gone(struct backend *b, const struct err *err, bool was_ope
     struct variant *v = b->variant;
     struct pool *p = v->pool;
     p->total--;
+    give_place(p, &b->budgets);
     if (!was_opening) p->ready--;
     if (is_parameter_error) {
         v->is_failed = true;
@@ -349,10 +446,21 @@ static void expire_servers(struct variant *v) {
     }
     LIST_EACH(n, &v->idle) {
         struct backend *b = backend_at(n);
-        if (p->total > p->size || is_older_than(p, b->state_since_us, p->server_idle_timeout_ms) ||
-            is_older_than(p, b->opened_us, p->server_lifetime_ms))
+        bool is_spare = p->total > p->min_size && is_older_than(p, b->state_since_us, p->server_idle_timeout_ms);
+        if (p->total > p->size || is_spare || is_older_than(p, b->opened_us, p->server_lifetime_ms))
             backend_retire(b);
     }
+}
+
+/* The variant that was used last is the one that the next client most likely wants. */
+static void keep_minimum(struct pool *p) {
+    struct variant *latest = NULL;
+    if (p->total >= p->min_size || p->set->is_closing || is_backing_off(p)) return;
+    LIST_EACH(n, &p->variants) {
+        struct variant *v = CONTAINER_OF(n, struct variant, node);
+        if (!v->is_single_use && !v->is_failed && (!latest || v->last_used_us > latest->last_used_us)) latest = v;
+    }
+    while (latest && p->total < p->min_size && !is_backing_off(p) && take_place(p)) open_one(latest);
 }
 
 void pool_set_tick(struct pool_set *set) {
@@ -365,6 +473,7 @@ void pool_set_tick(struct pool_set *set) {
             expire_waiters(v);
             is_waited_for |= v->waiting_count > 0;
         }
+        keep_minimum(p);
         if (is_waited_for) pool_want_dispatch(p);
     }
 }

@@ -56,6 +56,10 @@ struct pool_set {
     uint64_t next_backend_id;
     struct tcp_options tcp;
     struct list errands; /* struct pool_errand */
+    struct budget_book *budget_book; /* caps over all workers; NULL: none. Borrowed */
+    bool is_closing; /* nothing is opened any more */
+    /* A pool waits for a place: somebody should close an idle connection. May be NULL. */
+    void (*on_claim)(struct pool_set *set, const struct budget_list *wants);
     void (*on_waiting)(struct pool_set *set); /* somebody began to wait for a pool that other workers share; may be NULL */
     struct map statements; /* texts of prepared statements, shared by clients and connections (statement_pg.h) */
     struct list dead;  /* closed backends, freed by `bury` once no caller can hold them */
@@ -83,6 +87,12 @@ struct pool {
     struct share *share;       /* this worker's part of it */
     enum pool_mode mode;
     uint32_t size; /* of the part that is here */
+    uint32_t reserve_size; /* more connections, for when the first in line has waited for reserve_timeout_ms */
+    uint32_t min_size;     /* kept open once the pool is in use */
+    uint32_t reserve_timeout_ms;
+    struct budget_list budgets; /* that its connections count in */
+    struct budget_claim claim;  /* for a place in them */
+    uint32_t granted;           /* places that are held for connections about to be opened */
     uint32_t max_variants;
     uint32_t max_prepared_statements; /* on one connection */
     uint32_t connect_timeout_ms;
@@ -156,6 +166,10 @@ void pool_release(struct lessee *l);
 /* A cancel request for `b` (which may be closed by now) has ended. */
 void pool_on_cancel_done(struct backend *b);
 bool pool_has_waiters(const struct variant *v);
+/* Closes the connection on this worker that is idle for longest of those that would make room. False: there is none. */
+bool pool_set_evict(struct pool_set *set, const struct budget_list *wants);
+/* From now on nothing is opened, and no claim is open. */
+void pool_set_stop_claims(struct pool_set *set);
 /* Tells the other workers how this share is doing. */
 void pool_publish(struct pool *p);
 

@@ -67,8 +67,12 @@ static bool set_server(struct pool *p, const struct config_cluster *cluster, con
 static void set_limits(struct pool *p, const struct config *c, const struct config_database *db) {
     struct bytes name = bytes_str(p->user);
     const struct config_user *user = config_find_user(c, name);
+    struct share_part all = share_pool_part(c, db, name);
     p->mode = user && user->pool_mode >= 0 ? (enum pool_mode)user->pool_mode : db->pool_mode;
-    p->size = p->share ? atomic_load_explicit(&p->share->size, memory_order_relaxed) : share_pool_size(c, db, name);
+    p->size = p->share ? atomic_load_explicit(&p->share->size, memory_order_relaxed) : all.size;
+    p->reserve_size = p->share ? atomic_load_explicit(&p->share->reserve, memory_order_relaxed) : all.reserve;
+    p->min_size = p->share ? atomic_load_explicit(&p->share->min, memory_order_relaxed) : all.min;
+    p->reserve_timeout_ms = db->reserve_pool_timeout_ms;
     p->max_variants = db->max_variants;
     p->max_prepared_statements = db->max_prepared_statements;
     p->connect_timeout_ms = db->cluster->connect_timeout_ms;
@@ -82,6 +86,26 @@ static void set_limits(struct pool *p, const struct config *c, const struct conf
     p->server_check_delay_ms = db->server_check_delay_ms;
 }
 
+/* Connections that are open count in what is capped now. */
+static bool set_budgets(struct pool *p, const struct config *c, const struct config_database *db) {
+    struct budget_book *book = p->set->budget_book;
+    struct budget_list now;
+    if (!book) return true;
+    if (!budget_book_list(book, c, db, bytes_str(p->user), &now)) return false;
+    LIST_EACH(n, &p->variants) {
+        struct variant *v = CONTAINER_OF(n, struct variant, node);
+        struct list *lists[] = {&v->idle, &v->busy, &v->opening};
+        for (size_t i = 0; i < COUNT_OF(lists); i++) {
+            LIST_EACH(k, lists[i]) {
+                budget_recount(book, &backend_at(k)->budgets, &now);
+                backend_at(k)->budgets = now;
+            }
+        }
+    }
+    p->budgets = now;
+    return true;
+}
+
 static bool configure(struct pool *p, const struct config *c, const struct config_database *db, const char *user_password,
                       struct err *err) {
     const struct config_node *node = CONTAINER_OF(list_first(&db->cluster->nodes), struct config_node, node);
@@ -92,6 +116,7 @@ static bool configure(struct pool *p, const struct config *c, const struct confi
     p->server_user = dup_or_null(db->server_user ? db->server_user : p->user);
     p->server_password = dup_or_null(db->server_user ? db->server_password : user_password);
     set_limits(p, c, db);
+    if (!set_budgets(p, c, db)) return err_set(err, ERR_OUT_OF_MEMORY, "out of memory");
     if (!p->server_database || !p->server_user || !p->server_host) return err_set(err, ERR_OUT_OF_MEMORY, "out of memory");
     return true;
 }

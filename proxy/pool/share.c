@@ -40,9 +40,11 @@ void share_book_release(struct share_book *b) {
     pthread_mutex_destroy(&b->lock);
 }
 
-uint32_t share_pool_size(const struct config *c, const struct config_database *db, struct bytes user) {
+struct share_part share_pool_part(const struct config *c, const struct config_database *db, struct bytes user) {
     const struct config_user *u = config_find_user(c, user);
-    return u && u->pool_size ? u->pool_size : db->pool_size;
+    struct share_part part = {u && u->pool_size ? u->pool_size : db->pool_size, db->reserve_pool_size, db->min_pool_size};
+    if (part.min > part.size) part.min = part.size;
+    return part;
 }
 
 /* ---- sizes ---- */
@@ -54,11 +56,17 @@ static uint32_t shares_for(const struct share_book *b, uint32_t size) {
 }
 
 /* Parts as equal as can be, the larger ones first. */
-static void set_sizes(struct share_book *b, struct share_group *g, uint32_t size) {
-    uint32_t active = shares_for(b, size);
+static uint32_t part_of(uint32_t whole, uint32_t i, uint32_t active) {
+    return i < active ? whole / active + (i < whole % active) : 0;
+}
+
+static void set_sizes(struct share_book *b, struct share_group *g, struct share_part all) {
+    uint32_t active = shares_for(b, all.size);
     for (uint32_t i = 0; i < g->count; i++) {
         struct share *sh = &g->shares[i];
-        uint32_t part = i < active ? size / active + (i < size % active) : 0;
+        uint32_t part = part_of(all.size, i, active);
+        atomic_store_explicit(&sh->reserve, part_of(all.reserve, i, active), memory_order_relaxed);
+        atomic_store_explicit(&sh->min, part_of(all.min, i, active), memory_order_relaxed);
         b->load[sh->worker] += part - atomic_load_explicit(&sh->size, memory_order_relaxed);
         atomic_store_explicit(&sh->size, part, memory_order_relaxed);
     }
@@ -70,7 +78,7 @@ void share_book_resize(struct share_book *b, const struct config *c) {
     LIST_EACH(n, &b->groups) {
         struct share_group *g = CONTAINER_OF(n, struct share_group, node);
         const struct config_database *db = config_find_database(c, bytes_str(g->database));
-        if (db) set_sizes(b, g, share_pool_size(c, db, bytes_str(g->user)));
+        if (db) set_sizes(b, g, share_pool_part(c, db, bytes_str(g->user)));
     }
     pthread_mutex_unlock(&b->lock);
 }
@@ -125,7 +133,15 @@ static struct share_group *find_group(struct share_book *b, const struct config 
     key[database.len] = '\0';
     memcpy(key + database.len + 1, user.ptr, user.len);
     struct share_group *g = map_get(&b->groups_by_name, bytes_of(key, len));
-    if (!g && (g = make_group(b, bytes_of(key, len), database, user))) set_sizes(b, g, share_pool_size(c, db, user));
+    if (!g && (g = make_group(b, bytes_of(key, len), database, user))) set_sizes(b, g, share_pool_part(c, db, user));
+    return g;
+}
+
+struct share_group *share_book_group(struct share_book *b, const struct config *c, const struct config_database *db,
+                                     struct bytes database, struct bytes user) {
+    pthread_mutex_lock(&b->lock);
+    struct share_group *g = find_group(b, c, db, database, user);
+    pthread_mutex_unlock(&b->lock);
     return g;
 }
 

@@ -28,6 +28,7 @@ struct share {
     uint32_t worker;
     uint32_t clients;           /* placed here, those on their way included; under the book's lock */
     _Atomic uint32_t size;      /* server connections; 0: not in use */
+    _Atomic uint32_t reserve, min; /* its parts of reserve_pool_size and min_pool_size */
     /* Written by the share's worker, read by the others: */
     _Atomic uint32_t spare;     /* connections that are idle or could still be opened */
     _Atomic uint32_t waiting;
@@ -74,7 +75,14 @@ void share_book_move(struct share_book *b, struct share_group *g, uint32_t from,
 /* The number of the share that a worker holds in a group: a group has one for each worker, some with size 0. */
 uint32_t share_index_of(const struct share_group *g, uint32_t worker);
 
-/* The size of the whole pool. */
-uint32_t share_pool_size(const struct config *c, const struct config_database *db, struct bytes user);
+/* The numbers of the whole pool. */
+struct share_part {
+    uint32_t size, reserve, min;
+};
+struct share_part share_pool_part(const struct config *c, const struct config_database *db, struct bytes user);
+
+/* The pair's group, without a client of it; for warming up. NULL: memory is out. */
+struct share_group *share_book_group(struct share_book *b, const struct config *c, const struct config_database *db,
+                                     struct bytes database, struct bytes user);
 
 #endif

@@ -267,10 +267,12 @@ static void on_bury(struct task *t) {
 void session_hub_init(struct session_hub *hub, uint32_t worker_count) {
     *hub = (struct session_hub){.worker_count = worker_count};
     share_book_init(&hub->shares, worker_count);
+    budget_book_init(&hub->budgets);
 }
 
 void session_hub_release(struct session_hub *hub) {
     share_book_release(&hub->shares);
+    budget_book_release(&hub->budgets);
 }
 
 void session_env_init(struct session_env *env, struct session_hub *hub, uint32_t worker, struct loop *loop,

@@ -70,6 +70,7 @@ struct session_env;
 /* What the sessions of all workers have in common. Set up before the workers' threads start. */
 struct session_hub {
     struct share_book shares;
+    struct budget_book budgets;
     uint32_t worker_count;
     struct session_env *envs[WORKERS_MAX];
     _Atomic uint64_t last_id;

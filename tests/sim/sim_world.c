@@ -67,6 +67,10 @@ static void draw_config(struct world *w) {
     db->server_check_delay_ms = net_sim_one_in(sim, 2) ? 20 : 30000;
     db->server_lifetime_ms = net_sim_one_in(sim, 4) ? 200 : 0;
     db->server_idle_timeout_ms = net_sim_one_in(sim, 4) ? 100 : 60000;
+    config->max_server_conn = net_sim_one_in(sim, 4) ? 1 + net_sim_below(sim, 4) : 0;
+    db->min_pool_size = net_sim_one_in(sim, 4) ? net_sim_below(sim, 4) : 0;
+    db->reserve_pool_size = net_sim_one_in(sim, 4) ? net_sim_below(sim, 3) : 0;
+    db->reserve_pool_timeout_ms = 1 + net_sim_below(sim, 300);
     cluster->connect_timeout_ms = 2000;
     cluster->login_retry_ms = 100 + net_sim_below(sim, 900);
     w->clients.is_pinned = db->pool_mode == POOL_SESSION;
@@ -255,6 +259,7 @@ static void finish(struct world *w) {
     if (!w->failure[0] && !w->expects_faults) check_shares(w);
     for (uint32_t i = 0; i < w->worker_count; i++) worker_release(&w->workers[i]);
     (void)loop_take_mail(&w->loop);
+    if (!w->failure[0] && budget_book_total(&w->hub.budgets)) fail(w, "places for connections are left taken");
     session_hub_release(&w->hub);
     w->snapshot->config = NULL; /* is shared by all seeds */
     snapshot_unref(w->snapshot);
