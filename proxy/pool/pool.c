@@ -116,15 +116,7 @@ static void give_place(struct pool *p, const struct budget_list *l) {
     if (p->set->budget_book) budget_give(p->set->budget_book, l);
 }
 
-/* The places that are held are used by whoever waits now, or given back. */
-static void on_granted(struct budget_claim *c) {
-    struct pool *p = CONTAINER_OF(c, struct pool, claim);
-    p->granted++;
-    if (!p->set->is_closing) pool_dispatch(&p->dispatch);
-    if (!p->granted) return;
-    p->granted--;
-    budget_give(p->set->budget_book, &c->wants);
-}
+static void on_granted(struct budget_claim *c);
 
 static void file_claim(struct pool *p) {
     struct pool_set *set = p->set;
@@ -146,11 +138,16 @@ static bool take_place(struct pool *p) {
     return budget_take(p->set->budget_book, &p->budgets);
 }
 
-/* An older claim needs the place of a connection that has just become free. */
-static bool must_yield(const struct pool *p) {
+/*
+ * An older claim needs the place of a connection that is free. Only who waits for this very
+ * variant could be served by it: without them even the pool's own claim goes first.
+ */
+static bool must_yield(const struct backend *b) {
+    const struct pool *p = b->variant->pool;
     if (!p->budgets.count) return false;
-    uint64_t since = head_since_us(p), patience = (uint64_t)VARIANT_PATIENCE_MS * 1000;
-    return budget_has_claim_before(p->set->budget_book, &p->budgets, &p->claim, since == UINT64_MAX ? since : since - patience);
+    const struct lessee *l = first_waiter(b->variant);
+    uint64_t since_us = l ? l->waiting_since_us - VARIANT_PATIENCE_MS * 1000 : UINT64_MAX;
+    return budget_has_claim_before(p->set->budget_book, &p->budgets, l ? &p->claim : NULL, since_us);
 }
 
 bool pool_set_evict(struct pool_set *set, const struct budget_list *wants) {
@@ -248,6 +245,18 @@ static void open_as_needed(struct variant *v) {
         if (v->opening_count == before) return;
         supply++;
     }
+}
+
+/* A place is held: for who waits longest in the pool. Nobody waits any more: it is given back. */
+static void on_granted(struct budget_claim *c) {
+    struct pool *p = CONTAINER_OF(c, struct pool, claim);
+    uint64_t runner_up_us;
+    struct variant *v = p->set->is_closing ? NULL : longest_waiting(p, &runner_up_us);
+    p->granted++;
+    if (v) open_as_needed(v);
+    if (!p->granted) return;
+    p->granted--;
+    budget_give(p->set->budget_book, &c->wants);
 }
 
 /* The variant that waits longest gets a slot from a busier one once its head is older by the patience. */
@@ -378,12 +387,13 @@ void pool_on_backend_ready(struct backend *b) {
     struct pool *p = b->variant->pool;
     p->ready++;
     p->failed_us = 0;
+    if (must_yield(b)) backend_retire(b); /* whom it was opened for may have left */
     pool_want_dispatch(p);
 }
 
 void pool_on_backend_clean(struct backend *b) {
     struct pool *p = b->variant->pool;
-    if (must_yield(p)) {
+    if (must_yield(b)) {
         backend_retire(b);
         return;
     }
@@ -447,7 +457,7 @@ static void expire_servers(struct variant *v) {
     LIST_EACH(n, &v->idle) {
         struct backend *b = backend_at(n);
         bool is_spare = p->total > p->min_size && is_older_than(p, b->state_since_us, p->server_idle_timeout_ms);
-        if (p->total > p->size || is_spare || is_older_than(p, b->opened_us, p->server_lifetime_ms))
+        if (p->total > p->size || is_spare || must_yield(b) || is_older_than(p, b->opened_us, p->server_lifetime_ms))
             backend_retire(b);
     }
 }

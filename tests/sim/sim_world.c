@@ -171,6 +171,19 @@ static void print_sessions(const struct worker *worker) {
     }
 }
 
+static void print_pools(const struct worker *worker) {
+    LIST_EACH(n, &worker->pools.all) {
+        const struct pool *p = CONTAINER_OF(n, struct pool, node);
+        printf("    worker %u: pool %s/%s: %u of %u connections, %s%s\n", worker->number, p->database, p->user, p->total, p->size,
+               p->claim.is_filed ? "claims a place" : "claims nothing", budget_has_room(&p->budgets) ? "" : ", a cap is full");
+        LIST_EACH(i, &p->variants) {
+            const struct variant *v = CONTAINER_OF(i, struct variant, node);
+            printf("        variant: waiting %u, idle %u, busy %u, opening %u\n", v->waiting_count, v->idle_count, v->busy_count,
+                   v->opening_count);
+        }
+    }
+}
+
 static void print_servers(struct world *w) {
     LIST_EACH(n, &w->pg.conns) {
         struct fake_conn *c = CONTAINER_OF(n, struct fake_conn, node);
@@ -286,7 +299,10 @@ void world_run(struct world *w) {
     collect_complaints(w);
     if (!all_gone) check_waits(w);
     if (w->failure[0]) {
-        for (uint32_t i = 0; i < w->worker_count; i++) print_sessions(&w->workers[i]);
+        for (uint32_t i = 0; i < w->worker_count; i++) {
+            print_sessions(&w->workers[i]);
+            print_pools(&w->workers[i]);
+        }
         print_servers(w);
         net_sim_print(&w->sim);
     }
