@@ -23,8 +23,8 @@ BULK_ROWS, BULK_WIDTH = 200000, 1000
 PEER = "pgbouncer"
 
 
-def pgbench(target, *options):
-    env = dict(ENV, PGPASSWORD=proxies.PASSWORD)
+def pgbench(target, *options, tls=False):
+    env = dict(ENV, PGPASSWORD=proxies.PASSWORD, PGSSLMODE="require" if tls else "disable")
     command = [PGBENCH, "-n", "-h", "127.0.0.1", "-p", str(target.port), "-U", proxies.USER, *options, proxies.DATABASE]
     done = subprocess.run(command, env=env, capture_output=True, text=True, check=False, cwd=proxies.DIR)
     if done.returncode != 0:
@@ -46,24 +46,26 @@ def percentile_99_ms(prefix):
     return latencies[int(len(latencies) * 0.99)] / 1000.0 if latencies else 0.0
 
 
-def select_cell(mode, clients):
+def select_cell(mode, clients, tls=False):
     def run(target, seconds):
         count = 0
         while not count:  # pgbench's clock runs while its clients log in: on a stumbling machine nothing may be left of a short run
             before = target.cpu_us()
             out = pgbench(target, "-S", "-M", mode, "-c", str(clients), "-j", "1", "-T", str(seconds),
-                          "-l", "--sampling-rate=0.05", "--log-prefix=p99")
+                          "-l", "--sampling-rate=0.05", "--log-prefix=p99", tls=tls)
             cpu = target.cpu_us() - before
             count = number(r"actually processed: (\d+)", out)
         return {"cpu_us": cpu / count, "tps": number(r"tps = ([\d.]+)", out), "p99_ms": percentile_99_ms("p99")}
     return run
 
 
-def login_cell(target, seconds):
-    before = target.cpu_us()
-    out = pgbench(target, "-S", "-C", "-c", "8", "-j", "1", "-T", str(seconds))
-    count = number(r"actually processed: (\d+)", out)
-    return {"cpu_us": (target.cpu_us() - before) / count, "tps": number(r"tps = ([\d.]+)", out)}
+def login_cell(tls=False):
+    def run(target, seconds):
+        before = target.cpu_us()
+        out = pgbench(target, "-S", "-C", "-c", "8", "-j", "1", "-T", str(seconds), tls=tls)
+        count = number(r"actually processed: (\d+)", out)
+        return {"cpu_us": (target.cpu_us() - before) / count, "tps": number(r"tps = ([\d.]+)", out)}
+    return run
 
 
 def connect(target):
@@ -82,8 +84,24 @@ def bulk_cell(target, _seconds):
 
 CELLS = {f"{mode}-{clients}": select_cell(mode, clients) for mode in ("simple", "extended") for clients in (1, 8, 64)}
 CELLS["prepared-64"] = select_cell("prepared", 64)
-CELLS["login"] = login_cell
+CELLS["login"] = login_cell()
 CELLS["bulk"] = bulk_cell
+CELLS["workers-64"] = select_cell("simple", 64)
+CELLS["tls-simple-64"] = select_cell("simple", 64, tls=True)
+CELLS["tls-extended-64"] = select_cell("extended", 64, tls=True)
+CELLS["tls-login"] = login_cell(tls=True)
+SPECIAL = {"gilmok-2", "gilmok-tls"}
+
+
+def takes_part(cell, target):
+    """Which targets a cell compares."""
+    if cell.startswith("workers"):
+        return target.name in ("gilmok", "gilmok-2")
+    if cell.startswith("tls"):
+        return target.name in ("gilmok-tls", PEER, "pgbouncer-new")
+    if cell.startswith("prepared") and target.name == PEER:
+        return False  # this old one knows no prepared statements in transaction mode
+    return target.name not in SPECIAL
 
 
 def measure_syscalls(target, mode):
@@ -220,6 +238,9 @@ def print_bars(results, syscalls, memory):
              ("prepared-64: system calls per query", syscalls.get(("gilmok", "prepared")), "<=", 4.2)]
     bars += [(f"login: CPU per connection / {PEER}", ratio_of(results, "login", "cpu_us", "gilmok", PEER), "<=", 1.0),
              ("bulk: CPU per GB / haproxy", ratio_of(results, "bulk", "cpu_s_per_gb", "gilmok", "haproxy"), "<=", 1.2)]
+    bars += [("two workers: CPU per query / one", ratio_of(results, "workers-64", "cpu_us", "gilmok-2", "gilmok"), "<=", 1.2)]
+    for cell in ("tls-simple-64", "tls-extended-64", "tls-login"):
+        bars.append((f"{cell}: CPU / {PEER}", ratio_of(results, cell, "cpu_us", "gilmok-tls", PEER), "<=", 1.0))
     mine = memory.get("gilmok", {})
     bars += [("idle client at 1,000, KB", mine.get("idle_kb", {}).get(1000), "<=", 1.5),
              ("idle client at 5,000, KB", mine.get("idle_kb", {}).get(5000), "<=", 1.5),
@@ -244,7 +265,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--seconds", type=int, default=2)
     parser.add_argument("--only", default=",".join(list(CELLS) + ["syscalls", "memory"]))
-    parser.add_argument("--targets", default="direct,gilmok,pgbouncer,pgbouncer-new,haproxy")
+    parser.add_argument("--targets", default="direct,gilmok,gilmok-2,gilmok-tls,pgbouncer,pgbouncer-new,haproxy")
     parser.add_argument("--json")
     args = parser.parse_args()
     wanted = args.only.split(",")
@@ -257,8 +278,8 @@ def main():
         for number_of_round in range(args.rounds if cells else 0):
             for cell in cells:
                 for target in chance.sample(targets, len(targets)):
-                    if cell.startswith("prepared") and target.name == PEER:
-                        continue  # this old one knows no prepared statements in transaction mode
+                    if not takes_part(cell, target):
+                        continue
                     results.setdefault(cell, {}).setdefault(target.name, []).append(CELLS[cell](target, args.seconds))
             print(f"round {number_of_round + 1} of {args.rounds}", file=sys.stderr, flush=True)
         for cell in cells:
@@ -267,13 +288,13 @@ def main():
             print("\nsystem calls per query, 64 clients")
             for target in targets:
                 for mode in ("simple", "extended", "prepared"):
-                    if target.pid and not (mode == "prepared" and target.name == PEER):
+                    if target.pid and takes_part(mode, target):
                         count = measure_syscalls(target, mode)
                         syscalls[(target.name, mode)] = count
                         print(f"  {mode:9} {target.name:14} {count:.2f}" if count else f"  {mode:9} {target.name:14} perf cannot count")
         if "memory" in wanted:
             for target in targets:
-                if target.pid and target.name != "haproxy":
+                if target.pid and target.name != "haproxy" and target.name not in SPECIAL:
                     memory[target.name] = memory_report(target)
         missed = print_bars(results, syscalls, memory)
     finally:

@@ -91,8 +91,22 @@ def stored_verifier():
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
+def certificate():
+    """One that nobody verifies, for cells with TLS: (certificate, key)."""
+    crt, key = os.path.join(DIR, "bench.crt"), os.path.join(DIR, "bench.key")
+    if not os.path.exists(crt):
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
+                        "-subj", "/CN=bench", "-keyout", key, "-out", crt], check=True, capture_output=True)  # fmt: skip
+        if os.geteuid() == 0:
+            shutil.chown(key, ENV["SERVER_USER"])
+            shutil.chown(crt, ENV["SERVER_USER"])
+        os.chmod(key, 0o600)
+    return crt, key
+
+
 def pgbouncer(name, command):
     port = free_port()
+    crt, key = certificate()
     users = write(name + ".users", f'"{USER}" "{stored_verifier()}"\n')
     config = write(name + ".ini", f"""[databases]
 {DATABASE} = host=127.0.0.1 port={PRIMARY_PORT} dbname={DATABASE}
@@ -107,6 +121,9 @@ default_pool_size = {POOL}
 {"max_prepared_statements = 200" if name != "pgbouncer" else ""}
 max_client_conn = 20000
 ignore_startup_parameters = extra_float_digits
+client_tls_sslmode = allow
+client_tls_cert_file = {crt}
+client_tls_key_file = {key}
 log_connections = 0
 log_disconnections = 0
 """)
@@ -130,8 +147,8 @@ listen pg
     return start("haproxy", port, ["/usr/bin/env", f"LD_LIBRARY_PATH={libraries}", binary, "-db", "-f", config])
 
 
-def fresh_gilmok(name):
-    """Another gilmok with the same configuration, whose memory nobody has used yet."""
+def fresh_gilmok(name, *more):
+    """Another gilmok with the same configuration and more lines of [gilmok], whose memory nobody has used yet."""
     port = free_port()
     lines = []
     with open(ENV["GILMOK_CONF"], encoding="utf-8") as f:
@@ -140,6 +157,8 @@ def fresh_gilmok(name):
             if key in ("pid_file", "log_file"):
                 continue
             lines.append(f"listen = 127.0.0.1:{port}\n" if key == "listen" else line)
+            if key == "listen":
+                lines += [f"{line}\n" for line in more]
     config = write(name + ".conf", "".join(lines))
     return start(name, port, [ENV["GILMOK_BIN"], "serve", "-c", config])
 
@@ -150,6 +169,11 @@ def start_all(wanted):
     if os.geteuid() == 0:
         shutil.chown(DIR, ENV["SERVER_USER"])
     found = [Target("direct", PRIMARY_PORT), Target("gilmok", int(ENV["GILMOK_PORT"]), int(ENV["GILMOK_PID"]))]
+    crt, key = certificate()
+    if "gilmok-2" in wanted:
+        found.append(fresh_gilmok("gilmok-2", "workers = 2"))
+    if "gilmok-tls" in wanted:
+        found.append(fresh_gilmok("gilmok-tls", "client_tls = allow", f"client_tls_cert_file = {crt}", f"client_tls_key_file = {key}"))
     lib = "usr/lib/x86_64-linux-gnu"
     old, new, ha = (os.path.join(PEERS, n) for n in ("pgbouncer", "pgbouncer-new", "haproxy"))
     if os.path.exists(f"{old}/.done") and "pgbouncer" in wanted:
