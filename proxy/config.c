@@ -28,6 +28,8 @@ const char *pool_mode_name(enum pool_mode mode) {
         return "session";
     case POOL_TRANSACTION:
         return "transaction";
+    case POOL_STATEMENT:
+        return "statement";
     }
     return "unknown";
 }

@@ -20,7 +20,7 @@
 #include "base/log.h"
 #include "proxy/auth/user_store.h"
 
-enum pool_mode { POOL_SESSION, POOL_TRANSACTION };
+enum pool_mode { POOL_SESSION, POOL_TRANSACTION, POOL_STATEMENT };
 const char *pool_mode_name(enum pool_mode mode);
 
 enum proto_kind { PROTO_POSTGRESQL };

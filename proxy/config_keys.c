@@ -19,13 +19,13 @@ static const char *const client_cert_words[] = {"optional", "required", NULL};
 static const char *const tls_version_words[] = {"1.2", "1.3", NULL};
 static const char *const server_tls_words[] = {"disable", "require", "verify-ca", "verify-full", NULL};
 static const char *const protocol_words[] = {"postgresql", NULL};
-static const char *const pool_mode_words[] = {"session", "transaction", NULL};
+static const char *const pool_mode_words[] = {"session", "transaction", "statement", NULL};
 
 /* The words stand in the order of the enums, which are stored as ints. */
 static_assert(LOG_TEXT == 0 && LOG_JSON == 1, "order of words");
 static_assert(CLIENT_TLS_DISABLE == 0 && CLIENT_TLS_REQUIRE == 2 && SERVER_TLS_DISABLE == 0 && SERVER_TLS_VERIFY_FULL == 3 &&
               TLS_MIN_1_2 == 0 && TLS_MIN_1_3 == 1, "order of words");
-static_assert(POOL_SESSION == 0 && POOL_TRANSACTION == 1 && PROTO_POSTGRESQL == 0, "order of words");
+static_assert(POOL_SESSION == 0 && POOL_TRANSACTION == 1 && POOL_STATEMENT == 2 && PROTO_POSTGRESQL == 0, "order of words");
 static_assert(sizeof(enum pool_mode) == sizeof(int) &&
               sizeof(enum log_format) == sizeof(int) && sizeof(enum proto_kind) == sizeof(int), "enums are ints");
 

@@ -111,11 +111,22 @@ static void on_reply(struct lessee *l, struct buf *buf, struct bytes data) {
     if (s->is_held_back) session_resume_input(s); /* replies came in: there may be room in the ledger */
 }
 
+/* Statement pooling: whoever opens a transaction block would keep others waiting, which they were promised not to. */
+static void refuse_transaction(struct session *s) {
+    struct err err;
+    err_set(&err, ERR_FEATURE_NOT_SUPPORTED, "transaction blocks are not allowed with pool_mode = statement");
+    session_end(s, &err);
+}
+
 static void on_group_end(struct lessee *l, uint16_t tag, bool is_quiet) {
     struct session *s = session_of(l);
     s->queries++;
     session_pool(s)->stats.queries++;
     s->proto->on_group_end(s, l->backend, tag);
+    if (session_pool(s)->mode == POOL_STATEMENT && l->backend->ledger.txn != TXN_NONE) {
+        refuse_transaction(s);
+        return;
+    }
     if (is_quiet) session_check_answered(s);
     if (s->is_held_back || (s->env->is_draining && s->state == SESSION_IDLE)) session_resume_input(s);
 }

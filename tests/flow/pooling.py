@@ -203,3 +203,19 @@ def test_stats_count_what_happened(start):
     row = [r for r in got.rows if r[0] == flowtools.APP_DB][0]
     assert int(row[2]) >= 5 and int(row[3]) >= 5
     assert harness.wait_for(lambda: [r for r in g.console("SHOW POOLS").rows if r[0] == flowtools.APP_DB][0][6] == "1")
+
+
+def test_statement_pooling_allows_no_transaction_block(start):
+    g = start(pool_size=1, database=["pool_mode = statement"])
+    with connect(g) as c, connect(g) as other:
+        for _ in range(3):
+            assert value(c, "select 1") == 1 and value(other, "select 2") == 2
+        with pytest.raises(psycopg.Error):
+            c.execute("begin")
+            c.execute("select 1")
+        assert value(other, "select pg_current_xact_id_if_assigned()") is None
+        assert value(other, "select 3") == 3
+    c = pgwire.Client(g.port, user=flowtools.APP_USER, password=flowtools.APP_PASSWORD, database=flowtools.APP_DB).login()
+    c.send(pgwire.query("begin"))
+    got = c.read_to_end()
+    assert b"pool_mode = statement" in got

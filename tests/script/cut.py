@@ -147,3 +147,125 @@ def test_server_cut_at_every_byte(narrow, reset):
             time.sleep(0.005)
         assert got.rows == [[mark]] and got.status == "I", (at, got.errors)
     assert not server.faults, server.faults
+
+
+# ---- silence: the other side is there, and says nothing any more ----
+
+
+class Silent(Budget):
+    """A socket that says nothing more once `left` bytes are sent, but stays open."""
+
+    def sendall(self, data):
+        part = data[: self.left]
+        self.left -= len(part)
+        if part:
+            self.sock.sendall(part)
+        if len(part) < len(data) or not self.left:
+            raise Cut()
+
+
+TIMEOUTS = {
+    "main": ["login_timeout = 500ms", "client_idle_timeout = 700ms", "max_login_conn = 5000"],
+    "cluster": ["connect_timeout = 400ms"],
+    "database": ["pool_size = 600", "queue_timeout = 5s", "query_timeout = 400ms", "idle_transaction_timeout = 400ms"],
+}
+
+
+def is_quiet(gilmok):
+    """Nobody is connected but the console, and no server connection is busy."""
+    clients = gilmok.console("SHOW CLIENTS")
+    servers = gilmok.console("SHOW SERVERS")
+    state = servers.names.index("state")
+    return not [r for r in clients.rows if "shop" in r or "login" in r] and {r[state] for r in servers.rows} <= {"idle"}
+
+
+def test_clients_that_fall_silent_at_every_byte():
+    """Each is ended by the timeout that is meant for where it stopped; no server connection stays with it."""
+    server = harness.Server()
+    gilmok = harness.Gilmok(server.port, **TIMEOUTS)
+    try:
+        kept = []
+        for at in range(1, length_of_a_session(gilmok)):
+            victims = []
+
+            def wrap(sock, at=at, victims=victims):
+                victims.append(Silent(sock, at, False))
+                return victims[0]
+
+            with pytest.raises(Cut):
+                session(gilmok.client(wrap=wrap))
+            kept += victims
+        assert len(kept) > 350
+        harness.wait_for(lambda: is_quiet(gilmok), seconds=6, what="an end of all silent clients")
+        for n in range(20):
+            c = gilmok.login()
+            assert c.query(f"after {n}").rows == [[f"after {n}"]]
+            c.end()
+        assert not server.faults, server.faults
+        for k in kept:
+            k.sock.close()
+    finally:
+        gilmok.close()
+        server.close()
+
+
+def test_servers_that_fall_silent_at_every_byte():
+    server = harness.Server()
+    gilmok = harness.Gilmok(server.port, **TIMEOUTS)
+    try:
+        sizes = []
+
+        def silent_after(left):
+            def run(wire):
+                wire.sock = Silent(wire.sock, left, False)
+                try:
+                    harness.Toy(wire, server).run()
+                except Cut:
+                    time.sleep(3)
+                finally:
+                    sizes.append(left - wire.sock.left)
+
+            return run
+
+        server.handler = silent_after(1 << 30)
+        session(gilmok.client())
+        server.drop_all()
+        harness.wait_for(lambda: sizes, what="the whole session's end")
+        total = sizes[-1]
+        assert total > 500
+        clients = []
+
+        def run_one():
+            victim = gilmok.client(timeout=6)
+            try:
+                session(victim)
+            except (pgwire.Closed, pgwire.PgError, AssertionError, IndexError):
+                pass
+            victim.end()
+
+        for at in range(1, total, 3):
+            server.handler = silent_after(at)
+            clients.append(harness.threading.Thread(target=run_one, daemon=True))
+            clients[-1].start()
+            time.sleep(0.004)
+        for t in clients:
+            t.join(10)
+            assert not t.is_alive(), "a client is stuck"
+        server.handler = None
+        server.drop_all()
+
+        def serves():
+            try:
+                c = gilmok.login(timeout=3)
+                got = c.query("clean again")
+                c.end()
+                return got.rows == [["clean again"]]
+            except (pgwire.Closed, pgwire.PgError):
+                return False
+
+        harness.wait_for(serves, what="service")
+        harness.wait_for(lambda: is_quiet(gilmok), seconds=6, what="quiet")
+        assert gilmok.is_alive()
+    finally:
+        gilmok.close()
+        server.close()
