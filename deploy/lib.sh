@@ -205,7 +205,7 @@ build_with() {
 
 # The release binary, as a user builds it. GILMOK_BIN is where.
 build_release() {
-    build_with release "" -Dbuildtype=release || return 1
+    build_with release "" -Dbuildtype=release -Db_lto=true || return 1
     GILMOK_BIN=$BUILD_DIR/proxy/gilmok
     [ -x "$GILMOK_BIN" ] || { complain "the build made no $GILMOK_BIN"; return 1; }
 }

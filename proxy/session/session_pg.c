@@ -184,7 +184,7 @@ static enum step relay_raw(struct session *s, struct run *run, const struct mess
     uint8_t type = m->h.type;
     bool ends_group = type == PG_F_SYNC || type == PG_F_QUERY || type == PG_F_FUNCTION_CALL;
     uint16_t tag = ends_group ? session_pg_prepared_tag(ps) : 0;
-    bool is_mine = session_pg_unnamed_track(s, b, m, &tag);
+    bool is_mine = type == PG_F_EXECUTE || type == PG_F_SYNC || session_pg_unnamed_track(s, b, m, &tag);
     if (type == PG_F_PARSE && body.len && body.ptr[0]) {
         s->pins |= PIN_PREPARED;
         b->is_tainted = true;

@@ -120,7 +120,7 @@ def idle_memory(target):
     connect(target).close()
     time.sleep(0.3)
     base, clients, result = target.rss_kb(), [], {}
-    for goal in (1000, 5000):
+    for goal in (1000, 5000, 10000):
         while len(clients) < goal:
             clients.append(connect(target))
         time.sleep(0.5)
@@ -244,6 +244,7 @@ def print_bars(results, syscalls, memory):
     mine = memory.get("gilmok", {})
     bars += [("idle client at 1,000, KB", mine.get("idle_kb", {}).get(1000), "<=", 1.5),
              ("idle client at 5,000, KB", mine.get("idle_kb", {}).get(5000), "<=", 1.5),
+             ("idle client at 10,000, KB", mine.get("idle_kb", {}).get(10000), "<=", 1.5),
              ("1 GiB to a slow reader, growth in KB", mine.get("slow_reader_kb"), "<=", 1024),
              ("256 MiB row, growth in KB", mine.get("huge_row_kb"), "<=", 1024),
              ("256 MiB parameter, growth in KB", mine.get("huge_parameter_kb"), "<=", 1024)]
