@@ -247,7 +247,7 @@ void session_console_done(struct session *s, struct bytes reply, bool ends) {
 }
 
 void session_resume_input(struct session *s) {
-    loop_defer(s->env->loop, &s->resume);
+    if (s->state != SESSION_CLOSED) loop_defer(s->env->loop, &s->resume);
 }
 
 /* ---- beginning and end ---- */
