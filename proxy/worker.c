@@ -56,6 +56,7 @@ static void adopt(struct worker *w, struct snapshot *snapshot) {
     };
     w->pools.tcp = w->tcp;
     w->pools.book = &snapshot->book;
+    w->pools.period_us = (uint64_t)c->stats_period_ms * 1000;
     w->sessions.config = c;
     w->sessions.users = &snapshot->config->user_store;
     for (int i = 0; i < w->listener_count; i++) listener_retune(&w->listeners[i]);

@@ -25,7 +25,7 @@ static void on_bury(struct task *t) {
 }
 
 void pool_set_init(struct pool_set *set, struct loop *loop) {
-    *set = (struct pool_set){.loop = loop};
+    *set = (struct pool_set){.loop = loop, .backend_id_step = 1};
     map_init(&set->pools);
     map_init(&set->statements);
     list_init(&set->all);
@@ -162,10 +162,11 @@ struct pool *pool_get(struct pool_set *set, const struct backend_proto *proto, c
         return NULL;
     }
     list_push_back(&set->all, &p->node);
+    pool_obey_gates(p);
     return p;
 }
 
-static void retire_all(struct pool *p) {
+void pool_retire(struct pool *p) {
     LIST_EACH(n, &p->variants) {
         struct variant *v = CONTAINER_OF(n, struct variant, node);
         LIST_EACH(i, &v->idle) backend_retire(backend_at(i));
@@ -177,7 +178,7 @@ static void retire_all(struct pool *p) {
 bool pool_reconfigure(struct pool *p, const struct config *c) {
     const struct config_database *db = config_find_database(c, bytes_str(p->database));
     if (!db) {
-        retire_all(p);
+        pool_retire(p);
         return false;
     }
     const struct user_secret *secret = user_store_find(&c->user_store, bytes_str(p->user));
@@ -192,7 +193,7 @@ bool pool_reconfigure(struct pool *p, const struct config *c) {
                strcmp(old_database, p->server_database) != 0 || !old_password != !p->server_password ||
                (old_password && (strlen(old_password) != strlen(p->server_password) ||
                                  !secret_equal(old_password, p->server_password, strlen(old_password))))) {
-        retire_all(p);
+        pool_retire(p);
         p->failed_us = 0;
     }
     if (old_password) secret_wipe(old_password, strlen(old_password));
@@ -269,7 +270,7 @@ void pool_set_release(struct pool_set *set) {
             struct variant *v = CONTAINER_OF(i, struct variant, node);
             LIST_EACH(k, &v->busy) backend_retire(backend_at(k));
         }
-        retire_all(p);
+        pool_retire(p);
         on_bury(&set->bury);
         free_pool(p);
     }

@@ -111,10 +111,19 @@ static void on_reply(struct lessee *l, struct buf *buf, struct bytes data) {
     if (s->is_held_back) session_resume_input(s); /* replies came in: there may be room in the ledger */
 }
 
+static void count_transaction(struct session *s) {
+    struct pool_stats *stats = &session_pool(s)->stats;
+    uint64_t now = s->env->loop->now_us;
+    stats->transactions++;
+    stats->transaction_us += now - s->transaction_since_us;
+    s->transaction_since_us = now; /* of the next one, when it was sent along already */
+}
+
 static void on_group_end(struct lessee *l, uint16_t tag, bool is_quiet) {
     struct session *s = session_of(l);
     s->queries++;
     session_pool(s)->stats.queries++;
+    if (l->backend->ledger.txn == TXN_NONE) count_transaction(s);
     s->proto->on_group_end(s, l->backend, tag);
     if (is_quiet) session_check_answered(s);
     if (s->is_held_back || (s->env->is_draining && s->state == SESSION_IDLE)) session_resume_input(s);
@@ -267,16 +276,21 @@ static void on_bury(struct task *t) {
 void session_hub_init(struct session_hub *hub, uint32_t worker_count) {
     *hub = (struct session_hub){.worker_count = worker_count};
     share_book_init(&hub->shares, worker_count);
+    gate_book_init(&hub->gates);
 }
 
 void session_hub_release(struct session_hub *hub) {
     share_book_release(&hub->shares);
+    gate_book_release(&hub->gates);
 }
 
 void session_env_init(struct session_env *env, struct session_hub *hub, uint32_t worker, struct loop *loop,
                       struct pool_set *pools) {
     *env = (struct session_env){.hub = hub, .worker = worker, .loop = loop, .pools = pools};
     hub->envs[worker] = env;
+    pools->gates = &hub->gates;
+    pools->backend_id_step = hub->worker_count;
+    pools->last_backend_id = (uint64_t)worker + 1 - hub->worker_count; /* the first one is worker + 1 */
     list_init(&env->logins);
     list_init(&env->sessions);
     list_init(&env->dead);

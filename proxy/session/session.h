@@ -70,6 +70,7 @@ struct session_env;
 /* What the sessions of all workers have in common. Set up before the workers' threads start. */
 struct session_hub {
     struct share_book shares;
+    struct gate_book gates;
     uint32_t worker_count;
     struct session_env *envs[WORKERS_MAX];
     _Atomic uint64_t last_id;
@@ -117,7 +118,7 @@ struct session {
     uint64_t id;
     uint64_t opened_us;
     uint64_t state_since_us;
-    uint64_t transaction_since_us; /* start of the lease */
+    uint64_t transaction_since_us; /* first message of the transaction that is open, or was the last */
     uint64_t queries;
     enum session_state state;
     uint8_t pins; /* enum session_pin */

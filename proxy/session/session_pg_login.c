@@ -273,6 +273,7 @@ static void greet(struct session *s, const struct params_pg *params) {
     ps->params_digest = params ? params->digest : 0;
     session_pg_login_release(s);
     session_set_state(s, SESSION_IDLE);
+    if (!s->is_console) session_pool(s)->stats.logins++;
     if (log_is_on(LOG_DEBUG, "session")) log_line(LOG_DEBUG, "session", session_label(s, label), "logged in");
 }
 
@@ -299,6 +300,8 @@ static bool find_place(struct session *s, struct err *err) {
     struct session_env *env = s->env;
     const struct config_database *db = config_find_database(env->config, bytes_str(s->database));
     if (!db) return err_set(err, ERR_NO_SUCH_DATABASE, "database \"%s\" does not exist", s->database);
+    if (gate_book_of(&env->hub->gates, bytes_str(s->database)) & GATE_DISABLED)
+        return err_set(err, ERR_CANNOT_CONNECT, "database \"%s\" is disabled", s->database);
     return share_book_enter(&env->hub->shares, env->config, db, bytes_str(s->database), bytes_str(s->user), env->worker, &s->group,
                             &s->share, err);
 }

@@ -422,6 +422,7 @@ static enum step prepare_here(struct session *s, const struct message *m, struct
     struct prepared_op *op = p ? add_op(pc, OP_PREPARE_HERE, client_name, p) : NULL;
     if (!op) return out_of_memory(s);
     if (!backend_pg_note_own(b, PG_F_PARSE, 0, REPLY_QUIET, op->tag)) return STEP_STOP;
+    session_pool(s)->stats.server_parses++;
     send_parse(b, p);
     if (!backend_pg_note_own(b, PG_F_DESCRIBE, TARGET_STATEMENT, REPLY_COLLECT, op->tag)) return STEP_STOP;
     send_about(b, PG_F_DESCRIBE, p->name);
@@ -464,6 +465,8 @@ static enum step take_parse(struct session *s, const struct message *m, struct b
     statement_pg_unref(st);
     if (!op) return out_of_memory(s);
     if (!backend_pg_note_sent(b, PG_F_PARSE, 0, op->tag)) return STEP_STOP;
+    session_pool(s)->stats.client_parses++;
+    session_pool(s)->stats.server_parses++;
     send_parse(b, p);
     if (!backend_pg_note_own(b, PG_F_DESCRIBE, TARGET_STATEMENT, REPLY_COLLECT, op->tag)) return STEP_STOP;
     send_about(b, PG_F_DESCRIBE, p->name);
@@ -486,6 +489,7 @@ static enum step take_bind(struct session *s, const struct message *m, struct by
     struct writer w;
     size_t old_head = portal.len + 1 + client_name.len + 1, name_len = strlen(name) + 1;
     if (!backend_pg_note_sent(b, PG_F_BIND, 0, 0)) return STEP_STOP;
+    session_pool(s)->stats.binds++;
     writer_init_fixed(&w, storage, sizeof storage);
     writer_u8(&w, PG_F_BIND);
     writer_be32(&w, (uint32_t)(4 + m->h.body_len - client_name.len - 1 + name_len));
