@@ -44,7 +44,8 @@ void session_set_state(struct session *s, enum session_state state) {
         }
     } else if (state == SESSION_CLOSED) {
         env->session_count--;
-        atomic_fetch_sub_explicit(&env->hub->session_count, 1, memory_order_relaxed);
+        if (s->is_console) atomic_fetch_sub_explicit(&env->hub->console_count, 1, memory_order_relaxed);
+        atomic_fetch_sub_explicit(&env->hub->session_count, 1, memory_order_release);
         list_remove(&s->node);
     }
     s->state = state;

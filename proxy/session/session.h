@@ -75,6 +75,7 @@ struct session_hub {
     struct session_env *envs[WORKERS_MAX];
     _Atomic uint64_t last_id;
     _Atomic uint32_t session_count; /* logged in or about to be, on all workers and between them */
+    _Atomic uint32_t console_count; /* of them at the console */
 };
 
 struct session_env {

@@ -273,7 +273,8 @@ static void greet(struct session *s, const struct params_pg *params) {
     ps->params_digest = params ? params->digest : 0;
     session_pg_login_release(s);
     session_set_state(s, SESSION_IDLE);
-    if (!s->is_console) session_pool(s)->stats.logins++;
+    if (s->is_console) atomic_fetch_add_explicit(&s->env->hub->console_count, 1, memory_order_relaxed);
+    else session_pool(s)->stats.logins++;
     if (log_is_on(LOG_DEBUG, "session")) log_line(LOG_DEBUG, "session", session_label(s, label), "logged in");
 }
 
