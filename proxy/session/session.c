@@ -244,9 +244,10 @@ void session_leave_variant(struct session *s) {
     s->variant = NULL;
 }
 
-void session_console_done(struct session *s, struct bytes reply, bool ends) {
+void session_console_done(struct session *s, struct writer *reply, bool ends) {
     s->console_job = NULL;
-    session_send(s, reply);
+    s->proto->on_console_reply(s, reply, ends);
+    if (s->state == SESSION_CLOSED) return;
     if (ends) {
         struct err err;
         err_set(&err, ERR_ADMIN_SHUTDOWN, "terminating connection due to administrator command");

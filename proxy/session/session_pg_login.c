@@ -221,6 +221,14 @@ static void take_sasl_response(struct session *s, struct bytes body) {
 
 /* ---- after the proof ---- */
 
+/* Tools that know PgBouncer ask for `pgbouncer`; a database that really has that name comes first. */
+static bool is_console_name(const struct session *s) {
+    if (strcmp(s->database, "gilmok") == 0) return true;
+    if (strcmp(s->database, "pgbouncer") != 0) return false;
+    const struct config_database *db = config_find_database(s->env->config, bytes_str(s->database));
+    return !db || db->is_wildcard;
+}
+
 static bool is_console_user(const struct session *s) {
     struct bytes user = bytes_str(s->user);
     return config_name_in_list(s->env->config->admin_users, user) || config_name_in_list(s->env->config->stats_users, user);
@@ -347,7 +355,7 @@ void session_pg_on_arrived(struct session *s, struct bytes key) {
 static void finish_identity(struct session *s) {
     struct err err = {0};
     session_pg_of(s)->login->step = LOGIN_PROVEN;
-    if (s->env->console && strcmp(s->database, "gilmok") == 0) {
+    if (s->env->console && is_console_name(s)) {
         if (is_console_user(s)) greet_console(s);
         else fail(s, ERR_INSUFFICIENT_PRIVILEGE, "user \"%s\" is in neither admin_users nor stats_users", s->user);
     } else if (!find_place(s, &err)) {

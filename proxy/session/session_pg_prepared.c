@@ -85,6 +85,13 @@ static void forget_all(struct prepared_client *pc) {
     pc->changed = NULL;
 }
 
+void session_pg_prepared_each(const struct session_pg *ps, void (*each)(void *ctx, const struct statement_pg *st), void *ctx) {
+    struct bytes name;
+    void *value;
+    size_t at = 0;
+    while (map_next(&ps->prepared.named, &at, &name, &value)) each(ctx, ((const struct client_statement *)value)->statement);
+}
+
 /* When memory is out the name is not known: using it is an error, never another statement. */
 static void remember(struct prepared_client *pc, struct bytes name, struct statement_pg *st, const uint64_t *description) {
     struct client_statement *known = mem_alloc(sizeof *known);
