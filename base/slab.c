@@ -45,6 +45,7 @@ static bool add_chunk(struct slab *s) {
     if (!c) return false;
     c->next = s->chunks;
     s->chunks = c;
+    s->made += count;
     for (size_t i = count; i-- > 0;) { /* backwards, so that objects come out in address order */
         struct slab_free *f = (struct slab_free *)(void *)(c->data + i * s->size);
         f->next = s->free;

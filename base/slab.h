@@ -15,6 +15,7 @@ struct slab {
     void *free;    /* single-linked free objects */
     void *chunks;  /* owned */
     size_t taken;  /* objects out now */
+    size_t made;   /* those and the free ones */
 };
 
 void slab_init(struct slab *s, size_t object_size);

@@ -145,6 +145,7 @@ struct config {
     uint32_t login_timeout_ms;
     uint32_t client_idle_timeout_ms;
     uint32_t drain_timeout_ms; /* SIGTERM waits this long for transactions to end */
+    uint32_t stats_period_ms;  /* of the averages in SHOW STATS */
     uint32_t tcp_keepalive_idle_s;
     uint32_t tcp_keepalive_interval_s;
     uint32_t tcp_keepalive_count;

@@ -65,6 +65,7 @@ const struct config_key config_keys[] = {
     {CONFIG_GILMOK, "login_timeout", KEY_DURATION, "15s", 1, LONGEST, NULL, GILMOK(config.login_timeout_ms), RELOAD, "time a client has to log in"},
     {CONFIG_GILMOK, "client_idle_timeout", KEY_DURATION, "0", 0, LONGEST, NULL, GILMOK(config.client_idle_timeout_ms), RELOAD, "a client that is silent for longer is disconnected"},
     {CONFIG_GILMOK, "drain_timeout", KEY_DURATION, "1min", 1, LONGEST, NULL, GILMOK(config.drain_timeout_ms), RELOAD, "time that running transactions get at shutdown"},
+    {CONFIG_GILMOK, "stats_period", KEY_DURATION, "1min", 100, DAY, NULL, GILMOK(config.stats_period_ms), RELOAD, "what the averages in SHOW STATS are over"},
     {CONFIG_GILMOK, "tcp_keepalive_idle", KEY_SECONDS, "1min", 1000, LONGEST_S, NULL, GILMOK(config.tcp_keepalive_idle_s), RELOAD, "silence before the first TCP keepalive probe"},
     {CONFIG_GILMOK, "tcp_keepalive_interval", KEY_SECONDS, "10s", 1000, LONGEST_S, NULL, GILMOK(config.tcp_keepalive_interval_s), RELOAD, "time between TCP keepalive probes"},
     {CONFIG_GILMOK, "tcp_keepalive_count", KEY_NUMBER, "3", 1, 127, NULL, GILMOK(config.tcp_keepalive_count), RELOAD, "unanswered probes before the peer counts as gone"},

@@ -11,6 +11,7 @@
 
 #include "base/fault.h"
 #include "base/log.h"
+#include "proxy/config_diff.h"
 #include "proxy/net/loop_event.h"
 
 /* A message of the control thread to one worker, and back. Each worker has one of each kind. */
@@ -25,7 +26,7 @@ struct worker_thread {
     struct worker worker;
     pthread_t id;
     bool has_loop, has_worker, is_started;
-    struct order adoption, adopted, drain, drained, stop;
+    struct order adoption, adopted, drain, drained, leave, stop;
     struct snapshot *next; /* to be adopted; one reference */
 };
 
@@ -105,6 +106,23 @@ static struct snapshot *load(struct control *c, struct err *err) {
     return s;
 }
 
+/* What is different goes to the log, and to who has asked. */
+static void tell_changes(struct control *c, const struct config *fresh) {
+    struct writer lines;
+    struct list *n = list_first(&c->reloads);
+    writer_init(&lines, CONTROL_CHANGES_MAX);
+    config_diff(c->snapshot->config, fresh, &c->start, &lines);
+    struct bytes left = writer_bytes(&lines);
+    if (n && left.len) writer_put(&CONTAINER_OF(n, struct control_request, node)->changes, left);
+    while (left.len) {
+        const uint8_t *end = memchr(left.ptr, '\n', left.len);
+        size_t len = end ? (size_t)(end - left.ptr) : left.len - 1;
+        log_line(LOG_INFO, "config", NULL, "%.*s", (int)len, (const char *)left.ptr);
+        left = bytes_of(left.ptr + len + 1, left.len - len - 1);
+    }
+    writer_release(&lines);
+}
+
 static void begin_reload(struct control *c) {
     struct err err = {0};
     struct snapshot *fresh = load(c, &err);
@@ -114,6 +132,7 @@ static void begin_reload(struct control *c) {
         end_reload(c, &err);
         return;
     }
+    tell_changes(c, fresh->config);
     snapshot_unref(c->snapshot);
     c->snapshot = fresh;
     share_book_resize(&c->hub.shares, fresh->config);
@@ -129,7 +148,7 @@ static void begin_reload(struct control *c) {
 void control_reload(struct control *c) {
     static struct control_request by_signal; /* a second signal while it waits asks for the same */
     if (c->is_draining || (by_signal.control && list_is_linked(&by_signal.node))) return;
-    by_signal = (struct control_request){.control = c};
+    by_signal = (struct control_request){.control = c}; /* nobody reads its `changes`: the ceiling is 0 */
     list_init(&by_signal.node);
     list_push_back(&c->reloads, &by_signal.node);
     if (!c->is_reloading) begin_reload(c);
@@ -178,6 +197,22 @@ void control_drain(struct control *c) {
     }
 }
 
+static void run_leave(struct mail *m) {
+    struct worker_thread *t = thread_of(m);
+    t->worker.on_drained = on_drained;
+    worker_leave(&t->worker);
+}
+
+void control_leave(struct control *c) {
+    if (c->is_draining || c->is_leaving) return;
+    c->is_leaving = true;
+    log_line(LOG_INFO, "control", NULL, "no more clients are accepted; gilmok stops when the last one has left");
+    for (uint32_t i = 0; i < c->hub.worker_count; i++) {
+        struct worker_thread *t = &c->threads[i];
+        send_order(&t->leave, t, &t->loop, run_leave);
+    }
+}
+
 /* ---- requests ---- */
 
 static void run_request(struct mail *m) {
@@ -192,6 +227,7 @@ static void run_request(struct mail *m) {
     enum control_verb verb = r->verb;
     answer(r); /* in front of the orders, which end the asker too */
     if (verb == CONTROL_DRAIN) control_drain(c);
+    else if (verb == CONTROL_LEAVE) control_leave(c);
     else control_stop(c);
 }
 
@@ -218,12 +254,13 @@ bool control_init(struct control *c, struct loop *loop, struct config *config, c
                   void (*on_config)(const struct config *c), struct err *err) {
     *c = (struct control){.loop = loop, .on_config = on_config};
     list_init(&c->reloads);
+    map_init(&c->start);
     session_hub_init(&c->hub, config->workers);
     c->threads = mem_alloc(config->workers * sizeof c->threads[0]);
     c->snapshot = snapshot_new(config, NULL, err);
     if (!c->snapshot) config_free(config);
     if (!c->snapshot) return false;
-    if (!c->threads) return err_set(err, ERR_OUT_OF_MEMORY, "out of memory");
+    if (!c->threads || !config_diff_note_start(&c->start, config)) return err_set(err, ERR_OUT_OF_MEMORY, "out of memory");
     if (on_config) on_config(config);
     for (uint32_t i = 0; i < c->hub.worker_count; i++)
         if (!init_thread(c, i, console, err)) return false;
@@ -292,5 +329,6 @@ void control_release(struct control *c) {
     }
     mem_free(c->threads);
     snapshot_unref(c->snapshot);
+    config_diff_release_start(&c->start);
     session_hub_release(&c->hub);
 }

@@ -17,22 +17,27 @@ struct control_request {
     struct mail mail;
     struct list node;
     struct control *control;
-    enum control_verb { CONTROL_RELOAD, CONTROL_DRAIN, CONTROL_STOP } verb;
+    enum control_verb { CONTROL_NOTHING, CONTROL_RELOAD, CONTROL_DRAIN, CONTROL_LEAVE, CONTROL_STOP } verb;
     struct loop *answer_to;
     void (*on_answer)(struct control_request *r); /* on the thread of `answer_to`; r->err is set when it was refused */
     struct err err;
+    struct writer changes; /* the asker's; lines that say what a reload has changed (config_diff.h) */
 };
+
+enum { CONTROL_CHANGES_MAX = 16 << 10 };
 
 struct control {
     struct loop *loop; /* borrowed; the control thread's own */
     struct session_hub hub;
     struct snapshot *snapshot; /* in force; one reference */
+    struct map start;          /* the values that hold until a restart */
     struct worker_thread *threads; /* owned; hub.worker_count of them */
     void (*on_config)(const struct config *c);
     struct list reloads;        /* struct control_request that wait for their turn; the first is under way */
     uint32_t adoptions_owed;
     uint32_t drained;
     bool is_draining;
+    bool is_leaving;
     bool is_reloading;
 };
 
@@ -53,6 +58,8 @@ struct worker *control_worker(const struct control *c, uint32_t number);
 /* On the control thread. A reload is all or nothing; the log says what is wrong. */
 void control_reload(struct control *c);
 void control_drain(struct control *c);
+/* Accepts no more clients, and stops when the last one has left by itself. */
+void control_leave(struct control *c);
 void control_stop(struct control *c);
 /* From any thread. */
 void control_ask(struct control *c, struct control_request *r);

@@ -14,12 +14,19 @@
 
 /* ---- time ---- */
 
+/* Who leaves the console is uncounted there first: what is left is never too little. */
+static bool is_empty(const struct worker *w) {
+    const struct session_hub *hub = w->sessions.hub;
+    uint32_t left = atomic_load_explicit(&hub->session_count, memory_order_acquire);
+    uint32_t consoles = w->is_leaving && !w->drain_by_us ? atomic_load_explicit(&hub->console_count, memory_order_relaxed) : 0;
+    return left <= consoles && w->sessions.login_count == 0;
+}
+
 static void check_drained(struct worker *w) {
-    uint32_t left = atomic_load_explicit(&w->sessions.hub->session_count, memory_order_relaxed);
-    bool is_empty = left == 0 && w->sessions.login_count == 0;
-    if (w->is_drained || !(is_empty || w->loop->now_us > w->drain_by_us)) return;
+    bool is_over = w->drain_by_us && w->loop->now_us > w->drain_by_us;
+    if (w->is_drained || !(is_over || is_empty(w))) return;
     w->is_drained = true;
-    if (!is_empty) log_line(LOG_INFO, "worker", NULL, "drain_timeout: closing the rest");
+    if (is_over && !is_empty(w)) log_line(LOG_INFO, "worker", NULL, "drain_timeout: closing the rest");
     if (w->on_drained) w->on_drained(w);
 }
 
@@ -27,7 +34,7 @@ static void on_tick(struct timer *t) {
     struct worker *w = CONTAINER_OF(t, struct worker, tick);
     pool_set_tick(&w->pools);
     session_env_tick(&w->sessions);
-    if (w->drain_by_us) check_drained(w);
+    if (w->drain_by_us || w->is_leaving) check_drained(w);
     timer_set(t, WORKER_TICK_MS);
 }
 
@@ -116,6 +123,7 @@ static void adopt(struct worker *w, struct snapshot *snapshot) {
     w->pools.tcp = w->tcp;
     w->pools.book = &snapshot->book;
     w->pools.tls = &snapshot->tls;
+    w->pools.period_us = (uint64_t)c->stats_period_ms * 1000;
     w->sessions.config = c;
     w->sessions.users = &snapshot->config->user_store;
     w->sessions.tls = snapshot->tls.clients;
@@ -206,4 +214,9 @@ void worker_drain(struct worker *w) {
     stop_listening(w);
     w->drain_by_us = w->loop->now_us + (uint64_t)w->snapshot->config->drain_timeout_ms * 1000;
     session_env_drain(&w->sessions);
+}
+
+void worker_leave(struct worker *w) {
+    stop_listening(w);
+    w->is_leaving = true;
 }

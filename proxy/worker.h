@@ -29,6 +29,7 @@ struct worker {
     void (*on_drained)(struct worker *w); /* set by whoever drains; once, nobody is left on any worker */
     uint64_t started_us;
     uint64_t drain_by_us; /* 0: not draining */
+    bool is_leaving;      /* ends when the last client has left */
     bool is_drained;
 };
 
@@ -45,5 +46,7 @@ void worker_release(struct worker *w);
 void worker_adopt(struct worker *w, struct snapshot *snapshot);
 /* Accepts no more clients, and ends them as they become idle. */
 void worker_drain(struct worker *w);
+/* Accepts no more clients; on_drained follows when the last one has left. Those at the console do not count. */
+void worker_leave(struct worker *w);
 
 #endif

@@ -47,6 +47,7 @@ struct buf *buf_take(struct buf_pool *p, enum buf_class size) {
         b->pool = p;
         b->size_class = (uint16_t)size;
         b->cap = classes[size].cap;
+        p->made[size]++;
     }
     b->refs = 1;
     b->len = 0;
@@ -60,6 +61,7 @@ void buf_unref(struct buf *b) {
     int size = b->size_class;
     p->out--;
     if (p->kept[size] >= classes[size].keep) {
+        p->made[size]--;
         mem_free(b);
         return;
     }

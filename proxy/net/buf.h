@@ -37,7 +37,8 @@ struct buf {
 struct buf_pool {
     struct buf *free[BUF_CLASSES];
     uint32_t kept[BUF_CLASSES];
-    uint64_t out; /* chunks in use */
+    uint32_t made[BUF_CLASSES]; /* chunks that there are: kept, or in use */
+    uint64_t out;               /* chunks in use */
 };
 
 void buf_pool_init(struct buf_pool *p);

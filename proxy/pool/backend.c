@@ -119,7 +119,7 @@ struct backend *backend_open(struct variant *v, struct err *err) {
         mem_free(b);
         return NULL;
     }
-    b->id = ++p->set->next_backend_id;
+    b->id = p->set->last_backend_id += p->set->backend_id_step;
     b->opened_us = b->state_since_us = p->set->loop->now_us;
     b->state = BACKEND_CONNECTING;
     list_push_front(&v->opening, &b->node);

@@ -61,7 +61,7 @@ void pool_publish(struct pool *p) {
         waiting += v->waiting_count;
     }
     uint32_t unopened = p->size > p->total && !is_backing_off(p) && budget_has_room(&p->budgets) ? p->size - p->total : 0;
-    atomic_store_explicit(&p->share->spare, idle + unopened, memory_order_relaxed);
+    atomic_store_explicit(&p->share->spare, p->is_paused ? 0 : idle + unopened, memory_order_relaxed);
     atomic_store_explicit(&p->share->waiting, waiting, memory_order_relaxed);
 }
 
@@ -73,6 +73,7 @@ static void lease(struct backend *b, struct lessee *l, uint64_t since_us) {
     b->is_checked = false;
     b->lessee = l;
     l->backend = b;
+    b->variant->pool->stats.assignments++;
     b->variant->last_used_us = now_us(b->variant->pool);
 }
 
@@ -251,7 +252,7 @@ static void open_as_needed(struct variant *v) {
 static void on_granted(struct budget_claim *c) {
     struct pool *p = CONTAINER_OF(c, struct pool, claim);
     uint64_t runner_up_us;
-    struct variant *v = p->set->is_closing ? NULL : longest_waiting(p, &runner_up_us);
+    struct variant *v = p->set->is_closing || p->is_paused ? NULL : longest_waiting(p, &runner_up_us);
     p->granted++;
     if (v) open_as_needed(v);
     if (!p->granted) return;
@@ -295,6 +296,10 @@ static void refuse_hopeless(struct variant *v) {
 
 void pool_dispatch(struct task *t) {
     struct pool *p = CONTAINER_OF(t, struct pool, dispatch);
+    if (p->is_paused) {
+        pool_publish(p);
+        return;
+    }
     relieve_starving(p);
     LIST_EACH(n, &p->variants) {
         struct variant *v = CONTAINER_OF(n, struct variant, node);
@@ -329,7 +334,7 @@ static void stand_in_line(struct variant *v, struct lessee *l) {
 struct backend *pool_acquire(struct variant *v, struct lessee *l) {
     INVARIANT(!l->backend && !list_is_linked(&l->wait_node));
     l->variant = v;
-    struct backend *b = v->waiting_count ? NULL : take_idle(v);
+    struct backend *b = v->waiting_count || v->pool->is_paused ? NULL : take_idle(v);
     if (b) {
         lease(b, l, now_us(v->pool));
         pool_publish(v->pool);
@@ -362,7 +367,6 @@ void pool_release(struct lessee *l) {
     struct pool *p = b->variant->pool;
     l->backend = NULL;
     b->lessee = NULL;
-    p->stats.transactions++;
     stream_resume(b->stream); /* the lessee may have paused it for its own slowness */
     if (!ledger_is_quiet(&b->ledger) || b->is_retired || b->variant->is_single_use ||
         is_older_than(p, b->opened_us, p->server_lifetime_ms)) {
@@ -457,7 +461,8 @@ static void expire_servers(struct variant *v) {
     LIST_EACH(n, &v->idle) {
         struct backend *b = backend_at(n);
         bool is_spare = p->total > p->min_size && is_older_than(p, b->state_since_us, p->server_idle_timeout_ms);
-        if (p->total > p->size || is_spare || must_yield(b) || is_older_than(p, b->opened_us, p->server_lifetime_ms))
+        bool is_wanted_away = p->is_emptying || p->total > p->size || must_yield(b);
+        if (is_wanted_away || is_spare || is_older_than(p, b->opened_us, p->server_lifetime_ms))
             backend_retire(b);
     }
 }
@@ -465,7 +470,7 @@ static void expire_servers(struct variant *v) {
 /* The variant that was used last is the one that the next client most likely wants. */
 static void keep_minimum(struct pool *p) {
     struct variant *latest = NULL;
-    if (p->total >= p->min_size || p->set->is_closing || is_backing_off(p)) return;
+    if (p->total >= p->min_size || p->set->is_closing || p->is_paused || p->is_emptying || is_backing_off(p)) return;
     LIST_EACH(n, &p->variants) {
         struct variant *v = CONTAINER_OF(n, struct variant, node);
         if (!v->is_single_use && !v->is_failed && (!latest || v->last_used_us > latest->last_used_us)) latest = v;
@@ -474,13 +479,14 @@ static void keep_minimum(struct pool *p) {
 }
 
 void pool_set_tick(struct pool_set *set) {
+    pool_set_end_period(set);
     LIST_EACH(n, &set->all) {
         struct pool *p = CONTAINER_OF(n, struct pool, node);
         bool is_waited_for = false;
         LIST_EACH(i, &p->variants) {
             struct variant *v = CONTAINER_OF(i, struct variant, node);
             expire_servers(v);
-            expire_waiters(v);
+            if (!p->is_paused) expire_waiters(v);
             is_waited_for |= v->waiting_count > 0;
         }
         keep_minimum(p);

@@ -15,6 +15,10 @@
  * that is older by VARIANT_PATIENCE_MS than the head of the others is served
  * first, by closing a connection of theirs.
  *
+ * PAUSE. While a pool is paused nobody is leased a connection; who holds one keeps it to
+ * the end of its lease. Waiting does not count against queue_timeout: that clock begins
+ * anew when the pool goes on.
+ *
  * FAILURE. When a connect or login fails and the pool has no connection left, all
  * its waiters are refused at once with that error, and so is everybody who asks
  * within login_retry. A parameter that the server refuses fails its variant only.
@@ -27,19 +31,12 @@
 #include "proxy/config.h"
 #include "proxy/pool/addr_book.h"
 #include "proxy/pool/backend.h"
+#include "proxy/pool/gate.h"
+#include "proxy/pool/pool_stats.h"
 #include "proxy/pool/share.h"
 #include "proxy/pool/tls_book.h"
 
 enum { CHECK_HOLDS_MS = 1000, VARIANT_PATIENCE_MS = 100, VARIANT_KEY_MAX = 8192 };
-
-struct pool_stats {
-    uint64_t transactions; /* leases that ended */
-    uint64_t queries;
-    uint64_t received;     /* bytes from clients */
-    uint64_t sent;         /* bytes to clients */
-    uint64_t query_us;     /* sum */
-    uint64_t wait_us;      /* sum of time spent waiting for a connection */
-};
 
 /* A short errand of a protocol beside the pooled connections (a cancel request), so that it can be ended with the pools. */
 struct pool_errand {
@@ -53,7 +50,13 @@ struct pool_set {
     const struct addr_book *book; /* of the configuration in force; borrowed */
     struct map pools; /* "database\0user" -> struct pool, owned */
     struct list all;
-    uint64_t next_backend_id;
+    uint64_t last_backend_id;
+    uint64_t backend_id_step; /* so that no two workers give the same */
+    struct gate_book *gates;  /* borrowed; NULL: nothing is ever paused */
+    uint64_t period_us;       /* of statistics (stats_period) */
+    uint64_t period_number;
+    uint64_t period_began_us; /* 0: no whole one has begun */
+    uint64_t last_period_us;  /* length of the last whole one; 0: there was none yet */
     struct tcp_options tcp;
     struct list errands; /* struct pool_errand */
     struct budget_book *budget_book; /* caps over all workers; NULL: none. Borrowed */
@@ -113,7 +116,11 @@ struct pool {
     uint64_t failed_us; /* last failed connect, 0 = none since the last success */
     bool has_just_failed; /* who waits now is refused, whatever login_retry says */
     struct err failure;
+    bool is_paused;   /* nobody is leased a connection (gate.h) */
+    bool is_emptying; /* no connection stays open that nobody leases */
     struct pool_stats stats;
+    struct pool_stats stats_at_mark; /* when the period under way began */
+    struct pool_stats stats_of_period; /* the last whole one */
     struct task dispatch; /* serves waiters outside of callbacks */
 };
 
@@ -170,6 +177,13 @@ bool pool_has_waiters(const struct variant *v);
 bool pool_set_evict(struct pool_set *set, const struct budget_list *wants);
 /* From now on nothing is opened, and no claim is open. */
 void pool_set_stop_claims(struct pool_set *set);
+/* A pool learns what is in set->gates: when it is paused its connections close as they become free. */
+void pool_obey_gates(struct pool *p);
+void pool_set_obey_gates(struct pool_set *set);
+/* On every tick: when a period of statistics is over the next one begins. */
+void pool_set_end_period(struct pool_set *set);
+/* Every connection closes as soon as nobody leases it; new ones can be made at once. */
+void pool_retire(struct pool *p);
 /* Tells the other workers how this share is doing. */
 void pool_publish(struct pool *p);
 

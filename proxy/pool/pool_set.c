@@ -25,7 +25,7 @@ static void on_bury(struct task *t) {
 }
 
 void pool_set_init(struct pool_set *set, struct loop *loop) {
-    *set = (struct pool_set){.loop = loop};
+    *set = (struct pool_set){.loop = loop, .backend_id_step = 1};
     map_init(&set->pools);
     map_init(&set->statements);
     list_init(&set->all);
@@ -193,10 +193,11 @@ struct pool *pool_get(struct pool_set *set, const struct backend_proto *proto, c
         return NULL;
     }
     list_push_back(&set->all, &p->node);
+    pool_obey_gates(p);
     return p;
 }
 
-static void retire_all(struct pool *p) {
+void pool_retire(struct pool *p) {
     LIST_EACH(n, &p->variants) {
         struct variant *v = CONTAINER_OF(n, struct variant, node);
         LIST_EACH(i, &v->idle) backend_retire(backend_at(i));
@@ -247,7 +248,7 @@ static bool is_still(const struct pool *p, const struct identity *id) {
 bool pool_reconfigure(struct pool *p, const struct config *c) {
     const struct config_database *db = config_find_database(c, bytes_str(p->database));
     if (!db) {
-        retire_all(p);
+        pool_retire(p);
         return false;
     }
     const struct user_secret *secret = user_store_find(&c->user_store, bytes_str(p->user));
@@ -256,7 +257,7 @@ bool pool_reconfigure(struct pool *p, const struct config *c) {
     if (!configure(p, c, db, secret ? secret->password : NULL, &err)) {
         log_line(LOG_ERROR, "pool", p->server_name, "%s/%s keeps its server: %s", p->database, p->user, err.message);
     } else if (!is_still(p, &before)) {
-        retire_all(p);
+        pool_retire(p);
         p->failed_us = 0;
     }
     forget_identity(&before);
@@ -330,7 +331,7 @@ void pool_set_release(struct pool_set *set) {
             struct variant *v = CONTAINER_OF(i, struct variant, node);
             LIST_EACH(k, &v->busy) backend_retire(backend_at(k));
         }
-        retire_all(p);
+        pool_retire(p);
         on_bury(&set->bury);
         free_pool(p);
     }

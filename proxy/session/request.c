@@ -17,7 +17,7 @@ static enum stage_result stage_pool(struct session *s) {
 }
 
 static enum stage_result stage_backend(struct session *s) {
-    if (s->state == SESSION_WAITING || s->state == SESSION_IDLE) s->transaction_since_us = s->env->loop->now_us;
+    if (s->lessee.backend->ledger.txn == TXN_NONE) s->transaction_since_us = s->env->loop->now_us;
     session_set_state(s, SESSION_ACTIVE);
     s->proto->prepare(s, s->lessee.backend);
     return s->state == SESSION_ACTIVE ? STAGE_NEXT : STAGE_FAIL; /* the connection may have broken under it */

@@ -44,7 +44,8 @@ void session_set_state(struct session *s, enum session_state state) {
         }
     } else if (state == SESSION_CLOSED) {
         env->session_count--;
-        atomic_fetch_sub_explicit(&env->hub->session_count, 1, memory_order_relaxed);
+        if (s->is_console) atomic_fetch_sub_explicit(&env->hub->console_count, 1, memory_order_relaxed);
+        atomic_fetch_sub_explicit(&env->hub->session_count, 1, memory_order_release);
         list_remove(&s->node);
     }
     s->state = state;
@@ -118,10 +119,19 @@ static void refuse_transaction(struct session *s) {
     session_end(s, &err);
 }
 
+static void count_transaction(struct session *s) {
+    struct pool_stats *stats = &session_pool(s)->stats;
+    uint64_t now = s->env->loop->now_us;
+    stats->transactions++;
+    stats->transaction_us += now - s->transaction_since_us;
+    s->transaction_since_us = now; /* of the next one, when it was sent along already */
+}
+
 static void on_group_end(struct lessee *l, uint16_t tag, bool is_quiet) {
     struct session *s = session_of(l);
     s->queries++;
     session_pool(s)->stats.queries++;
+    if (l->backend->ledger.txn == TXN_NONE) count_transaction(s);
     s->proto->on_group_end(s, l->backend, tag);
     if (session_pool(s)->mode == POOL_STATEMENT && l->backend->ledger.txn != TXN_NONE) {
         refuse_transaction(s);
@@ -245,9 +255,10 @@ void session_leave_variant(struct session *s) {
     s->variant = NULL;
 }
 
-void session_console_done(struct session *s, struct bytes reply, bool ends) {
+void session_console_done(struct session *s, struct writer *reply, bool ends) {
     s->console_job = NULL;
-    session_send(s, reply);
+    s->proto->on_console_reply(s, reply, ends);
+    if (s->state == SESSION_CLOSED) return;
     if (ends) {
         struct err err;
         err_set(&err, ERR_ADMIN_SHUTDOWN, "terminating connection due to administrator command");
@@ -258,7 +269,7 @@ void session_console_done(struct session *s, struct bytes reply, bool ends) {
 }
 
 void session_resume_input(struct session *s) {
-    loop_defer(s->env->loop, &s->resume);
+    if (s->state != SESSION_CLOSED) loop_defer(s->env->loop, &s->resume);
 }
 
 /* ---- beginning and end ---- */
@@ -279,17 +290,22 @@ void session_hub_init(struct session_hub *hub, uint32_t worker_count) {
     *hub = (struct session_hub){.worker_count = worker_count};
     share_book_init(&hub->shares, worker_count);
     budget_book_init(&hub->budgets);
+    gate_book_init(&hub->gates);
 }
 
 void session_hub_release(struct session_hub *hub) {
     share_book_release(&hub->shares);
     budget_book_release(&hub->budgets);
+    gate_book_release(&hub->gates);
 }
 
 void session_env_init(struct session_env *env, struct session_hub *hub, uint32_t worker, struct loop *loop,
                       struct pool_set *pools) {
     *env = (struct session_env){.hub = hub, .worker = worker, .loop = loop, .pools = pools};
     hub->envs[worker] = env;
+    pools->gates = &hub->gates;
+    pools->backend_id_step = hub->worker_count;
+    pools->last_backend_id = (uint64_t)worker + 1 - hub->worker_count; /* the first one is worker + 1 */
     list_init(&env->logins);
     list_init(&env->sessions);
     list_init(&env->dead);

@@ -49,6 +49,8 @@ struct session_proto {
     void (*on_statements_dropped)(struct session *s); /* by a command of the client's; may be NULL */
     void (*tell)(struct session *s, const struct err *err, bool is_fatal); /* an error in the client's language */
     void (*refuse)(struct session *s, const struct err *err); /* the open request cannot run: error, session lives */
+    /* What the console has to say to a statement; may be taken from the writer. `ends`: the session is over with it. */
+    void (*on_console_reply)(struct session *s, struct writer *reply, bool ends);
     void (*release)(struct session *s);
     /* Before it goes to another worker: nothing that it owns may point into this one. */
     void (*pack)(struct session *s);
@@ -58,8 +60,15 @@ struct session_proto {
 
 /* Interface to the console, which stands above sessions. */
 struct console_ops {
+    /*
+     * What a statement would return: its RowDescription, with every column text or int8;
+     * nothing when it returns no rows. False: err says why it cannot be run.
+     */
+    bool (*describe)(void *ctx, struct session *s, struct bytes sql, struct writer *out, struct err *err);
     /* Begins to answer one statement; session_console_done() follows, inside the call or later. */
     void (*run)(void *ctx, struct session *s, struct bytes sql);
+    /* The client does not want to wait for s->console_job any longer. */
+    void (*cancel)(void *job);
     /* The session has left while s->console_job was not done. */
     void (*abandon)(void *job);
     void *ctx;
@@ -71,10 +80,12 @@ struct session_env;
 struct session_hub {
     struct share_book shares;
     struct budget_book budgets;
+    struct gate_book gates;
     uint32_t worker_count;
     struct session_env *envs[WORKERS_MAX];
     _Atomic uint64_t last_id;
     _Atomic uint32_t session_count; /* logged in or about to be, on all workers and between them */
+    _Atomic uint32_t console_count; /* of them at the console */
 };
 
 struct session_env {
@@ -119,7 +130,7 @@ struct session {
     uint64_t id;
     uint64_t opened_us;
     uint64_t state_since_us;
-    uint64_t transaction_since_us; /* start of the lease */
+    uint64_t transaction_since_us; /* first message of the transaction that is open, or was the last */
     uint64_t queries;
     enum session_state state;
     uint8_t pins; /* enum session_pin */
@@ -165,8 +176,8 @@ void session_release_lease(struct session *s);
 static inline struct pool *session_pool(const struct session *s) {
     return s->variant ? s->variant->pool : NULL;
 }
-/* Complete messages that answer a console statement; `ends`: the session is over with them. */
-void session_console_done(struct session *s, struct bytes reply, bool ends);
+/* Complete messages that answer a console statement, without ReadyForQuery; `ends`: the session is over with them. */
+void session_console_done(struct session *s, struct writer *reply, bool ends);
 /* Offers kept input again, soon. */
 void session_resume_input(struct session *s);
 /* Of every session's stream. */

@@ -345,22 +345,9 @@ static size_t relay_received(struct session *s, struct buf *buf, struct bytes da
 
 /* ---- the console ---- */
 
-enum { CONSOLE_STATEMENT_MAX = 16 << 10 };
-
-static void run_console(struct session *s, struct bytes body) {
-    if (!body.len || body.ptr[body.len - 1] != 0) session_pg_violation(s, "invalid message format");
-    else s->env->console->run(s->env->console->ctx, s, bytes_of(body.ptr, body.len - 1));
-}
-
-static void refuse_extended(struct session *s) {
-    struct err err;
-    err_set(&err, ERR_FEATURE_NOT_SUPPORTED, "the console understands simple queries only");
-    err_hint(&err, "Use psql, or tell the driver to use the simple query protocol.");
-    refuse(s, &err);
-}
+enum { CONSOLE_MESSAGE_MAX = 16 << 10 };
 
 static size_t console_received(struct session *s, struct bytes data) {
-    struct session_pg *ps = session_pg_of(s);
     size_t at = 0;
     while (at < data.len && s->state != SESSION_CLOSED && !s->console_job) {
         struct pg_header h;
@@ -368,18 +355,13 @@ static size_t console_received(struct session *s, struct bytes data) {
         enum pg_frame frame = pg_header_read(rest, &h);
         if (frame == PG_FRAME_NEED_MORE) break;
         if (!is_legal(s, &h, frame)) return data.len;
-        if (h.total > CONSOLE_STATEMENT_MAX) {
+        if (h.total > CONSOLE_MESSAGE_MAX) {
             session_pg_violation(s, "statement is too long for the console");
             return data.len;
         }
         if (rest.len < h.total) break;
         at += h.total;
-        struct bytes body = bytes_of(rest.ptr + PG_HEADER_LEN, h.body_len);
-        if (h.type == PG_F_TERMINATE) session_close(s, "client said goodbye");
-        else if (ps->discard) discard_message(s, &(struct message){.h = h, .avail = h.total});
-        else if (h.type == PG_F_QUERY) run_console(s, body);
-        else if (h.type == PG_F_SYNC) send_ready(s, PG_TXN_IDLE);
-        else if (h.type != PG_F_FLUSH) refuse_extended(s);
+        session_pg_console_take(s, h.type, bytes_of(rest.ptr + PG_HEADER_LEN, h.body_len));
     }
     return s->state == SESSION_CLOSED ? data.len : at;
 }
@@ -400,6 +382,7 @@ static void release(struct session *s) {
     session_pg_prepared_release(session_pg_of(s));
     session_pg_settings_release(session_pg_of(s));
     session_pg_unnamed_release(session_pg_of(s));
+    session_pg_console_release(session_pg_of(s));
     mem_free(session_pg_of(s)->app_name);
 }
 
@@ -415,6 +398,7 @@ const struct session_proto session_pg_proto = {
     .on_statements_dropped = session_pg_prepared_on_dropped,
     .tell = session_pg_tell,
     .refuse = refuse,
+    .on_console_reply = session_pg_console_reply,
     .release = release,
     .pack = session_pg_prepared_pack,
     .on_arrived = session_pg_on_arrived,

@@ -54,6 +54,7 @@ struct session_pg {
     enum discard discard;
     struct prepared_client prepared;
     struct unnamed_client unnamed;
+    struct console_pg *console; /* owned; what a client of the console has prepared; NULL: nothing */
     uint32_t pid; /* that the client was told: gilmok's number for it, or in session mode the server's own process id */
     struct cancel_key cancel_key; /* with pid, what a CancelRequest must bring */
 };
@@ -102,6 +103,8 @@ void session_pg_prepared_release(struct session_pg *ps);
 static inline bool session_pg_has_prepared(const struct session_pg *ps) {
     return ps->prepared.named.count || !list_is_empty(&ps->prepared.ops);
 }
+/* What each of its names stands for. */
+void session_pg_prepared_each(const struct session_pg *ps, void (*each)(void *ctx, const struct statement_pg *st), void *ctx);
 /* Before and after it goes to another worker: texts are kept once per worker. */
 void session_pg_prepared_pack(struct session *s);
 void session_pg_prepared_unpack(struct session *s);
@@ -136,6 +139,12 @@ bool session_pg_unnamed_is_tag(uint16_t tag);
 void session_pg_unnamed_on_tagged(struct session *s, struct backend *b, uint8_t kind, uint16_t tag);
 /* True when the client's unnamed statement is not on this connection, but known: it now has the empty name. */
 bool session_pg_unnamed_adopt(struct session *s, const struct backend *b);
+
+/* ---- session_pg_console.c ---- */
+/* One whole message of a client at the console that no console_job is under way for. */
+void session_pg_console_take(struct session *s, uint8_t type, struct bytes body);
+void session_pg_console_reply(struct session *s, struct writer *reply, bool ends);
+void session_pg_console_release(struct session_pg *ps);
 
 /* ---- session_pg_cancel.c ---- */
 struct cancel_wait;

@@ -37,7 +37,7 @@ static void on_peer_end(void *ctx, bool is_certain) {
 static struct session *find_target(struct session_env *env, uint32_t pid, const struct cancel_key *key) {
     LIST_EACH(n, &env->sessions) {
         struct session *s = CONTAINER_OF(n, struct session, node);
-        if (s->proto != &session_pg_proto || session_pg_of(s)->pid != pid || s->is_console) continue;
+        if (s->proto != &session_pg_proto || session_pg_of(s)->pid != pid) continue;
         if (cancel_key_matches(&session_pg_of(s)->cancel_key, key)) return s;
     }
     return NULL;
@@ -53,7 +53,8 @@ static void cancel_waiting(struct session *s) {
 
 /* True when something is under way, at whose end `on_done` is called. */
 static bool cancel_target(struct session *target, void (*on_done)(void *ctx), void *ctx) {
-    if (target->state == SESSION_WAITING) cancel_waiting(target);
+    if (target->console_job) target->env->console->cancel(target->console_job);
+    else if (target->state == SESSION_WAITING) cancel_waiting(target);
     else if (target->state == SESSION_ACTIVE) return cancel_pg_send(target->lessee.backend, target->id, on_done, ctx);
     return false;
 }

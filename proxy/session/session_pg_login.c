@@ -222,6 +222,14 @@ static void take_sasl_response(struct session *s, struct bytes body) {
 
 /* ---- after the proof ---- */
 
+/* Tools that know PgBouncer ask for `pgbouncer`; a database that really has that name comes first. */
+static bool is_console_name(const struct session *s) {
+    if (strcmp(s->database, "gilmok") == 0) return true;
+    if (strcmp(s->database, "pgbouncer") != 0) return false;
+    const struct config_database *db = config_find_database(s->env->config, bytes_str(s->database));
+    return !db || db->is_wildcard;
+}
+
 static bool is_console_user(const struct session *s) {
     struct bytes user = bytes_str(s->user);
     return config_name_in_list(s->env->config->admin_users, user) || config_name_in_list(s->env->config->stats_users, user);
@@ -274,6 +282,8 @@ static void greet(struct session *s, const struct params_pg *params) {
     ps->params_digest = params ? params->digest : 0;
     session_pg_login_release(s);
     session_set_state(s, SESSION_IDLE);
+    if (s->is_console) atomic_fetch_add_explicit(&s->env->hub->console_count, 1, memory_order_relaxed);
+    else session_pool(s)->stats.logins++;
     if (log_is_on(LOG_DEBUG, "session")) log_line(LOG_DEBUG, "session", session_label(s, label), "logged in");
 }
 
@@ -300,6 +310,8 @@ static bool find_place(struct session *s, struct err *err) {
     struct session_env *env = s->env;
     const struct config_database *db = config_find_database(env->config, bytes_str(s->database));
     if (!db) return err_set(err, ERR_NO_SUCH_DATABASE, "database \"%s\" does not exist", s->database);
+    if (gate_book_of(&env->hub->gates, bytes_str(s->database)) & GATE_DISABLED)
+        return err_set(err, ERR_CANNOT_CONNECT, "database \"%s\" is disabled", s->database);
     return share_book_enter(&env->hub->shares, env->config, db, bytes_str(s->database), bytes_str(s->user), env->worker, &s->group,
                             &s->share, err);
 }
@@ -344,7 +356,7 @@ void session_pg_on_arrived(struct session *s, struct bytes key) {
 static void finish_identity(struct session *s) {
     struct err err = {0};
     session_pg_of(s)->login->step = LOGIN_PROVEN;
-    if (s->env->console && strcmp(s->database, "gilmok") == 0) {
+    if (s->env->console && is_console_name(s)) {
         if (is_console_user(s)) greet_console(s);
         else fail(s, ERR_INSUFFICIENT_PRIVILEGE, "user \"%s\" is in neither admin_users nor stats_users", s->user);
     } else if (!find_place(s, &err)) {

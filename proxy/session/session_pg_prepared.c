@@ -85,6 +85,13 @@ static void forget_all(struct prepared_client *pc) {
     pc->changed = NULL;
 }
 
+void session_pg_prepared_each(const struct session_pg *ps, void (*each)(void *ctx, const struct statement_pg *st), void *ctx) {
+    struct bytes name;
+    void *value;
+    size_t at = 0;
+    while (map_next(&ps->prepared.named, &at, &name, &value)) each(ctx, ((const struct client_statement *)value)->statement);
+}
+
 /* When memory is out the name is not known: using it is an error, never another statement. */
 static void remember(struct prepared_client *pc, struct bytes name, struct statement_pg *st, const uint64_t *description) {
     struct client_statement *known = mem_alloc(sizeof *known);
@@ -422,6 +429,7 @@ static enum step prepare_here(struct session *s, const struct message *m, struct
     struct prepared_op *op = p ? add_op(pc, OP_PREPARE_HERE, client_name, p) : NULL;
     if (!op) return out_of_memory(s);
     if (!backend_pg_note_own(b, PG_F_PARSE, 0, REPLY_QUIET, op->tag)) return STEP_STOP;
+    session_pool(s)->stats.server_parses++;
     send_parse(b, p);
     if (!backend_pg_note_own(b, PG_F_DESCRIBE, TARGET_STATEMENT, REPLY_COLLECT, op->tag)) return STEP_STOP;
     send_about(b, PG_F_DESCRIBE, p->name);
@@ -464,6 +472,8 @@ static enum step take_parse(struct session *s, const struct message *m, struct b
     statement_pg_unref(st);
     if (!op) return out_of_memory(s);
     if (!backend_pg_note_sent(b, PG_F_PARSE, 0, op->tag)) return STEP_STOP;
+    session_pool(s)->stats.client_parses++;
+    session_pool(s)->stats.server_parses++;
     send_parse(b, p);
     if (!backend_pg_note_own(b, PG_F_DESCRIBE, TARGET_STATEMENT, REPLY_COLLECT, op->tag)) return STEP_STOP;
     send_about(b, PG_F_DESCRIBE, p->name);
@@ -486,6 +496,7 @@ static enum step take_bind(struct session *s, const struct message *m, struct by
     struct writer w;
     size_t old_head = portal.len + 1 + client_name.len + 1, name_len = strlen(name) + 1;
     if (!backend_pg_note_sent(b, PG_F_BIND, 0, 0)) return STEP_STOP;
+    session_pool(s)->stats.binds++;
     writer_init_fixed(&w, storage, sizeof storage);
     writer_u8(&w, PG_F_BIND);
     writer_be32(&w, (uint32_t)(4 + m->h.body_len - client_name.len - 1 + name_len));

@@ -73,9 +73,9 @@ static void put_field(struct writer *w, char code, const char *text) {
     writer_cstr(w, bytes_str(text));
 }
 
-/* 'E': (field code (1), "text\0") ..., "\0" */
-void pg_put_error(struct writer *w, const char *severity, const struct err *err) {
-    size_t at = pg_begin(w, PG_B_ERROR);
+/* 'E' or 'N': (field code (1), "text\0") ..., "\0" */
+static void put_report(struct writer *w, uint8_t type, const char *severity, const struct err *err) {
+    size_t at = pg_begin(w, type);
     put_field(w, 'S', severity);
     put_field(w, 'V', severity);
     put_field(w, 'C', err->sqlstate[0] ? err->sqlstate : ERR_INTERNAL);
@@ -86,20 +86,32 @@ void pg_put_error(struct writer *w, const char *severity, const struct err *err)
     pg_end(w, at);
 }
 
-/* 'T': count (2), per column: "name\0", table (4), column (2), type (4), size (2), modifier (4), format (2) */
+void pg_put_error(struct writer *w, const char *severity, const struct err *err) {
+    put_report(w, PG_B_ERROR, severity, err);
+}
+
+void pg_put_notice(struct writer *w, const char *text) {
+    struct err notice = {0};
+    err_set(&notice, "00000", "%s", text);
+    put_report(w, PG_B_NOTICE, "NOTICE", &notice);
+}
+
+/* "name\0", table (4), column (2), type (4), size (2), modifier (4), format (2) */
+void pg_put_column(struct writer *w, struct bytes name, enum pg_type type) {
+    writer_cstr(w, name);
+    writer_be32(w, 0);
+    writer_be16(w, 0);
+    writer_be32(w, type);
+    writer_be16(w, type == PG_TYPE_INT8 ? 8 : UINT16_MAX);
+    writer_be32(w, UINT32_MAX);
+    writer_be16(w, 0);
+}
+
+/* 'T': count (2), columns */
 void pg_put_row_description(struct writer *w, const char *const *names, int count) {
-    enum { TEXT_OID = 25 };
     size_t at = pg_begin(w, PG_B_ROW_DESCRIPTION);
     writer_be16(w, (uint16_t)count);
-    for (int i = 0; i < count; i++) {
-        writer_cstr(w, bytes_str(names[i]));
-        writer_be32(w, 0);
-        writer_be16(w, 0);
-        writer_be32(w, TEXT_OID);
-        writer_be16(w, UINT16_MAX);
-        writer_be32(w, UINT32_MAX);
-        writer_be16(w, 0);
-    }
+    for (int i = 0; i < count; i++) pg_put_column(w, bytes_str(names[i]), PG_TYPE_TEXT);
     pg_end(w, at);
 }
 

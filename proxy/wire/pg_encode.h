@@ -24,8 +24,10 @@ void pg_put_ready(struct writer *w, char txn_status);
 void pg_put_negotiate(struct writer *w, uint32_t version, const struct pg_first *f); /* 'v', lists the _pq_. options */
 /* ErrorResponse; severity is "ERROR" or "FATAL". */
 void pg_put_error(struct writer *w, const char *severity, const struct err *err);
-/* Text-format rows for the console: every column is text. */
-void pg_put_row_description(struct writer *w, const char *const *names, int count);
+void pg_put_notice(struct writer *w, const char *text);
+/* Rows for the console, in text format. A description by hand: the message, the count (2), the columns. */
+void pg_put_column(struct writer *w, struct bytes name, enum pg_type type);
+void pg_put_row_description(struct writer *w, const char *const *names, int count); /* every column is text */
 void pg_put_text_row(struct writer *w, const struct bytes *values, int count); /* ptr NULL = SQL NULL */
 void pg_put_command_complete(struct writer *w, const char *tag);
 void pg_put_empty_query(struct writer *w);

@@ -85,6 +85,9 @@ enum pg_auth {
     PG_AUTH_SASL_FINAL = 12,
 };
 
+/* Types of gilmok's own columns (pg_type.dat). */
+enum pg_type { PG_TYPE_INT8 = 20, PG_TYPE_TEXT = 25 };
+
 /* The status byte of ReadyForQuery. */
 enum pg_txn_status { PG_TXN_IDLE = 'I', PG_TXN_OPEN = 'T', PG_TXN_FAILED = 'E' };
 

@@ -185,7 +185,7 @@ def test_minimum(start, workers):
 
 def test_warm_up(start):
     g = start(pool_size=8, main=["workers = 2"], database=["min_pool_size = 4", f"warm_up = {APP_USER}"])
-    harness.wait_for(lambda: [r[4] for r in g.console("SHOW SERVERS").rows] == ["idle"] * 4)
+    harness.wait_for(lambda: [r["state"] for r in g.show("SERVERS")] == ["idle"] * 4)
     with connect(g) as c:
         assert value(c, "select 1") == 1
     assert len(g.console("SHOW SERVERS").rows) == 4

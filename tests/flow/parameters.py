@@ -192,7 +192,7 @@ def test_statements_of_a_client_with_its_own_settings(start):
                 holder.execute("select 1")
                 assert (value(one, text), value(other, text)) == (2, 1)
             assert (value(other, text), value(one, text)) == (1, 2)
-        assert all(row[5] == "" for row in g.console("SHOW CLIENTS").rows)
+        assert all(row["held_by"] == "" for row in g.show("CLIENTS"))
 
 
 def test_settings_stay_in_session_mode(narrow):

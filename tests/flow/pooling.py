@@ -145,8 +145,8 @@ def test_user_section_overrides_the_pool(start):
     with connect(g) as c:
         c.execute("set work_mem = '1234kB'")
         assert value(c, "show work_mem") == "1234kB"
-        got = {r[0]: r for r in g.console("SHOW POOLS").rows}[flowtools.APP_DB]
-        assert got[-2:] == ["session", "1"]
+        got = g.show("POOLS", database=flowtools.APP_DB)[0]
+        assert (got["pool_mode"], got["pool_size"]) == ("session", "1")
 
 
 def test_users_do_not_share_connections(start):
@@ -199,10 +199,9 @@ def test_stats_count_what_happened(start):
     with connect(g) as c:
         for _ in range(5):
             value(c, "select 1")
-    got = g.console("SHOW STATS")
-    row = [r for r in got.rows if r[0] == flowtools.APP_DB][0]
-    assert int(row[2]) >= 5 and int(row[3]) >= 5
-    assert harness.wait_for(lambda: [r for r in g.console("SHOW POOLS").rows if r[0] == flowtools.APP_DB][0][6] == "1")
+    row = g.show("STATS", database=flowtools.APP_DB)[0]
+    assert int(row["total_xact_count"]) >= 5 and int(row["total_query_count"]) >= 5
+    assert harness.wait_for(lambda: g.show("POOLS", database=flowtools.APP_DB)[0]["sv_idle"] == "1")
 
 
 def test_statement_pooling_allows_no_transaction_block(start):
@@ -219,3 +218,19 @@ def test_statement_pooling_allows_no_transaction_block(start):
     c.send(pgwire.query("begin"))
     got = c.read_to_end()
     assert b"pool_mode = statement" in got
+
+
+def test_transaction_timeout_is_of_a_transaction(start):
+    """In session mode too: silence between two of them does not count."""
+    g = start()
+    g.write("gilmok.conf", g.text.replace("pool_mode = session\n", "pool_mode = session\ntransaction_timeout = 400ms\n"))
+    assert g.console("RELOAD").tags == ["RELOAD"]
+    with connect(g, dbname="sessions") as c:
+        for _ in range(3):
+            assert value(c, "select 1") == 1
+            time.sleep(0.5)
+        c.execute("begin")
+        value(c, "select 1")
+        with pytest.raises(psycopg.OperationalError):
+            time.sleep(0.7)
+            value(c, "select 1")

@@ -142,6 +142,14 @@ class Gilmok:
         finally:
             c.end()
 
+    def show(self, what, user="boss", **where):
+        """The rows of SHOW `what` as dicts, those that have the values of `where`."""
+        got = self.console(f"SHOW {what}", user=user)
+        if got.errors:
+            raise got.errors[0]
+        rows = [dict(zip(got.names, r)) for r in got.rows]
+        return [r for r in rows if all(r[k] == v for k, v in where.items())]
+
     def close(self):
         if self.process.poll() is None:
             self.process.send_signal(2)

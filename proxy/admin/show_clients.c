@@ -1,0 +1,248 @@
+/*
+ * SHOW CLIENTS, SERVERS, SOCKETS, ACTIVE_SOCKETS: one row a connection. The first columns
+ * are PgBouncer's and speak its words (`state`); `phase` and what follows are gilmok's.
+ * `ptr` and `link` are the names that the log uses: c12 a client, s7 a server connection.
+ */
+#include <stdio.h>
+
+#include "proxy/admin/console.h"
+#include "proxy/net/tls.h"
+#include "proxy/pool/backend_pg.h"
+#include "proxy/session/session_pg.h"
+
+#define SOCKET_COLUMNS                                                                                         \
+    "type user database replication state addr #port local_addr #local_port connect_time request_time #wait " \
+    "#wait_us #close_needed ptr link #remote_pid tls application_name #prepared_statements #id"
+#define CLIENT_COLUMNS SOCKET_COLUMNS " phase held_by #server_id #connected_s #in_state_ms #queries #worker"
+#define SERVER_COLUMNS \
+    SOCKET_COLUMNS " phase server transaction #owes tainted #client_id #connected_s #in_state_ms #queries #worker"
+#define BUFFER_COLUMNS SOCKET_COLUMNS " #recv_pos #pkt_pos #pkt_remain #send_pos #send_remain #pkt_avail #send_avail"
+
+static void put_tls(struct row *r, struct stream *s) {
+    struct tls_info info = {0};
+    char text[96];
+    if (!s || !stream_tls_info(s, &info) || !info.is_secured) {
+        row_text(r, "");
+        return;
+    }
+    snprintf(text, sizeof text, "%s/%s", info.version, info.cipher);
+    row_text(r, text);
+}
+
+static void put_label(struct row *r, char kind, uint64_t id) {
+    char text[32];
+    snprintf(text, sizeof text, "%c%llu", kind, (unsigned long long)id);
+    row_text(r, id ? text : "");
+}
+
+static void put_number_or_null(struct row *r, uint64_t value) {
+    if (value) row_number(r, value);
+    else row_text(r, NULL);
+}
+
+/* ---- clients ---- */
+
+static const char *hold_reason(const struct session *s) {
+    const struct backend *b = s->lessee.backend;
+    if (!b) return "";
+    if (s->pins & PIN_MODE) return "session pooling";
+    if (b->ledger.txn != TXN_NONE) return "transaction";
+    if (s->pins & PIN_PREPARED) return "prepared statement";
+    if (s->pins & PIN_SETTINGS) return "settings";
+    if (s->pins & PIN_UNNAMED) return "unnamed statement";
+    return "request";
+}
+
+static bool is_waiting(const struct session *s) {
+    return list_is_linked(&s->lessee.wait_node);
+}
+
+/* PgBouncer's words: a client that has a server connection is active, whatever it does with it. */
+static const char *client_state(const struct session *s, bool is_socket) {
+    if (s->state == SESSION_LOGIN || s->state == SESSION_LOGIN_WAITING) return is_socket ? "cl_login" : "login";
+    if (is_waiting(s)) return is_socket ? "cl_waiting" : "waiting";
+    if (s->lessee.backend || s->console_job || is_socket) return is_socket ? "cl_active" : "active";
+    return "idle";
+}
+
+static void put_client_cells(struct console_call *call, struct row *r, const struct session *s, bool is_socket) {
+    const struct session_pg *ps = (const struct session_pg *)s;
+    const struct backend *b = s->lessee.backend;
+    char peer[64];
+    uint64_t wait_us = is_waiting(s) ? console_age_us(call, s->lessee.waiting_since_us) : 0;
+    row_text(r, "C");
+    row_text(r, s->user ? s->user : "");
+    row_text(r, s->database ? s->database : "");
+    row_text(r, s->variant && s->variant->is_single_use ? "replication" : "none");
+    row_text(r, client_state(s, is_socket));
+    row_address(r, session_peer_text(s, peer));
+    row_text(r, "");
+    row_number(r, 0);
+    row_time(r, console_age_us(call, s->opened_us));
+    row_time(r, console_age_us(call, s->request.started_us ? s->request.started_us : s->opened_us));
+    row_number(r, wait_us / 1000000);
+    row_number(r, wait_us % 1000000);
+    row_number(r, 0);
+    put_label(r, 'c', s->id);
+    put_label(r, 's', b ? b->id : 0);
+    row_number(r, 0);
+    put_tls(r, s->stream);
+    row_text(r, ps->app_name ? ps->app_name : "");
+    row_number(r, ps->prepared.named.count);
+    row_number(r, s->id);
+}
+
+static void put_client(struct console_call *call, const struct session *s) {
+    struct row r = console_row(call);
+    put_client_cells(call, &r, s, false);
+    row_text(&r, session_state_name(s->state));
+    row_text(&r, hold_reason(s));
+    put_number_or_null(&r, s->lessee.backend ? s->lessee.backend->id : 0);
+    row_number(&r, console_age_us(call, s->opened_us) / 1000000);
+    row_number(&r, console_age_us(call, s->state_since_us) / 1000);
+    row_number(&r, s->queries);
+    row_number(&r, s->env->worker);
+    row_end(&r);
+}
+
+static void each_client(struct console_call *call, void (*put)(struct console_call *call, const struct session *s)) {
+    struct session_env *env = &call->worker->sessions;
+    LIST_EACH(n, &env->logins) put(call, CONTAINER_OF(n, struct session, node));
+    LIST_EACH(n, &env->sessions) put(call, CONTAINER_OF(n, struct session, node));
+}
+
+static void visit_clients(struct console_call *call) {
+    each_client(call, put_client);
+}
+
+/* ---- servers ---- */
+
+static const char *server_state(const struct backend *b, bool is_socket) {
+    switch (b->state) {
+    case BACKEND_CONNECTING:
+    case BACKEND_LOGIN:
+        return is_socket ? "sv_login" : "new";
+    case BACKEND_IDLE:
+        return is_socket ? "sv_idle" : "idle";
+    case BACKEND_LEASED:
+        return is_socket ? "sv_active" : "active";
+    case BACKEND_CHECKING:
+    case BACKEND_CLEANING:
+        return is_socket ? "sv_tested" : b->cancels_open ? "being_canceled" : "tested";
+    case BACKEND_CLOSED:
+        break;
+    }
+    return "";
+}
+
+static void put_server_cells(struct console_call *call, struct row *r, const struct backend *b, bool is_socket) {
+    const struct pool *p = b->variant->pool;
+    const struct backend_pg *bp = (const struct backend_pg *)b;
+    char address[ADDR_TEXT_MAX];
+    row_text(r, "S");
+    row_text(r, p->server_user);
+    row_text(r, p->database);
+    row_text(r, b->variant->is_single_use ? "replication" : "none");
+    row_text(r, server_state(b, is_socket));
+    row_address(r, addr_text(&p->server_addr, address));
+    row_text(r, "");
+    row_number(r, 0);
+    row_time(r, console_age_us(call, b->opened_us));
+    row_time(r, console_age_us(call, b->state_since_us));
+    row_number(r, 0);
+    row_number(r, 0);
+    row_number(r, b->is_retired);
+    put_label(r, 's', b->id);
+    put_label(r, 'c', b->lessee ? b->lessee->id : 0);
+    row_number(r, bp->pid);
+    put_tls(r, b->stream);
+    row_text(r, b->lessee && bp->params.app_name ? bp->params.app_name : "");
+    row_number(r, bp->prepared.count);
+    row_number(r, b->id);
+}
+
+static void put_server(struct console_call *call, const struct backend *b) {
+    struct row r = console_row(call);
+    put_server_cells(call, &r, b, false);
+    row_text(&r, backend_state_name(b->state));
+    row_text(&r, b->variant->pool->server_name);
+    row_text(&r, txn_state_name(b->ledger.txn));
+    row_number(&r, b->ledger.count);
+    row_text(&r, b->is_tainted ? "yes" : "no");
+    put_number_or_null(&r, b->lessee ? b->lessee->id : 0);
+    row_number(&r, console_age_us(call, b->opened_us) / 1000000);
+    row_number(&r, console_age_us(call, b->state_since_us) / 1000);
+    row_number(&r, b->queries);
+    row_number(&r, call->worker->number);
+    row_end(&r);
+}
+
+static void each_server(struct console_call *call, void (*put)(struct console_call *call, const struct backend *b)) {
+    LIST_EACH(n, &call->worker->pools.all) {
+        const struct pool *p = CONTAINER_OF(n, struct pool, node);
+        LIST_EACH(i, &p->variants) {
+            const struct variant *v = CONTAINER_OF(i, struct variant, node);
+            LIST_EACH(k, &v->busy) put(call, CONTAINER_OF(k, struct backend, node));
+            LIST_EACH(k, &v->idle) put(call, CONTAINER_OF(k, struct backend, node));
+            LIST_EACH(k, &v->opening) put(call, CONTAINER_OF(k, struct backend, node));
+        }
+    }
+}
+
+static void visit_servers(struct console_call *call) {
+    each_server(call, put_server);
+}
+
+/* ---- sockets ---- */
+
+/* What waits on both sides; gilmok's buffers have no positions. */
+static void put_buffers(struct row *r, const struct stream *s) {
+    const uint64_t numbers[] = {0, 0, 0, 0, s ? stream_queued(s) : 0, s ? s->held_len : 0, 0};
+    for (size_t i = 0; i < COUNT_OF(numbers); i++) row_number(r, numbers[i]);
+}
+
+static void put_client_socket(struct console_call *call, const struct session *s) {
+    struct row r = console_row(call);
+    put_client_cells(call, &r, s, true);
+    put_buffers(&r, s->stream);
+    row_end(&r);
+}
+
+static void put_server_socket(struct console_call *call, const struct backend *b) {
+    struct row r = console_row(call);
+    put_server_cells(call, &r, b, true);
+    put_buffers(&r, b->stream);
+    row_end(&r);
+}
+
+static void visit_sockets(struct console_call *call) {
+    each_client(call, put_client_socket);
+    each_server(call, put_server_socket);
+}
+
+static void put_active_client(struct console_call *call, const struct session *s) {
+    if (s->lessee.backend || is_waiting(s) || s->console_job) put_client_socket(call, s);
+}
+
+static void put_active_server(struct console_call *call, const struct backend *b) {
+    if (b->state != BACKEND_IDLE) put_server_socket(call, b);
+}
+
+static void visit_active_sockets(struct console_call *call) {
+    each_client(call, put_active_client);
+    each_server(call, put_active_server);
+}
+
+/* ---- the table ---- */
+
+static const struct console_verb verbs[] = {
+    {"SHOW CLIENTS", NULL, CONSOLE_STATS, "every client, and why it holds a server connection", .columns = CLIENT_COLUMNS,
+     .visit = visit_clients},
+    {"SHOW SERVERS", NULL, CONSOLE_STATS, "every server connection, and what it owes", .columns = SERVER_COLUMNS,
+     .visit = visit_servers},
+    {"SHOW SOCKETS", NULL, CONSOLE_STATS, "both, with the bytes that wait", .columns = BUFFER_COLUMNS, .visit = visit_sockets},
+    {"SHOW ACTIVE_SOCKETS", NULL, CONSOLE_STATS, "those of them that are in use", .columns = BUFFER_COLUMNS,
+     .visit = visit_active_sockets},
+};
+
+const struct console_table show_clients_table = CONSOLE_TABLE(verbs);
