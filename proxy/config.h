@@ -42,6 +42,17 @@ struct config_server_tls {
     const char *key_file;
 };
 
+/* How clients prove who they are. */
+enum config_auth {
+    CLIENT_AUTH_SCRAM,
+    CLIENT_AUTH_MD5,      /* SCRAM for users of whom only a SCRAM verifier is known */
+    CLIENT_AUTH_PASSWORD, /* in clear text: inside TLS and on unix sockets only */
+    CLIENT_AUTH_CERT,     /* the TLS certificate's common name is the user */
+    CLIENT_AUTH_PEER,     /* the system user at the other end of a unix socket is the user */
+    CLIENT_AUTH_TRUST,    /* not at all: loopback and unix sockets only */
+};
+const char *config_auth_name(enum config_auth method);
+
 enum config_client_tls { CLIENT_TLS_DISABLE, CLIENT_TLS_ALLOW, CLIENT_TLS_REQUIRE };
 enum config_tls_min { TLS_MIN_1_2, TLS_MIN_1_3 };
 
@@ -148,7 +159,8 @@ struct config {
     bool client_tls_cert_is_needed; /* a client without a certificate is refused */
     enum config_tls_min client_tls_min_version;
     const char *client_tls_ciphers; /* NULL: the usual ones */
-    bool allow_trust; /* `client_auth = trust`: loopback and unix sockets only */
+    enum config_auth client_auth;        /* over TCP */
+    enum config_auth client_auth_socket; /* over unix sockets */
 
     struct list clusters;  /* struct config_cluster */
     struct list databases; /* struct config_database */

@@ -13,7 +13,7 @@
 static const char *const log_areas[] = {"config", "console", "control", "invariant", "log", "net",
                                         "pool",   "serve",   "session", "worker",    NULL};
 static const char *const format_words[] = {"text", "json", NULL};
-static const char *const auth_words[] = {"scram-sha-256", "trust", NULL};
+static const char *const auth_words[] = {"scram-sha-256", "md5", "password", "cert", "peer", "trust", NULL};
 static const char *const client_tls_words[] = {"disable", "allow", "require", NULL};
 static const char *const client_cert_words[] = {"optional", "required", NULL};
 static const char *const tls_version_words[] = {"1.2", "1.3", NULL};
@@ -25,6 +25,8 @@ static const char *const pool_mode_words[] = {"session", "transaction", NULL};
 static_assert(LOG_TEXT == 0 && LOG_JSON == 1, "order of words");
 static_assert(CLIENT_TLS_DISABLE == 0 && CLIENT_TLS_REQUIRE == 2 && SERVER_TLS_DISABLE == 0 && SERVER_TLS_VERIFY_FULL == 3 &&
               TLS_MIN_1_2 == 0 && TLS_MIN_1_3 == 1, "order of words");
+static_assert(CLIENT_AUTH_SCRAM == 0 && CLIENT_AUTH_MD5 == 1 && CLIENT_AUTH_PASSWORD == 2 && CLIENT_AUTH_CERT == 3 &&
+              CLIENT_AUTH_PEER == 4 && CLIENT_AUTH_TRUST == 5, "order of words");
 static_assert(POOL_SESSION == 0 && POOL_TRANSACTION == 1 && PROTO_POSTGRESQL == 0, "order of words");
 static_assert(sizeof(enum pool_mode) == sizeof(int) &&
               sizeof(enum log_format) == sizeof(int) && sizeof(enum proto_kind) == sizeof(int), "enums are ints");
@@ -45,7 +47,8 @@ static_assert(sizeof(enum pool_mode) == sizeof(int) &&
 /* clang-format off */
 const struct config_key config_keys[] = {
     {CONFIG_GILMOK, "listen", KEY_LISTENS, "127.0.0.1:6432", 0, 0, NULL, GILMOK(config.listens), RESTART, "addresses that clients connect to"},
-    {CONFIG_GILMOK, "client_auth", KEY_WORD, "scram-sha-256", 0, 0, auth_words, GILMOK(client_auth), RELOAD, "how clients prove who they are"},
+    {CONFIG_GILMOK, "client_auth", KEY_WORD, "scram-sha-256", 0, 0, auth_words, GILMOK(config.client_auth), RELOAD, "how clients prove who they are"},
+    {CONFIG_GILMOK, "client_auth_socket", KEY_WORD, "", 0, 0, auth_words, GILMOK(client_auth_socket), RELOAD, "the same for clients on unix sockets"},
     {CONFIG_GILMOK, "user_file", KEY_PATH, "", 0, 0, NULL, GILMOK(config.user_file), RELOAD, "the list of users and their secrets"},
     {CONFIG_GILMOK, "client_tls", KEY_WORD, "disable", 0, 0, client_tls_words, GILMOK(config.client_tls), RELOAD, "whether clients get TLS"},
     {CONFIG_GILMOK, "client_tls_cert_file", KEY_PATH, "", 0, 0, NULL, GILMOK(config.client_tls_cert_file), RELOAD, "our certificate, and those between it and its root"},
@@ -114,6 +117,10 @@ const struct config_key config_keys[] = {
 };
 /* clang-format on */
 const size_t config_keys_count = COUNT_OF(config_keys);
+
+const char *config_auth_name(enum config_auth method) {
+    return auth_words[method];
+}
 
 static const struct {
     const char *name;

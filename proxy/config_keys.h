@@ -51,10 +51,9 @@ struct config_key {
 struct config_draft_gilmok {
     struct config config;
     const struct config_section *section; /* NULL when the file has none */
-    int client_auth;                      /* enum client_auth_word */
+    int client_auth_socket;               /* enum config_auth; -1: as client_auth */
     int client_tls_cert;                  /* 0 optional, 1 required */
 };
-enum client_auth_word { CLIENT_AUTH_SCRAM, CLIENT_AUTH_TRUST };
 
 struct config_draft_cluster {
     struct config_cluster cluster;

@@ -280,6 +280,7 @@ void session_env_init(struct session_env *env, struct session_hub *hub, uint32_t
     list_init(&env->logins);
     list_init(&env->sessions);
     list_init(&env->dead);
+    list_init(&env->password_line);
     task_init(&env->bury, on_bury);
 }
 
@@ -289,6 +290,7 @@ void session_env_release(struct session_env *env) {
         session_close(CONTAINER_OF(n, struct session, node), "gilmok stops");
     task_cancel(&env->bury);
     on_bury(&env->bury);
+    if (env->password_timer.impl) timer_release(&env->password_timer);
 }
 
 static void set_peer(struct session *s, const struct addr *a) {
@@ -329,6 +331,8 @@ void session_open(struct session_env *env, const struct session_proto *proto, st
     list_init(&s->lessee.wait_node);
     task_init(&s->resume, on_resume);
     set_peer(s, peer);
+    s->is_on_socket = addr_is_unix(peer);
+    s->is_local = addr_is_loopback(peer);
     list_push_back(&env->logins, &s->node);
     env->login_count++;
     stream_adopt(stream, &session_stream_handler, s);

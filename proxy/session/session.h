@@ -89,6 +89,9 @@ struct session_env {
     struct list sessions; /* all others */
     struct list dead;
     struct task bury;
+    struct list password_line;    /* logins whose password, sent in clear, awaits its check (session_pg_password.c) */
+    struct timer password_timer;  /* for the next of them; made when it is first needed */
+    uint64_t password_from_us;    /* no check before this */
     uint32_t login_count;
     uint32_t session_count;
     bool is_draining; /* sessions end when they hold nothing */
@@ -126,6 +129,8 @@ struct session {
     bool is_console;
     void *console_job; /* the console's, while it works on an answer: nothing more is read */
     struct session_peer peer;
+    bool is_on_socket; /* it came over a unix socket */
+    bool is_local;     /* it came from this machine: over a unix socket or from a loopback address */
 };
 
 void session_hub_init(struct session_hub *hub, uint32_t worker_count);

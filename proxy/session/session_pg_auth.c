@@ -1,9 +1,14 @@
 /*
- * How a PostgreSQL client proves who it is. Unknown users run the same exchange against
- * a mock verifier, so that they cannot be told from wrong passwords.
+ * How a PostgreSQL client proves who it is: one method for TCP, one for unix sockets. What
+ * a method needs (TLS, a certificate, a socket of this machine) is looked at here for each
+ * client, whatever the checks of the configuration have found. Unknown users run the same
+ * exchange against a mock verifier, so that they cannot be told from wrong passwords.
  */
 #include "base/log.h"
+#include "base/reader.h"
+#include "proxy/auth/peer_user.h"
 #include "proxy/auth/secret.h"
+#include "proxy/net/tls.h"
 #include "proxy/session/session_pg_login.h"
 
 /* ---- SCRAM ---- */
@@ -61,25 +66,137 @@ static void take_sasl_response(struct session *s, struct bytes body) {
     if (result == SCRAM_MALFORMED) {
         session_end(s, &err);
     } else if (result != SCRAM_OK || login->is_mock) {
-        session_pg_fail(s, ERR_INVALID_PASSWORD, "password authentication failed for user \"%s\"", s->user);
+        session_pg_refuse_password(s);
     } else {
         send_auth(s, PG_AUTH_SASL_FINAL, &out);
         session_pg_login_proven(s);
     }
 }
 
+/* ---- md5 and clear text ---- */
+
+static void ask(struct session *s, uint32_t code, struct bytes rest, enum login_step step) {
+    uint8_t storage[32];
+    struct writer w;
+    writer_init_fixed(&w, storage, sizeof storage);
+    pg_put_auth(&w, code, rest);
+    session_send(s, writer_bytes(&w));
+    session_pg_of(s)->login->step = step;
+}
+
+static void ask_for_md5(struct session *s) {
+    uint8_t *salt = session_pg_of(s)->login->salt;
+    if (clock_random(s->env->loop->clock, salt, MD5_SALT_LEN)) ask(s, PG_AUTH_MD5, bytes_of(salt, MD5_SALT_LEN), LOGIN_MD5);
+    else session_pg_fail(s, ERR_INTERNAL, "no random numbers");
+}
+
+static void take_md5(struct session *s, struct bytes response) {
+    struct bytes user = bytes_str(s->user);
+    const struct user_secret *secret = user_store_find(s->env->users, user);
+    struct md5_verifier verifier;
+    struct err err = {0};
+    bool is_mock, is_right;
+    bool is_checked = user_store_md5(s->env->users, user, secret, &verifier, &is_mock, &err) &&
+                      md5_check(&verifier, session_pg_of(s)->login->salt, response, &is_right, &err);
+    secret_wipe(&verifier, sizeof verifier);
+    if (!is_checked) {
+        log_line(LOG_ERROR, "session", NULL, "client_auth = md5 does not work: %s", err.message);
+        session_pg_fail(s, ERR_INTERNAL, "authentication is not available");
+    } else if (!is_right || is_mock) {
+        session_pg_refuse_password(s);
+    } else {
+        session_pg_login_proven(s);
+    }
+}
+
+/* A password message is one string. */
+static void take_password(struct session *s, struct bytes body) {
+    struct reader r = reader_over(body);
+    struct bytes text = reader_cstr(&r);
+    if (!reader_done(&r)) session_pg_violation(s, "invalid password packet");
+    else if (session_pg_of(s)->login->step == LOGIN_MD5) take_md5(s, text);
+    else session_pg_password_take(s, text);
+}
+
+static void ask_for_password(struct session *s) {
+    if (session_pg_is_in_clear(s) && !s->is_on_socket)
+        session_pg_fail(s, ERR_INVALID_AUTHORIZATION, "this server takes passwords inside TLS only (client_auth = password)");
+    else ask(s, PG_AUTH_CLEARTEXT, bytes_of(NULL, 0), LOGIN_PASSWORD);
+}
+
+/* ---- without a password ---- */
+
+/* The handshake has checked who issued the certificate; a name with a NUL or another control byte comes as none. */
+static void check_certificate(struct session *s) {
+    struct tls_info tls;
+    if (!stream_tls_info(s->stream, &tls) || !tls.has_peer_cert || !tls.peer_verified)
+        session_pg_fail(s, ERR_INVALID_AUTHORIZATION, "connection requires a valid client certificate");
+    else if (!bytes_is(bytes_str(s->user), tls.peer_cn))
+        session_pg_fail(s, ERR_INVALID_AUTHORIZATION, "certificate authentication failed for user \"%s\"", s->user);
+    else session_pg_login_proven(s);
+}
+
+static void check_peer(struct session *s) {
+    char name[USER_NAME_MAX + 1];
+    uint32_t uid;
+    if (s->is_on_socket && stream_peer_uid(s->stream, &uid) && peer_user_name(uid, name) && bytes_is(bytes_str(s->user), name))
+        session_pg_login_proven(s);
+    else session_pg_fail(s, ERR_INVALID_AUTHORIZATION, "peer authentication failed for user \"%s\"", s->user);
+}
+
+/* `listen` may still be what it was before a reload that brought trust. */
+static void check_place(struct session *s) {
+    if (s->is_local) session_pg_login_proven(s);
+    else session_pg_fail(s, ERR_INVALID_AUTHORIZATION, "client_auth = trust is for clients on this machine");
+}
+
 /* ---- the choice ---- */
 
 void session_pg_auth_begin(struct session *s) {
-    if (s->env->config->allow_trust) session_pg_login_proven(s);
-    else ask_for_scram(s);
+    const struct config *c = s->env->config;
+    switch (s->is_on_socket ? c->client_auth_socket : c->client_auth) {
+    case CLIENT_AUTH_SCRAM:
+        ask_for_scram(s);
+        break;
+    case CLIENT_AUTH_MD5:
+        if (user_store_asks_md5(s->env->users, user_store_find(s->env->users, bytes_str(s->user)))) ask_for_md5(s);
+        else ask_for_scram(s);
+        break;
+    case CLIENT_AUTH_PASSWORD:
+        ask_for_password(s);
+        break;
+    case CLIENT_AUTH_CERT:
+        check_certificate(s);
+        break;
+    case CLIENT_AUTH_PEER:
+        check_peer(s);
+        break;
+    case CLIENT_AUTH_TRUST:
+        check_place(s);
+        break;
+    }
+}
+
+/* ---- what the client sends ---- */
+
+static void take_body(struct session *s, struct bytes body) {
+    switch (session_pg_of(s)->login->step) {
+    case LOGIN_SASL_INITIAL:
+        take_sasl_initial(s, body);
+        break;
+    case LOGIN_SASL_RESPONSE:
+        take_sasl_response(s, body);
+        break;
+    default:
+        take_password(s, body);
+    }
 }
 
 size_t session_pg_auth_received(struct session *s, struct bytes data) {
     struct pg_header h;
     enum pg_frame frame = pg_header_read(data, &h);
     if (data.ptr[0] != PG_F_AUTH) {
-        session_pg_violation(s, "expected a SASL response");
+        session_pg_violation(s, "expected a password or SASL message");
         return data.len;
     }
     if (frame == PG_FRAME_NEED_MORE) return 0;
@@ -88,8 +205,6 @@ size_t session_pg_auth_received(struct session *s, struct bytes data) {
         return data.len;
     }
     if (data.len < h.total) return 0;
-    struct bytes body = bytes_of(data.ptr + PG_HEADER_LEN, h.body_len);
-    if (session_pg_of(s)->login->step == LOGIN_SASL_INITIAL) take_sasl_initial(s, body);
-    else take_sasl_response(s, body);
+    take_body(s, bytes_of(data.ptr + PG_HEADER_LEN, h.body_len));
     return h.total;
 }

@@ -153,7 +153,7 @@ static void negotiate(struct session *s, const struct pg_first *f) {
 
 static void take_startup(struct session *s, struct pg_first *f) {
     if (!bind_identity(s, f)) return;
-    if (s->env->config->client_tls == CLIENT_TLS_REQUIRE && session_pg_is_in_clear(s) && s->peer.family != AF_UNIX) {
+    if (s->env->config->client_tls == CLIENT_TLS_REQUIRE && session_pg_is_in_clear(s) && !s->is_on_socket) {
         session_pg_fail(s, ERR_INVALID_AUTHORIZATION, "this server accepts connections with TLS only (client_tls = require)");
         return;
     }

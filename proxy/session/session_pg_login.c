@@ -1,8 +1,11 @@
 /*
- * A PostgreSQL client logs in: encryption requests, startup packet, SCRAM, and the
+ * A PostgreSQL client logs in: encryption requests, startup packet, proof, and the
  * greeting with the parameters of a real server connection.
  *
  *      FIRST -> (N) FIRST -> SASL_INITIAL -> SASL_RESPONSE -> pool -> greeting
+ *                         -> MD5                           ->
+ *                         -> PASSWORD -> IN_LINE           ->
+ *                         (certificate, peer, trust)       ->
  *
  * Identity is bound once, by the startup packet; any other message in any state ends
  * the login. Unknown users run the same exchange against a mock verifier, so that
@@ -42,6 +45,9 @@ void session_pg_login_begin(struct session *s) {
     login->step = LOGIN_FIRST;
     login->saw_ssl = login->saw_gssenc = login->is_mock = login->is_replication = login->has_long_key = false;
     login->cancel = NULL;
+    login->client = s;
+    login->password = NULL;
+    list_init(&login->line_node);
     scram_server_init(&login->scram);
     writer_init(&login->params, VARIANT_KEY_MAX);
 }
@@ -52,6 +58,7 @@ void session_pg_login_release(struct session *s) {
     session_pg_cancel_detach(ps->login->cancel);
     writer_release(&ps->login->params);
     scram_server_wipe(&ps->login->scram);
+    session_pg_password_release(ps->login);
     mem_free(ps->login);
     ps->login = NULL;
 }
@@ -215,6 +222,7 @@ size_t session_pg_login_received(struct session *s, struct bytes data) {
     while (s->state == SESSION_LOGIN && used < data.len) {
         struct bytes rest = bytes_of(data.ptr + used, data.len - used);
         enum login_step step = session_pg_of(s)->login->step;
+        if (step == LOGIN_IN_LINE) break;
         size_t n = step == LOGIN_FIRST ? session_pg_first_received(s, rest) : session_pg_auth_received(s, rest);
         if (n == 0) break;
         used += n;

@@ -1,9 +1,10 @@
 /*
  * session_pg_login.h - what the files of a PostgreSQL client's login share.
  *
- *      session_pg_first.c   encryption requests, startup packet    who it says it is
- *      session_pg_auth.c    the method's messages                  that it is who it says
- *      session_pg_login.c   pool, greeting                         what it may use
+ *      session_pg_first.c      encryption requests, startup packet    who it says it is
+ *      session_pg_auth.c       the method's messages                  that it is who it says
+ *      session_pg_password.c   the check of a password in clear
+ *      session_pg_login.c      pool, greeting                         what it may use
  *
  * Each hands over to the next; none goes back.
  */
@@ -12,7 +13,15 @@
 
 #include "proxy/session/session_pg.h"
 
-enum login_step { LOGIN_FIRST, LOGIN_SASL_INITIAL, LOGIN_SASL_RESPONSE, LOGIN_PROVEN };
+enum login_step {
+    LOGIN_FIRST,
+    LOGIN_SASL_INITIAL,
+    LOGIN_SASL_RESPONSE,
+    LOGIN_MD5,
+    LOGIN_PASSWORD,
+    LOGIN_IN_LINE, /* the password is here, and is checked in its turn */
+    LOGIN_PROVEN,
+};
 
 struct session_pg_login {
     enum login_step step;
@@ -23,6 +32,10 @@ struct session_pg_login {
     bool has_long_key;   /* it speaks protocol 3.2 */
     struct cancel_wait *cancel; /* this connection brought a CancelRequest that is under way */
     struct scram_server scram;
+    uint8_t salt[MD5_SALT_LEN];
+    struct session *client;
+    struct list line_node; /* in env.password_line */
+    char *password;        /* owned, secret; NULL: none is kept */
     struct writer params; /* "name\0value\0"..., sorted: the variant's key */
 };
 
@@ -39,6 +52,11 @@ size_t session_pg_first_received(struct session *s, struct bytes data);
 /* session_pg_auth.c: the startup packet is read; it asks for the proof, or needs none. */
 void session_pg_auth_begin(struct session *s);
 size_t session_pg_auth_received(struct session *s, struct bytes data);
+
+/* session_pg_password.c: checks it, in its turn. */
+void session_pg_password_take(struct session *s, struct bytes password);
+void session_pg_password_release(struct session_pg_login *login);
+void session_pg_refuse_password(struct session *s);
 
 /* session_pg_login.c: the client is who it says. */
 void session_pg_login_proven(struct session *s);

@@ -2,6 +2,7 @@
 """Who gets in, and what the others hear."""
 
 import os
+import pwd
 
 import psycopg
 import pytest
@@ -65,6 +66,40 @@ def test_verifier_for_clients_and_service_account_for_the_server(start):
     with connect(g, user="carol") as c:
         assert value(c, "select current_user") == APP_USER
     g.close()
+
+
+def test_md5_for_clients(start):
+    """libpq is asked for md5, and for SCRAM where nothing else is known."""
+    with flowtools.superuser() as su:
+        verifier = value(su, "select rolpassword from pg_authid where rolname = %s", (APP_USER,))
+    account = [f"server_user = {APP_USER}", f"server_password = {APP_PASSWORD}"]
+    users = {"hashed": pgwire.md5_verifier("hashed", "old secret"), "carol": verifier}
+    g = harness.Gilmok(flowtools.PRIMARY_PORT, main=["client_auth = md5"], database=account, users=users)
+    for user, password, asked in (("hashed", "old secret", "md5"), ("carol", APP_PASSWORD, "scram"), ("other", "other-password", "md5")):
+        c = pgwire.Client(g.port, user=user, password=password, database=APP_DB).login()
+        assert c.method == asked
+        c.end()
+        with connect(g, user=user, password=password) as c:
+            assert value(c, "select current_user") == APP_USER
+        with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
+            connect(g, user=user, password="wrong")
+    with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
+        connect(g, user="ghost", password="x")
+    g.close()
+
+
+def test_peer_on_the_socket(start):
+    """The system user is the user; the console, too."""
+    me = pwd.getpwuid(os.geteuid()).pw_name
+    g = start(main=["client_auth_socket = peer"], socket=True, users={me: "unused"})
+    g.write("gilmok.conf", g.text.replace("admin_users = boss", f"admin_users = boss, {me}"))
+    assert g.console("RELOAD").tags == ["RELOAD"]
+    with psycopg.connect(host=g.dir, port=g.port, user=me, dbname="gilmok", autocommit=True) as c:
+        assert c.pgconn.exec_(b"SHOW VERSION").ntuples == 1
+    with pytest.raises(psycopg.OperationalError, match="peer authentication failed"):
+        connect(g, host=g.dir, port=g.port)
+    with connect(g) as c:
+        assert value(c, "select 'by password over TCP'")
 
 
 def test_sslmode(gilmok):
