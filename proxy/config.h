@@ -56,6 +56,13 @@ const char *config_auth_name(enum config_auth method);
 enum config_client_tls { CLIENT_TLS_DISABLE, CLIENT_TLS_ALLOW, CLIENT_TLS_REQUIRE };
 enum config_tls_min { TLS_MIN_1_2, TLS_MIN_1_3 };
 
+/* The weakest that a server may ask us for: each one includes those before it. */
+enum config_server_auth {
+    SERVER_AUTH_SCRAM,
+    SERVER_AUTH_MD5,
+    SERVER_AUTH_PASSWORD, /* in clear text: to a verified server inside TLS, over loopback and unix sockets */
+};
+
 /* [node CLUSTER/NAME]: one server. */
 struct config_node {
     struct list node; /* in config_cluster.nodes */
@@ -73,6 +80,7 @@ struct config_cluster {
     enum proto_kind protocol;
     struct list nodes; /* struct config_node; this release serves exactly one */
     struct config_server_tls tls;
+    enum config_server_auth server_auth;
     uint32_t connect_timeout_ms;
     uint32_t login_retry_ms; /* wait after a failed connect before the next try */
     int line;
@@ -87,7 +95,7 @@ struct config_database {
     const struct config_cluster *cluster;
     const char *server_database; /* NULL: the client's database name */
     const char *server_user;     /* NULL: the client's name */
-    const char *server_password; /* NULL: the user's plain password from the user file. Secret. */
+    const char *server_password; /* or an md5 verifier; NULL: the user's own from the user file. Secret. */
     enum pool_mode pool_mode;
     uint32_t pool_size;    /* server connections of one (database, user) pair */
     uint32_t max_prepared_statements; /* on one server connection */

@@ -34,6 +34,14 @@ static bool takes_strangers(const struct config *c) {
     return is_used(c, CLIENT_AUTH_CERT) || is_used(c, CLIENT_AUTH_PEER) || is_used(c, CLIENT_AUTH_TRUST);
 }
 
+/* True when a server may ask for md5. */
+static bool has_md5_servers(const struct config *c) {
+    LIST_EACH(n, &c->clusters) {
+        if (CONTAINER_OF(n, struct config_cluster, node)->server_auth >= SERVER_AUTH_MD5) return true;
+    }
+    return false;
+}
+
 /* Where the method of the listener is said. */
 static struct config_place method_place(const struct config_draft_gilmok *g, const struct config_listen *l) {
     bool is_own = l->unix_path && config_section_entry(g->section, "client_auth_socket");
@@ -119,7 +127,8 @@ static void read_users(struct config_draft_gilmok *g, struct config_findings *f)
         check_lack_of_users(g, at, f);
         return;
     }
-    c->user_store.allows_md5 = is_used(c, CLIENT_AUTH_MD5) || is_used(c, CLIENT_AUTH_PASSWORD);
+    c->user_store.allows_md5 = is_used(c, CLIENT_AUTH_MD5) || is_used(c, CLIENT_AUTH_PASSWORD) ||
+                               (takes_strangers(c) && has_md5_servers(c));
     bool is_credential = c->user_file[0] == '$';
     c->user_file = config_secret_path(&at, c->user_file, &c->arena, f);
     if (!c->user_file) return;
@@ -183,6 +192,8 @@ static void check_verifiers(struct config *c, struct config_findings *f) {
     LIST_EACH(n, &c->databases) {
         struct config_database *db = CONTAINER_OF(n, struct config_database, node);
         for (size_t i = 0; i < count && !db->server_user; i++) {
+            bool has_md5 = user_store_find(&c->user_store, names[i])->has_md5;
+            if (has_md5 && db->cluster && db->cluster->server_auth >= SERVER_AUTH_MD5) continue;
             last = db;
             if (shown == CONFIG_SCRAM_USERS_SHOWN) {
                 hidden++;
@@ -192,7 +203,7 @@ static void check_verifiers(struct config *c, struct config_findings *f) {
             config_error(f, db->file, db->line, "the user %.*s could log in to gilmok but not to the server of the "
                          "database `%s`: the user file holds %s verifier only", (int)names[i].len,
                          (const char *)names[i].ptr, db->name,
-                         user_store_find(&c->user_store, names[i])->has_md5 ? "an md5" : "a SCRAM");
+                         has_md5 ? "an md5" : "a SCRAM");
             config_advice(f, "Give the plain password in %s, or server_user and server_password_file here",
                           c->user_file);
         }
@@ -224,10 +235,31 @@ static void check_lack_of_passwords(struct config *c, struct config_findings *f)
     }
 }
 
+static bool is_on_this_machine(const struct config_node *node) {
+    struct config_listen as_listener = {.host = node->host};
+    return node->host[0] == '/' || config_listen_is_local(&as_listener);
+}
+
+/* A server that does ask is refused then; others are fine. */
+static void check_server_auth(const struct config *c, struct config_findings *f) {
+    LIST_EACH(n, &c->clusters) {
+        const struct config_draft_cluster *d = (struct config_draft_cluster *)CONTAINER_OF(n, struct config_cluster, node);
+        const struct config_cluster *cluster = &d->cluster;
+        bool is_verified = cluster->tls.mode != SERVER_TLS_DISABLE && cluster->tls.mode != SERVER_TLS_REQUIRE;
+        if (cluster->server_auth != SERVER_AUTH_PASSWORD || is_verified || list_is_empty(&cluster->nodes)) continue;
+        const struct config_node *node = CONTAINER_OF(list_first(&cluster->nodes), struct config_node, node);
+        if (is_on_this_machine(node)) continue;
+        struct config_place at = config_place_of(c, d->section, "server_auth");
+        config_warning(f, at.file, at.line, "no password leaves in clear text for %s: server_tls verifies nobody", node->host);
+        config_advice(f, "Use server_tls = verify-full, or server_auth = scram-sha-256");
+    }
+}
+
 void config_check_logins(struct config_draft_gilmok *g, struct config_findings *f) {
     struct config *c = &g->config;
     check_methods(g, f);
     check_lack_of_passwords(c, f);
+    check_server_auth(c, f);
     int errors = f->errors;
     read_users(g, f);
     if (f->errors > errors) return; /* who is in the file is not known */

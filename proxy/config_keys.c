@@ -14,6 +14,7 @@ static const char *const log_areas[] = {"config", "console", "control", "invaria
                                         "pool",   "serve",   "session", "worker",    NULL};
 static const char *const format_words[] = {"text", "json", NULL};
 static const char *const auth_words[] = {"scram-sha-256", "md5", "password", "cert", "peer", "trust", NULL};
+static const char *const server_auth_words[] = {"scram-sha-256", "md5", "password", NULL};
 static const char *const client_tls_words[] = {"disable", "allow", "require", NULL};
 static const char *const client_cert_words[] = {"optional", "required", NULL};
 static const char *const tls_version_words[] = {"1.2", "1.3", NULL};
@@ -27,6 +28,7 @@ static_assert(CLIENT_TLS_DISABLE == 0 && CLIENT_TLS_REQUIRE == 2 && SERVER_TLS_D
               TLS_MIN_1_2 == 0 && TLS_MIN_1_3 == 1, "order of words");
 static_assert(CLIENT_AUTH_SCRAM == 0 && CLIENT_AUTH_MD5 == 1 && CLIENT_AUTH_PASSWORD == 2 && CLIENT_AUTH_CERT == 3 &&
               CLIENT_AUTH_PEER == 4 && CLIENT_AUTH_TRUST == 5, "order of words");
+static_assert(SERVER_AUTH_SCRAM == 0 && SERVER_AUTH_MD5 == 1 && SERVER_AUTH_PASSWORD == 2, "order of words");
 static_assert(POOL_SESSION == 0 && POOL_TRANSACTION == 1 && PROTO_POSTGRESQL == 0, "order of words");
 static_assert(sizeof(enum pool_mode) == sizeof(int) &&
               sizeof(enum log_format) == sizeof(int) && sizeof(enum proto_kind) == sizeof(int), "enums are ints");
@@ -80,6 +82,7 @@ const struct config_key config_keys[] = {
     {CONFIG_CLUSTER, "protocol", KEY_WORD, "postgresql", 0, 0, protocol_words, CLUSTER(cluster.protocol), RELOAD, "what the servers speak"},
     {CONFIG_CLUSTER, "connect_timeout", KEY_DURATION, "5s", 1, LONGEST, NULL, CLUSTER(cluster.connect_timeout_ms), RELOAD, "time to connect and log in to a server"},
     {CONFIG_CLUSTER, "login_retry", KEY_DURATION, "1s", 0, LONGEST, NULL, CLUSTER(cluster.login_retry_ms), RELOAD, "wait after a failed connect before the next try"},
+    {CONFIG_CLUSTER, "server_auth", KEY_WORD, "scram-sha-256", 0, 0, server_auth_words, CLUSTER(cluster.server_auth), RELOAD, "the weakest method that the servers may ask for"},
     {CONFIG_CLUSTER, "server_tls", KEY_WORD, "", 0, 0, server_tls_words, CLUSTER(cluster.tls.mode), RELOAD, "how connections to the servers are secured"},
     {CONFIG_CLUSTER, "server_tls_ca_file", KEY_PATH, "", 0, 0, NULL, CLUSTER(cluster.tls.ca_file), RELOAD, "who may issue the servers' certificates"},
     {CONFIG_CLUSTER, "server_tls_cert_file", KEY_PATH, "", 0, 0, NULL, CLUSTER(cluster.tls.cert_file), RELOAD, "our certificate for servers that ask for one"},

@@ -154,6 +154,11 @@ struct user_secret *user_store_find(const struct user_store *s, struct bytes nam
     return map_get(&s->users, name);
 }
 
+const char *user_store_server_secret(const struct user_secret *secret) {
+    if (!secret) return NULL;
+    return secret->has_md5 ? secret->md5.text : secret->password;
+}
+
 /*
  * Also run for known users, whose derived verifiers take their salt from it: a
  * salt then looks the same whether the user exists or not. One HMAC(mock_key, name)

@@ -62,6 +62,12 @@ void user_store_warm(struct user_store *s, const struct user_store *old);
 struct user_secret *user_store_find(const struct user_store *s, struct bytes name);
 
 /*
+ * What logs gilmok in to a server as this user: the plain password, or an md5 verifier as text (no server
+ * takes such a text for a plain password); NULL when there is neither. `secret` may be NULL. Borrowed.
+ */
+const char *user_store_server_secret(const struct user_secret *secret);
+
+/*
  * The verifier to run a SCRAM login against. For an unknown user: a mock one with
  * the same iteration count, a salt that depends only on the name and mock_key, and
  * keys that no password fits (*is_mock = true), so that unknown user and wrong

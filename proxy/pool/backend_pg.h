@@ -25,6 +25,7 @@ struct backend_pg_login {
     bool awaits_tls_answer; /* SSLRequest is out: one byte comes back */
     struct scram_client scram;
     bool is_sasl_begun;
+    bool is_password_sent; /* by md5 or in clear, as server_auth allows */
     bool is_server_proven; /* it showed that it knows the password's verifier */
     bool is_authenticated;
 };

@@ -72,7 +72,8 @@ struct pool {
     /* what a connection needs; owned copies, replaced on reload */
     char *server_database;
     char *server_user;
-    char *server_password; /* secret; NULL: the server must ask for none */
+    enum config_server_auth server_auth;
+    char *server_password; /* or an md5 verifier; secret; NULL: the server must ask for none */
     struct scram_keys scram_keys;
     struct addr server_addr;
     struct tls_context *tls; /* one reference; NULL: in clear */

@@ -153,8 +153,7 @@ static bool join_pool(struct session *s, struct bytes key, struct err *err) {
     struct bytes user = bytes_str(s->user), database = bytes_str(s->database);
     const struct config_database *db = config_find_database(c, database);
     if (!db) return err_set(err, ERR_NO_SUCH_DATABASE, "database \"%s\" does not exist", s->database);
-    const struct user_secret *secret = user_store_find(s->env->users, user);
-    const char *password = secret ? secret->password : NULL;
+    const char *password = user_store_server_secret(user_store_find(s->env->users, user));
     struct pool *p = pool_get(s->env->pools, &backend_pg_proto, c, db, database, user, password, s->group, s->share, err);
     struct variant *v = p ? variant_get(p, key, err) : NULL;
     if (!v) return false;

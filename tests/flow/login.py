@@ -3,6 +3,7 @@
 
 import os
 import pwd
+import time
 
 import psycopg
 import pytest
@@ -86,6 +87,56 @@ def test_md5_for_clients(start):
     with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
         connect(g, user="ghost", password="x")
     g.close()
+
+
+@pytest.fixture
+def old_server():
+    """The primary asks two users by old methods: `by_md5` and `by_clear`, both with the password `old secret`."""
+    with flowtools.superuser() as su:
+        path = value(su, "show hba_file")
+        with open(path, encoding="utf-8") as f:
+            kept = f.read()
+        with open(path, "r+", encoding="utf-8") as f:
+            f.write("host all by_md5 127.0.0.1/32 md5\nhost all by_clear 127.0.0.1/32 password\n" + kept)
+        su.execute("set password_encryption = 'md5'")
+        for user in ("by_md5", "by_clear"):
+            su.execute(f"drop role if exists {user}")
+            su.execute(f"create role {user} login password 'old secret'")
+        su.execute("select pg_reload_conf()")
+        harness.wait_for(lambda: value(su, "select count(*) from pg_hba_file_rules where 'by_md5' = any(user_name)"), what="the rules")
+        time.sleep(0.2)
+        yield
+        with open(path, "w", encoding="utf-8") as f:
+            f.write(kept)
+        su.execute("select pg_reload_conf()")
+        su.execute("drop role by_md5")
+        su.execute("drop role by_clear")
+
+
+def test_servers_that_ask_for_md5_and_for_clear_text(start, old_server):
+    users = {"by_md5": "old secret", "by_clear": "old secret"}
+    for allowed, ok in (("scram-sha-256", []), ("md5", ["by_md5"]), ("password", ["by_md5", "by_clear"])):
+        g = start(cluster=[f"server_auth = {allowed}"], users=users)
+        for user in users:
+            if user in ok:
+                with connect(g, user=user, password="old secret") as c:
+                    assert value(c, "select current_user") == user
+            else:
+                with pytest.raises(psycopg.OperationalError, match="server_auth"):
+                    connect(g, user=user, password="old secret")
+        with connect(g) as c:
+            assert value(c, "select current_user") == APP_USER
+
+
+def test_one_md5_verifier_for_both_sides(start, old_server):
+    """As pg_authid keeps it, and never the password."""
+    with flowtools.superuser() as su:
+        verifier = value(su, "select rolpassword from pg_authid where rolname = 'by_md5'")
+    g = start(main=["client_auth = md5"], cluster=["server_auth = md5"], users={"by_md5": verifier})
+    with connect(g, user="by_md5", password="old secret") as c:
+        assert value(c, "select current_user") == "by_md5"
+    with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
+        connect(g, user="by_md5", password="wrong")
 
 
 def test_peer_on_the_socket(start):

@@ -80,6 +80,24 @@ def check_proof_is_accepted():
         gilmok.close()
 
 
+def check_no_password_in_clear():
+    """server_auth allows it, and nobody could say who listens."""
+
+    def asking(wire):
+        wire.read_first()
+        wire.send(pgwire.auth(3))
+        heard.append(wire.read())
+
+    heard = []
+    gilmok = Far(listen(asking, FAR).port, cluster=["server_auth = password"])
+    try:
+        with pytest.raises(pgwire.PgError, match="without TLS that is verified"):
+            gilmok.login()
+        assert heard == []
+    finally:
+        gilmok.close()
+
+
 def check_trust_on_loopback():
     gilmok = harness.Gilmok(listen(trusting, "127.0.0.1").port)
     try:
@@ -99,7 +117,7 @@ def child(check, answer):
         answer.send(traceback.format_exc())
 
 
-@pytest.mark.parametrize("check", [check_trust_is_refused, check_proof_is_accepted, check_trust_on_loopback])
+@pytest.mark.parametrize("check", [check_trust_is_refused, check_proof_is_accepted, check_no_password_in_clear, check_trust_on_loopback])
 def test_far_away(check):
     here, there = multiprocessing.get_context("fork").Pipe()
     process = multiprocessing.get_context("fork").Process(target=child, args=(check, there))
