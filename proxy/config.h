@@ -19,6 +19,7 @@
 #include "base/list.h"
 #include "base/log.h"
 #include "proxy/auth/user_store.h"
+#include "proxy/net/addr_list.h"
 
 enum pool_mode { POOL_SESSION, POOL_TRANSACTION };
 const char *pool_mode_name(enum pool_mode mode);
@@ -169,6 +170,7 @@ struct config {
     const char *client_tls_ciphers; /* NULL: the usual ones */
     enum config_auth client_auth;        /* over TCP */
     enum config_auth client_auth_socket; /* over unix sockets */
+    struct addr_list proxy_protocol_from; /* connections from there begin with a PROXY header, and their clients may be anywhere */
 
     struct list clusters;  /* struct config_cluster */
     struct list databases; /* struct config_database */

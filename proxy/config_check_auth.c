@@ -4,6 +4,8 @@
  * The combinations are closed: a method that could not do what it says where it is asked for is
  * an error here, and is refused once more when somebody logs in.
  */
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 
 #include "proxy/auth/secret.h"
@@ -13,8 +15,13 @@
 
 /* ---- methods ---- */
 
+/* Its clients are on this machine: no proxy passes on to it who is somewhere else. */
+static bool is_socket(const struct config *c, const struct config_listen *l) {
+    return l->unix_path && !c->proxy_protocol_from.has_unix;
+}
+
 static enum config_auth method_at(const struct config *c, const struct config_listen *l) {
-    return l->unix_path ? c->client_auth_socket : c->client_auth;
+    return is_socket(c, l) ? c->client_auth_socket : c->client_auth;
 }
 
 /* True when somebody can be asked for it. */
@@ -44,7 +51,7 @@ static bool has_md5_servers(const struct config *c) {
 
 /* Where the method of the listener is said. */
 static struct config_place method_place(const struct config_draft_gilmok *g, const struct config_listen *l) {
-    bool is_own = l->unix_path && config_section_entry(g->section, "client_auth_socket");
+    bool is_own = is_socket(&g->config, l) && config_section_entry(g->section, "client_auth_socket");
     return config_place_of(&g->config, g->section, is_own ? "client_auth_socket" : "client_auth");
 }
 
@@ -55,22 +62,33 @@ static void check_method_at(struct config_draft_gilmok *g, const struct config_l
     config_value_listen_text(l, text, sizeof(text));
     switch (method_at(c, l)) {
     case CLIENT_AUTH_TRUST:
+        if (is_socket(c, l)) return;
+        if (g->proxy_protocol_from) {
+            config_error(f, at.file, at.line, "client_auth = trust lets everybody in whom a proxy passes on to %s", text);
+            config_advice(f, "Use client_auth = scram-sha-256, or remove proxy_protocol_from");
+            return;
+        }
         if (config_listen_is_local(l)) return;
         config_error(f, at.file, at.line, "client_auth = trust lets everybody in who can reach %s", text);
         config_advice(f, "Use client_auth = scram-sha-256, or listen on 127.0.0.1, [::1] or unix: only");
         return;
     case CLIENT_AUTH_PEER:
-        if (l->unix_path) return;
+        if (is_socket(c, l)) return;
+        if (l->unix_path) {
+            config_error(f, at.file, at.line, "peer asks who has opened a unix socket: at %s that is a proxy", text);
+            config_advice(f, "Use client_auth = scram-sha-256, or remove unix from proxy_protocol_from");
+            return;
+        }
         config_error(f, at.file, at.line, "peer asks who has opened a unix socket: it cannot be used at %s", text);
         config_advice(f, "Write client_auth_socket = peer, and something else for client_auth");
         return;
     case CLIENT_AUTH_CERT:
-        if (!l->unix_path) return;
+        if (!is_socket(c, l)) return;
         config_error(f, at.file, at.line, "cert needs TLS, which a unix socket does not have: nobody could log in at %s", text);
         config_advice(f, "Write client_auth_socket = scram-sha-256 or client_auth_socket = peer");
         return;
     case CLIENT_AUTH_PASSWORD:
-        if (l->unix_path || c->client_tls != CLIENT_TLS_DISABLE) return;
+        if (is_socket(c, l) || c->client_tls != CLIENT_TLS_DISABLE) return;
         config_error(f, at.file, at.line, "client_auth = password needs TLS, and clients get none at %s", text);
         config_advice(f, "Write client_tls = require, or client_auth = scram-sha-256");
         return;
@@ -84,6 +102,11 @@ static void check_methods(struct config_draft_gilmok *g, struct config_findings 
     struct config *c = &g->config;
     struct config_place at = config_place_of(c, g->section, "client_auth");
     c->client_auth_socket = g->client_auth_socket < 0 ? c->client_auth : (enum config_auth)g->client_auth_socket;
+    if (c->proxy_protocol_from.has_unix && g->client_auth_socket >= 0) {
+        struct config_place socket = config_place_of(c, g->section, "client_auth_socket");
+        config_warning(f, socket.file, socket.line, "client_auth_socket is for nobody: unix is in proxy_protocol_from");
+        config_advice(f, "Clients that a proxy passes on log in as client_auth says; remove one of the two");
+    }
     LIST_EACH(n, &c->listens) check_method_at(g, CONTAINER_OF(n, struct config_listen, node), f);
     if (!is_used(c, CLIENT_AUTH_CERT)) return;
     if (c->client_tls == CLIENT_TLS_DISABLE) {
@@ -92,6 +115,31 @@ static void check_methods(struct config_draft_gilmok *g, struct config_findings 
     } else if (!c->client_tls_ca_file) {
         config_error(f, at.file, at.line, "client_auth = cert needs to know who issues the clients' certificates");
         config_advice(f, "Write client_tls_ca_file = FILE");
+    }
+}
+
+/* ---- proxies ---- */
+
+static bool is_ip(const char *host, struct addr *a) {
+    struct sockaddr_in *v4 = (struct sockaddr_in *)&a->sa;
+    struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)&a->sa;
+    *a = (struct addr){.len = 0};
+    a->sa.ss_family = strchr(host, ':') ? AF_INET6 : AF_INET;
+    return inet_pton(a->sa.ss_family, host, a->sa.ss_family == AF_INET ? (void *)&v4->sin_addr : (void *)&v6->sin6_addr) == 1;
+}
+
+/* Cancel requests come from other gilmoks without a header. */
+static void check_proxies(struct config_draft_gilmok *g, struct config_findings *f) {
+    struct config *c = &g->config;
+    struct err err = {0};
+    if (!g->proxy_protocol_from || !addr_list_parse(&c->proxy_protocol_from, g->proxy_protocol_from, &err)) return;
+    LIST_EACH(n, &c->peers) {
+        const struct config_peer *p = CONTAINER_OF(n, struct config_peer, node);
+        struct addr a;
+        if (!is_ip(p->host, &a) || !addr_list_contains(&c->proxy_protocol_from, &a)) continue;
+        struct config_place at = config_place_of(c, g->section, "proxy_protocol_from");
+        config_warning(f, at.file, at.line, "the peer `%s` sends no PROXY header: its cancel requests will be refused", p->name);
+        config_advice(f, "List the proxies only");
     }
 }
 
@@ -257,6 +305,7 @@ static void check_server_auth(const struct config *c, struct config_findings *f)
 
 void config_check_logins(struct config_draft_gilmok *g, struct config_findings *f) {
     struct config *c = &g->config;
+    check_proxies(g, f);
     check_methods(g, f);
     check_lack_of_passwords(c, f);
     check_server_auth(c, f);

@@ -51,6 +51,7 @@ const struct config_key config_keys[] = {
     {CONFIG_GILMOK, "listen", KEY_LISTENS, "127.0.0.1:6432", 0, 0, NULL, GILMOK(config.listens), RESTART, "addresses that clients connect to"},
     {CONFIG_GILMOK, "client_auth", KEY_WORD, "scram-sha-256", 0, 0, auth_words, GILMOK(config.client_auth), RELOAD, "how clients prove who they are"},
     {CONFIG_GILMOK, "client_auth_socket", KEY_WORD, "", 0, 0, auth_words, GILMOK(client_auth_socket), RELOAD, "the same for clients on unix sockets"},
+    {CONFIG_GILMOK, "proxy_protocol_from", KEY_ADDRS, "", 0, 0, NULL, GILMOK(proxy_protocol_from), RELOAD, "proxies that say whose connection they pass on"},
     {CONFIG_GILMOK, "user_file", KEY_PATH, "", 0, 0, NULL, GILMOK(config.user_file), RELOAD, "the list of users and their secrets"},
     {CONFIG_GILMOK, "client_tls", KEY_WORD, "disable", 0, 0, client_tls_words, GILMOK(config.client_tls), RELOAD, "whether clients get TLS"},
     {CONFIG_GILMOK, "client_tls_cert_file", KEY_PATH, "", 0, 0, NULL, GILMOK(config.client_tls_cert_file), RELOAD, "our certificate, and those between it and its root"},
@@ -219,6 +220,8 @@ static bool set_text(const struct config_key *key, void *field, const char *text
         if (!config_value_names(text, err)) return false;
         value = text; /* "" is nobody */
     }
+    struct addr_list scratch;
+    if (key->type == KEY_ADDRS && !addr_list_parse(&scratch, text, err)) return false;
     /* $CREDENTIALS_DIRECTORY/... is absolute once expanded. */
     if (key->type == KEY_PATH && value && file && *value != '$') {
         value = config_path_from(arena, file, value);
@@ -265,6 +268,7 @@ bool config_key_set(const struct config_key *key, void *draft, const char *text,
     case KEY_SECRET:
     case KEY_PATH:
     case KEY_NAMES:
+    case KEY_ADDRS:
         return set_text(key, field, text, file, arena, err);
     case KEY_BOOL:
         return config_value_bool(text, field, err);
@@ -304,6 +308,7 @@ void config_key_text(const struct config_key *key, const void *draft, char *out,
     case KEY_TEXT:
     case KEY_PATH:
     case KEY_NAMES:
+    case KEY_ADDRS:
     case KEY_SECRET:
         memcpy(&text, field, sizeof(text));
         if (text && key->type == KEY_SECRET) text = "***";

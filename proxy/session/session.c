@@ -3,8 +3,6 @@
  */
 #include "proxy/session/session.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <stdatomic.h>
 #include <stdio.h>
 
@@ -175,7 +173,13 @@ static const struct lessee_ops lessee_ops = {
 
 static size_t on_received(void *owner, struct buf *buf, struct bytes data) {
     struct session *s = owner;
-    return s->proto->on_received(s, buf, data);
+    size_t header = 0;
+    if (UNLIKELY(s->awaits_header)) {
+        header = session_peer_take_header(s, data);
+        if (s->awaits_header || header == data.len) return header;
+        data = bytes_of(data.ptr + header, data.len - header);
+    }
+    return header + s->proto->on_received(s, buf, data);
 }
 
 static void on_drained(void *owner) {
@@ -293,19 +297,6 @@ void session_env_release(struct session_env *env) {
     if (env->password_timer.impl) timer_release(&env->password_timer);
 }
 
-static void set_peer(struct session *s, const struct addr *a) {
-    s->peer.family = (uint8_t)a->sa.ss_family;
-    if (a->sa.ss_family == AF_INET) {
-        const struct sockaddr_in *in = (const struct sockaddr_in *)&a->sa;
-        memcpy(s->peer.ip, &in->sin_addr, 4);
-        s->peer.port = ntohs(in->sin_port);
-    } else if (a->sa.ss_family == AF_INET6) {
-        const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)&a->sa;
-        memcpy(s->peer.ip, &in6->sin6_addr, 16);
-        s->peer.port = ntohs(in6->sin6_port);
-    }
-}
-
 /* Too many half-open logins: the oldest that still owes us bytes makes room, so that slow ones cannot lock others out. */
 static void make_room_for_login(struct session_env *env) {
     uint32_t workers = env->hub->worker_count;
@@ -330,9 +321,7 @@ void session_open(struct session_env *env, const struct session_proto *proto, st
     list_init(&s->node);
     list_init(&s->lessee.wait_node);
     task_init(&s->resume, on_resume);
-    set_peer(s, peer);
-    s->is_on_socket = addr_is_unix(peer);
-    s->is_local = addr_is_loopback(peer);
+    session_peer_init(s, peer);
     list_push_back(&env->logins, &s->node);
     env->login_count++;
     stream_adopt(stream, &session_stream_handler, s);
@@ -445,14 +434,6 @@ void session_env_drain(struct session_env *env) {
 }
 
 /* ---- names ---- */
-
-const char *session_peer_text(const struct session *s, char out[64]) {
-    char ip[INET6_ADDRSTRLEN];
-    if (s->peer.family == AF_UNIX) snprintf(out, 64, "unix");
-    else if (!inet_ntop(s->peer.family, s->peer.ip, ip, sizeof ip)) snprintf(out, 64, "?");
-    else snprintf(out, 64, s->peer.family == AF_INET6 ? "[%s]:%u" : "%s:%u", ip, s->peer.port);
-    return out;
-}
 
 const char *session_label(const struct session *s, char out[192]) {
     char peer[64];

@@ -210,6 +210,34 @@ def test_client_certificates(start, ca, door, tmp_path):
             connect(g, sslmode="require", sslcert="/none", sslkey="/none").close()
 
 
+PROXY = b"PROXY TCP4 203.0.113.7 10.0.0.1 40000 5432\r\n"
+
+
+@pytest.mark.parametrize("is_direct", [False, True], ids=["after SSLRequest", "from the first byte"])
+def test_a_proxy_header_comes_before_tls(start, ca, door, is_direct):
+    """Through a proxy on this machine: the client is somewhere else all the same, and needs TLS even on the socket."""
+    g = start(main=["client_tls = require", "proxy_protocol_from = 127.0.0.1, unix", *door], socket=True)
+
+    def through(sock):
+        sock.sendall(PROXY)
+        return wrapped(ca, is_direct)(sock)
+
+    def inside(sock):
+        sock = wrapped(ca, is_direct)(sock)
+        sock.sendall(PROXY)
+        return sock
+
+    for way in (g.port, g.socket_path):
+        c = pgwire.Client(way, user=APP_USER, password=APP_PASSWORD, database=APP_DB, wrap=through).login()
+        assert c.ask("select 1") == "1"
+        c.end()
+        c = pgwire.Client(way, user=APP_USER, password=APP_PASSWORD, database=APP_DB, wrap=lambda s: (s.sendall(PROXY), s)[1])
+        with pytest.raises(pgwire.PgError, match="with TLS only"):
+            c.authenticate()
+    with pytest.raises((pgwire.Closed, pgwire.PgError, OSError, AssertionError)):
+        raw(g, wrap=inside).login()
+
+
 def test_login_by_certificate(start, ca, door, tmp_path):
     """The certificate's common name is the user, exactly; the password of the user file opens the server."""
     os.chmod(tmp_path, 0o755)
