@@ -97,6 +97,7 @@ struct config_database {
     const char *server_database; /* NULL: the client's database name */
     const char *server_user;     /* NULL: the client's name */
     const char *server_password; /* or an md5 verifier; NULL: the user's own from the user file. Secret. */
+    bool app_name_add_host; /* the server's application_name ends with the client's address */
     enum pool_mode pool_mode;
     uint32_t pool_size;    /* server connections of one (database, user) pair */
     uint32_t max_prepared_statements; /* on one server connection */

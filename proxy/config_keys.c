@@ -101,6 +101,7 @@ const struct config_key config_keys[] = {
     {CONFIG_DATABASE, "pool_size", KEY_NUMBER, "20", 1, 10000, NULL, DATABASE(database.pool_size), RELOAD, "server connections of one database and user"},
     {CONFIG_DATABASE, "max_prepared_statements", KEY_NUMBER, "200", 1, 100000, NULL, DATABASE(database.max_prepared_statements), RELOAD, "statements kept prepared on one server connection"},
     {CONFIG_DATABASE, "max_variants", KEY_NUMBER, "10", 1, 1000, NULL, DATABASE(database.max_variants), RELOAD, "sets of startup parameters of one database and user"},
+    {CONFIG_DATABASE, "application_name_add_host", KEY_BOOL, "off", 0, 0, NULL, DATABASE(database.app_name_add_host), RELOAD, "show the server each client's address"},
     {CONFIG_DATABASE, "queue_timeout", KEY_DURATION, "30s", 0, LONGEST, NULL, DATABASE(database.queue_timeout_ms), RELOAD, "wait for a server connection"},
     {CONFIG_DATABASE, "query_timeout", KEY_DURATION, "0", 0, LONGEST, NULL, DATABASE(database.query_timeout_ms), RELOAD, "run time of one query"},
     {CONFIG_DATABASE, "transaction_timeout", KEY_DURATION, "0", 0, LONGEST, NULL, DATABASE(database.transaction_timeout_ms), RELOAD, "run time of one transaction"},

@@ -84,6 +84,7 @@ struct pool {
     struct share *share;       /* this worker's part of it */
     enum pool_mode mode;
     uint32_t size; /* of the part that is here */
+    bool app_name_add_host;
     uint32_t max_variants;
     uint32_t max_prepared_statements; /* on one connection */
     uint32_t connect_timeout_ms;

@@ -69,6 +69,7 @@ static void set_limits(struct pool *p, const struct config *c, const struct conf
     const struct config_user *user = config_find_user(c, name);
     p->mode = user && user->pool_mode >= 0 ? (enum pool_mode)user->pool_mode : db->pool_mode;
     p->size = p->share ? atomic_load_explicit(&p->share->size, memory_order_relaxed) : share_pool_size(c, db, name);
+    p->app_name_add_host = db->app_name_add_host;
     p->max_variants = db->max_variants;
     p->max_prepared_statements = db->max_prepared_statements;
     p->server_auth = db->cluster->server_auth;
