@@ -19,6 +19,7 @@
 #include "base/list.h"
 #include "base/log.h"
 #include "proxy/auth/user_store.h"
+#include "proxy/net/addr_list.h"
 
 enum pool_mode { POOL_SESSION, POOL_TRANSACTION, POOL_STATEMENT };
 const char *pool_mode_name(enum pool_mode mode);
@@ -42,8 +43,26 @@ struct config_server_tls {
     const char *key_file;
 };
 
+/* How clients prove who they are. */
+enum config_auth {
+    CLIENT_AUTH_SCRAM,
+    CLIENT_AUTH_MD5,      /* SCRAM for users of whom only a SCRAM verifier is known */
+    CLIENT_AUTH_PASSWORD, /* in clear text: inside TLS and on unix sockets only */
+    CLIENT_AUTH_CERT,     /* the TLS certificate's common name is the user */
+    CLIENT_AUTH_PEER,     /* the system user at the other end of a unix socket is the user */
+    CLIENT_AUTH_TRUST,    /* not at all: loopback and unix sockets only */
+};
+const char *config_auth_name(enum config_auth method);
+
 enum config_client_tls { CLIENT_TLS_DISABLE, CLIENT_TLS_ALLOW, CLIENT_TLS_REQUIRE };
 enum config_tls_min { TLS_MIN_1_2, TLS_MIN_1_3 };
+
+/* The weakest that a server may ask us for: each one includes those before it. */
+enum config_server_auth {
+    SERVER_AUTH_SCRAM,
+    SERVER_AUTH_MD5,
+    SERVER_AUTH_PASSWORD, /* in clear text: to a verified server inside TLS, over loopback and unix sockets */
+};
 
 /* [node CLUSTER/NAME]: one server. */
 struct config_node {
@@ -63,6 +82,7 @@ struct config_cluster {
     enum proto_kind protocol;
     struct list nodes; /* struct config_node; this release serves exactly one */
     struct config_server_tls tls;
+    enum config_server_auth server_auth;
     uint32_t connect_timeout_ms;
     uint32_t login_retry_ms; /* wait after a failed connect before the next try */
     int line;
@@ -77,7 +97,8 @@ struct config_database {
     const struct config_cluster *cluster;
     const char *server_database; /* NULL: the client's database name */
     const char *server_user;     /* NULL: the client's name */
-    const char *server_password; /* NULL: the user's plain password from the user file. Secret. */
+    const char *server_password; /* or an md5 verifier; NULL: the user's own from the user file. Secret. */
+    bool app_name_add_host; /* the server's application_name ends with the client's address */
     enum pool_mode pool_mode;
     uint32_t pool_size;    /* server connections of one (database, user) pair */
     uint32_t min_pool_size;     /* of them kept open */
@@ -157,7 +178,9 @@ struct config {
     bool client_tls_cert_is_needed; /* a client without a certificate is refused */
     enum config_tls_min client_tls_min_version;
     const char *client_tls_ciphers; /* NULL: the usual ones */
-    bool allow_trust; /* `client_auth = trust`: loopback and unix sockets only */
+    enum config_auth client_auth;        /* over TCP */
+    enum config_auth client_auth_socket; /* over unix sockets */
+    struct addr_list proxy_protocol_from; /* connections from there begin with a PROXY header, and their clients may be anywhere */
 
     struct list clusters;  /* struct config_cluster */
     struct list databases; /* struct config_database */

@@ -2,14 +2,11 @@
  * config_check.c - owns the checks between keys; every check runs, whatever the others found.
  *
  * By now each value by itself is right. A draft's section tells the line that a
- * finding belongs to.
+ * finding belongs to. Who can log in, and with what, is config_check_auth.c's.
  */
 #include "proxy/config_check.h"
 
-#include <errno.h>
 #include <pwd.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <sys/stat.h>
 
 #include "proxy/auth/secret.h"
@@ -17,26 +14,19 @@
 #include "proxy/config_secret.h"
 #include "proxy/config_value.h"
 
-struct place {
-    const char *file;
-    int line;
-};
-
-/* The key's line, else the section's, else the file as a whole. */
-static struct place place_of(const struct config *c, const struct config_section *s, const char *key) {
+struct config_place config_place_of(const struct config *c, const struct config_section *s, const char *key) {
     const struct config_entry *e = config_section_entry(s, key);
-    if (e) return (struct place){e->file, e->line};
-    return s ? (struct place){s->file, s->line} : (struct place){c->path, 0};
+    if (e) return (struct config_place){e->file, e->line};
+    return s ? (struct config_place){s->file, s->line} : (struct config_place){c->path, 0};
+}
+
+struct config_secret_place config_secret_place_of(const struct config *c, const struct config_section *s, const char *key) {
+    struct config_place at = config_place_of(c, s, key);
+    return (struct config_secret_place){.key = key, .file = at.file, .line = at.line, .run_as = c->run_as};
 }
 
 static struct config_draft_database *database_at(struct list *n) {
     return (struct config_draft_database *)CONTAINER_OF(n, struct config_database, node);
-}
-
-static struct config_secret_place secret_place(const struct config *c, const struct config_section *s,
-                                               const char *key) {
-    struct place at = place_of(c, s, key);
-    return (struct config_secret_place){.key = key, .file = at.file, .line = at.line, .run_as = c->run_as};
 }
 
 /* ---- [gilmok] ---- */
@@ -44,77 +34,16 @@ static struct config_secret_place secret_place(const struct config *c, const str
 static void check_run_as(struct config_draft_gilmok *g, struct config_findings *f) {
     const char *name = g->config.run_as;
     if (!name || getpwnam(name)) return;
-    struct place at = place_of(&g->config, g->section, "user");
+    struct config_place at = config_place_of(&g->config, g->section, "user");
     config_error(f, at.file, at.line, "there is no system user `%s`", name);
     config_advice(f, "Run: useradd --system %s", name);
 }
 
 static void check_listens(struct config_draft_gilmok *g, struct config_findings *f) {
-    struct place at = place_of(&g->config, g->section, "listen");
+    struct config_place at = config_place_of(&g->config, g->section, "listen");
     if (list_is_empty(&g->config.listens)) {
         config_error(f, at.file, at.line, "there is no address to listen on");
         config_advice(f, "Write at least one, such as listen = 127.0.0.1:6432");
-    }
-    g->config.allow_trust = g->client_auth == CLIENT_AUTH_TRUST;
-    if (!g->config.allow_trust) return;
-    at = place_of(&g->config, g->section, "client_auth");
-    LIST_EACH(n, &g->config.listens) {
-        const struct config_listen *l = CONTAINER_OF(n, struct config_listen, node);
-        if (config_listen_is_local(l)) continue;
-        char text[160];
-        config_value_listen_text(l, text, sizeof(text));
-        config_error(f, at.file, at.line, "client_auth = trust lets everybody in who can reach %s", text);
-        config_advice(f, "Use client_auth = scram-sha-256, or listen on 127.0.0.1, [::1] or unix: only");
-    }
-}
-
-static void parse_users(struct config_draft_gilmok *g, const char *path, struct bytes text,
-                        struct config_findings *f) {
-    int line = 0;
-    struct err err = {.message = ""};
-    if (user_store_parse(&g->config.user_store, text, &line, &err)) return;
-    config_error(f, path, line, "%s", err.message);
-    if (err.hint[0]) config_advice(f, "%s", err.hint);
-    else config_advice(f, "Write one user a line: \"name\" \"secret\"");
-}
-
-static void read_users(struct config_draft_gilmok *g, struct config_findings *f) {
-    struct config *c = &g->config;
-    struct config_secret_place at = secret_place(c, g->section, "user_file");
-    if (!c->user_file) {
-        if (g->client_auth == CLIENT_AUTH_TRUST) return;
-        if (!config_section_entry(g->section, "client_auth")) at.line = g->section ? g->section->line : 0;
-        config_error(f, at.file, at.line, "nobody could log in: client_auth is scram-sha-256 and there is no user_file");
-        config_advice(f, "Write user_file = users.txt, with one \"name\" \"secret\" a line");
-        return;
-    }
-    bool is_credential = c->user_file[0] == '$';
-    c->user_file = config_secret_path(&at, c->user_file, &c->arena, f);
-    if (!c->user_file) return;
-    struct writer text;
-    writer_init(&text, USER_FILE_MAX);
-    if (config_secret_read(&at, c->user_file, is_credential, &text, f)) {
-        parse_users(g, c->user_file, writer_bytes(&text), f);
-    }
-    if (text.data) secret_wipe(text.data, text.len);
-    writer_release(&text);
-}
-
-static void check_names(struct config_draft_gilmok *g, const char *key, const char *names, struct config_findings *f) {
-    struct config *c = &g->config;
-    struct place at = place_of(c, g->section, key);
-    if (!c->user_file) return;
-    while (names && *names) {
-        size_t len = strcspn(names, ",");
-        size_t from = strspn(names, " \t");
-        size_t to = len;
-        while (to > from && (names[to - 1] == ' ' || names[to - 1] == '\t')) to--;
-        if (to > from && !user_store_find(&c->user_store, bytes_of(names + from, to - from))) {
-            config_warning(f, at.file, at.line, "`%s` names %.*s, who is not in the user file", key, (int)(to - from),
-                           names + from);
-            config_advice(f, "Add the user to %s, or remove the name", c->user_file);
-        }
-        names += len + (names[len] == ',');
     }
 }
 
@@ -149,7 +78,7 @@ static struct config_cluster *find_cluster(const struct config *c, const char *n
 }
 
 static void resolve_cluster(struct config *c, struct config_draft_database *d, struct config_findings *f) {
-    struct place at = place_of(c, d->section, "cluster");
+    struct config_place at = config_place_of(c, d->section, "cluster");
     const struct list *first = list_first(&c->clusters);
     if (d->cluster) {
         d->database.cluster = find_cluster(c, d->cluster);
@@ -169,7 +98,7 @@ static void resolve_cluster(struct config *c, struct config_draft_database *d, s
 /* ---- databases ---- */
 
 static void read_password(struct config *c, struct config_draft_database *d, struct config_findings *f) {
-    struct config_secret_place at = secret_place(c, d->section, "server_password_file");
+    struct config_secret_place at = config_secret_place_of(c, d->section, "server_password_file");
     const char *path = config_secret_path(&at, d->server_password_file, &c->arena, f);
     if (!path) return;
     struct writer text;
@@ -194,7 +123,7 @@ static void check_password(struct config *c, struct config_draft_database *d, st
     struct config_database *db = &d->database;
     bool has_password = db->server_password || d->server_password_file;
     if (db->server_password && d->server_password_file) {
-        struct place at = place_of(c, d->section, "server_password_file");
+        struct config_place at = config_place_of(c, d->section, "server_password_file");
         config_error(f, at.file, at.line, "the database `%s` has both server_password and server_password_file",
                      db->name);
         config_advice(f, "Remove server_password");
@@ -202,12 +131,12 @@ static void check_password(struct config *c, struct config_draft_database *d, st
         read_password(c, d, f);
     }
     if (db->server_user && !has_password) {
-        struct place at = place_of(c, d->section, "server_user");
+        struct config_place at = config_place_of(c, d->section, "server_user");
         config_error(f, at.file, at.line, "the database `%s` has a server_user but no password for it", db->name);
         config_advice(f, "Add server_password_file = PATH");
     }
     if (!db->server_user && has_password) {
-        struct place at = place_of(c, d->section, db->server_password ? "server_password" : "server_password_file");
+        struct config_place at = config_place_of(c, d->section, db->server_password ? "server_password" : "server_password_file");
         config_error(f, at.file, at.line, "the database `%s` has a server password but no server_user", db->name);
         config_advice(f, "Add server_user = NAME, or remove the password");
     }
@@ -218,7 +147,7 @@ static void warn_open_password(const struct config *c, struct config_draft_datab
     const struct config_entry *e = config_section_entry(d->section, "server_password");
     struct stat st;
     if (!e || stat(e->file, &st) != 0 || !(st.st_mode & S_IRWXO)) return;
-    struct place at = place_of(c, d->section, "server_password");
+    struct config_place at = config_place_of(c, d->section, "server_password");
     config_warning(f, at.file, at.line, "server_password stands in a file that everybody can read");
     config_advice(f, "Use server_password_file, or run: chmod o-rwx %s", e->file);
 }
@@ -240,63 +169,12 @@ static void check_databases(struct config *c, struct config_findings *f) {
     }
 }
 
-/* ---- users ---- */
-
-static int compare_names(const void *a, const void *b) {
-    const struct bytes *x = a, *y = b;
-    int order = memcmp(x->ptr, y->ptr, x->len < y->len ? x->len : y->len);
-    return order ? order : (x->len > y->len) - (x->len < y->len);
-}
-
-/* Names that have a verifier only, sorted; NULL when there are none. */
-static struct bytes *verifier_only(struct config *c, size_t *count) {
-    *count = 0;
-    if (c->user_store.users.count == 0) return NULL;
-    struct bytes *names = arena_alloc(&c->arena, c->user_store.users.count * sizeof(*names));
-    size_t at = 0;
-    struct bytes name;
-    void *value;
-    while (names && map_next(&c->user_store.users, &at, &name, &value)) {
-        const struct user_secret *secret = value;
-        if (!secret->password) names[(*count)++] = name;
-    }
-    if (*count > 1) qsort(names, *count, sizeof(*names), compare_names);
-    return names;
-}
-
-/* A verifier proves a client's password to us; it cannot prove ours to a server. */
-static void check_verifiers(struct config *c, struct config_findings *f) {
-    size_t count;
-    size_t shown = 0, hidden = 0;
-    const struct bytes *names = verifier_only(c, &count);
-    struct config_database *last = NULL;
-    LIST_EACH(n, &c->databases) {
-        struct config_database *db = CONTAINER_OF(n, struct config_database, node);
-        for (size_t i = 0; i < count && !db->server_user; i++) {
-            last = db;
-            if (shown == CONFIG_SCRAM_USERS_SHOWN) {
-                hidden++;
-                continue;
-            }
-            shown++;
-            config_error(f, db->file, db->line, "the user %.*s could log in to gilmok but not to the server of the "
-                         "database `%s`: the user file holds a SCRAM verifier only", (int)names[i].len,
-                         (const char *)names[i].ptr, db->name);
-            config_advice(f, "Give the plain password in %s, or server_user and server_password_file here",
-                          c->user_file);
-        }
-    }
-    if (hidden == 0) return;
-    config_error(f, last->file, last->line, "the same holds for %zu more pairs of user and database", hidden);
-    config_advice(f, "See the findings above");
-}
-
 /* Only a database with a name of its own can be opened before anybody asks for it. */
 static void check_warm_up(struct config *c, struct config_findings *f) {
     LIST_EACH(n, &c->databases) {
         const struct config_draft_database *d = database_at(n);
         const struct config_database *db = &d->database;
-        struct place at = place_of(c, d->section, "warm_up");
+        struct config_place at = config_place_of(c, d->section, "warm_up");
         const char *names = db->warm_up;
         struct bytes name;
         if (db->is_wildcard && names && *names) {
@@ -309,20 +187,13 @@ static void check_warm_up(struct config *c, struct config_findings *f) {
                            (const char *)name.ptr);
             config_advice(f, "Add the user to %s, or remove the name", c->user_file);
         }
-        if (!names || *db->warm_up == '\0' || db->min_pool_size) continue;
+        if (!db->warm_up || *db->warm_up == '\0' || db->min_pool_size) continue;
         config_warning(f, at.file, at.line, "warm_up opens nothing while min_pool_size is 0");
         config_advice(f, "Write min_pool_size = N, with the connections that are to be open");
     }
 }
 
-static void check_user_sections(struct config *c, struct config_findings *f) {
-    LIST_EACH(n, &c->users) {
-        const struct config_user *u = CONTAINER_OF(n, struct config_user, node);
-        if (!c->user_file || user_store_find(&c->user_store, bytes_str(u->name))) continue;
-        config_warning(f, u->file, u->line, "the user `%s` is not in the user file and cannot log in", u->name);
-        config_advice(f, "Add the user to %s, or remove this section", c->user_file);
-    }
-}
+/* ---- peers ---- */
 
 /* Peers are told apart by their numbers, in the keys that clients bring. */
 static void check_peers(struct config *c, struct config_findings *f) {
@@ -352,7 +223,7 @@ static void check_peers(struct config *c, struct config_findings *f) {
 static void check_pair(const struct config *c, const struct config_section *s, const char *cert_key, const char *cert,
                        const char *key_key, const char *key, struct config_findings *f) {
     if (!cert == !key) return;
-    struct place at = place_of(c, s, cert ? cert_key : key_key);
+    struct config_place at = config_place_of(c, s, cert ? cert_key : key_key);
     config_error(f, at.file, at.line, "%s stands without %s", cert ? cert_key : key_key, cert ? key_key : cert_key);
     config_advice(f, "Name both files");
 }
@@ -361,13 +232,13 @@ static void check_client_tls(struct config_draft_gilmok *g, struct config_findin
     struct config *c = &g->config;
     c->client_tls_cert_is_needed = g->client_tls_cert == 1;
     check_pair(c, g->section, "client_tls_cert_file", c->client_tls_cert_file, "client_tls_key_file", c->client_tls_key_file, f);
-    struct place at = place_of(c, g->section, "client_tls");
+    struct config_place at = config_place_of(c, g->section, "client_tls");
     if (c->client_tls != CLIENT_TLS_DISABLE && !c->client_tls_cert_file) {
         config_error(f, at.file, at.line, "clients cannot get TLS without a certificate");
         config_advice(f, "Write client_tls_cert_file = FILE and client_tls_key_file = FILE");
     }
     if (c->client_tls_cert_is_needed && !c->client_tls_ca_file) {
-        at = place_of(c, g->section, "client_tls_cert");
+        at = config_place_of(c, g->section, "client_tls_cert");
         config_error(f, at.file, at.line, "nobody is said to issue the certificates that clients need");
         config_advice(f, "Write client_tls_ca_file = FILE");
     }
@@ -380,7 +251,7 @@ static void check_server_tls(struct config *c, struct config_findings *f) {
         check_pair(c, d->section, "server_tls_cert_file", t->cert_file, "server_tls_key_file", t->key_file, f);
         bool is_unused = t->mode == SERVER_TLS_DISABLE || t->mode == SERVER_TLS_REQUIRE;
         if (!is_unused || !t->ca_file) continue;
-        struct place at = place_of(c, d->section, "server_tls_ca_file");
+        struct config_place at = config_place_of(c, d->section, "server_tls_ca_file");
         config_warning(f, at.file, at.line, "server_tls_ca_file is not looked at with this server_tls");
         config_advice(f, "Use server_tls = verify-full, which leaves nobody in between");
     }
@@ -396,11 +267,6 @@ void config_check(struct config_draft_gilmok *g, struct config_findings *finding
     check_client_tls(g, findings);
     check_server_tls(c, findings);
     int errors = findings->errors;
-    read_users(g, findings);
-    if (findings->errors > errors) return; /* who is in the file is not known */
-    check_names(g, "admin_users", c->admin_users, findings);
-    check_names(g, "stats_users", c->stats_users, findings);
-    check_user_sections(c, findings);
-    check_warm_up(c, findings);
-    check_verifiers(c, findings);
+    config_check_logins(g, findings);
+    if (findings->errors == errors) check_warm_up(c, findings); /* else who is in the user file may not be known */
 }

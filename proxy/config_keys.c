@@ -13,7 +13,8 @@
 static const char *const log_areas[] = {"config", "console", "control", "invariant", "log", "net",
                                         "pool",   "serve",   "session", "worker",    NULL};
 static const char *const format_words[] = {"text", "json", NULL};
-static const char *const auth_words[] = {"scram-sha-256", "trust", NULL};
+static const char *const auth_words[] = {"scram-sha-256", "md5", "password", "cert", "peer", "trust", NULL};
+static const char *const server_auth_words[] = {"scram-sha-256", "md5", "password", NULL};
 static const char *const client_tls_words[] = {"disable", "allow", "require", NULL};
 static const char *const client_cert_words[] = {"optional", "required", NULL};
 static const char *const tls_version_words[] = {"1.2", "1.3", NULL};
@@ -25,6 +26,9 @@ static const char *const pool_mode_words[] = {"session", "transaction", "stateme
 static_assert(LOG_TEXT == 0 && LOG_JSON == 1, "order of words");
 static_assert(CLIENT_TLS_DISABLE == 0 && CLIENT_TLS_REQUIRE == 2 && SERVER_TLS_DISABLE == 0 && SERVER_TLS_VERIFY_FULL == 3 &&
               TLS_MIN_1_2 == 0 && TLS_MIN_1_3 == 1, "order of words");
+static_assert(CLIENT_AUTH_SCRAM == 0 && CLIENT_AUTH_MD5 == 1 && CLIENT_AUTH_PASSWORD == 2 && CLIENT_AUTH_CERT == 3 &&
+              CLIENT_AUTH_PEER == 4 && CLIENT_AUTH_TRUST == 5, "order of words");
+static_assert(SERVER_AUTH_SCRAM == 0 && SERVER_AUTH_MD5 == 1 && SERVER_AUTH_PASSWORD == 2, "order of words");
 static_assert(POOL_SESSION == 0 && POOL_TRANSACTION == 1 && POOL_STATEMENT == 2 && PROTO_POSTGRESQL == 0, "order of words");
 static_assert(sizeof(enum pool_mode) == sizeof(int) &&
               sizeof(enum log_format) == sizeof(int) && sizeof(enum proto_kind) == sizeof(int), "enums are ints");
@@ -45,7 +49,9 @@ static_assert(sizeof(enum pool_mode) == sizeof(int) &&
 /* clang-format off */
 const struct config_key config_keys[] = {
     {CONFIG_GILMOK, "listen", KEY_LISTENS, "127.0.0.1:6432", 0, 0, NULL, GILMOK(config.listens), RESTART, "addresses that clients connect to"},
-    {CONFIG_GILMOK, "client_auth", KEY_WORD, "scram-sha-256", 0, 0, auth_words, GILMOK(client_auth), RELOAD, "how clients prove who they are"},
+    {CONFIG_GILMOK, "client_auth", KEY_WORD, "scram-sha-256", 0, 0, auth_words, GILMOK(config.client_auth), RELOAD, "how clients prove who they are"},
+    {CONFIG_GILMOK, "client_auth_socket", KEY_WORD, "", 0, 0, auth_words, GILMOK(client_auth_socket), RELOAD, "the same for clients on unix sockets"},
+    {CONFIG_GILMOK, "proxy_protocol_from", KEY_ADDRS, "", 0, 0, NULL, GILMOK(proxy_protocol_from), RELOAD, "proxies that say whose connection they pass on"},
     {CONFIG_GILMOK, "user_file", KEY_PATH, "", 0, 0, NULL, GILMOK(config.user_file), RELOAD, "the list of users and their secrets"},
     {CONFIG_GILMOK, "client_tls", KEY_WORD, "disable", 0, 0, client_tls_words, GILMOK(config.client_tls), RELOAD, "whether clients get TLS"},
     {CONFIG_GILMOK, "client_tls_cert_file", KEY_PATH, "", 0, 0, NULL, GILMOK(config.client_tls_cert_file), RELOAD, "our certificate, and those between it and its root"},
@@ -79,6 +85,7 @@ const struct config_key config_keys[] = {
     {CONFIG_CLUSTER, "protocol", KEY_WORD, "postgresql", 0, 0, protocol_words, CLUSTER(cluster.protocol), RELOAD, "what the servers speak"},
     {CONFIG_CLUSTER, "connect_timeout", KEY_DURATION, "5s", 1, LONGEST, NULL, CLUSTER(cluster.connect_timeout_ms), RELOAD, "time to connect and log in to a server"},
     {CONFIG_CLUSTER, "login_retry", KEY_DURATION, "1s", 0, LONGEST, NULL, CLUSTER(cluster.login_retry_ms), RELOAD, "wait after a failed connect before the next try"},
+    {CONFIG_CLUSTER, "server_auth", KEY_WORD, "scram-sha-256", 0, 0, server_auth_words, CLUSTER(cluster.server_auth), RELOAD, "the weakest method that the servers may ask for"},
     {CONFIG_CLUSTER, "server_tls", KEY_WORD, "", 0, 0, server_tls_words, CLUSTER(cluster.tls.mode), RELOAD, "how connections to the servers are secured"},
     {CONFIG_CLUSTER, "server_tls_ca_file", KEY_PATH, "", 0, 0, NULL, CLUSTER(cluster.tls.ca_file), RELOAD, "who may issue the servers' certificates"},
     {CONFIG_CLUSTER, "server_tls_cert_file", KEY_PATH, "", 0, 0, NULL, CLUSTER(cluster.tls.cert_file), RELOAD, "our certificate for servers that ask for one"},
@@ -102,6 +109,7 @@ const struct config_key config_keys[] = {
     {CONFIG_DATABASE, "warm_up", KEY_NAMES, "", 0, 0, NULL, DATABASE(database.warm_up), RELOAD, "users whose pools are opened at start"},
     {CONFIG_DATABASE, "max_prepared_statements", KEY_NUMBER, "200", 1, 100000, NULL, DATABASE(database.max_prepared_statements), RELOAD, "statements kept prepared on one server connection"},
     {CONFIG_DATABASE, "max_variants", KEY_NUMBER, "10", 1, 1000, NULL, DATABASE(database.max_variants), RELOAD, "sets of startup parameters of one database and user"},
+    {CONFIG_DATABASE, "application_name_add_host", KEY_BOOL, "off", 0, 0, NULL, DATABASE(database.app_name_add_host), RELOAD, "show the server each client's address"},
     {CONFIG_DATABASE, "queue_timeout", KEY_DURATION, "30s", 0, LONGEST, NULL, DATABASE(database.queue_timeout_ms), RELOAD, "wait for a server connection"},
     {CONFIG_DATABASE, "query_timeout", KEY_DURATION, "0", 0, LONGEST, NULL, DATABASE(database.query_timeout_ms), RELOAD, "run time of one query"},
     {CONFIG_DATABASE, "transaction_timeout", KEY_DURATION, "0", 0, LONGEST, NULL, DATABASE(database.transaction_timeout_ms), RELOAD, "run time of one transaction"},
@@ -123,6 +131,10 @@ const struct config_key config_keys[] = {
 };
 /* clang-format on */
 const size_t config_keys_count = COUNT_OF(config_keys);
+
+const char *config_auth_name(enum config_auth method) {
+    return auth_words[method];
+}
 
 static const struct {
     const char *name;
@@ -218,6 +230,8 @@ static bool set_text(const struct config_key *key, void *field, const char *text
         if (!config_value_names(text, err)) return false;
         value = text; /* "" is nobody */
     }
+    struct addr_list scratch;
+    if (key->type == KEY_ADDRS && !addr_list_parse(&scratch, text, err)) return false;
     /* $CREDENTIALS_DIRECTORY/... is absolute once expanded. */
     if (key->type == KEY_PATH && value && file && *value != '$') {
         value = config_path_from(arena, file, value);
@@ -264,6 +278,7 @@ bool config_key_set(const struct config_key *key, void *draft, const char *text,
     case KEY_SECRET:
     case KEY_PATH:
     case KEY_NAMES:
+    case KEY_ADDRS:
         return set_text(key, field, text, file, arena, err);
     case KEY_BOOL:
         return config_value_bool(text, field, err);
@@ -303,6 +318,7 @@ void config_key_text(const struct config_key *key, const void *draft, char *out,
     case KEY_TEXT:
     case KEY_PATH:
     case KEY_NAMES:
+    case KEY_ADDRS:
     case KEY_SECRET:
         memcpy(&text, field, sizeof(text));
         if (text && key->type == KEY_SECRET) text = "***";

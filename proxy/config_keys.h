@@ -30,6 +30,7 @@ enum config_type {
     KEY_SECONDS,  /* uint32_t, whole seconds; bounds in milliseconds */
     KEY_SIZE,     /* uint32_t, bytes */
     KEY_WORD,     /* int or an enum; -1 where the default is "" */
+    KEY_ADDRS,    /* const char *; addresses and networks (addr_list.h), empty = NULL */
     KEY_LISTENS,  /* struct list of struct config_listen */
     KEY_LEVELS,   /* struct log_levels; `words` are the areas */
 };
@@ -51,10 +52,10 @@ struct config_key {
 struct config_draft_gilmok {
     struct config config;
     const struct config_section *section; /* NULL when the file has none */
-    int client_auth;                      /* enum client_auth_word */
+    int client_auth_socket;               /* enum config_auth; -1: as client_auth */
+    const char *proxy_protocol_from;
     int client_tls_cert;                  /* 0 optional, 1 required */
 };
-enum client_auth_word { CLIENT_AUTH_SCRAM, CLIENT_AUTH_TRUST };
 
 struct config_draft_cluster {
     struct config_cluster cluster;

@@ -94,7 +94,7 @@ static void warm_up(struct worker *w, const struct config_database *db, struct b
     if (!g || !atomic_load_explicit(&g->shares[index].size, memory_order_relaxed)) return;
     const struct user_secret *secret = user_store_find(&c->user_store, user);
     struct err err = {0};
-    const char *password = secret ? secret->password : NULL;
+    const char *password = user_store_server_secret(secret);
     struct pool *p = pool_get(&w->pools, &backend_pg_proto, c, db, database, user, password, g, index, &err);
     if (!p || !variant_get(p, bytes_of(NULL, 0), &err))
         log_line(LOG_WARN, "pool", db->name, "cannot warm up: %s", err.message);

@@ -12,6 +12,7 @@
 
 void user_store_init(struct user_store *s, const uint8_t mock_key[32]) {
     map_init(&s->users);
+    s->scram_only = 0;
     s->allows_md5 = false;
     memcpy(s->mock_key, mock_key, sizeof(s->mock_key));
 }
@@ -93,6 +94,10 @@ static bool fill_secret(struct user_secret *out, struct bytes text, bool allows_
     return out->password || err_set(err, ERR_OUT_OF_MEMORY, "out of memory while reading users");
 }
 
+static bool is_md5_able(const struct user_secret *secret) {
+    return secret->has_md5 || secret->password;
+}
+
 static bool add_user(struct user_store *s, const char *name, const char *secret, struct err *err) {
     if (map_get(&s->users, bytes_str(name)))
         return err_set(err, ERR_CONFIG, "user \"%s\" is listed twice", name);
@@ -106,6 +111,7 @@ static bool add_user(struct user_store *s, const char *name, const char *secret,
         secret_free(entry);
         return err_set(err, ERR_OUT_OF_MEMORY, "out of memory while reading users");
     }
+    if (!is_md5_able(entry)) s->scram_only++;
     return true;
 }
 
@@ -148,6 +154,11 @@ struct user_secret *user_store_find(const struct user_store *s, struct bytes nam
     return map_get(&s->users, name);
 }
 
+const char *user_store_server_secret(const struct user_secret *secret) {
+    if (!secret) return NULL;
+    return secret->has_md5 ? secret->md5.text : secret->password;
+}
+
 /*
  * Also run for known users, whose derived verifiers take their salt from it: a
  * salt then looks the same whether the user exists or not. One HMAC(mock_key, name)
@@ -180,17 +191,21 @@ bool user_store_verifier(struct user_store *s, struct bytes name, struct user_se
     return true;
 }
 
-/* The mock is made for everybody: unknown users take no longer, and no less. */
+bool user_store_asks_md5(const struct user_store *s, const struct user_secret *secret) {
+    return secret ? is_md5_able(secret) : s->scram_only < s->users.count - s->scram_only;
+}
+
+/* One verifier is derived for everybody: unknown users take no longer, and no less. */
 bool user_store_md5(const struct user_store *s, struct bytes name, const struct user_secret *secret,
                     struct md5_verifier *out, bool *is_mock, struct err *err) {
     uint8_t made[DIGEST_LEN];
-    struct md5_verifier mock;
     if (!digest_hmac(bytes_of(s->mock_key, sizeof(s->mock_key)), name, made))
         return err_set(err, ERR_INTERNAL, "the crypto library failed");
-    if (!md5_verifier_derive(bytes_of(made, sizeof(made)), name, &mock, err)) return false;
-    *is_mock = !secret || (!secret->has_md5 && !secret->password);
-    *out = secret && secret->has_md5 ? secret->md5 : mock;
-    if (secret && !secret->has_md5 && secret->password) return md5_verifier_derive(bytes_str(secret->password), name, out, err);
+    bool has_password = secret && !secret->has_md5 && secret->password;
+    struct bytes password = has_password ? bytes_str(secret->password) : bytes_of(made, sizeof(made));
+    if (!md5_verifier_derive(password, name, out, err)) return false;
+    *is_mock = !secret || !is_md5_able(secret);
+    if (secret && secret->has_md5) *out = secret->md5;
     return true;
 }
 

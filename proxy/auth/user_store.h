@@ -34,6 +34,7 @@ struct user_secret {
 
 struct user_store {
     struct map users; /* name -> struct user_secret, owned */
+    size_t scram_only; /* users of whom nothing but a SCRAM verifier is known */
     bool allows_md5; /* false after init; set it before parsing when a login method can use md5 verifiers */
     uint8_t mock_key[32]; /* random per process: makes the salt of unknown users stable and unguessable */
 };
@@ -61,6 +62,12 @@ void user_store_warm(struct user_store *s, const struct user_store *old);
 struct user_secret *user_store_find(const struct user_store *s, struct bytes name);
 
 /*
+ * What logs gilmok in to a server as this user: the plain password, or an md5 verifier as text (no server
+ * takes such a text for a plain password); NULL when there is neither. `secret` may be NULL. Borrowed.
+ */
+const char *user_store_server_secret(const struct user_secret *secret);
+
+/*
  * The verifier to run a SCRAM login against. For an unknown user: a mock one with
  * the same iteration count, a salt that depends only on the name and mock_key, and
  * keys that no password fits (*is_mock = true), so that unknown user and wrong
@@ -70,6 +77,12 @@ struct user_secret *user_store_find(const struct user_store *s, struct bytes nam
  */
 MUST_USE bool user_store_verifier(struct user_store *s, struct bytes name, struct user_secret *secret,
                                   struct scram_verifier *out, bool *is_mock);
+
+/*
+ * Which of the two exchanges proves this user's password: md5, else SCRAM. An unknown user is asked for what most
+ * users of the file are asked for. `secret` may be NULL.
+ */
+bool user_store_asks_md5(const struct user_store *s, const struct user_secret *secret);
 
 /*
  * The verifier to check an md5 response against; wipe it. Mock (*is_mock = true, refuse whatever

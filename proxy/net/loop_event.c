@@ -236,6 +236,15 @@ static void event_attach(struct stream *s, union link link) {
     init_stream_events(s, link.fd);
 }
 
+/* As it was when the peer connected. Of a TCP socket the kernel says -1. */
+static bool event_peer_uid(struct stream *s, uint32_t *uid) {
+    struct ucred peer;
+    socklen_t len = sizeof peer;
+    if (getsockopt(of_stream(s)->fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0 || peer.uid == (uid_t)-1) return false;
+    *uid = peer.uid;
+    return true;
+}
+
 static void event_discard(struct loop *l, union link link) {
     (void)l;
     close(link.fd);
@@ -467,6 +476,7 @@ static const struct loop_ops event_ops = {
     .detach = event_detach,
     .attach = event_attach,
     .discard = event_discard,
+    .peer_uid = event_peer_uid,
     .listen = event_listen,
     .retune = event_retune,
     .unlisten = event_unlisten,

@@ -294,6 +294,10 @@ void stream_on_writable(struct stream *s) {
     (void)stream_flush(s);
 }
 
+bool stream_peer_uid(struct stream *s, uint32_t *uid) {
+    return s->state == STREAM_OPEN && s->loop->ops->peer_uid && s->loop->ops->peer_uid(s, uid);
+}
+
 /* ---- beginning and end ---- */
 
 void stream_on_connected(struct stream *s) {

@@ -143,6 +143,7 @@ static void take_parameter(struct backend *b, struct bytes body, enum reply_fate
         broken(b, "malformed ParameterStatus");
         return;
     }
+    if (fate != REPLY_SWALLOW && bytes_is(param.name, "application_name")) bp->saw_app_name = true;
     uint64_t before = bp->params.digest;
     /* A default that changes while nobody uses the connection is what it starts with from now on. */
     bool is_default = b->state == BACKEND_IDLE;

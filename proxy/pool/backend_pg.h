@@ -25,6 +25,7 @@ struct backend_pg_login {
     bool awaits_tls_answer; /* SSLRequest is out: one byte comes back */
     struct scram_client scram;
     bool is_sasl_begun;
+    bool is_password_sent; /* by md5 or in clear, as server_auth allows */
     bool is_server_proven; /* it showed that it knows the password's verifier */
     bool is_authenticated;
 };
@@ -45,6 +46,7 @@ struct backend_pg {
     bool has_rows;                /* of the statement whose reply is coming in: rows, or in a Query their description */
     bool is_described;            /* the unnamed portal returns rows, its own Describe said so */
     bool saw_reset;               /* RESET or DISCARD ALL passed since the lessee last asked */
+    bool saw_app_name;            /* a value of application_name was passed on since the last group end */
     bool saw_taint;               /* a tainting tag passed since the last group end */
     bool has_hidden;              /* something came in that the lessee did not see */
     struct prepared_set_pg prepared;

@@ -1,15 +1,18 @@
 /*
- * Logging in to a PostgreSQL server: startup packet, SCRAM, the first parameters.
+ * Logging in to a PostgreSQL server: startup packet, proof, the first parameters.
  *
  * Servers are hostile input too: nothing may be longer than PG_BACKEND_AUTH_MAX,
- * methods other than SCRAM are refused, and an AuthenticationOk that no SCRAM
- * proof preceded is believed on loopback and unix sockets only.
+ * methods below the cluster's server_auth are refused, a password in clear text leaves
+ * for nobody who could be somebody else, and an AuthenticationOk that nothing
+ * preceded is believed on loopback and unix sockets only.
  */
 #include <stdio.h>
 
 #include "base/fault.h"
 #include "base/log.h"
 #include "base/reader.h"
+#include "proxy/auth/md5.h"
+#include "proxy/auth/secret.h"
 #include "proxy/net/tls.h"
 #include "proxy/pool/backend_pg.h"
 #include "proxy/pool/pool.h"
@@ -91,8 +94,14 @@ void backend_pg_login_secured(struct backend *b) {
 
 /* ---- authentication ---- */
 
+/* The password is known as its md5 verifier only. */
+static bool has_md5_only(const struct pool *p, struct md5_verifier *out) {
+    return md5_verifier_parse(bytes_str(p->server_password), out);
+}
+
 static void begin_sasl(struct backend *b, struct bytes mechanisms) {
     struct backend_pg *bp = backend_pg_of(b);
+    struct md5_verifier verifier;
     uint8_t nonce[SCRAM_NONCE_RAW], storage[SCRAM_MESSAGE_MAX];
     struct writer first;
     writer_init_fixed(&first, storage, sizeof storage);
@@ -100,8 +109,10 @@ static void begin_sasl(struct backend *b, struct bytes mechanisms) {
         give_up(b, "it offers no SCRAM-SHA-256");
     } else if (!pool_of(b)->server_password) {
         give_up(b, "it asks for a password, and none is known for this user");
-    } else if (bp->login->is_sasl_begun) {
-        give_up(b, "it began SCRAM twice");
+    } else if (bp->login->is_sasl_begun || bp->login->is_password_sent) {
+        give_up(b, "it asks for a second proof");
+    } else if (has_md5_only(pool_of(b), &verifier)) {
+        give_up(b, "it asks for SCRAM, and the password is known as an md5 verifier only");
     } else if (!clock_random(pool_of(b)->set->loop->clock, nonce, sizeof nonce) ||
                !scram_client_first(&bp->login->scram, nonce, &first)) {
         give_up(b, "no random numbers");
@@ -141,10 +152,70 @@ static void finish_sasl(struct backend *b, struct bytes server_final) {
     else bp->login->is_server_proven = true;
 }
 
+/* ---- md5 and clear text ---- */
+
+static bool may_answer(struct backend *b, enum config_server_auth method, const char *refusal) {
+    const struct pool *p = pool_of(b);
+    const struct backend_pg_login *login = backend_pg_of(b)->login;
+    if (p->server_auth < method) give_up(b, refusal);
+    else if (!p->server_password) give_up(b, "it asks for a password, and none is known for this user");
+    else if (login->is_sasl_begun || login->is_password_sent) give_up(b, "it asks for a second proof");
+    else return true;
+    return false;
+}
+
+static void send_password(struct backend *b, struct bytes text) {
+    struct writer w;
+    writer_init(&w, PG_AUTH_MAX);
+    pg_put_password(&w, text);
+    if (w.failed) give_up(b, "out of memory");
+    else stream_send(b->stream, writer_bytes(&w));
+    if (w.data) secret_wipe(w.data, w.len);
+    writer_release(&w);
+    if (b->state != BACKEND_CLOSED) backend_pg_of(b)->login->is_password_sent = true;
+}
+
+static void answer_md5(struct backend *b, struct bytes salt) {
+    const struct pool *p = pool_of(b);
+    struct md5_verifier verifier;
+    char response[MD5_TEXT_LEN + 1];
+    struct err err = {0};
+    if (!may_answer(b, SERVER_AUTH_MD5, "it asks for an md5 password, which server_auth does not allow (set password_encryption "
+                                        "and the password anew, or server_auth = md5)"))
+        return;
+    if (salt.len != MD5_SALT_LEN) {
+        give_up(b, "malformed request for an md5 password");
+        return;
+    }
+    bool ok = (has_md5_only(p, &verifier) ||
+               md5_verifier_derive(bytes_str(p->server_password), bytes_str(p->server_user), &verifier, &err)) &&
+              md5_respond(&verifier, salt.ptr, response, &err);
+    secret_wipe(&verifier, sizeof verifier);
+    if (ok) send_password(b, bytes_str(response));
+    else give_up(b, err.message);
+}
+
+/* Nobody can listen, and nobody else can have answered. */
+static bool is_secret_safe(struct backend *b) {
+    struct tls_info tls;
+    return addr_is_loopback(&pool_of(b)->server_addr) || (stream_tls_info(b->stream, &tls) && tls.peer_verified);
+}
+
+static void answer_cleartext(struct backend *b) {
+    const struct pool *p = pool_of(b);
+    struct md5_verifier verifier;
+    if (!may_answer(b, SERVER_AUTH_PASSWORD, "it asks for the password in clear text, which server_auth does not allow")) return;
+    if (!is_secret_safe(b)) give_up(b, "it asks for the password in clear text without TLS that is verified");
+    else if (has_md5_only(p, &verifier)) give_up(b, "it asks for the password, which is known as an md5 verifier only");
+    else send_password(b, bytes_str(p->server_password));
+}
+
+/* ---- requests ---- */
+
 static void accept_auth_ok(struct backend *b) {
     struct backend_pg *bp = backend_pg_of(b);
     bool is_trusted = !bp->login->is_sasl_begun && addr_is_loopback(&pool_of(b)->server_addr);
-    if (bp->login->is_server_proven || is_trusted) bp->login->is_authenticated = true;
+    if (bp->login->is_server_proven || bp->login->is_password_sent || is_trusted) bp->login->is_authenticated = true;
     else give_up(b, "it let us in without SCRAM, which is accepted from loopback and unix sockets only");
 }
 
@@ -169,10 +240,10 @@ static void take_auth(struct backend *b, struct bytes body) {
         finish_sasl(b, rest);
         break;
     case PG_AUTH_CLEARTEXT:
-        give_up(b, "it asks for the password in clear text");
+        answer_cleartext(b);
         break;
     case PG_AUTH_MD5:
-        give_up(b, "it asks for an md5 password; only scram-sha-256 is supported (set password_encryption and the password anew)");
+        answer_md5(b, rest);
         break;
     default:
         give_up(b, "it asks for an authentication method that gilmok does not know");

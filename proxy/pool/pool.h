@@ -79,7 +79,8 @@ struct pool {
     /* what a connection needs; owned copies, replaced on reload */
     char *server_database;
     char *server_user;
-    char *server_password; /* secret; NULL: the server must ask for none */
+    enum config_server_auth server_auth;
+    char *server_password; /* or an md5 verifier; secret; NULL: the server must ask for none */
     struct scram_keys scram_keys;
     struct addr server_addr;
     struct tls_context *tls; /* one reference; NULL: in clear */
@@ -96,6 +97,7 @@ struct pool {
     struct budget_list budgets; /* that its connections count in */
     struct budget_claim claim;  /* for a place in them */
     uint32_t granted;           /* places that are held for connections about to be opened */
+    bool app_name_add_host;
     uint32_t max_variants;
     uint32_t max_prepared_statements; /* on one connection */
     uint32_t connect_timeout_ms;

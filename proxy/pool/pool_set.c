@@ -73,8 +73,10 @@ static void set_limits(struct pool *p, const struct config *c, const struct conf
     p->reserve_size = p->share ? atomic_load_explicit(&p->share->reserve, memory_order_relaxed) : all.reserve;
     p->min_size = p->share ? atomic_load_explicit(&p->share->min, memory_order_relaxed) : all.min;
     p->reserve_timeout_ms = db->reserve_pool_timeout_ms;
+    p->app_name_add_host = db->app_name_add_host;
     p->max_variants = db->max_variants;
     p->max_prepared_statements = db->max_prepared_statements;
+    p->server_auth = db->cluster->server_auth;
     p->connect_timeout_ms = db->cluster->connect_timeout_ms;
     p->login_retry_ms = db->cluster->login_retry_ms;
     p->queue_timeout_ms = db->queue_timeout_ms;
@@ -254,7 +256,7 @@ bool pool_reconfigure(struct pool *p, const struct config *c) {
     const struct user_secret *secret = user_store_find(&c->user_store, bytes_str(p->user));
     struct identity before = identity_of(p);
     struct err err = {0};
-    if (!configure(p, c, db, secret ? secret->password : NULL, &err)) {
+    if (!configure(p, c, db, user_store_server_secret(secret), &err)) {
         log_line(LOG_ERROR, "pool", p->server_name, "%s/%s keeps its server: %s", p->database, p->user, err.message);
     } else if (!is_still(p, &before)) {
         pool_retire(p);

@@ -3,8 +3,6 @@
  */
 #include "proxy/session/session.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <stdatomic.h>
 #include <stdio.h>
 
@@ -196,7 +194,13 @@ static const struct lessee_ops lessee_ops = {
 
 static size_t on_received(void *owner, struct buf *buf, struct bytes data) {
     struct session *s = owner;
-    return s->proto->on_received(s, buf, data);
+    size_t header = 0;
+    if (UNLIKELY(s->awaits_header)) {
+        header = session_peer_take_header(s, data);
+        if (s->awaits_header || header == data.len) return header;
+        data = bytes_of(data.ptr + header, data.len - header);
+    }
+    return header + s->proto->on_received(s, buf, data);
 }
 
 static void on_drained(void *owner) {
@@ -309,6 +313,7 @@ void session_env_init(struct session_env *env, struct session_hub *hub, uint32_t
     list_init(&env->logins);
     list_init(&env->sessions);
     list_init(&env->dead);
+    list_init(&env->password_line);
     task_init(&env->bury, on_bury);
 }
 
@@ -318,19 +323,7 @@ void session_env_release(struct session_env *env) {
         session_close(CONTAINER_OF(n, struct session, node), "gilmok stops");
     task_cancel(&env->bury);
     on_bury(&env->bury);
-}
-
-static void set_peer(struct session *s, const struct addr *a) {
-    s->peer.family = (uint8_t)a->sa.ss_family;
-    if (a->sa.ss_family == AF_INET) {
-        const struct sockaddr_in *in = (const struct sockaddr_in *)&a->sa;
-        memcpy(s->peer.ip, &in->sin_addr, 4);
-        s->peer.port = ntohs(in->sin_port);
-    } else if (a->sa.ss_family == AF_INET6) {
-        const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)&a->sa;
-        memcpy(s->peer.ip, &in6->sin6_addr, 16);
-        s->peer.port = ntohs(in6->sin6_port);
-    }
+    if (env->password_timer.impl) timer_release(&env->password_timer);
 }
 
 /* Too many half-open logins: the oldest that still owes us bytes makes room, so that slow ones cannot lock others out. */
@@ -357,7 +350,7 @@ void session_open(struct session_env *env, const struct session_proto *proto, st
     list_init(&s->node);
     list_init(&s->lessee.wait_node);
     task_init(&s->resume, on_resume);
-    set_peer(s, peer);
+    session_peer_init(s, peer);
     list_push_back(&env->logins, &s->node);
     env->login_count++;
     stream_adopt(stream, &session_stream_handler, s);
@@ -470,14 +463,6 @@ void session_env_drain(struct session_env *env) {
 }
 
 /* ---- names ---- */
-
-const char *session_peer_text(const struct session *s, char out[64]) {
-    char ip[INET6_ADDRSTRLEN];
-    if (s->peer.family == AF_UNIX) snprintf(out, 64, "unix");
-    else if (!inet_ntop(s->peer.family, s->peer.ip, ip, sizeof ip)) snprintf(out, 64, "?");
-    else snprintf(out, 64, s->peer.family == AF_INET6 ? "[%s]:%u" : "%s:%u", ip, s->peer.port);
-    return out;
-}
 
 const char *session_label(const struct session *s, char out[192]) {
     char peer[64];

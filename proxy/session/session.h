@@ -101,12 +101,15 @@ struct session_env {
     struct list sessions; /* all others */
     struct list dead;
     struct task bury;
+    struct list password_line;    /* logins whose password, sent in clear, awaits its check (session_pg_password.c) */
+    struct timer password_timer;  /* for the next of them; made when it is first needed */
+    uint64_t password_from_us;    /* no check before this */
     uint32_t login_count;
     uint32_t session_count;
     bool is_draining; /* sessions end when they hold nothing */
 };
 
-/* Where the client is, small. */
+/* Where the client is, small. Of somebody whom a proxy passes on: as the proxy says. For logs and SHOW alone. */
 struct session_peer {
     uint8_t ip[16];
     uint16_t port;
@@ -138,6 +141,9 @@ struct session {
     bool is_console;
     void *console_job; /* the console's, while it works on an answer: nothing more is read */
     struct session_peer peer;
+    bool awaits_header; /* a PROXY header must come before anything else */
+    bool is_on_socket;  /* it came over a unix socket; not through a proxy */
+    bool is_local;      /* it came over a unix socket or from a loopback address; not through a proxy */
 };
 
 void session_hub_init(struct session_hub *hub, uint32_t worker_count);
@@ -184,6 +190,10 @@ void session_resume_input(struct session *s);
 extern const struct stream_handler session_stream_handler;
 /* "c12 shop/app@127.0.0.1:5123" */
 const char *session_label(const struct session *s, char out[192]);
+/* session_peer.c: where it comes from; `a` is the other end of its socket. */
+void session_peer_init(struct session *s, const struct addr *a);
+/* While it awaits a header: the bytes that were used. It awaits no more, or it is closed, or more must come. */
+size_t session_peer_take_header(struct session *s, struct bytes data);
 const char *session_peer_text(const struct session *s, char out[64]);
 
 #endif

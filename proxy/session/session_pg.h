@@ -51,6 +51,7 @@ struct session_pg {
     uint32_t body_left;             /* of a message whose head was relayed or dropped */
     bool body_is_dropped;
     bool app_name_was_reset;        /* the client was told the value that a RESET left; it will be told its own again */
+    bool app_name_is_long;          /* the client was told its name with its address behind it; likewise */
     enum discard discard;
     struct prepared_client prepared;
     struct unnamed_client unnamed;

@@ -1,8 +1,11 @@
 /*
- * A PostgreSQL client logs in: encryption requests, startup packet, SCRAM, and the
+ * A PostgreSQL client logs in: encryption requests, startup packet, proof, and the
  * greeting with the parameters of a real server connection.
  *
  *      FIRST -> (N) FIRST -> SASL_INITIAL -> SASL_RESPONSE -> pool -> greeting
+ *                         -> MD5                           ->
+ *                         -> PASSWORD -> IN_LINE           ->
+ *                         (certificate, peer, trust)       ->
  *
  * Identity is bound once, by the startup packet; any other message in any state ends
  * the login. Unknown users run the same exchange against a mock verifier, so that
@@ -10,34 +13,17 @@
  * proof.
  */
 #include <stdarg.h>
-#include <stdatomic.h>
 #include <stdio.h>
 
 #include "base/fault.h"
 #include "base/log.h"
-#include "proxy/auth/secret.h"
-#include "proxy/net/tls.h"
 #include "proxy/pool/backend_pg.h"
 #include "proxy/session/session_move.h"
-#include "proxy/session/session_pg.h"
+#include "proxy/session/session_pg_login.h"
 
 enum { GREETING_USUAL = 640 }; /* bytes of a greeting from PostgreSQL 15 with room to spare: one allocation */
 
-enum login_step { LOGIN_FIRST, LOGIN_SASL_INITIAL, LOGIN_SASL_RESPONSE, LOGIN_PROVEN };
-
-struct session_pg_login {
-    enum login_step step;
-    bool saw_ssl;
-    bool saw_gssenc;
-    bool is_mock;        /* the user does not exist */
-    bool is_replication; /* a connection of its own, for the replication protocol */
-    bool has_long_key;   /* it speaks protocol 3.2 */
-    struct cancel_wait *cancel; /* this connection brought a CancelRequest that is under way */
-    struct scram_server scram;
-    struct writer params; /* "name\0value\0"..., sorted: the variant's key */
-};
-
-PRINTF_LIKE(3, 4) static void fail(struct session *s, const char *sqlstate, const char *fmt, ...) {
+void session_pg_fail(struct session *s, const char *sqlstate, const char *fmt, ...) {
     struct err err = {0};
     char message[ERR_MESSAGE_MAX];
     va_list args;
@@ -59,6 +45,9 @@ void session_pg_login_begin(struct session *s) {
     login->step = LOGIN_FIRST;
     login->saw_ssl = login->saw_gssenc = login->is_mock = login->is_replication = login->has_long_key = false;
     login->cancel = NULL;
+    login->client = s;
+    login->password = NULL;
+    list_init(&login->line_node);
     scram_server_init(&login->scram);
     writer_init(&login->params, VARIANT_KEY_MAX);
 }
@@ -69,155 +58,9 @@ void session_pg_login_release(struct session *s) {
     session_pg_cancel_detach(ps->login->cancel);
     writer_release(&ps->login->params);
     scram_server_wipe(&ps->login->scram);
+    session_pg_password_release(ps->login);
     mem_free(ps->login);
     ps->login = NULL;
-}
-
-/* ---- startup parameters ---- */
-
-/*
- * Parameters that do not make a server connection different. A replication connection
- * is one client's alone: there application_name (which synchronous_standby_names goes
- * by) is given at startup like the rest, since such connections take no SET.
- */
-static bool is_not_in_key(struct bytes name, bool is_replication) {
-    if (bytes_is(name, "application_name") || bytes_is(name, "replication")) return !is_replication;
-    return bytes_is(name, "user") || bytes_is(name, "database") || bytes_starts_with(name, "_pq_.");
-}
-
-/* As the server reads it: "database" or a boolean that is true. */
-static bool asks_for_replication(struct bytes value) {
-    static const char *const no[] = {"", "false", "off", "no", "0", "f", "n"};
-    for (size_t i = 0; i < COUNT_OF(no); i++)
-        if (bytes_is(value, no[i])) return false;
-    return true;
-}
-
-static int compare_names(const struct pg_param *a, const struct pg_param *b) {
-    size_t len = a->name.len < b->name.len ? a->name.len : b->name.len;
-    int order = memcmp(a->name.ptr, b->name.ptr, len);
-    return order ? order : (a->name.len > b->name.len) - (a->name.len < b->name.len);
-}
-
-/* Insertion sort, stable: of repeated names the last one still counts on the server. */
-static void sort_params(struct pg_first *f) {
-    for (int i = 1; i < f->param_count; i++)
-        for (int k = i; k > 0 && compare_names(&f->params[k - 1], &f->params[k]) > 0; k--) {
-            struct pg_param swap = f->params[k];
-            f->params[k] = f->params[k - 1];
-            f->params[k - 1] = swap;
-        }
-}
-
-static bool keep_params(struct session *s, struct pg_first *f) {
-    struct session_pg_login *login = session_pg_of(s)->login;
-    sort_params(f);
-    for (int i = 0; i < f->param_count; i++) {
-        if (is_not_in_key(f->params[i].name, login->is_replication)) continue;
-        writer_cstr(&login->params, f->params[i].name);
-        writer_cstr(&login->params, f->params[i].value);
-    }
-    return !login->params.failed;
-}
-
-/* As the server does it: at most 63 bytes, everything but printable ASCII becomes a question mark. */
-static bool keep_app_name(struct session_pg *ps, struct bytes value) {
-    size_t len = value.len < SESSION_PG_APP_NAME_MAX ? value.len : SESSION_PG_APP_NAME_MAX;
-    if (len == 0) return true;
-    ps->app_name = mem_strdup((const char *)value.ptr, len);
-    if (!ps->app_name) return false;
-    for (char *c = ps->app_name; *c; c++)
-        if (*c < 32 || *c > 126) *c = '?';
-    return true;
-}
-
-static bool is_sane_name(struct bytes name) {
-    if (name.len == 0 || name.len > USER_NAME_MAX) return false;
-    for (size_t i = 0; i < name.len; i++)
-        if (name.ptr[i] < 32 || name.ptr[i] == 127) return false;
-    return true;
-}
-
-static bool bind_identity(struct session *s, const struct pg_first *f) {
-    struct bytes user = pg_first_param(f, "user");
-    struct bytes database = pg_first_param(f, "database");
-    if (database.len == 0) database = user;
-    session_pg_of(s)->login->is_replication = asks_for_replication(pg_first_param(f, "replication"));
-    if (!user.len) {
-        fail(s, ERR_INVALID_AUTHORIZATION, "no PostgreSQL user name specified in startup packet");
-    } else if (!is_sane_name(user) || !is_sane_name(database)) {
-        fail(s, ERR_INVALID_AUTHORIZATION, "user and database names must be 1 to 63 bytes without control characters");
-    } else {
-        s->user = mem_strdup((const char *)user.ptr, user.len);
-        s->database = mem_strdup((const char *)database.ptr, database.len);
-        if (s->user && s->database && keep_app_name(session_pg_of(s), pg_first_param(f, "application_name"))) return true;
-        fail(s, ERR_OUT_OF_MEMORY, "out of memory");
-    }
-    return false;
-}
-
-/* ---- SCRAM ---- */
-
-static void finish_identity(struct session *s);
-
-static void ask_for_scram(struct session *s) {
-    uint8_t storage[64];
-    struct writer w;
-    writer_init_fixed(&w, storage, sizeof storage);
-    pg_put_auth_sasl(&w, SCRAM_MECHANISM);
-    session_send(s, writer_bytes(&w));
-    session_pg_of(s)->login->step = LOGIN_SASL_INITIAL;
-}
-
-static void send_auth(struct session *s, uint32_t code, const struct writer *message) {
-    uint8_t storage[SCRAM_MESSAGE_MAX + 16];
-    struct writer w;
-    writer_init_fixed(&w, storage, sizeof storage);
-    pg_put_auth(&w, code, writer_bytes(message));
-    session_send(s, writer_bytes(&w));
-}
-
-static void take_sasl_initial(struct session *s, struct bytes body) {
-    struct session_pg_login *login = session_pg_of(s)->login;
-    struct bytes mechanism, response, user = bytes_str(s->user);
-    struct scram_verifier verifier;
-    uint8_t nonce[SCRAM_NONCE_RAW], storage[SCRAM_MESSAGE_MAX];
-    struct writer out;
-    struct err err = {0};
-    writer_init_fixed(&out, storage, sizeof storage);
-    if (!pg_sasl_initial_read(body, &mechanism, &response) || !response.ptr || !bytes_is(mechanism, SCRAM_MECHANISM)) {
-        session_pg_violation(s, "malformed SASL message");
-        return;
-    }
-    struct user_secret *secret = user_store_find(s->env->users, user);
-    if (!user_store_verifier(s->env->users, user, secret, &verifier, &login->is_mock) ||
-        !clock_random(s->env->loop->clock, nonce, sizeof nonce)) {
-        fail(s, ERR_INTERNAL, "authentication is not available");
-        return;
-    }
-    if (scram_server_first(&login->scram, &verifier, response, nonce, &out, &err) != SCRAM_OK) {
-        session_end(s, &err);
-        return;
-    }
-    send_auth(s, PG_AUTH_SASL_CONTINUE, &out);
-    login->step = LOGIN_SASL_RESPONSE;
-}
-
-static void take_sasl_response(struct session *s, struct bytes body) {
-    struct session_pg_login *login = session_pg_of(s)->login;
-    uint8_t storage[SCRAM_MESSAGE_MAX];
-    struct writer out;
-    struct err err = {0};
-    writer_init_fixed(&out, storage, sizeof storage);
-    enum scram_result result = scram_server_final(&login->scram, body, &out, &err);
-    if (result == SCRAM_MALFORMED) {
-        session_end(s, &err);
-    } else if (result != SCRAM_OK || login->is_mock) {
-        fail(s, ERR_INVALID_PASSWORD, "password authentication failed for user \"%s\"", s->user);
-    } else {
-        send_auth(s, PG_AUTH_SASL_FINAL, &out);
-        finish_identity(s);
-    }
 }
 
 /* ---- after the proof ---- */
@@ -266,7 +109,7 @@ static void greet(struct session *s, const struct params_pg *params) {
     char label[192];
     struct writer w;
     if (!make_identity(s)) {
-        fail(s, ERR_INTERNAL, "no random numbers");
+        session_pg_fail(s, ERR_INTERNAL, "no random numbers");
         return;
     }
     writer_init(&w, PARAMS_PG_MAX * PG_STATUS_MAX);
@@ -322,8 +165,7 @@ static bool join_pool(struct session *s, struct bytes key, struct err *err) {
     struct bytes user = bytes_str(s->user), database = bytes_str(s->database);
     const struct config_database *db = config_find_database(c, database);
     if (!db) return err_set(err, ERR_NO_SUCH_DATABASE, "database \"%s\" does not exist", s->database);
-    const struct user_secret *secret = user_store_find(s->env->users, user);
-    const char *password = secret ? secret->password : NULL;
+    const char *password = user_store_server_secret(user_store_find(s->env->users, user));
     struct pool *p = pool_get(s->env->pools, &backend_pg_proto, c, db, database, user, password, s->group, s->share, err);
     struct variant *v = p ? variant_get(p, key, err) : NULL;
     if (!v) return false;
@@ -353,12 +195,12 @@ void session_pg_on_arrived(struct session *s, struct bytes key) {
     else session_resume_input(s);
 }
 
-static void finish_identity(struct session *s) {
+void session_pg_login_proven(struct session *s) {
     struct err err = {0};
     session_pg_of(s)->login->step = LOGIN_PROVEN;
     if (s->env->console && is_console_name(s)) {
         if (is_console_user(s)) greet_console(s);
-        else fail(s, ERR_INSUFFICIENT_PRIVILEGE, "user \"%s\" is in neither admin_users nor stats_users", s->user);
+        else session_pg_fail(s, ERR_INSUFFICIENT_PRIVILEGE, "user \"%s\" is in neither admin_users nor stats_users", s->user);
     } else if (!find_place(s, &err)) {
         session_end(s, &err);
     } else {
@@ -384,166 +226,15 @@ void session_pg_login_leased(struct session *s, struct backend *b) {
     session_resume_input(s);
 }
 
-/* ---- first packets ---- */
-
-enum { TLS_FIRST_BYTE = 0x16 }; /* a handshake record, where a packet's length would begin: no packet is that long */
-
-/*
- * TLS begins here; what the stream hands over afterwards is what came inside it. Bytes
- * that came in clear behind the request are refused by stream_start_tls.
- */
-static bool start_tls(struct session *s, size_t unused, bool is_direct) {
-    struct tls_start how = {.unused = unused, .is_direct = is_direct};
-    struct err err = {0};
-    char label[192];
-    if (stream_start_tls(s->stream, s->env->tls, &how, &err)) return true;
-    log_line(LOG_INFO, "session", session_label(s, label), "no TLS: %s", err.message);
-    session_close(s, "no TLS");
-    return false;
-}
-
-static void answer_no(struct session *s, bool *was_asked, const char *name) {
-    if (*was_asked) {
-        fail(s, ERR_PROTOCOL_VIOLATION, "repeated %s request", name);
-        return;
-    }
-    *was_asked = true;
-    session_send(s, bytes_str("N"));
-}
-
-static bool is_in_clear(const struct session *s) {
-    return !stream_has_tls(s->stream);
-}
-
-static void answer_ssl_request(struct session *s, bool *was_asked) {
-    if (!s->env->tls || !is_in_clear(s)) {
-        answer_no(s, was_asked, "SSL");
-    } else if (*was_asked) {
-        fail(s, ERR_PROTOCOL_VIOLATION, "repeated SSL request");
-    } else {
-        *was_asked = true;
-        session_send(s, bytes_str("S"));
-        (void)start_tls(s, 0, false);
-    }
-}
-
-static void take_direct_tls(struct session *s, struct bytes data) {
-    struct session_pg_login *login = session_pg_of(s)->login;
-    if (!s->env->tls || login->saw_ssl || login->saw_gssenc) session_close(s, "TLS where none is offered");
-    else if (start_tls(s, data.len, true)) login->saw_ssl = true;
-}
-
-/* As the server does: the newest version that both speak, and every option refused. No word when nothing was refused. */
-static void negotiate(struct session *s, const struct pg_first *f) {
-    struct writer w;
-    bool has_options = false;
-    uint32_t agreed = f->version < PG_VERSION_LATEST ? f->version : PG_VERSION_LATEST;
-    session_pg_of(s)->login->has_long_key = agreed >= PG_VERSION_3_2;
-    for (int i = 0; i < f->param_count; i++) has_options |= bytes_starts_with(f->params[i].name, "_pq_.");
-    if (f->version == agreed && !has_options) return;
-    writer_init(&w, PG_STARTUP_MAX + 64);
-    pg_put_negotiate(&w, agreed, f);
-    session_send(s, writer_bytes(&w));
-    writer_release(&w);
-}
-
-static void take_startup(struct session *s, struct pg_first *f) {
-    if (!bind_identity(s, f)) return;
-    if (s->env->config->client_tls == CLIENT_TLS_REQUIRE && is_in_clear(s) && s->peer.family != AF_UNIX) {
-        fail(s, ERR_INVALID_AUTHORIZATION, "this server accepts connections with TLS only (client_tls = require)");
-        return;
-    }
-    if (atomic_load_explicit(&s->env->hub->session_count, memory_order_relaxed) >= s->env->config->max_client_conn) {
-        fail(s, ERR_TOO_MANY_CONNECTIONS, "sorry, too many clients already (max_client_conn)");
-        return;
-    }
-    negotiate(s, f);
-    if (!keep_params(s, f)) {
-        fail(s, ERR_LIMIT_EXCEEDED, "startup parameters are too long");
-        return;
-    }
-    if (s->env->config->allow_trust) finish_identity(s);
-    else ask_for_scram(s);
-}
-
-/* ---- cancel requests ---- */
-
-static void take_cancel(struct session *s, const struct pg_first *f) {
-    struct cancel_wait *wait = session_pg_cancel(s, f->cancel_pid, f->cancel_key);
-    if (wait) session_pg_of(s)->login->cancel = wait;
-    else session_close(s, "cancel request");
-}
-
-void session_pg_login_forget_cancel(struct session *s) {
-    session_pg_of(s)->login->cancel = NULL;
-}
-
-static size_t take_first(struct session *s, struct bytes data) {
-    struct session_pg_login *login = session_pg_of(s)->login;
-    struct pg_first first, *f = &first;
-    struct err err = {0};
-    if (data.ptr[0] == TLS_FIRST_BYTE && is_in_clear(s)) {
-        take_direct_tls(s, data);
-        return 0;
-    }
-    switch (pg_first_read(data, f, &err)) {
-    case PG_FRAME_NEED_MORE:
-        return 0;
-    case PG_FRAME_BAD:
-        session_end(s, &err);
-        return data.len;
-    case PG_FRAME_OK:
-        break;
-    }
-    bool has_more = data.len > f->total;
-    if (has_more) { /* nobody may speak before the answer to a first packet is out */
-        session_close(s, "bytes behind the first packet");
-        return data.len;
-    }
-    switch (f->kind) {
-    case PG_FIRST_SSL:
-        answer_ssl_request(s, &login->saw_ssl);
-        break;
-    case PG_FIRST_GSSENC:
-        answer_no(s, &login->saw_gssenc, "GSSENC");
-        break;
-    case PG_FIRST_CANCEL:
-        take_cancel(s, f);
-        break;
-    case PG_FIRST_STARTUP:
-        take_startup(s, f);
-        break;
-    }
-    return data.len;
-}
-
-/* ---- later packets ---- */
-
-static size_t take_auth_message(struct session *s, struct bytes data) {
-    struct pg_header h;
-    enum pg_frame frame = pg_header_read(data, &h);
-    if (data.ptr[0] != PG_F_AUTH) {
-        session_pg_violation(s, "expected a SASL response");
-        return data.len;
-    }
-    if (frame == PG_FRAME_NEED_MORE) return 0;
-    if (frame == PG_FRAME_BAD || h.total - 1 > PG_AUTH_MAX) {
-        session_pg_violation(s, "invalid message length");
-        return data.len;
-    }
-    if (data.len < h.total) return 0;
-    struct bytes body = bytes_of(data.ptr + PG_HEADER_LEN, h.body_len);
-    if (session_pg_of(s)->login->step == LOGIN_SASL_INITIAL) take_sasl_initial(s, body);
-    else take_sasl_response(s, body);
-    return h.total;
-}
+/* ---- what the client sends ---- */
 
 size_t session_pg_login_received(struct session *s, struct bytes data) {
     size_t used = 0;
     while (s->state == SESSION_LOGIN && used < data.len) {
         struct bytes rest = bytes_of(data.ptr + used, data.len - used);
         enum login_step step = session_pg_of(s)->login->step;
-        size_t n = step == LOGIN_FIRST ? take_first(s, rest) : take_auth_message(s, rest);
+        if (step == LOGIN_IN_LINE) break;
+        size_t n = step == LOGIN_FIRST ? session_pg_first_received(s, rest) : session_pg_auth_received(s, rest);
         if (n == 0) break;
         used += n;
     }

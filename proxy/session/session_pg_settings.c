@@ -1,17 +1,61 @@
 /*
  * A client's settings, on whichever server connection it gets.
  *
- * What the server reports (ParameterStatus) is known: what a client has set of it is kept,
- * and put in force again on its next connection, in the same send as its first message. A
- * client that has set nothing gets what the connection started with. application_name
- * follows the client always. Settings that are not reported are not seen: a connection
- * on which SET was used is cleaned before anybody else gets it (tag_pg.h).
+ * What the server reports (ParameterStatus) is known: what a client has set of it is
+ * kept, and put in force again on its next connection, in the same send as its first
+ * message. A client that has set nothing gets what the connection started with.
+ * application_name follows the client always; with application_name_add_host the server
+ * gets it with the client's address behind it, and the client never hears of that but by
+ * SHOW. Settings that are not reported are not seen: a connection on which SET was used
+ * is cleaned before anybody else gets it (tag_pg.h).
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "base/fault.h"
 #include "proxy/pool/backend_pg.h"
 #include "proxy/session/session_pg.h"
+
+/* ---- application_name, as the client and as the server know it ---- */
+
+#define NAMELESS "app" /* PgBouncer's word for who gives no name */
+
+static const char *own_name(const struct session_pg *ps) {
+    return ps->app_name ? ps->app_name : "";
+}
+
+/* " - host:port", or "" where the database does not ask for it. */
+static size_t put_suffix(const struct session *s, char out[SESSION_PG_APP_NAME_MAX + 1]) {
+    char peer[64];
+    const struct pool *p = session_pool(s);
+    out[0] = '\0';
+    if (!p || !p->app_name_add_host) return 0;
+    snprintf(out, SESSION_PG_APP_NAME_MAX + 1, " - %.48s", session_peer_text(s, peer));
+    return strlen(out);
+}
+
+/* The name gives way to the address: the server would cut the end. */
+static const char *name_on_server(struct session *s, char out[SESSION_PG_APP_NAME_MAX + 1]) {
+    char suffix[SESSION_PG_APP_NAME_MAX + 1];
+    const char *own = own_name(session_pg_of(s));
+    size_t len = put_suffix(s, suffix);
+    if (!len) return own;
+    if (!*own) own = NAMELESS;
+    size_t kept = strnlen(own, SESSION_PG_APP_NAME_MAX - len);
+    memcpy(out, own, kept);
+    memcpy(out + kept, suffix, len + 1);
+    return out;
+}
+
+/* What the client itself calls what the server has reported: an address that gilmok has put there is not its wish. */
+static struct bytes without_suffix(const struct session *s, const char *reported) {
+    char suffix[SESSION_PG_APP_NAME_MAX + 1];
+    struct bytes name = bytes_str(reported);
+    size_t len = put_suffix(s, suffix);
+    if (!len || name.len < len || memcmp(name.ptr + name.len - len, suffix, len) != 0) return name;
+    name.len -= len;
+    return bytes_is(name, NAMELESS) ? bytes_str("") : name;
+}
 
 /* ---- telling the client ---- */
 
@@ -47,9 +91,9 @@ static void tell_app_name(struct session *s) {
     uint8_t storage[SESSION_PG_APP_NAME_MAX + 64];
     struct writer w;
     writer_init_fixed(&w, storage, sizeof storage);
-    put_status(&w, "application_name", ps->app_name ? ps->app_name : "");
+    put_status(&w, "application_name", own_name(ps));
     session_send(s, writer_bytes(&w));
-    ps->app_name_was_reset = false;
+    ps->app_name_was_reset = ps->app_name_is_long = false;
 }
 
 /* ---- before a request ---- */
@@ -73,8 +117,9 @@ void session_pg_settings_prepare(struct session *s, struct backend *b) {
     if (digest != bp->params.digest) bring_in_line(b, wanted);
     if (ps->params_digest != digest) tell_params(s, &bp->params, wanted);
     ps->params_digest = digest;
-    backend_pg_set_app_name(b, ps->app_name ? ps->app_name : "");
-    if (ps->app_name_was_reset) tell_app_name(s);
+    char name[SESSION_PG_APP_NAME_MAX + 1];
+    backend_pg_set_app_name(b, name_on_server(s, name));
+    if (ps->app_name_was_reset || ps->app_name_is_long) tell_app_name(s);
 }
 
 /* ---- after a reply group ---- */
@@ -88,16 +133,20 @@ static bool is_reset_value(const struct backend_pg *bp, const char *now) {
  * The client may have set its application_name by SQL; a RESET is not such a wish. Inside
  * a transaction the reset value stays until session_pg_settings_prepare() can put it right.
  */
-static void follow_app_name(struct session_pg *ps, const struct backend_pg *bp) {
+static void follow_app_name(struct session *s, const struct backend_pg *bp) {
+    struct session_pg *ps = session_pg_of(s);
+    char name[SESSION_PG_APP_NAME_MAX + 1];
     const char *now = bp->params.app_name;
-    const char *ours = ps->app_name ? ps->app_name : "";
-    if (!now || strcmp(now, ours) == 0) return;
+    if (!now || !bp->saw_app_name) return;
+    struct bytes wish = without_suffix(s, now);
+    ps->app_name_is_long = wish.len < strlen(now);
+    if (strcmp(now, name_on_server(s, name)) == 0) return;
     if ((bp->saw_reset || ps->app_name_was_reset) && is_reset_value(bp, now)) {
         ps->app_name_was_reset = true;
         return;
     }
     ps->app_name_was_reset = false;
-    char *copy = mem_strdup(now, strlen(now));
+    char *copy = mem_strdup((const char *)wish.ptr, wish.len);
     if (!copy) return;
     mem_free(ps->app_name);
     ps->app_name = copy;
@@ -146,8 +195,8 @@ void session_pg_settings_on_group_end(struct session *s, struct backend *b) {
     struct backend_pg *bp = backend_pg_of(b);
     ps->params_digest = bp->params.digest; /* its changes were part of what was passed on */
     follow_settings(s, b);
-    follow_app_name(ps, bp);
-    bp->saw_reset = false;
+    follow_app_name(s, bp);
+    bp->saw_reset = bp->saw_app_name = false;
 }
 
 uint64_t session_pg_settings_usual(const struct session *s, const struct backend *b) {

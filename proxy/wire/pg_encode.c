@@ -173,6 +173,13 @@ void pg_put_sasl_response(struct writer *w, struct bytes response) {
     pg_end(w, at);
 }
 
+/* 'p': "password\0" */
+void pg_put_password(struct writer *w, struct bytes password) {
+    size_t at = pg_begin(w, PG_F_AUTH);
+    writer_cstr(w, password);
+    pg_end(w, at);
+}
+
 /* 'Q': "sql\0" */
 void pg_put_query(struct writer *w, const char *sql) {
     size_t at = pg_begin(w, PG_F_QUERY);

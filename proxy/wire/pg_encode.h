@@ -39,6 +39,7 @@ void pg_put_startup_param(struct writer *w, struct bytes name, struct bytes valu
 void pg_put_startup_end(struct writer *w, size_t start);
 void pg_put_sasl_initial(struct writer *w, const char *mechanism, struct bytes response);
 void pg_put_sasl_response(struct writer *w, struct bytes response);
+void pg_put_password(struct writer *w, struct bytes password); /* in clear, or an md5 response */
 void pg_put_query(struct writer *w, const char *sql);
 void pg_put_sync(struct writer *w);
 void pg_put_terminate(struct writer *w);

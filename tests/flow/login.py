@@ -2,6 +2,8 @@
 """Who gets in, and what the others hear."""
 
 import os
+import pwd
+import time
 
 import psycopg
 import pytest
@@ -65,6 +67,90 @@ def test_verifier_for_clients_and_service_account_for_the_server(start):
     with connect(g, user="carol") as c:
         assert value(c, "select current_user") == APP_USER
     g.close()
+
+
+def test_md5_for_clients(start):
+    """libpq is asked for md5, and for SCRAM where nothing else is known."""
+    with flowtools.superuser() as su:
+        verifier = value(su, "select rolpassword from pg_authid where rolname = %s", (APP_USER,))
+    account = [f"server_user = {APP_USER}", f"server_password = {APP_PASSWORD}"]
+    users = {"hashed": pgwire.md5_verifier("hashed", "old secret"), "carol": verifier}
+    g = harness.Gilmok(flowtools.PRIMARY_PORT, main=["client_auth = md5"], database=account, users=users)
+    for user, password, asked in (("hashed", "old secret", "md5"), ("carol", APP_PASSWORD, "scram"), ("other", "other-password", "md5")):
+        c = pgwire.Client(g.port, user=user, password=password, database=APP_DB).login()
+        assert c.method == asked
+        c.end()
+        with connect(g, user=user, password=password) as c:
+            assert value(c, "select current_user") == APP_USER
+        with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
+            connect(g, user=user, password="wrong")
+    with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
+        connect(g, user="ghost", password="x")
+    g.close()
+
+
+@pytest.fixture
+def old_server():
+    """The primary asks two users by old methods: `by_md5` and `by_clear`, both with the password `old secret`."""
+    with flowtools.superuser() as su:
+        path = value(su, "show hba_file")
+        with open(path, encoding="utf-8") as f:
+            kept = f.read()
+        with open(path, "r+", encoding="utf-8") as f:
+            f.write("host all by_md5 127.0.0.1/32 md5\nhost all by_clear 127.0.0.1/32 password\n" + kept)
+        su.execute("set password_encryption = 'md5'")
+        for user in ("by_md5", "by_clear"):
+            su.execute(f"drop role if exists {user}")
+            su.execute(f"create role {user} login password 'old secret'")
+        su.execute("select pg_reload_conf()")
+        harness.wait_for(lambda: value(su, "select count(*) from pg_hba_file_rules where 'by_md5' = any(user_name)"), what="the rules")
+        time.sleep(0.2)
+        yield
+        with open(path, "w", encoding="utf-8") as f:
+            f.write(kept)
+        su.execute("select pg_reload_conf()")
+        su.execute("drop role by_md5")
+        su.execute("drop role by_clear")
+
+
+def test_servers_that_ask_for_md5_and_for_clear_text(start, old_server):
+    users = {"by_md5": "old secret", "by_clear": "old secret"}
+    for allowed, ok in (("scram-sha-256", []), ("md5", ["by_md5"]), ("password", ["by_md5", "by_clear"])):
+        g = start(cluster=[f"server_auth = {allowed}"], users=users)
+        for user in users:
+            if user in ok:
+                with connect(g, user=user, password="old secret") as c:
+                    assert value(c, "select current_user") == user
+            else:
+                with pytest.raises(psycopg.OperationalError, match="server_auth"):
+                    connect(g, user=user, password="old secret")
+        with connect(g) as c:
+            assert value(c, "select current_user") == APP_USER
+
+
+def test_one_md5_verifier_for_both_sides(start, old_server):
+    """As pg_authid keeps it, and never the password."""
+    with flowtools.superuser() as su:
+        verifier = value(su, "select rolpassword from pg_authid where rolname = 'by_md5'")
+    g = start(main=["client_auth = md5"], cluster=["server_auth = md5"], users={"by_md5": verifier})
+    with connect(g, user="by_md5", password="old secret") as c:
+        assert value(c, "select current_user") == "by_md5"
+    with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
+        connect(g, user="by_md5", password="wrong")
+
+
+def test_peer_on_the_socket(start):
+    """The system user is the user; the console, too."""
+    me = pwd.getpwuid(os.geteuid()).pw_name
+    g = start(main=["client_auth_socket = peer"], socket=True, users={me: "unused"})
+    g.write("gilmok.conf", g.text.replace("admin_users = boss", f"admin_users = boss, {me}"))
+    assert g.console("RELOAD").tags == ["RELOAD"]
+    with psycopg.connect(host=g.dir, port=g.port, user=me, dbname="gilmok", autocommit=True) as c:
+        assert c.pgconn.exec_(b"SHOW VERSION").ntuples == 1
+    with pytest.raises(psycopg.OperationalError, match="peer authentication failed"):
+        connect(g, host=g.dir, port=g.port)
+    with connect(g) as c:
+        assert value(c, "select 'by password over TCP'")
 
 
 def test_sslmode(gilmok):

@@ -129,6 +129,100 @@ def test_application_name_survives_a_reset_inside_a_transaction(narrow):
         assert value(c, "show application_name") == "chosen"
 
 
+SERVER_NAME = "select application_name from pg_stat_activity where pid = pg_backend_pid()"
+
+
+def asked(c, sql):
+    """A query's only value, or none; what the client is told on the way is kept."""
+    got = c.query(sql)
+    assert not got.errors
+    c.parameters.update(got.parameters)
+    return got.rows[0][0] if got.rows else None
+
+
+def told(c):
+    """What the client was told last."""
+    asked(c, "select 1")
+    return c.parameters["application_name"]
+
+
+def with_address(c, name):
+    suffix = " - %s:%d" % c.sock.getsockname()
+    return name.encode()[: 63 - len(suffix)].decode() + suffix
+
+
+@pytest.mark.parametrize("mode", ["transaction", "session"])
+def test_the_clients_address_in_the_servers_application_name(start, mode):
+    """The server shows it; the client is told its own name; what is long loses its end, not the address."""
+    g = start(pool_size=1 if mode == "transaction" else 8, database=["application_name_add_host = on", f"pool_mode = {mode}"])
+    long = "a name of more than sixty-three bytes, which no server would show as a whole"
+    clients = [(raw(g, application_name=n) if n else raw(g), n) for n in ("one", "two's \\ own", "", long)]
+    for _ in range(2):
+        for c, name in clients:
+            assert c.parameters["application_name"] == name[:63]
+            assert asked(c, SERVER_NAME) == with_address(c, name or "app")
+            assert told(c) == name[:63]
+    for c, _ in clients:
+        c.end()
+
+
+def test_an_address_is_nobodys_wish(start):
+    """SET, RESET, transactions and reading it back: the client's own name stays its own, and the address is there once."""
+    g = start(pool_size=1, database=["application_name_add_host = on"])
+    c, other = raw(g, application_name="mine"), raw(g, application_name="another's")
+    steps = [
+        (["set application_name = 'second'"], "second"),
+        (["begin", "set application_name = 'undone'", "rollback"], "second"),
+        (["begin", "set local application_name = 'undone'", "commit"], "second"),
+        (["begin", "set application_name = 'kept'", "select 1", "commit"], "kept"),
+        (["select set_config('application_name', current_setting('application_name'), false)"], "kept"),
+        (["set application_name = 'third'; select pg_sleep(0)"], "third"),
+        (["reset application_name"], "third"),
+        (["discard all"], "third"),
+        (["begin", "reset all", "commit"], "third"),
+        (["set application_name = ''"], ""),
+        (["begin", "set application_name = 'undone'", "rollback"], ""),
+        (["set application_name = 'ends with - 1.2.3.4:5'"], "ends with - 1.2.3.4:5"),
+    ]
+    for statements, name in steps:
+        for sql in statements:
+            asked(c, sql)
+        assert other.ask(SERVER_NAME) == with_address(other, "another's")
+        assert asked(c, SERVER_NAME) == with_address(c, name or "app"), statements
+        assert told(c) == name, statements
+        assert asked(c, SERVER_NAME) == with_address(c, name or "app"), statements
+    c.end(), other.end()
+
+
+def test_addresses_come_and_go_with_a_reload(start):
+    g = start(pool_size=1)
+    c = raw(g, application_name="mine")
+    session = pgwire.Client(g.port, user=APP_USER, password=APP_PASSWORD, database="sessions", params={"application_name": "long"}).login()
+    assert asked(c, SERVER_NAME) == "mine"
+    plain = g.text
+    for line, on in (("application_name_add_host = on", True), ("", False), ("application_name_add_host = on", True)):
+        c.query("begin")
+        g.write("gilmok.conf", plain.replace("[database shop]", f"[database shop]\n{line}").replace("[database sessions]", f"[database sessions]\n{line}"))
+        assert g.console("RELOAD").tags == ["RELOAD"]
+        c.query("commit")
+        for client, name in ((c, "mine"), (session, "long")):
+            assert asked(client, SERVER_NAME) == (with_address(client, name) if on else name)
+            assert told(client) == name
+    c.end(), session.end()
+
+
+def test_the_address_is_the_one_that_a_proxy_names(start):
+    g = start(main=["proxy_protocol_from = 127.0.0.1, unix"], database=["application_name_add_host = on"], socket=True, tail="")
+    for header, shows in ((b"PROXY TCP4 203.0.113.7 10.0.0.1 40000 5432\r\n", "203.0.113.7:40000"),
+                          (b"PROXY TCP6 2001:db8::7 ::1 40000 5432\r\n", "[2001:db8::7]:40000"), (b"PROXY UNKNOWN\r\n", None)):  # fmt: skip
+        for way in (g.port, g.socket_path):
+            c = pgwire.Client(way, user=APP_USER, password=APP_PASSWORD, database=APP_DB, params={"application_name": "far"},
+                              wrap=lambda s, h=header: (s.sendall(h), s)[1]).login()  # fmt: skip
+            expected = shows or ("unix" if way == g.socket_path else "%s:%d" % c.sock.getsockname())
+            assert asked(c, SERVER_NAME) == f"far - {expected}"
+            c.end()
+
+
 def shown(c, name="timezone"):
     return value(c, f"show {name}")
 

@@ -210,6 +210,94 @@ def test_client_certificates(start, ca, door, tmp_path):
             connect(g, sslmode="require", sslcert="/none", sslkey="/none").close()
 
 
+PROXY = b"PROXY TCP4 203.0.113.7 10.0.0.1 40000 5432\r\n"
+
+
+@pytest.mark.parametrize("is_direct", [False, True], ids=["after SSLRequest", "from the first byte"])
+def test_a_proxy_header_comes_before_tls(start, ca, door, is_direct):
+    """Through a proxy on this machine: the client is somewhere else all the same, and needs TLS even on the socket."""
+    g = start(main=["client_tls = require", "proxy_protocol_from = 127.0.0.1, unix", *door], socket=True)
+
+    def through(sock):
+        sock.sendall(PROXY)
+        return wrapped(ca, is_direct)(sock)
+
+    def inside(sock):
+        sock = wrapped(ca, is_direct)(sock)
+        sock.sendall(PROXY)
+        return sock
+
+    for way in (g.port, g.socket_path):
+        c = pgwire.Client(way, user=APP_USER, password=APP_PASSWORD, database=APP_DB, wrap=through).login()
+        assert c.ask("select 1") == "1"
+        c.end()
+        c = pgwire.Client(way, user=APP_USER, password=APP_PASSWORD, database=APP_DB, wrap=lambda s: (s.sendall(PROXY), s)[1])
+        with pytest.raises(pgwire.PgError, match="with TLS only"):
+            c.authenticate()
+    with pytest.raises((pgwire.Closed, pgwire.PgError, OSError, AssertionError)):
+        raw(g, wrap=inside).login()
+
+
+def test_login_by_certificate(start, ca, door, tmp_path):
+    """The certificate's common name is the user, exactly; the password of the user file opens the server."""
+    os.chmod(tmp_path, 0o755)
+    certificates = {name: ca.issue(f"login-{i}", None, subject=f"/CN={name}") for i, name in enumerate((APP_USER, "somebody"))}
+    certificates["two names"] = ca.issue("login-two", None, subject=f"/CN={APP_USER}/CN=somebody")
+    certificates["other case"] = ca.issue("login-case", None, subject=f"/CN={APP_USER.upper()}")
+    certificates["longer"] = ca.issue("login-longer", None, subject=f"/CN={APP_USER}x")
+    certificates["not in the name"] = ca.issue("login-ou", None, alt=f"DNS:{APP_USER}", subject=f"/OU={APP_USER}")
+    stranger = Authority(str(tmp_path), "stranger").issue("login-stranger", None, subject=f"/CN={APP_USER}")
+    g = start(main=["client_auth = cert", "client_tls = allow", f"client_tls_ca_file = {ca.crt}", "workers = 2", *door])
+    crt, key = certificates[APP_USER]
+    for _ in range(3):
+        with connect(g, sslmode="require", sslcert=crt, sslkey=key, password="not asked for") as c:
+            assert value(c, "select current_user") == APP_USER
+    with pytest.raises(psycopg.OperationalError, match=f'certificate authentication failed for user "{APP_USER}"'):
+        connect(g, sslmode="require", sslcert=certificates["somebody"][0], sslkey=certificates["somebody"][1])
+    with pytest.raises(psycopg.OperationalError, match="certificate authentication failed"):
+        connect(g, user="somebody", sslmode="require", sslcert=crt, sslkey=key)
+    for bad in ("two names", "other case", "longer", "not in the name"):
+        with pytest.raises(psycopg.OperationalError, match="certificate authentication failed"):
+            connect(g, sslmode="require", sslcert=certificates[bad][0], sslkey=certificates[bad][1])
+    for how in ({"sslmode": "disable"}, {"sslmode": "require", "sslcert": "/none", "sslkey": "/none"}):
+        with pytest.raises(psycopg.OperationalError, match="requires a valid client certificate"):
+            connect(g, **how)
+    with pytest.raises(psycopg.OperationalError):
+        connect(g, sslmode="require", sslcert=stranger[0], sslkey=stranger[1])
+
+
+def test_a_resumed_session_still_has_its_certificate(start, ca, door):
+    crt, key = ca.issue("resumer", None, subject=f"/CN={APP_USER}")
+    g = start(main=["client_auth = cert", "client_tls = require", f"client_tls_ca_file = {ca.crt}", *door])
+    for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
+        context, session, resumed = trusting(ca), None, []
+        context.load_cert_chain(crt, key)
+        context.minimum_version = context.maximum_version = version
+        for _ in range(3):
+            c = raw(g, wrap=wrapped(ca, False, context, session)).login()
+            assert c.method == "ok" and c.ask("select 1") == "1"
+            resumed.append(c.sock.session_reused)
+            session = c.sock.session
+            c.end()
+        assert resumed == [False, True, True]
+
+
+def test_passwords_in_clear_only_inside_tls(start, ca, door):
+    g = start(main=["client_auth = password", "client_tls = allow", "workers = 2", *door], socket=True)
+    with connect(g, sslmode="require") as c:
+        assert value(c, "select 1") == 1
+    with connect(g, host=g.dir, port=g.port) as c:
+        assert value(c, "select 1") == 1
+    with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
+        connect(g, sslmode="require", password="wrong")
+    with pytest.raises(psycopg.OperationalError, match="inside TLS only"):
+        connect(g, sslmode="disable")
+    c = raw(g)
+    with pytest.raises(pgwire.PgError, match="inside TLS only"):
+        c.authenticate()
+    assert c.method is None, "it was asked for its password"
+
+
 def test_a_renewed_certificate_comes_with_a_reload(start, ca, door):
     g = start(main=["client_tls = allow", *door], pool_size=1)
     old = raw(g, wrap=wrapped(ca)).login()

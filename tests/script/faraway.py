@@ -80,10 +80,54 @@ def check_proof_is_accepted():
         gilmok.close()
 
 
+def check_no_password_in_clear():
+    """server_auth allows it, and nobody could say who listens."""
+
+    def asking(wire):
+        wire.read_first()
+        wire.send(pgwire.auth(3))
+        heard.append(wire.read())
+
+    heard = []
+    gilmok = Far(listen(asking, FAR).port, cluster=["server_auth = password"])
+    try:
+        with pytest.raises(pgwire.PgError, match="without TLS that is verified"):
+            gilmok.login()
+        assert heard == []
+    finally:
+        gilmok.close()
+
+
 def check_trust_on_loopback():
     gilmok = harness.Gilmok(listen(trusting, "127.0.0.1").port)
     try:
         gilmok.login().end()
+    finally:
+        gilmok.close()
+
+
+class Wide(harness.Gilmok):
+    """gilmok that listens everywhere at its start; its configuration says so until it is written anew."""
+
+    def write(self, name, text):
+        super().write(name, text.replace("listen = 127.0.0.1", "listen = 0.0.0.0") if not os.path.exists(f"{self.dir}/{name}") else text)
+
+
+def check_trust_stays_on_this_machine():
+    """A reload brings trust, and a listener that a restart would end goes on."""
+    gilmok = Wide(listen(None, "127.0.0.1").port)
+    try:
+        gilmok.write("gilmok.conf", gilmok.text.replace("admin_users", "client_auth = trust\nadmin_users"))
+        gilmok.process.send_signal(1)
+        harness.wait_for(lambda: "reloaded" in gilmok.said(), what="the reload")
+        client = gilmok.login()
+        assert client.method == "ok"
+        client.end()
+        far = pgwire.Wire(socket.create_connection((FAR, gilmok.port), source_address=(FAR, 0)))
+        far.send(pgwire.startup({"user": "app", "database": "shop"}))
+        kind, body = far.read()
+        assert kind == "E" and pgwire.error_fields(body)["C"] == "28000", (kind, body)
+        far.end()
     finally:
         gilmok.close()
 
@@ -99,7 +143,16 @@ def child(check, answer):
         answer.send(traceback.format_exc())
 
 
-@pytest.mark.parametrize("check", [check_trust_is_refused, check_proof_is_accepted, check_trust_on_loopback])
+CHECKS = [
+    check_trust_is_refused,
+    check_proof_is_accepted,
+    check_no_password_in_clear,
+    check_trust_stays_on_this_machine,
+    check_trust_on_loopback,
+]
+
+
+@pytest.mark.parametrize("check", CHECKS)
 def test_far_away(check):
     here, there = multiprocessing.get_context("fork").Pipe()
     process = multiprocessing.get_context("fork").Process(target=child, args=(check, there))

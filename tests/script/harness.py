@@ -74,7 +74,8 @@ class Gilmok:
         self.users.update(users or {})
         self.write("users.txt", "".join(f'"{n}" "{p}"\n' for n, p in self.users.items()))
         join = "\n".join
-        more = f", unix:{self.dir}/.s.PGSQL.{self.port}" if socket else ""
+        self.socket_path = f"{self.dir}/.s.PGSQL.{self.port}" if socket else None
+        more = f", unix:{self.socket_path}" if socket else ""
         workers = os.environ.get("GILMOK_TEST_WORKERS")
         if workers and not any(line.startswith("workers") for line in main):
             main = [f"workers = {workers}", *main]
@@ -113,7 +114,7 @@ class Gilmok:
     def listens(self):
         try:
             socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
-            return True
+            return not self.socket_path or os.path.exists(self.socket_path)
         except ConnectionRefusedError:
             return False
 

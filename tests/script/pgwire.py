@@ -187,6 +187,26 @@ def split(data):
     return found
 
 
+# ---- passwords ----
+
+
+def md5_verifier(user, password):
+    return "md5" + hashlib.md5(f"{password}{user}".encode()).hexdigest()
+
+
+def md5_response(user, password, salt):
+    verifier = password if len(password) == 35 and password.startswith("md5") else md5_verifier(user, password)
+    return "md5" + hashlib.md5(verifier[3:].encode() + salt).hexdigest()
+
+
+def scram_verifier(password, iterations=4096, salt=b"script test salt"):
+    """As pg_authid keeps it."""
+    key = salted(password, salt, iterations)
+    stored = hashlib.sha256(_hmac(key, b"Client Key")).digest()
+    parts = [base64.b64encode(p).decode() for p in (salt, stored, _hmac(key, b"Server Key"))]
+    return f"SCRAM-SHA-256${iterations}:{parts[0]}${parts[1]}:{parts[2]}"
+
+
 # ---- SCRAM-SHA-256 ----
 
 
@@ -290,11 +310,16 @@ def column_names(body):
 
 class Client(Wire):
     def __init__(self, port, user="app", password="app-password", database="shop", params=(), timeout=5.0, wrap=None, version=0x30000):
-        sock = socket.create_connection(("127.0.0.1", port), timeout=timeout)
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if isinstance(port, str):  # the path of a unix socket
+            sock = socket.socket(socket.AF_UNIX)
+            sock.connect(port)
+        else:
+            sock = socket.create_connection(("127.0.0.1", port), timeout=timeout)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         super().__init__(wrap(sock) if wrap else sock, timeout)
         self.user, self.password, self.database, self.params = user, password, database, dict(params)
         self.parameters = {}
+        self.method = None  # what it was asked for: ok, password, md5, scram
         self.version, self.negotiated = version, None
         self.key = b""  # process id and secret, as a cancel request brings them
 
@@ -309,7 +334,7 @@ class Client(Wire):
         return body
 
     def authenticate(self):
-        """From the startup packet to AuthenticationOk."""
+        """From the startup packet to what comes before AuthenticationOk."""
         self.send_startup()
         kind, body = self.read()
         if kind == "v":
@@ -319,7 +344,18 @@ class Client(Wire):
             kind, body = self.read()
         if kind == "E":
             raise PgError(body)
-        assert kind == "R" and body[:4] == struct.pack(">I", 10), f"expected SASL, got {kind} {body!r}"
+        assert kind == "R", f"expected a request, got {kind} {body!r}"
+        self.method = {0: "ok", 3: "password", 5: "md5", 10: "scram"}[struct.unpack(">I", body[:4])[0]]
+        if self.method == "ok":
+            self.buffer[:0] = message(kind, body)
+        elif self.method == "password":
+            self.send(message("p", cstr(self.password)))
+        elif self.method == "md5":
+            self.send(message("p", cstr(md5_response(self.user, self.password, body[4:]))))
+        else:
+            self.prove_by_scram()
+
+    def prove_by_scram(self):
         scram = ScramClient(self.password)
         self.send(scram.initial())
         self.send(scram.response(self.expect("R")[4:].decode()))

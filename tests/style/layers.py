@@ -25,6 +25,8 @@ ABOVE = {"proxy/main.c"} | {f"proxy/{name}.{end}" for name in ("serve", "control
 ABOVE_FOLDERS = ["base"] + [f for f in LAYERS if f.startswith("proxy")]
 # Headers of `proxy` that lower folders may use: the configuration only.
 LOWER_PROXY = re.compile(r"proxy/config\w*\.h$")
+# Single headers besides: lists of addresses are values, and part of the configuration.
+BESIDES = {"proxy": {"proxy/net/addr_list.h"}}
 LIBRARIES = {"event2/": "proxy/net", "ini.h": "proxy"}
 OPENSSL = {"proxy/auth", "proxy/net"}  # cryptography of logins; TLS
 BANNED = re.compile(r"\b(strcpy|strcat|sprintf|vsprintf|strncpy|strncat|atoi|atol|strtok|alloca|gets)\s*\(")
@@ -49,7 +51,7 @@ def check_include(path, folder, number, name):
         return
     if not os.path.exists(os.path.join(TREE, name)):
         problem(path, number, f"{name} does not exist")
-    if target == folder:
+    if target == folder or name in BESIDES.get(folder, ()):
         return
     if path in ABOVE:
         if target not in ABOVE_FOLDERS:

@@ -186,6 +186,22 @@ START_TEST(md5_and_clear_text_logins) {
 }
 END_TEST
 
+static bool asks_md5(const char *name) {
+    return user_store_asks_md5(&store, user_store_find(&store, bytes_str(name)));
+}
+
+START_TEST(unknown_users_are_asked_for_what_most_are_asked_for) {
+    store.allows_md5 = true;
+    ck_assert(!asks_md5("nobody"));
+    ck_assert(parse("\"plain\" \"secret\"\n\"scram\" \"" VERIFIER "\""));
+    ck_assert(asks_md5("plain") && !asks_md5("scram") && !asks_md5("nobody")); /* as many: the better one */
+    ck_assert(parse("\"hashed\" \"" MD5_OF_APP "\""));
+    ck_assert(asks_md5("hashed") && !asks_md5("scram") && asks_md5("nobody"));
+    ck_assert(parse("\"two\" \"" VERIFIER "\"\n\"three\" \"" VERIFIER "\""));
+    ck_assert(asks_md5("plain") && !asks_md5("nobody"));
+}
+END_TEST
+
 START_TEST(md5_mocks_are_stable_and_differ_between_names) {
     struct md5_verifier a, again, b;
     bool is_mock = false;
@@ -361,6 +377,7 @@ static Suite *suite(void) {
     tcase_add_test(t, passwords_that_only_look_like_md5_are_passwords);
     tcase_add_test(t, md5_secrets_where_they_are_allowed);
     tcase_add_test(t, md5_and_clear_text_logins);
+    tcase_add_test(t, unknown_users_are_asked_for_what_most_are_asked_for);
     tcase_add_test(t, md5_mocks_are_stable_and_differ_between_names);
     tcase_add_test(t, nul_bytes_are_refused);
     tcase_add_test(t, sizes_at_their_edges);

@@ -1,0 +1,210 @@
+/*
+ * How a PostgreSQL client proves who it is: one method for TCP, one for unix sockets. What
+ * a method needs (TLS, a certificate, a socket of this machine) is looked at here for each
+ * client, whatever the checks of the configuration have found. Unknown users run the same
+ * exchange against a mock verifier, so that they cannot be told from wrong passwords.
+ */
+#include "base/log.h"
+#include "base/reader.h"
+#include "proxy/auth/peer_user.h"
+#include "proxy/auth/secret.h"
+#include "proxy/net/tls.h"
+#include "proxy/session/session_pg_login.h"
+
+/* ---- SCRAM ---- */
+
+static void ask_for_scram(struct session *s) {
+    uint8_t storage[64];
+    struct writer w;
+    writer_init_fixed(&w, storage, sizeof storage);
+    pg_put_auth_sasl(&w, SCRAM_MECHANISM);
+    session_send(s, writer_bytes(&w));
+    session_pg_of(s)->login->step = LOGIN_SASL_INITIAL;
+}
+
+static void send_auth(struct session *s, uint32_t code, const struct writer *message) {
+    uint8_t storage[SCRAM_MESSAGE_MAX + 16];
+    struct writer w;
+    writer_init_fixed(&w, storage, sizeof storage);
+    pg_put_auth(&w, code, writer_bytes(message));
+    session_send(s, writer_bytes(&w));
+}
+
+static void take_sasl_initial(struct session *s, struct bytes body) {
+    struct session_pg_login *login = session_pg_of(s)->login;
+    struct bytes mechanism, response, user = bytes_str(s->user);
+    struct scram_verifier verifier;
+    uint8_t nonce[SCRAM_NONCE_RAW], storage[SCRAM_MESSAGE_MAX];
+    struct writer out;
+    struct err err = {0};
+    writer_init_fixed(&out, storage, sizeof storage);
+    if (!pg_sasl_initial_read(body, &mechanism, &response) || !response.ptr || !bytes_is(mechanism, SCRAM_MECHANISM)) {
+        session_pg_violation(s, "malformed SASL message");
+        return;
+    }
+    struct user_secret *secret = user_store_find(s->env->users, user);
+    if (!user_store_verifier(s->env->users, user, secret, &verifier, &login->is_mock) ||
+        !clock_random(s->env->loop->clock, nonce, sizeof nonce)) {
+        session_pg_fail(s, ERR_INTERNAL, "authentication is not available");
+        return;
+    }
+    if (scram_server_first(&login->scram, &verifier, response, nonce, &out, &err) != SCRAM_OK) {
+        session_end(s, &err);
+        return;
+    }
+    send_auth(s, PG_AUTH_SASL_CONTINUE, &out);
+    login->step = LOGIN_SASL_RESPONSE;
+}
+
+static void take_sasl_response(struct session *s, struct bytes body) {
+    struct session_pg_login *login = session_pg_of(s)->login;
+    uint8_t storage[SCRAM_MESSAGE_MAX];
+    struct writer out;
+    struct err err = {0};
+    writer_init_fixed(&out, storage, sizeof storage);
+    enum scram_result result = scram_server_final(&login->scram, body, &out, &err);
+    if (result == SCRAM_MALFORMED) {
+        session_end(s, &err);
+    } else if (result != SCRAM_OK || login->is_mock) {
+        session_pg_refuse_password(s);
+    } else {
+        send_auth(s, PG_AUTH_SASL_FINAL, &out);
+        session_pg_login_proven(s);
+    }
+}
+
+/* ---- md5 and clear text ---- */
+
+static void ask(struct session *s, uint32_t code, struct bytes rest, enum login_step step) {
+    uint8_t storage[32];
+    struct writer w;
+    writer_init_fixed(&w, storage, sizeof storage);
+    pg_put_auth(&w, code, rest);
+    session_send(s, writer_bytes(&w));
+    session_pg_of(s)->login->step = step;
+}
+
+static void ask_for_md5(struct session *s) {
+    uint8_t *salt = session_pg_of(s)->login->salt;
+    if (clock_random(s->env->loop->clock, salt, MD5_SALT_LEN)) ask(s, PG_AUTH_MD5, bytes_of(salt, MD5_SALT_LEN), LOGIN_MD5);
+    else session_pg_fail(s, ERR_INTERNAL, "no random numbers");
+}
+
+static void take_md5(struct session *s, struct bytes response) {
+    struct bytes user = bytes_str(s->user);
+    const struct user_secret *secret = user_store_find(s->env->users, user);
+    struct md5_verifier verifier;
+    struct err err = {0};
+    bool is_mock, is_right;
+    bool is_checked = user_store_md5(s->env->users, user, secret, &verifier, &is_mock, &err) &&
+                      md5_check(&verifier, session_pg_of(s)->login->salt, response, &is_right, &err);
+    secret_wipe(&verifier, sizeof verifier);
+    if (!is_checked) {
+        log_line(LOG_ERROR, "session", NULL, "client_auth = md5 does not work: %s", err.message);
+        session_pg_fail(s, ERR_INTERNAL, "authentication is not available");
+    } else if (!is_right || is_mock) {
+        session_pg_refuse_password(s);
+    } else {
+        session_pg_login_proven(s);
+    }
+}
+
+/* A password message is one string. */
+static void take_password(struct session *s, struct bytes body) {
+    struct reader r = reader_over(body);
+    struct bytes text = reader_cstr(&r);
+    if (!reader_done(&r)) session_pg_violation(s, "invalid password packet");
+    else if (session_pg_of(s)->login->step == LOGIN_MD5) take_md5(s, text);
+    else session_pg_password_take(s, text);
+}
+
+static void ask_for_password(struct session *s) {
+    if (session_pg_is_in_clear(s) && !s->is_on_socket)
+        session_pg_fail(s, ERR_INVALID_AUTHORIZATION, "this server takes passwords inside TLS only (client_auth = password)");
+    else ask(s, PG_AUTH_CLEARTEXT, bytes_of(NULL, 0), LOGIN_PASSWORD);
+}
+
+/* ---- without a password ---- */
+
+/* The handshake has checked who issued the certificate; a name with a NUL or another control byte comes as none. */
+static void check_certificate(struct session *s) {
+    struct tls_info tls;
+    if (!stream_tls_info(s->stream, &tls) || !tls.has_peer_cert || !tls.peer_verified)
+        session_pg_fail(s, ERR_INVALID_AUTHORIZATION, "connection requires a valid client certificate");
+    else if (!bytes_is(bytes_str(s->user), tls.peer_cn))
+        session_pg_fail(s, ERR_INVALID_AUTHORIZATION, "certificate authentication failed for user \"%s\"", s->user);
+    else session_pg_login_proven(s);
+}
+
+static void check_peer(struct session *s) {
+    char name[USER_NAME_MAX + 1];
+    uint32_t uid;
+    if (s->is_on_socket && stream_peer_uid(s->stream, &uid) && peer_user_name(uid, name) && bytes_is(bytes_str(s->user), name))
+        session_pg_login_proven(s);
+    else session_pg_fail(s, ERR_INVALID_AUTHORIZATION, "peer authentication failed for user \"%s\"", s->user);
+}
+
+/* `listen` may still be what it was before a reload that brought trust. */
+static void check_place(struct session *s) {
+    if (s->is_local) session_pg_login_proven(s);
+    else session_pg_fail(s, ERR_INVALID_AUTHORIZATION, "client_auth = trust is for clients on this machine");
+}
+
+/* ---- the choice ---- */
+
+void session_pg_auth_begin(struct session *s) {
+    const struct config *c = s->env->config;
+    switch (s->is_on_socket ? c->client_auth_socket : c->client_auth) {
+    case CLIENT_AUTH_SCRAM:
+        ask_for_scram(s);
+        break;
+    case CLIENT_AUTH_MD5:
+        if (user_store_asks_md5(s->env->users, user_store_find(s->env->users, bytes_str(s->user)))) ask_for_md5(s);
+        else ask_for_scram(s);
+        break;
+    case CLIENT_AUTH_PASSWORD:
+        ask_for_password(s);
+        break;
+    case CLIENT_AUTH_CERT:
+        check_certificate(s);
+        break;
+    case CLIENT_AUTH_PEER:
+        check_peer(s);
+        break;
+    case CLIENT_AUTH_TRUST:
+        check_place(s);
+        break;
+    }
+}
+
+/* ---- what the client sends ---- */
+
+static void take_body(struct session *s, struct bytes body) {
+    switch (session_pg_of(s)->login->step) {
+    case LOGIN_SASL_INITIAL:
+        take_sasl_initial(s, body);
+        break;
+    case LOGIN_SASL_RESPONSE:
+        take_sasl_response(s, body);
+        break;
+    default:
+        take_password(s, body);
+    }
+}
+
+size_t session_pg_auth_received(struct session *s, struct bytes data) {
+    struct pg_header h;
+    enum pg_frame frame = pg_header_read(data, &h);
+    if (data.ptr[0] != PG_F_AUTH) {
+        session_pg_violation(s, "expected a password or SASL message");
+        return data.len;
+    }
+    if (frame == PG_FRAME_NEED_MORE) return 0;
+    if (frame == PG_FRAME_BAD || h.total - 1 > PG_AUTH_MAX) {
+        session_pg_violation(s, "invalid message length");
+        return data.len;
+    }
+    if (data.len < h.total) return 0;
+    take_body(s, bytes_of(data.ptr + PG_HEADER_LEN, h.body_len));
+    return h.total;
+}

@@ -1,0 +1,64 @@
+/*
+ * session_pg_login.h - what the files of a PostgreSQL client's login share.
+ *
+ *      session_pg_first.c      encryption requests, startup packet    who it says it is
+ *      session_pg_auth.c       the method's messages                  that it is who it says
+ *      session_pg_password.c   the check of a password in clear
+ *      session_pg_login.c      pool, greeting                         what it may use
+ *
+ * Each hands over to the next; none goes back.
+ */
+#ifndef GILMOK_PROXY_SESSION_SESSION_PG_LOGIN_H
+#define GILMOK_PROXY_SESSION_SESSION_PG_LOGIN_H
+
+#include "proxy/session/session_pg.h"
+
+enum login_step {
+    LOGIN_FIRST,
+    LOGIN_SASL_INITIAL,
+    LOGIN_SASL_RESPONSE,
+    LOGIN_MD5,
+    LOGIN_PASSWORD,
+    LOGIN_IN_LINE, /* the password is here, and is checked in its turn */
+    LOGIN_PROVEN,
+};
+
+struct session_pg_login {
+    enum login_step step;
+    bool saw_ssl;
+    bool saw_gssenc;
+    bool is_mock;        /* the user does not exist */
+    bool is_replication; /* a connection of its own, for the replication protocol */
+    bool has_long_key;   /* it speaks protocol 3.2 */
+    struct cancel_wait *cancel; /* this connection brought a CancelRequest that is under way */
+    struct scram_server scram;
+    uint8_t salt[MD5_SALT_LEN];
+    struct session *client;
+    struct list line_node; /* in env.password_line */
+    char *password;        /* owned, secret; NULL: none is kept */
+    struct writer params; /* "name\0value\0"..., sorted: the variant's key */
+};
+
+/* Ends the session with a FATAL error. */
+PRINTF_LIKE(3, 4) void session_pg_fail(struct session *s, const char *sqlstate, const char *fmt, ...);
+
+static inline bool session_pg_is_in_clear(const struct session *s) {
+    return !stream_has_tls(s->stream);
+}
+
+/* session_pg_first.c: of `data` what was used; in step LOGIN_FIRST. */
+size_t session_pg_first_received(struct session *s, struct bytes data);
+
+/* session_pg_auth.c: the startup packet is read; it asks for the proof, or needs none. */
+void session_pg_auth_begin(struct session *s);
+size_t session_pg_auth_received(struct session *s, struct bytes data);
+
+/* session_pg_password.c: checks it, in its turn. */
+void session_pg_password_take(struct session *s, struct bytes password);
+void session_pg_password_release(struct session_pg_login *login);
+void session_pg_refuse_password(struct session *s);
+
+/* session_pg_login.c: the client is who it says. */
+void session_pg_login_proven(struct session *s);
+
+#endif
