@@ -156,7 +156,7 @@ static void put_database(void *ctx, const char *name, const char *second, void *
     row_text(&r, pool_mode_name(db->pool_mode));
     row_text(&r, NULL);
     const uint64_t counts[] = {db->max_server_conn, u->servers, 0, u->clients, gates & GATE_PAUSED ? 1 : 0,
-                               gates & GATE_DISABLED ? 1 : 0, 0};
+                               gates & GATE_DISABLED ? 1 : 0, db->reserve_pool_size};
     for (size_t i = 0; i < COUNT_OF(counts); i++) row_number(&r, counts[i]);
     row_text(&r, db->cluster->name);
     row_end(&r);

@@ -175,16 +175,19 @@ def test_a_pool_is_one_line(begin):
 
 
 def test_databases_and_users(begin):
-    g = begin(tail=f"[user {APP_USER}]\npool_size = 5\nmax_client_conn = 50\n")
+    caps = ["min_pool_size = 1", "reserve_pool_size = 3", "max_server_conn = 40"]
+    g = begin(database=caps, tail=f"[user {APP_USER}]\npool_size = 5\nmax_client_conn = 50\nmax_server_conn = 30\n")
     with connect(g) as c:
         value(c, "select 1")
         shop = g.show("DATABASES", name=APP_DB)[0]
         assert (shop["host"], shop["port"], shop["database"]) == ("127.0.0.1", str(flowtools.PRIMARY_PORT), APP_DB)
         assert (shop["current_client_connections"], shop["current_connections"], shop["pool_size"]) == ("1", "1", "12")
+        assert (shop["min_pool_size"], shop["reserve_pool_size"], shop["reserve_pool"], shop["max_connections"]) == ("1", "3", "3", "40")
         assert shop["force_user"] is None and shop["cluster"] == "main"
         assert [d["name"] for d in g.show("DATABASES")] == sorted([APP_DB, "sessions"])
         user = g.show("USERS", name=APP_USER)[0]
         assert (user["pool_size"], user["max_user_client_connections"], user["current_client_connections"]) == ("5", "50", "1")
+        assert user["max_user_connections"] == "30"
         assert g.show("USERS", name="stats")[0]["pool_size"] is None
         lists = {r["list"]: int(r["items"]) for r in g.show("LISTS")}
         assert (lists["databases"], lists["pools"], lists["used_servers"], lists["used_clients"]) == (2, 1, 1, 2)
@@ -348,6 +351,24 @@ def test_queue_timeout_begins_anew_at_resume(start):
     assert waits == [[1], [1]]
     for c in clients:
         c.close()
+
+
+def test_pause_with_a_minimum_and_a_cap(begin):
+    """What is to be kept open is not while the database is paused, and the place goes to others."""
+    g = begin(database=["min_pool_size = 3"], main=["max_server_conn = 3"])
+    with connect(g) as c, connect(g, dbname="sessions") as other:
+        value(c, "select 1")
+        value(other, "select 1")
+        assert g.console(f"PAUSE {APP_DB}").tags == ["PAUSE"]
+        late = [in_background(lambda c=c: value(c, "select 2"))]
+        time.sleep(0.3)
+        assert g.show("SERVERS", database=APP_DB) == []
+        more = [connect(g, dbname="sessions") for _ in range(2)]
+        assert [value(m, "select 1") for m in more] == [1, 1] and late == [[]]
+        for m in more:
+            m.close()
+        assert g.console(f"RESUME {APP_DB}").tags == ["RESUME"]
+        harness.wait_for(lambda: late == [[2]], what="the waiting one")
 
 
 def test_a_paused_database_after_a_restart_of_the_server(begin):
