@@ -39,6 +39,7 @@ bool err_set(struct err *e, const char *sqlstate, const char *fmt, ...) {
     if (sqlstate != e->sqlstate) memcpy(e->sqlstate, sqlstate, sizeof(e->sqlstate));
     e->detail[0] = '\0';
     e->hint[0] = '\0';
+    e->routine = NULL;
     return false;
 }
 

@@ -22,9 +22,10 @@ struct err {
     char message[ERR_MESSAGE_MAX];
     char detail[ERR_DETAIL_MAX];
     char hint[ERR_HINT_MAX];
+    const char *routine; /* static; the function of the server's whose error this is, where drivers go by it; else NULL */
 };
 
-/* Sets sqlstate and message, clears detail and hint. Returns false, for `return err_set(...)`. */
+/* Sets sqlstate and message, clears the rest. Returns false, for `return err_set(...)`. */
 bool err_set(struct err *e, const char *sqlstate, const char *fmt, ...) PRINTF_LIKE(3, 4);
 void err_detail(struct err *e, const char *fmt, ...) PRINTF_LIKE(2, 3);
 void err_hint(struct err *e, const char *fmt, ...) PRINTF_LIKE(2, 3);

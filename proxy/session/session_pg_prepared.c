@@ -395,6 +395,7 @@ static enum step fail_missing(struct session *s, const struct message *m, struct
 static enum step fail_changed(struct session *s, const struct message *m) {
     struct err err = {0};
     err_set(&err, ERR_FEATURE_NOT_SUPPORTED, "cached plan must not change result type");
+    err.routine = "RevalidateCachedQuery"; /* by which asyncpg and pgjdbc know that they must prepare again */
     enum step step = fail_here(s, m, &err);
     if (step == STEP_DONE) session_pg_of(s)->prepared.changed = NULL;
     return step;

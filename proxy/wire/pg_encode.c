@@ -82,6 +82,7 @@ static void put_report(struct writer *w, uint8_t type, const char *severity, con
     put_field(w, 'M', err->message[0] ? err->message : "unknown error");
     put_field(w, 'D', err->detail);
     put_field(w, 'H', err->hint);
+    if (err->routine) put_field(w, 'R', err->routine);
     writer_u8(w, 0);
     pg_end(w, at);
 }
