@@ -375,3 +375,18 @@ def test_a_parameter_keeps_its_type(outdated, sql):
     assert direct[1] == []
     assert outcome(gilmok.port, False)[1] == []
     assert outcome(gilmok.port, True)[1] == []
+
+
+@pytest.mark.xfail(strict=True, reason="after a failed Parse of the unnamed statement and its Describe the connection stays with the idle client")
+def test_a_failed_preparation_gives_the_connection_back(start):
+    """How pgx (describe_exec) and lib/pq ask about a statement; theirs is an error, and then they are idle for long."""
+    gilmok = start(pool_size=1)
+    one, other = raw(gilmok.port), raw(gilmok.port)
+    one.send(parse("select no_such_column from pg_class where relname = $1") + describe("S") + SYNC)
+    got = one.collect()
+    assert got.types == ["E", "Z"] and got.status == "I" and got.errors[0].sqlstate == "42703"
+    other.timeout = 2
+    try:
+        assert other.ask("select 'mine'") == "mine"
+    finally:
+        one.end(), other.end()
