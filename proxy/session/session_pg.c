@@ -53,6 +53,7 @@ static void refuse(struct session *s, const struct err *err) {
 
 static void on_group_end(struct session *s, struct backend *b, uint16_t tag) {
     session_pg_prepared_on_group_end(s, b, tag);
+    session_pg_unnamed_on_group_end(s, b);
     session_pg_settings_on_group_end(s, b);
 }
 

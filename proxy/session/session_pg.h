@@ -138,6 +138,7 @@ void session_pg_unnamed_release(struct session_pg *ps);
 bool session_pg_unnamed_track(struct session *s, struct backend *b, const struct message *m, uint16_t *tag);
 bool session_pg_unnamed_is_tag(uint16_t tag);
 void session_pg_unnamed_on_tagged(struct session *s, struct backend *b, uint8_t kind, uint16_t tag);
+void session_pg_unnamed_on_group_end(struct session *s, const struct backend *b);
 /* True when the client's unnamed statement is not on this connection, but known: it now has the empty name. */
 bool session_pg_unnamed_adopt(struct session *s, const struct backend *b);
 

@@ -13,7 +13,9 @@
  *
  * Not kept is a source of more than SOURCE_MAX bytes, and one that was parsed while the
  * connection may have carried settings that another one will not have. Then the server's
- * own error 26000 is the answer, on any connection but the one that has it.
+ * own error 26000 is the answer, on any connection but the one that has it; so such a
+ * statement keeps the connection until it is used, for one exchange. What was kept, or
+ * has failed, keeps nothing.
  */
 #include "base/fault.h"
 #include "proxy/pool/backend_pg.h"
@@ -70,6 +72,7 @@ static void on_parse(struct session *s, struct backend *b, const struct message 
     struct session_pg *ps = session_pg_of(s);
     if (b->ledger.is_skipping) return; /* the server will not read it */
     forget(ps);
+    ps->unnamed.is_parsed = false;
     ps->unnamed.number = (uint16_t)((ps->unnamed.number + 1) & TAG_MASK);
     if (!(s->pins & PIN_MODE)) keep(&ps->unnamed, m);
     ps->unnamed.settings = backend_pg_analysis(backend_pg_of(b));
@@ -125,11 +128,17 @@ void session_pg_unnamed_on_tagged(struct session *s, struct backend *b, uint8_t 
     if (kind == OWED_DESCRIBE_STATEMENT) {
         u->description = backend_pg_of(b)->description.digest;
         u->is_described = true;
-    } else if (b->is_tainted) {
-        forget(session_pg_of(s)); /* what it means may depend on what was set there */
     } else {
+        if (b->is_tainted) forget(session_pg_of(s)); /* what it means may depend on what was set there */
         u->is_parsed = true;
     }
+}
+
+void session_pg_unnamed_on_group_end(struct session *s, const struct backend *b) {
+    const struct unnamed_client *u = &session_pg_of(s)->unnamed;
+    bool is_all_answered = b->ledger.count == 0 && !b->ledger.is_group_open;
+    bool is_only_here = u->is_parsed && !u->len;
+    if (s->pins & PIN_UNNAMED && is_all_answered && !is_only_here) s->pins &= (uint8_t)~PIN_UNNAMED;
 }
 
 bool session_pg_unnamed_adopt(struct session *s, const struct backend *b) {
