@@ -124,7 +124,7 @@ static void add_servers(struct console_call *call, const struct list *backends) 
 
 static void visit_prepared(struct console_call *call) {
     LIST_EACH(n, &call->worker->sessions.sessions)
-        session_pg_prepared_each(session_pg_of(CONTAINER_OF(n, struct session, node)), add_client, call);
+        session_pg_names_each(session_pg_of(CONTAINER_OF(n, struct session, node)), add_client, call);
     LIST_EACH(n, &call->worker->pools.all) {
         LIST_EACH(i, &CONTAINER_OF(n, struct pool, node)->variants) {
             const struct variant *v = CONTAINER_OF(i, struct variant, node);

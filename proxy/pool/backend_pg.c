@@ -195,6 +195,7 @@ static void take_tag(struct backend *b, struct bytes body, enum reply_fate fate,
     bp->has_rows = false;
     if (effect & TAG_PG_TAINTS || (effect & TAG_PG_IS_SELECT && !returned_rows)) b->is_tainted = bp->saw_taint = true;
     if (effect & TAG_PG_RESETS) bp->saw_reset = true;
+    if (effect & TAG_PG_ENDS) bp->saw_end = true;
     if (effect & TAG_PG_DROPS_STATEMENTS && b->lessee) b->lessee->ops->on_statements_dropped(b->lessee);
 }
 
@@ -386,6 +387,7 @@ static void release(struct backend *b) {
     params_pg_release(&bp->params);
     params_pg_release(&bp->start);
     prepared_pg_release(&bp->prepared);
+    description_pg_release(&bp->description);
     mem_free(bp->login);
 }
 

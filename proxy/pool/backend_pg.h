@@ -18,7 +18,7 @@
 #include "proxy/pool/prepared_pg.h"
 #include "proxy/pool/reply_pg.h"
 
-enum { BACKEND_PG_KEY_MAX = 256, BACKEND_PG_APP_NAME_MAX = 64 };
+enum { BACKEND_PG_KEY_MAX = 256, BACKEND_PG_APP_NAME_MAX = 64, BACKEND_PG_AMONG_MAX = 64 << 10 };
 
 /* What only the login needs. */
 struct backend_pg_login {
@@ -48,6 +48,7 @@ struct backend_pg {
     bool saw_reset;               /* RESET or DISCARD ALL passed since the lessee last asked */
     bool saw_app_name;            /* a value of application_name was passed on since the last group end */
     bool saw_taint;               /* a tainting tag passed since the last group end */
+    bool saw_end;                 /* a COMMIT or ROLLBACK passed since the last group end */
     bool has_hidden;              /* something came in that the lessee did not see */
     struct prepared_set_pg prepared;
     struct description_pg description; /* of the latest collected Describe */
@@ -86,6 +87,16 @@ MUST_USE bool backend_pg_note_sent(struct backend *b, uint8_t type, uint8_t targ
  * comes), or neither success nor error (REPLY_SWALLOW).
  */
 MUST_USE bool backend_pg_note_own(struct backend *b, uint8_t type, uint8_t target, enum reply_fate fate, uint16_t tag);
+
+/* backend_pg_among.c: messages of gilmok's own among the client's; noted by the caller, but for the last. */
+void backend_pg_send_parse(struct backend *b, const struct prepared_pg *p);
+void backend_pg_send_about(struct backend *b, uint8_t type, const char *name); /* Describe or Close of a statement */
+void backend_pg_send_flush(struct backend *b);
+/*
+ * Runs a statement without parameters whose result nobody wants; its error is the client's. `sql` may be empty, then
+ * nothing happens. False: the connection has failed.
+ */
+MUST_USE bool backend_pg_run_among(struct backend *b, struct bytes sql);
 
 /* backend_pg_login.c */
 void backend_pg_login_begin(struct backend *b);

@@ -63,6 +63,7 @@ static void send_tls_request(struct backend *b) {
 void backend_pg_login_begin(struct backend *b) {
     struct backend_pg *bp = backend_pg_of(b);
     prepared_pg_init(&bp->prepared);
+    description_pg_init(&bp->description);
     bp->login = mem_alloc(sizeof *bp->login);
     if (!bp->login) {
         give_up(b, "out of memory");

@@ -7,14 +7,35 @@
 
 #include "proxy/wire/pg_proto.h"
 
-enum { COUNT_LEN = 2, FIXED_LEN = 18, FIXED_FIRST = 6, FIXED_END = 16 };
+enum {
+    COUNT_LEN = 2,
+    FIXED_LEN = 18,
+    FIXED_FIRST = 6,
+    FIXED_END = 16,
+    PARAMETERS_MAX = COUNT_LEN + 4 * 0xffff,
+    PARAMETERS_KEPT = 256, /* storage of this size stays for the next one */
+};
 
 static void add(struct description_pg *d, uint8_t byte) {
     d->digest = (d->digest ^ byte) * 0x100000001b3u;
 }
 
+void description_pg_init(struct description_pg *d) {
+    *d = (struct description_pg){0};
+    writer_init(&d->parameters, PARAMETERS_MAX);
+}
+
+void description_pg_release(struct description_pg *d) {
+    writer_release(&d->parameters);
+}
+
 void description_pg_begin(struct description_pg *d) {
-    *d = (struct description_pg){.digest = 0xcbf29ce484222325u};
+    d->digest = 0xcbf29ce484222325u;
+    if (d->parameters.cap > PARAMETERS_KEPT) {
+        writer_release(&d->parameters);
+        writer_init(&d->parameters, PARAMETERS_MAX);
+    }
+    writer_reset(&d->parameters);
 }
 
 void description_pg_message(struct description_pg *d, uint8_t type) {
@@ -40,6 +61,7 @@ static void feed_column_byte(struct description_pg *d, uint8_t byte) {
 }
 
 void description_pg_feed(struct description_pg *d, struct bytes piece) {
+    if (d->type == PG_B_PARAMETER_DESCRIPTION) writer_put(&d->parameters, piece);
     for (size_t i = 0; i < piece.len; i++) {
         if (d->type == PG_B_ROW_DESCRIPTION) feed_column_byte(d, piece.ptr[i]);
         else add(d, piece.ptr[i]);

@@ -71,6 +71,12 @@ struct ledger_entry *ledger_at(struct ledger *l, uint32_t i) {
     return &l->ring[(l->head + i) & (l->cap - 1)];
 }
 
+bool ledger_owes_forward(struct ledger *l) {
+    for (uint32_t i = 0; i < l->count; i++)
+        if (ledger_at(l, i)->fate == REPLY_FORWARD) return true;
+    return false;
+}
+
 void ledger_pop(struct ledger *l) {
     INVARIANT(l->count > 0);
     l->groups -= l->ring[l->head].ends_group;

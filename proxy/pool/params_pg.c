@@ -94,3 +94,25 @@ const char *params_pg_get(const struct params_pg *p, const char *name) {
     int i = find(p, bytes_str(name));
     return i < 0 ? NULL : p->items[i].value;
 }
+
+void params_pg_put_analysis(const struct params_pg *p, struct writer *w) {
+    for (int i = 0; i < p->count; i++) {
+        if (!matters_to_analysis(bytes_str(p->items[i].name))) continue;
+        writer_cstr(w, bytes_str(p->items[i].name));
+        writer_cstr(w, bytes_str(p->items[i].value));
+    }
+}
+
+static const char *take_word(struct bytes *rest) {
+    const char *word = (const char *)rest->ptr;
+    size_t len = strlen(word) + 1;
+    *rest = bytes_of(rest->ptr + len, rest->len - len);
+    return word;
+}
+
+bool params_pg_next_pair(struct bytes *rest, const char **name, const char **value) {
+    if (!rest->len) return false;
+    *name = take_word(rest);
+    *value = take_word(rest);
+    return true;
+}

@@ -11,8 +11,12 @@
 #define GILMOK_PROXY_POOL_PARAMS_PG_H
 
 #include "base/bytes.h"
+#include "base/writer.h"
 
-enum { PARAMS_PG_MAX = 64 };
+enum {
+    PARAMS_PG_MAX = 64,
+    PARAMS_PG_ANALYSIS_MAX = 16 << 10, /* of what params_pg_put_analysis() writes */
+};
 
 struct params_pg {
     struct {
@@ -33,5 +37,10 @@ void params_pg_release(struct params_pg *p);
 MUST_USE bool params_pg_set(struct params_pg *p, struct bytes name, struct bytes value);
 MUST_USE bool params_pg_copy(struct params_pg *to, const struct params_pg *from);
 const char *params_pg_get(const struct params_pg *p, const char *name); /* NULL when absent */
+
+/* What analysis_digest is about, in words: "name\0value\0" of each. */
+void params_pg_put_analysis(const struct params_pg *p, struct writer *w);
+/* The next pair of such words; false at their end. */
+bool params_pg_next_pair(struct bytes *rest, const char **name, const char **value);
 
 #endif

@@ -17,17 +17,26 @@
 
 enum { STATEMENT_PG_NAME_LEN = 7 + 16 };
 
+/* Settings that parse analysis reads. */
+struct settings_pg {
+    uint64_t digest;     /* params_pg.analysis_digest; 0: the statement means the same under all settings */
+    struct bytes values; /* as params_pg_put_analysis() writes them; empty: they are not known any more */
+};
+
 struct statement_pg {
     struct map *home; /* borrowed; outlives it; NULL: it is on its way between two */
     struct bytes source; /* a Parse body behind the name: "text\0", count (2), type oids (4 each); inside `key` */
-    uint64_t settings;   /* params_pg.analysis_digest; 0: it means the same under all settings */
-    struct bytes key;    /* source and settings; owned */
+    struct settings_pg settings; /* under which it was parsed; values inside `key` */
+    struct bytes key;    /* source, digest and values; owned */
     uint32_t refs;
     char name[STATEMENT_PG_NAME_LEN + 1];
 };
 
-/* The statement of this source and settings, with one more reference; found in `home` or made. NULL: memory is out. */
-struct statement_pg *statement_pg_intern(struct map *home, struct bytes source, uint64_t settings);
+/*
+ * The statement of this source and settings (NULL: it does not depend on them), with one
+ * more reference; found in `home` or made. NULL: memory is out.
+ */
+struct statement_pg *statement_pg_intern(struct map *home, struct bytes source, const struct settings_pg *settings);
 /* One of its own that no map knows, to be taken to another thread. NULL: memory is out. */
 struct statement_pg *statement_pg_copy(const struct statement_pg *st);
 struct statement_pg *statement_pg_ref(struct statement_pg *st);

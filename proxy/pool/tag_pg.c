@@ -19,7 +19,7 @@ static const struct {
     const char *text;
     size_t len;
 } harmless[] = {
-    TAG("BEGIN"),      TAG("START TRANSACTION"), TAG("COMMIT"),          TAG("ROLLBACK"),
+    TAG("BEGIN"),      TAG("START TRANSACTION"),
     TAG("SAVEPOINT"),  TAG("RELEASE"),           TAG("PREPARE TRANSACTION"), TAG("COMMIT PREPARED"),
     TAG("ROLLBACK PREPARED"), TAG("SHOW"),       TAG("VACUUM"),          TAG("ANALYZE"),
     TAG("CHECKPOINT"), TAG("REINDEX"),           TAG("CLUSTER"),
@@ -37,6 +37,7 @@ enum tag_pg_effect tag_pg_effect(struct bytes tag) {
         if (has_first_word(tag, harmless_first_words[i].text, harmless_first_words[i].len)) return TAG_PG_CLEAN;
     for (size_t i = 0; i < COUNT_OF(harmless); i++)
         if (tag.len == harmless[i].len && memcmp(tag.ptr, harmless[i].text, tag.len) == 0) return TAG_PG_CLEAN;
+    if (bytes_is(tag, "COMMIT") || bytes_is(tag, "ROLLBACK")) return TAG_PG_ENDS;
     if (bytes_is(tag, "DEALLOCATE ALL")) return TAG_PG_DROPS_STATEMENTS;
     if (bytes_is(tag, "DISCARD ALL")) return TAG_PG_TAINTS | TAG_PG_RESETS | TAG_PG_DROPS_STATEMENTS;
     if (bytes_is(tag, "RESET")) return TAG_PG_TAINTS | TAG_PG_RESETS;

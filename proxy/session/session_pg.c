@@ -163,6 +163,7 @@ static struct bytes body_of(const struct message *m) {
 /* Drops a refused request: one Query or FunctionCall, or everything up to a Sync; then the client may go on. */
 static void discard_message(struct session *s, const struct message *m) {
     struct session_pg *ps = session_pg_of(s);
+    session_pg_unnamed_on_refused(s, m);
     session_pg_drop(ps, m);
     if (m->h.type == PG_F_SYNC || m->h.type == PG_F_QUERY || m->h.type == PG_F_FUNCTION_CALL) {
         ps->discard = DISCARD_NOTHING;
@@ -225,13 +226,13 @@ static enum step take_deallocate(struct session *s, const struct message *m) {
     struct bytes body = body_of(m);
     if (m->avail < m->h.total) return STEP_RAW;
     struct bytes sql = bytes_of(body.ptr, body.len ? body.len - 1 : 0);
-    if (!session_pg_prepared_deallocate(ps, sql, false)) return STEP_RAW;
+    if (!session_pg_deallocate(ps, sql, false)) return STEP_RAW;
     if (b && (b->ledger.is_group_open || b->ledger.txn == TXN_FAILED)) return STEP_RAW;
     if (request_is_open(&s->request)) {
         s->is_held_back = true;
         return STEP_KEEP;
     }
-    (void)session_pg_prepared_deallocate(ps, sql, true);
+    (void)session_pg_deallocate(ps, sql, true);
     session_pg_drop(ps, m);
     session_pg_send_complete(s, "DEALLOCATE", b && b->ledger.txn == TXN_OPEN ? PG_TXN_OPEN : PG_TXN_IDLE);
     return STEP_DONE;
@@ -401,6 +402,6 @@ const struct session_proto session_pg_proto = {
     .refuse = refuse,
     .on_console_reply = session_pg_console_reply,
     .release = release,
-    .pack = session_pg_prepared_pack,
+    .pack = session_pg_names_pack,
     .on_arrived = session_pg_on_arrived,
 };

@@ -94,8 +94,14 @@ void session_pg_send_complete(struct session *s, const char *tag, char status);
 /* ---- session_pg_settings.c ---- */
 void session_pg_settings_prepare(struct session *s, struct backend *b);
 void session_pg_settings_on_group_end(struct session *s, struct backend *b);
-/* Digest of the settings that parse analysis reads, as the client has them on every connection. */
-uint64_t session_pg_settings_usual(const struct session *s, const struct backend *b);
+/* What statements that are sent now will find, as far as the server reports it. */
+const struct params_pg *session_pg_settings_in_force(const struct session *s, const struct backend *b);
+/*
+ * Two statements: one puts these settings (params_pg_put_analysis) in force, one puts back what is now. False: that
+ * cannot be done, or they are not known.
+ */
+bool session_pg_settings_around(const struct session *s, const struct backend *b, struct bytes values, struct writer *there,
+                                struct writer *back);
 void session_pg_settings_release(struct session_pg *ps);
 
 /* ---- session_pg_prepared.c ---- */
@@ -104,11 +110,6 @@ void session_pg_prepared_release(struct session_pg *ps);
 static inline bool session_pg_has_prepared(const struct session_pg *ps) {
     return ps->prepared.named.count || !list_is_empty(&ps->prepared.ops);
 }
-/* What each of its names stands for. */
-void session_pg_prepared_each(const struct session_pg *ps, void (*each)(void *ctx, const struct statement_pg *st), void *ctx);
-/* Before and after it goes to another worker: texts are kept once per worker. */
-void session_pg_prepared_pack(struct session *s);
-void session_pg_prepared_unpack(struct session *s);
 /* True for a message of which only a part is in hand, when it names a statement and more of it must be. */
 bool session_pg_prepared_needs_more(const struct session *s, const struct message *m);
 /* True for a Parse, Bind, Describe or Close that names a statement, unless it is to pass as it is. */
@@ -120,11 +121,19 @@ uint16_t session_pg_prepared_tag(const struct session_pg *ps);
 void session_pg_prepared_on_group_end(struct session *s, struct backend *b, uint16_t tag);
 void session_pg_prepared_on_tagged(struct session *s, struct backend *b, uint8_t kind, uint16_t tag);
 void session_pg_prepared_on_dropped(struct session *s);
-/* The client's unnamed statement, as a statement of the empty name. False: memory is out. */
-bool session_pg_prepared_know_unnamed(struct session *s, struct bytes source, uint64_t settings, const uint64_t *description);
-void session_pg_prepared_forget_unnamed(struct session_pg *ps);
+/* True when it stands for a statement, at this point of the client's messages. */
+bool session_pg_prepared_is_known(struct session_pg *ps, struct bytes name);
+
+/* ---- session_pg_names.c ---- */
+/* What each of its names stands for. */
+void session_pg_names_each(const struct session_pg *ps, void (*each)(void *ctx, const struct statement_pg *st), void *ctx);
+/* Before and after it goes to another worker: texts are kept once per worker. */
+void session_pg_names_pack(struct session *s);
+void session_pg_names_unpack(struct session *s);
+
+/* ---- session_pg_deallocate.c ---- */
 /* True when `sql` is a DEALLOCATE of a statement that the client has by the protocol; `really`: it is forgotten. */
-bool session_pg_prepared_deallocate(struct session_pg *ps, struct bytes sql, bool really);
+bool session_pg_deallocate(struct session_pg *ps, struct bytes sql, bool really);
 
 /* Ends the session with a protocol violation. */
 void session_pg_violation(struct session *s, const char *what);
@@ -136,6 +145,8 @@ void session_pg_unnamed_release(struct session_pg *ps);
  * False: it names one that is not the client's on this connection, and must be replaced.
  */
 bool session_pg_unnamed_track(struct session *s, struct backend *b, const struct message *m, uint16_t *tag);
+/* It was refused; what the client sends behind it must not meet an older statement than it meant. */
+void session_pg_unnamed_on_refused(struct session *s, const struct message *m);
 bool session_pg_unnamed_is_tag(uint16_t tag);
 void session_pg_unnamed_on_tagged(struct session *s, struct backend *b, uint8_t kind, uint16_t tag);
 void session_pg_unnamed_on_group_end(struct session *s, const struct backend *b);

@@ -189,7 +189,7 @@ static void begin_service(struct session *s) {
 
 void session_pg_on_arrived(struct session *s, struct bytes key) {
     struct err err = {0};
-    session_pg_prepared_unpack(s);
+    session_pg_names_unpack(s);
     if (s->state == SESSION_LOGIN_WAITING) begin_service(s);
     else if (!join_pool(s, key, &err)) session_end(s, &err);
     else session_resume_input(s);

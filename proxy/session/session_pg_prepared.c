@@ -17,11 +17,9 @@
  * A client may use a name before the reply to its Parse; after an error the server skips
  * the rest of the group, and what was noted for it is undone when the group ends.
  */
-#include <ctype.h>
-
 #include "base/fault.h"
 #include "proxy/pool/backend_pg.h"
-#include "proxy/session/session_pg.h"
+#include "proxy/session/session_pg_names.h"
 
 enum {
     INSPECT_MAX = 32 << 10, /* a longer Parse is passed on under the client's own name, and pins */
@@ -42,12 +40,6 @@ struct prepared_op {
     uint8_t name[]; /* the client's */
 };
 
-struct client_statement {
-    struct statement_pg *statement; /* one reference */
-    uint64_t description;
-    bool is_described;
-};
-
 static struct bytes op_name(const struct prepared_op *op) {
     return bytes_of(op->name, op->name_len);
 }
@@ -56,83 +48,7 @@ static struct prepared_op *op_at(struct list *n) {
     return n ? CONTAINER_OF(n, struct prepared_op, node) : NULL;
 }
 
-/* What parse analysis reads is, on this connection, what the client has on all. */
-static bool has_usual_settings(const struct session *s, struct backend *b) {
-    return backend_pg_analysis(backend_pg_of(b)) == session_pg_settings_usual(s, b);
-}
-
-/* ---- the client's names ---- */
-
-static void forget(struct prepared_client *pc, struct bytes name) {
-    struct client_statement *known = map_take(&pc->named, name);
-    if (!known) return;
-    if (pc->changed == known->statement) pc->changed = NULL;
-    statement_pg_unref(known->statement);
-    mem_free(known);
-}
-
-static void forget_all(struct prepared_client *pc) {
-    struct bytes name;
-    void *value;
-    size_t at = 0;
-    while (map_next(&pc->named, &at, &name, &value)) {
-        struct client_statement *known = value;
-        statement_pg_unref(known->statement);
-        mem_free(known);
-    }
-    map_release(&pc->named);
-    map_init(&pc->named);
-    pc->changed = NULL;
-}
-
-void session_pg_prepared_each(const struct session_pg *ps, void (*each)(void *ctx, const struct statement_pg *st), void *ctx) {
-    struct bytes name;
-    void *value;
-    size_t at = 0;
-    while (map_next(&ps->prepared.named, &at, &name, &value)) each(ctx, ((const struct client_statement *)value)->statement);
-}
-
-/* When memory is out the name is not known: using it is an error, never another statement. */
-static void remember(struct prepared_client *pc, struct bytes name, struct statement_pg *st, const uint64_t *description) {
-    struct client_statement *known = mem_alloc(sizeof *known);
-    forget(pc, name);
-    if (!known) return;
-    known->statement = statement_pg_ref(st);
-    known->is_described = description != NULL;
-    known->description = description ? *description : 0;
-    if (map_put(&pc->named, name, known)) return;
-    statement_pg_unref(st);
-    mem_free(known);
-}
-
-/*
- * False when no setting can change what the text means: DateStyle, TimeZone and the like
- * speak through string constants, encodings through bytes beyond ASCII. Most statements
- * that take parameters have neither.
- */
-static bool depends_on_settings(struct bytes source) {
-    for (size_t i = 0; i < source.len && source.ptr[i]; i++) {
-        uint8_t c = source.ptr[i];
-        if (c == '\'' || c > 127 || (c == '$' && !isdigit(source.ptr[i + 1]))) return true; /* the text ends with a NUL */
-    }
-    return false;
-}
-
-bool session_pg_prepared_know_unnamed(struct session *s, struct bytes source, uint64_t settings, const uint64_t *description) {
-    struct prepared_client *pc = &session_pg_of(s)->prepared;
-    struct bytes name = bytes_of("", 0);
-    if (map_get(&pc->named, name)) return true;
-    struct map *home = &session_pool(s)->set->statements;
-    struct statement_pg *st = statement_pg_intern(home, source, depends_on_settings(source) ? settings : 0);
-    if (!st) return false;
-    remember(pc, name, st, description);
-    statement_pg_unref(st);
-    return map_get(&pc->named, name) != NULL;
-}
-
-void session_pg_prepared_forget_unnamed(struct session_pg *ps) {
-    if (ps->prepared.named.count) forget(&ps->prepared, bytes_of("", 0));
-}
+/* ---- what names mean ---- */
 
 /* What a name stands for at this point of the client's messages. */
 struct meaning {
@@ -146,11 +62,15 @@ static struct meaning meaning_of(struct prepared_client *pc, struct bytes name) 
         if (op->kind == OP_PREPARE_HERE || !bytes_equal(op_name(op), name)) continue;
         return (struct meaning){.made = op->kind == OP_PARSE ? op->made : NULL};
     }
-    return (struct meaning){.known = map_get(&pc->named, name)};
+    return (struct meaning){.known = session_pg_names_get(pc, name)};
 }
 
 static bool is_named(struct meaning m) {
     return m.made || m.known;
+}
+
+bool session_pg_prepared_is_known(struct session_pg *ps, struct bytes name) {
+    return is_named(meaning_of(&ps->prepared, name));
 }
 
 /* ---- what is not answered yet ---- */
@@ -178,7 +98,7 @@ static void end_op(struct prepared_op *op) {
 static void undo(struct prepared_client *pc, struct backend *b, struct prepared_op *op) {
     struct prepared_set_pg *set = &backend_pg_of(b)->prepared;
     if (op->made && op->is_parsed) {
-        if (op->kind == OP_PARSE) remember(pc, op_name(op), op->made->statement, NULL);
+        if (op->kind == OP_PARSE) session_pg_names_remember(pc, op_name(op), op->made->statement, NULL);
         prepared_pg_give_up(set, op->made);
     } else if (op->made) {
         prepared_pg_drop(set, op->made);
@@ -196,22 +116,29 @@ static struct prepared_op *arrive_at(struct prepared_client *pc, struct backend 
     return op;
 }
 
-static void on_described(struct prepared_client *pc, struct backend *b, struct prepared_op *op) {
+/* From now on the statement is the one with the types that the server has found for its parameters. */
+static void settle_types(struct session *s, struct backend_pg *bp, struct prepared_pg *p) {
+    struct statement_pg *typed = session_pg_names_intern_typed(s, p->statement, writer_bytes(&bp->description.parameters));
+    if (!typed || bp->description.parameters.failed) { /* memory is out: elsewhere the server will choose again */
+        statement_pg_unref(typed);
+        return;
+    }
+    statement_pg_unref(p->statement);
+    p->statement = typed;
+}
+
+static void on_described(struct session *s, struct backend *b, struct prepared_op *op) {
+    struct prepared_client *pc = &session_pg_of(s)->prepared;
     struct backend_pg *bp = backend_pg_of(b);
     uint64_t description = bp->description.digest;
-    struct statement_pg *st = op->made->statement;
+    struct client_statement *known = op->kind == OP_PARSE ? NULL : session_pg_names_get(pc, op_name(op));
+    bool is_for_known = known && known->statement == op->made->statement;
+    settle_types(s, bp, op->made);
     prepared_pg_settle(&bp->prepared, op->made, description);
-    if (op->kind == OP_PARSE) {
-        remember(pc, op_name(op), st, &description);
-    } else {
-        struct client_statement *known = map_get(&pc->named, op_name(op));
-        if (known && known->statement == st && !known->is_described) {
-            known->is_described = true;
-            known->description = description;
-        } else if (known && known->statement == st && known->description != description) {
-            pc->changed = st;
-        }
-    }
+    if (is_for_known && known->is_described && known->description != description)
+        pc->changed = known->statement;
+    else if (op->kind == OP_PARSE || is_for_known)
+        session_pg_names_remember(pc, op_name(op), op->made->statement, &description);
     end_op(op);
 }
 
@@ -222,9 +149,9 @@ void session_pg_prepared_on_tagged(struct session *s, struct backend *b, uint8_t
     if (kind == OWED_PARSE) {
         op->is_parsed = true;
     } else if (kind == OWED_DESCRIBE_STATEMENT) {
-        on_described(pc, b, op);
+        on_described(s, b, op);
     } else {
-        forget(pc, op_name(op));
+        session_pg_names_forget(pc, op_name(op));
         end_op(op);
     }
 }
@@ -235,7 +162,7 @@ void session_pg_prepared_on_group_end(struct session *s, struct backend *b, uint
     struct backend_pg *bp = backend_pg_of(b);
     bool is_all_answered = b->ledger.count == 0 && !b->ledger.is_group_open;
     if (pc->has_parsed && (bp->saw_taint || bp->params.analysis_digest != pc->parsed_settings)) s->pins |= PIN_PREPARED;
-    bp->saw_taint = false;
+    bp->saw_taint = bp->saw_end = false;
     if (is_all_answered) {
         pc->has_parsed = false;
         pc->changed = NULL; /* whoever was to be told has been, or was skipped */
@@ -248,7 +175,7 @@ void session_pg_prepared_on_group_end(struct session *s, struct backend *b, uint
 }
 
 void session_pg_prepared_on_dropped(struct session *s) {
-    forget_all(&session_pg_of(s)->prepared);
+    session_pg_names_forget_all(&session_pg_of(s)->prepared);
 }
 
 uint16_t session_pg_prepared_tag(const struct session_pg *ps) {
@@ -264,82 +191,10 @@ void session_pg_prepared_init(struct session_pg *ps) {
 void session_pg_prepared_release(struct session_pg *ps) {
     struct list *n;
     while ((n = list_first(&ps->prepared.ops))) end_op(op_at(n));
-    forget_all(&ps->prepared);
-}
-
-/* ---- from worker to worker ---- */
-
-/* Every name's statement for another copy of it; a name that gets none is forgotten. */
-static void exchange_all(struct session *s, struct statement_pg *(*exchange)(struct session *s, struct statement_pg *st)) {
-    struct prepared_client *pc = &session_pg_of(s)->prepared;
-    struct map old = pc->named;
-    struct bytes name;
-    void *value;
-    size_t at = 0;
-    INVARIANT(list_is_empty(&pc->ops));
-    if (!old.count) return;
-    map_init(&pc->named);
-    pc->changed = NULL;
-    while (map_next(&old, &at, &name, &value)) {
-        struct client_statement *known = value;
-        struct statement_pg *st = exchange(s, known->statement);
-        statement_pg_unref(known->statement);
-        known->statement = st;
-        if (st && map_put(&pc->named, name, known)) continue;
-        statement_pg_unref(st);
-        mem_free(known);
-    }
-    map_release(&old);
-}
-
-static struct statement_pg *copy_of(struct session *s, struct statement_pg *st) {
-    (void)s;
-    return statement_pg_copy(st);
-}
-
-static struct statement_pg *interned(struct session *s, struct statement_pg *st) {
-    return statement_pg_intern(&s->env->pools->statements, st->source, st->settings);
-}
-
-void session_pg_prepared_pack(struct session *s) {
-    exchange_all(s, copy_of);
-}
-
-void session_pg_prepared_unpack(struct session *s) {
-    exchange_all(s, interned);
+    session_pg_names_forget_all(&ps->prepared);
 }
 
 /* ---- to the server ---- */
-
-static void send_parse(struct backend *b, const struct prepared_pg *p) {
-    uint8_t storage[PG_HEADER_LEN + PREPARED_PG_NAME_MAX];
-    struct bytes source = p->statement->source;
-    size_t name_len = strlen(p->name) + 1;
-    struct writer w;
-    writer_init_fixed(&w, storage, sizeof storage);
-    writer_u8(&w, PG_F_PARSE);
-    writer_be32(&w, (uint32_t)(4 + name_len + source.len));
-    writer_cstr(&w, bytes_str(p->name));
-    stream_send(b->stream, writer_bytes(&w));
-    stream_send(b->stream, source);
-}
-
-/* A Describe or Close of a statement. */
-static void send_about(struct backend *b, uint8_t type, const char *name) {
-    uint8_t storage[PG_HEADER_LEN + 1 + PREPARED_PG_NAME_MAX];
-    struct writer w;
-    writer_init_fixed(&w, storage, sizeof storage);
-    size_t at = pg_begin(&w, type);
-    writer_u8(&w, 'S');
-    writer_cstr(&w, bytes_str(name));
-    pg_end(&w, at);
-    stream_send(b->stream, writer_bytes(&w));
-}
-
-static void send_flush(struct backend *b) {
-    static const uint8_t flush[] = {PG_F_FLUSH, 0, 0, 0, 4};
-    stream_send(b->stream, bytes_of(flush, sizeof flush));
-}
 
 static bool close_surplus(struct session_pg *ps, struct backend *b) {
     struct prepared_set_pg *set = &backend_pg_of(b)->prepared;
@@ -347,7 +202,7 @@ static bool close_surplus(struct session_pg *ps, struct backend *b) {
     while ((p = prepared_pg_surplus(set, b->variant->pool->max_prepared_statements))) {
         ps->prepared.is_flushed = false;
         if (!backend_pg_note_own(b, PG_F_CLOSE, 'S', REPLY_QUIET, 0)) return false;
-        send_about(b, PG_F_CLOSE, p->name);
+        backend_pg_send_about(b, PG_F_CLOSE, p->name);
         prepared_pg_drop(set, p);
     }
     return true;
@@ -367,6 +222,14 @@ static enum step hold(struct session *s) {
     return STEP_KEEP;
 }
 
+/* The message stays until everything before it is answered; when that may be never, the server is asked for it. */
+static enum step await_replies(struct session *s) {
+    struct session_pg *ps = session_pg_of(s);
+    if (!ps->prepared.is_flushed) backend_pg_send_flush(s->lessee.backend);
+    ps->prepared.is_flushed = true;
+    return hold(s);
+}
+
 /*
  * The client's message fails with `err`, after the replies to all before it. The server
  * is made to fail there, too, so that it ends the transaction and skips what follows.
@@ -374,11 +237,7 @@ static enum step hold(struct session *s) {
 static enum step fail_here(struct session *s, const struct message *m, const struct err *err) {
     struct session_pg *ps = session_pg_of(s);
     struct backend *b = s->lessee.backend;
-    if (b->ledger.count > 0) {
-        if (!ps->prepared.is_flushed) send_flush(b);
-        ps->prepared.is_flushed = true;
-        return hold(s);
-    }
+    if (b->ledger.count > 0) return await_replies(s);
     session_pg_tell(s, err, false);
     if (!backend_pg_note_own(b, PG_F_BIND, 0, REPLY_SWALLOW, 0)) return STEP_STOP;
     session_pg_send_missing(b, PG_F_BIND);
@@ -403,12 +262,60 @@ static enum step fail_changed(struct session *s, const struct message *m) {
 
 /* ---- the messages ---- */
 
+/* Its constants mean what they meant under settings that are not in force here, and cannot be for a moment. */
+static enum step fail_settings(struct session *s, const struct message *m, struct bytes client_name) {
+    struct err err = {0};
+    err_set(&err, ERR_FEATURE_NOT_SUPPORTED,
+            "prepared statement \"%.*s\" is not on this server connection yet, and its constants might mean something else "
+            "under the present settings", (int)client_name.len, (const char *)client_name.ptr);
+    err_hint(&err, "Change DateStyle, TimeZone and the like before preparing statements, or prepare them anew after it.");
+    return fail_here(s, m, &err);
+}
+
+/*
+ * Statements that give the settings under which `st` means what it means, and put back the
+ * present ones; mostly none. False: not now, or never; *step is what became of the message.
+ */
+static bool settings_around(struct session *s, const struct message *m, struct bytes client_name, const struct statement_pg *st,
+                            struct writer *there, struct writer *back, enum step *step) {
+    struct backend *b = s->lessee.backend;
+    struct backend_pg *bp = backend_pg_of(b);
+    bool are_known = !bp->saw_taint && !bp->saw_end; /* the server reports changes at the end of a group only */
+    if (!st->settings.digest) return true;
+    if (ledger_owes_forward(&b->ledger)) { /* what is under way may change them */
+        *step = await_replies(s);
+        return false;
+    }
+    if (are_known && st->settings.digest == backend_pg_analysis(bp)) return true;
+    if (are_known && session_pg_settings_around(s, b, st->settings.values, there, back)) return true;
+    *step = fail_settings(s, m, client_name);
+    return false;
+}
+
+/* Sends it, and waits. */
+static enum step send_preparation(struct session *s, struct bytes client_name, struct statement_pg *st, struct bytes there,
+                                  struct bytes back) {
+    struct backend *b = s->lessee.backend;
+    struct prepared_pg *p = prepared_pg_new(&backend_pg_of(b)->prepared, st);
+    struct prepared_op *op = p ? add_op(&session_pg_of(s)->prepared, OP_PREPARE_HERE, client_name, p) : NULL;
+    if (!op) return out_of_memory(s);
+    session_pool(s)->stats.server_parses++;
+    if (!backend_pg_run_among(b, there)) return STEP_STOP;
+    if (!backend_pg_note_own(b, PG_F_PARSE, 0, REPLY_QUIET, op->tag)) return STEP_STOP;
+    backend_pg_send_parse(b, p);
+    if (!backend_pg_note_own(b, PG_F_DESCRIBE, TARGET_STATEMENT, REPLY_COLLECT, op->tag)) return STEP_STOP;
+    backend_pg_send_about(b, PG_F_DESCRIBE, p->name);
+    if (!backend_pg_run_among(b, back)) return STEP_STOP;
+    backend_pg_send_flush(b);
+    s->request.has_sent = true;
+    return hold(s);
+}
+
 /* Makes sure that the preparation is on this connection. STEP_DONE: *name is its name there. */
 static enum step prepare_here(struct session *s, const struct message *m, struct bytes client_name,
                               struct client_statement *known, const char **name) {
     struct prepared_client *pc = &session_pg_of(s)->prepared;
-    struct backend *b = s->lessee.backend;
-    struct prepared_set_pg *set = &backend_pg_of(b)->prepared;
+    struct prepared_set_pg *set = &backend_pg_of(s->lessee.backend)->prepared;
     struct prepared_pg *p = known->is_described ? prepared_pg_find(set, known->statement, known->description) : NULL;
     if (p) {
         *name = p->name;
@@ -417,26 +324,15 @@ static enum step prepare_here(struct session *s, const struct message *m, struct
     struct prepared_op *last = op_at(list_last(&pc->ops));
     if (last && last->kind == OP_PREPARE_HERE) return hold(s); /* on its way */
     if (pc->changed == known->statement) return fail_changed(s, m);
-    uint64_t settings = known->statement->settings;
-    if (settings && settings != backend_pg_analysis(backend_pg_of(b))) {
-        struct err err = {0};
-        err_set(&err, ERR_FEATURE_NOT_SUPPORTED,
-                "prepared statement \"%.*s\" is not on this server connection yet, and its constants might mean something else "
-                "under the present settings", (int)client_name.len, (const char *)client_name.ptr);
-        err_hint(&err, "Change DateStyle, TimeZone and the like before preparing statements, or prepare them anew after it.");
-        return fail_here(s, m, &err);
-    }
-    p = prepared_pg_new(set, known->statement);
-    struct prepared_op *op = p ? add_op(pc, OP_PREPARE_HERE, client_name, p) : NULL;
-    if (!op) return out_of_memory(s);
-    if (!backend_pg_note_own(b, PG_F_PARSE, 0, REPLY_QUIET, op->tag)) return STEP_STOP;
-    session_pool(s)->stats.server_parses++;
-    send_parse(b, p);
-    if (!backend_pg_note_own(b, PG_F_DESCRIBE, TARGET_STATEMENT, REPLY_COLLECT, op->tag)) return STEP_STOP;
-    send_about(b, PG_F_DESCRIBE, p->name);
-    send_flush(b);
-    s->request.has_sent = true;
-    return hold(s);
+    struct writer there, back;
+    writer_init(&there, BACKEND_PG_AMONG_MAX);
+    writer_init(&back, BACKEND_PG_AMONG_MAX);
+    enum step step;
+    if (settings_around(s, m, client_name, known->statement, &there, &back, &step))
+        step = send_preparation(s, client_name, known->statement, writer_bytes(&there), writer_bytes(&back));
+    writer_release(&there);
+    writer_release(&back);
+    return step;
 }
 
 /* The name on this connection of a statement that the client calls `client_name`. STEP_RAW: it is the client's own. */
@@ -465,9 +361,7 @@ static enum step take_parse(struct session *s, const struct message *m, struct b
         err_set(&err, ERR_LIMIT_EXCEEDED, "too many prepared statements: one client may have %d", NAMED_MAX);
         return fail_here(s, m, &err);
     }
-    bool is_dependent = depends_on_settings(source);
-    uint64_t settings = is_dependent ? backend_pg_analysis(backend_pg_of(b)) : 0;
-    struct statement_pg *st = statement_pg_intern(&b->variant->pool->set->statements, source, settings);
+    struct statement_pg *st = session_pg_names_intern(s, b, source);
     struct prepared_pg *p = st ? prepared_pg_new(&backend_pg_of(b)->prepared, st) : NULL;
     struct prepared_op *op = p ? add_op(pc, OP_PARSE, name, p) : NULL;
     statement_pg_unref(st);
@@ -475,14 +369,12 @@ static enum step take_parse(struct session *s, const struct message *m, struct b
     if (!backend_pg_note_sent(b, PG_F_PARSE, 0, op->tag)) return STEP_STOP;
     session_pool(s)->stats.client_parses++;
     session_pool(s)->stats.server_parses++;
-    send_parse(b, p);
+    backend_pg_send_parse(b, p);
     if (!backend_pg_note_own(b, PG_F_DESCRIBE, TARGET_STATEMENT, REPLY_COLLECT, op->tag)) return STEP_STOP;
-    send_about(b, PG_F_DESCRIBE, p->name);
-    if (!is_dependent) return STEP_DONE;
+    backend_pg_send_about(b, PG_F_DESCRIBE, p->name);
+    if (!p->statement->settings.digest) return STEP_DONE;
     pc->has_parsed = true;
-    pc->parsed_settings = settings;
-    /* What it means depends on settings that the next connection will not have. */
-    if (!has_usual_settings(s, b)) s->pins |= PIN_PREPARED;
+    pc->parsed_settings = p->statement->settings.digest;
     return STEP_DONE;
 }
 
@@ -518,7 +410,7 @@ static enum step take_describe(struct session *s, const struct message *m, struc
     enum step step = name_here(s, m, client_name, &name);
     if (step != STEP_DONE || !name) return step;
     if (!backend_pg_note_sent(b, PG_F_DESCRIBE, TARGET_STATEMENT, 0)) return STEP_STOP;
-    send_about(b, PG_F_DESCRIBE, name);
+    backend_pg_send_about(b, PG_F_DESCRIBE, name);
     return STEP_DONE;
 }
 
@@ -529,7 +421,7 @@ static enum step take_close(struct session *s, struct bytes client_name) {
     struct prepared_op *op = add_op(pc, OP_CLOSE, client_name, NULL);
     if (!op) return out_of_memory(s);
     if (!backend_pg_note_sent(b, PG_F_CLOSE, 0, op->tag)) return STEP_STOP;
-    send_about(b, PG_F_CLOSE, STATEMENT_PG_PREFIX);
+    backend_pg_send_about(b, PG_F_CLOSE, STATEMENT_PG_PREFIX);
     return STEP_DONE;
 }
 
@@ -617,66 +509,4 @@ enum step session_pg_prepared_take(struct session *s, const struct message *m) {
     else step = close_surplus(ps, b) ? place(s, m) : STEP_STOP;
     if (step != STEP_KEEP) ps->prepared.is_flushed = false;
     return step;
-}
-
-/* ---- DEALLOCATE by SQL, which drivers send for statements that they prepared by the protocol ---- */
-
-static void skip_spaces(struct bytes *sql) {
-    while (sql->len && isspace(sql->ptr[0])) *sql = bytes_of(sql->ptr + 1, sql->len - 1);
-}
-
-static bool is_word_char(uint8_t c) {
-    return isalnum(c) || c == '_' || c == '$' || c > 127;
-}
-
-static bool take_word(struct bytes *sql, const char *word) {
-    size_t len = strlen(word);
-    if (sql->len < len) return false;
-    for (size_t i = 0; i < len; i++)
-        if (toupper(sql->ptr[i]) != word[i]) return false;
-    if (sql->len > len && is_word_char(sql->ptr[len])) return false;
-    *sql = bytes_of(sql->ptr + len, sql->len - len);
-    skip_spaces(sql);
-    return true;
-}
-
-/* An identifier as the server reads it: quoted, or folded to lower case. Only ASCII when not quoted. */
-static bool take_identifier(struct bytes *sql, struct writer *out) {
-    size_t i = 0;
-    if (sql->len && sql->ptr[0] == '"') {
-        for (i = 1; i < sql->len; i++) {
-            bool is_doubled = i + 1 < sql->len && sql->ptr[i + 1] == '"';
-            if (sql->ptr[i] == '"' && !is_doubled) break;
-            if (sql->ptr[i] == '"') i++;
-            writer_u8(out, sql->ptr[i]);
-        }
-        if (i++ >= sql->len) return false; /* no closing quote */
-    } else {
-        for (; i < sql->len && is_word_char(sql->ptr[i]); i++) {
-            if (sql->ptr[i] > 127) return false;
-            writer_u8(out, (uint8_t)tolower(sql->ptr[i]));
-        }
-    }
-    *sql = bytes_of(sql->ptr + i, sql->len - i);
-    skip_spaces(sql);
-    return !out->failed && out->len > 0;
-}
-
-/*   DEALLOCATE [ PREPARE ] name [ ; ]        and nothing else in the query */
-bool session_pg_prepared_deallocate(struct session_pg *ps, struct bytes sql, bool really) {
-    uint8_t storage[64];
-    struct writer name;
-    writer_init_fixed(&name, storage, sizeof storage);
-    skip_spaces(&sql);
-    if (!take_word(&sql, "DEALLOCATE")) return false;
-    struct bytes rest = sql;
-    if (take_word(&rest, "PREPARE") && rest.len && rest.ptr[0] != ';') sql = rest;
-    if (!take_identifier(&sql, &name)) return false;
-    if (sql.len && sql.ptr[0] == ';') {
-        sql = bytes_of(sql.ptr + 1, sql.len - 1);
-        skip_spaces(&sql);
-    }
-    if (sql.len || !is_named(meaning_of(&ps->prepared, writer_bytes(&name)))) return false;
-    if (really) forget(&ps->prepared, writer_bytes(&name));
-    return true;
 }

@@ -199,8 +199,35 @@ void session_pg_settings_on_group_end(struct session *s, struct backend *b) {
     bp->saw_reset = bp->saw_app_name = false;
 }
 
-uint64_t session_pg_settings_usual(const struct session *s, const struct backend *b) {
-    return wanted_on(session_pg_of((struct session *)s), backend_pg_of((struct backend *)b))->analysis_digest;
+/* ---- around a Parse ---- */
+
+const struct params_pg *session_pg_settings_in_force(const struct session *s, const struct backend *b) {
+    const struct backend_pg *bp = backend_pg_of((struct backend *)b);
+    return bp->analysis_to_be ? wanted_on(session_pg_of((struct session *)s), bp) : &bp->params;
+}
+
+/* Until the end of the transaction: an error in between takes it back like everything else. */
+static void put_set_config(struct writer *w, const char *name, const char *value) {
+    writer_str(w, w->len ? "," : "SELECT ");
+    writer_str(w, "pg_catalog.set_config(");
+    pg_put_literal(w, bytes_str(name));
+    writer_u8(w, ',');
+    pg_put_literal(w, bytes_str(value));
+    writer_str(w, ",true)");
+}
+
+bool session_pg_settings_around(const struct session *s, const struct backend *b, struct bytes values, struct writer *there,
+                                struct writer *back) {
+    const struct params_pg *in_force = session_pg_settings_in_force(s, b);
+    const char *name, *value;
+    while (params_pg_next_pair(&values, &name, &value)) {
+        const char *now = params_pg_get(in_force, name);
+        if (now && strcmp(now, value) == 0) continue;
+        if (!now || !params_pg_is_settable(bytes_str(name)) || !can_be_said(now) || !can_be_said(value)) return false;
+        put_set_config(there, name, value);
+        put_set_config(back, name, now);
+    }
+    return there->len > 0 && !there->failed && !back->failed;
 }
 
 void session_pg_settings_release(struct session_pg *ps) {

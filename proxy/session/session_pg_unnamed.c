@@ -19,7 +19,7 @@
  */
 #include "base/fault.h"
 #include "proxy/pool/backend_pg.h"
-#include "proxy/session/session_pg.h"
+#include "proxy/session/session_pg_names.h"
 
 enum {
     SOURCE_MAX = 8 << 10,
@@ -49,21 +49,26 @@ void session_pg_unnamed_release(struct session_pg *ps) {
 static void forget(struct session_pg *ps) {
     if (!ps->unnamed.len) return;
     drop_source(&ps->unnamed);
-    session_pg_prepared_forget_unnamed(ps);
+    session_pg_names_forget_unnamed(ps);
+}
+
+/* What is there stays. */
+static bool make_room(struct unnamed_client *u, size_t len) {
+    if (len <= u->cap) return true;
+    size_t cap = len < SOURCE_SMALL ? SOURCE_SMALL : len;
+    uint8_t *bigger = mem_alloc_raw(cap);
+    if (!bigger) return false;
+    if (u->len) memcpy(bigger, u->source, u->len);
+    mem_free(u->source);
+    u->source = bigger;
+    u->cap = (uint32_t)cap;
+    return true;
 }
 
 /*   Parse = NUL source        the whole of it is in hand, or it is too long to be kept */
 static void keep(struct unnamed_client *u, const struct message *m) {
     size_t len = m->h.body_len - 1;
-    if (m->avail < m->h.total || len > SOURCE_MAX) return;
-    if (len > u->cap) {
-        size_t cap = len < SOURCE_SMALL ? SOURCE_SMALL : len;
-        uint8_t *bigger = mem_alloc_raw(cap);
-        if (!bigger) return;
-        mem_free(u->source);
-        u->source = bigger;
-        u->cap = (uint32_t)cap;
-    }
+    if (m->avail < m->h.total || len > SOURCE_MAX || !make_room(u, len)) return;
     memcpy(u->source, m->ptr + PG_HEADER_LEN + 1, len);
     u->len = (uint32_t)len;
 }
@@ -118,16 +123,34 @@ bool session_pg_unnamed_track(struct session *s, struct backend *b, const struct
     }
 }
 
+void session_pg_unnamed_on_refused(struct session *s, const struct message *m) {
+    bool is_parse = m->h.type == PG_F_PARSE && (m->avail == PG_HEADER_LEN || !m->ptr[PG_HEADER_LEN]);
+    if (is_parse || m->h.type == PG_F_QUERY) forget(session_pg_of(s));
+}
+
 bool session_pg_unnamed_is_tag(uint16_t tag) {
     return tag & TAG_BIT;
+}
+
+/* What the client has been told holds wherever the statement is parsed again, the types of its parameters first of all. */
+static void on_described(struct session *s, const struct description_pg *d) {
+    struct unnamed_client *u = &session_pg_of(s)->unnamed;
+    struct bytes types = writer_bytes(&d->parameters);
+    u->description = d->digest;
+    u->is_described = true;
+    if (!u->len) return;
+    session_pg_names_forget_unnamed(session_pg_of(s));
+    size_t text_len = strnlen((const char *)u->source, u->len) + 1;
+    if (text_len > u->len || d->parameters.failed || !make_room(u, text_len + types.len)) return;
+    memcpy(u->source + text_len, types.ptr, types.len);
+    u->len = (uint32_t)(text_len + types.len);
 }
 
 void session_pg_unnamed_on_tagged(struct session *s, struct backend *b, uint8_t kind, uint16_t tag) {
     struct unnamed_client *u = &session_pg_of(s)->unnamed;
     if (tag != tag_of(u)) return; /* there is a newer one */
     if (kind == OWED_DESCRIBE_STATEMENT) {
-        u->description = backend_pg_of(b)->description.digest;
-        u->is_described = true;
+        on_described(s, &backend_pg_of(b)->description);
     } else {
         if (b->is_tainted) forget(session_pg_of(s)); /* what it means may depend on what was set there */
         u->is_parsed = true;
@@ -145,5 +168,5 @@ bool session_pg_unnamed_adopt(struct session *s, const struct backend *b) {
     struct session_pg *ps = session_pg_of(s);
     const struct unnamed_client *u = &ps->unnamed;
     if (b->unnamed_owner == s->id || !u->len || !u->is_parsed) return false;
-    return session_pg_prepared_know_unnamed(s, bytes_of(u->source, u->len), u->settings, u->is_described ? &u->description : NULL);
+    return session_pg_names_know_unnamed(s, b, bytes_of(u->source, u->len), u->settings, u->is_described ? &u->description : NULL);
 }

@@ -16,7 +16,7 @@ sys.path[:0] = [HERE, os.path.join(HERE, "..", "flow"), os.path.join(HERE, "..",
 
 import drivertools  # noqa: E402
 import flowtools  # noqa: E402
-from drivertools import PROGRAMS, Clients, Failed, compare, known_fault, lines  # noqa: E402
+from drivertools import PROGRAMS, Clients, Failed, compare, lines  # noqa: E402
 
 BUILT = os.environ["DRIVERS_DIR"]
 HAVE = os.environ["DRIVERS_HAVE"].split()
@@ -196,9 +196,6 @@ def test_as_alone(clients, driver, program):
     direct = clients(driver, "direct").run(program, table)
     for where in GILMOKS:
         found = compare(direct, clients(driver, where).run(program, table))
-        reason = found and known_fault(DRIVERS[driver], program, found)
-        if reason:
-            pytest.xfail(reason)
         assert not found, f"{where}:\n{lines(found)}"
 
 

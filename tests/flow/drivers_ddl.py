@@ -12,7 +12,7 @@ import pytest
 import drivertools
 import flowtools
 import pgwire
-from drivertools import PROGRAMS, Clients, Failed, compare, known_fault, lines, text
+from drivertools import PROGRAMS, Clients, Failed, compare, lines, text
 from pgwire import SYNC, bind, describe, execute, parse
 
 asyncpg = pytest.importorskip("asyncpg")
@@ -298,9 +298,6 @@ def test_as_alone(clients, driver, program):
     direct = clients(driver, "direct").run(program, table)
     for where in GILMOKS if EVERYTHING else [list(GILMOKS)[turn % 2]]:
         found = compare(direct, clients(driver, where).run(program, table))
-        reason = found and known_fault(DRIVERS[driver], program, found)
-        if reason:
-            pytest.xfail(reason)
         assert not found, f"{where}:\n{lines(found)}"
 
 
@@ -360,7 +357,6 @@ def test_the_error_names_the_servers_function(outdated):
     assert fields(gilmok.port, True, "e") == direct
 
 
-@pytest.mark.xfail(strict=True, reason=drivertools.RETYPED)
 @pytest.mark.parametrize("sql", ["insert into outdated (a) values ($1)", "select b from outdated where a = $1"])
 def test_a_parameter_keeps_its_type(outdated, sql):
     """The server chose int4 for $1 when it parsed the statement, and stays with it whatever becomes of the column."""

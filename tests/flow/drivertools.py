@@ -274,18 +274,6 @@ def lines(found):
     return "\n".join(f"client {c}, {what}: alone {x}, through gilmok {y}" for c, what, x, y in found)
 
 
-# Differences that come from faults which tests of their own show (drivers_ddl.py: those marked xfail). With the fault its
-# part here goes.
-RETYPED = "a parameter whose type the server has chosen gets another when its statement is prepared on one more connection"
-RETYPED_PROGRAMS = {"insert", "parameter of a column that grows", "parameter of an insert"}
-
-
-def known_fault(driver, program, found):
-    if program in RETYPED_PROGRAMS:
-        return RETYPED
-    return None
-
-
 # ---- the race: no order at all ----
 
 # The errors that a statement may meet whose table changes under it, on a connection of one's own.

@@ -246,6 +246,21 @@ def test_the_unnamed_statement_survives_settings_of_gilmoks_own(start):
     a.end(), b.end()
 
 
+def test_a_refused_parse_leaves_no_older_unnamed_statement(start):
+    """Sent in one go: a Parse that no connection could be had for, and the use of what it should have prepared."""
+    g = start(pool_size=1, database=["queue_timeout = 200ms"])
+    c = raw(g.port)
+    run(c, parse("select 'older'"))
+    held = busy(g, 1)
+    c.send(parse("select 'newer'") + SYNC)
+    assert [e.sqlstate for e in c.collect().errors] == ["53300"]
+    for h in held:
+        h.close()
+    got = use(c, "")
+    assert got.rows == [] and [e.sqlstate for e in got.errors] == ["26000"]
+    c.end()
+
+
 def test_large_unnamed_statements(few):
     for size in (1000, 7000, 9000, 40000, 200000):
         c = raw(few.port)
@@ -385,6 +400,108 @@ def test_parsed_under_other_settings(few):
         assert use(c, "s").rows == [["2"]]
         assert use(other, "s").rows == [["1"]]
     c.end(), other.end()
+
+
+# ---- constants mean what they meant ----
+
+MONTH = "select extract(month from date '01/02/2026')::int"
+
+
+@pytest.fixture
+def elsewhere(few):
+    """A client whose statement `s` was prepared under ISO, MDY, and who now has DMY; another client has the connection that knows it."""
+    c, other = raw(few.port), connect(few, autocommit=False)
+    run(c, parse(MONTH, "s"))
+    other.execute("select 1")
+    c.query("set datestyle = 'ISO, DMY'")
+    yield c
+    other.close(), c.end()
+
+
+def test_a_constant_keeps_its_meaning_under_other_settings(elsewhere):
+    c = elsewhere
+    assert use(c, "s").rows == [["1"]]
+    assert c.ask("show datestyle") == "ISO, DMY"
+    run(c, parse(MONTH, "t"))
+    assert use(c, "t").rows == [["2"]]
+    assert use(c, "s").rows == [["1"]]
+
+
+@pytest.mark.parametrize("setting", ["timezone = 'Asia/Tokyo'", "intervalstyle = 'sql_standard'", "client_encoding = 'LATIN1'",
+                                     "standard_conforming_strings = off"])  # fmt: skip
+def test_every_reported_setting_can_be_put_around_a_parse(few, setting):
+    c, text = raw(few.port), r"select timestamptz '2026-01-02 00:00+00'::text || interval '-1 2:00'::text || 'a\\b' || chr(228)"
+    run(c, parse(text, "s"))
+    before = use(c, "s").rows
+    with connect(few, autocommit=False) as other:
+        other.execute("select 1")
+        c.query(f"set {setting}")
+        now = c.ask(f"show {setting.split()[0]}")
+        moved = use(c, "s")
+        assert moved.errors == []
+        assert c.ask(f"show {setting.split()[0]}") == now
+    direct = raw(PRIMARY_PORT)
+    run(direct, parse(text, "s"))
+    assert use(direct, "s").rows == before
+    direct.query(f"set {setting}")
+    assert moved.rows == use(direct, "s").rows
+    direct.end(), c.end()
+
+
+def test_settings_around_a_parse_inside_a_transaction(elsewhere):
+    c = elsewhere
+    c.query("begin")
+    c.query("set local datestyle = 'German, YMD'")
+    assert use(c, "s").rows == [["1"]]
+    assert c.ask("show datestyle") == "German, YMD"
+    c.query("commit")
+    assert c.ask("show datestyle") == "ISO, DMY"
+
+
+def test_settings_around_a_parse_inside_a_pipeline(elsewhere):
+    c = elsewhere
+    run(c, parse("begin", "b") + parse("commit", "e"))
+    got = run(c, bind(name="b") + execute() + bind(name="s") + execute() + bind(name="e") + execute())
+    assert got.errors == [] and got.rows == [["1"]] and got.status == "I", got.errors
+    assert c.ask("show datestyle") == "ISO, DMY"
+
+
+def test_settings_that_are_not_known_are_not_put_around_a_parse(elsewhere):
+    """A SET in front of it in the same pipeline is reported too late: refused, with a hint."""
+    c = elsewhere
+    got = run(c, parse("set datestyle = 'German'") + bind() + execute() + bind(name="s") + execute())
+    assert [e.sqlstate for e in got.errors] == ["0A000"] and got.rows == [] and got.status == "I"
+    assert c.ask("show datestyle") == "ISO, DMY", "the implicit transaction was rolled back"
+    assert use(c, "s").rows == [["1"]]
+
+
+def test_a_set_that_is_under_way_is_waited_for(few):
+    """In one send: SET, and the use of a statement that must be prepared behind it."""
+    c, other = raw(few.port), connect(few, autocommit=False)
+    run(c, parse(MONTH, "s"))
+    other.execute("select 1")
+    c.send(query("set datestyle = 'ISO, DMY'") + bind(name="s") + execute() + SYNC)
+    assert c.collect().errors == []
+    assert c.collect().rows == [["1"]]
+    assert c.ask("show datestyle") == "ISO, DMY"
+    other.close(), c.end()
+
+
+def test_a_parse_that_fails_between_settings(few):
+    """Its error stands in the place of the Bind, and the settings are as they were."""
+    c = raw(few.port)
+    with superuser() as su:
+        su.execute("drop table if exists between_settings; create table between_settings (d date); grant all on between_settings to public")
+        run(c, parse("select d from between_settings where d > '01/02/2026'", "s"))
+        with connect(few, autocommit=False) as other:
+            other.execute("select 1")
+            c.query("set datestyle = 'ISO, DMY'")
+            su.execute("drop table between_settings")
+            got = run(c, parse("select 7") + bind() + execute() + bind(name="s") + execute())
+            assert got.rows == [["7"]] and [e.sqlstate for e in got.errors] == ["42P01"] and got.status == "I"
+            assert c.ask("show datestyle") == "ISO, DMY"
+            assert run(c, parse("select 8") + bind() + execute()).rows == [["8"]]
+    c.end()
 
 
 def test_statements_dropped_behind_our_back(start):

@@ -102,7 +102,7 @@ static void take_param(struct fake_client *c, struct bytes body) {
     snprintf(c->params[i].value, sizeof c->params[i].value, "%.*s", (int)p.value.len, (const char *)p.value.ptr);
 }
 
-static const char *param(const struct fake_client *c, const char *name) {
+const char *fake_client_param(const struct fake_client *c, const char *name) {
     for (int i = 0; i < c->param_count; i++)
         if (strcmp(c->params[i].name, name) == 0) return c->params[i].value;
     return "(never reported)";
@@ -214,7 +214,7 @@ static bool is_right_text(const struct fake_client *c, struct bytes text, const 
     char app[16];
     switch (e->check) {
     case CHECK_BELIEF:
-        return bytes_is(text, param(c, e->text));
+        return bytes_is(text, fake_client_param(c, e->text));
     case CHECK_PATH:
         return bytes_is(text, c->search_path ? c->search_path : "public") || (c->own_path[0] && bytes_is(text, c->own_path));
     case CHECK_APP:
@@ -240,7 +240,7 @@ static void take_row(struct fake_client *c, const struct expect *e, uint32_t row
         return;
     }
     if (!is_right_text(c, text, e, row))
-        complain(c, "wanted row \"%s\" #%u, got \"%.*s\"", e->check == CHECK_BELIEF ? param(c, e->text) : e->text, row,
+        complain(c, "wanted row \"%s\" #%u, got \"%.*s\"", e->check == CHECK_BELIEF ? fake_client_param(c, e->text) : e->text, row,
                  (int)(text.len < 60 ? text.len : 60), (const char *)text.ptr);
     if (!is_copy) check_connection(c, pid);
 }

@@ -99,6 +99,9 @@ struct fake_client {
 void fake_client_start(struct fake_client *c, struct client_world *world, uint32_t number);
 void fake_client_release(struct fake_client *c);
 
+/* What the server last reported of this parameter. */
+const char *fake_client_param(const struct fake_client *c, const char *name);
+
 /* fake_client_plan.c: the next exchanges into c->groups and c->out. False: the script is over. */
 bool fake_client_plan(struct fake_client *c);
 

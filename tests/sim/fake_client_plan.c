@@ -177,9 +177,7 @@ static void ask_show(struct fake_client *c, char status) {
 static void ask_set(struct fake_client *c, char status) {
     static const char *const reported[] = {"set TimeZone = 'Asia/Tokyo'", "set DateStyle = 'SQL, DMY'", "reset TimeZone"};
     char sql[128];
-    bool has_named = c->named[0];
-    for (int i = 0; i < c->group_count; i++) has_named |= c->groups[(c->group_first + i) % CLIENT_GROUPS_MAX].names[0] != 0;
-    if (has_named || one_in(c, 2)) { /* a statement with constants is refused after DateStyle or TimeZone has changed */
+    if (one_in(c, 2)) {
         snprintf(c->own_path, sizeof c->own_path, "path_of_c%u", c->number);
         snprintf(sql, sizeof sql, "set search_path = '%s'", c->own_path);
         command(c, sql, "SET", status);
@@ -368,11 +366,14 @@ static void ask_portal(struct fake_client *c, char status) {
     want_ready(g, status);
 }
 
+/* Wherever and whenever it is parsed: under the DateStyle of now, as far as the client knows it. */
 static void put_parse_alone(struct fake_client *c, const char *name, char text[CLIENT_TEXT_MAX], char status) {
     char sql[256];
+    bool knows_style = c->group_count == 0;
     struct group *g = open_group(c);
     new_text(c, text);
-    snprintf(sql, sizeof sql, "select '%s'", text);
+    int n = snprintf(sql, sizeof sql, "select '%s'", text);
+    if (knows_style) snprintf(sql + n, sizeof sql - (size_t)n, FAKE_STYLE_MARK "%s", fake_client_param(c, "DateStyle"));
     put_parse(&c->out, name, sql);
     pg_put_sync(&c->out);
     want(g, PG_B_PARSE_COMPLETE, "");
@@ -416,8 +417,14 @@ static void ask_unnamed_lost(struct fake_client *c) {
 static void ask_named(struct fake_client *c, char status) {
     char text[CLIENT_TEXT_MAX];
     if (c->named[0]) put_use(c, "s1", c->named, status);
-    else if (status == PG_TXN_IDLE && one_in(c, 3)) put_parse_alone(c, "s1", text, status);
+    else if (status == PG_TXN_IDLE && one_in(c, 2)) put_parse_alone(c, "s1", text, status);
     else ask_select(c, status);
+}
+
+/* Under another DateStyle than it was parsed under, in one send or two. */
+static void ask_named_otherwise(struct fake_client *c) {
+    command(c, one_in(c, 2) ? "set DateStyle = 'SQL, DMY'" : "set DateStyle = 'German'", "SET", PG_TXN_IDLE);
+    if (one_in(c, 2)) ask_named(c, PG_TXN_IDLE);
 }
 
 /* ---- larger pieces ---- */
@@ -483,7 +490,7 @@ static void ask_harmless(struct fake_client *c, char status) {
 static void plan_idle(struct fake_client *c) {
     char sql[64];
     snprintf(sql, sizeof sql, "fail c%u", c->number);
-    switch (below(c, 16)) {
+    switch (below(c, 17)) {
     case 0:
         command(c, "begin", "BEGIN", PG_TXN_OPEN)->opens_txn = true;
         break;
@@ -524,6 +531,9 @@ static void plan_idle(struct fake_client *c) {
         break;
     case 12:
         for (uint32_t i = 1 + below(c, 6); i > 0; i--) ask_harmless(c, PG_TXN_IDLE);
+        break;
+    case 13:
+        ask_named_otherwise(c);
         break;
     default:
         ask_harmless(c, PG_TXN_IDLE);

@@ -179,6 +179,7 @@ static void take_parse(struct fake_conn *c, struct bytes body) {
         return;
     }
     fake_check_owner(c, sql);
+    fake_check_style(c, sql);
     memcpy(st->name, name.ptr, name.len + 1);
     memcpy(st->sql, sql.ptr, sql.len + 1);
     pg_end(&c->out, pg_begin(&c->out, PG_B_PARSE_COMPLETE));

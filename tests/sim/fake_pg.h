@@ -12,15 +12,19 @@
  *      copy in TEXT | copy bad TEXT (fails in mid-data) | copy out N LEN TEXT
  *      sleep MS TEXT | fail TEXT | die TEXT | empty
  *      deallocate all
+ *      select pg_catalog.set_config('NAME','VALUE',true), ...
  *
  * CLIENTS ARE TOLD APART BY application_name "cN": each TEXT begins with "cN " of the
- * client that wrote it, and the server complains when it runs one for another.
+ * client that wrote it, and the server complains when it runs one for another. A text
+ * that ends with FAKE_STYLE_MARK and a DateStyle must be parsed under that one.
  */
 #ifndef GILMOK_TESTS_SIM_FAKE_PG_H
 #define GILMOK_TESTS_SIM_FAKE_PG_H
 
 #include "proxy/auth/scram.h"
 #include "tests/sim/net_sim.h"
+
+#define FAKE_STYLE_MARK " -- parsed under DateStyle "
 
 enum { FAKE_PG_USERS_MAX = 4, FAKE_PG_COPY_MOD = 1000003 };
 

@@ -78,6 +78,7 @@ void fake_settings_report(struct fake_conn *c);
 struct fake_statement *fake_find_statement(struct fake_conn *c, struct bytes name);
 struct fake_portal *fake_find_portal(struct fake_conn *c, struct bytes name);
 void fake_check_owner(struct fake_conn *c, struct bytes sql);
+void fake_check_style(struct fake_conn *c, struct bytes sql);
 bool fake_returns_rows(const char *sql);
 void fake_put_description(struct fake_conn *c);
 void fake_run_query(struct fake_conn *c, struct bytes sql);

@@ -8,6 +8,8 @@
 
 #include "tests/sim/fake_pg_conn.h"
 
+#define SET_CONFIG "pg_catalog.set_config"
+
 enum outcome { RAN, FAILED, WAITS, GONE };
 
 /* ---- settings ---- */
@@ -74,6 +76,13 @@ void fake_check_owner(struct fake_conn *c, struct bytes sql) {
     }
 }
 
+void fake_check_style(struct fake_conn *c, struct bytes sql) {
+    const char *style = find_setting(c, bytes_str("DateStyle"))->value;
+    const char *mark = memmem(sql.ptr, sql.len, FAKE_STYLE_MARK, sizeof FAKE_STYLE_MARK - 1);
+    if (mark && strcmp(mark + sizeof FAKE_STYLE_MARK - 1, style) != 0)
+        fake_complain(c, "parses \"%s\" under DateStyle %s", (const char *)sql.ptr, style);
+}
+
 struct fake_statement *fake_find_statement(struct fake_conn *c, struct bytes name) {
     for (int i = 0; i < c->statement_count; i++)
         if (bytes_is(name, c->statements[i].name)) return &c->statements[i];
@@ -138,8 +147,23 @@ static enum outcome one_row(struct fake_conn *c, const struct run *run, const ch
     return RAN;
 }
 
+/*   pg_catalog.set_config('name','value',true) , ...        as gilmok puts them around a Parse */
+static enum outcome do_set_config(struct fake_conn *c, const struct run *run, const char *arg) {
+    char name[64], value[64];
+    int used = 0;
+    while (sscanf(arg, SET_CONFIG "('%63[^']','%63[^']',true)%n", name, value, &used) == 2 && used) {
+        struct fake_setting *s = find_setting(c, bytes_str(name));
+        if (!s) return fail(c, run, "42704", "unrecognized configuration parameter");
+        set_value(c, s, value);
+        arg += used + (arg[used] == ',');
+        used = 0;
+    }
+    return *arg ? fail(c, run, ERR_SYNTAX, "set_config of what?") : one_row(c, run, "", 0, "SELECT 1");
+}
+
 static enum outcome do_select(struct fake_conn *c, const struct run *run, const char *arg) {
     char text[FAKE_SQL_MAX + 128];
+    if (strncmp(arg, SET_CONFIG, sizeof SET_CONFIG - 1) == 0) return do_set_config(c, run, arg);
     const char *end = arg[0] == '\'' ? strchr(arg + 1, '\'') : NULL;
     if (!end) return fail(c, run, ERR_SYNTAX, "select wants a quoted text");
     int n = snprintf(text, sizeof text, "%.*s", (int)(end - arg - 1), arg + 1);

@@ -24,7 +24,7 @@ static void teardown(void) {
 }
 
 static struct statement_pg *intern(const char *text) {
-    struct statement_pg *st = statement_pg_intern(&home, bytes_of(text, strlen(text) + 1), 0);
+    struct statement_pg *st = statement_pg_intern(&home, bytes_of(text, strlen(text) + 1), NULL);
     ck_assert_ptr_nonnull(st);
     return st;
 }
@@ -43,9 +43,10 @@ START_TEST(equal_sources_are_one_statement) {
     ck_assert_ptr_eq(a, b);
     ck_assert_ptr_ne(a, c);
     ck_assert_str_ne(a->name, c->name);
-    struct statement_pg *d = statement_pg_intern(&home, a->source, 7);
+    struct statement_pg *d = statement_pg_intern(&home, a->source, &(struct settings_pg){7, bytes_of("DateStyle\0ISO, DMY", 19)});
     ck_assert_ptr_ne(a, d); /* other settings: it may mean something else */
-    ck_assert_uint_eq(d->settings, 7);
+    ck_assert_uint_eq(d->settings.digest, 7);
+    ck_assert(bytes_equal(d->settings.values, bytes_of("DateStyle\0ISO, DMY", 19)));
     ck_assert(bytes_equal(a->source, d->source));
     ck_assert_uint_eq(home.count, 3);
     statement_pg_unref(a), statement_pg_unref(b), statement_pg_unref(c), statement_pg_unref(d);
@@ -128,6 +129,7 @@ static uint64_t digest_of(const struct column *columns, int count, uint32_t para
     uint8_t storage[512];
     struct writer w;
     struct description_pg d;
+    description_pg_init(&d);
     description_pg_begin(&d);
     description_pg_message(&d, PG_B_PARAMETER_DESCRIPTION);
     writer_init_fixed(&w, storage, sizeof storage);
@@ -149,6 +151,9 @@ static uint64_t digest_of(const struct column *columns, int count, uint32_t para
     description_pg_message(&d, PG_B_ROW_DESCRIPTION);
     for (size_t at = 0; at < w.len; at += piece)
         description_pg_feed(&d, bytes_of(w.data + at, w.len - at < piece ? w.len - at : piece));
+    const uint8_t types[] = {0, 1, 0, 0, 0, (uint8_t)parameter};
+    ck_assert(bytes_equal(writer_bytes(&d.parameters), bytes_of(types, sizeof types))); /* kept for the next Parse */
+    description_pg_release(&d);
     return d.digest;
 }
 

@@ -1,0 +1,158 @@
+/*
+ * Owns the map from a client's names to statements. Sends nothing.
+ */
+#include "proxy/session/session_pg_names.h"
+
+#include <ctype.h>
+
+#include "base/fault.h"
+#include "proxy/pool/backend_pg.h"
+
+/* ---- names ---- */
+
+static void free_known(struct client_statement *known) {
+    statement_pg_unref(known->statement);
+    mem_free(known);
+}
+
+void session_pg_names_forget(struct prepared_client *pc, struct bytes name) {
+    struct client_statement *known = map_take(&pc->named, name);
+    if (!known) return;
+    if (pc->changed == known->statement) pc->changed = NULL;
+    free_known(known);
+}
+
+void session_pg_names_forget_all(struct prepared_client *pc) {
+    struct bytes name;
+    void *value;
+    size_t at = 0;
+    while (map_next(&pc->named, &at, &name, &value)) free_known(value);
+    map_release(&pc->named);
+    map_init(&pc->named);
+    pc->changed = NULL;
+}
+
+void session_pg_names_remember(struct prepared_client *pc, struct bytes name, struct statement_pg *st, const uint64_t *description) {
+    struct client_statement *known = mem_alloc(sizeof *known);
+    session_pg_names_forget(pc, name);
+    if (!known) return;
+    known->statement = statement_pg_ref(st);
+    known->is_described = description != NULL;
+    known->description = description ? *description : 0;
+    if (!map_put(&pc->named, name, known)) free_known(known);
+}
+
+void session_pg_names_each(const struct session_pg *ps, void (*each)(void *ctx, const struct statement_pg *st), void *ctx) {
+    struct bytes name;
+    void *value;
+    size_t at = 0;
+    while (map_next(&ps->prepared.named, &at, &name, &value)) each(ctx, ((const struct client_statement *)value)->statement);
+}
+
+/* ---- statements ---- */
+
+/*
+ * False when no setting can change what the text means: DateStyle, TimeZone and the like
+ * speak through string constants, encodings through bytes beyond ASCII. Most statements
+ * that take parameters have neither.
+ */
+static bool depends_on_settings(struct bytes source) {
+    for (size_t i = 0; i < source.len && source.ptr[i]; i++) {
+        uint8_t c = source.ptr[i];
+        if (c == '\'' || c > 127 || (c == '$' && !isdigit(source.ptr[i + 1]))) return true; /* the text ends with a NUL */
+    }
+    return false;
+}
+
+/* `digest`: of the settings under which the source was parsed; their values are known when they are still in force on `b`. */
+static struct statement_pg *intern(struct session *s, const struct backend *b, struct bytes source, uint64_t digest) {
+    struct map *home = &session_pool(s)->set->statements;
+    struct settings_pg settings = {.digest = digest};
+    const struct backend_pg *bp = backend_pg_of((struct backend *)b);
+    struct statement_pg *st = NULL;
+    struct writer w;
+    if (!depends_on_settings(source)) return statement_pg_intern(home, source, NULL);
+    writer_init(&w, PARAMS_PG_ANALYSIS_MAX);
+    if (digest == backend_pg_analysis(bp)) params_pg_put_analysis(session_pg_settings_in_force(s, b), &w);
+    settings.values = writer_bytes(&w);
+    if (!w.failed) st = statement_pg_intern(home, source, &settings);
+    writer_release(&w);
+    return st;
+}
+
+struct statement_pg *session_pg_names_intern(struct session *s, struct backend *b, struct bytes source) {
+    return intern(s, b, source, backend_pg_analysis(backend_pg_of(b)));
+}
+
+struct statement_pg *session_pg_names_intern_typed(struct session *s, const struct statement_pg *st, struct bytes types) {
+    struct bytes text = bytes_of(st->source.ptr, strlen((const char *)st->source.ptr) + 1);
+    struct statement_pg *typed = NULL;
+    struct writer w;
+    if (bytes_equal(types, bytes_of(text.ptr + text.len, st->source.len - text.len))) return statement_pg_ref((struct statement_pg *)st);
+    writer_init(&w, text.len + types.len);
+    writer_put(&w, text);
+    writer_put(&w, types);
+    if (!w.failed) typed = statement_pg_intern(&session_pool(s)->set->statements, writer_bytes(&w), &st->settings);
+    writer_release(&w);
+    return typed;
+}
+
+/* ---- the unnamed statement, under the empty name ---- */
+
+bool session_pg_names_know_unnamed(struct session *s, const struct backend *b, struct bytes source, uint64_t settings,
+                                      const uint64_t *description) {
+    struct prepared_client *pc = &session_pg_of(s)->prepared;
+    struct bytes name = bytes_of("", 0);
+    if (map_get(&pc->named, name)) return true;
+    struct statement_pg *st = intern(s, b, source, settings);
+    if (!st) return false;
+    session_pg_names_remember(pc, name, st, description);
+    statement_pg_unref(st);
+    return map_get(&pc->named, name) != NULL;
+}
+
+void session_pg_names_forget_unnamed(struct session_pg *ps) {
+    if (ps->prepared.named.count) session_pg_names_forget(&ps->prepared, bytes_of("", 0));
+}
+
+/* ---- from worker to worker ---- */
+
+/* Every name's statement for another copy of it; a name that gets none is forgotten. */
+static void exchange_all(struct session *s, struct statement_pg *(*exchange)(struct session *s, struct statement_pg *st)) {
+    struct prepared_client *pc = &session_pg_of(s)->prepared;
+    struct map old = pc->named;
+    struct bytes name;
+    void *value;
+    size_t at = 0;
+    INVARIANT(list_is_empty(&pc->ops));
+    if (!old.count) return;
+    map_init(&pc->named);
+    pc->changed = NULL;
+    while (map_next(&old, &at, &name, &value)) {
+        struct client_statement *known = value;
+        struct statement_pg *st = exchange(s, known->statement);
+        statement_pg_unref(known->statement);
+        known->statement = st;
+        if (st && map_put(&pc->named, name, known)) continue;
+        statement_pg_unref(st);
+        mem_free(known);
+    }
+    map_release(&old);
+}
+
+static struct statement_pg *copy_of(struct session *s, struct statement_pg *st) {
+    (void)s;
+    return statement_pg_copy(st);
+}
+
+static struct statement_pg *interned(struct session *s, struct statement_pg *st) {
+    return statement_pg_intern(&s->env->pools->statements, st->source, &st->settings);
+}
+
+void session_pg_names_pack(struct session *s) {
+    exchange_all(s, copy_of);
+}
+
+void session_pg_names_unpack(struct session *s) {
+    exchange_all(s, interned);
+}

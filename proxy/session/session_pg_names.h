@@ -1,0 +1,44 @@
+/*
+ * session_pg_names.h - what a client's names of prepared statements stand for.
+ *
+ * A name is a statement (text, types, settings) and a description (what it takes and
+ * returns). The types are those that the server found: a parameter that the client
+ * left open keeps, on every connection, the type that it got on the first one.
+ * Texts are kept once per worker; a session that moves takes copies along.
+ */
+#ifndef GILMOK_PROXY_SESSION_SESSION_PG_NAMES_H
+#define GILMOK_PROXY_SESSION_SESSION_PG_NAMES_H
+
+#include "proxy/session/session_pg.h"
+
+struct client_statement {
+    struct statement_pg *statement; /* one reference */
+    uint64_t description;
+    bool is_described;
+};
+
+static inline struct client_statement *session_pg_names_get(const struct prepared_client *pc, struct bytes name) {
+    return map_get(&pc->named, name);
+}
+/* In place of what had this name. When memory is out the name is not known: using it is an error, never another statement. */
+void session_pg_names_remember(struct prepared_client *pc, struct bytes name, struct statement_pg *st, const uint64_t *description);
+void session_pg_names_forget(struct prepared_client *pc, struct bytes name);
+void session_pg_names_forget_all(struct prepared_client *pc);
+
+/*
+ * The statement of a Parse that is sent on `b` now: text and types, and the settings that
+ * are in force there when they may change what it means. One reference. NULL: memory is out.
+ */
+struct statement_pg *session_pg_names_intern(struct session *s, struct backend *b, struct bytes source);
+/* The same statement with the parameter types of a ParameterDescription's body. One reference. NULL: memory is out. */
+struct statement_pg *session_pg_names_intern_typed(struct session *s, const struct statement_pg *st, struct bytes types);
+
+/*
+ * The client's unnamed statement, as a statement of the empty name; `settings`: the digest of those that were in force when
+ * it was parsed. False: memory is out.
+ */
+bool session_pg_names_know_unnamed(struct session *s, const struct backend *b, struct bytes source, uint64_t settings,
+                                   const uint64_t *description);
+void session_pg_names_forget_unnamed(struct session_pg *ps);
+
+#endif
