@@ -32,7 +32,8 @@ void session_pg_names_forget_all(struct prepared_client *pc) {
     pc->changed = NULL;
 }
 
-void session_pg_names_remember(struct prepared_client *pc, struct bytes name, struct statement_pg *st, const uint64_t *description) {
+void session_pg_names_remember(struct prepared_client *pc, struct bytes name, struct statement_pg *st,
+                               const uint64_t *description) {
     struct client_statement *known = mem_alloc(sizeof *known);
     session_pg_names_forget(pc, name);
     if (!known) return;
@@ -86,9 +87,10 @@ struct statement_pg *session_pg_names_intern(struct session *s, struct backend *
 
 struct statement_pg *session_pg_names_intern_typed(struct session *s, const struct statement_pg *st, struct bytes types) {
     struct bytes text = bytes_of(st->source.ptr, strlen((const char *)st->source.ptr) + 1);
+    struct bytes own_types = bytes_of(text.ptr + text.len, st->source.len - text.len);
     struct statement_pg *typed = NULL;
     struct writer w;
-    if (bytes_equal(types, bytes_of(text.ptr + text.len, st->source.len - text.len))) return statement_pg_ref((struct statement_pg *)st);
+    if (bytes_equal(types, own_types)) return statement_pg_ref((struct statement_pg *)st);
     writer_init(&w, text.len + types.len);
     writer_put(&w, text);
     writer_put(&w, types);
