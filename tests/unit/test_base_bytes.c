@@ -1,11 +1,9 @@
 /*
  * test_base_bytes.c - reader and writer at their edges.
  */
-#include <check.h>
-#include <stdlib.h>
-
 #include "base/reader.h"
 #include "base/writer.h"
+#include "tests/unit/check_main.h"
 
 static const uint8_t sample[] = {0x01, 0x02, 0x03, 0x04, 0x05, 0x06, 0x07, 'a', 'b', 0};
 
@@ -226,7 +224,7 @@ START_TEST(cstr_with_a_nul_inside_fails) {
 }
 END_TEST
 
-static Suite *suite(void) {
+int main(void) {
     Suite *s = suite_create("base bytes");
     TCase *reader = tcase_create("reader");
     tcase_add_test(reader, reads_integers_in_network_order);
@@ -247,13 +245,5 @@ static Suite *suite(void) {
     tcase_add_test(writer, long_formats_keep_every_byte);
     tcase_add_test(writer, cstr_with_a_nul_inside_fails);
     suite_add_tcase(s, writer);
-    return s;
-}
-
-int main(void) {
-    SRunner *runner = srunner_create(suite());
-    srunner_run_all(runner, CK_ENV);
-    int failures = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failures != 0;
+    return check_main(s);
 }
