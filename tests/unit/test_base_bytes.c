@@ -74,6 +74,16 @@ START_TEST(failure_is_sticky) {
 }
 END_TEST
 
+START_TEST(absent_bytes_are_empty) {
+    struct reader r = reader_over(bytes_of(NULL, 0));
+    ck_assert(reader_done(&r));
+    ck_assert_uint_eq(reader_take(&r, 0).len, 0);
+    ck_assert(!r.failed);
+    ck_assert_uint_eq(reader_cstr(&r).len, 0);
+    ck_assert(r.failed);
+}
+END_TEST
+
 START_TEST(integers_fail_one_byte_short) {
     struct reader r = reader_over(bytes_of(sample, 0));
     ck_assert_uint_eq(reader_u8(&r), 0);
@@ -233,6 +243,7 @@ int main(void) {
     tcase_add_test(reader, take_exact_zero_and_one_over);
     tcase_add_test(reader, huge_lengths_fail_without_wrapping);
     tcase_add_test(reader, failure_is_sticky);
+    tcase_add_test(reader, absent_bytes_are_empty);
     tcase_add_test(reader, integers_fail_one_byte_short);
     tcase_add_test(reader, cstr_needs_its_nul);
     suite_add_tcase(s, reader);
