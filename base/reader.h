@@ -23,8 +23,9 @@ struct reader {
     bool failed;
 };
 
+/* Absent bytes (ptr NULL) are read as empty ones: NULL + 0 is not defined in C, and compilers make nothing of the question. */
 static inline struct reader reader_over(struct bytes data) {
-    return (struct reader){.pos = data.ptr, .end = data.ptr + data.len};
+    return (struct reader){.pos = data.ptr, .end = data.len ? data.ptr + data.len : data.ptr};
 }
 
 static inline size_t reader_left(const struct reader *r) {

@@ -133,6 +133,17 @@ missing_packages() {
 }
 
 CLUSTER_DROPIN=/etc/postgresql-common/createcluster.d/gilmok.conf
+POLICY=/usr/sbin/policy-rc.d POLICY_MARK="made by gilmok for one installation"
+
+# Packages start their services when they are installed, unless a policy-rc.d forbids it. A machine's own is left as it
+# is. Ours goes with the shell that made it, and forbids nothing without it: what a killed installation leaves does no
+# harm, and the next one removes it. The lock keeps installations side by side from relying on each other's.
+policy_line() {
+    printf 'exec 9</var/lib/dpkg; flock 9; if grep -qs "%s" %s; then rm -f %s; fi; ' "$POLICY_MARK" "$POLICY" "$POLICY"
+    printf 'if (set -C; printf "#!/bin/sh\\n# %s\\nkill -0 $$ 2>/dev/null || exit 0\\nexit 101\\n" >%s) 2>/dev/null; then ' \
+        "$POLICY_MARK" "$POLICY"
+    printf 'trap "rm -f %s" EXIT; trap "exit 1" HUP INT TERM; chmod 755 %s; fi; ' "$POLICY" "$POLICY"
+}
 
 # What root has to run. Debian's postgresql-15 would otherwise create and start a server of its own on port 5432.
 install_line() {
@@ -141,7 +152,10 @@ install_line() {
         printf 'mkdir -p %s; echo "create_main_cluster = off" >%s; ' "${CLUSTER_DROPIN%/*}" "$CLUSTER_DROPIN" ;;
     esac
     printf 'apt-get -o DPkg::Lock::Timeout=120 update; '
+    policy_line
     printf 'apt-get -o DPkg::Lock::Timeout=120 install -y --no-install-recommends %s' "$*"
+    # Nor is it to start with the machine.
+    case " $* " in *" prometheus-pgbouncer-exporter "*) printf '; update-rc.d prometheus-pgbouncer-exporter disable' ;; esac
 }
 
 # apt waits for dpkg's lock, but not for the one on its lists, which somebody's unattended upgrade may hold.

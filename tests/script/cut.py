@@ -8,6 +8,8 @@ import harness
 import pgwire
 import pytest
 
+ENDLESS = 1 << 30
+
 
 class Cut(Exception):
     pass
@@ -16,11 +18,14 @@ class Cut(Exception):
 class Budget:
     """A socket that is cut once `left` bytes are sent."""
 
-    def __init__(self, sock, left, reset):
+    def __init__(self, sock, left, reset=False):
         self.sock, self.left, self.reset = sock, left, reset
 
     def __getattr__(self, name):
         return getattr(self.sock, name)
+
+    def stop(self):
+        pgwire.Wire(self.sock).end(self.reset)
 
     def sendall(self, data):
         part = data[: self.left]
@@ -28,7 +33,7 @@ class Budget:
         if part:
             self.sock.sendall(part)
         if len(part) < len(data) or not self.left:
-            pgwire.Wire(self.sock).end(self.reset)
+            self.stop()
             raise Cut()
 
 
@@ -59,7 +64,7 @@ class Counter(Budget):
     """Counts what a whole session sends."""
 
     def __init__(self, sock):
-        super().__init__(sock, 1 << 30, False)
+        super().__init__(sock, ENDLESS)
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +84,48 @@ def length_of_a_session(gilmok):
         return sockets[-1]
 
     session(gilmok.client(wrap=wrap))
-    return (1 << 30) - sockets[0].left
+    return ENDLESS - sockets[0].left
+
+
+def each_byte_of_a_server(server, gilmok, wrap, linger=0, step=1):
+    """Learns how much a server says in a whole session. Then yields 1, 2, ... up to that: server connections made from
+    then on say so many bytes, over wrap(sock, left), and stay for `linger` seconds after them."""
+    sizes = []
+
+    def handler_of(left):
+        def run(wire):
+            wire.sock = wrap(wire.sock, left)
+            try:
+                harness.Toy(wire, server).run()
+            except Cut:
+                time.sleep(linger)
+            finally:
+                sizes.append(left - wire.sock.left)
+
+        return run
+
+    server.handler = handler_of(ENDLESS)
+    server.drop_all()
+    time.sleep(0.02)
+    session(gilmok.client())
+    server.drop_all()
+    harness.wait_for(lambda: sizes, what="the whole session's end")
+    time.sleep(0.02)
+    total = sizes[-1]
+    assert total > 500
+    for at in range(1, total, step):
+        server.handler = handler_of(at)
+        yield at
+
+
+def run_victim(gilmok, **options):
+    """A session that may end anywhere; what the client is told then is the business of rogue.py."""
+    victim = gilmok.client(**options)
+    try:
+        session(victim)
+    except (pgwire.Closed, pgwire.PgError, AssertionError, IndexError):
+        pass
+    victim.end()
 
 
 @pytest.mark.parametrize("reset", [False, True], ids=["fin", "rst"])
@@ -101,38 +147,9 @@ def test_client_cut_at_every_byte(narrow, reset):
 def test_server_cut_at_every_byte(narrow, reset):
     """The server's side of the same session, cut after each of its bytes."""
     server, gilmok = narrow
-    sizes = []
-
-    def cut_after(left):
-        def run(wire):
-            wire.sock = Budget(wire.sock, left, reset)
-            try:
-                harness.Toy(wire, server).run()
-            except Cut:
-                pass
-            finally:
-                sizes.append(left - wire.sock.left)
-
-        return run
-
-    server.handler = cut_after(1 << 30)
-    server.drop_all()
-    time.sleep(0.02)
-    session(gilmok.client())
-    server.drop_all()
-    harness.wait_for(lambda: sizes, what="the whole session's end")
-    time.sleep(0.02)
-    total = sizes[-1]
-    assert total > 500
     clean = gilmok.login(timeout=8)
-    for at in range(1, total):
-        server.handler = cut_after(at)
-        victim = gilmok.client()
-        try:
-            session(victim)
-        except (pgwire.Closed, pgwire.PgError, AssertionError, IndexError):
-            pass  # what it is told is the business of rogue.py
-        victim.end()
+    for at in each_byte_of_a_server(server, gilmok, lambda sock, left: Budget(sock, left, reset)):
+        run_victim(gilmok)
         server.handler = None
         server.drop_all()
         mark = f"clean after {at}"
@@ -155,13 +172,8 @@ def test_server_cut_at_every_byte(narrow, reset):
 class Silent(Budget):
     """A socket that says nothing more once `left` bytes are sent, but stays open."""
 
-    def sendall(self, data):
-        part = data[: self.left]
-        self.left -= len(part)
-        if part:
-            self.sock.sendall(part)
-        if len(part) < len(data) or not self.left:
-            raise Cut()
+    def stop(self):
+        pass
 
 
 TIMEOUTS = {
@@ -189,7 +201,7 @@ def test_clients_that_fall_silent_at_every_byte():
             victims = []
 
             def wrap(sock, at=at, victims=victims):
-                victims.append(Silent(sock, at, False))
+                victims.append(Silent(sock, at))
                 return victims[0]
 
             with pytest.raises(Cut):
@@ -213,39 +225,10 @@ def test_servers_that_fall_silent_at_every_byte():
     server = harness.Server()
     gilmok = harness.Gilmok(server.port, **TIMEOUTS)
     try:
-        sizes = []
-
-        def silent_after(left):
-            def run(wire):
-                wire.sock = Silent(wire.sock, left, False)
-                try:
-                    harness.Toy(wire, server).run()
-                except Cut:
-                    time.sleep(3)
-                finally:
-                    sizes.append(left - wire.sock.left)
-
-            return run
-
-        server.handler = silent_after(1 << 30)
-        session(gilmok.client())
-        server.drop_all()
-        harness.wait_for(lambda: sizes, what="the whole session's end")
-        total = sizes[-1]
-        assert total > 500
         clients = []
 
-        def run_one():
-            victim = gilmok.client(timeout=6)
-            try:
-                session(victim)
-            except (pgwire.Closed, pgwire.PgError, AssertionError, IndexError):
-                pass
-            victim.end()
-
-        for at in range(1, total, 3):
-            server.handler = silent_after(at)
-            clients.append(harness.threading.Thread(target=run_one, daemon=True))
+        for _ in each_byte_of_a_server(server, gilmok, Silent, linger=3, step=3):
+            clients.append(harness.threading.Thread(target=run_victim, args=(gilmok,), kwargs={"timeout": 6}, daemon=True))
             clients[-1].start()
             time.sleep(0.004)
         for t in clients:

@@ -2,14 +2,13 @@
  * test_addr_list.c - lists of addresses: what is in them, and what is said about mistakes.
  */
 #include <arpa/inet.h>
-#include <check.h>
 #include <netinet/in.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/un.h>
 
 #include "base/bytes.h"
 #include "proxy/net/addr_list.h"
+#include "tests/unit/check_main.h"
 
 static struct addr_list list;
 static struct err err;
@@ -162,7 +161,6 @@ START_TEST(the_list_has_an_end) {
 END_TEST
 
 int main(void) {
-    Suite *s = suite_create("addr list");
     TCase *t = tcase_create("addr list");
     tcase_add_test(t, the_usual_list);
     tcase_add_test(t, an_empty_list_holds_nobody);
@@ -170,10 +168,5 @@ int main(void) {
     tcase_add_test(t, every_prefix_length);
     tcase_add_test(t, mistakes_are_named);
     tcase_add_test(t, the_list_has_an_end);
-    suite_add_tcase(s, t);
-    SRunner *runner = srunner_create(s);
-    srunner_run_all(runner, CK_ENV);
-    int failures = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failures != 0;
+    return check_main_of("addr list", t);
 }

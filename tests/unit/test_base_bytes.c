@@ -1,11 +1,9 @@
 /*
  * test_base_bytes.c - reader and writer at their edges.
  */
-#include <check.h>
-#include <stdlib.h>
-
 #include "base/reader.h"
 #include "base/writer.h"
+#include "tests/unit/check_main.h"
 
 static const uint8_t sample[] = {0x01, 0x02, 0x03, 0x04, 0x05, 0x06, 0x07, 'a', 'b', 0};
 
@@ -73,6 +71,16 @@ START_TEST(failure_is_sticky) {
     ck_assert_uint_eq(reader_take(&r, 1).len, 0);
     ck_assert_uint_eq(reader_cstr(&r).len, 0);
     ck_assert(r.failed && !reader_done(&r));
+}
+END_TEST
+
+START_TEST(absent_bytes_are_empty) {
+    struct reader r = reader_over(bytes_of(NULL, 0));
+    ck_assert(reader_done(&r));
+    ck_assert_uint_eq(reader_take(&r, 0).len, 0);
+    ck_assert(!r.failed);
+    ck_assert_uint_eq(reader_cstr(&r).len, 0);
+    ck_assert(r.failed);
 }
 END_TEST
 
@@ -226,7 +234,7 @@ START_TEST(cstr_with_a_nul_inside_fails) {
 }
 END_TEST
 
-static Suite *suite(void) {
+int main(void) {
     Suite *s = suite_create("base bytes");
     TCase *reader = tcase_create("reader");
     tcase_add_test(reader, reads_integers_in_network_order);
@@ -235,6 +243,7 @@ static Suite *suite(void) {
     tcase_add_test(reader, take_exact_zero_and_one_over);
     tcase_add_test(reader, huge_lengths_fail_without_wrapping);
     tcase_add_test(reader, failure_is_sticky);
+    tcase_add_test(reader, absent_bytes_are_empty);
     tcase_add_test(reader, integers_fail_one_byte_short);
     tcase_add_test(reader, cstr_needs_its_nul);
     suite_add_tcase(s, reader);
@@ -247,13 +256,5 @@ static Suite *suite(void) {
     tcase_add_test(writer, long_formats_keep_every_byte);
     tcase_add_test(writer, cstr_with_a_nul_inside_fails);
     suite_add_tcase(s, writer);
-    return s;
-}
-
-int main(void) {
-    SRunner *runner = srunner_create(suite());
-    srunner_run_all(runner, CK_ENV);
-    int failures = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failures != 0;
+    return check_main(s);
 }

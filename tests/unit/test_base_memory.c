@@ -1,7 +1,6 @@
 /*
  * test_base_memory.c - arena, slab, list, map, and allocation that fails on request.
  */
-#include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -11,6 +10,7 @@
 #include "base/list.h"
 #include "base/map.h"
 #include "base/slab.h"
+#include "tests/unit/check_main.h"
 
 static bool is_zero(const void *ptr, size_t len) {
     const uint8_t *p = ptr;
@@ -348,8 +348,7 @@ START_TEST(arena_and_slab_report_missing_memory) {
 END_TEST
 #endif
 
-static Suite *suite(void) {
-    Suite *s = suite_create("base memory");
+int main(void) {
     TCase *t = tcase_create("memory");
     tcase_add_test(t, arena_gives_zeroed_aligned_memory_also_after_reset);
     tcase_add_test(t, arena_objects_do_not_overlap);
@@ -369,14 +368,5 @@ static Suite *suite(void) {
     tcase_add_test(t, map_put_fails_without_a_trace);
     tcase_add_test(t, arena_and_slab_report_missing_memory);
 #endif
-    suite_add_tcase(s, t);
-    return s;
-}
-
-int main(void) {
-    SRunner *runner = srunner_create(suite());
-    srunner_run_all(runner, CK_ENV);
-    int failures = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failures != 0;
+    return check_main_of("base memory", t);
 }

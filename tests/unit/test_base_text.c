@@ -1,18 +1,17 @@
 /*
  * test_base_text.c - what users and operators read: errors and log lines.
  */
-#include <check.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/bytes.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "tests/unit/check_main.h"
 
 static int pipe_ends[2];
 static char line[8192];
@@ -217,7 +216,7 @@ START_TEST(broken_invariant_aborts) {
 }
 END_TEST
 
-static Suite *suite(void) {
+int main(void) {
     Suite *s = suite_create("base text");
     TCase *err = tcase_create("err");
     tcase_add_test(err, err_set_clears_what_was_there);
@@ -236,13 +235,5 @@ static Suite *suite(void) {
     TCase *invariant = tcase_create("invariant");
     tcase_add_test_raise_signal(invariant, broken_invariant_aborts, SIGABRT);
     suite_add_tcase(s, invariant);
-    return s;
-}
-
-int main(void) {
-    SRunner *runner = srunner_create(suite());
-    srunner_run_all(runner, CK_ENV);
-    int failures = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failures != 0;
+    return check_main(s);
 }

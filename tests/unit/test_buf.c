@@ -1,11 +1,9 @@
 /*
  * test_buf.c - chunks that are shared, come back, and are not asked of the heap twice.
  */
-#include <check.h>
-#include <stdlib.h>
-
 #include "base/fault.h"
 #include "proxy/net/buf.h"
+#include "tests/unit/check_main.h"
 
 static struct buf_pool pool;
 
@@ -116,11 +114,5 @@ int main(void) {
 #ifdef GILMOK_FAULT
     tcase_add_test(tc, without_memory_there_is_no_chunk);
 #endif
-    Suite *suite = suite_create("buf");
-    suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return check_main_of("buf", tc);
 }

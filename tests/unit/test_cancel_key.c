@@ -1,7 +1,8 @@
-#include <check.h>
-#include <stdlib.h>
-
+/*
+ * test_cancel_key.c - keys as clients carry them: there and back, and what is no key.
+ */
 #include "proxy/session/cancel_key.h"
+#include "tests/unit/check_main.h"
 
 static const struct cancel_key sample = {
     .is_long = true, .worker = 3, .instance = 0xfffe, .session = 0x0102030405060708u,
@@ -59,16 +60,10 @@ START_TEST(other_lengths_and_formats_are_no_keys) {
 END_TEST
 
 int main(void) {
-    Suite *suite = suite_create("cancel key");
     TCase *tc = tcase_create("key");
     tcase_add_test(tc, a_long_key_comes_back_as_it_was);
     tcase_add_test(tc, a_short_key_is_four_bytes_of_the_secret);
     tcase_add_test(tc, every_byte_of_the_secret_counts);
     tcase_add_test(tc, other_lengths_and_formats_are_no_keys);
-    suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return check_main_of("cancel key", tc);
 }

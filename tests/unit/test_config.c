@@ -4,7 +4,6 @@
  * The wording of every error is in tests/golden/config; here is what the rest of gilmok
  * relies on. Files are written to a temporary directory.
  */
-#include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -15,6 +14,7 @@
 #include "proxy/config_findings.h"
 #include "proxy/config_keys.h"
 #include "proxy/config_value.h"
+#include "tests/unit/check_main.h"
 
 static char dir[64];
 
@@ -405,9 +405,5 @@ int main(void) {
     tcase_add_test(files, missing_file);
     tcase_add_test(files, each_key_is_shown_without_secrets);
     suite_add_tcase(suite, files);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    return check_main(suite);
 }

@@ -1,12 +1,11 @@
 /*
  * test_digest.c - SHA-256 and HMAC against the RFCs' vectors and against the crypto library's own HMAC.
  */
-#include <check.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
-#include <stdlib.h>
 
 #include "proxy/auth/digest.h"
+#include "tests/unit/check_main.h"
 
 static void check_is(const uint8_t out[DIGEST_LEN], const char *hex) {
     for (int i = 0; i < DIGEST_LEN; i++) {
@@ -55,15 +54,9 @@ START_TEST(hmac_of_all_lengths) {
 END_TEST
 
 int main(void) {
-    Suite *s = suite_create("digest");
     TCase *t = tcase_create("digest");
     tcase_add_test(t, sha256_of_abc_and_of_nothing);
     tcase_add_test(t, hmac_of_rfc_4231);
     tcase_add_test(t, hmac_of_all_lengths);
-    suite_add_tcase(s, t);
-    SRunner *runner = srunner_create(s);
-    srunner_run_all(runner, CK_ENV);
-    int failures = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failures != 0;
+    return check_main_of("digest", t);
 }

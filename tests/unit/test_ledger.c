@@ -1,11 +1,9 @@
 /*
  * test_ledger.c - the ring of owed replies, without any protocol: order, groups, growth, limits.
  */
-#include <check.h>
-#include <stdlib.h>
-
 #include "base/fault.h"
 #include "proxy/pool/ledger.h"
+#include "tests/unit/check_main.h"
 
 enum { STEP = 1, END = 2, OTHER_END = 3 };
 
@@ -226,11 +224,5 @@ int main(void) {
 #ifdef GILMOK_FAULT
     tcase_add_test(tc, without_memory_a_push_fails_and_nothing_is_lost);
 #endif
-    Suite *suite = suite_create("ledger");
-    suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return check_main_of("ledger", tc);
 }

@@ -1,12 +1,11 @@
 /*
  * test_log_levels.c - lists of levels: spelling, mistakes, and which lines they let through.
  */
-#include <check.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "base/bytes.h"
 #include "base/log.h"
+#include "tests/unit/check_main.h"
 
 static struct log_levels levels;
 static struct err err;
@@ -129,7 +128,6 @@ START_TEST(the_table_of_areas_has_an_end) {
 END_TEST
 
 int main(void) {
-    Suite *s = suite_create("log levels");
     TCase *t = tcase_create("log levels");
     tcase_add_test(t, lists_and_back);
     tcase_add_test(t, mistakes_are_named);
@@ -137,10 +135,5 @@ int main(void) {
     tcase_add_test(t, areas_have_their_own_level);
     tcase_add_test(t, lines_that_nobody_wants_cost_one_load);
     tcase_add_test(t, the_table_of_areas_has_an_end);
-    suite_add_tcase(s, t);
-    SRunner *runner = srunner_create(s);
-    srunner_run_all(runner, CK_ENV);
-    int failures = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failures != 0;
+    return check_main_of("log levels", t);
 }

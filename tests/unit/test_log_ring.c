@@ -1,7 +1,6 @@
 /*
  * test_log_ring.c - a log that never blocks who logs: order, drops and what is said of them, the end.
  */
-#include <check.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -17,6 +16,7 @@
 #include "base/bytes.h"
 #include "base/log.h"
 #include "base/log_ring.h"
+#include "tests/unit/check_main.h"
 
 enum { TEXT_MAX = 4 << 20, THREADS = 4, LINES_EACH = 3000 };
 
@@ -417,7 +417,6 @@ START_TEST(a_broken_invariant_is_still_read) {
 END_TEST
 
 int main(void) {
-    Suite *s = suite_create("log ring");
     TCase *t = tcase_create("log ring");
     tcase_set_timeout(t, 30);
     tcase_add_checked_fixture(t, open_pipe, NULL);
@@ -436,10 +435,5 @@ int main(void) {
     tcase_add_test(t, threads_without_a_reader);
     tcase_add_test(t, signals_go_elsewhere);
     tcase_add_test(t, a_broken_invariant_is_still_read);
-    suite_add_tcase(s, t);
-    SRunner *runner = srunner_create(s);
-    srunner_run_all(runner, CK_ENV);
-    int failures = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failures != 0;
+    return check_main_of("log ring", t);
 }

@@ -1,11 +1,10 @@
 /*
  * test_md5.c - md5 passwords, against vectors that another program computed.
  */
-#include <check.h>
 #include <openssl/evp.h>
-#include <stdlib.h>
 
 #include "proxy/auth/md5.h"
+#include "tests/unit/check_main.h"
 
 static struct err err;
 
@@ -95,16 +94,10 @@ START_TEST(fips_rules_are_kept) {
 END_TEST
 
 int main(void) {
-    Suite *s = suite_create("md5");
     TCase *t = tcase_create("md5");
     tcase_add_test(t, verifiers_and_responses);
     tcase_add_test(t, wrong_responses);
     tcase_add_test(t, verifiers_are_parsed_to_the_letter);
     tcase_add_test(t, fips_rules_are_kept);
-    suite_add_tcase(s, t);
-    SRunner *runner = srunner_create(s);
-    srunner_run_all(runner, CK_ENV);
-    int failures = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failures != 0;
+    return check_main_of("md5", t);
 }

@@ -1,14 +1,13 @@
 /*
  * test_params_tag_pg.c - what a server reported, compared by digest; and which command tags leave state behind.
  */
-#include <check.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "base/fault.h"
 #include "base/map.h"
 #include "proxy/pool/params_pg.h"
 #include "proxy/pool/tag_pg.h"
+#include "tests/unit/check_main.h"
 
 static struct params_pg a, b;
 
@@ -199,11 +198,5 @@ int main(void) {
     tcase_add_test(tc, without_memory_the_old_value_stays);
 #endif
     tcase_add_loop_test(tc, a_tag_tells_what_is_left_behind, 0, COUNT_OF(tags));
-    Suite *suite = suite_create("params_tag_pg");
-    suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return check_main_of("params_tag_pg", tc);
 }

@@ -1,11 +1,9 @@
 /*
  * test_pool_admin.c - what is said about databases; sums over periods.
  */
-#include <check.h>
-#include <stdlib.h>
-
 #include "proxy/pool/gate.h"
 #include "proxy/pool/pool_stats.h"
+#include "tests/unit/check_main.h"
 
 static struct gate_book book;
 
@@ -61,16 +59,10 @@ START_TEST(a_period_is_what_was_added_in_it) {
 END_TEST
 
 int main(void) {
-    Suite *s = suite_create("pool admin");
     TCase *t = tcase_create("gates and periods");
     tcase_add_checked_fixture(t, begin, end);
     tcase_add_test(t, a_name_of_its_own_and_all_together);
     tcase_add_test(t, flags_do_not_touch_each_other);
     tcase_add_test(t, a_period_is_what_was_added_in_it);
-    suite_add_tcase(s, t);
-    SRunner *runner = srunner_create(s);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    return check_main_of("pool admin", t);
 }

@@ -1,13 +1,11 @@
 /*
  * test_prepared_pg.c - prepared statements: texts kept once, descriptions as numbers, what one connection holds.
  */
-#include <check.h>
-#include <stdlib.h>
-
 #include "base/writer.h"
 #include "proxy/pool/description_pg.h"
 #include "proxy/pool/prepared_pg.h"
 #include "proxy/wire/pg_proto.h"
+#include "tests/unit/check_main.h"
 
 static struct map home;
 static struct prepared_set_pg set;
@@ -185,7 +183,6 @@ START_TEST(what_counts_in_a_description) {
 END_TEST
 
 int main(void) {
-    Suite *s = suite_create("prepared");
     TCase *t = tcase_create("prepared");
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, equal_sources_are_one_statement);
@@ -197,10 +194,5 @@ int main(void) {
     tcase_add_test(t, a_set_is_released_whole);
     tcase_add_test(t, descriptions_do_not_depend_on_pieces);
     tcase_add_test(t, what_counts_in_a_description);
-    suite_add_tcase(s, t);
-    SRunner *runner = srunner_create(s);
-    srunner_run_all(runner, CK_ENV);
-    int failures = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failures != 0;
+    return check_main_of("prepared", t);
 }

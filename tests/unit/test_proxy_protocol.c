@@ -3,11 +3,9 @@
  *
  * The checksums were computed by another program.
  */
-#include <check.h>
-#include <stdlib.h>
-
 #include "base/writer.h"
 #include "proxy/net/proxy_protocol.h"
+#include "tests/unit/check_main.h"
 
 #define SIGNATURE "\r\n\r\n\0\r\nQUIT\n"
 #define LITERAL(text) bytes_of(text, sizeof(text) - 1)
@@ -309,7 +307,6 @@ START_TEST(what_does_not_begin_like_a_header) {
 END_TEST
 
 int main(void) {
-    Suite *s = suite_create("proxy protocol");
     TCase *t = tcase_create("proxy protocol");
     tcase_add_test(t, text_of_both_families);
     tcase_add_test(t, text_unknown_leaves_the_sockets_peer);
@@ -323,10 +320,5 @@ int main(void) {
     tcase_add_test(t, checksums_are_compared);
     tcase_add_test(t, two_checksums_are_one_too_many);
     tcase_add_test(t, what_does_not_begin_like_a_header);
-    suite_add_tcase(s, t);
-    SRunner *runner = srunner_create(s);
-    srunner_run_all(runner, CK_ENV);
-    int failures = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failures != 0;
+    return check_main_of("proxy protocol", t);
 }

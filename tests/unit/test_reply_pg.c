@@ -3,11 +3,9 @@
  *
  * Whole conversations are in tests/golden/ledger.
  */
-#include <check.h>
-#include <stdlib.h>
-
 #include "proxy/pool/reply_pg.h"
 #include "proxy/wire/pg_proto.h"
+#include "tests/unit/check_main.h"
 
 /* What the server may say while this is the head. Async messages and errors may always come. */
 static const struct {
@@ -203,11 +201,5 @@ int main(void) {
     tcase_add_test(tc, messages_without_a_reply_owe_nothing);
     tcase_add_test(tc, a_pipeline_to_the_limit);
     tcase_add_test(tc, every_kind_has_a_name);
-    Suite *suite = suite_create("reply_pg");
-    suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return check_main_of("reply_pg", tc);
 }

@@ -3,10 +3,8 @@
  *
  * The vector is the one of RFC 7677 section 3.
  */
-#include <check.h>
-#include <stdlib.h>
-
 #include "proxy/auth/scram.h"
+#include "tests/unit/check_main.h"
 
 #define VECTOR_VERIFIER                                                                                   \
     "SCRAM-SHA-256$4096:W22ZaJ0SNY7soEsUEjb6gQ==$WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=:wfPLwcE6nTWhTA" \
@@ -519,8 +517,7 @@ START_TEST(passwords_are_prepared_as_far_as_documented) {
 }
 END_TEST
 
-static Suite *suite(void) {
-    Suite *s = suite_create("scram");
+int main(void) {
     TCase *t = tcase_create("scram");
     tcase_set_timeout(t, 60); /* room for sanitizers and valgrind */
     tcase_add_checked_fixture(t, fresh_out, NULL);
@@ -545,14 +542,5 @@ static Suite *suite(void) {
     tcase_add_test(t, verifier_texts_are_exact);
     tcase_add_test(t, derive_checks_its_limits);
     tcase_add_test(t, passwords_are_prepared_as_far_as_documented);
-    suite_add_tcase(s, t);
-    return s;
-}
-
-int main(void) {
-    SRunner *runner = srunner_create(suite());
-    srunner_run_all(runner, CK_ENV);
-    int failures = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failures != 0;
+    return check_main_of("scram", t);
 }

@@ -2,12 +2,11 @@
  * Sessions, requests, pools, backends and ledgers under a protocol that is not
  * PostgreSQL (tests/sim/toy_proto.h), over the simulated network.
  */
-#include <check.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "tests/sim/net_sim.h"
 #include "tests/sim/toy_proto.h"
+#include "tests/unit/check_main.h"
 
 enum { SERVERS_MAX = 8, TEXT_MAX = 4096, SOON_MS = 5000 };
 
@@ -407,7 +406,6 @@ START_TEST(a_reply_that_is_too_late_ends_the_session) {
 END_TEST
 
 int main(void) {
-    Suite *suite = suite_create("session_toy");
     TCase *tc = tcase_create("toy");
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_add_test(tc, greets_first_and_answers);
@@ -420,10 +418,5 @@ int main(void) {
     tcase_add_test(tc, the_servers_death_is_told_in_the_clients_language);
     tcase_add_test(tc, a_wait_that_is_too_long_is_refused);
     tcase_add_test(tc, a_reply_that_is_too_late_ends_the_session);
-    suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed > 0;
+    return check_main_of("session_toy", tc);
 }

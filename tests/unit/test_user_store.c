@@ -1,12 +1,12 @@
 /*
  * test_user_store.c - the user file, and verifiers for users known and unknown.
  */
-#include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/fault.h"
 #include "proxy/auth/user_store.h"
+#include "tests/unit/check_main.h"
 
 #define VERIFIER                                                                                             \
     "SCRAM-SHA-256$4096:W22ZaJ0SNY7soEsUEjb6gQ==$WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=:wfPLwcE6nTWhTA" \
@@ -365,8 +365,7 @@ START_TEST(missing_memory_is_an_error_and_leaks_nothing) {
 END_TEST
 #endif
 
-static Suite *suite(void) {
-    Suite *s = suite_create("user store");
+int main(void) {
     TCase *t = tcase_create("user store");
     tcase_set_timeout(t, 60);
     tcase_add_checked_fixture(t, setup, teardown);
@@ -389,14 +388,5 @@ static Suite *suite(void) {
 #ifdef GILMOK_FAULT
     tcase_add_test(t, missing_memory_is_an_error_and_leaks_nothing);
 #endif
-    suite_add_tcase(s, t);
-    return s;
-}
-
-int main(void) {
-    SRunner *runner = srunner_create(suite());
-    srunner_run_all(runner, CK_ENV);
-    int failures = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failures != 0;
+    return check_main_of("user store", t);
 }

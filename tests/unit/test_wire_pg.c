@@ -3,11 +3,10 @@
  *
  * Single inputs and their decodings are in tests/golden/wire.
  */
-#include <check.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "proxy/wire/pg_encode.h"
+#include "tests/unit/check_main.h"
 
 static struct writer w;
 static struct err err;
@@ -426,11 +425,5 @@ int main(void) {
     tcase_add_test(tc, bind_names_are_read_from_a_prefix);
     tcase_add_test(tc, a_target_is_a_statement_or_a_portal);
     tcase_add_test(tc, literals_cannot_be_left);
-    Suite *suite = suite_create("wire_pg");
-    suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return check_main_of("wire_pg", tc);
 }

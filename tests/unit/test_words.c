@@ -1,9 +1,8 @@
 /*
  * test_words.c - console statements as words.
  */
-#include <check.h>
-
 #include "proxy/admin/words.h"
+#include "tests/unit/check_main.h"
 
 static struct words w;
 
@@ -78,17 +77,11 @@ START_TEST(limits) {
 END_TEST
 
 int main(void) {
-    Suite *s = suite_create("words");
     TCase *t = tcase_create("words");
     tcase_add_test(t, blanks_and_semicolons);
     tcase_add_test(t, nothing_and_comments);
     tcase_add_test(t, quotes);
     tcase_add_test(t, phrases);
     tcase_add_test(t, limits);
-    suite_add_tcase(s, t);
-    SRunner *runner = srunner_create(s);
-    srunner_run_all(runner, CK_ENV);
-    int failures = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failures != 0;
+    return check_main_of("words", t);
 }

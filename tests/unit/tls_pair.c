@@ -5,6 +5,7 @@
 #include <string.h>
 
 struct pair pair;
+const size_t pair_chunks[PAIR_CHUNKS] = {1, 2, 3, 5, 7, 100, 1000, 16384, 16406, 40000, SIZE_MAX};
 static uint8_t pipe_storage[2][PIPE_SIZE], taken_storage[2][TAKEN_MAX];
 
 static uint64_t pair_now(void *ctx) {
@@ -213,4 +214,28 @@ void pair_shake(void) {
         ck_assert_msg(!err_is_set(&pair.end[i].err), "%s", pair.end[i].err.message);
         ck_assert_int_eq(pair.end[i].secured, 1);
     }
+}
+
+/* ---- what tests say and look for ---- */
+
+struct tls_info pair_info(int side) {
+    struct tls_info info;
+    ck_assert(stream_tls_info(pair.end[side].s, &info));
+    return info;
+}
+
+void pair_say(int side, struct bytes data) {
+    stream_send(pair.end[side].s, data);
+    loop_settle(&pair.loop);
+}
+
+void pair_ck_taken(int side, struct bytes expected) {
+    struct bytes got = writer_bytes(&pair.end[side].taken);
+    ck_assert_uint_eq(got.len, expected.len);
+    ck_assert(bytes_equal(got, expected));
+}
+
+void pair_ck_closed(int side, const char *why) {
+    ck_assert_int_eq(pair.end[side].closed, 1);
+    ck_assert_msg(strstr(pair.end[side].why, why) != NULL, "`%s` is not in `%s`", why, pair.end[side].why);
 }

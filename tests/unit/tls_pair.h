@@ -12,7 +12,7 @@
 #include "proxy/net/stream.h"
 #include "proxy/net/tls.h"
 
-enum { CLIENT, SERVER, PIPE_SIZE = 8 << 20, TAKEN_MAX = 3 << 20 };
+enum { CLIENT, SERVER, PIPE_SIZE = 8 << 20, TAKEN_MAX = 3 << 20, PAIR_CHUNKS = 11 };
 
 struct pair_pipe {
     uint8_t *data; /* static storage */
@@ -52,6 +52,7 @@ struct pair {
 };
 
 extern struct pair pair;
+extern const size_t pair_chunks[PAIR_CHUNKS]; /* for chunk_max: around every size that matters */
 
 /* Contexts are borrowed. The client has connected, nothing was said yet. */
 void pair_open(struct tls_context *client, struct tls_context *server);
@@ -61,5 +62,10 @@ void pair_start(void); /* the client asks for TLS, or begins directly */
 bool pair_turn(void);  /* false: nothing happened */
 void pair_run(void);   /* until nothing happens */
 void pair_shake(void); /* start and run: both ends must be secured */
+
+struct tls_info pair_info(int side);
+void pair_say(int side, struct bytes data); /* it is sent at once */
+void pair_ck_taken(int side, struct bytes expected); /* all that its owner has used */
+void pair_ck_closed(int side, const char *why);      /* `why` is a part of what its owner was told */
 
 #endif
