@@ -91,6 +91,7 @@ struct loop_ops {
     union link (*detach)(struct stream *s);
     void (*attach)(struct stream *s, union link link);
     bool (*peer_uid)(struct stream *s, uint32_t *uid); /* of a unix socket; may be NULL: there are none */
+    bool (*local_addr)(struct stream *s, struct addr *out); /* this end's; may be NULL: there are none */
     void (*discard)(struct loop *l, union link link); /* closes a connection that no stream has */
 
     bool (*listen)(struct loop *l, struct listener *li, const struct addr *at, struct err *err);

@@ -245,6 +245,11 @@ static bool event_peer_uid(struct stream *s, uint32_t *uid) {
     return true;
 }
 
+static bool event_local_addr(struct stream *s, struct addr *out) {
+    *out = (struct addr){.len = sizeof out->sa};
+    return getsockname(of_stream(s)->fd, (struct sockaddr *)&out->sa, &out->len) == 0;
+}
+
 static void event_discard(struct loop *l, union link link) {
     (void)l;
     close(link.fd);
@@ -477,6 +482,7 @@ static const struct loop_ops event_ops = {
     .attach = event_attach,
     .discard = event_discard,
     .peer_uid = event_peer_uid,
+    .local_addr = event_local_addr,
     .listen = event_listen,
     .retune = event_retune,
     .unlisten = event_unlisten,

@@ -298,6 +298,10 @@ bool stream_peer_uid(struct stream *s, uint32_t *uid) {
     return s->state == STREAM_OPEN && s->loop->ops->peer_uid && s->loop->ops->peer_uid(s, uid);
 }
 
+bool stream_local_addr(struct stream *s, struct addr *out) {
+    return s->state != STREAM_CLOSED && s->loop->ops->local_addr && s->loop->ops->local_addr(s, out);
+}
+
 /* ---- beginning and end ---- */
 
 void stream_on_connected(struct stream *s) {
