@@ -139,7 +139,8 @@ static const char *server_state(const struct backend *b, bool is_socket) {
         return is_socket ? "sv_active" : "active";
     case BACKEND_CHECKING:
     case BACKEND_CLEANING:
-        return is_socket ? "sv_tested" : b->cancels_open ? "being_canceled" : "tested";
+        if (b->cancels_open) return is_socket ? "sv_being_canceled" : "being_canceled";
+        return is_socket ? "sv_tested" : "tested";
     case BACKEND_CLOSED:
         break;
     }

@@ -509,6 +509,44 @@ def test_the_console_shows_a_server_in_clear(start, secured):
         assert [r["tls"] for r in g.show("SERVERS")] == [""]
 
 
+class Gate(Tap):
+    """Lets connections through as long as it is open; those that come later wait for that."""
+
+    def __init__(self):
+        self.gate = threading.Event()
+        self.gate.set()
+        self.held = 0
+        super().__init__()
+
+    def serve(self, client):
+        if not self.gate.is_set():
+            self.held += 1
+            self.gate.wait(20)
+        super().serve(client)
+
+
+def test_a_cancel_that_has_no_connection_yet(start, secured):
+    """It waits for its own TLS: SHOW POOLS counts it as not passed on."""
+    gate = Gate()
+    g = through(start, gate, "server_tls = require")
+    c = raw(g).login()
+    assert c.ask("select 1") == "1"
+    gate.gate.clear()
+    c.send(pgwire.query("select pg_sleep(10)"))
+    w = pgwire.Wire(socket.create_connection(("127.0.0.1", g.port)), timeout=5)
+    w.send(struct.pack(">II", 8 + len(c.key), 80877102) + c.key)
+    harness.wait_for(lambda: gate.held == 1, what="the cancel")
+    pool = g.show("POOLS", database=APP_DB)[0]
+    got = [pool[k] for k in ("cl_active_cancel_req", "cl_waiting_cancel_req", "sv_active", "sv_active_cancel", "sv_being_canceled")]
+    assert got == ["0", "1", "1", "1", "0"]
+    gate.gate.set()
+    assert w.read_to_end() == b"" and c.collect().errors[0].sqlstate == "57014"
+    pool = g.show("POOLS", database=APP_DB)[0]
+    assert [pool[k] for k in pool if "cancel" in k] == ["0"] * 4
+    c.end()
+    gate.close()
+
+
 def test_loopback_is_in_clear_unless_asked(start, secured):
     with connect(start()) as c:
         assert value(c, ON_TLS) is False
