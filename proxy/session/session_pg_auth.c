@@ -42,7 +42,7 @@ static void take_sasl_initial(struct session *s, struct bytes body) {
         session_pg_violation(s, "malformed SASL message");
         return;
     }
-    struct user_secret *secret = user_store_find(s->env->users, user);
+    const struct user_secret *secret = user_store_find(s->env->users, user);
     if (!user_store_verifier(s->env->users, user, secret, &verifier, &login->is_mock) ||
         !clock_random(s->env->loop->clock, nonce, sizeof nonce)) {
         session_pg_fail(s, ERR_INTERNAL, "authentication is not available");
