@@ -77,6 +77,12 @@ static const char *client_state(const struct session *s, bool is_socket) {
     return "idle";
 }
 
+/* Of a client on this machine; behind a proxy it would be the proxy's. */
+static uint64_t client_pid(const struct session *s) {
+    struct peer_process peer;
+    return s->is_on_socket && s->stream && stream_peer_process(s->stream, &peer) ? peer.pid : 0;
+}
+
 static void put_client_cells(struct console_call *call, struct row *r, const struct session *s, bool is_socket) {
     const struct session_pg *ps = (const struct session_pg *)s;
     const struct backend *b = s->lessee.backend;
@@ -96,7 +102,7 @@ static void put_client_cells(struct console_call *call, struct row *r, const str
     row_number(r, 0);
     put_label(r, 'c', s->id);
     put_label(r, 's', b ? b->id : 0);
-    row_number(r, 0);
+    row_number(r, client_pid(s));
     put_tls(r, s->stream);
     row_text(r, ps->app_name ? ps->app_name : "");
     row_number(r, ps->prepared.named.count);

@@ -290,13 +290,15 @@ def test_clients_of_all_kinds(begin):
 
 
 def test_both_ends_of_connections(start):
-    """addr and port, local_addr and local_port: what the client's socket, the server and we call the same connection."""
+    """addr and port, local_addr and local_port: what the client's socket, the server and we call the same connection.
+    remote_pid is who is on the other side, where that can be known."""
     g = start(socket=True, pool_size=1)
     with connect(g, application_name="tcp") as c, connect(g, host=g.dir, port=g.port, application_name="socket") as other:
         theirs = pgwire.socket.socket(fileno=os.dup(c.pgconn.socket)).getsockname()
         rows = {r["application_name"]: r for r in g.show("CLIENTS", database=APP_DB)}
         assert ends(rows["tcp"]) == ("127.0.0.1", str(theirs[1]), "127.0.0.1", str(g.port))
         assert ends(rows["socket"]) == ("unix", "0", "unix", "0")
+        assert (rows["tcp"]["remote_pid"], rows["socket"]["remote_pid"]) == ("0", str(os.getpid()))
         port = value(c, "select client_port from pg_stat_activity where pid = pg_backend_pid()")
         server = ("127.0.0.1", str(flowtools.PRIMARY_PORT), "127.0.0.1", str(port))
         assert [ends(r) for r in g.show("SERVERS")] == [server]
