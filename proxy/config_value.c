@@ -275,10 +275,14 @@ void config_value_listen_text(const struct config_listen *l, char *out, size_t s
     else snprintf(out, size, strchr(l->host, ':') ? "[%s]:%u" : "%s:%u", l->host, (unsigned)l->port);
 }
 
-bool config_listen_is_local(const struct config_listen *l) {
+bool config_value_is_loopback(const char *host) {
     struct in_addr v4;
     struct in6_addr v6;
-    if (l->unix_path || strcasecmp(l->host, "localhost") == 0) return true;
-    if (inet_pton(AF_INET, l->host, &v4) == 1) return (ntohl(v4.s_addr) >> 24) == 127;
-    return inet_pton(AF_INET6, l->host, &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
+    if (strcasecmp(host, "localhost") == 0) return true;
+    if (inet_pton(AF_INET, host, &v4) == 1) return (ntohl(v4.s_addr) >> 24) == 127;
+    return inet_pton(AF_INET6, host, &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
+}
+
+bool config_listen_is_local(const struct config_listen *l) {
+    return l->unix_path || config_value_is_loopback(l->host);
 }

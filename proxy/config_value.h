@@ -33,6 +33,8 @@ void config_value_duration_text(uint64_t ms, char *out, size_t size);
 void config_value_size_text(uint64_t bytes, char *out, size_t size);
 void config_value_listen_text(const struct config_listen *l, char *out, size_t size);
 
+/* `localhost`, or an address that means this machine. */
+bool config_value_is_loopback(const char *host);
 /* True when only this machine can connect to it. */
 bool config_listen_is_local(const struct config_listen *l);
 

@@ -13,14 +13,13 @@ struct snapshot *snapshot_new(struct config *c, const struct snapshot *old, stru
         err_set(err, ERR_OUT_OF_MEMORY, "out of memory");
         return NULL;
     }
-    if (!tls_book_init(&s->tls, c, err)) {
+    if (!tls_book_init(&s->tls, c, err) || !user_store_warm(&c->user_store, old ? &old->config->user_store : NULL, err)) {
         tls_book_release(&s->tls);
         mem_free(s);
         return NULL;
     }
     atomic_init(&s->refs, 1);
     s->config = c;
-    user_store_warm(&c->user_store, old ? &old->config->user_store : NULL);
     addr_book_init(&s->book, c);
     return s;
 }

@@ -29,6 +29,18 @@ static void put_tls(struct row *r, struct stream *s) {
     row_text(r, text);
 }
 
+/* Two cells. Asked for here, so that nobody pays for it who does not look. */
+static void put_local(struct row *r, struct stream *s) {
+    struct addr local;
+    char text[ADDR_TEXT_MAX];
+    if (s && stream_local_addr(s, &local)) {
+        row_address(r, addr_text(&local, text));
+        return;
+    }
+    row_text(r, "");
+    row_number(r, 0);
+}
+
 static void put_label(struct row *r, char kind, uint64_t id) {
     char text[32];
     snprintf(text, sizeof text, "%c%llu", kind, (unsigned long long)id);
@@ -65,6 +77,12 @@ static const char *client_state(const struct session *s, bool is_socket) {
     return "idle";
 }
 
+/* Of a client on this machine; behind a proxy it would be the proxy's. */
+static uint64_t client_pid(const struct session *s) {
+    struct peer_process peer;
+    return s->is_on_socket && s->stream && stream_peer_process(s->stream, &peer) ? peer.pid : 0;
+}
+
 static void put_client_cells(struct console_call *call, struct row *r, const struct session *s, bool is_socket) {
     const struct session_pg *ps = (const struct session_pg *)s;
     const struct backend *b = s->lessee.backend;
@@ -76,8 +94,7 @@ static void put_client_cells(struct console_call *call, struct row *r, const str
     row_text(r, s->variant && s->variant->is_single_use ? "replication" : "none");
     row_text(r, client_state(s, is_socket));
     row_address(r, session_peer_text(s, peer));
-    row_text(r, "");
-    row_number(r, 0);
+    put_local(r, s->stream);
     row_time(r, console_age_us(call, s->opened_us));
     row_time(r, console_age_us(call, s->request.started_us ? s->request.started_us : s->opened_us));
     row_number(r, wait_us / 1000000);
@@ -85,7 +102,7 @@ static void put_client_cells(struct console_call *call, struct row *r, const str
     row_number(r, 0);
     put_label(r, 'c', s->id);
     put_label(r, 's', b ? b->id : 0);
-    row_number(r, 0);
+    row_number(r, client_pid(s));
     put_tls(r, s->stream);
     row_text(r, ps->app_name ? ps->app_name : "");
     row_number(r, ps->prepared.named.count);
@@ -128,7 +145,8 @@ static const char *server_state(const struct backend *b, bool is_socket) {
         return is_socket ? "sv_active" : "active";
     case BACKEND_CHECKING:
     case BACKEND_CLEANING:
-        return is_socket ? "sv_tested" : b->cancels_open ? "being_canceled" : "tested";
+        if (b->cancels_open) return is_socket ? "sv_being_canceled" : "being_canceled";
+        return is_socket ? "sv_tested" : "tested";
     case BACKEND_CLOSED:
         break;
     }
@@ -145,8 +163,7 @@ static void put_server_cells(struct console_call *call, struct row *r, const str
     row_text(r, b->variant->is_single_use ? "replication" : "none");
     row_text(r, server_state(b, is_socket));
     row_address(r, addr_text(&p->server_addr, address));
-    row_text(r, "");
-    row_number(r, 0);
+    put_local(r, b->stream);
     row_time(r, console_age_us(call, b->opened_us));
     row_time(r, console_age_us(call, b->state_since_us));
     row_number(r, 0);

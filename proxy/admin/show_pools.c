@@ -15,6 +15,7 @@ enum { VARIANT_TEXT_MAX = 224 };
 /* One pool, or one variant of it, over all workers. */
 struct pool_total {
     uint64_t clients, waiting, leased, canceled, idle, used, tested, opening, wait_us, size, variants;
+    uint64_t cancels, cancels_unsent, cancels_sent; /* cancel requests under way; of them clients' */
     enum pool_mode mode;
 };
 
@@ -22,7 +23,14 @@ static const struct backend *backend_at(const struct list *n) {
     return CONTAINER_OF(n, struct backend, node);
 }
 
+static void add_cancels(struct pool_total *t, const struct backend *b) {
+    t->cancels += b->cancels_open;
+    t->cancels_unsent += b->cancels_unsent;
+    t->cancels_sent += b->cancels_sent;
+}
+
 static void add_busy(struct pool_total *t, const struct backend *b) {
+    add_cancels(t, b);
     if (b->state == BACKEND_LEASED) t->leased++;
     else if (b->state == BACKEND_CLEANING && b->cancels_open) t->canceled++;
     else t->tested++;
@@ -43,6 +51,9 @@ static void add_variant(struct console_call *call, struct pool_total *t, const s
     t->opening += v->opening_count;
     if (wait_us > t->wait_us) t->wait_us = wait_us;
     LIST_EACH(n, &v->busy) add_busy(t, backend_at(n));
+    LIST_EACH(n, &v->pool->set->dead) { /* a cancel request may outlive its server connection */
+        if (backend_at(n)->variant == v) add_cancels(t, backend_at(n));
+    }
     LIST_EACH(n, &v->idle) *(needs_check(call, backend_at(n)) ? &t->used : &t->idle) += 1;
 }
 
@@ -51,8 +62,8 @@ static void add_variant(struct console_call *call, struct pool_total *t, const s
     "#sv_being_canceled #sv_idle #sv_used #sv_tested #sv_login #maxwait #maxwait_us pool_mode load_balance_hosts"
 
 static void put_numbers(struct row *r, const struct pool_total *t) {
-    const uint64_t numbers[] = {t->clients, t->waiting, 0,         0,         t->leased,  0,
-                                t->canceled, t->idle,    t->used,   t->tested, t->opening, t->wait_us / 1000000,
+    const uint64_t numbers[] = {t->clients,  t->waiting, t->cancels_sent, t->cancels_unsent, t->leased,  t->cancels,
+                                t->canceled, t->idle,    t->used,         t->tested,         t->opening, t->wait_us / 1000000,
                                 t->wait_us % 1000000};
     for (size_t i = 0; i < COUNT_OF(numbers); i++) row_number(r, numbers[i]);
     row_text(r, pool_mode_name(t->mode));

@@ -150,7 +150,7 @@ bool user_store_parse(struct user_store *s, struct bytes text, int *line, struct
 
 /* ---- logins ---- */
 
-struct user_secret *user_store_find(const struct user_store *s, struct bytes name) {
+const struct user_secret *user_store_find(const struct user_store *s, struct bytes name) {
     return map_get(&s->users, name);
 }
 
@@ -175,17 +175,12 @@ static bool make_mock(const struct user_store *s, struct bytes name, struct scra
     return true;
 }
 
-bool user_store_verifier(struct user_store *s, struct bytes name, struct user_secret *secret,
+bool user_store_verifier(const struct user_store *s, struct bytes name, const struct user_secret *secret,
                          struct scram_verifier *out, bool *is_mock) {
     struct scram_verifier mock;
     if (!make_mock(s, name, &mock)) return false;
     if (secret && secret->has_md5) secret = NULL;
-    if (secret && !secret->has_verifier) {
-        if (!secret->password || !scram_verifier_derive(secret->password, mock.salt, mock.salt_len, mock.iterations,
-                                                        &secret->verifier))
-            return false;
-        secret->has_verifier = true;
-    }
+    INVARIANT(!secret || secret->has_verifier); /* derived here it would be by two threads at once */
     *is_mock = secret == NULL;
     *out = secret ? secret->verifier : mock;
     return true;
@@ -209,7 +204,7 @@ bool user_store_md5(const struct user_store *s, struct bytes name, const struct 
     return true;
 }
 
-bool user_store_check_password(struct user_store *s, struct bytes name, struct user_secret *secret,
+bool user_store_check_password(const struct user_store *s, struct bytes name, const struct user_secret *secret,
                                const char *password, bool *is_right, struct err *err) {
     struct scram_verifier known, sent;
     struct md5_verifier md5;
@@ -233,21 +228,33 @@ static bool has_same_password(const struct user_secret *a, const struct user_sec
     return b && b->password && b->has_verifier && strlen(b->password) == len && secret_equal(a->password, b->password, len);
 }
 
-void user_store_warm(struct user_store *s, const struct user_store *old) {
+/* The salt is the mock's: it does not change when the name becomes known. */
+static bool derive(const struct user_store *s, struct bytes name, struct user_secret *secret) {
+    struct scram_verifier mock;
+    if (!make_mock(s, name, &mock)) return false;
+    secret->has_verifier =
+        scram_verifier_derive(secret->password, mock.salt, mock.salt_len, mock.iterations, &secret->verifier);
+    secret_wipe(&mock, sizeof mock);
+    return secret->has_verifier;
+}
+
+bool user_store_warm(struct user_store *s, const struct user_store *old, struct err *err) {
     size_t at = 0;
     struct bytes name;
     void *value;
     while (map_next(&s->users, &at, &name, &value)) {
         struct user_secret *secret = value;
         if (secret->has_verifier || !secret->password) continue;
-        struct user_secret *before = old ? user_store_find(old, name) : NULL;
-        struct scram_verifier scratch;
-        bool is_mock;
+        const struct user_secret *before = old ? user_store_find(old, name) : NULL;
         if (has_same_password(secret, before)) {
             secret->verifier = before->verifier;
             secret->has_verifier = true;
-        } else if (user_store_verifier(s, name, secret, &scratch, &is_mock)) {
-            secret_wipe(&scratch, sizeof scratch);
+        } else if (!derive(s, name, secret)) {
+            err_set(err, ERR_INTERNAL, "the keys of user \"%.*s\" cannot be derived from the password: memory is out, or "
+                                       "the crypto library fails", (int)name.len, (const char *)name.ptr);
+            err_hint(err, "Try again; a user with a SCRAM verifier instead of a password needs no keys derived.");
+            return false;
         }
     }
+    return true;
 }

@@ -12,7 +12,7 @@
  * Lines that are empty or begin with ; or # are skipped.
  *
  * For a plain password the SCRAM keys are derived once (user_store_warm) and kept: no
- * login runs PBKDF2.
+ * login runs PBKDF2. After that nothing in the store changes: any thread may look.
  *
  * Secrets never leave through logs, errors or SHOW; they are wiped on release.
  */
@@ -27,7 +27,7 @@
 struct user_secret {
     char *password;            /* plain, NUL-terminated, owned; NULL when only a verifier is stored */
     struct scram_verifier verifier;
-    bool has_verifier; /* given in the file, or derived from the password already */
+    bool has_verifier; /* given in the file, or derived from the password (user_store_warm) */
     struct md5_verifier md5;
     bool has_md5; /* given in the file: then neither password nor SCRAM verifier is known */
 };
@@ -52,14 +52,15 @@ void user_store_release(struct user_store *s); /* wipes */
 MUST_USE bool user_store_parse(struct user_store *s, struct bytes text, int *line, struct err *err);
 
 /*
- * Derives the keys of every plain password now, so that no login waits for PBKDF2 and
- * first logins take no longer than those of unknown users. Users whose password is the
- * same in `old` (may be NULL) keep their keys.
+ * Derives the keys of every plain password: after parsing and before the first login, so
+ * that no login waits for PBKDF2 and first logins take no longer than those of unknown
+ * users. Users whose password is the same in `old` (may be NULL) keep their keys. False:
+ * memory is out or the crypto library fails; some have no keys, and the store must not be used.
  */
-void user_store_warm(struct user_store *s, const struct user_store *old);
+MUST_USE bool user_store_warm(struct user_store *s, const struct user_store *old, struct err *err);
 
 /* NULL when unknown. Borrowed until the store is released. */
-struct user_secret *user_store_find(const struct user_store *s, struct bytes name);
+const struct user_secret *user_store_find(const struct user_store *s, struct bytes name);
 
 /*
  * What logs gilmok in to a server as this user: the plain password, or an md5 verifier as text (no server
@@ -68,14 +69,14 @@ struct user_secret *user_store_find(const struct user_store *s, struct bytes nam
 const char *user_store_server_secret(const struct user_secret *secret);
 
 /*
- * The verifier to run a SCRAM login against. For an unknown user: a mock one with
+ * The verifier to run a SCRAM login against, of a store that is warm. For an unknown user: a mock one with
  * the same iteration count, a salt that depends only on the name and mock_key, and
  * keys that no password fits (*is_mock = true), so that unknown user and wrong
  * password look the same on the wire and in time. `secret` may be NULL (unknown).
  * A user with an md5 verifier gets a mock too: SCRAM cannot prove that password.
  * False only when the crypto library fails.
  */
-MUST_USE bool user_store_verifier(struct user_store *s, struct bytes name, struct user_secret *secret,
+MUST_USE bool user_store_verifier(const struct user_store *s, struct bytes name, const struct user_secret *secret,
                                   struct scram_verifier *out, bool *is_mock);
 
 /*
@@ -96,7 +97,7 @@ MUST_USE bool user_store_md5(const struct user_store *s, struct bytes name, cons
  * 4096 iterations) for everybody, known or not, so that the time tells nothing. False only when the crypto
  * library fails, or without MD5 for a user who needs it.
  */
-MUST_USE bool user_store_check_password(struct user_store *s, struct bytes name, struct user_secret *secret,
+MUST_USE bool user_store_check_password(const struct user_store *s, struct bytes name, const struct user_secret *secret,
                                         const char *password, bool *is_right, struct err *err);
 
 #endif

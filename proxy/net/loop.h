@@ -53,6 +53,12 @@ union link {
     void *ptr;
 };
 
+/* The process that has opened the other end of a unix socket, as it was then. */
+struct peer_process {
+    uint32_t uid; /* the system user */
+    uint32_t pid; /* 0: it is not of this system's view */
+};
+
 struct timer {
     struct loop *loop;
     void (*on_fire)(struct timer *t);
@@ -90,7 +96,8 @@ struct loop_ops {
     /* The stream lets go of its connection, and another one, perhaps of another loop, goes on with it. */
     union link (*detach)(struct stream *s);
     void (*attach)(struct stream *s, union link link);
-    bool (*peer_uid)(struct stream *s, uint32_t *uid); /* of a unix socket; may be NULL: there are none */
+    bool (*peer_process)(struct stream *s, struct peer_process *out); /* of a unix socket; may be NULL: there are none */
+    bool (*local_addr)(struct stream *s, struct addr *out); /* this end's; may be NULL: there are none */
     void (*discard)(struct loop *l, union link link); /* closes a connection that no stream has */
 
     bool (*listen)(struct loop *l, struct listener *li, const struct addr *at, struct err *err);

@@ -237,12 +237,17 @@ static void event_attach(struct stream *s, union link link) {
 }
 
 /* As it was when the peer connected. Of a TCP socket the kernel says -1. */
-static bool event_peer_uid(struct stream *s, uint32_t *uid) {
+static bool event_peer_process(struct stream *s, struct peer_process *out) {
     struct ucred peer;
     socklen_t len = sizeof peer;
     if (getsockopt(of_stream(s)->fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0 || peer.uid == (uid_t)-1) return false;
-    *uid = peer.uid;
+    *out = (struct peer_process){.uid = peer.uid, .pid = (uint32_t)peer.pid};
     return true;
+}
+
+static bool event_local_addr(struct stream *s, struct addr *out) {
+    *out = (struct addr){.len = sizeof out->sa};
+    return getsockname(of_stream(s)->fd, (struct sockaddr *)&out->sa, &out->len) == 0;
 }
 
 static void event_discard(struct loop *l, union link link) {
@@ -476,7 +481,8 @@ static const struct loop_ops event_ops = {
     .detach = event_detach,
     .attach = event_attach,
     .discard = event_discard,
-    .peer_uid = event_peer_uid,
+    .peer_process = event_peer_process,
+    .local_addr = event_local_addr,
     .listen = event_listen,
     .retune = event_retune,
     .unlisten = event_unlisten,

@@ -294,8 +294,12 @@ void stream_on_writable(struct stream *s) {
     (void)stream_flush(s);
 }
 
-bool stream_peer_uid(struct stream *s, uint32_t *uid) {
-    return s->state == STREAM_OPEN && s->loop->ops->peer_uid && s->loop->ops->peer_uid(s, uid);
+bool stream_peer_process(struct stream *s, struct peer_process *out) {
+    return s->state == STREAM_OPEN && s->loop->ops->peer_process && s->loop->ops->peer_process(s, out);
+}
+
+bool stream_local_addr(struct stream *s, struct addr *out) {
+    return s->state != STREAM_CLOSED && s->loop->ops->local_addr && s->loop->ops->local_addr(s, out);
 }
 
 /* ---- beginning and end ---- */

@@ -84,8 +84,10 @@ void stream_adopt(struct stream *s, const struct stream_handler *on, void *owner
 
 void stream_send(struct stream *s, struct bytes data);                        /* copies */
 void stream_send_ref(struct stream *s, struct buf *buf, struct bytes data);   /* data inside buf; copies when short */
-/* The system user that has opened the other end of a unix socket. False: it is none, or the system does not say. */
-MUST_USE bool stream_peer_uid(struct stream *s, uint32_t *uid);
+/* Who has opened the other end of a unix socket. False: it is none, or the system does not say. */
+MUST_USE bool stream_peer_process(struct stream *s, struct peer_process *out);
+/* The address of this end; asks the system each time. False: the stream is closed, or the system does not say. */
+MUST_USE bool stream_local_addr(struct stream *s, struct addr *out);
 size_t stream_queued(const struct stream *s); /* bytes; with TLS those not yet encrypted, and ciphertext */
 /* True when TLS was started: then every byte that on_received gets has come inside it. */
 static inline bool stream_has_tls(const struct stream *s) {

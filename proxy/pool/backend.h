@@ -95,6 +95,7 @@ struct backend {
     bool is_checked;       /* a check has just come back */
     bool is_retired;       /* close instead of going back to IDLE */
     uint32_t cancels_open; /* cancel requests for it under way: not reusable, not freed */
+    uint32_t cancels_unsent, cancels_sent; /* of these, clients': on their way to the server, and at it */
     bool is_client_told;   /* the server's own last words were passed on */
     bool is_reply_cut;     /* part of a message was passed on; the rest is still to come */
     uint64_t unnamed_owner; /* lessee id whose unnamed statement it holds; 0 = nobody's */

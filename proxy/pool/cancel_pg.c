@@ -15,19 +15,33 @@ struct cancel_pg {
     uint64_t lessee_id;      /* 0: whoever it is */
     void (*on_done)(void *ctx);
     void *ctx;
+    uint32_t *counter; /* of the backend's, that it counts in; NULL: nobody but gilmok wants it */
 };
 
-static bool is_meant(void *ctx) {
-    const struct cancel_pg *c = ctx;
+static void count_in(struct cancel_pg *c, uint32_t *counter) {
+    if (c->counter) --*c->counter;
+    c->counter = counter;
+    if (counter) ++*counter;
+}
+
+static bool is_meant(const struct cancel_pg *c) {
     const struct backend *b = c->backend;
     if (!c->lessee_id) return true;
     return b->state == BACKEND_LEASED && b->lessee && b->lessee->id == c->lessee_id && !ledger_is_quiet(&b->ledger);
+}
+
+static bool on_connected(void *ctx) {
+    struct cancel_pg *c = ctx;
+    if (!is_meant(c)) return false;
+    if (c->counter) count_in(c, &c->backend->cancels_sent);
+    return true;
 }
 
 /* A request that may still arrive must find its target closed. */
 static void on_end(void *ctx, bool is_certain) {
     struct cancel_pg *c = ctx;
     if (!is_certain) c->backend->is_retired = true;
+    count_in(c, NULL);
     pool_on_cancel_done(c->backend);
     if (c->on_done) c->on_done(c->ctx);
     mem_free(c);
@@ -44,10 +58,11 @@ bool cancel_pg_send(struct backend *b, uint64_t lessee_id, void (*on_done)(void 
     writer_init_fixed(&w, storage, sizeof storage);
     pg_put_cancel(&w, bp->pid, bytes_of(bp->key, bp->key_len));
     struct cancel_target to = {.addr = &p->server_addr, .tls = p->tls, .host = p->server_host, .name = p->server_name};
-    if (!cancel_conn_open(p->set, &to, p->connect_timeout_ms, writer_bytes(&w), is_meant, on_end, c)) {
+    if (!cancel_conn_open(p->set, &to, p->connect_timeout_ms, writer_bytes(&w), on_connected, on_end, c)) {
         mem_free(c);
         return false;
     }
     b->cancels_open++;
+    if (lessee_id) count_in(c, &b->cancels_unsent);
     return true;
 }

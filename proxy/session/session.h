@@ -94,7 +94,7 @@ struct session_env {
     struct loop *loop;
     struct pool_set *pools;
     const struct config *config; /* current; replaced by a reload */
-    struct user_store *users;    /* of the current configuration; shared by all workers, its keys were derived when it was loaded */
+    const struct user_store *users; /* of the current configuration; shared by all workers, which change nothing in it */
     struct tls_context *tls;      /* for clients; borrowed from the current configuration; NULL: they get none */
     const struct console_ops *console;
     struct list logins;   /* sessions in LOGIN, oldest first */

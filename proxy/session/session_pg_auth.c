@@ -42,7 +42,7 @@ static void take_sasl_initial(struct session *s, struct bytes body) {
         session_pg_violation(s, "malformed SASL message");
         return;
     }
-    struct user_secret *secret = user_store_find(s->env->users, user);
+    const struct user_secret *secret = user_store_find(s->env->users, user);
     if (!user_store_verifier(s->env->users, user, secret, &verifier, &login->is_mock) ||
         !clock_random(s->env->loop->clock, nonce, sizeof nonce)) {
         session_pg_fail(s, ERR_INTERNAL, "authentication is not available");
@@ -138,8 +138,9 @@ static void check_certificate(struct session *s) {
 
 static void check_peer(struct session *s) {
     char name[USER_NAME_MAX + 1];
-    uint32_t uid;
-    if (s->is_on_socket && stream_peer_uid(s->stream, &uid) && peer_user_name(uid, name) && bytes_is(bytes_str(s->user), name))
+    struct peer_process peer;
+    if (s->is_on_socket && stream_peer_process(s->stream, &peer) && peer_user_name(peer.uid, name) &&
+        bytes_is(bytes_str(s->user), name))
         session_pg_login_proven(s);
     else session_pg_fail(s, ERR_INVALID_AUTHORIZATION, "peer authentication failed for user \"%s\"", s->user);
 }

@@ -28,7 +28,7 @@ void session_pg_password_release(struct session_pg_login *login) {
 static void check(struct session *s) {
     struct session_pg_login *login = session_pg_of(s)->login;
     struct bytes user = bytes_str(s->user);
-    struct user_secret *secret = user_store_find(s->env->users, user);
+    const struct user_secret *secret = user_store_find(s->env->users, user);
     struct err err = {0};
     bool is_right;
     bool is_checked = user_store_check_password(s->env->users, user, secret, login->password, &is_right, &err);

@@ -6,8 +6,9 @@
 
 /*
  * Prints every finding as `FILE:LINE: error: MESSAGE. ADVICE` and a summary to standard
- * output; for a right configuration an overview too. 0 when it is right (warnings are
- * no hindrance), else 1: the exit status. Contacts no server.
+ * output; for a right configuration an overview too, and behind it, as `FILE:LINE: advice: ...`,
+ * what could be better. 0 when it is right (warnings and advice are no hindrance), else 1:
+ * the exit status. Contacts no server.
  */
 int check_run(const char *path);
 

@@ -60,10 +60,14 @@ CAPS = {
 }
 
 
+# Of the three pools those that share the cap.
+SHARING = {"gilmok": (0, 1, 2), "node": (0, 1, 2), "database": (0, 2), "user": (0, 1)}
+
+
 @pytest.mark.parametrize("workers", [1, 4])
 @pytest.mark.parametrize("cap", list(CAPS))
 def test_a_cap_holds_under_load(start, cap, workers):
-    """Three pools and 24 clients that want more; everybody is served all the same, about as often as the others."""
+    """Three pools and 24 clients that want more; those under the cap share it evenly, and so do the clients of each."""
     lines = dict(CAPS[cap])
     node = lines.pop("node", None)
     g = start(
@@ -96,7 +100,39 @@ def test_a_cap_holds_under_load(start, cap, workers):
 
         counts = in_threads(24, work)
     assert watch.most <= 7  # a connection that was closed for another one may still be ending on the server
-    assert min(counts) >= 3, counts
+    shares = [counts[k::3] for k in SHARING[cap]]
+    even = sum(map(sum, shares)) / len(shares)
+    assert all(0.65 * even < sum(share) < 1.35 * even for share in shares), counts
+    assert min(map(min, shares)) > 0.5 * even / 8, counts
+    for c in clients:
+        c.close()
+
+
+@pytest.mark.parametrize("late", [0, 1], ids=["both from the start", "one after the other"])
+@pytest.mark.parametrize("workers", [1, 4])
+def test_two_pools_share_a_cap_evenly(start, workers, late):
+    """Also when one has taken every place before the other comes: half of the queries each, and nobody waits for long."""
+    g = start(pool_size=10, main=[f"workers = {workers}", "max_server_conn = 4"], tail=SECOND)
+    clients = in_threads(24, lambda i: connect(g, dbname=(APP_DB, "second")[i % 2]))
+    begin = time.monotonic() + late
+    end = begin + 2.5
+
+    def work(i):
+        times = []
+        if i % 2:
+            time.sleep(late)
+        while (asked := time.monotonic()) < end:
+            value(clients[i], "select 1 from pg_sleep(0.03)")
+            if asked >= begin:
+                times.append(time.monotonic() - asked)
+        return times
+
+    times = in_threads(24, work)
+    first, second = (sum(map(len, times[k::2])) for k in (0, 1))
+    everybody = sorted(sum(times, []))
+    median, longest = everybody[len(everybody) // 2], everybody[-1]
+    assert 0.35 < first / (first + second) < 0.65, (first, second)
+    assert longest < 4 * median, (median, longest)
     for c in clients:
         c.close()
 

@@ -289,6 +289,37 @@ def test_clients_of_all_kinds(begin):
     held.close()
 
 
+def test_both_ends_of_connections(start):
+    """addr and port, local_addr and local_port: what the client's socket, the server and we call the same connection.
+    remote_pid is who is on the other side, where that can be known."""
+    g = start(socket=True, pool_size=1)
+    with connect(g, application_name="tcp") as c, connect(g, host=g.dir, port=g.port, application_name="socket") as other:
+        theirs = pgwire.socket.socket(fileno=os.dup(c.pgconn.socket)).getsockname()
+        rows = {r["application_name"]: r for r in g.show("CLIENTS", database=APP_DB)}
+        assert ends(rows["tcp"]) == ("127.0.0.1", str(theirs[1]), "127.0.0.1", str(g.port))
+        assert ends(rows["socket"]) == ("unix", "0", "unix", "0")
+        assert (rows["tcp"]["remote_pid"], rows["socket"]["remote_pid"]) == ("0", str(os.getpid()))
+        port = value(c, "select client_port from pg_stat_activity where pid = pg_backend_pid()")
+        server = ("127.0.0.1", str(flowtools.PRIMARY_PORT), "127.0.0.1", str(port))
+        assert [ends(r) for r in g.show("SERVERS")] == [server]
+        sockets = {r["type"] + r["application_name"]: ends(r) for r in g.show("SOCKETS")}
+        assert sockets["S"] == server and sockets["Ctcp"] == ends(rows["tcp"])
+        assert value(other, "select 1") == 1
+
+
+def ends(row):
+    return tuple(row[k] for k in ("addr", "port", "local_addr", "local_port"))
+
+
+def test_a_server_on_a_socket_has_no_port(start):
+    g = start()
+    g.write("gilmok.conf", g.text.replace("host = 127.0.0.1", f"host = {os.environ['SUPERUSER_SOCKET_DIR']}"))
+    assert g.console("RELOAD").tags == ["RELOAD"]
+    with connect(g) as c:
+        assert value(c, "select client_port from pg_stat_activity where pid = pg_backend_pid()") == -1
+        assert [ends(r) for r in g.show("SERVERS")] == [("unix", "0", "unix", "0")]
+
+
 # ---- PAUSE, RESUME ----
 
 

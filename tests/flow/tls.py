@@ -143,6 +143,31 @@ def test_versions_and_resumption(start, ca, door, direct):
         assert resumed == 5, "a ticket is good at every worker"
 
 
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_the_console_shows_how_clients_are_secured(start, ca, door, version):
+    """In SHOW CLIENTS and SHOW SOCKETS, as the client itself sees it; empty without TLS, and before the handshake has ended."""
+    g = start(main=["client_tls = allow", "workers = 2", *door], pool_size=8, socket=True)
+    context = trusting(ca)
+    context.minimum_version = context.maximum_version = version
+    inside = raw(g, wrap=wrapped(ca, context=context), params={"application_name": "inside"}).login()
+    plain = raw(g, params={"application_name": "plain"}).login()
+    local = pgwire.Client(g.socket_path, user=APP_USER, password=APP_PASSWORD, database=APP_DB, params={"application_name": "local"}).login()
+    half = socket.create_connection(("127.0.0.1", g.port))
+    ask_for_tls(half)
+    cipher = inside.sock.cipher()
+    expected = {"inside": f"{inside.sock.version()}/{cipher[0]}", "plain": "", "local": "", "": ""}
+    for what in ("CLIENTS", "SOCKETS"):
+        rows = {r["application_name"]: r["tls"] for r in g.show(what, type="C") if r["database"] != "gilmok"}
+        assert rows == expected
+    console = pgwire.Client(g.port, user="boss", password="boss-password", database="gilmok", wrap=wrapped(ca)).login()
+    got = console.query("SHOW CLIENTS")
+    mine = [dict(zip(got.names, r)) for r in got.rows]
+    assert [r["tls"] for r in mine if r["database"] == "gilmok"] == ["/".join((console.sock.version(), console.sock.cipher()[0]))]
+    for c in (inside, plain, local, console):
+        c.end()
+    half.close()
+
+
 def test_direct_tls_needs_alpn(start, ca, door):
     g = start(main=["client_tls = allow", *door])
     for alpn in ((), ("http/1.1",)):
@@ -452,6 +477,74 @@ def test_server_connections_and_cancels_are_secured(start, secured, tap, mode):
 
         in_threads(2, lambda i: (sleep, lambda _: (time.sleep(0.2), c.cancel()))[i](i))
     assert len(tap.seen) >= 2 and all(is_tls_only(bytes(s)) for s in tap.seen), "something left in clear"
+
+
+HOW = "select version || '/' || cipher from pg_stat_ssl where pid = pg_backend_pid()"
+
+
+@pytest.mark.parametrize("version", ["TLSv1.2", "TLSv1.3"])
+def test_the_console_shows_how_servers_are_secured(start, secured, version):
+    """As the server itself sees it, whatever the client does."""
+    with superuser() as su:
+        su.execute(f"alter system set ssl_max_protocol_version = '{version}'")
+        su.execute("select pg_reload_conf()")
+        time.sleep(0.3)
+        try:
+            g = start(cluster=["server_tls = require"])
+            with connect(g) as c, connect(start()) as _:
+                how = value(c, HOW)
+                assert how.startswith(version + "/")
+                assert [r["tls"] for r in g.show("SERVERS")] == [how]
+                assert [r["tls"] for r in g.show("SOCKETS", type="S")] == [how]
+                assert [r["tls"] for r in g.show("CLIENTS", database=APP_DB)] == [""]
+        finally:
+            su.execute("alter system reset ssl_max_protocol_version")
+            su.execute("select pg_reload_conf()")
+
+
+def test_the_console_shows_a_server_in_clear(start, secured):
+    g = start()
+    with connect(g) as c:
+        assert value(c, ON_TLS) is False
+        assert [r["tls"] for r in g.show("SERVERS")] == [""]
+
+
+class Gate(Tap):
+    """Lets connections through as long as it is open; those that come later wait for that."""
+
+    def __init__(self):
+        self.gate = threading.Event()
+        self.gate.set()
+        self.held = 0
+        super().__init__()
+
+    def serve(self, client):
+        if not self.gate.is_set():
+            self.held += 1
+            self.gate.wait(20)
+        super().serve(client)
+
+
+def test_a_cancel_that_has_no_connection_yet(start, secured):
+    """It waits for its own TLS: SHOW POOLS counts it as not passed on."""
+    gate = Gate()
+    g = through(start, gate, "server_tls = require")
+    c = raw(g).login()
+    assert c.ask("select 1") == "1"
+    gate.gate.clear()
+    c.send(pgwire.query("select pg_sleep(10)"))
+    w = pgwire.Wire(socket.create_connection(("127.0.0.1", g.port)), timeout=5)
+    w.send(struct.pack(">II", 8 + len(c.key), 80877102) + c.key)
+    harness.wait_for(lambda: gate.held == 1, what="the cancel")
+    pool = g.show("POOLS", database=APP_DB)[0]
+    got = [pool[k] for k in ("cl_active_cancel_req", "cl_waiting_cancel_req", "sv_active", "sv_active_cancel", "sv_being_canceled")]
+    assert got == ["0", "1", "1", "1", "0"]
+    gate.gate.set()
+    assert w.read_to_end() == b"" and c.collect().errors[0].sqlstate == "57014"
+    pool = g.show("POOLS", database=APP_DB)[0]
+    assert [pool[k] for k in pool if "cancel" in k] == ["0"] * 4
+    c.end()
+    gate.close()
 
 
 def test_loopback_is_in_clear_unless_asked(start, secured):

@@ -7,6 +7,7 @@ import threading
 
 import harness
 import pgwire
+import pytest
 
 CANCEL = 80877102
 
@@ -91,3 +92,51 @@ def test_a_connection_retired_meanwhile_ends_with_its_cancel(start):
     harness.wait_for(lambda: server.wires[0].sock.fileno() < 0, what="the end of the old connection")
     server.close()
     other.close()
+
+
+CANCELS = ("cl_active_cancel_req", "cl_waiting_cancel_req", "sv_active_cancel", "sv_being_canceled")
+
+
+def pool_numbers(gilmok, *more):
+    pool = gilmok.show("POOLS", database="shop")[0]
+    return tuple(int(pool[k]) for k in (*CANCELS, *more))
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_show_pools_counts_cancels(start, workers):
+    """While the server has not dealt with a cancel request; before and after its query has ended."""
+    server = Holding()
+    gilmok = start(server, main=[f"workers = {workers}"], database=["pool_size = 4"])
+    client, request = login_with_key(gilmok)
+    assert client.ask("first") == "first"
+    client.send(pgwire.query("SLEEP 1.5"))
+    askers = [socket.create_connection(("127.0.0.1", gilmok.port)) for _ in range(2)]
+    for asker in askers:
+        asker.sendall(struct.pack(">I", len(request) + 4) + request)
+    harness.wait_for(lambda: server.cancels == 2, what="the cancels")
+    assert pool_numbers(gilmok, "sv_active", "sv_idle", "cl_active", "cl_waiting") == (2, 0, 2, 0, 1, 0, 1, 0)
+    parts = gilmok.show("POOLS VERBOSE", database="shop")
+    assert sum(int(p["sv_active_cancel"]) for p in parts) == 2
+    assert client.collect().rows == [["SLEEP 1.5"]]
+    assert pool_numbers(gilmok, "sv_active", "sv_idle", "sv_tested") == (2, 0, 2, 1, 0, 0, 0)
+    assert [s["state"] for s in gilmok.show("SERVERS")] == ["being_canceled"]
+    assert [s["state"] for s in gilmok.show("SOCKETS", type="S")] == ["sv_being_canceled"]
+    server.gate.set()
+    for asker in askers:
+        assert asker.recv(1) == b""
+    assert pool_numbers(gilmok, "sv_active", "sv_idle") == (0, 0, 0, 0, 0, 1)
+    server.close()
+
+
+def test_a_cancel_of_gilmoks_own_is_no_clients(start):
+    """The connection is closed already, its cancel request still open."""
+    server = Holding()
+    gilmok = start(server, database=["pool_size = 4", "query_timeout = 200ms"])
+    client = gilmok.login()
+    client.send(pgwire.query("SLEEP 1"))
+    assert client.collect().errors[0].sqlstate == "57014"
+    harness.wait_for(lambda: server.cancels == 1, what="the cancel")
+    assert pool_numbers(gilmok, "sv_active") == (0, 0, 1, 0, 0)
+    server.gate.set()
+    harness.wait_for(lambda: pool_numbers(gilmok) == (0, 0, 0, 0), what="the end of the cancel")
+    server.close()

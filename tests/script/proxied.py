@@ -273,7 +273,7 @@ def test_a_reload_lists_and_unlists(server):
     with pytest.raises(pgwire.Closed):
         g.login()
     g.client(wrap=header_first(HEADERS["v2"][0])).login().end()
-    assert "sent no PROXY header" in g.said()
+    harness.wait_for(lambda: "sent no PROXY header" in g.said(), what="the line in the log, which another thread writes")
     g.close()
 
 

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 """The tree's rules that a compiler does not check: who may include whom, a README in each folder that names
-every file, no banned call, nothing unfinished left in the code."""
+every file, no banned call, nothing unfinished left in the code, no line that is too long to read."""
 import os
 import re
 import subprocess
@@ -31,6 +31,7 @@ LIBRARIES = {"event2/": "proxy/net", "ini.h": "proxy"}
 OPENSSL = {"proxy/auth", "proxy/net"}  # cryptography of logins; TLS
 BANNED = re.compile(r"\b(strcpy|strcat|sprintf|vsprintf|strncpy|strncat|atoi|atol|strtok|alloca|gets)\s*\(")
 SECRETS = re.compile(r"\b(memcmp|strcmp|strncmp)\s*\(")
+COLUMNS_MAX = 132
 UNFINISHED = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b")
 
 problems = []
@@ -77,8 +78,19 @@ def check_source(path):
             if UNFINISHED.search(line):
                 problem(path, number, "unfinished: " + UNFINISHED.search(line).group(1))
             is_table_row = re.match(r"\s+(\{|\[)", line)
-            if len(line.rstrip("\n")) > 132 and not is_table_row:
-                problem(path, number, "line longer than 132 columns")
+            check_width(path, number, line, is_table_row)
+
+
+def check_width(path, number, line, is_excepted):
+    if len(line.rstrip("\n")) > COLUMNS_MAX and not is_excepted:
+        problem(path, number, f"line longer than {COLUMNS_MAX} columns")
+
+
+def check_text(path):
+    """Tables and links cannot be wrapped."""
+    with open(os.path.join(TREE, path), encoding="utf-8") as f:
+        for number, line in enumerate(f, 1):
+            check_width(path, number, line, re.match(r"\s*\||.*\]\(|.*https?://", line))
 
 
 def check_readme(folder):
@@ -99,6 +111,12 @@ for folder in LAYERS:
     for name in sorted(os.listdir(os.path.join(TREE, folder))):
         if name.endswith((".c", ".h")):
             check_source(f"{folder}/{name}")
+
+for folder, below, names in os.walk(TREE):
+    below[:] = sorted(name for name in below if not name.startswith(".") and name != "node_modules")
+    for name in sorted(names):
+        if name.endswith(".md"):
+            check_text(os.path.relpath(os.path.join(folder, name), TREE))
 
 print("\n".join(problems) if problems else "layers, READMEs and calls are in order")
 sys.exit(1 if problems else 0)

@@ -31,8 +31,13 @@ static bool parse(const char *text) {
     return user_store_parse(&store, bytes_str(text), &line, &err);
 }
 
+/* As for logins. */
+static bool serve(const char *text) {
+    return parse(text) && user_store_warm(&store, NULL, &err);
+}
+
 static const char *password_of(const char *name) {
-    struct user_secret *secret = user_store_find(&store, bytes_str(name));
+    const struct user_secret *secret = user_store_find(&store, bytes_str(name));
     return secret ? secret->password : NULL;
 }
 
@@ -52,7 +57,7 @@ START_TEST(reads_users_comments_and_quotes) {
     ck_assert_str_eq(password_of("o\"brien"), "say \"hi\"; # all of it");
     ck_assert_str_eq(password_of("\""), "\"");
     ck_assert_str_eq(password_of("\xc3\xa4"), "last line without an end");
-    struct user_secret *secret = user_store_find(&store, bytes_str("with verifier"));
+    const struct user_secret *secret = user_store_find(&store, bytes_str("with verifier"));
     ck_assert(secret && !secret->password && secret->has_verifier);
     ck_assert_uint_eq(secret->verifier.iterations, 4096);
     ck_assert_ptr_null(user_store_find(&store, bytes_str("App")));
@@ -136,7 +141,7 @@ START_TEST(md5_secrets_where_they_are_allowed) {
     ck_assert_str_eq(app->md5.text, MD5_OF_APP);
     ck_assert_str_eq(up->md5.text, MD5_OF_APP);
     ck_assert(!user_store_find(&store, bytes_str("x"))->has_md5); /* an odd password */
-    user_store_warm(&store, NULL);
+    ck_assert(user_store_warm(&store, NULL, &err));
     ck_assert(!app->has_verifier);
     struct scram_verifier verifier; /* SCRAM cannot prove them: like somebody unknown */
     bool is_mock = false;
@@ -167,7 +172,7 @@ static bool logs_in_by_password(const char *name, const char *password) {
 START_TEST(md5_and_clear_text_logins) {
     static const char *const names[] = {"app", "plain", "scram"};
     store.allows_md5 = true;
-    ck_assert(parse("\"app\" \"" MD5_OF_APP "\"\n\"plain\" \"secret\"\n"));
+    ck_assert(serve("\"app\" \"" MD5_OF_APP "\"\n\"plain\" \"secret\"\n"));
     struct scram_verifier verifier;
     struct user_secret scram = {.has_verifier = true};
     ck_assert(scram_verifier_derive("secret", (const uint8_t *)"0123456789abcdef", 16, 4096, &verifier));
@@ -292,13 +297,14 @@ END_TEST
 
 START_TEST(passwords_are_derived_once) {
     ck_assert(parse("\"app\" \"secret\""));
-    struct user_secret *secret = user_store_find(&store, bytes_str("app"));
+    const struct user_secret *secret = user_store_find(&store, bytes_str("app"));
     ck_assert(!secret->has_verifier);
+    ck_assert(user_store_warm(&store, NULL, &err) && secret->has_verifier);
     struct scram_verifier mock = verifier_of(&store, "app ", true), a = verifier_of(&store, "app", false);
-    ck_assert(secret->has_verifier);
     ck_assert_uint_eq(a.salt_len, mock.salt_len); /* looks like an unknown user's */
     ck_assert_uint_eq(a.iterations, mock.iterations);
     secret->password[0] = 'X'; /* a second derivation would show */
+    ck_assert(user_store_warm(&store, NULL, &err));
     struct scram_verifier b = verifier_of(&store, "app", false);
     ck_assert_mem_eq(&a, &b, sizeof(a));
 }
@@ -306,7 +312,7 @@ END_TEST
 
 START_TEST(a_name_keeps_its_salt_when_it_becomes_known) {
     struct scram_verifier before = verifier_of(&store, "app", true);
-    ck_assert(parse("\"app\" \"secret\""));
+    ck_assert(serve("\"app\" \"secret\""));
     struct scram_verifier after = verifier_of(&store, "app", false);
     ck_assert(is_same_salt(&before, &after));
 }
@@ -336,7 +342,7 @@ static enum scram_result login(const char *name, const char *password) {
 }
 
 START_TEST(users_log_in_with_their_own_password_only) {
-    ck_assert(parse("\"app\" \"secret\"\n\"user\" \"" VERIFIER "\""));
+    ck_assert(serve("\"app\" \"secret\"\n\"user\" \"" VERIFIER "\""));
     ck_assert_int_eq(login("app", "secret"), SCRAM_OK);
     ck_assert_int_eq(login("app", "secret"), SCRAM_OK);
     ck_assert_int_eq(login("user", "pencil"), SCRAM_OK);
@@ -363,6 +369,23 @@ START_TEST(missing_memory_is_an_error_and_leaks_nothing) {
     fault_disarm();
 }
 END_TEST
+
+START_TEST(a_key_that_cannot_be_derived_is_an_error) {
+    bool fired = true;
+    for (uint64_t n = 0; fired; n++) {
+        teardown();
+        setup();
+        ck_assert(parse("\"a\" \"1\"\n\"b\" \"" VERIFIER "\"\n\"c\" \"2\""));
+        fault_arm(FAULT_ALLOC, n);
+        bool is_warm = user_store_warm(&store, NULL, &err);
+        fired = fault_fired(FAULT_ALLOC);
+        fault_disarm();
+        ck_assert_int_eq(is_warm, !fired);
+        ck_assert_int_eq(err_is_set(&err), fired);
+        if (fired) ck_assert(strstr(err.message, "user \"a\"") || strstr(err.message, "user \"c\""));
+    }
+}
+END_TEST
 #endif
 
 int main(void) {
@@ -387,6 +410,7 @@ int main(void) {
     tcase_add_test(t, users_log_in_with_their_own_password_only);
 #ifdef GILMOK_FAULT
     tcase_add_test(t, missing_memory_is_an_error_and_leaks_nothing);
+    tcase_add_test(t, a_key_that_cannot_be_derived_is_an_error);
 #endif
     return check_main_of("user store", t);
 }
