@@ -54,9 +54,14 @@ static void put_number_or_null(struct row *r, uint64_t value) {
 
 /* ---- clients ---- */
 
+/* What keeps its server connection from everybody else; of several reasons the one that ends first. */
 static const char *hold_reason(const struct session *s) {
     const struct backend *b = s->lessee.backend;
     if (!b) return "";
+    if (s->variant->is_single_use) return "replication";
+    if (b->ledger.is_message_open) return "message";
+    if (b->ledger.is_client_turn) return "copy";
+    if (b->ledger.count == 0 && b->ledger.is_group_open) return "portal";
     if (s->pins & PIN_MODE) return "session pooling";
     if (b->ledger.txn != TXN_NONE) return "transaction";
     if (s->pins & PIN_PREPARED) return "prepared statement";

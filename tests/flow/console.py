@@ -289,6 +289,28 @@ def test_clients_of_all_kinds(begin):
     held.close()
 
 
+HOLDERS = {
+    "message": pgwire.query("select '" + "x" * 100000 + "'")[:50000],
+    "copy": pgwire.query("copy held_by_copy from stdin"),
+    "portal": pgwire.parse("select generate_series(1, 9)") + pgwire.bind() + pgwire.execute(rows=3) + pgwire.FLUSH,
+    "transaction": pgwire.query("begin"),
+    "unnamed statement": pgwire.parse("select length('" + "x" * 9000 + "')") + pgwire.SYNC,
+    "prepared statement": pgwire.parse("select length('" + "x" * 100000 + "')", "s") + pgwire.SYNC,
+    "request": pgwire.query("select pg_sleep(2)"),
+}
+
+
+@pytest.mark.parametrize("reason", HOLDERS)
+def test_why_a_client_keeps_its_connection(start, reason):
+    g = start()
+    with superuser() as su:
+        su.execute("create table if not exists held_by_copy (a text); grant all on held_by_copy to public")
+    c = pgwire.Client(g.port, user=APP_USER, password=APP_PASSWORD, database=APP_DB).login()
+    c.send(HOLDERS[reason])
+    harness.wait_for(lambda: [r["held_by"] for r in g.show("CLIENTS", database=APP_DB)] == [reason], what=f"held_by {reason}")
+    c.end(reset=True)
+
+
 def test_both_ends_of_connections(start):
     """addr and port, local_addr and local_port: what the client's socket, the server and we call the same connection.
     remote_pid is who is on the other side, where that can be known."""
