@@ -4,8 +4,10 @@
 #include "proxy/pool/tls_book.h"
 
 #include <pwd.h>
+#include <strings.h>
 
 #include "base/fault.h"
+#include "proxy/config_value.h"
 
 static const char alpn[] = "postgresql";
 
@@ -13,7 +15,7 @@ struct tls_policy {
     struct list node;
     const void *of;
     bool is_automatic; /* loopback and unix sockets in clear, everything else verified */
-    struct tls_context *context; /* NULL: in clear */
+    struct tls_context *context; /* NULL: in clear, always */
 };
 
 static bool make_server_side(struct tls_book *book, const struct config *c, struct err *err) {
@@ -35,14 +37,26 @@ static bool make_server_side(struct tls_book *book, const struct config *c, stru
     return book->clients != NULL;
 }
 
-static bool add_policy(struct tls_book *book, const void *of, const struct config_server_tls *t, struct err *err) {
+/* Not so a name, whatever it is: it may come to mean another machine. */
+static bool is_surely_here(const char *host) {
+    return host[0] == '/' || (config_value_is_loopback(host) && strcasecmp(host, "localhost") != 0);
+}
+
+static bool are_surely_here(const struct config_cluster *cluster) {
+    LIST_EACH(n, &cluster->nodes)
+        if (!is_surely_here(CONTAINER_OF(n, struct config_node, node)->host)) return false;
+    return true;
+}
+
+/* Without need no context is made: reading the system's list of authorities takes longer than everything else at a start. */
+static bool add_policy(struct tls_book *book, const void *of, bool is_here, const struct config_server_tls *t, struct err *err) {
     struct tls_policy *p = mem_alloc(sizeof *p);
     if (!p) return err_set(err, ERR_OUT_OF_MEMORY, "out of memory");
     list_init(&p->node);
     list_push_back(&book->servers, &p->node);
     p->of = of;
     p->is_automatic = t->mode < 0;
-    if (t->mode == SERVER_TLS_DISABLE) return true;
+    if (t->mode == SERVER_TLS_DISABLE || (p->is_automatic && is_here)) return true;
     struct tls_client_options o = {
         .verify = t->mode == SERVER_TLS_REQUIRE     ? TLS_VERIFY_NONE
                   : t->mode == SERVER_TLS_VERIFY_CA ? TLS_VERIFY_CA
@@ -62,11 +76,11 @@ bool tls_book_init(struct tls_book *book, const struct config *c, struct err *er
     if (!make_server_side(book, c, err)) return false;
     LIST_EACH(n, &c->clusters) {
         const struct config_cluster *cluster = CONTAINER_OF(n, struct config_cluster, node);
-        if (!add_policy(book, cluster, &cluster->tls, err)) return false;
+        if (!add_policy(book, cluster, are_surely_here(cluster), &cluster->tls, err)) return false;
     }
     LIST_EACH(n, &c->peers) {
         const struct config_peer *peer = CONTAINER_OF(n, struct config_peer, node);
-        if (!add_policy(book, peer, &peer->tls, err)) return false;
+        if (!add_policy(book, peer, is_surely_here(peer->host), &peer->tls, err)) return false;
     }
     return true;
 }
@@ -86,6 +100,7 @@ struct tls_context *tls_book_find(const struct tls_book *book, const void *of, c
         const struct tls_policy *p = CONTAINER_OF(n, struct tls_policy, node);
         if (p->of != of) continue;
         bool is_clear = addr_is_unix(at) || (p->is_automatic && addr_is_loopback(at));
+        INVARIANT(is_clear || p->context || !p->is_automatic);
         return is_clear ? NULL : p->context;
     }
     return NULL;

@@ -131,6 +131,7 @@ static void on_group_end(struct lessee *l, uint16_t tag, bool is_quiet) {
     session_pool(s)->stats.queries++;
     if (l->backend->ledger.txn == TXN_NONE) count_transaction(s);
     s->proto->on_group_end(s, l->backend, tag);
+    if (s->state == SESSION_CLOSED) return;
     if (session_pool(s)->mode == POOL_STATEMENT && l->backend->ledger.txn != TXN_NONE) {
         refuse_transaction(s);
         return;

@@ -172,6 +172,13 @@ static bool can_be_set_again(const struct params_pg *wanted) {
     return true;
 }
 
+/* What the client has set would not be in force any more, and it would not know. */
+static void end_without_settings(struct session *s) {
+    struct err err;
+    err_set(&err, ERR_OUT_OF_MEMORY, "out of memory for the settings of the client");
+    session_end(s, &err);
+}
+
 /* Outside of a transaction what is in force is the client's wish; inside it may still be undone. */
 static void follow_settings(struct session *s, struct backend *b) {
     struct session_pg *ps = session_pg_of(s);
@@ -187,16 +194,16 @@ static void follow_settings(struct session *s, struct backend *b) {
         if (!can_be_set_again(ps->wanted)) s->pins |= PIN_SETTINGS;
         return;
     }
-    forget_wishes(ps); /* memory is out: the client hears at its next request that its settings are gone */
+    end_without_settings(s);
 }
 
 void session_pg_settings_on_group_end(struct session *s, struct backend *b) {
     struct session_pg *ps = session_pg_of(s);
     struct backend_pg *bp = backend_pg_of(b);
     ps->params_digest = bp->params.digest; /* its changes were part of what was passed on */
-    follow_settings(s, b);
     follow_app_name(s, bp);
     bp->saw_reset = bp->saw_app_name = false;
+    follow_settings(s, b);
 }
 
 /* ---- around a Parse ---- */
