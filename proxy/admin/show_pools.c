@@ -38,7 +38,8 @@ static void add_busy(struct pool_total *t, const struct backend *b) {
 
 /* Idle for so long that it is checked before its next use. */
 static bool needs_check(const struct console_call *call, const struct backend *b) {
-    return !b->is_checked && console_age_us(call, b->state_since_us) >= (uint64_t)b->variant->pool->server_check_delay_ms * 1000;
+    uint64_t delay_us = (uint64_t)b->variant->pool->limits.server_check_delay_ms * 1000;
+    return !b->is_checked && console_age_us(call, b->state_since_us) >= delay_us;
 }
 
 static void add_variant(struct console_call *call, struct pool_total *t, const struct variant *v) {
@@ -76,7 +77,7 @@ static void visit_pools(struct console_call *call) {
         struct pool_total *t = rows_total(call->totals, p->database, p->user, sizeof *t);
         if (!t) continue;
         t->mode = p->mode;
-        t->size += p->size;
+        t->size += p->limits.size;
         LIST_EACH(i, &p->variants) add_variant(call, t, CONTAINER_OF(i, struct variant, node));
     }
 }
@@ -124,7 +125,7 @@ static void visit_pool_parts(struct console_call *call) {
             row_text(&r, p->database);
             row_text(&r, p->user);
             put_numbers(&r, &t);
-            row_number(&r, p->size);
+            row_number(&r, p->limits.size);
             row_number(&r, call->worker->number);
             row_text(&r, variant_text(v, text));
             row_end(&r);

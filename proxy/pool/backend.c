@@ -80,7 +80,7 @@ static void on_drained(void *owner) {
 static void on_closed(void *owner, const char *why) {
     struct backend *b = owner;
     struct err err;
-    const char *server = b->variant->pool->server_name;
+    const char *server = b->variant->pool->server.name;
     if (b->state == BACKEND_CONNECTING)
         err_set(&err, ERR_CANNOT_CONNECT, "cannot connect to server %s: %s", server, why);
     else if (b->state == BACKEND_LOGIN)
@@ -114,7 +114,7 @@ struct backend *backend_open(struct variant *v, struct err *err) {
     b->proto = p->proto;
     b->variant = v;
     ledger_init(&b->ledger);
-    b->stream = stream_connect(p->set->loop, &p->server_addr, &p->set->tcp, &handler, b, err);
+    b->stream = stream_connect(p->set->loop, &p->server.addr, &p->set->tcp, &handler, b, err);
     if (!b->stream) {
         mem_free(b);
         return NULL;
@@ -159,7 +159,7 @@ static void close_with(struct backend *b, const struct err *err, bool is_paramet
 
 void backend_fail(struct backend *b, const struct err *err) {
     if (b->state != BACKEND_CLOSED)
-        log_line(LOG_WARN, "pool", b->variant->pool->server_name, "s%llu %s: %s", (unsigned long long)b->id,
+        log_line(LOG_WARN, "pool", b->variant->pool->server.name, "s%llu %s: %s", (unsigned long long)b->id,
                  backend_state_name(b->state), err->message);
     close_with(b, err, false, false);
 }

@@ -14,7 +14,7 @@
 
 static void broken(struct backend *b, const char *what) {
     struct err err;
-    err_set(&err, ERR_CONNECTION_FAILURE, "server %s broke the protocol: %s", b->variant->pool->server_name, what);
+    err_set(&err, ERR_CONNECTION_FAILURE, "server %s broke the protocol: %s", b->variant->pool->server.name, what);
     backend_fail(b, &err);
 }
 
@@ -22,7 +22,7 @@ bool backend_pg_note_own(struct backend *b, uint8_t type, uint8_t target, enum r
     b->ledger.next_tag = tag;
     if (reply_pg_sent(&b->ledger, type, target, fate)) return true;
     struct err err;
-    err_set(&err, ERR_OUT_OF_MEMORY, "out of memory for the replies of server %s", b->variant->pool->server_name);
+    err_set(&err, ERR_OUT_OF_MEMORY, "out of memory for the replies of server %s", b->variant->pool->server.name);
     backend_fail(b, &err);
     return false;
 }
@@ -236,7 +236,7 @@ static void take_ready(struct backend *b, struct run *run, enum reply_fate fate,
         if (backend_pg_of(b)->own_failed) {
             struct err err;
             err_set(&err, ERR_CONNECTION_FAILURE, "server %s refused to set what the client had set before",
-                    b->variant->pool->server_name);
+                    b->variant->pool->server.name);
             backend_fail(b, &err); /* what follows would run under other settings */
             return;
         }

@@ -24,7 +24,7 @@ static struct pool *pool_of(struct backend *b) {
 
 static void give_up(struct backend *b, const char *what) {
     struct err err;
-    err_set(&err, ERR_CANNOT_CONNECT, "login to server %s failed: %s", pool_of(b)->server_name, what);
+    err_set(&err, ERR_CANNOT_CONNECT, "login to server %s failed: %s", pool_of(b)->server.name, what);
     backend_fail(b, &err);
 }
 
@@ -40,8 +40,8 @@ static void send_startup(struct backend *b) {
     size_t start;
     writer_init(&w, PG_STARTUP_MAX);
     pg_put_startup_begin(&w, &start);
-    pg_put_startup_param(&w, bytes_str("user"), bytes_str(p->server_user));
-    pg_put_startup_param(&w, bytes_str("database"), bytes_str(p->server_database));
+    pg_put_startup_param(&w, bytes_str("user"), bytes_str(p->server.user));
+    pg_put_startup_param(&w, bytes_str("database"), bytes_str(p->server.database));
     struct reader r = reader_over(b->variant->key);
     while (reader_left(&r)) {
         struct bytes name = reader_cstr(&r);
@@ -67,7 +67,7 @@ void backend_pg_login_begin(struct backend *b) {
     bp->login = mem_alloc(sizeof *bp->login);
     if (!bp->login) {
         give_up(b, "out of memory");
-    } else if (pool_of(b)->tls) {
+    } else if (pool_of(b)->server.tls) {
         bp->login->awaits_tls_answer = true;
         send_tls_request(b);
     } else {
@@ -80,12 +80,12 @@ void backend_pg_login_begin(struct backend *b) {
 /* One byte and nothing behind it. Whatever else comes is not shown to anybody: nobody has proved who it is. */
 static size_t take_tls_answer(struct backend *b, struct bytes data) {
     struct pool *p = pool_of(b);
-    struct tls_start how = {.unused = data.len - 1, .host = p->server_host};
+    struct tls_start how = {.unused = data.len - 1, .host = p->server.host};
     struct err err = {0};
     backend_pg_of(b)->login->awaits_tls_answer = false;
     if (data.ptr[0] == 'N') give_up(b, "it offers no TLS, and server_tls asks for it");
     else if (data.ptr[0] != 'S') give_up(b, "it answers the request for TLS with something else");
-    else if (!stream_start_tls(b->stream, p->tls, &how, &err)) give_up(b, err.message);
+    else if (!stream_start_tls(b->stream, p->server.tls, &how, &err)) give_up(b, err.message);
     return b->state == BACKEND_CLOSED ? data.len : 1;
 }
 
@@ -97,7 +97,7 @@ void backend_pg_login_secured(struct backend *b) {
 
 /* The password is known as its md5 verifier only. */
 static bool has_md5_only(const struct pool *p, struct md5_verifier *out) {
-    return md5_verifier_parse(bytes_str(p->server_password), out);
+    return md5_verifier_parse(bytes_str(p->server.password), out);
 }
 
 static void begin_sasl(struct backend *b, struct bytes mechanisms) {
@@ -108,7 +108,7 @@ static void begin_sasl(struct backend *b, struct bytes mechanisms) {
     writer_init_fixed(&first, storage, sizeof storage);
     if (!pg_sasl_offers(mechanisms, SCRAM_MECHANISM)) {
         give_up(b, "it offers no SCRAM-SHA-256");
-    } else if (!pool_of(b)->server_password) {
+    } else if (!pool_of(b)->server.password) {
         give_up(b, "it asks for a password, and none is known for this user");
     } else if (bp->login->is_sasl_begun || bp->login->is_password_sent) {
         give_up(b, "it asks for a second proof");
@@ -135,7 +135,7 @@ static void continue_sasl(struct backend *b, struct bytes server_first) {
     writer_init_fixed(&final, storage, sizeof storage);
     if (!bp->login->is_sasl_begun || bp->login->scram.is_final_sent) {
         give_up(b, "SCRAM messages in the wrong order");
-    } else if (!scram_client_final(&bp->login->scram, p->server_password, server_first, &p->scram_keys, &final, &err)) {
+    } else if (!scram_client_final(&bp->login->scram, p->server.password, server_first, &p->server.scram_keys, &final, &err)) {
         give_up(b, err.message);
     } else {
         struct writer w;
@@ -158,8 +158,8 @@ static void finish_sasl(struct backend *b, struct bytes server_final) {
 static bool may_answer(struct backend *b, enum config_server_auth method, const char *refusal) {
     const struct pool *p = pool_of(b);
     const struct backend_pg_login *login = backend_pg_of(b)->login;
-    if (p->server_auth < method) give_up(b, refusal);
-    else if (!p->server_password) give_up(b, "it asks for a password, and none is known for this user");
+    if (p->server.auth < method) give_up(b, refusal);
+    else if (!p->server.password) give_up(b, "it asks for a password, and none is known for this user");
     else if (login->is_sasl_begun || login->is_password_sent) give_up(b, "it asks for a second proof");
     else return true;
     return false;
@@ -189,7 +189,7 @@ static void answer_md5(struct backend *b, struct bytes salt) {
         return;
     }
     bool ok = (has_md5_only(p, &verifier) ||
-               md5_verifier_derive(bytes_str(p->server_password), bytes_str(p->server_user), &verifier, &err)) &&
+               md5_verifier_derive(bytes_str(p->server.password), bytes_str(p->server.user), &verifier, &err)) &&
               md5_respond(&verifier, salt.ptr, response, &err);
     secret_wipe(&verifier, sizeof verifier);
     if (ok) send_password(b, bytes_str(response));
@@ -199,7 +199,7 @@ static void answer_md5(struct backend *b, struct bytes salt) {
 /* Nobody can listen, and nobody else can have answered. */
 static bool is_secret_safe(struct backend *b) {
     struct tls_info tls;
-    return addr_is_loopback(&pool_of(b)->server_addr) || (stream_tls_info(b->stream, &tls) && tls.peer_verified);
+    return addr_is_loopback(&pool_of(b)->server.addr) || (stream_tls_info(b->stream, &tls) && tls.peer_verified);
 }
 
 static void answer_cleartext(struct backend *b) {
@@ -208,14 +208,14 @@ static void answer_cleartext(struct backend *b) {
     if (!may_answer(b, SERVER_AUTH_PASSWORD, "it asks for the password in clear text, which server_auth does not allow")) return;
     if (!is_secret_safe(b)) give_up(b, "it asks for the password in clear text without TLS that is verified");
     else if (has_md5_only(p, &verifier)) give_up(b, "it asks for the password, which is known as an md5 verifier only");
-    else send_password(b, bytes_str(p->server_password));
+    else send_password(b, bytes_str(p->server.password));
 }
 
 /* ---- requests ---- */
 
 static void accept_auth_ok(struct backend *b) {
     struct backend_pg *bp = backend_pg_of(b);
-    bool is_trusted = !bp->login->is_sasl_begun && addr_is_loopback(&pool_of(b)->server_addr);
+    bool is_trusted = !bp->login->is_sasl_begun && addr_is_loopback(&pool_of(b)->server.addr);
     if (bp->login->is_server_proven || bp->login->is_password_sent || is_trusted) bp->login->is_authenticated = true;
     else give_up(b, "it let us in without SCRAM, which is accepted from loopback and unix sockets only");
 }
@@ -285,7 +285,7 @@ static void take_error(struct backend *b, struct bytes body) {
         err_set(&err, sqlstate, "%.*s", len, message);
         backend_fail_parameters(b, &err);
     } else {
-        err_set(&err, sqlstate, "server %s refused the connection: %.*s", pool_of(b)->server_name, len, message);
+        err_set(&err, sqlstate, "server %s refused the connection: %.*s", pool_of(b)->server.name, len, message);
         backend_fail(b, &err);
     }
 }

@@ -69,35 +69,25 @@ struct pool_set {
     struct task bury;
 };
 
-struct pool {
-    struct list node; /* in pool_set.all */
-    struct pool_set *set;
-    char *database;   /* the client's name for it; owned */
-    char *user;       /* owned */
-    const struct backend_proto *proto;
-
-    /* what a connection needs; owned copies, replaced on reload */
-    char *server_database;
-    char *server_user;
-    enum config_server_auth server_auth;
-    char *server_password; /* or an md5 verifier; secret; NULL: the server must ask for none */
+/* What a connection needs; owned copies, replaced on reload. */
+struct pool_server {
+    char *database;
+    char *user;
+    enum config_server_auth auth;
+    char *password; /* or an md5 verifier; secret; NULL: the server must ask for none */
     struct scram_keys scram_keys;
-    struct addr server_addr;
+    struct addr addr;
     struct tls_context *tls; /* one reference; NULL: in clear */
-    char *server_host;       /* as configured, for who verifies certificates; owned */
-    char server_name[ADDR_TEXT_MAX + 64]; /* "main/primary 127.0.0.1:5432", for errors and SHOW */
+    char *host;              /* as configured, for who verifies certificates */
+    char name[ADDR_TEXT_MAX + 64]; /* "main/primary 127.0.0.1:5432", for errors and SHOW */
+};
 
-    struct share_group *group; /* NULL: the pool is all here */
-    struct share *share;       /* this worker's part of it */
-    enum pool_mode mode;
-    uint32_t size; /* of the part that is here */
+/* From the configuration. */
+struct pool_limits {
+    uint32_t size;         /* of the part that is here */
     uint32_t reserve_size; /* more connections, for when the first in line has waited for reserve_timeout_ms */
     uint32_t min_size;     /* kept open once the pool is in use */
     uint32_t reserve_timeout_ms;
-    struct budget_list budgets; /* that its connections count in */
-    struct budget_claim claim;  /* for a place in them */
-    uint32_t granted;           /* places that are held for connections about to be opened */
-    bool app_name_add_host;
     uint32_t max_variants;
     uint32_t max_prepared_statements; /* on one connection */
     uint32_t connect_timeout_ms;
@@ -109,6 +99,29 @@ struct pool {
     uint32_t server_idle_timeout_ms;
     uint32_t server_lifetime_ms;
     uint32_t server_check_delay_ms;
+    bool app_name_add_host;
+};
+
+/* Places under caps that several pools share (budget.h). */
+struct pool_places {
+    struct budget_list budgets; /* that its connections count in */
+    struct budget_claim claim;  /* for a place in them */
+    uint32_t granted;           /* places that are held for connections about to be opened */
+};
+
+struct pool {
+    struct list node; /* in pool_set.all */
+    struct pool_set *set;
+    char *database;   /* the client's name for it; owned */
+    char *user;       /* owned */
+    const struct backend_proto *proto;
+    enum pool_mode mode;
+    struct share_group *group; /* NULL: the pool is all here */
+    struct share *share;       /* this worker's part of it */
+
+    struct pool_server server;
+    struct pool_limits limits;
+    struct pool_places places;
 
     struct list variants;
     uint32_t variant_count;

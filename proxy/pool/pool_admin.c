@@ -18,7 +18,7 @@ void pool_obey_gates(struct pool *p) {
     bool was_paused = p->is_paused;
     p->is_paused = gates & (GATE_PAUSED | GATE_SUSPENDED);
     p->is_emptying = gates & GATE_PAUSED;
-    if (p->is_paused && p->set->budget_book) (void)budget_withdraw(p->set->budget_book, &p->claim); /* others may go first */
+    if (p->is_paused && p->set->budget_book) (void)budget_withdraw(p->set->budget_book, &p->places.claim); /* others may go first */
     if (p->is_emptying) pool_retire(p);
     if (was_paused && !p->is_paused) go_on(p);
     if (was_paused != p->is_paused) pool_publish(p);

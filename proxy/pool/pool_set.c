@@ -39,13 +39,13 @@ static char *dup_or_null(const char *s) {
 }
 
 static void free_credentials(struct pool *p) {
-    if (p->server_password) secret_wipe(p->server_password, strlen(p->server_password));
-    secret_wipe(&p->scram_keys, sizeof p->scram_keys);
-    mem_free(p->server_password);
-    mem_free(p->server_database);
-    mem_free(p->server_user);
-    mem_free(p->server_host);
-    p->server_password = p->server_database = p->server_user = p->server_host = NULL;
+    if (p->server.password) secret_wipe(p->server.password, strlen(p->server.password));
+    secret_wipe(&p->server.scram_keys, sizeof p->server.scram_keys);
+    mem_free(p->server.password);
+    mem_free(p->server.database);
+    mem_free(p->server.user);
+    mem_free(p->server.host);
+    p->server.password = p->server.database = p->server.user = p->server.host = NULL;
 }
 
 static bool set_server(struct pool *p, const struct config_cluster *cluster, const struct config_node *node, struct err *err) {
@@ -56,11 +56,11 @@ static bool set_server(struct pool *p, const struct config_cluster *cluster, con
         *err = a->err;
         return false;
     }
-    p->server_addr = a->addr;
-    tls_context_unref(p->tls);
+    p->server.addr = a->addr;
+    tls_context_unref(p->server.tls);
     struct tls_context *tls = p->set->tls ? tls_book_find(p->set->tls, cluster, &a->addr) : NULL;
-    p->tls = tls ? tls_context_ref(tls) : NULL;
-    snprintf(p->server_name, sizeof p->server_name, "%.60s %s", node->name, addr_text(&p->server_addr, text));
+    p->server.tls = tls ? tls_context_ref(tls) : NULL;
+    snprintf(p->server.name, sizeof p->server.name, "%.60s %s", node->name, addr_text(&p->server.addr, text));
     return true;
 }
 
@@ -69,23 +69,23 @@ static void set_limits(struct pool *p, const struct config *c, const struct conf
     const struct config_user *user = config_find_user(c, name);
     struct share_part all = share_pool_part(c, db, name);
     p->mode = user && user->pool_mode >= 0 ? (enum pool_mode)user->pool_mode : db->pool_mode;
-    p->size = p->share ? atomic_load_explicit(&p->share->size, memory_order_relaxed) : all.size;
-    p->reserve_size = p->share ? atomic_load_explicit(&p->share->reserve, memory_order_relaxed) : all.reserve;
-    p->min_size = p->share ? atomic_load_explicit(&p->share->min, memory_order_relaxed) : all.min;
-    p->reserve_timeout_ms = db->reserve_pool_timeout_ms;
-    p->app_name_add_host = db->app_name_add_host;
-    p->max_variants = db->max_variants;
-    p->max_prepared_statements = db->max_prepared_statements;
-    p->server_auth = db->cluster->server_auth;
-    p->connect_timeout_ms = db->cluster->connect_timeout_ms;
-    p->login_retry_ms = db->cluster->login_retry_ms;
-    p->queue_timeout_ms = db->queue_timeout_ms;
-    p->query_timeout_ms = db->query_timeout_ms;
-    p->transaction_timeout_ms = db->transaction_timeout_ms;
-    p->idle_transaction_timeout_ms = db->idle_transaction_timeout_ms;
-    p->server_idle_timeout_ms = db->server_idle_timeout_ms;
-    p->server_lifetime_ms = db->server_lifetime_ms;
-    p->server_check_delay_ms = db->server_check_delay_ms;
+    p->limits.size = p->share ? atomic_load_explicit(&p->share->size, memory_order_relaxed) : all.size;
+    p->limits.reserve_size = p->share ? atomic_load_explicit(&p->share->reserve, memory_order_relaxed) : all.reserve;
+    p->limits.min_size = p->share ? atomic_load_explicit(&p->share->min, memory_order_relaxed) : all.min;
+    p->limits.reserve_timeout_ms = db->reserve_pool_timeout_ms;
+    p->limits.app_name_add_host = db->app_name_add_host;
+    p->limits.max_variants = db->max_variants;
+    p->limits.max_prepared_statements = db->max_prepared_statements;
+    p->server.auth = db->cluster->server_auth;
+    p->limits.connect_timeout_ms = db->cluster->connect_timeout_ms;
+    p->limits.login_retry_ms = db->cluster->login_retry_ms;
+    p->limits.queue_timeout_ms = db->queue_timeout_ms;
+    p->limits.query_timeout_ms = db->query_timeout_ms;
+    p->limits.transaction_timeout_ms = db->transaction_timeout_ms;
+    p->limits.idle_transaction_timeout_ms = db->idle_transaction_timeout_ms;
+    p->limits.server_idle_timeout_ms = db->server_idle_timeout_ms;
+    p->limits.server_lifetime_ms = db->server_lifetime_ms;
+    p->limits.server_check_delay_ms = db->server_check_delay_ms;
 }
 
 /* Connections that are open count in what is capped now. */
@@ -104,7 +104,7 @@ static bool set_budgets(struct pool *p, const struct config *c, const struct con
             }
         }
     }
-    p->budgets = now;
+    p->places.budgets = now;
     return true;
 }
 
@@ -113,13 +113,13 @@ static bool configure(struct pool *p, const struct config *c, const struct confi
     const struct config_node *node = CONTAINER_OF(list_first(&db->cluster->nodes), struct config_node, node);
     if (!set_server(p, db->cluster, node, err)) return false;
     free_credentials(p);
-    p->server_host = dup_or_null(node->host);
-    p->server_database = dup_or_null(db->server_database ? db->server_database : p->database);
-    p->server_user = dup_or_null(db->server_user ? db->server_user : p->user);
-    p->server_password = dup_or_null(db->server_user ? db->server_password : user_password);
+    p->server.host = dup_or_null(node->host);
+    p->server.database = dup_or_null(db->server_database ? db->server_database : p->database);
+    p->server.user = dup_or_null(db->server_user ? db->server_user : p->user);
+    p->server.password = dup_or_null(db->server_user ? db->server_password : user_password);
     set_limits(p, c, db);
     if (!set_budgets(p, c, db)) return err_set(err, ERR_OUT_OF_MEMORY, "out of memory");
-    if (!p->server_database || !p->server_user || !p->server_host) return err_set(err, ERR_OUT_OF_MEMORY, "out of memory");
+    if (!p->server.database || !p->server.user || !p->server.host) return err_set(err, ERR_OUT_OF_MEMORY, "out of memory");
     return true;
 }
 
@@ -138,7 +138,7 @@ static void free_pool(struct pool *p) {
     task_cancel(&p->dispatch);
     list_remove(&p->node);
     free_credentials(p);
-    tls_context_unref(p->tls);
+    tls_context_unref(p->server.tls);
     mem_free(p->database);
     mem_free(p->user);
     mem_free(p);
@@ -217,11 +217,11 @@ struct identity {
 
 static struct identity identity_of(const struct pool *p) {
     return (struct identity){
-        .addr = p->server_addr,
-        .has_tls = p->tls != NULL,
-        .user = dup_or_null(p->server_user),
-        .database = dup_or_null(p->server_database),
-        .password = dup_or_null(p->server_password),
+        .addr = p->server.addr,
+        .has_tls = p->server.tls != NULL,
+        .user = dup_or_null(p->server.user),
+        .database = dup_or_null(p->server.database),
+        .password = dup_or_null(p->server.password),
     };
 }
 
@@ -242,9 +242,9 @@ static bool is_same_text(const char *a, const char *b) {
 }
 
 static bool is_still(const struct pool *p, const struct identity *id) {
-    return id->addr.len == p->server_addr.len && memcmp(&id->addr.sa, &p->server_addr.sa, id->addr.len) == 0 &&
-           id->has_tls == (p->tls != NULL) && is_same_text(id->user, p->server_user) &&
-           is_same_text(id->database, p->server_database) && is_same_secret(id->password, p->server_password);
+    return id->addr.len == p->server.addr.len && memcmp(&id->addr.sa, &p->server.addr.sa, id->addr.len) == 0 &&
+           id->has_tls == (p->server.tls != NULL) && is_same_text(id->user, p->server.user) &&
+           is_same_text(id->database, p->server.database) && is_same_secret(id->password, p->server.password);
 }
 
 bool pool_reconfigure(struct pool *p, const struct config *c) {
@@ -257,7 +257,7 @@ bool pool_reconfigure(struct pool *p, const struct config *c) {
     struct identity before = identity_of(p);
     struct err err = {0};
     if (!configure(p, c, db, user_store_server_secret(secret), &err)) {
-        log_line(LOG_ERROR, "pool", p->server_name, "%s/%s keeps its server: %s", p->database, p->user, err.message);
+        log_line(LOG_ERROR, "pool", p->server.name, "%s/%s keeps its server: %s", p->database, p->user, err.message);
     } else if (!is_still(p, &before)) {
         pool_retire(p);
         p->failed_us = 0;
@@ -295,7 +295,7 @@ struct variant *variant_get(struct pool *p, struct bytes key, struct err *err) {
         struct variant *v = CONTAINER_OF(n, struct variant, node);
         if (bytes_equal(v->key, key)) return v;
     }
-    if (p->variant_count >= p->max_variants && !drop_unused_variant(p)) {
+    if (p->variant_count >= p->limits.max_variants && !drop_unused_variant(p)) {
         err_set(err, ERR_TOO_MANY_CONNECTIONS, "database \"%s\" has %u different sets of startup parameters in use by user \"%s\"",
                 p->database, p->variant_count, p->user);
         err_hint(err, "Let clients agree on their startup parameters, or raise max_variants of the database.");

@@ -434,14 +434,15 @@ static void check_session(struct session *s, uint64_t now) {
         return;
     }
     if (!s->lessee.backend) return;
-    if (s->state == SESSION_ACTIVE && is_past(now, s->request.started_us, p->query_timeout_ms))
-        fail_lease(s, ERR_QUERY_CANCELED, "terminating connection due to query_timeout", p->query_timeout_ms);
+    if (s->state == SESSION_ACTIVE && is_past(now, s->request.started_us, p->limits.query_timeout_ms))
+        fail_lease(s, ERR_QUERY_CANCELED, "terminating connection due to query_timeout", p->limits.query_timeout_ms);
     else if ((is_in_transaction || s->state == SESSION_ACTIVE) &&
-             is_past(now, s->transaction_since_us, p->transaction_timeout_ms))
-        fail_lease(s, "25P04", "terminating connection due to transaction_timeout", p->transaction_timeout_ms);
-    else if (s->state == SESSION_HELD && is_in_transaction && is_past(now, s->state_since_us, p->idle_transaction_timeout_ms))
+             is_past(now, s->transaction_since_us, p->limits.transaction_timeout_ms))
+        fail_lease(s, "25P04", "terminating connection due to transaction_timeout", p->limits.transaction_timeout_ms);
+    else if (s->state == SESSION_HELD && is_in_transaction &&
+             is_past(now, s->state_since_us, p->limits.idle_transaction_timeout_ms))
         fail_lease(s, ERR_IDLE_IN_TRANSACTION, "terminating connection due to idle_transaction_timeout",
-                   p->idle_transaction_timeout_ms);
+                   p->limits.idle_transaction_timeout_ms);
 }
 
 void session_env_tick(struct session_env *env) {

@@ -199,7 +199,7 @@ void session_pg_prepared_release(struct session_pg *ps) {
 static bool close_surplus(struct session_pg *ps, struct backend *b) {
     struct prepared_set_pg *set = &backend_pg_of(b)->prepared;
     struct prepared_pg *p;
-    while ((p = prepared_pg_surplus(set, b->variant->pool->max_prepared_statements))) {
+    while ((p = prepared_pg_surplus(set, b->variant->pool->limits.max_prepared_statements))) {
         ps->prepared.is_flushed = false;
         if (!backend_pg_note_own(b, PG_F_CLOSE, 'S', REPLY_QUIET, 0)) return false;
         backend_pg_send_about(b, PG_F_CLOSE, p->name);

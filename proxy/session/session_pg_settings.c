@@ -29,7 +29,7 @@ static size_t put_suffix(const struct session *s, char out[SESSION_PG_APP_NAME_M
     char peer[64];
     const struct pool *p = session_pool(s);
     out[0] = '\0';
-    if (!p || !p->app_name_add_host) return 0;
+    if (!p || !p->limits.app_name_add_host) return 0;
     snprintf(out, SESSION_PG_APP_NAME_MAX + 1, " - %.48s", session_peer_text(s, peer));
     return strlen(out);
 }

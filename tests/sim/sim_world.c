@@ -174,8 +174,8 @@ static void print_sessions(const struct worker *worker) {
 static void print_pools(const struct worker *worker) {
     LIST_EACH(n, &worker->pools.all) {
         const struct pool *p = CONTAINER_OF(n, struct pool, node);
-        printf("    worker %u: pool %s/%s: %u of %u connections, %s%s\n", worker->number, p->database, p->user, p->total, p->size,
-               p->claim.is_filed ? "claims a place" : "claims nothing", budget_has_room(&p->budgets) ? "" : ", a cap is full");
+        printf("    worker %u: pool %s/%s: %u of %u connections, %s%s\n", worker->number, p->database, p->user, p->total, p->limits.size,
+               p->places.claim.is_filed ? "claims a place" : "claims nothing", budget_has_room(&p->places.budgets) ? "" : ", a cap is full");
         LIST_EACH(i, &p->variants) {
             const struct variant *v = CONTAINER_OF(i, struct variant, node);
             printf("        variant: waiting %u, idle %u, busy %u, opening %u\n", v->waiting_count, v->idle_count, v->busy_count,

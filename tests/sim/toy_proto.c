@@ -76,7 +76,7 @@ static void take_login(struct backend *b, struct bytes line) {
     char user[128];
     if (!tb->is_greeted && bytes_starts_with(line, "HELLO")) {
         tb->is_greeted = true;
-        snprintf(user, sizeof user, "USER %s %s\n", b->variant->pool->server_user, b->variant->pool->server_database);
+        snprintf(user, sizeof user, "USER %s %s\n", b->variant->pool->server.user, b->variant->pool->server.database);
         say(b->stream, user);
     } else if (tb->is_greeted && bytes_starts_with(line, "OK")) {
         backend_on_ready(b);

@@ -1,0 +1,64 @@
+/*
+ * pool_impl.h - what the parts of the pool know of each other, and nobody else.
+ *
+ *      pool.c       who waits, who is leased which connection, who gets it next
+ *      pool_open.c  when a connection is opened, and which one makes room for it
+ *      pool_time.c  what happens because time has passed
+ *      pool_set.c   pools and variants come, change with the configuration, and go
+ */
+#ifndef GILMOK_PROXY_POOL_POOL_IMPL_H
+#define GILMOK_PROXY_POOL_POOL_IMPL_H
+
+#include "proxy/pool/pool.h"
+
+static inline struct lessee *pool_first_waiter(const struct variant *v) {
+    struct list *n = list_first(&v->waiting);
+    return n ? CONTAINER_OF(n, struct lessee, wait_node) : NULL;
+}
+
+static inline struct backend *pool_backend_at(struct list *n) {
+    return n ? CONTAINER_OF(n, struct backend, node) : NULL;
+}
+
+static inline uint64_t pool_now_us(const struct pool *p) {
+    return p->set->loop->now_us;
+}
+
+static inline bool pool_is_older_than(const struct pool *p, uint64_t since_us, uint32_t ms) {
+    return ms && pool_now_us(p) - since_us > (uint64_t)ms * 1000;
+}
+
+static inline bool pool_is_backing_off(const struct pool *p) {
+    return p->failed_us && pool_now_us(p) - p->failed_us < (uint64_t)p->limits.login_retry_ms * 1000;
+}
+
+static inline void pool_note_failure(struct pool *p, const struct err *err) {
+    p->failed_us = pool_now_us(p);
+    p->failure = *err;
+    p->has_just_failed = true;
+}
+
+/* ---- pool.c ---- */
+
+/* Takes it out of its line. */
+void pool_refuse(struct lessee *l, const struct err *err);
+
+/* ---- pool_open.c ---- */
+
+/* False when the pool is full of this variant's own connections: the common case under load. */
+bool pool_could_add_server(const struct variant *v);
+/* As many as its waiters lack and limits allow; where a cap is in the way, a place is claimed. */
+void pool_open_as_needed(struct variant *v);
+/* The variant that waits longest gets a slot from a busier one once its head is older by the patience. */
+void pool_relieve_starving(struct pool *p);
+/* Opens up to min_pool_size. */
+void pool_keep_minimum(struct pool *p);
+/*
+ * An older claim needs the place of a connection that is free. Only who waits for this very
+ * variant could be served by it: without them even the pool's own claim goes first.
+ */
+bool pool_must_yield(const struct backend *b);
+/* The place of a connection that is closed, or was not opened. */
+void pool_give_place(struct pool *p, const struct budget_list *l);
+
+#endif

@@ -1,0 +1,186 @@
+/*
+ * When a server connection is opened, and which one makes room for it: the pool's own
+ * size, its reserve and minimum, and the caps that it shares with other pools. Leases
+ * nothing to anybody.
+ */
+#include "base/log.h"
+#include "proxy/pool/pool_impl.h"
+
+/* ---- places (budget.h) ---- */
+
+static uint64_t head_since_us(const struct pool *p) {
+    uint64_t since = UINT64_MAX;
+    LIST_EACH(n, &p->variants) {
+        const struct lessee *l = pool_first_waiter(CONTAINER_OF(n, struct variant, node));
+        if (l && l->waiting_since_us < since) since = l->waiting_since_us;
+    }
+    return since;
+}
+
+void pool_give_place(struct pool *p, const struct budget_list *l) {
+    if (p->set->budget_book) budget_give(p->set->budget_book, l);
+}
+
+static void on_granted(struct budget_claim *c);
+
+static void file_claim(struct pool *p) {
+    struct pool_set *set = p->set;
+    if (p->places.claim.is_filed || set->is_closing) return;
+    p->places.claim.loop = set->loop;
+    p->places.claim.on_granted = on_granted;
+    p->places.claim.wants = p->places.budgets;
+    p->places.claim.since_us = head_since_us(p);
+    budget_claim(set->budget_book, &p->places.claim);
+    if (set->on_claim) set->on_claim(set, &p->places.claim.wants);
+}
+
+static bool take_place(struct pool *p) {
+    if (!p->places.budgets.count) return true;
+    if (p->places.granted) {
+        p->places.granted--;
+        return true;
+    }
+    return budget_take(p->set->budget_book, &p->places.budgets);
+}
+
+bool pool_must_yield(const struct backend *b) {
+    const struct pool *p = b->variant->pool;
+    if (!p->places.budgets.count) return false;
+    const struct lessee *l = pool_first_waiter(b->variant);
+    uint64_t since_us = l ? l->waiting_since_us - VARIANT_PATIENCE_MS * 1000 : UINT64_MAX;
+    return budget_has_claim_before(p->set->budget_book, &p->places.budgets, l ? &p->places.claim : NULL, since_us);
+}
+
+bool pool_set_evict(struct pool_set *set, const struct budget_list *wants) {
+    struct backend *victim = NULL;
+    LIST_EACH(n, &set->all) {
+        LIST_EACH(i, &CONTAINER_OF(n, struct pool, node)->variants) {
+            struct backend *b = pool_backend_at(list_last(&CONTAINER_OF(i, struct variant, node)->idle));
+            if (!b || !budget_would_help(wants, &b->budgets)) continue;
+            if (!victim || b->state_since_us < victim->state_since_us) victim = b;
+        }
+    }
+    if (victim) backend_retire(victim);
+    return victim != NULL;
+}
+
+void pool_set_stop_claims(struct pool_set *set) {
+    set->is_closing = true;
+    LIST_EACH(n, &set->all) {
+        struct pool *p = CONTAINER_OF(n, struct pool, node);
+        if (set->budget_book) (void)budget_withdraw(set->budget_book, &p->places.claim);
+    }
+}
+
+/* ---- opening ---- */
+
+static uint32_t count_in_state(const struct variant *v, enum backend_state state) {
+    uint32_t count = 0;
+    LIST_EACH(n, &v->busy) count += pool_backend_at(n)->state == state;
+    return count;
+}
+
+/* A place was taken for it. */
+static void open_one(struct variant *v) {
+    struct err err;
+    struct pool *p = v->pool;
+    struct backend *b = backend_open(v, &err);
+    if (b) {
+        b->budgets = p->places.budgets;
+        return;
+    }
+    pool_give_place(p, &p->places.budgets);
+    pool_note_failure(p, &err);
+    log_line(LOG_WARN, "pool", p->server.name, "%s", err.message);
+}
+
+/* Makes room for one more connection by closing the longest-idle one of another variant. */
+static bool evict_for(struct variant *v, bool from_those_with_waiters) {
+    struct backend *victim = NULL;
+    LIST_EACH(n, &v->pool->variants) {
+        struct variant *other = CONTAINER_OF(n, struct variant, node);
+        if (other == v || (other->waiting_count && !from_those_with_waiters)) continue;
+        struct backend *b = pool_backend_at(list_last(&other->idle));
+        if (b && (!victim || b->state_since_us < victim->state_since_us)) victim = b;
+    }
+    if (victim) backend_retire(victim);
+    return victim != NULL;
+}
+
+static struct variant *longest_waiting(struct pool *p, uint64_t *runner_up_us) {
+    struct variant *oldest = NULL;
+    *runner_up_us = UINT64_MAX;
+    LIST_EACH(n, &p->variants) {
+        struct variant *v = CONTAINER_OF(n, struct variant, node);
+        struct lessee *l = pool_first_waiter(v);
+        if (!l) continue;
+        uint64_t best = oldest ? pool_first_waiter(oldest)->waiting_since_us : UINT64_MAX;
+        if (l->waiting_since_us < best) {
+            *runner_up_us = best;
+            oldest = v;
+        } else if (l->waiting_since_us < *runner_up_us) {
+            *runner_up_us = l->waiting_since_us;
+        }
+    }
+    return oldest;
+}
+
+/* Connections that it may have now: with the reserve when somebody has waited for long. */
+static uint32_t pool_limit(const struct pool *p) {
+    bool needs_reserve = p->limits.reserve_size && p->total >= p->limits.size && head_since_us(p) != UINT64_MAX &&
+                         pool_now_us(p) - head_since_us(p) >= (uint64_t)p->limits.reserve_timeout_ms * 1000;
+    return p->limits.size + (needs_reserve ? p->limits.reserve_size : 0);
+}
+
+bool pool_could_add_server(const struct variant *v) {
+    return v->pool->total < pool_limit(v->pool) || v->pool->variant_count > 1;
+}
+
+void pool_open_as_needed(struct variant *v) {
+    struct pool *p = v->pool;
+    if (!pool_could_add_server(v)) return;
+    uint32_t supply = v->opening_count + count_in_state(v, BACKEND_CHECKING) + count_in_state(v, BACKEND_CLEANING);
+    while (supply < v->waiting_count && !pool_is_backing_off(p) && !v->is_failed) {
+        if (p->total >= pool_limit(p) && !evict_for(v, false)) return;
+        if (!take_place(p)) {
+            file_claim(p);
+            return;
+        }
+        uint32_t before = v->opening_count;
+        open_one(v);
+        if (v->opening_count == before) return;
+        supply++;
+    }
+}
+
+/* A place is held: for who waits longest in the pool. Nobody waits any more: it is given back. */
+static void on_granted(struct budget_claim *c) {
+    struct pool *p = CONTAINER_OF(c, struct pool, places.claim);
+    uint64_t runner_up_us;
+    struct variant *v = p->set->is_closing || p->is_paused ? NULL : longest_waiting(p, &runner_up_us);
+    p->places.granted++;
+    if (v) pool_open_as_needed(v);
+    if (!p->places.granted) return;
+    p->places.granted--;
+    budget_give(p->set->budget_book, &c->wants);
+}
+
+void pool_relieve_starving(struct pool *p) {
+    uint64_t runner_up_us;
+    struct variant *v = longest_waiting(p, &runner_up_us);
+    if (!v || v->idle_count || v->opening_count || p->total < pool_limit(p)) return;
+    uint64_t since = pool_first_waiter(v)->waiting_since_us;
+    if (since + VARIANT_PATIENCE_MS * 1000 < runner_up_us && evict_for(v, true))
+        pool_open_as_needed(v); /* at once: the others would take the slot */
+}
+
+/* The variant that was used last is the one that the next client most likely wants. */
+void pool_keep_minimum(struct pool *p) {
+    struct variant *latest = NULL;
+    if (p->total >= p->limits.min_size || p->set->is_closing || p->is_paused || p->is_emptying || pool_is_backing_off(p)) return;
+    LIST_EACH(n, &p->variants) {
+        struct variant *v = CONTAINER_OF(n, struct variant, node);
+        if (!v->is_single_use && !v->is_failed && (!latest || v->last_used_us > latest->last_used_us)) latest = v;
+    }
+    while (latest && p->total < p->limits.min_size && !pool_is_backing_off(p) && take_place(p)) open_one(latest);
+}
