@@ -98,7 +98,8 @@ struct backend {
     uint32_t cancels_unsent, cancels_sent; /* of these, clients': on their way to the server, and at it */
     bool is_client_told;   /* the server's own last words were passed on */
     bool is_reply_cut;     /* part of a message was passed on; the rest is still to come */
-    uint64_t unnamed_owner; /* lessee id whose unnamed statement it holds; 0 = nobody's */
+    uint64_t unnamed_owner;   /* lessee id whose unnamed statement it holds; 0 = nobody's */
+    uint64_t unnamed_version; /* which of the lessee's: it may have another one by now, parsed elsewhere */
     uint64_t queries;
 };
 

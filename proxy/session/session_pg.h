@@ -32,7 +32,7 @@ struct prepared_client {
 struct unnamed_client {
     uint8_t *source;      /* owned; as it stood in the Parse, behind the name */
     uint32_t len, cap;    /* 0: there is none, or it is not known */
-    uint16_t number;      /* counts Parses, so that replies find theirs */
+    uint64_t version;     /* grows with each Parse, and with each end: what a connection has of an older one is not the client's */
     bool is_parsed;       /* the server has said so */
     bool is_described;    /* the client has heard what it takes and returns: `description` */
     uint64_t description;

@@ -24,12 +24,17 @@
 enum {
     SOURCE_MAX = 8 << 10,
     SOURCE_SMALL = 512, /* a copy this small is left in place for the next one */
-    TAG_BIT = 0x8000,   /* in the ledger's tags: about the unnamed statement number (tag & TAG_MASK) */
+    TAG_BIT = 0x8000,   /* in the ledger's tags: about the unnamed statement of this version */
     TAG_MASK = 0x7fff,
 };
 
 static uint16_t tag_of(const struct unnamed_client *u) {
-    return (uint16_t)(TAG_BIT | u->number);
+    return (uint16_t)(TAG_BIT | (u->version & TAG_MASK));
+}
+
+/* True when the unnamed statement of this connection is the client's present one. */
+static bool is_here(const struct session *s, const struct backend *b) {
+    return b->unnamed_owner == s->id && b->unnamed_version == session_pg_of((struct session *)s)->unnamed.version;
 }
 
 static void drop_source(struct unnamed_client *u) {
@@ -46,6 +51,7 @@ void session_pg_unnamed_release(struct session_pg *ps) {
     mem_free(ps->unnamed.source);
 }
 
+/* Where it is to be parsed again. */
 static void forget(struct session_pg *ps) {
     if (!ps->unnamed.len) return;
     drop_source(&ps->unnamed);
@@ -78,18 +84,22 @@ static void on_parse(struct session *s, struct backend *b, const struct message 
     if (b->ledger.is_skipping) return; /* the server will not read it */
     forget(ps);
     ps->unnamed.is_parsed = false;
-    ps->unnamed.number = (uint16_t)((ps->unnamed.number + 1) & TAG_MASK);
+    ps->unnamed.version++;
     if (!(s->pins & PIN_MODE)) keep(&ps->unnamed, m);
     ps->unnamed.settings = backend_pg_analysis(backend_pg_of(b));
     b->unnamed_owner = s->id;
+    b->unnamed_version = ps->unnamed.version;
     s->pins |= PIN_UNNAMED;
 }
 
+/* On all connections; but on this one it may survive, when the server skips the message: it will know. */
 static void on_destroyed(struct session *s, struct backend *b) {
     if (b->ledger.is_skipping) return;
+    bool was_here = is_here(s, b);
     forget(session_pg_of(s));
-    /* The client's own may yet survive, when the server skips this message: it will know. Anybody else's is brought back. */
-    if (b->unnamed_owner != s->id) b->unnamed_owner = 0;
+    session_pg_of(s)->unnamed.version++;
+    if (was_here) b->unnamed_version++;
+    else b->unnamed_owner = 0; /* whosever it was: it is brought back */
     s->pins &= (uint8_t)~PIN_UNNAMED;
 }
 
@@ -113,11 +123,11 @@ bool session_pg_unnamed_track(struct session *s, struct backend *b, const struct
         is_unnamed = body.len >= 2 && !body.ptr[0] && !body.ptr[1];
         if (!is_unnamed && (pg_bind_names(body, &portal, &statement) != PG_FRAME_OK || statement.len)) return true;
         s->pins &= (uint8_t)~PIN_UNNAMED;
-        return b->unnamed_owner == s->id;
+        return is_here(s, b);
     case PG_F_DESCRIBE:
         if (!is_unnamed) return true;
         *tag = tag_of(&session_pg_of(s)->unnamed);
-        return b->unnamed_owner == s->id;
+        return is_here(s, b);
     default:
         return true;
     }
@@ -125,7 +135,9 @@ bool session_pg_unnamed_track(struct session *s, struct backend *b, const struct
 
 void session_pg_unnamed_on_refused(struct session *s, const struct message *m) {
     bool is_parse = m->h.type == PG_F_PARSE && (m->avail == PG_HEADER_LEN || !m->ptr[PG_HEADER_LEN]);
-    if (is_parse || m->h.type == PG_F_QUERY) forget(session_pg_of(s));
+    if (!is_parse && m->h.type != PG_F_QUERY) return;
+    forget(session_pg_of(s));
+    session_pg_of(s)->unnamed.version++;
 }
 
 bool session_pg_unnamed_is_tag(uint16_t tag) {
@@ -167,6 +179,6 @@ void session_pg_unnamed_on_group_end(struct session *s, const struct backend *b)
 bool session_pg_unnamed_adopt(struct session *s, const struct backend *b) {
     struct session_pg *ps = session_pg_of(s);
     const struct unnamed_client *u = &ps->unnamed;
-    if (b->unnamed_owner == s->id || !u->len || !u->is_parsed) return false;
+    if (is_here(s, b) || !u->len || !u->is_parsed) return false;
     return session_pg_names_know_unnamed(s, b, bytes_of(u->source, u->len), u->settings, u->is_described ? &u->description : NULL);
 }

@@ -150,10 +150,11 @@ DRIVERS = [
     Driver("jdbc", "kept&prepareThreshold=1&autosave=always"),
     Driver("go", "pgx-cache_statement"),
     # pgx-cache_describe is left out: in pgx 5.5.5 it gets stuck under DDL on a direct connection already.
-    # pgx-describe_exec and pq-unnamed wait for test_a_failed_preparation_gives_the_connection_back (flow/drivers_ddl.py).
+    Driver("go", "pgx-describe_exec"),
     Driver("go", "pgx-exec"),
     Driver("go", "pgx-simple_protocol"),
     Driver("go", "pq-prepared"),
+    Driver("go", "pq-unnamed"),
     Driver("go", "pq-binary"),
 ]
 DRIVERS = {d.name: d for d in DRIVERS if d.kind in HAVE}

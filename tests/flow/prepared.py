@@ -261,6 +261,36 @@ def test_a_refused_parse_leaves_no_older_unnamed_statement(start):
     c.end()
 
 
+@pytest.fixture
+def left_behind(few):
+    """A client whose unnamed statement `older` is on a connection that somebody else has; its next message goes to another one."""
+    c, other = raw(few.port), raw(few.port)
+    run(other, parse("begin", "begin") + parse("commit", "commit"))  # named: the connection keeps its unnamed statement
+    run(c, parse("select 'older'"))
+    use(other, "begin")
+    yield c, lambda: use(other, "commit")
+    c.end(), other.end()
+
+
+@pytest.mark.parametrize("described", [False, True])
+def test_an_older_unnamed_statement_elsewhere_is_not_the_clients_any_more(left_behind, described):
+    c, give_back = left_behind
+    run(c, parse("select 'newer'") + (describe("S") if described else b""))
+    give_back()
+    assert use(c, "").rows == [["newer"]]
+
+
+@pytest.mark.parametrize("end", ["select 1", "close", "failing parse"])
+def test_an_unnamed_statement_elsewhere_ends_with_the_clients(left_behind, end):
+    c, give_back = left_behind
+    run(c, {"select 1": query("select 1")[:0], "close": close("S"), "failing parse": parse("selec")}[end])
+    if end == "select 1":
+        c.query(end)
+    give_back()
+    got = use(c, "")
+    assert got.rows == [] and [e.sqlstate for e in got.errors] == ["26000"]
+
+
 def test_large_unnamed_statements(few):
     for size in (1000, 7000, 9000, 40000, 200000):
         c = raw(few.port)
