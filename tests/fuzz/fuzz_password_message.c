@@ -72,8 +72,8 @@ bool stream_tls_info(struct stream *s, struct tls_info *out) {
     return stream_has_tls(s);
 }
 
-bool stream_peer_uid(struct stream *s, uint32_t *uid) {
-    *uid = 1000;
+bool stream_peer_process(struct stream *s, struct peer_process *out) {
+    *out = (struct peer_process){.uid = 1000};
     return s == &stream;
 }
 
@@ -151,7 +151,7 @@ static void init(void) {
     user_store_init(&users, mock_key);
     users.allows_md5 = true;
     PROMISE(user_store_parse(&users, writer_bytes(&file), &line, &err));
-    user_store_warm(&users, NULL);
+    PROMISE(user_store_warm(&users, NULL, &err));
     loop.clock = &fake_clock;
     env.users = &users;
     env.loop = &loop;

@@ -3,6 +3,7 @@
  * was expected.
  */
 #include "tests/sim/fake_client.h"
+#include "tests/sim/fake_pg.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -48,7 +49,8 @@ static void on_connected(void *owner) {
     static const char *const users[] = {"u0", "u1"};
     char app[16];
     size_t start;
-    snprintf(app, sizeof app, "c%u", c->number);
+    if (c->world->has_one_app) snprintf(app, sizeof app, "%s", FAKE_ONE_APP);
+    else snprintf(app, sizeof app, "c%u", c->number);
     pg_put_startup_begin(&c->out, &start);
     put_param(&c->out, "user", c->fate == FATE_UNKNOWN_USER ? "nobody" : users[c->user]);
     put_param(&c->out, "database", c->database);
@@ -219,6 +221,7 @@ static bool is_right_text(const struct fake_client *c, struct bytes text, const 
         return bytes_is(text, c->search_path ? c->search_path : "public") || (c->own_path[0] && bytes_is(text, c->own_path));
     case CHECK_APP:
         snprintf(app, sizeof app, "c%u", c->number);
+        if (c->world->has_one_app) snprintf(app, sizeof app, "%s", FAKE_ONE_APP);
         return bytes_is(text, app) || (c->has_set_app_name && bytes_is(text, ""));
     default:
         return e->count ? is_numbered(text, e, row) : bytes_is(text, e->text);

@@ -58,6 +58,7 @@ struct client_world {
     bool has_trouble;  /* servers die, refuse, stall */
     bool has_faults;   /* memory runs out, for clients too */
     bool is_pinned;    /* session pooling */
+    bool has_one_app;  /* all have FAKE_ONE_APP: then no SET goes before the first message of another client */
     uint32_t steps_max;
     uint32_t running;
     uint64_t exchanges;
@@ -88,6 +89,8 @@ struct fake_client {
     char txn_pid[16]; /* the server connection of the open transaction; "": none yet */
     bool is_pinned;
     char named[CLIENT_TEXT_MAX]; /* text of the prepared statement "s1"; "": none */
+    int unnamed_parses; /* how many more times it parses an unnamed statement before it uses it; each an exchange of its own */
+    char unnamed[CLIENT_TEXT_MAX]; /* what that one says; "": none is to be used */
     char own_path[64];           /* search_path that this client has set, ever */
     bool has_set_app_name;
     uint32_t steps_left, query;

@@ -414,6 +414,17 @@ static void ask_unnamed_lost(struct fake_client *c) {
     want_ready(g, PG_TXN_IDLE);
 }
 
+/* One exchange of several Parses and a use; others may have the connection between them. */
+static void ask_unnamed_in_turns(struct fake_client *c) {
+    if (c->unnamed_parses > 0) {
+        c->unnamed_parses--;
+        put_parse_alone(c, "", c->unnamed, PG_TXN_IDLE);
+        return;
+    }
+    memcpy(put_use(c, "", c->unnamed, PG_TXN_IDLE)->may_fail, ERR_NO_SUCH_STATEMENT, 6); /* its Parse was refused */
+    c->unnamed[0] = '\0';
+}
+
 static void ask_named(struct fake_client *c, char status) {
     char text[CLIENT_TEXT_MAX];
     if (c->named[0]) put_use(c, "s1", c->named, status);
@@ -489,8 +500,12 @@ static void ask_harmless(struct fake_client *c, char status) {
 
 static void plan_idle(struct fake_client *c) {
     char sql[64];
+    if (c->unnamed[0]) {
+        ask_unnamed_in_turns(c);
+        return;
+    }
     snprintf(sql, sizeof sql, "fail c%u", c->number);
-    switch (below(c, 17)) {
+    switch (below(c, 18)) {
     case 0:
         command(c, "begin", "BEGIN", PG_TXN_OPEN)->opens_txn = true;
         break;
@@ -534,6 +549,10 @@ static void plan_idle(struct fake_client *c) {
         break;
     case 13:
         ask_named_otherwise(c);
+        break;
+    case 14:
+        c->unnamed_parses = 1 + (int)below(c, 3);
+        ask_unnamed_in_turns(c);
         break;
     default:
         ask_harmless(c, PG_TXN_IDLE);

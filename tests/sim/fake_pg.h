@@ -26,6 +26,8 @@
 
 #define FAKE_STYLE_MARK " -- parsed under DateStyle "
 
+#define FAKE_ONE_APP "everybody" /* an application_name that tells nobody from another */
+
 enum { FAKE_PG_USERS_MAX = 4, FAKE_PG_COPY_MOD = 1000003 };
 
 struct fake_pg {

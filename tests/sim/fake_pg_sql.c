@@ -64,7 +64,7 @@ static void reset_all(struct fake_conn *c) {
 
 void fake_check_owner(struct fake_conn *c, struct bytes sql) {
     const char *app = find_setting(c, bytes_str("application_name"))->value;
-    if (!c->pg->checks_owner || !app[0]) return;
+    if (!c->pg->checks_owner || !app[0] || strcmp(app, FAKE_ONE_APP) == 0) return;
     for (size_t i = 1; i + 1 < sql.len; i++) {
         bool is_mark = sql.ptr[i] == 'c' && isdigit(sql.ptr[i + 1]) && (sql.ptr[i - 1] == ' ' || sql.ptr[i - 1] == '\'');
         if (!is_mark) continue;

@@ -245,6 +245,7 @@ static bool start(struct world *w, struct err *err) {
     w->sim.options.pipe_max = net_sim_one_in(&w->sim, 2) ? 2000 : 200000;
     w->clients.sim = &w->sim;
     w->clients.has_trouble = w->expects_faults || net_sim_one_in(&w->sim, 2);
+    w->clients.has_one_app = net_sim_one_in(&w->sim, 3);
     w->clients.has_faults = w->expects_faults;
     w->clients.steps_max = 12;
     w->clients.on_idle = on_idle;
