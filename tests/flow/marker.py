@@ -79,7 +79,7 @@ class Worker:
 
     def exchange(self):
         """(bytes, markers in the order of their replies, groups)"""
-        kind = self.chance.randrange(7)
+        kind = self.chance.randrange(8)
         marks = [self.marker() for _ in range(self.chance.randrange(1, 5))]
         if kind == 0:
             return query("; ".join(self.statement(m) for m in marks)), marks, 1
@@ -98,8 +98,20 @@ class Worker:
         if kind == 5:
             inside = b"".join(query(self.statement(m)) for m in marks)
             return query("begin") + inside + query("commit"), marks, len(marks) + 2
+        if kind == 6:
+            return self.unnamed_in_turns(marks)
         broken = parse(self.statement(marks[0])) + bind() + execute() + parse("selec") + bind() + execute()
         return broken + SYNC + query(self.statement(marks[0])), [marks[0], marks[0]], 2
+
+    def unnamed_in_turns(self, marks):
+        """Parses one after the other, each in an exchange of its own and perhaps on a connection of its own: only the last one counts."""
+        for m in marks:
+            self.client.send(parse(self.statement(m)) + (describe("S") if self.chance.random() < 0.5 else b"") + SYNC)
+            got = self.client.collect()
+            self.replies += 1
+            if got.errors and got.errors[-1].severity == "FATAL":
+                raise pgwire.Closed()
+        return bind() + execute() + SYNC, marks[-1:], 1
 
     def check(self, rows, marks):
         allowed = iter(marks)
