@@ -60,8 +60,8 @@ def run(gilmok, program, *args, stdin=None, timeout=30, **more):
     )  # fmt: skip
 
 
-def in_threads(count, work):
-    """Runs work(0) .. work(count - 1) at the same time; the first exception is raised again."""
+def in_threads(count, work, seconds=30):
+    """Runs work(0) .. work(count - 1) at the same time, each in so many seconds; the first exception is raised again."""
     failures, results = [], [None] * count
 
     def one(i):
@@ -74,7 +74,7 @@ def in_threads(count, work):
     for t in threads:
         t.start()
     for t in threads:
-        t.join(30)
+        t.join(seconds)
         assert not t.is_alive(), "a thread hangs"
     if failures:
         raise failures[0]

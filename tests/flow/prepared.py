@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """Named prepared statements in transaction mode: as on a connection of one's own, whichever connection one gets."""
 
+import os
 import random
 import re
 
@@ -413,6 +414,32 @@ def test_the_limit_of_a_connection(start):
     assert [r[0] for r in got.rows] == [str(i) for i in range(50)]
     assert int(c.ask("select count(*) from pg_prepared_statements")) <= 11
     c.end()
+
+
+def test_many_statements_on_few_connections(start):
+    """Pipelines over far more statements than connections keep: what is queued never loses its statement.
+    GILMOK_PREPARED_STATEMENTS says how many there are (100,000 take a few minutes)."""
+    total, clients, batch = int(os.environ.get("GILMOK_PREPARED_STATEMENTS", "1600")), 16, 40
+    g = start(pool_size=2, database=["max_prepared_statements = 100"])
+    each = total // clients
+
+    def work(number):
+        dice, c = random.Random(number), raw(g.port)
+        names = [f"s{i}" for i in range(each)]
+        for at in range(0, each, batch):
+            got = run(c, b"".join(parse(f"select '{number} {n}', $1::text", n) for n in names[at : at + batch]))
+            assert got.errors == [], got.errors
+        for _ in range(each // batch):
+            some = dice.choices(names, k=batch)
+            got = run(c, b"".join(bind([n.encode()], name=n) + execute() for n in some))
+            assert got.errors == [], got.errors
+            assert got.rows == [[f"{number} {n}", n] for n in some]
+        for n in dice.sample(names, each // 10):
+            assert run(c, close("S", n) + parse("select 'anew'", n) + bind(name=n) + execute()).rows == [["anew"]]
+        assert int(c.ask("select count(*) from pg_prepared_statements")) <= 101
+        c.end()
+
+    in_threads(clients, work, seconds=600)
 
 
 def test_parsed_under_other_settings(few):
