@@ -162,6 +162,7 @@ struct config {
     uint32_t instance; /* this gilmok's number in a group; 0: it is in none */
     uint32_t max_client_conn;
     uint32_t max_server_conn; /* 0: no cap */
+    uint32_t inspect_limit;  /* bytes of a Parse that is looked into; less than a stream holds */
     uint32_t max_login_conn; /* connections that have not logged in yet */
     uint32_t login_timeout_ms;
     uint32_t client_idle_timeout_ms;

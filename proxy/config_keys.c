@@ -70,6 +70,7 @@ const struct config_key config_keys[] = {
     {CONFIG_GILMOK, "max_login_conn", KEY_NUMBER, "200", 1, 1000000, NULL, GILMOK(config.max_login_conn), RELOAD, "connections that have not logged in yet"},
     {CONFIG_GILMOK, "login_timeout", KEY_DURATION, "15s", 1, LONGEST, NULL, GILMOK(config.login_timeout_ms), RELOAD, "time a client has to log in"},
     {CONFIG_GILMOK, "client_idle_timeout", KEY_DURATION, "0", 0, LONGEST, NULL, GILMOK(config.client_idle_timeout_ms), RELOAD, "a client that is silent for longer is disconnected"},
+    {CONFIG_GILMOK, "inspect_limit", KEY_SIZE, "32kB", 1 << 10, 60 << 10, NULL, GILMOK(config.inspect_limit), RELOAD, "the longest statement to prepare that gilmok keeps"},
     {CONFIG_GILMOK, "drain_timeout", KEY_DURATION, "1min", 1, LONGEST, NULL, GILMOK(config.drain_timeout_ms), RELOAD, "time that running transactions get at shutdown"},
     {CONFIG_GILMOK, "stats_period", KEY_DURATION, "1min", 100, DAY, NULL, GILMOK(config.stats_period_ms), RELOAD, "what the averages in SHOW STATS are over"},
     {CONFIG_GILMOK, "tcp_keepalive_idle", KEY_SECONDS, "1min", 1000, LONGEST_S, NULL, GILMOK(config.tcp_keepalive_idle_s), RELOAD, "silence before the first TCP keepalive probe"},

@@ -22,7 +22,6 @@
 #include "proxy/session/session_pg_names.h"
 
 enum {
-    INSPECT_MAX = 32 << 10, /* a longer Parse is passed on under the client's own name, and pins */
     NAMED_MAX = 10000,      /* statements of one client */
     TAG_MAX = 0x7fff,       /* the upper half is the unnamed statement's (session_pg_unnamed.c) */
     QUERY_MAX = 256,        /* a Query that may be a DEALLOCATE is looked at whole */
@@ -356,6 +355,7 @@ static enum step take_parse(struct session *s, const struct message *m, struct b
         err_set(&err, "42P05", "prepared statement \"%.*s\" already exists", (int)name.len, (const char *)name.ptr);
         return fail_here(s, m, &err);
     }
+    if (s->pins & PIN_PREPARED) return STEP_RAW; /* the connection is its own, and so are names that gilmok does not know */
     if (pc->named.count >= NAMED_MAX) {
         struct err err = {0};
         err_set(&err, ERR_LIMIT_EXCEEDED, "too many prepared statements: one client may have %d", NAMED_MAX);
@@ -430,6 +430,11 @@ static bool is_unnamed_elsewhere(struct session *s) {
     return !(s->pins & PIN_MODE) && session_pg_unnamed_adopt(s, s->lessee.backend);
 }
 
+/* Such a Parse is passed on under the client's own name, and pins. */
+static bool is_too_long(const struct session *s, const struct message *m) {
+    return m->h.total > s->env->config->inspect_limit;
+}
+
 /* Most messages name no statement: that is seen in their first bytes. */
 bool session_pg_prepared_concerns(struct session *s, struct message *m) {
     struct bytes body = bytes_of(m->ptr + PG_HEADER_LEN, m->avail - PG_HEADER_LEN);
@@ -437,7 +442,7 @@ bool session_pg_prepared_concerns(struct session *s, struct message *m) {
     uint8_t kind;
     switch (m->h.type) {
     case PG_F_PARSE:
-        if (!body.len || !body.ptr[0] || m->avail < m->h.total) return false;
+        if (!body.len || !body.ptr[0] || m->avail < m->h.total || is_too_long(s, m)) return false;
         end = memchr(body.ptr, 0, body.len);
         if (!end) return false;
         m->statement = bytes_of(body.ptr, (size_t)(end - body.ptr));
@@ -465,7 +470,7 @@ bool session_pg_prepared_needs_more(const struct session *s, const struct messag
     bool has_body = m->avail > PG_HEADER_LEN;
     switch (m->h.type) {
     case PG_F_PARSE:
-        return has_body && m->h.total <= INSPECT_MAX;
+        return has_body && !is_too_long(s, m);
     case PG_F_DESCRIBE:
     case PG_F_CLOSE:
         return has_body && body[0] == 'S';

@@ -416,6 +416,20 @@ def test_the_limit_of_a_connection(start):
     c.end()
 
 
+@pytest.mark.parametrize("limit, length, is_kept", [("32kB", 30000, True), ("32kB", 34000, False), ("4kB", 5000, False), ("60kB", 60000, True)])
+def test_inspect_limit(start, limit, length, is_kept):
+    """A longer Parse works all the same, on the one connection that its client then keeps."""
+    g = start(main=[f"inspect_limit = {limit}"])
+    c = raw(g.port)
+    assert run(c, parse(f"select length('{'x' * length}')", "s")).errors == []
+    assert g.show("CLIENTS", database=APP_DB)[0]["held_by"] == ("" if is_kept else "prepared statement")
+    for _ in range(3):
+        assert use(c, "s").rows == [[str(length)]]
+    c.query("deallocate all")
+    assert g.show("CLIENTS", database=APP_DB)[0]["held_by"] == ""
+    c.end()
+
+
 def test_many_statements_on_few_connections(start):
     """Pipelines over far more statements than connections keep: what is queued never loses its statement.
     GILMOK_PREPARED_STATEMENTS says how many there are (100,000 take a few minutes)."""
