@@ -163,7 +163,7 @@ static struct bytes body_of(const struct message *m) {
 /* Drops a refused request: one Query or FunctionCall, or everything up to a Sync; then the client may go on. */
 static void discard_message(struct session *s, const struct message *m) {
     struct session_pg *ps = session_pg_of(s);
-    session_pg_unnamed_on_refused(s, m);
+    session_pg_unnamed_on_not_sent(s, m);
     session_pg_drop(ps, m);
     if (m->h.type == PG_F_SYNC || m->h.type == PG_F_QUERY || m->h.type == PG_F_FUNCTION_CALL) {
         ps->discard = DISCARD_NOTHING;
@@ -185,7 +185,8 @@ static enum step relay_raw(struct session *s, struct run *run, const struct mess
     struct bytes body = body_of(m);
     uint8_t type = m->h.type;
     bool ends_group = type == PG_F_SYNC || type == PG_F_QUERY || type == PG_F_FUNCTION_CALL;
-    uint16_t tag = ends_group ? session_pg_prepared_tag(ps) : 0;
+    uint16_t tag = ends_group ? session_pg_prepared_end_group(ps) : 0;
+    if (ends_group) session_pg_unnamed_on_group_sent(ps);
     bool is_mine = type == PG_F_EXECUTE || type == PG_F_SYNC || session_pg_unnamed_track(s, b, m, &tag);
     if (type == PG_F_PARSE && body.len && body.ptr[0]) {
         s->pins |= PIN_PREPARED;
@@ -207,12 +208,17 @@ static enum step relay_raw(struct session *s, struct run *run, const struct mess
 
 static enum step relay_message(struct session *s, struct run *run, struct message *m) {
     enum step step = STEP_RAW;
+    if (session_pg_unnamed_must_wait(s, s->lessee.backend, m)) {
+        flush_run(s, run);
+        return session_pg_await_replies(s);
+    }
     if (session_pg_prepared_concerns(s, m)) {
         flush_run(s, run);
         step = session_pg_prepared_take(s, m);
     }
     if (step == STEP_RAW) step = relay_raw(s, run, m);
     if (step == STEP_DONE) s->request.has_sent = true;
+    if (step != STEP_KEEP) session_pg_of(s)->prepared.is_flushed = false;
     return step;
 }
 
@@ -233,6 +239,7 @@ static enum step take_deallocate(struct session *s, const struct message *m) {
         return STEP_KEEP;
     }
     (void)session_pg_deallocate(ps, sql, true);
+    session_pg_unnamed_on_not_sent(s, m);
     session_pg_drop(ps, m);
     session_pg_send_complete(s, "DEALLOCATE", b && b->ledger.txn == TXN_OPEN ? PG_TXN_OPEN : PG_TXN_IDLE);
     return STEP_DONE;

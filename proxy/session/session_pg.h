@@ -23,8 +23,6 @@ struct prepared_client {
     struct list ops;    /* what was sent about statements and is not answered yet, in order */
     uint16_t last_tag;
     bool is_flushed;    /* a Flush is out: an error of gilmok's own waits for the replies before it */
-    bool has_parsed;    /* since the last group end */
-    uint64_t parsed_settings; /* as they were then */
     const struct statement_pg *changed; /* just prepared anew and found different; identity only */
 };
 
@@ -34,6 +32,8 @@ struct unnamed_client {
     uint32_t len, cap;    /* 0: there is none, or it is not known */
     uint64_t version;     /* grows with each Parse, and with each end: what a connection has of an older one is not the client's */
     bool is_parsed;       /* the server has said so */
+    bool is_sure;         /* where it was parsed is nobody else's, even if the Parse should be skipped after an error */
+    bool is_sent_whole;   /* and its group has ended since */
     bool is_described;    /* the client has heard what it takes and returns: `description` */
     uint64_t description;
     uint64_t settings;    /* under which it was parsed (params_pg.h) */
@@ -116,13 +116,16 @@ bool session_pg_prepared_needs_more(const struct session *s, const struct messag
 bool session_pg_prepared_concerns(struct session *s, struct message *m);
 /* Places such a message. */
 enum step session_pg_prepared_take(struct session *s, const struct message *m);
-/* The mark for a group end that is sent now. */
-uint16_t session_pg_prepared_tag(const struct session_pg *ps);
+/* A group end is sent now. The mark for it. */
+uint16_t session_pg_prepared_end_group(struct session_pg *ps);
 void session_pg_prepared_on_group_end(struct session *s, struct backend *b, uint16_t tag);
 void session_pg_prepared_on_tagged(struct session *s, struct backend *b, uint8_t kind, uint16_t tag);
 void session_pg_prepared_on_dropped(struct session *s);
 /* True when it stands for a statement, at this point of the client's messages. */
 bool session_pg_prepared_is_known(struct session_pg *ps, struct bytes name);
+
+/* The message stays until everything before it is answered; when that may be never, the server is asked for it. */
+enum step session_pg_await_replies(struct session *s);
 
 /* ---- session_pg_names.c ---- */
 /* What each of its names stands for. */
@@ -141,15 +144,24 @@ void session_pg_violation(struct session *s, const char *what);
 /* ---- session_pg_unnamed.c ---- */
 void session_pg_unnamed_release(struct session_pg *ps);
 /*
+ * True for a message that names one of which nobody knows whose it is, until replies are in: the client's Parse may have been
+ * skipped after an error, and then the connection still has another client's.
+ */
+bool session_pg_unnamed_must_wait(struct session *s, struct backend *b, const struct message *m);
+/* A group end goes out. */
+static inline void session_pg_unnamed_on_group_sent(struct session_pg *ps) {
+    ps->unnamed.is_sent_whole = true;
+}
+/*
  * Notes what a message does to unnamed statements; `*tag` is set when its reply matters.
  * False: it names one that is not the client's on this connection, and must be replaced.
  */
 bool session_pg_unnamed_track(struct session *s, struct backend *b, const struct message *m, uint16_t *tag);
-/* It was refused; what the client sends behind it must not meet an older statement than it meant. */
-void session_pg_unnamed_on_refused(struct session *s, const struct message *m);
+/* gilmok answers it itself: it ends the unnamed statement all the same, and nothing behind it may meet an older one. */
+void session_pg_unnamed_on_not_sent(struct session *s, const struct message *m);
 bool session_pg_unnamed_is_tag(uint16_t tag);
 void session_pg_unnamed_on_tagged(struct session *s, struct backend *b, uint8_t kind, uint16_t tag);
-void session_pg_unnamed_on_group_end(struct session *s, const struct backend *b);
+void session_pg_unnamed_on_group_end(struct session *s, struct backend *b);
 /* True when the client's unnamed statement is not on this connection, but known: it now has the empty name. */
 bool session_pg_unnamed_adopt(struct session *s, const struct backend *b);
 

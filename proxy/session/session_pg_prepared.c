@@ -34,6 +34,7 @@ struct prepared_op {
     uint16_t tag;
     enum op_kind kind;
     bool is_parsed;
+    bool is_sent_whole; /* its group has ended since: it may be skipped, and what follows not */
     struct prepared_pg *made; /* in the connection's set; NULL for OP_CLOSE */
     size_t name_len;
     uint8_t name[]; /* the client's */
@@ -66,6 +67,16 @@ static struct meaning meaning_of(struct prepared_client *pc, struct bytes name) 
 
 static bool is_named(struct meaning m) {
     return m.made || m.known;
+}
+
+/* True when a Close of it, in a group before this one, is not answered: after an error it will have been skipped. */
+static bool is_close_in_doubt(const struct prepared_client *pc, struct bytes name) {
+    bool is_in_doubt = false;
+    LIST_EACH(n, &pc->ops) {
+        const struct prepared_op *op = op_at(n);
+        if (op->kind == OP_CLOSE && op->is_sent_whole && bytes_equal(op_name(op), name)) is_in_doubt = true;
+    }
+    return is_in_doubt;
 }
 
 bool session_pg_prepared_is_known(struct session_pg *ps, struct bytes name) {
@@ -115,15 +126,34 @@ static struct prepared_op *arrive_at(struct prepared_client *pc, struct backend 
     return op;
 }
 
+/* In place of what it was taken for when it was sent. NULL: memory is out, and it stays that. */
+static void take_statement(struct prepared_pg *p, struct statement_pg *st) {
+    if (!st) return;
+    statement_pg_unref(p->statement);
+    p->statement = st;
+}
+
+/*
+ * Parsed just now: under the settings of now, which need not be those of when it was sent.
+ * What has changed in this very group is reported at its end only: then the statement is
+ * like no other, and its client stays where it is.
+ */
+static void settle_settings(struct session *s, struct backend *b, struct prepared_pg *p) {
+    const struct backend_pg *bp = backend_pg_of(b);
+    if (!p->statement->settings.digest) return;
+    if (bp->saw_taint || bp->saw_end) {
+        struct settings_pg unknown = {.digest = b->id << 32 | (bp->prepared.next + 1)};
+        take_statement(p, statement_pg_intern(&session_pool(s)->set->statements, p->statement->source, &unknown));
+        s->pins |= PIN_PREPARED;
+    } else if (p->statement->settings.digest != backend_pg_analysis(bp)) {
+        take_statement(p, session_pg_names_intern(s, b, p->statement->source));
+    }
+}
+
 /* From now on the statement is the one with the types that the server has found for its parameters. */
 static void settle_types(struct session *s, struct backend_pg *bp, struct prepared_pg *p) {
-    struct statement_pg *typed = session_pg_names_intern_typed(s, p->statement, writer_bytes(&bp->description.parameters));
-    if (!typed || bp->description.parameters.failed) { /* memory is out: elsewhere the server will choose again */
-        statement_pg_unref(typed);
-        return;
-    }
-    statement_pg_unref(p->statement);
-    p->statement = typed;
+    const struct writer *types = &bp->description.parameters;
+    if (!types->failed) take_statement(p, session_pg_names_intern_typed(s, p->statement, writer_bytes(types)));
 }
 
 static void on_described(struct session *s, struct backend *b, struct prepared_op *op) {
@@ -147,6 +177,7 @@ void session_pg_prepared_on_tagged(struct session *s, struct backend *b, uint8_t
     if (!op) return;
     if (kind == OWED_PARSE) {
         op->is_parsed = true;
+        if (op->kind == OP_PARSE) settle_settings(s, b, op->made);
     } else if (kind == OWED_DESCRIBE_STATEMENT) {
         on_described(s, b, op);
     } else {
@@ -157,15 +188,10 @@ void session_pg_prepared_on_tagged(struct session *s, struct backend *b, uint8_t
 
 void session_pg_prepared_on_group_end(struct session *s, struct backend *b, uint16_t tag) {
     struct prepared_client *pc = &session_pg_of(s)->prepared;
-    /* A setting was changed in front of the Parse, in the same pipeline: what it means was not known when it was sent. */
     struct backend_pg *bp = backend_pg_of(b);
     bool is_all_answered = b->ledger.count == 0 && !b->ledger.is_group_open;
-    if (pc->has_parsed && (bp->saw_taint || bp->params.analysis_digest != pc->parsed_settings)) s->pins |= PIN_PREPARED;
     bp->saw_taint = bp->saw_end = false;
-    if (is_all_answered) {
-        pc->has_parsed = false;
-        pc->changed = NULL; /* whoever was to be told has been, or was skipped */
-    }
+    if (is_all_answered) pc->changed = NULL; /* whoever was to be told has been, or was skipped */
     struct prepared_op *op = tag ? arrive_at(pc, b, tag) : NULL;
     if (op) undo(pc, b, op);
     /* A group end that was in doubt (reply_pg.h) brings no tag; but when all is answered, nothing is under way. */
@@ -177,7 +203,8 @@ void session_pg_prepared_on_dropped(struct session *s) {
     session_pg_names_forget_all(&session_pg_of(s)->prepared);
 }
 
-uint16_t session_pg_prepared_tag(const struct session_pg *ps) {
+uint16_t session_pg_prepared_end_group(struct session_pg *ps) {
+    LIST_EACH(n, &ps->prepared.ops) op_at(n)->is_sent_whole = true;
     return list_is_empty(&ps->prepared.ops) ? 0 : ps->prepared.last_tag;
 }
 
@@ -221,8 +248,7 @@ static enum step hold(struct session *s) {
     return STEP_KEEP;
 }
 
-/* The message stays until everything before it is answered; when that may be never, the server is asked for it. */
-static enum step await_replies(struct session *s) {
+enum step session_pg_await_replies(struct session *s) {
     struct session_pg *ps = session_pg_of(s);
     if (!ps->prepared.is_flushed) backend_pg_send_flush(s->lessee.backend);
     ps->prepared.is_flushed = true;
@@ -236,7 +262,7 @@ static enum step await_replies(struct session *s) {
 static enum step fail_here(struct session *s, const struct message *m, const struct err *err) {
     struct session_pg *ps = session_pg_of(s);
     struct backend *b = s->lessee.backend;
-    if (b->ledger.count > 0) return await_replies(s);
+    if (b->ledger.count > 0) return session_pg_await_replies(s);
     session_pg_tell(s, err, false);
     if (!backend_pg_note_own(b, PG_F_BIND, 0, REPLY_SWALLOW, 0)) return STEP_STOP;
     session_pg_send_missing(b, PG_F_BIND);
@@ -282,7 +308,7 @@ static bool settings_around(struct session *s, const struct message *m, struct b
     bool are_known = !bp->saw_taint && !bp->saw_end; /* the server reports changes at the end of a group only */
     if (!st->settings.digest) return true;
     if (ledger_owes_forward(&b->ledger)) { /* what is under way may change them */
-        *step = await_replies(s);
+        *step = session_pg_await_replies(s);
         return false;
     }
     if (are_known && st->settings.digest == backend_pg_analysis(bp)) return true;
@@ -350,6 +376,7 @@ static enum step name_here(struct session *s, const struct message *m, struct by
 static enum step take_parse(struct session *s, const struct message *m, struct bytes name, struct bytes source) {
     struct prepared_client *pc = &session_pg_of(s)->prepared;
     struct backend *b = s->lessee.backend;
+    if (is_close_in_doubt(pc, name)) return session_pg_await_replies(s);
     if (is_named(meaning_of(pc, name))) {
         struct err err = {0};
         err_set(&err, "42P05", "prepared statement \"%.*s\" already exists", (int)name.len, (const char *)name.ptr);
@@ -372,9 +399,6 @@ static enum step take_parse(struct session *s, const struct message *m, struct b
     backend_pg_send_parse(b, p);
     if (!backend_pg_note_own(b, PG_F_DESCRIBE, TARGET_STATEMENT, REPLY_COLLECT, op->tag)) return STEP_STOP;
     backend_pg_send_about(b, PG_F_DESCRIBE, p->name);
-    if (!p->statement->settings.digest) return STEP_DONE;
-    pc->has_parsed = true;
-    pc->parsed_settings = p->statement->settings.digest;
     return STEP_DONE;
 }
 
@@ -512,6 +536,5 @@ enum step session_pg_prepared_take(struct session *s, const struct message *m) {
     enum step step = STEP_DONE;
     if (b->ledger.is_skipping) session_pg_drop(ps, m); /* the server would not answer it */
     else step = close_surplus(ps, b) ? place(s, m) : STEP_STOP;
-    if (step != STEP_KEEP) ps->prepared.is_flushed = false;
     return step;
 }

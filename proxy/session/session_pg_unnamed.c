@@ -82,11 +82,12 @@ static void keep(struct unnamed_client *u, const struct message *m) {
 static void on_parse(struct session *s, struct backend *b, const struct message *m) {
     struct session_pg *ps = session_pg_of(s);
     if (b->ledger.is_skipping) return; /* the server will not read it */
+    bool has_own = ps->unnamed.is_sure && is_here(s, b); /* which is what stays when this Parse is skipped */
     forget(ps);
-    ps->unnamed.is_parsed = false;
+    ps->unnamed.is_parsed = ps->unnamed.is_sent_whole = false;
+    ps->unnamed.is_sure = has_own || ledger_is_quiet(&b->ledger);
     ps->unnamed.version++;
     if (!(s->pins & PIN_MODE)) keep(&ps->unnamed, m);
-    ps->unnamed.settings = backend_pg_analysis(backend_pg_of(b));
     b->unnamed_owner = s->id;
     b->unnamed_version = ps->unnamed.version;
     s->pins |= PIN_UNNAMED;
@@ -133,7 +134,7 @@ bool session_pg_unnamed_track(struct session *s, struct backend *b, const struct
     }
 }
 
-void session_pg_unnamed_on_refused(struct session *s, const struct message *m) {
+void session_pg_unnamed_on_not_sent(struct session *s, const struct message *m) {
     bool is_parse = m->h.type == PG_F_PARSE && (m->avail == PG_HEADER_LEN || !m->ptr[PG_HEADER_LEN]);
     if (!is_parse && m->h.type != PG_F_QUERY) return;
     forget(session_pg_of(s));
@@ -164,14 +165,32 @@ void session_pg_unnamed_on_tagged(struct session *s, struct backend *b, uint8_t 
     if (kind == OWED_DESCRIBE_STATEMENT) {
         on_described(s, &backend_pg_of(b)->description);
     } else {
-        if (b->is_tainted) forget(session_pg_of(s)); /* what it means may depend on what was set there */
-        u->is_parsed = true;
+        const struct backend_pg *bp = backend_pg_of(b);
+        if (b->is_tainted || bp->saw_taint || bp->saw_end) forget(session_pg_of(s)); /* what was set there may be part of it */
+        u->settings = backend_pg_analysis(backend_pg_of(b));
+        u->is_parsed = u->is_sure = true;
     }
 }
 
-void session_pg_unnamed_on_group_end(struct session *s, const struct backend *b) {
+/* All is answered, but the server never said that it has parsed the statement: whose it has, nobody knows. */
+static void on_skipped(struct session *s, struct backend *b) {
+    if (is_here(s, b)) b->unnamed_owner = 0;
+    session_pg_of(s)->unnamed.is_sure = true;
+}
+
+bool session_pg_unnamed_must_wait(struct session *s, struct backend *b, const struct message *m) {
+    const struct unnamed_client *u = &session_pg_of(s)->unnamed;
+    if (u->is_sure || !u->is_sent_whole || b->ledger.is_skipping) return false;
+    if (m->h.type != PG_F_BIND && m->h.type != PG_F_DESCRIBE) return false;
+    if (b->ledger.count > 0) return true;
+    on_skipped(s, b);
+    return false;
+}
+
+void session_pg_unnamed_on_group_end(struct session *s, struct backend *b) {
     const struct unnamed_client *u = &session_pg_of(s)->unnamed;
     bool is_all_answered = b->ledger.count == 0 && !b->ledger.is_group_open;
+    if (is_all_answered && !u->is_sure) on_skipped(s, b);
     bool is_only_here = u->is_parsed && !u->len;
     if (s->pins & PIN_UNNAMED && is_all_answered && !is_only_here) s->pins &= (uint8_t)~PIN_UNNAMED;
 }

@@ -262,6 +262,26 @@ def test_a_refused_parse_leaves_no_older_unnamed_statement(start):
     c.end()
 
 
+@pytest.mark.parametrize("in_one_send", [False, True])
+@pytest.mark.parametrize("error", [describe("S", "nobody"), describe("S"), parse("selec", "x"), bind(name="nobody")])
+def test_a_skipped_parse_does_not_bring_somebody_elses_statement(start, error, in_one_send):
+    """After an error the server skips the Parse: what it still has without a name is another client's."""
+    g = start(pool_size=1)
+    other, c = raw(g.port), raw(g.port)
+    run(other, parse("select 'somebody else''s'"))
+    data = error + parse("select 'mine'") + SYNC, bind() + execute() + SYNC
+    if in_one_send:
+        c.send(data[0] + data[1])
+    for part in data:
+        if not in_one_send:
+            c.send(part)
+        got = c.collect()
+        assert got.rows == [] and len(got.errors) == 1
+    assert got.errors[0].sqlstate == "26000"
+    assert run(c, parse("select 'mine'") + bind() + execute()).rows == [["mine"]]
+    other.end(), c.end()
+
+
 @pytest.fixture
 def left_behind(few):
     """A client whose unnamed statement `older` is on a connection that somebody else has; its next message goes to another one."""
@@ -556,6 +576,20 @@ def test_a_set_that_is_under_way_is_waited_for(few):
     assert c.collect().rows == [["1"]]
     assert c.ask("show datestyle") == "ISO, DMY"
     other.close(), c.end()
+
+
+def test_a_parse_behind_a_set_in_one_send_means_what_it_says(few):
+    """Others have prepared the same text before, under the settings that were in force when the message was sent."""
+    c, other = raw(few.port), raw(few.port)
+    run(other, parse(MONTH, "s"))
+    for name in ("s", ""):
+        c.send(query("set datestyle = 'ISO, DMY'") + parse(MONTH, name) + SYNC)
+        assert c.collect().errors == [] and c.collect().errors == []
+        for _ in range(3 if name else 1):  # behind a SET an unnamed one is known on this connection only
+            assert use(other, "s").rows == [["1"]]
+            assert use(c, name).rows == [["2"]]
+        c.query("set datestyle = 'ISO, MDY'")
+    c.end(), other.end()
 
 
 def test_a_parse_that_fails_between_settings(few):
