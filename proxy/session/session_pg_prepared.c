@@ -126,11 +126,22 @@ static struct prepared_op *arrive_at(struct prepared_client *pc, struct backend 
     return op;
 }
 
-/* In place of what it was taken for when it was sent. NULL: memory is out, and it stays that. */
-static void take_statement(struct prepared_pg *p, struct statement_pg *st) {
-    if (!st) return;
+static enum step out_of_memory(struct session *s) {
+    struct err err;
+    err_set(&err, ERR_OUT_OF_MEMORY, "out of memory for a prepared statement");
+    session_end(s, &err);
+    return STEP_STOP;
+}
+
+/* In place of what it was taken for when it was sent. NULL: memory is out. It must not be taken for that any longer. */
+static bool take_statement(struct session *s, struct prepared_pg *p, struct statement_pg *st) {
+    if (!st) {
+        (void)out_of_memory(s);
+        return false;
+    }
     statement_pg_unref(p->statement);
     p->statement = st;
+    return true;
 }
 
 /*
@@ -143,17 +154,17 @@ static void settle_settings(struct session *s, struct backend *b, struct prepare
     if (!p->statement->settings.digest) return;
     if (bp->saw_taint || bp->saw_end) {
         struct settings_pg unknown = {.digest = b->id << 32 | (bp->prepared.next + 1)};
-        take_statement(p, statement_pg_intern(&session_pool(s)->set->statements, p->statement->source, &unknown));
         s->pins |= PIN_PREPARED;
+        (void)take_statement(s, p, statement_pg_intern(&session_pool(s)->set->statements, p->statement->source, &unknown));
     } else if (p->statement->settings.digest != backend_pg_analysis(bp)) {
-        take_statement(p, session_pg_names_intern(s, b, p->statement->source));
+        (void)take_statement(s, p, session_pg_names_intern(s, b, p->statement->source));
     }
 }
 
 /* From now on the statement is the one with the types that the server has found for its parameters. */
-static void settle_types(struct session *s, struct backend_pg *bp, struct prepared_pg *p) {
+static bool settle_types(struct session *s, const struct backend_pg *bp, struct prepared_pg *p) {
     const struct writer *types = &bp->description.parameters;
-    if (!types->failed) take_statement(p, session_pg_names_intern_typed(s, p->statement, writer_bytes(types)));
+    return take_statement(s, p, types->failed ? NULL : session_pg_names_intern_typed(s, p->statement, writer_bytes(types)));
 }
 
 static void on_described(struct session *s, struct backend *b, struct prepared_op *op) {
@@ -162,7 +173,7 @@ static void on_described(struct session *s, struct backend *b, struct prepared_o
     uint64_t description = bp->description.digest;
     struct client_statement *known = op->kind == OP_PARSE ? NULL : session_pg_names_get(pc, op_name(op));
     bool is_for_known = known && known->statement == op->made->statement;
-    settle_types(s, bp, op->made);
+    if (!settle_types(s, bp, op->made)) return;
     prepared_pg_settle(&bp->prepared, op->made, description);
     if (is_for_known && known->is_described && known->description != description)
         pc->changed = known->statement;
@@ -232,13 +243,6 @@ static bool close_surplus(struct session_pg *ps, struct backend *b) {
         prepared_pg_drop(set, p);
     }
     return true;
-}
-
-static enum step out_of_memory(struct session *s) {
-    struct err err;
-    err_set(&err, ERR_OUT_OF_MEMORY, "out of memory for a prepared statement");
-    session_end(s, &err);
-    return STEP_STOP;
 }
 
 /* ---- errors of gilmok's own, in their place ---- */

@@ -29,8 +29,11 @@ void fake_error(struct fake_conn *c, const char *severity, const char *sqlstate,
 
 void fake_flush(struct fake_conn *c) {
     if (!c->stream) return;
-    if (c->out.failed) net_sim_reset(c->stream);
-    else if (c->out.len) stream_send(c->stream, writer_bytes(&c->out));
+    if (c->out.failed) {
+        net_sim_reset(c->stream);
+        c->is_cut = true;
+    }
+    if (c->out.len && !c->is_cut) stream_send(c->stream, writer_bytes(&c->out));
     writer_reset(&c->out);
 }
 

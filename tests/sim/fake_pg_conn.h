@@ -60,6 +60,7 @@ struct fake_conn {
     bool is_asleep;
     struct timer nap;
     struct task resume;
+    bool is_cut; /* a part of an answer was lost: not a byte more is sent */
     struct writer out;
 };
 
