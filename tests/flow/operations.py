@@ -3,7 +3,9 @@
 
 import os
 import signal
+import socket
 import subprocess
+import tempfile
 import time
 
 import psycopg
@@ -334,3 +336,35 @@ def test_passwords_are_not_logged_or_shown(gilmok):
         assert password not in gilmok.said()
     for verb in ("SHOW POOLS", "SHOW CLIENTS", "SHOW SERVERS", "SHOW STATS"):
         assert flowtools.APP_PASSWORD not in str(gilmok.console(verb).rows)
+
+
+# ---- descriptors ----
+
+
+@pytest.fixture
+def few_descriptors():
+    """A program: gilmok with room for 40 descriptors."""
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as folder:
+        os.chmod(folder, 0o755)
+        path = os.path.join(folder, "gilmok")
+        with open(path, "w", encoding="ascii") as f:
+            f.write(f'#!/bin/sh\nulimit -n 40\nexec "{harness.BIN}" "$@"\n')
+        os.chmod(path, 0o755)
+        yield path
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_clients_are_accepted_again_after_descriptors_ran_out(start, few_descriptors, workers):
+    g = start(main=[f"workers = {workers}"], binary=few_descriptors)
+    with connect(g) as first:
+        assert value(first, "select 1") == 1
+        crowd = [socket.create_connection(("127.0.0.1", g.port)) for _ in range(60)]
+        for s in crowd:
+            s.sendall(b"\0")  # a TCP client is handed over once it has sent something
+        harness.wait_for(lambda: "cannot accept clients for now" in g.said(), what="a word about it in the log")
+        assert value(first, "select 2") == 2  # who is in is served
+        for s in crowd:
+            s.close()
+        for _ in range(8):  # each worker's listener
+            with connect(g) as c:
+                assert value(c, "select 3") == 3
