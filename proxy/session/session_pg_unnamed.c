@@ -11,6 +11,10 @@
  *      Query     ends it, here as there; so does a Close of it
  *      Describe  its answer is noted: after DDL the client must hear when it has changed
  *
+ * WHOSE IT IS on a connection is noted there, and which of the client's: it may have a newer
+ * one by now, parsed elsewhere. After an error the server skips a Parse, and another client's
+ * statement stays: until that is out of the question, a Bind of a later group waits.
+ *
  * Not kept is a source of more than SOURCE_MAX bytes, and one that was parsed while the
  * connection may have carried settings that another one will not have. Then the server's
  * own error 26000 is the answer, on any connection but the one that has it; so such a
@@ -84,7 +88,7 @@ static void on_parse(struct session *s, struct backend *b, const struct message 
     if (b->ledger.is_skipping) return; /* the server will not read it */
     bool has_own = ps->unnamed.is_sure && is_here(s, b); /* which is what stays when this Parse is skipped */
     forget(ps);
-    ps->unnamed.is_parsed = ps->unnamed.is_sent_whole = false;
+    ps->unnamed.is_parsed = ps->unnamed.is_described = ps->unnamed.is_sent_whole = false;
     ps->unnamed.is_sure = has_own || ledger_is_quiet(&b->ledger);
     ps->unnamed.version++;
     if (!(s->pins & PIN_MODE)) keep(&ps->unnamed, m);

@@ -312,6 +312,19 @@ def test_an_unnamed_statement_elsewhere_ends_with_the_clients(left_behind, end):
     assert got.rows == [] and [e.sqlstate for e in got.errors] == ["26000"]
 
 
+def test_an_unnamed_statement_is_not_compared_with_an_older_ones_description(few):
+    """The older one was too long to be kept, and described; the newer one was not."""
+    c = raw(few.port)
+    run(c, parse(f"select 'older', length('{'x' * 9000}')") + describe("S"))
+    run(c, parse("select 7"))
+    held = busy(few, 1)
+    got = use(c, "")
+    assert got.errors == [] and got.rows == [["7"]]
+    for h in held:
+        h.close()
+    c.end()
+
+
 def test_large_unnamed_statements(few):
     for size in (1000, 7000, 9000, 40000, 200000):
         c = raw(few.port)
