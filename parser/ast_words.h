@@ -111,10 +111,10 @@ const char *ast_join_name(unsigned op);
 #define AST_SETOPS(X)                                               \
     X(UNION, "union") X(INTERSECT, "intersect") X(EXCEPT, "except")
 enum ast_setop_op {
-#define AST_ENUM(constant, name) AST_SETOP_OP_##constant,
+#define AST_ENUM(constant, name) SETOP_##constant,
     AST_SETOPS(AST_ENUM)
 #undef AST_ENUM
-    AST_SETOP_OP_COUNT,
+    SETOP_COUNT,
 };
 const char *ast_setop_name(unsigned op);
 
