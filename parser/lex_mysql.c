@@ -281,6 +281,8 @@ static uint16_t lex_dollar_string(struct lexer *l, struct token *t) {
  * In some character sets of one byte a character 0xA0 or 0xFF is white space, in others it is a letter: such a name
  * cannot be read without knowing which.
  */
+static const char doubtful_byte[] = "a name holds a byte that is white space in some character sets";
+
 static bool has_doubtful_byte(const struct lexer *l, uint32_t start) {
     if (l->options->encoding != SQL_ENCODING_SINGLE_BYTE) return false;
     return find_either(l->text + start, l->text + l->pos, 0xa0, 0xff) != l->text + l->pos;
@@ -299,7 +301,7 @@ static inline uint16_t lex_name(struct lexer *l, struct token *t) {
     t->flags |= TOKEN_IS_PLAIN;
     if (seen & IN_UPPER) t->flags |= TOKEN_HAS_UPPER;
     if (UNLIKELY(seen & IN_HIGH) && has_doubtful_byte(l, t->start)) {
-        return trouble(l, t->start, "a name holds a byte that is white space in some character sets");
+        return trouble(l, t->start, doubtful_byte);
     }
     l->is_after_dot = end - p >= 2 && *p == '.' && (inner[p[1]] & IN_NAME);
     return TOKEN_IDENT;
@@ -363,7 +365,7 @@ static uint16_t lex_at(struct lexer *l, struct token *t) {
     }
     l->pos = skip_bytes(l, t->start + 1, IN_VARIABLE);
     if (l->pos == t->start + 1) return '@';
-    if (has_doubtful_byte(l, t->start)) return trouble(l, t->start, "a name holds a byte that is white space in some character sets");
+    if (has_doubtful_byte(l, t->start)) return trouble(l, t->start, doubtful_byte);
     t->flags |= TOKEN_IS_PLAIN;
     return TOKEN_USER_VARIABLE;
 }
