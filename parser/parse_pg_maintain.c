@@ -102,19 +102,26 @@ struct ast *parse_pg_repack(struct sql_reader *p) {
     return parse_done(p, c);
 }
 
-/* ( INDEX | TABLE ) [ CONCURRENTLY ] table | SCHEMA ... name | ( DATABASE | SYSTEM ) ... name, which 16 may leave out. */
-static void read_reindexed(struct sql_reader *p, struct ast_command *c) {
+/*
+ * ( INDEX | TABLE | SCHEMA ) [ CONCURRENTLY ] name | ( DATABASE | SYSTEM ) [ CONCURRENTLY ] name, which 16 may leave out
+ * TABLE, or an OBJECT that begins at its kind's word.
+ */
+static struct ast *parse_reindexed(struct sql_reader *p, struct ast_command *c) {
+    struct ast_object *o = PARSE_NODE(p, ast_object, OBJECT);
     uint16_t kind = p->tok.kind;
     parse_advance(p);
     if (parse_accept(p, KW_CONCURRENTLY)) c->node.flags |= AST_COMMAND_CONCURRENTLY;
     bool may_be_bare = parse_is_pg(p, 160000) && !parse_at_name(p);
     switch (kind) {
-    case KW_TABLE: c->objects = parse_table_name(p); break;
-    case KW_INDEX: c->objects = parse_object(p, SQL_OBJECT_INDEX, parse_qualified_name(p)); break;
-    case KW_SCHEMA: c->objects = parse_object(p, SQL_OBJECT_SCHEMA, parse_name(p)); break;
-    case KW_DATABASE: c->objects = parse_object(p, SQL_OBJECT_DATABASE, may_be_bare ? NULL : parse_name(p)); break;
-    default: c->objects = parse_object(p, SQL_OBJECT_SYSTEM, may_be_bare ? NULL : parse_name(p)); break;
+    case KW_TABLE: return parse_table_name(p);
+    case KW_INDEX: o->node.op = SQL_OBJECT_INDEX; break;
+    case KW_SCHEMA: o->node.op = SQL_OBJECT_SCHEMA; break;
+    case KW_DATABASE: o->node.op = SQL_OBJECT_DATABASE; break;
+    default: o->node.op = SQL_OBJECT_SYSTEM; break;
     }
+    if (kind == KW_INDEX) o->names = parse_qualified_name(p);
+    else if (kind == KW_SCHEMA || !may_be_bare) o->names = parse_name(p);
+    return parse_done(p, o);
 }
 
 /*
@@ -130,7 +137,7 @@ struct ast *parse_pg_reindex(struct sql_reader *p) {
     case KW_INDEX:
     case KW_SCHEMA:
     case KW_SYSTEM:
-    case KW_TABLE: read_reindexed(p, c); break;
+    case KW_TABLE: c->objects = parse_reindexed(p, c); break;
     default: parse_fail(p, "INDEX, TABLE, SCHEMA, DATABASE or SYSTEM is expected here"); break;
     }
     return parse_done(p, c);
