@@ -1,5 +1,5 @@
 /*
- * golden_parser.c - SQL texts and the trees that are made of them: tests/golden/parser/*.txt (parser_cases.h).
+ * golden_parser.c - SQL texts and the trees that are made of them: the .txt files of tests/golden/parser (parser_cases.h).
  *
  * `--update` rewrites the expectations instead; what they say now is then to be read by a person. An answer that cannot be
  * right, such as a node outside its parent, has a line that says so, which no file should expect.

@@ -1,5 +1,5 @@
 /*
- * parser_cases.h - the texts of tests/golden/parser/*.txt, and what the parser makes of a text.
+ * parser_cases.h - the texts of the .txt files of tests/golden/parser, and what the parser makes of a text.
  *
  *      @ dialect mysql                 options for the whole file, or behind a title for what stands below it:
  *      @ version 10.11.18              dialect, flavour, version, modes, standard-strings, encoding (docs/parser.md)
