@@ -22,7 +22,7 @@
 #define CALL_ENTRY(constant, name) [CALL_##constant] = name,
 #define SCOPE_ENTRY(constant, name) [SCOPE_##constant] = name,
 #define JOIN_ENTRY(constant, name) [JOIN_##constant] = name,
-#define SETOP_ENTRY(constant, name) [AST_SETOP_OP_##constant] = name,
+#define SETOP_ENTRY(constant, name) [SETOP_##constant] = name,
 #define LOCK_ENTRY(constant, name) [LOCK_##constant] = name,
 #define INTO_ENTRY(constant, name) [INTO_##constant] = name,
 #define GROUPING_ENTRY(constant, name) [GROUPING_##constant] = name,

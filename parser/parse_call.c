@@ -779,3 +779,40 @@ struct ast *parse_func_primary(struct sql_reader *p) {
     if (!parse_at(p, '(')) parse_fail(p, "syntax error: expected (");
     return parse_call(p, list.first, start);
 }
+
+/* ---- units of intervals, MySQL --------------------------------------------------------------------------------------- */
+
+struct ast *parse_interval_unit(struct sql_reader *p) {
+    switch (p->tok.kind) {
+    case KW_MICROSECOND:
+    case KW_SECOND:
+    case KW_MINUTE:
+    case KW_HOUR:
+    case KW_DAY:
+    case KW_WEEK:
+    case KW_MONTH:
+    case KW_QUARTER:
+    case KW_YEAR:
+    case KW_SECOND_MICROSECOND:
+    case KW_MINUTE_MICROSECOND:
+    case KW_MINUTE_SECOND:
+    case KW_HOUR_MICROSECOND:
+    case KW_HOUR_SECOND:
+    case KW_HOUR_MINUTE:
+    case KW_DAY_MICROSECOND:
+    case KW_DAY_SECOND:
+    case KW_DAY_MINUTE:
+    case KW_DAY_HOUR:
+    case KW_YEAR_MONTH:
+    case KW_SQL_TSI_SECOND:
+    case KW_SQL_TSI_MINUTE:
+    case KW_SQL_TSI_HOUR:
+    case KW_SQL_TSI_DAY:
+    case KW_SQL_TSI_WEEK:
+    case KW_SQL_TSI_MONTH:
+    case KW_SQL_TSI_QUARTER:
+    case KW_SQL_TSI_YEAR: break;
+    default: parse_fail(p, "syntax error: expected a unit of time"); break;
+    }
+    return parse_word(p);
+}
