@@ -278,6 +278,7 @@ static void print_text(struct facts *f, const struct sql_options *options) {
         print_statement(f, &s);
     }
     printf("]}\n");
+    fflush(stdout); /* who dies of the next text has told of this one */
 }
 
 /* ---- the corpus ------------------------------------------------------------------------------------------------------ */
