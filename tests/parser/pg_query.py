@@ -56,9 +56,9 @@ _ESCAPED_BY = rb"(?:" + _SPACE + rb")?[uU][eE][sS][cC][aA][pP][eE](?:" + _SPACE 
 _LITERAL = re.compile(_DOLLARED + rb"|" + _BACKSLASHED + rb"|" + _QUOTED + rb"|" + _NUMBER + rb"|(?i:true|false|null)\b", re.S)
 _ESCAPE = re.compile(_ESCAPED_BY)
 _TOKEN = re.compile(_DOLLARED + rb"|" + _BACKSLASHED + rb"|" + _QUOTED +
-                    rb'|"[^"]*"|(?P<space>[ \t\r\n\f\v]+|--[^\r\n]*)|(?P<comment>/\*)|[A-Za-z_\x80-\xff][A-Za-z0-9_$\x80-\xff]*|.', re.S)
+                    rb'|"[^"]*"|(?P<space>[ \t\r\n\f\v]+|--[^\r\n]*)|(?P<comment>/\*)'
+                    rb"|[A-Za-z_\x80-\xff][A-Za-z0-9_$\x80-\xff]*|.", re.S)
 _COMMENT_MARK = re.compile(rb"/\*|\*/")
-_WORD = re.compile(rb"[A-Za-z_]+")
 _BLANKS = b" \t\r\n\f\v"
 
 
