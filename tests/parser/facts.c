@@ -265,13 +265,13 @@ static void print_statement(struct facts *f, const struct sql_statement *s) {
 }
 
 static void print_text(struct facts *f, const struct sql_options *options) {
-    struct sql_reader r;
     struct sql_statement s;
     bool is_first = true;
     arena_reset(f->arena);
-    sql_reader_init(&r, f->text, options, f->arena);
+    struct sql_reader *r = sql_reader_new(f->text, options, f->arena);
+    if (!r) die("out of memory");
     printf("{\"statements\":[");
-    while (sql_reader_next(&r, &s)) {
+    while (sql_reader_next(r, &s)) {
         if (s.outcome == SQL_EMPTY) continue;
         if (!is_first) putchar(',');
         is_first = false;

@@ -7,7 +7,7 @@ TABLE AS, CREATE VIEW and CREATE MATERIALIZED VIEW hold one. Where the grammar r
 that both sides are brought to is that of the text:
 
 - functions: the words as written before the parenthesis, folded. So the rewritten EXTRACT, OVERLAY, POSITION,
-  SUBSTRING, TRIM, NORMALIZE, COLLATION FOR and XMLEXISTS are those words without a schema; COALESCE, GREATEST, LEAST,
+  SUBSTRING, TRIM, NORMALIZE, COLLATION (FOR ...) and XMLEXISTS are those words without a schema; COALESCE, GREATEST, LEAST,
   NULLIF, GROUPING, XMLELEMENT and the like, CURRENT_DATE and the like, XMLTABLE and the method of TABLESAMPLE count too,
   although the tree has nodes of their own for them. Operators that become calls (AT TIME ZONE, LIKE and SIMILAR TO with
   ESCAPE, OVERLAPS, IS NORMALIZED, IS DOCUMENT) and TREAT, which is a cast, do not.
@@ -203,7 +203,7 @@ _QUERIES = {"SelectStmt", "InsertStmt", "UpdateStmt", "DeleteStmt", "MergeStmt",
 _AROUND_QUERIES = {"ExplainStmt", "CreateTableAsStmt", "PrepareStmt", "DeclareCursorStmt", "ViewStmt"}
 
 # Special syntax that the grammar makes calls of functions in pg_catalog of; None: an operator, no function.
-_WRITTEN = {"pg_collation_for": "collation for", "btrim": "trim", "ltrim": "trim", "rtrim": "trim", "timezone": None,
+_WRITTEN = {"pg_collation_for": "collation", "btrim": "trim", "ltrim": "trim", "rtrim": "trim", "timezone": None,
             "overlaps": None, "is_normalized": None}
 _XML = {"IS_XMLCONCAT": "xmlconcat", "IS_XMLELEMENT": "xmlelement", "IS_XMLFOREST": "xmlforest", "IS_XMLPARSE": "xmlparse",
         "IS_XMLPI": "xmlpi", "IS_XMLROOT": "xmlroot"}
@@ -286,6 +286,11 @@ class _Facts:
                 scope = scope | {cte["ctename"]}
         self.walk(node, scope)
 
+    def on_multi_assign(self, node, scope):
+        """(a, b) = (SELECT ...) is one source, which the tree repeats for each column."""
+        if node.get("colno") == 1:
+            self.walk(node, scope)
+
     def on_nothing(self, node, scope):
         pass
 
@@ -342,8 +347,8 @@ class _Facts:
 
     visitors = {
         "RangeVar": on_range_var, "InsertStmt": on_written, "UpdateStmt": on_written, "DeleteStmt": on_written,
-        "MergeStmt": on_written, "CopyStmt": on_copy, "intoClause": on_into, "SelectStmt": on_query, "larg": on_query,
-        "rarg": on_query, "lockedRels": on_nothing, "typeName": on_nothing, "TypeName": on_nothing, "FuncCall": on_call,
+        "MergeStmt": on_written, "CopyStmt": on_copy, "MultiAssignRef": on_multi_assign, "intoClause": on_into,
+        "SelectStmt": on_query, "larg": on_query, "rarg": on_query, "lockedRels": on_nothing, "typeName": on_nothing, "TypeName": on_nothing, "FuncCall": on_call,
         "RangeTableSample": on_sample, "A_Expr": on_operator, "XmlExpr": on_xml, "XmlSerialize": on_named("xmlserialize"),
         "CoalesceExpr": on_named("coalesce"), "GroupingFunc": on_named("grouping"), "RangeTableFunc": on_named("xmltable"),
         "MinMaxExpr": on_min_max, "SQLValueFunction": on_bare, "A_Const": on_constant, "ParamRef": on_param,
