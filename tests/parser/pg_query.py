@@ -346,12 +346,14 @@ class _Facts:
         self.params.append((node.get("location", 0), node.get("number", 0)))
 
     visitors = {
-        "RangeVar": on_range_var, "InsertStmt": on_written, "UpdateStmt": on_written, "DeleteStmt": on_written,
-        "MergeStmt": on_written, "CopyStmt": on_copy, "MultiAssignRef": on_multi_assign, "intoClause": on_into,
-        "SelectStmt": on_query, "larg": on_query, "rarg": on_query, "lockedRels": on_nothing, "typeName": on_nothing, "TypeName": on_nothing, "FuncCall": on_call,
-        "RangeTableSample": on_sample, "A_Expr": on_operator, "XmlExpr": on_xml, "XmlSerialize": on_named("xmlserialize"),
-        "CoalesceExpr": on_named("coalesce"), "GroupingFunc": on_named("grouping"), "RangeTableFunc": on_named("xmltable"),
-        "MinMaxExpr": on_min_max, "SQLValueFunction": on_bare, "A_Const": on_constant, "ParamRef": on_param,
+        "RangeVar": on_range_var, "intoClause": on_into, "CopyStmt": on_copy, "MultiAssignRef": on_multi_assign,
+        "InsertStmt": on_written, "UpdateStmt": on_written, "DeleteStmt": on_written, "MergeStmt": on_written,
+        "SelectStmt": on_query, "larg": on_query, "rarg": on_query,
+        "lockedRels": on_nothing, "typeName": on_nothing, "TypeName": on_nothing,
+        "FuncCall": on_call, "RangeTableSample": on_sample, "A_Expr": on_operator, "XmlExpr": on_xml,
+        "XmlSerialize": on_named("xmlserialize"), "CoalesceExpr": on_named("coalesce"), "MinMaxExpr": on_min_max,
+        "GroupingFunc": on_named("grouping"), "RangeTableFunc": on_named("xmltable"), "SQLValueFunction": on_bare,
+        "A_Const": on_constant, "ParamRef": on_param,
     }
 
 
