@@ -111,10 +111,10 @@ const char *ast_join_name(unsigned op);
 #define AST_SETOPS(X)                                               \
     X(UNION, "union") X(INTERSECT, "intersect") X(EXCEPT, "except")
 enum ast_setop_op {
-#define AST_ENUM(constant, name) AST_SETOP_OP_##constant,
+#define AST_ENUM(constant, name) SETOP_##constant,
     AST_SETOPS(AST_ENUM)
 #undef AST_ENUM
-    AST_SETOP_OP_COUNT,
+    SETOP_COUNT,
 };
 const char *ast_setop_name(unsigned op);
 
@@ -260,7 +260,8 @@ const char *sql_verb_name(unsigned op);
     X(TYPE, "TYPE") X(USER, "USER") X(USER_MAPPING, "USER MAPPING") X(VARIABLE, "VARIABLE") X(VIEW, "VIEW")           \
     X(WARNINGS, "WARNINGS") X(WORK, "WORK") X(TABLE_AS, "TABLE AS") X(ATTRIBUTE, "ATTRIBUTE") X(BINLOG, "BINLOG")     \
     X(KEY_CACHE, "KEY CACHE") X(INDEX_CACHE, "INDEX CACHE") X(PLANS, "PLANS") X(SEQUENCES, "SEQUENCES")               \
-    X(TEMP, "TEMP") X(UNDO_TABLESPACE, "UNDO TABLESPACE")
+    X(TEMP, "TEMP") X(UNDO_TABLESPACE, "UNDO TABLESPACE") X(CURSOR, "CURSOR") X(CURSOR_ALL, "CURSOR ALL")             \
+    X(XML_OPTION, "XML OPTION")
 enum sql_object {
 #define AST_ENUM(constant, name) SQL_OBJECT_##constant,
     SQL_OBJECTS(AST_ENUM)

@@ -34,6 +34,8 @@ bool parse_mysql_accept_charset(struct sql_reader *p);
  * call. NULL when it is none: then nothing was read.
  */
 struct ast *parse_mysql_special_call(struct sql_reader *p);
+/* The scope that GLOBAL, SESSION, LOCAL, PERSIST or PERSIST_ONLY names; SCOPE_NONE for other words. */
+enum ast_scope_op parse_mysql_scope(uint16_t kind);
 /* FUNC of JSON_TABLE(...), without the alias: parse_from.c puts it into a TABLE_FUNC. */
 struct ast *parse_mysql_json_table(struct sql_reader *p);
 
