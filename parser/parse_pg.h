@@ -38,4 +38,12 @@ struct ast *parse_pg_default_privileges(struct sql_reader *p); /* ALTER DEFAULT 
 /* SETTING of SET ..., RESET ... as ALTER ROLE, DATABASE, FUNCTION, SYSTEM have it; at SET or RESET, which is read too. */
 struct ast *parse_pg_set_clause(struct sql_reader *p);
 
+/* ---- SQL/JSON: parse_pg_json.c --------------------------------------------------------------------------------------- */
+
+/* The insides of the parentheses; the keyword says which function it is. */
+void parse_pg_json_constructor(struct sql_reader *p, struct ast_func *f, uint16_t kind); /* JSON_OBJECT, JSON_ARRAY, ...AGG */
+void parse_pg_json_query(struct sql_reader *p, struct ast_func *f);                      /* JSON_VALUE, JSON_QUERY, JSON_EXISTS */
+void parse_pg_json_simple(struct sql_reader *p, struct ast_func *f);                     /* JSON, JSON_SCALAR, JSON_SERIALIZE */
+struct ast *parse_pg_json_table(struct sql_reader *p);                                   /* FUNC of JSON_TABLE(...) */
+
 #endif
