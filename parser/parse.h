@@ -234,6 +234,7 @@ struct ast *parse_bit_expr(struct sql_reader *p);  /* MySQL bit_expr */
 struct ast *parse_expr_or_default(struct sql_reader *p);
 struct ast *parse_expr_list(struct sql_reader *p); /* a, b, c */
 struct ast *parse_call(struct sql_reader *p, struct ast *names, uint32_t start); /* FUNC; at "(" */
+struct ast *parse_application(struct sql_reader *p, struct ast *names, uint32_t start); /* the same without FILTER and OVER */
 struct ast *parse_special_call(struct sql_reader *p); /* FUNC or CAST with syntax of its own, or NULL when it is none */
 struct ast *parse_func_primary(struct sql_reader *p); /* PostgreSQL func_expr_windowless: an index expression, a table function */
 struct ast *parse_column(struct sql_reader *p);    /* COLUMN by name, no expression */

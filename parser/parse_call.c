@@ -187,8 +187,8 @@ static void parse_args(struct sql_reader *p, struct ast_func *f) {
     if (!p->is_mysql && !p->failed && (parse_at(p, KW_IGNORE) || parse_at(p, KW_RESPECT))) parse_fail(p, "syntax error");
 }
 
-/* names "(" args ")" filter_over - at "(" */
-struct ast *parse_call(struct sql_reader *p, struct ast *names, uint32_t start) {
+/* names "(" args ")" - at "(" */
+struct ast *parse_application(struct sql_reader *p, struct ast *names, uint32_t start) {
     struct ast_func *f = PARSE_NODE(p, ast_func, FUNC);
     f->node.start = start;
     f->node.op = CALL_PLAIN;
@@ -196,6 +196,12 @@ struct ast *parse_call(struct sql_reader *p, struct ast *names, uint32_t start) 
     parse_expect(p, '(');
     parse_args(p, f);
     parse_expect(p, ')');
+    return parse_done(p, f);
+}
+
+/* names "(" args ")" filter_over - at "(" */
+struct ast *parse_call(struct sql_reader *p, struct ast *names, uint32_t start) {
+    struct ast_func *f = (struct ast_func *)parse_application(p, names, start);
     switch (p->tok.kind) {
     case KW_WITHIN:
         if (f->order) parse_fail(p, "cannot use multiple ORDER BY clauses with WITHIN GROUP");
@@ -207,7 +213,7 @@ struct ast *parse_call(struct sql_reader *p, struct ast *names, uint32_t start) 
     case KW_IGNORE:
     case KW_RESPECT:
     case KW_FROM: return parse_filter_over(p, f);
-    default: return parse_done(p, f);
+    default: return &f->node;
     }
 }
 
@@ -725,7 +731,7 @@ static struct ast *parse_collation_for(struct sql_reader *p) {
     parse_expect(p, '(');
     f->args = parse_expr(p);
     parse_expect(p, ')');
-    return parse_filter_over(p, f);
+    return parse_done(p, f);
 }
 
 struct ast *parse_special_call(struct sql_reader *p) {
@@ -737,14 +743,14 @@ struct ast *parse_special_call(struct sql_reader *p) {
     case KW_CURRENT_USER:
     case KW_SESSION_USER:
     case KW_SYSTEM_USER:
-    case KW_USER: return parse_filter_over(p, (struct ast_func *)parse_bare(p, false));
+    case KW_USER: return parse_bare(p, false);
     case KW_CURRENT_SCHEMA:
         if (parse_peek(p, 1) == '(') return NULL;
-        return parse_filter_over(p, (struct ast_func *)parse_bare(p, false));
+        return parse_bare(p, false);
     case KW_CURRENT_TIME:
     case KW_CURRENT_TIMESTAMP:
     case KW_LOCALTIME:
-    case KW_LOCALTIMESTAMP: return parse_filter_over(p, (struct ast_func *)parse_bare(p, true));
+    case KW_LOCALTIMESTAMP: return parse_bare(p, true);
     case KW_CAST:
     case KW_TREAT:
         if (kind == KW_TREAT && parse_peek(p, 1) != '(') return NULL;
@@ -759,7 +765,8 @@ struct ast *parse_special_call(struct sql_reader *p) {
     parse_expect(p, '(');
     parse_special_inside(p, f, kind);
     parse_expect(p, ')');
-    return kind == KW_GROUPING ? parse_done(p, f) : parse_filter_over(p, f);
+    bool is_aggregate = kind == KW_JSON_OBJECTAGG || kind == KW_JSON_ARRAYAGG;
+    return is_aggregate ? parse_filter_over(p, f) : parse_done(p, f);
 }
 
 /* A call and nothing but a call: func_expr_windowless, as index elements and tables in FROM have it. */
@@ -777,5 +784,42 @@ struct ast *parse_func_primary(struct sql_reader *p) {
     parse_list_add(&list, parse_label(p));
     while (parse_accept(p, '.')) parse_list_add(&list, parse_label(p));
     if (!parse_at(p, '(')) parse_fail(p, "syntax error: expected (");
-    return parse_call(p, list.first, start);
+    return parse_application(p, list.first, start);
+}
+
+/* ---- units of intervals, MySQL --------------------------------------------------------------------------------------- */
+
+struct ast *parse_interval_unit(struct sql_reader *p) {
+    switch (p->tok.kind) {
+    case KW_MICROSECOND:
+    case KW_SECOND:
+    case KW_MINUTE:
+    case KW_HOUR:
+    case KW_DAY:
+    case KW_WEEK:
+    case KW_MONTH:
+    case KW_QUARTER:
+    case KW_YEAR:
+    case KW_SECOND_MICROSECOND:
+    case KW_MINUTE_MICROSECOND:
+    case KW_MINUTE_SECOND:
+    case KW_HOUR_MICROSECOND:
+    case KW_HOUR_SECOND:
+    case KW_HOUR_MINUTE:
+    case KW_DAY_MICROSECOND:
+    case KW_DAY_SECOND:
+    case KW_DAY_MINUTE:
+    case KW_DAY_HOUR:
+    case KW_YEAR_MONTH:
+    case KW_SQL_TSI_SECOND:
+    case KW_SQL_TSI_MINUTE:
+    case KW_SQL_TSI_HOUR:
+    case KW_SQL_TSI_DAY:
+    case KW_SQL_TSI_WEEK:
+    case KW_SQL_TSI_MONTH:
+    case KW_SQL_TSI_QUARTER:
+    case KW_SQL_TSI_YEAR: break;
+    default: parse_fail(p, "syntax error: expected a unit of time"); break;
+    }
+    return parse_word(p);
 }

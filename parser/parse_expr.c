@@ -403,6 +403,7 @@ static struct ast *pg_infix(struct sql_reader *p, struct ast *left, uint32_t sta
         bool is_open = false; /* does what was read end with an operand of this power? */
         if (level.is_b && (power <= PG_NOT || power == PG_LIKE || power == PG_AT || power == PG_COLLATE)) break;
         if (power == PG_LIKE && parse_at(p, KW_NOT) && !is_negated_operator(p)) break;
+        if (parse_at(p, KW_SIMILAR) && parse_peek(p, 1) != KW_TO) break; /* of SUBSTRING(a SIMILAR b ESCAPE c) */
         if (level.is_b && (parse_at(p, KW_OVERLAPS) || parse_at(p, KW_ISNULL) || parse_at(p, KW_NOTNULL))) break;
         if (power == locked) {
             parse_fail(p, "syntax error: these operators do not associate; write parentheses");
@@ -599,5 +600,6 @@ struct ast *parse_expr_list(struct sql_reader *p) {
 struct ast *parse_expr_or_default(struct sql_reader *p) {
     /* MySQL's DEFAULT(column) is an expression. PostgreSQL's grammar has DEFAULT wherever an expression may stand. */
     if (p->is_mysql && parse_at(p, KW_DEFAULT) && parse_peek(p, 1) != '(') return parse_default(p);
+    if (p->is_mariadb && parse_at(p, KW_IGNORE)) return parse_word(p); /* leave the column as it is */
     return parse_expr(p);
 }

@@ -57,7 +57,7 @@ static struct ast *parse_alias_columns(struct sql_reader *p, bool may_record) {
 
 /* [[AS] name ["(" columns ")"]]; functions that return records also AS "(" definitions ")" */
 static struct ast *parse_opt_alias(struct sql_reader *p, bool may_record) {
-    bool is_as = parse_at(p, KW_AS);
+    bool is_as = parse_at(p, KW_AS) || (p->is_mariadb && parse_at(p, '=')); /* MariaDB: t1 = a is t1 AS a */
     if (!is_as && !parse_at_table_alias(p)) return NULL;
     struct ast_alias *alias = PARSE_NODE(p, ast_alias, ALIAS);
     if (is_as) parse_advance(p);
@@ -178,7 +178,6 @@ static struct ast *parse_index_hints(struct sql_reader *p) {
         struct ast *names = parse_at(p, ')') ? NULL : parse_comma_list(p, parse_index_name);
         parse_expect(p, ')');
         parse_list_add(&hints, parse_option(p, start, name, names));
-        parse_accept(p, ',');
     }
     return hints.first;
 }
@@ -445,7 +444,7 @@ static struct ast *parse_pg_table(struct sql_reader *p) {
     if (parse_at(p, '(') && !p->failed && table->names->next) {
         struct ast_table_func *t = PARSE_NODE(p, ast_table_func, TABLE_FUNC);
         t->node.start = start;
-        t->funcs = parse_call(p, table->names, start);
+        t->funcs = parse_application(p, table->names, start);
         return parse_table_func_rest(p, t);
     }
     unsigned count = 0;

@@ -91,7 +91,8 @@ static void parse_group_by(struct sql_reader *p, struct ast_select *s) {
         }
     }
     s->group = parse_comma_list(p, parse_group_item);
-    if (p->is_mysql && parse_accept2(p, KW_WITH, KW_ROLLUP)) s->node.flags |= AST_SELECT_ROLLUP;
+    /* WITH CUBE is read by both servers, which then say that they do not have it. */
+    if (p->is_mysql && (parse_accept2(p, KW_WITH, KW_ROLLUP) || parse_accept2(p, KW_WITH, KW_CUBE))) s->node.flags |= AST_SELECT_ROLLUP;
 }
 
 /* name AS "(" ... ")" */
@@ -711,7 +712,7 @@ static struct ast *parse_cte_statement(struct sql_reader *p) {
         if (p->is_mysql) break;
         return parse_statement(p);
     case KW_MERGE:
-        if (!parse_is_pg(p, 170000)) break;
+        if (!parse_is_pg(p, 150000)) break;
         return parse_statement(p);
     case KW_WITH: return p->is_mysql ? parse_query(p) : parse_statement_with(p);
     default: break;
