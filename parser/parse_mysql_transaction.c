@@ -194,6 +194,15 @@ static struct ast *parse_lock_mode(struct sql_reader *p) {
     return parse_option(p, start, p->is_mariadb && parse_accept(p, KW_CONCURRENT) ? "write concurrent" : "write", NULL);
 }
 
+/* [ NOWAIT | WAIT number ] */
+struct ast *parse_mysql_opt_wait(struct sql_reader *p) {
+    uint32_t start = p->tok.start;
+    if (!p->is_mariadb) return NULL;
+    if (parse_accept(p, KW_NOWAIT)) return parse_option(p, start, "nowait", NULL);
+    if (!parse_accept(p, KW_WAIT)) return NULL;
+    return parse_option(p, start, "wait", parse_mysql_number(p));
+}
+
 /* LOCK { TABLES | TABLE } table [ alias ] mode { "," table [ alias ] mode } [ WAIT n | NOWAIT ]: args are the modes */
 static void parse_lock_tables(struct sql_reader *p, struct ast_command *c) {
     struct parse_list tables, modes;
