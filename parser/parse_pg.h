@@ -27,6 +27,7 @@ struct ast *parse_pg_security_label(struct sql_reader *p); /* SECURITY LABEL */
 struct ast *parse_pg_reassign(struct sql_reader *p);       /* REASSIGN OWNED */
 struct ast *parse_pg_truncate(struct sql_reader *p);       /* TRUNCATE */
 struct ast *parse_pg_import(struct sql_reader *p);         /* IMPORT FOREIGN SCHEMA */
+struct ast *parse_pg_index_element(struct sql_reader *p); /* SORT: an element of an index or a conflict target */
 
 /* ---- commands -------------------------------------------------------------------------------------------------------- */
 
