@@ -27,7 +27,6 @@ struct ast *parse_pg_security_label(struct sql_reader *p); /* SECURITY LABEL */
 struct ast *parse_pg_reassign(struct sql_reader *p);       /* REASSIGN OWNED */
 struct ast *parse_pg_truncate(struct sql_reader *p);       /* TRUNCATE */
 struct ast *parse_pg_import(struct sql_reader *p);         /* IMPORT FOREIGN SCHEMA */
-struct ast *parse_pg_index_element(struct sql_reader *p); /* SORT: an element of an index or a conflict target */
 
 /* ---- commands -------------------------------------------------------------------------------------------------------- */
 
@@ -64,7 +63,6 @@ struct ast *parse_pg_opt_clause(struct sql_reader *p, uint16_t keyword, const ch
 
 void parse_pg_opt_if_exists(struct sql_reader *p, struct ast_command *c);
 void parse_pg_opt_if_not_exists(struct sql_reader *p, struct ast_command *c);
-void parse_pg_opt_behavior(struct sql_reader *p, struct ast_command *c); /* [CASCADE | RESTRICT] */
 
 struct ast *parse_pg_and_behavior(struct sql_reader *p, struct ast *node); /* the node, then a WORD of [CASCADE | RESTRICT] */
 
@@ -77,9 +75,7 @@ struct ast *parse_pg_renamed(struct sql_reader *p); /* name TO name: two NAMEs *
 bool parse_pg_is_string(uint16_t kind);    /* is a token of this kind a string constant? */
 bool parse_pg_at_number(struct sql_reader *p); /* [+|-] number */
 struct ast *parse_pg_int(struct sql_reader *p);        /* a LITERAL of at most 31 bits */
-struct ast *parse_pg_signed_int(struct sql_reader *p);
 struct ast *parse_pg_int_or_default(struct sql_reader *p); /* signed; PostgreSQL 17: or DEFAULT */
-struct ast *parse_pg_word_or_string(struct sql_reader *p);
 struct ast *parse_pg_string_or_null(struct sql_reader *p);
 struct ast *parse_pg_paren_expr(struct sql_reader *p); /* "(" expression ")" */
 struct ast *parse_pg_roles(struct sql_reader *p);      /* role {, role} */
@@ -90,7 +86,6 @@ struct ast *parse_pg_types(struct sql_reader *p);      /* "(" type {, type} ")" 
 struct ast *parse_pg_opt_collate(struct sql_reader *p); /* NAMEs of [COLLATE name] */
 struct ast *parse_pg_with_data(struct sql_reader *p, struct ast_command *c); /* [WITH [NO] DATA] */
 
-bool parse_pg_at_operator(const struct sql_reader *p);
 /* A value of an option in `name = value`: a type, a keyword, an operator, a number, a string, NONE. */
 struct ast *parse_pg_def_arg(struct sql_reader *p);
 struct ast *parse_pg_definition(struct sql_reader *p);     /* "(" name [= value] {, ...} ")": OPTIONs */
@@ -137,7 +132,7 @@ parse_pg_rest parse_pg_create_view, parse_pg_create_materialized_view;
 
 /* parse_pg_index.c */
 parse_pg_rest parse_pg_create_index, parse_pg_create_statistics, parse_pg_alter_statistics;
-struct ast *parse_pg_index_element(struct sql_reader *p); /* SORT */
+struct ast *parse_pg_index_element(struct sql_reader *p); /* SORT: of an index, or a conflict target */
 struct ast *parse_pg_key_expr(struct sql_reader *p);      /* a column, a call or "(" expression ")" */
 
 /* parse_pg_type.c */

@@ -4,7 +4,7 @@
  *
  * Every action is an OPTION of `elements`: its words, and what stands behind them.
  */
-#include "parser/parse_pg.h"
+#include "parser/parse_pg_command.h"
 
 /* ---- ADD, DROP ------------------------------------------------------------------------------------------------------- */
 

@@ -280,7 +280,7 @@ static struct ast *column_constraint(struct sql_reader *p) {
     struct ast_constraint *c = PARSE_NODE(p, ast_constraint, CONSTRAINT);
     if (parse_accept(p, KW_COLLATE)) {
         c->node.op = CONSTRAINT_COLLATE;
-        c->name = parse_qualified_name(p);
+        c->options = parse_qualified_name(p);
         return parse_done(p, c);
     }
     if (parse_accept(p, KW_CONSTRAINT)) c->name = parse_name(p);

@@ -56,7 +56,7 @@ static void create_schema(struct sql_reader *p, struct ast_command *c) {
     c->options = parse_pg_opt_clause(p, KW_AUTHORIZATION, "authorization", parse_role);
     bool is_element = parse_at(p, KW_CREATE) || parse_at(p, KW_GRANT);
     if (is_element && c->node.flags & AST_COMMAND_IF_NOT_EXISTS) parse_fail(p, "IF NOT EXISTS is for schemas without elements");
-    if (!is_element || !parse_enter(p)) return;
+    parse_enter(p);
     while (parse_at(p, KW_CREATE) || parse_at(p, KW_GRANT)) parse_list_add(&l, schema_element(p));
     parse_leave(p);
     c->elements = l.first;

@@ -1,7 +1,7 @@
 /*
  * parse_pg_extension.c - what a database is extended by: extensions, languages, conversions, access methods, foreign data.
  */
-#include "parser/parse_pg.h"
+#include "parser/parse_pg_command.h"
 
 /* ---- extensions ------------------------------------------------------------------------------------------------------ */
 
@@ -11,7 +11,7 @@
 void parse_pg_create_extension(struct sql_reader *p, struct ast_command *c) {
     static const struct parse_pg_phrase options[] = {
         {.words = {KW_SCHEMA}, .name = "schema", .value = parse_name},
-        {.words = {KW_VERSION}, .name = "version", .value = parse_pg_word_or_string},
+        {.words = {KW_VERSION}, .name = "version", .value = parse_pg_nonreserved_word_or_string},
         {.words = {KW_CASCADE}, .name = "cascade"},
         {.name = NULL},
     };
@@ -22,7 +22,7 @@ void parse_pg_create_extension(struct sql_reader *p, struct ast_command *c) {
     parse_accept(p, KW_WITH);
     bool has_from = !parse_is_pg(p, 130000);
     for (;;) {
-        struct ast *option = has_from ? parse_pg_opt_clause(p, KW_FROM, "from", parse_pg_word_or_string) : NULL;
+        struct ast *option = has_from ? parse_pg_opt_clause(p, KW_FROM, "from", parse_pg_nonreserved_word_or_string) : NULL;
         if (!option) option = parse_pg_opt_phrase(p, options);
         if (!option) break;
         parse_list_add(&l, option);
@@ -40,7 +40,7 @@ static struct ast *member(struct sql_reader *p) {
 static struct ast *versions(struct sql_reader *p) {
     struct parse_list l;
     parse_list_init(&l);
-    while (parse_accept(p, KW_TO)) parse_list_add(&l, parse_pg_word_or_string(p));
+    while (parse_accept(p, KW_TO)) parse_list_add(&l, parse_pg_nonreserved_word_or_string(p));
     return l.first;
 }
 

@@ -4,7 +4,7 @@
  * A vertex or edge table is an OPTION "vertex" or "edge": its TABLE (with alias), then OPTIONs "key", "source", "destination",
  * "label", "default label", "properties" and their kin.
  */
-#include "parser/parse_pg.h"
+#include "parser/parse_pg_command.h"
 
 /* ---- labels and properties ------------------------------------------------------------------------------------------- */
 
@@ -168,7 +168,7 @@ static struct ast *label_changes(struct sql_reader *p, struct ast_command *c) {
     changes = parse_pg_phrase(p, others);
     bool is_drop = !is_alter || parse_at(p, KW_DROP);
     if (is_alter) changes->next = parse_pg_phrase(p, properties);
-    if (is_drop) parse_pg_opt_behavior(p, c);
+    if (is_drop) c->node.flags |= parse_pg_opt_behavior(p);
     return changes;
 }
 
@@ -189,7 +189,7 @@ void parse_pg_alter_graph(struct sql_reader *p, struct ast_command *c) {
     parse_expect(p, is_drop ? KW_TABLES : KW_TABLE);
     if (is_drop) {
         c->elements = parse_option(p, start, is_vertex ? "drop vertex tables" : "drop edge tables", parse_paren_names(p));
-        parse_pg_opt_behavior(p, c);
+        c->node.flags |= parse_pg_opt_behavior(p);
     } else {
         struct ast *name = parse_name(p);
         name->next = label_changes(p, c);

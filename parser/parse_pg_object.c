@@ -2,7 +2,7 @@
  * parse_pg_object.c - the kinds of objects, and the statements that take any of them: DROP, COMMENT, SECURITY LABEL;
  * TRUNCATE and REASSIGN, which take one.
  */
-#include "parser/parse_pg.h"
+#include "parser/parse_pg_command.h"
 
 /* ---- kinds ----------------------------------------------------------------------------------------------------------- */
 
@@ -123,7 +123,7 @@ static struct ast *things(struct sql_reader *p, const struct parse_pg_kind *kind
 static void drop_owned(struct sql_reader *p, struct ast_command *c) {
     parse_expect(p, KW_BY);
     c->objects = parse_pg_roles(p);
-    parse_pg_opt_behavior(p, c);
+    c->node.flags |= parse_pg_opt_behavior(p);
 }
 
 /* (ROLE | USER | GROUP) [IF EXISTS] roles */
@@ -144,7 +144,7 @@ static void drop_index_concurrently(struct sql_reader *p, struct ast_command *c)
     c->node.flags |= AST_COMMAND_CONCURRENTLY;
     parse_pg_opt_if_exists(p, c);
     c->objects = things(p, &index);
-    parse_pg_opt_behavior(p, c);
+    c->node.flags |= parse_pg_opt_behavior(p);
 }
 
 /* What DROP does not do to other kinds. A role may be called `mapping`. */
@@ -185,7 +185,7 @@ struct ast *parse_pg_drop(struct sql_reader *p) {
         c->object = kind->object;
         parse_pg_opt_if_exists(p, c);
         c->objects = kind->uses & PARSE_PG_DROP ? things(p, kind) : kind->name(p, kind->object);
-        parse_pg_opt_behavior(p, c);
+        c->node.flags |= parse_pg_opt_behavior(p);
     }
     return parse_done(p, c);
 }
@@ -214,7 +214,7 @@ struct ast *parse_pg_security_label(struct sql_reader *p) {
     struct ast_command *c = parse_command(p, SQL_SECURITY_LABEL, SQL_OBJECT_NONE);
     parse_advance(p);
     parse_expect(p, KW_LABEL);
-    c->options = parse_pg_opt_clause(p, KW_FOR, "for", parse_pg_word_or_string);
+    c->options = parse_pg_opt_clause(p, KW_FOR, "for", parse_pg_nonreserved_word_or_string);
     described(p, c, PARSE_PG_LABEL);
     return parse_done(p, c);
 }
@@ -233,7 +233,7 @@ struct ast *parse_pg_truncate(struct sql_reader *p) {
     parse_accept(p, KW_TABLE);
     c->objects = parse_comma_list(p, parse_relation);
     c->options = parse_pg_opt_phrase(p, identities);
-    parse_pg_opt_behavior(p, c);
+    c->node.flags |= parse_pg_opt_behavior(p);
     return parse_done(p, c);
 }
 

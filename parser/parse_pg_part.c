@@ -4,7 +4,7 @@
  *
  * It knows no statement.
  */
-#include "parser/parse_pg.h"
+#include "parser/parse_pg_command.h"
 
 /* ---- phrases --------------------------------------------------------------------------------------------------------- */
 
@@ -63,12 +63,6 @@ void parse_pg_opt_if_exists(struct sql_reader *p, struct ast_command *c) {
 /* [IF NOT EXISTS] */
 void parse_pg_opt_if_not_exists(struct sql_reader *p, struct ast_command *c) {
     if (parse_accept3(p, KW_IF, KW_NOT, KW_EXISTS)) c->node.flags |= AST_COMMAND_IF_NOT_EXISTS;
-}
-
-/* [CASCADE | RESTRICT] */
-void parse_pg_opt_behavior(struct sql_reader *p, struct ast_command *c) {
-    if (parse_accept(p, KW_CASCADE)) c->node.flags |= AST_COMMAND_CASCADE;
-    else if (parse_accept(p, KW_RESTRICT)) c->node.flags |= AST_COMMAND_RESTRICT;
 }
 
 struct ast *parse_pg_and_behavior(struct sql_reader *p, struct ast *node) {
@@ -138,50 +132,16 @@ bool parse_pg_at_number(struct sql_reader *p) {
     return is_number(p->tok.kind) || (at_sign(p) && is_number(parse_peek(p, 1)));
 }
 
-/* What a digit is worth; 16 when it is none. */
-static unsigned digit_value(uint8_t c) {
-    if (c >= '0' && c <= '9') return c - '0';
-    if ((c | 0x20) >= 'a' && (c | 0x20) <= 'f') return (c | 0x20) - 'a' + 10;
-    return 16;
-}
-
-/* Does an integer constant fit the grammar's integers? Longer ones are numbers there. */
-static bool is_int(const struct sql_reader *p, const struct token *t) {
-    if (t->kind != TOKEN_INTEGER) return false;
-    const uint8_t *s = p->text + t->start;
-    const uint8_t *end = p->text + t->end;
-    unsigned base = 10;
-    if (end - s > 2 && s[0] == '0' && digit_value(s[1]) > 9) {
-        base = (s[1] | 0x20) == 'x' ? 16 : (s[1] | 0x20) == 'o' ? 8 : 2;
-        s += 2;
-    }
-    uint64_t value = 0;
-    for (; s < end && value <= INT32_MAX; s++) {
-        if (*s != '_') value = value * base + digit_value(*s);
-    }
-    return value <= INT32_MAX;
-}
-
+/* integer, without a sign */
 struct ast *parse_pg_int(struct sql_reader *p) {
-    if (!is_int(p, &p->tok)) parse_fail(p, "an integer is expected here");
-    return parse_literal(p);
-}
-
-/* [+ | -] integer */
-struct ast *parse_pg_signed_int(struct sql_reader *p) {
-    if (!is_int(p, at_sign(p) ? parse_peek_token(p, 1) : &p->tok)) parse_fail(p, "an integer is expected here");
-    return parse_signed_number(p);
+    if (at_sign(p)) parse_fail(p, "an integer is expected here");
+    return parse_pg_signed_integer(p);
 }
 
 /* [+ | -] integer | DEFAULT */
 struct ast *parse_pg_int_or_default(struct sql_reader *p) {
     if (parse_at(p, KW_DEFAULT) && parse_is_pg(p, 170000)) return parse_word(p);
-    return parse_pg_signed_int(p);
-}
-
-/* nonreserved word | string */
-struct ast *parse_pg_word_or_string(struct sql_reader *p) {
-    return parse_at_string(p) ? parse_string(p) : parse_nonreserved_word(p);
+    return parse_pg_signed_integer(p);
 }
 
 /* string | NULL */
@@ -242,16 +202,6 @@ struct ast *parse_pg_with_data(struct sql_reader *p, struct ast_command *c) {
 
 /* ---- name = value ---------------------------------------------------------------------------------------------------- */
 
-bool parse_pg_at_operator(const struct sql_reader *p) {
-    switch (p->tok.kind) {
-    case '+': case '-': case '*': case '/': case '%': case '^': case '<': case '>': case '=':
-    case TOKEN_OPERATOR: case TOKEN_LESS_EQUAL: case TOKEN_GREATER_EQUAL: case TOKEN_NOT_EQUAL: case TOKEN_RIGHT_ARROW:
-        return true;
-    default:
-        return false;
-    }
-}
-
 static bool at_reserved_word(const struct sql_reader *p) {
     uint8_t uses = parse_uses(p, p->tok.kind);
     return uses && !(uses & (KEYWORD_COLUMN | KEYWORD_FUNCTION));
@@ -270,7 +220,7 @@ static struct ast *operator_value(struct sql_reader *p) {
 struct ast *parse_pg_def_arg(struct sql_reader *p) {
     if (parse_at_string(p)) return parse_string(p);
     if (parse_pg_at_number(p)) return parse_signed_number(p);
-    if (parse_pg_at_operator(p)) return operator_value(p);
+    if (parse_is_operator(p->tok.kind)) return operator_value(p);
     if (parse_at(p, KW_OPERATOR) && parse_peek(p, 1) == '(') return operator_value(p);
     if (at_reserved_word(p) || parse_at(p, KW_NONE)) return parse_word(p);
     return parse_pg_func_type(p);

@@ -1,7 +1,7 @@
 /*
  * parse_pg_role.c - what all databases of a server share: roles, databases, tablespaces, the server's own settings.
  */
-#include "parser/parse_pg.h"
+#include "parser/parse_pg_command.h"
 
 /* ---- roles ----------------------------------------------------------------------------------------------------------- */
 
@@ -34,7 +34,7 @@ static struct ast *opt_common_option(struct sql_reader *p) {
         {.words = {KW_PASSWORD}, .name = "password", .value = parse_pg_string_or_null},
         {.words = {KW_ENCRYPTED, KW_PASSWORD}, .name = "password", .value = parse_string},
         {.words = {KW_INHERIT}, .name = "inherit"},
-        {.words = {KW_CONNECTION, KW_LIMIT}, .name = "connection limit", .value = parse_pg_signed_int},
+        {.words = {KW_CONNECTION, KW_LIMIT}, .name = "connection limit", .value = parse_pg_signed_integer},
         {.words = {KW_VALID, KW_UNTIL}, .name = "valid until", .value = parse_string},
         {.words = {KW_USER}, .name = "user", .value = parse_pg_roles},
         {.name = NULL},
@@ -122,8 +122,7 @@ void parse_pg_alter_group(struct sql_reader *p, struct ast_command *c) {
 static struct ast *database_value(struct sql_reader *p) {
     parse_accept(p, '=');
     if (parse_pg_at_number(p)) return parse_signed_number(p);
-    bool is_word = parse_at(p, KW_TRUE) || parse_at(p, KW_FALSE) || parse_at(p, KW_ON) || parse_at(p, KW_DEFAULT);
-    return is_word ? parse_word(p) : parse_pg_word_or_string(p);
+    return parse_at(p, KW_DEFAULT) ? parse_word(p) : parse_pg_word_or_string(p);
 }
 
 /* (identifier | CONNECTION LIMIT | ENCODING | LOCATION | OWNER | TABLESPACE | TEMPLATE) value */
@@ -216,11 +215,7 @@ void parse_pg_alter_tablespace(struct sql_reader *p, struct ast_command *c) {
     c->elements = parse_pg_phrase(p, actions);
 }
 
-/* SYSTEM (SET parameter (TO | "=") values | RESET (parameter | ALL)): none of SET's special forms. args: one SETTING. */
+/* SYSTEM (SET parameter (TO | "=") values | RESET (parameter | ALL)). args: one SETTING. */
 void parse_pg_alter_system(struct sql_reader *p, struct ast_command *c) {
-    uint16_t third = parse_peek(p, 2);
-    bool is_set = parse_at(p, KW_SET) && (third == '=' || third == KW_TO || third == '.');
-    bool is_reset = parse_at(p, KW_RESET) && (third == '.' || third == ';' || third == TOKEN_END);
-    if (!is_set && !is_reset) parse_fail(p, "a parameter's setting is expected here");
-    c->args = parse_pg_set_clause(p);
+    c->args = parse_pg_set_clause_system(p);
 }

@@ -1,7 +1,7 @@
 /*
  * parse_pg_routine.c - functions, procedures and aggregates: how they are named, defined and changed.
  */
-#include "parser/parse_pg.h"
+#include "parser/parse_pg_command.h"
 
 /* ---- arguments ------------------------------------------------------------------------------------------------------- */
 
@@ -182,18 +182,6 @@ static struct ast *transform_types(struct sql_reader *p) {
     return parse_comma_list(p, transform_type);
 }
 
-/* SET or RESET of a parameter: what is about the transaction or the session is not for routines */
-static struct ast *opt_setting(struct sql_reader *p) {
-    if (!parse_at(p, KW_SET) && !parse_at(p, KW_RESET)) return NULL;
-    uint16_t first = parse_peek(p, 1);
-    uint16_t second = parse_peek(p, 2);
-    bool is_transaction = first == KW_TRANSACTION && (second == KW_ISOLATION || second == KW_READ || second == KW_NOT ||
-                                                      second == KW_DEFERRABLE);
-    bool is_session = first == KW_SESSION && second == KW_CHARACTERISTICS;
-    if (parse_at(p, KW_SET) && (is_transaction || is_session)) parse_fail(p, "a parameter's setting is expected here");
-    return parse_pg_set_clause(p);
-}
-
 /* What both CREATE and ALTER of routines take. */
 static struct ast *opt_common_option(struct sql_reader *p) {
     static const struct parse_pg_phrase options[] = {
@@ -216,14 +204,15 @@ static struct ast *opt_common_option(struct sql_reader *p) {
         {.name = NULL},
     };
     struct ast *option = parse_pg_opt_phrase(p, options);
-    return option ? option : opt_setting(p);
+    if (option || (!parse_at(p, KW_SET) && !parse_at(p, KW_RESET))) return option;
+    return parse_pg_set_clause_routine(p);
 }
 
 /* AS string ["," string] | LANGUAGE name | TRANSFORM types | WINDOW | a common option */
 static struct ast *opt_create_option(struct sql_reader *p) {
     static const struct parse_pg_phrase options[] = {
         {.words = {KW_AS}, .name = "as", .value = source},
-        {.words = {KW_LANGUAGE}, .name = "language", .value = parse_pg_word_or_string},
+        {.words = {KW_LANGUAGE}, .name = "language", .value = parse_pg_nonreserved_word_or_string},
         {.words = {KW_TRANSFORM}, .name = "transform", .value = transform_types},
         {.words = {KW_WINDOW}, .name = "window"},
         {.name = NULL},
@@ -253,13 +242,11 @@ static struct ast *atomic_body(struct sql_reader *p) {
     parse_list_init(&l);
     parse_expect(p, KW_BEGIN);
     parse_expect(p, KW_ATOMIC);
-    if (!parse_enter(p)) return NULL;
-    p->routine_depth++;
+    parse_enter(p);
     while (!p->failed && !parse_at(p, KW_END)) {
         if (!parse_at(p, ';')) parse_list_add(&l, body_statement(p));
         parse_expect(p, ';');
     }
-    p->routine_depth--;
     parse_leave(p);
     parse_expect(p, KW_END);
     return l.first;

@@ -237,7 +237,7 @@ static struct ast *rule_body(struct sql_reader *p) {
         return NULL;
     }
     if (!parse_at(p, '(')) return rule_action(p);
-    if (!parse_enter(p)) return NULL;
+    parse_enter(p);
     uint32_t start = p->tok.start;
     parse_advance(p);
     struct ast *body;
@@ -245,8 +245,7 @@ static struct ast *rule_body(struct sql_reader *p) {
     bool is_query = first && (first->kind == AST_SELECT || first->kind == AST_SETOP || first->kind == AST_VALUES);
     if (is_query && parse_accept(p, ')')) {
         first->flags |= AST_PARENS;
-        first->start = start;
-        body = parse_query_rest(p, parse_done(p, first));
+        body = parse_query_rest(p, first, start);
     } else {
         body = rule_actions(p, first);
     }
