@@ -18,7 +18,7 @@ static struct ast *parse_star(struct sql_reader *p) {
 /* word-or-string | number | "*" | "(" word-or-string { "," word-or-string } ")" | nothing */
 static struct ast *parse_opt_generic_value(struct sql_reader *p) {
     if (parse_at(p, '*')) return parse_star(p);
-    if (parse_at(p, '(')) return parse_paren_list(p, parse_pg_word_or_string);
+    if (parse_at(p, '(')) return parse_paren_list(p, parse_pg_boolean_or_string);
     return parse_pg_at_option_value(p) ? parse_pg_option_value(p) : NULL;
 }
 
@@ -122,7 +122,7 @@ static void read_table_copy(struct sql_reader *p, struct ast_copy *c, struct par
     read_file(p, c);
     read_delimiters(p, options);
     read_options(p, options);
-    if (!is_from && parse_at(p, KW_WHERE)) parse_fail(p, "COPY TO has no WHERE");
+    if (!is_from && parse_at(p, KW_WHERE)) parse_fail(p, "WHERE clause not allowed with COPY TO");
     c->where = parse_opt_where(p);
 }
 

@@ -55,7 +55,7 @@ static void reference_options(struct sql_reader *p, struct parse_list *options) 
 }
 
 /* REFERENCES table ["(" names ")"] options */
-void parse_mysql_references(struct sql_reader *p, struct ast_constraint *c, struct parse_list *options) {
+void parse_mysql_references_clause(struct sql_reader *p, struct ast_constraint *c, struct parse_list *options) {
     c->node.op = CONSTRAINT_FOREIGN_KEY;
     parse_expect(p, KW_REFERENCES);
     c->table = parse_table_name(p);
@@ -65,7 +65,7 @@ void parse_mysql_references(struct sql_reader *p, struct ast_constraint *c, stru
 }
 
 /* CHECK "(" expression ")" [[NOT] ENFORCED] */
-void parse_mysql_check(struct sql_reader *p, struct ast_constraint *c) {
+void parse_mysql_check_clause(struct sql_reader *p, struct ast_constraint *c) {
     c->node.op = CONSTRAINT_CHECK;
     parse_expect(p, KW_CHECK);
     c->expr = paren_expr(p);
@@ -145,11 +145,11 @@ static struct ast *check_or_references(struct sql_reader *p) {
     struct parse_list options;
     parse_list_init(&options);
     if (parse_at(p, KW_REFERENCES)) {
-        parse_mysql_references(p, c, &options);
+        parse_mysql_references_clause(p, c, &options);
         return parse_done(p, c);
     }
     if (parse_accept(p, KW_CONSTRAINT) && parse_at_name(p)) c->name = parse_name(p);
-    parse_mysql_check(p, c);
+    parse_mysql_check_clause(p, c);
     return parse_done(p, c);
 }
 

@@ -139,7 +139,7 @@ static void foreign_key(struct sql_reader *p, struct ast_constraint *c) {
     if (parse_accept3(p, KW_IF, KW_NOT, KW_EXISTS)) parse_list_add(&options, parse_option(p, start, "if not exists", NULL));
     key_name(p, c, &options);
     c->columns = parse_mysql_key_parts(p);
-    parse_mysql_references(p, c, &options);
+    parse_mysql_references_clause(p, c, &options);
 }
 
 /* [CONSTRAINT [name]] (key | FOREIGN KEY ... | CHECK ...) */
@@ -153,7 +153,7 @@ static struct ast *table_constraint(struct sql_reader *p) {
         }
     }
     if (parse_at(p, KW_FOREIGN)) foreign_key(p, c);
-    else if (parse_at(p, KW_CHECK)) parse_mysql_check(p, c);
+    else if (parse_at(p, KW_CHECK)) parse_mysql_check_clause(p, c);
     else key(p, c);
     return parse_done(p, c);
 }

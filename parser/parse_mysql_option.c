@@ -2,7 +2,7 @@
  * parse_mysql_option.c - the small parts that MySQL's and MariaDB's definitions are made of: `WORD [=] value`, IF EXISTS,
  * character sets, DEFINER, WAIT.
  *
- * Owns no statement. What value an option takes is its table's business (parse_mysql_table.c and others).
+ * Owns no statement. What value an option takes is its table's business (parse_mysql_create_table.c and others).
  */
 #include "parser/parse_mysql_ddl.h"
 
@@ -103,14 +103,6 @@ struct ast *parse_mysql_opt_charset_option(struct sql_reader *p) {
         return parse_option(p, start, "character set", parse_mysql_charset_name(p));
     default: return NULL;
     }
-}
-
-/* [WAIT number | NOWAIT] */
-struct ast *parse_mysql_opt_wait(struct sql_reader *p) {
-    uint32_t start = p->tok.start;
-    if (parse_accept(p, KW_NOWAIT)) return parse_option(p, start, "nowait", NULL);
-    if (!parse_accept(p, KW_WAIT)) return NULL;
-    return parse_option(p, start, "wait", parse_mysql_number(p));
 }
 
 /* [(ALGORITHM | LOCK) ["="] (name | DEFAULT)] */

@@ -231,7 +231,11 @@ struct ast *parse_role(struct sql_reader *p) {
     default: break;
     }
     if (!p->is_mysql) {
+        uint32_t start = p->tok.start;
         role->names = parse_nonreserved_word(p);
+        if (!p->failed && bytes_is(AST_AS(name, NAME, role->names)->text, "none")) {
+            parse_fail_at(p, start, "role name \"none\" is reserved");
+        }
         return parse_done(p, role);
     }
     role->names = parse_name_or_string(p);

@@ -18,7 +18,7 @@ struct ast *parse_pg_nonreserved_word_or_string(struct sql_reader *p) {
 }
 
 /* TRUE | FALSE | ON | NonReservedWord | string */
-struct ast *parse_pg_word_or_string(struct sql_reader *p) {
+struct ast *parse_pg_boolean_or_string(struct sql_reader *p) {
     if (parse_at(p, KW_TRUE) || parse_at(p, KW_FALSE) || parse_at(p, KW_ON)) return parse_name_of_token(p);
     return parse_pg_nonreserved_word_or_string(p);
 }
@@ -29,7 +29,7 @@ static bool at_signed_number(const struct sql_reader *p) {
 
 /* word-or-string | [ "+" | "-" ] number */
 struct ast *parse_pg_option_value(struct sql_reader *p) {
-    return at_signed_number(p) ? parse_signed_number(p) : parse_pg_word_or_string(p);
+    return at_signed_number(p) ? parse_signed_number(p) : parse_pg_boolean_or_string(p);
 }
 
 bool parse_pg_at_option_value(const struct sql_reader *p) {
@@ -87,7 +87,7 @@ static bool is_small_integer(const struct sql_reader *p, const struct token *t) 
 struct ast *parse_pg_signed_integer(struct sql_reader *p) {
     bool is_signed = parse_at(p, '+') || parse_at(p, '-');
     const struct token *number = is_signed ? parse_peek_token(p, 1) : &p->tok;
-    if (!is_small_integer(p, number)) parse_fail_at(p, number->start, "an integer is expected here");
+    if (!is_small_integer(p, number)) parse_fail_at(p, number->start, "syntax error: expected an integer");
     return parse_signed_number(p);
 }
 
@@ -100,6 +100,15 @@ struct ast *parse_pg_setting_name(struct sql_reader *p) {
     return names.first;
 }
 
+/* name { "." label }, three at most. NAMEs. */
+struct ast *parse_pg_relation_name(struct sql_reader *p) {
+    struct ast *names = parse_qualified_name(p);
+    unsigned count = 0;
+    for (const struct ast *n = names; n && !p->failed; n = n->next) count++;
+    if (count > 3) parse_fail_at(p, names->start, "improper qualified name (too many dotted names)");
+    return names;
+}
+
 struct ast *parse_pg_implied_default(struct sql_reader *p) {
     struct ast_default *d = PARSE_NODE(p, ast_default, DEFAULT);
     d->node.start = p->last_end;
@@ -107,7 +116,7 @@ struct ast *parse_pg_implied_default(struct sql_reader *p) {
 }
 
 /* [ CASCADE | RESTRICT ] */
-uint32_t parse_pg_opt_behavior(struct sql_reader *p) {
+uint32_t parse_pg_behavior_flag(struct sql_reader *p) {
     if (parse_accept(p, KW_CASCADE)) return AST_COMMAND_CASCADE;
     return parse_accept(p, KW_RESTRICT) ? AST_COMMAND_RESTRICT : 0;
 }

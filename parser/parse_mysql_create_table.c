@@ -1,5 +1,5 @@
 /*
- * parse_mysql_table.c - CREATE TABLE and CREATE INDEX, and the options of tables.
+ * parse_mysql_create_table.c - CREATE TABLE and CREATE INDEX, and the options of tables.
  *
  * The command has the table in `objects`, columns, keys and LIKE in `elements`, options and PARTITION BY in `options`, and
  * the query that fills it in `query`.

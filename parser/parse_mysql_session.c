@@ -1,0 +1,296 @@
+/*
+ * parse_mysql_session.c - SET of MySQL and MariaDB: what a session's state is made of.
+ *
+ * Every assignment is a SETTING among the command's args, in the order written. Its op is the scope as far as the
+ * statement says it: USER for @a, SYSTEM for @@a, SESSION, LOCAL, GLOBAL, PERSIST, PERSIST_ONLY, and NONE for a plain
+ * name (a session's variable, a routine's own, NEW.a). SET NAMES and SET CHARACTER SET are SETTINGs named "names" and
+ * "character set"; SET PASSWORD one named "password". The command's object says what its first part is.
+ */
+#include "parser/parse_mysql.h"
+
+/* Ends a value here that is one word and no expression, such as BINARY alone? */
+static bool is_value_end(uint16_t kind) {
+    return kind == ',' || kind == ';' || kind == TOKEN_END || kind == KW_FOR;
+}
+
+/* value: expr | DEFAULT | ON | ALL | BINARY | ROW | SYSTEM */
+static struct ast *parse_set_value(struct sql_reader *p) {
+    switch (p->tok.kind) {
+    case KW_DEFAULT:
+        return parse_peek(p, 1) == '(' ? parse_expr(p) : parse_expr_or_default(p);
+    case KW_ON: case KW_ALL:
+        return parse_word(p);
+    case KW_BINARY: case KW_ROW: case KW_SYSTEM:
+        return is_value_end(parse_peek(p, 1)) ? parse_word(p) : parse_expr(p);
+    default:
+        return parse_expr(p);
+    }
+}
+
+/* { "=" | ":=" } */
+static void parse_set_sign(struct sql_reader *p) {
+    if (!parse_accept(p, TOKEN_ASSIGN)) parse_expect(p, '=');
+}
+
+static bool is_set_sign(uint16_t kind) {
+    return kind == '=' || kind == TOKEN_ASSIGN;
+}
+
+/* NAMES { charset [ COLLATE name ] | DEFAULT } */
+static struct ast *parse_set_names(struct sql_reader *p) {
+    struct ast_setting *s = PARSE_NODE(p, ast_setting, SETTING);
+    s->names = parse_name_of_token(p);
+    struct parse_list values;
+    parse_list_init(&values);
+    if (parse_at(p, KW_DEFAULT)) {
+        s->values = parse_expr_or_default(p);
+        return parse_done(p, s);
+    }
+    parse_list_add(&values, parse_mysql_charset_name(p));
+    uint32_t start = p->tok.start;
+    if (parse_accept(p, KW_COLLATE)) parse_list_add(&values, parse_option(p, start, "collate", parse_mysql_collation_name(p)));
+    s->values = values.first;
+    return parse_done(p, s);
+}
+
+/* { CHARACTER SET | CHAR SET | CHARSET } { charset | DEFAULT } */
+static struct ast *parse_set_charset(struct sql_reader *p) {
+    struct ast_setting *s = PARSE_NODE(p, ast_setting, SETTING);
+    uint32_t start = p->tok.start;
+    if (!parse_mysql_accept_charset(p)) parse_expect(p, KW_CHARSET);
+    s->names = parse_name_static(p, start, "character set");
+    s->values = parse_at(p, KW_DEFAULT) ? parse_expr_or_default(p) : parse_mysql_charset_name(p);
+    return parse_done(p, s);
+}
+
+/* [ REPLACE string ] [ RETAIN CURRENT PASSWORD ], of MySQL */
+static struct ast *parse_password_tail(struct sql_reader *p) {
+    struct parse_list options;
+    parse_list_init(&options);
+    uint32_t start = p->tok.start;
+    if (parse_accept(p, KW_REPLACE)) parse_list_add(&options, parse_option(p, start, "replace", parse_string(p)));
+    start = p->tok.start;
+    if (parse_accept3(p, KW_RETAIN, KW_CURRENT, KW_PASSWORD))
+        parse_list_add(&options, parse_option(p, start, "retain current password", NULL));
+    return options.first;
+}
+
+/* PASSWORD [ FOR user ] { "=" expr | TO RANDOM } [ REPLACE string ] [ RETAIN CURRENT PASSWORD ] */
+static struct ast *parse_set_password(struct sql_reader *p, struct ast_command *set) {
+    struct ast_setting *s = PARSE_NODE(p, ast_setting, SETTING);
+    uint32_t start = p->tok.start;
+    parse_expect(p, KW_PASSWORD);
+    s->names = parse_name_static(p, start, "password");
+    if (parse_accept(p, KW_FOR)) set->objects = parse_role(p);
+    if (!p->is_mariadb && parse_accept(p, KW_TO)) {
+        if (!parse_at_word(p, "random")) parse_fail(p, "RANDOM is expected");
+        s->values = parse_name_of_token(p);
+    } else {
+        parse_set_sign(p);
+        s->values = parse_expr(p);
+    }
+    if (!p->is_mariadb) set->options = parse_password_tail(p);
+    return parse_done(p, s);
+}
+
+/* { ISOLATION LEVEL level | READ { ONLY | WRITE } }: a WORD's option, or a flag of the command */
+static void parse_characteristic(struct sql_reader *p, struct ast_command *set, struct parse_list *options) {
+    uint32_t start = p->tok.start;
+    if (parse_accept2(p, KW_READ, KW_ONLY)) {
+        set->node.flags |= AST_COMMAND_READ_ONLY;
+        return;
+    }
+    if (parse_accept2(p, KW_READ, KW_WRITE)) {
+        set->node.flags |= AST_COMMAND_READ_WRITE;
+        return;
+    }
+    parse_expect(p, KW_ISOLATION);
+    parse_expect(p, KW_LEVEL);
+    uint32_t at = p->tok.start;
+    const char *level = NULL;
+    if (parse_accept2(p, KW_READ, KW_UNCOMMITTED)) level = "read uncommitted";
+    else if (parse_accept2(p, KW_READ, KW_COMMITTED)) level = "read committed";
+    else if (parse_accept2(p, KW_REPEATABLE, KW_READ)) level = "repeatable read";
+    else if (parse_accept(p, KW_SERIALIZABLE)) level = "serializable";
+    else parse_fail(p, "an isolation level is expected");
+    if (level) parse_list_add(options, parse_option(p, start, "isolation level", parse_name_static(p, at, level)));
+}
+
+/* TRANSACTION characteristic [ "," characteristic ] */
+static void parse_set_transaction(struct sql_reader *p, struct ast_command *set) {
+    struct parse_list options;
+    parse_list_init(&options);
+    set->object = SQL_OBJECT_TRANSACTION;
+    parse_expect(p, KW_TRANSACTION);
+    parse_characteristic(p, set, &options);
+    if (parse_accept(p, ',')) parse_characteristic(p, set, &options);
+    set->options = options.first;
+}
+
+/* ROLE { NONE | DEFAULT | ALL [ EXCEPT role { "," role } ] | role { "," role } } */
+static void parse_set_role(struct sql_reader *p, struct ast_command *set) {
+    set->object = SQL_OBJECT_ROLE;
+    parse_expect(p, KW_ROLE);
+    bool is_word = parse_at(p, KW_NONE) || (!p->is_mariadb && (parse_at(p, KW_DEFAULT) || parse_at(p, KW_ALL)));
+    if (!is_word) {
+        set->objects = p->is_mariadb ? parse_role(p) : parse_comma_list(p, parse_role);
+        return;
+    }
+    bool is_all = parse_at(p, KW_ALL);
+    set->args = parse_word(p);
+    uint32_t start = p->tok.start;
+    if (is_all && parse_accept(p, KW_EXCEPT))
+        set->options = parse_option(p, start, "except", parse_comma_list(p, parse_role));
+}
+
+/* DEFAULT ROLE { NONE | ALL | role { "," role } } { FOR user | TO user { "," user } }: objects are the users */
+static void parse_set_default_role(struct sql_reader *p, struct ast_command *set) {
+    set->object = SQL_OBJECT_DEFAULT_ROLE;
+    parse_expect(p, KW_DEFAULT);
+    parse_expect(p, KW_ROLE);
+    bool is_word = parse_at(p, KW_NONE) || parse_at(p, KW_ALL);
+    if (is_word) set->args = parse_word(p);
+    else set->args = p->is_mariadb ? parse_role(p) : parse_comma_list(p, parse_role);
+    if (p->is_mariadb) {
+        if (parse_accept(p, KW_FOR)) set->objects = parse_role(p);
+        return;
+    }
+    parse_expect(p, KW_TO);
+    set->objects = parse_comma_list(p, parse_role);
+}
+
+/* n [ "-" m ] of SET RESOURCE GROUP */
+static struct ast *parse_thread_id(struct sql_reader *p) {
+    return parse_literal(p);
+}
+
+/* RESOURCE GROUP name [ FOR n { [ "," ] n } ] */
+static void parse_set_resource_group(struct sql_reader *p, struct ast_command *set) {
+    set->object = SQL_OBJECT_RESOURCE;
+    parse_expect(p, KW_RESOURCE);
+    parse_expect(p, KW_GROUP);
+    set->objects = parse_object(p, SQL_OBJECT_RESOURCE, parse_name(p));
+    if (!parse_accept(p, KW_FOR)) return;
+    struct parse_list threads;
+    parse_list_init(&threads);
+    do parse_list_add(&threads, parse_thread_id(p));
+    while (parse_accept(p, ',') || parse_at(p, TOKEN_INTEGER));
+    set->args = threads.first;
+}
+
+/* name { "." name } of a variable, with DEFAULT as its first part too; a keyword is a name behind a dot */
+static struct ast *parse_variable_names(struct sql_reader *p) {
+    struct parse_list names;
+    parse_list_init(&names);
+    bool is_default = parse_at(p, KW_DEFAULT) && parse_peek(p, 1) == '.';
+    parse_list_add(&names, is_default ? parse_name_of_token(p) : parse_name(p));
+    while (parse_accept(p, '.')) parse_list_add(&names, parse_label(p));
+    return names.first;
+}
+
+/* [ GLOBAL | SESSION | LOCAL | PERSIST | PERSIST_ONLY ] names sign value | "@" name sign value | "@@" variable sign value */
+static struct ast *parse_set_variable(struct sql_reader *p) {
+    struct ast_setting *s = PARSE_NODE(p, ast_setting, SETTING);
+    if (parse_at(p, TOKEN_USER_VARIABLE) || parse_at(p, TOKEN_SYSTEM_VARIABLE)) {
+        struct ast *variable = parse_variable(p);
+        s->node.op = variable->op;
+        if (variable->kind == AST_VARIABLE) s->names = AST_AS(variable, VARIABLE, variable)->names;
+    } else {
+        enum ast_scope_op scope = parse_mysql_scope(p->tok.kind);
+        uint16_t next = scope == SCOPE_NONE ? 0 : parse_peek(p, 1);
+        if (scope != SCOPE_NONE && next != '.' && !is_set_sign(next)) {
+            s->node.op = (uint16_t)scope;
+            parse_advance(p);
+        }
+        s->names = parse_variable_names(p);
+    }
+    parse_set_sign(p);
+    s->values = s->node.op == SCOPE_USER ? parse_expr(p) : parse_set_value(p);
+    return parse_done(p, s);
+}
+
+/* item of a list: NAMES ... | CHARACTER SET ... | PASSWORD ... | variable */
+static struct ast *parse_set_item(struct sql_reader *p, struct ast_command *set) {
+    switch (p->tok.kind) {
+    case KW_NAMES:
+        return is_set_sign(parse_peek(p, 1)) || parse_peek(p, 1) == '.' ? parse_set_variable(p) : parse_set_names(p);
+    case KW_CHARACTER: case KW_CHAR:
+        return parse_set_charset(p);
+    case KW_CHARSET:
+        return is_set_sign(parse_peek(p, 1)) || parse_peek(p, 1) == '.' ? parse_set_variable(p) : parse_set_charset(p);
+    case KW_PASSWORD:
+        return parse_peek(p, 1) == '.' ? parse_set_variable(p) : parse_set_password(p, set);
+    default:
+        return parse_set_variable(p);
+    }
+}
+
+/* What the first item of a list makes of the command. */
+static enum sql_object object_of_first(uint16_t kind, uint16_t next) {
+    if (is_set_sign(next) && kind != KW_PASSWORD) return SQL_OBJECT_NONE;
+    if (next == '.') return SQL_OBJECT_NONE;
+    switch (kind) {
+    case KW_NAMES: return SQL_OBJECT_NAMES;
+    case KW_CHARACTER: case KW_CHAR: case KW_CHARSET: return SQL_OBJECT_CHARACTER_SET;
+    case KW_PASSWORD: return SQL_OBJECT_PASSWORD;
+    default: return SQL_OBJECT_NONE;
+    }
+}
+
+/* item { "," item } */
+static void parse_set_list(struct sql_reader *p, struct ast_command *set) {
+    struct parse_list items;
+    parse_list_init(&items);
+    do parse_list_add(&items, parse_set_item(p, set));
+    while (parse_accept(p, ','));
+    set->args = items.first;
+}
+
+/* MariaDB: STATEMENT variable { "," variable } FOR statement */
+static void parse_set_statement(struct sql_reader *p, struct ast_command *set) {
+    set->object = SQL_OBJECT_STATEMENT;
+    parse_expect(p, KW_STATEMENT);
+    set->args = parse_comma_list(p, parse_set_variable);
+    parse_expect(p, KW_FOR);
+    if (!parse_enter(p)) return;
+    set->query = parse_statement(p);
+    parse_leave(p);
+}
+
+/* [ GLOBAL | SESSION | LOCAL ] TRANSACTION { ISOLATION | READ }: the flag of the scope; false when it is something else */
+static bool parse_opt_set_transaction(struct sql_reader *p, struct ast_command *set) {
+    enum ast_scope_op scope = parse_mysql_scope(p->tok.kind);
+    unsigned at = scope != SCOPE_NONE;
+    uint16_t kind = at ? parse_peek(p, 1) : p->tok.kind;
+    if (kind != KW_TRANSACTION) return false;
+    uint16_t next = parse_peek(p, at + 1);
+    if (next != KW_ISOLATION && next != KW_READ) return false;
+    if (scope == SCOPE_GLOBAL) set->node.flags |= AST_COMMAND_GLOBAL;
+    else if (scope == SCOPE_SESSION) set->node.flags |= AST_COMMAND_SESSION;
+    else if (scope == SCOPE_LOCAL) set->node.flags |= AST_COMMAND_LOCAL;
+    if (at) parse_advance(p);
+    parse_set_transaction(p, set);
+    return true;
+}
+
+/*
+ * SET item { "," item } | SET [ scope ] TRANSACTION ... | SET ROLE ... | SET DEFAULT ROLE ... | SET RESOURCE GROUP ...
+ *   | SET STATEMENT settings FOR statement
+ */
+struct ast *parse_mysql_set(struct sql_reader *p) {
+    struct ast_command *set = parse_command(p, SQL_SET, SQL_OBJECT_NONE);
+    parse_expect(p, KW_SET);
+    uint16_t kind = p->tok.kind;
+    uint16_t next = kind >= KEYWORD_FIRST ? parse_peek(p, 1) : 0;
+    bool is_name = is_set_sign(next) || next == '.';
+    if (parse_opt_set_transaction(p, set)) return parse_done(p, set);
+    if (kind == KW_STATEMENT && p->is_mariadb && !is_name) parse_set_statement(p, set);
+    else if (kind == KW_ROLE && !is_name) parse_set_role(p, set);
+    else if (kind == KW_DEFAULT && next == KW_ROLE) parse_set_default_role(p, set);
+    else if (kind == KW_RESOURCE && next == KW_GROUP) parse_set_resource_group(p, set);
+    else {
+        set->object = (uint16_t)object_of_first(kind, next);
+        parse_set_list(p, set);
+    }
+    return parse_done(p, set);
+}
