@@ -1,14 +1,15 @@
 /*
- * verdict_my - asks a MariaDB or MySQL server for its verdict on every text of a corpus, without executing any.
+ * verdict_my.c - verdict_my: what a MariaDB or MySQL server says of every text of a corpus, none of which is executed.
  *
- *     verdict_my SOCKET CORPUS [DATABASE]
+ *      verdict_my SOCKET CORPUS [DATABASE]
  *
- * It owns the conversation: each text goes as one COM_STMT_PREPARE over the unix socket, and what was prepared is closed
- * again. CORPUS holds for every text a little-endian uint32 length and its bytes. Standard output gets one line a text, in
- * the corpus's order: the error number (0: prepared), a tab, and the server's message, in which bytes below 32, 127 and the
- * backslash are written \xNN. A text on which the server closes the connection twice is written as 2013: it has no verdict.
- * What a verdict means is the caller's business (oracle_my).
+ * Each text goes to the server as one COM_STMT_PREPARE over its unix socket, with UTF-8 as the connection's character set, the
+ * server's default sql_mode and DATABASE as the current one; what was prepared is closed again. A corpus is, for each text, its
+ * length (uint32, little-endian) and its bytes. Standard output gets a line a text, in the corpus's order: the error number (0:
+ * prepared), a tab and the server's message, in which bytes below 32, 127 and the backslash are written \xNN. A text after
+ * which the server is gone twice has the number 2013: no verdict. What a verdict means, oracle_my knows.
  */
+#include <errmsg.h>
 #include <errno.h>
 #include <mysql.h>
 #include <stdbool.h>
@@ -17,10 +18,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CR_SERVER_GONE_ERROR 2006
-#define CR_SERVER_LOST 2013
-#define CR_SERVER_LOST_EXTENDED 2055
-#define TEXT_MAX (64u << 20)
+enum {
+    TEXT_MAX = 64 << 20,
+    ANSWER_SECONDS = 20, /* a server that takes longer has no answer; a millisecond does */
+    ATTEMPTS = 2,
+};
 
 struct asker {
     const char *socket;
@@ -29,30 +31,23 @@ struct asker {
     unsigned reconnects;
 };
 
-static bool asker_connect(struct asker *asker)
-{
-    if (asker->link)
-        mysql_close(asker->link);
-    asker->link = mysql_init(NULL);
-    if (!asker->link)
-        return false;
-    mysql_options(asker->link, MYSQL_SET_CHARSET_NAME, "utf8mb4");
-    if (!mysql_real_connect(asker->link, "localhost", "root", NULL, asker->database, 0, asker->socket, CLIENT_MULTI_STATEMENTS)) {
-        fprintf(stderr, "verdict_my: %s: %s\n", asker->socket, mysql_error(asker->link));
-        return false;
-    }
-    return true;
+static bool asker_connect(struct asker *a) {
+    const unsigned seconds = ANSWER_SECONDS;
+    if (a->link) mysql_close(a->link);
+    a->link = mysql_init(NULL);
+    if (!a->link) return false;
+    mysql_options(a->link, MYSQL_SET_CHARSET_NAME, "utf8mb4");
+    mysql_options(a->link, MYSQL_OPT_READ_TIMEOUT, &seconds);
+    if (mysql_real_connect(a->link, NULL, "root", NULL, a->database, 0, a->socket, CLIENT_MULTI_STATEMENTS)) return true;
+    fprintf(stderr, "verdict_my: %s: %s\n", a->socket, mysql_error(a->link));
+    return false;
 }
 
-/* What a session holds may sway later verdicts (a database that USE would choose), so nothing is ever executed; a link that the
- * server has closed is opened anew. */
-static bool link_lost(unsigned number)
-{
+static bool is_link_lost(unsigned number) {
     return number == CR_SERVER_GONE_ERROR || number == CR_SERVER_LOST || number == CR_SERVER_LOST_EXTENDED;
 }
 
-static void write_verdict(unsigned number, const char *message)
-{
+static void print_verdict(unsigned number, const char *message) {
     printf("%u\t", number);
     for (const unsigned char *p = (const unsigned char *)message; *p; p++) {
         if (*p < 32 || *p == 127 || *p == '\\')
@@ -63,74 +58,53 @@ static void write_verdict(unsigned number, const char *message)
     putchar('\n');
 }
 
-/* Prepares one text; a lost link is opened again and the text asked once more. False: the server cannot be reached. */
-static bool ask(struct asker *asker, const char *text, uint32_t len)
-{
-    for (int attempt = 0; attempt < 2; attempt++) {
-        MYSQL_STMT *stmt = mysql_stmt_init(asker->link);
-        if (!stmt)
-            return false;
+/* One text. On a lost link it is asked once more, on a new one. False: the server cannot be reached any more. */
+static bool ask(struct asker *a, const char *text, size_t len) {
+    for (int attempt = 0; attempt < ATTEMPTS; attempt++) {
+        MYSQL_STMT *stmt = mysql_stmt_init(a->link);
+        if (!stmt) return false;
         unsigned number = mysql_stmt_prepare(stmt, text, len) ? mysql_stmt_errno(stmt) : 0;
-        if (!link_lost(number)) {
-            write_verdict(number, number ? mysql_stmt_error(stmt) : "");
-            mysql_stmt_close(stmt);
-            return true;
-        }
+        bool is_answered = !is_link_lost(number);
+        if (is_answered) print_verdict(number, number ? mysql_stmt_error(stmt) : "");
         mysql_stmt_close(stmt);
-        asker->reconnects++;
-        if (!asker_connect(asker))
-            return false;
+        if (is_answered) return true;
+        a->reconnects++;
+        if (!asker_connect(a)) return false;
     }
-    write_verdict(CR_SERVER_LOST, "the server closed the connection twice");
+    print_verdict(CR_SERVER_LOST, "the server was gone twice");
     return true;
 }
 
-/* The next text into *text, a buffer that grows: 1 read, 0 end of file, -1 not a corpus. */
-static int read_text(FILE *corpus, char **text, size_t *size, uint32_t *len)
-{
+/* The next text into a buffer that grows. 1: read, 0: none left, -1: this is no corpus. */
+static int read_text(FILE *corpus, char **text, size_t *cap, size_t *len) {
     unsigned char head[4];
-    size_t got = fread(head, 1, sizeof head, corpus);
-    if (got == 0 && feof(corpus))
-        return 0;
-    if (got != sizeof head)
-        return -1;
-    *len = (uint32_t)head[0] | (uint32_t)head[1] << 8 | (uint32_t)head[2] << 16 | (uint32_t)head[3] << 24;
-    if (*len > TEXT_MAX)
-        return -1;
-    if (*len + 1 > *size) {
-        char *grown = realloc(*text, (size_t)*len + 1);
-        if (!grown)
-            return -1;
+    size_t got = fread(head, 1, sizeof(head), corpus);
+    if (got == 0 && feof(corpus)) return 0;
+    if (got != sizeof(head)) return -1;
+    *len = (size_t)head[0] | (size_t)head[1] << 8 | (size_t)head[2] << 16 | (size_t)head[3] << 24;
+    if (*len > TEXT_MAX) return -1;
+    if (*len >= *cap) {
+        char *grown = realloc(*text, *len + 1);
+        if (!grown) return -1;
         *text = grown;
-        *size = (size_t)*len + 1;
+        *cap = *len + 1;
     }
-    if (fread(*text, 1, *len, corpus) != *len)
-        return -1;
-    (*text)[*len] = 0;
-    return 1;
+    return fread(*text, 1, *len, corpus) == *len ? 1 : -1;
 }
 
-static int ask_all(struct asker *asker, FILE *corpus)
-{
+static bool ask_all(struct asker *a, FILE *corpus) {
     char *text = NULL;
-    size_t size = 0;
-    uint32_t len = 0;
+    size_t cap = 0, len = 0;
+    bool is_asked = true;
     int got;
-    while ((got = read_text(corpus, &text, &size, &len)) == 1) {
-        if (!ask(asker, text, len)) {
-            fprintf(stderr, "verdict_my: the server cannot be reached any more\n");
-            free(text);
-            return 2;
-        }
-    }
+    while ((got = read_text(corpus, &text, &cap, &len)) == 1 && is_asked) is_asked = ask(a, text, len);
     free(text);
-    if (got < 0)
-        fprintf(stderr, "verdict_my: the corpus is cut short or no corpus\n");
-    return got < 0 ? 2 : 0;
+    if (!is_asked) fprintf(stderr, "verdict_my: the server cannot be reached any more\n");
+    if (got < 0) fprintf(stderr, "verdict_my: the corpus is cut short, or is none\n");
+    return is_asked && got == 0;
 }
 
-int main(int argc, char **argv)
-{
+int main(int argc, char **argv) {
     if (argc < 3 || argc > 4) {
         fprintf(stderr, "usage: verdict_my SOCKET CORPUS [DATABASE]\n");
         return 2;
@@ -141,14 +115,10 @@ int main(int argc, char **argv)
         fprintf(stderr, "verdict_my: %s: %s\n", argv[2], strerror(errno));
         return 2;
     }
-    int status = asker_connect(&asker) ? ask_all(&asker, corpus) : 2;
-    if (asker.link)
-        mysql_close(asker.link);
+    bool is_done = asker_connect(&asker) && ask_all(&asker, corpus);
+    if (asker.link) mysql_close(asker.link);
     mysql_library_end();
     fclose(corpus);
-    if (asker.reconnects)
-        fprintf(stderr, "verdict_my: connected again %u times\n", asker.reconnects);
-    if (status == 0 && fflush(stdout) != 0)
-        status = 2;
-    return status;
+    if (asker.reconnects) fprintf(stderr, "verdict_my: connected again %u times\n", asker.reconnects);
+    return is_done && fflush(stdout) == 0 ? 0 : 2;
 }
