@@ -45,6 +45,10 @@ _LEFT_OUT = {"mysqltest.test"}
 _DOUBLE = {"sjis": "[\x81-\x9f\xe0-\xfc][\x40-\x7e\x80-\xfc]", "cp932": "[\x81-\x9f\xe0-\xfc][\x40-\x7e\x80-\xfc]",
            "big5": "[\xa1-\xf9][\x40-\x7e\xa1-\xfe]", "gbk": "[\x81-\xfe][\x40-\x7e\x80-\xfe]"}
 
+# Modes under which the session's server says that a backslash protects nothing: in `"`, or nowhere.
+_SET_MODE = re.compile(r"\s*set\s+(?:session\s+|local\s+|@@session\.|@@local\.|@@)?sql_mode\s*:?=\s*(.*)", re.I | re.S)
+_ANSI_MODES = ("ansi", "db2", "maxdb", "mssql", "oracle", "postgresql")
+
 _WORD_END = re.compile(r"[\s(]")
 _VARIABLE = re.compile(r"\\(\\|\$)|\$([A-Za-z0-9_]+)")
 _ASSIGNMENT = re.compile(r"\$?([A-Za-z0-9_]+)\s*=\s*(.*)", re.S)
@@ -65,15 +69,16 @@ class _Commands:
         self.at = 0
         self.delimiter = ";"
         self.double = None
+        self.protects = {"'": True, '"': True, "`": False}
         self._compile()
 
     def _compile(self):
         double = f"|{self.double}" if self.double else ""
         end = re.escape(self.delimiter)
-        # In a quoted part only the quote ends it, and only a backslash protects it (in backticks not even that); outside the
-        # delimiter comes first.
+        # In a quoted part only the quote ends it, and a backslash may protect it; outside the delimiter comes first.
         self._next = re.compile(rf"(?P<end>{end})|(?P<brace>\{{)|\\['\"`]|(?P<quote>['\"`]){double}", re.S)
-        self._closing = {quote: re.compile(rf"\\.|{quote}{double}", re.S) for quote in "'\""} | {"`": re.compile("`")}
+        self._closing = {quote: re.compile((r"\\.|" if protects else "") + quote + double, re.S)
+                         for quote, protects in self.protects.items()}
 
     def set_delimiter(self, delimiter):
         self.delimiter = delimiter
@@ -81,6 +86,12 @@ class _Commands:
 
     def set_charset(self, name):
         self.double = _DOUBLE.get(name)
+        self._compile()
+
+    def set_mode(self, mode):
+        mode = mode.lower()
+        is_plain = "no_backslash_escapes" in mode
+        self.protects = {"'": not is_plain, '"': not is_plain and not any(word in mode for word in _ANSI_MODES), "`": False}
         self._compile()
 
     def _line_end(self):
@@ -200,6 +211,9 @@ class _Script:
         text = text.strip()
         if text:
             self.texts.append(text)
+        mode = _SET_MODE.match(text)
+        if mode:
+            self.commands.set_mode(mode[1])
 
     def queries_in(self, condition):
         for found in _BACKTICKS.finditer(condition):
