@@ -13,8 +13,12 @@ _BLANKS = b" \t\r\n\f\v"
 _OBJECTS = frozenset(b"""AGGREGATE DATABASE EVENT FUNCTION INDEX LOGFILE PACKAGE PREPARE PROCEDURE ROLE SCHEMA SEQUENCE SERVER TABLE
 TABLES TABLESPACE TRIGGER USER VIEW""".split())
 _WITH_OBJECT = frozenset((b"CREATE", b"ALTER", b"DROP"))
-_WITH_NEXT = frozenset((b"BACKUP", b"BEGIN", b"EXECUTE", b"GET", b"LOAD", b"LOCK", b"SHOW", b"START", b"XA"))
-_SETTINGS = frozenset((b"DEFAULT", b"NAMES", b"PASSWORD", b"ROLE", b"STATEMENT", b"TRANSACTION"))
+# Words after which the next one belongs to the verb: any, or only one of these.
+_WITH_NEXT = frozenset((b"BACKUP", b"LOAD", b"LOCK", b"SHOW", b"START", b"STOP", b"XA"))
+_WITH_ONE_OF = {
+    b"BEGIN": (b"NOT",), b"EXECUTE": (b"IMMEDIATE",), b"GET": (b"DIAGNOSTICS",),
+    b"SET": (b"DEFAULT", b"NAMES", b"PASSWORD", b"ROLE", b"STATEMENT", b"TRANSACTION"),
+}
 
 
 def has_line_comment(text):
@@ -52,8 +56,8 @@ def verb(text):
     first, rest = words[0], words[1:]
     if first in _WITH_OBJECT:
         rest = [w for w in rest if w in _OBJECTS][:1]
-    elif first == b"SET":
-        rest = [w for w in rest[:1] if w in _SETTINGS]
+    elif first in _WITH_ONE_OF:
+        rest = [w for w in rest[:1] if w in _WITH_ONE_OF[first]]
     elif first == b"SHOW" and rest[:1] == [b"CREATE"]:
         rest = rest[:2]
     else:
