@@ -71,8 +71,8 @@ class _Server:
             return "".join(log.readlines()[-10:])
 
     def _start(self):
-        self.process = self.popen(f"--socket={self.socket}", f"--pid-file={self.folder}/pid", "--skip-networking", *self.START_OPTIONS,
-                                  stdin=subprocess.DEVNULL)
+        self.process = self.popen(f"--socket={self.socket}", f"--pid-file={self.folder}/pid", "--skip-networking",
+                                  *self.START_OPTIONS, stdin=subprocess.DEVNULL)
         until = time.monotonic() + START_SECONDS
         while not os.path.exists(self.socket):
             if self.process.poll() is not None or time.monotonic() > until:

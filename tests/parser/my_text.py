@@ -5,8 +5,8 @@ import re
 # Comments that a server may execute (/*! and /*M!) are part of a statement; whether one is depends on its version.
 EXECUTABLE = re.compile(rb"/\*M?!")
 _COMMENT = rb"/\*(?!M?!).*?\*/|\#[^\n]*|--(?=[\s\x00-\x1f\x7f]|\Z)[^\n]*"
-_TOKEN = re.compile(rb"(?P<space>\s+|" + _COMMENT + rb")|'(?:[^'\\]|\\.|'')*'|\"(?:[^\"\\]|\\.|\"\")*\"|`(?:[^`]|``)*`|[A-Za-z0-9_$\x80-\xff]+|.",
-                    re.S)
+_STRINGS = rb"'(?:[^'\\]|\\.|'')*'|\"(?:[^\"\\]|\\.|\"\")*\"|`(?:[^`]|``)*`"
+_TOKEN = re.compile(rb"(?P<space>\s+|" + _COMMENT + rb")|" + _STRINGS + rb"|[A-Za-z0-9_$\x80-\xff]+|.", re.S)
 _WORD = re.compile(rb"[A-Za-z_]+")
 _BLANKS = b" \t\r\n\f\v"
 
