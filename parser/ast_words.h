@@ -111,10 +111,10 @@ const char *ast_join_name(unsigned op);
 #define AST_SETOPS(X)                                               \
     X(UNION, "union") X(INTERSECT, "intersect") X(EXCEPT, "except")
 enum ast_setop_op {
-#define AST_ENUM(constant, name) AST_SETOP_OP_##constant,
+#define AST_ENUM(constant, name) SETOP_##constant,
     AST_SETOPS(AST_ENUM)
 #undef AST_ENUM
-    AST_SETOP_OP_COUNT,
+    SETOP_COUNT,
 };
 const char *ast_setop_name(unsigned op);
 
@@ -223,7 +223,8 @@ const char *ast_constraint_name(unsigned op);
     X(SECURITY_LABEL, "SECURITY LABEL") X(SET, "SET") X(SHOW, "SHOW") X(SHUTDOWN, "SHUTDOWN") X(SIGNAL, "SIGNAL")     \
     X(START, "START") X(STOP, "STOP") X(TRUNCATE, "TRUNCATE") X(UNINSTALL, "UNINSTALL") X(UNLISTEN, "UNLISTEN")       \
     X(UNLOCK, "UNLOCK") X(USE, "USE") X(VACUUM, "VACUUM") X(WAIT, "WAIT") X(XA_START, "XA START") X(XA_END, "XA END") \
-    X(XA_PREPARE, "XA PREPARE") X(XA_COMMIT, "XA COMMIT") X(XA_ROLLBACK, "XA ROLLBACK") X(XA_RECOVER, "XA RECOVER")
+    X(XA_PREPARE, "XA PREPARE") X(XA_COMMIT, "XA COMMIT") X(XA_ROLLBACK, "XA ROLLBACK") X(XA_RECOVER, "XA RECOVER") \
+    X(OPEN, "OPEN") X(RETURN, "RETURN") X(LEAVE, "LEAVE") X(ITERATE, "ITERATE")
 enum sql_verb {
 #define AST_ENUM(constant, name) SQL_##constant,
     SQL_VERBS(AST_ENUM)
@@ -259,7 +260,8 @@ const char *sql_verb_name(unsigned op);
     X(TYPE, "TYPE") X(USER, "USER") X(USER_MAPPING, "USER MAPPING") X(VARIABLE, "VARIABLE") X(VIEW, "VIEW")           \
     X(WARNINGS, "WARNINGS") X(WORK, "WORK") X(TABLE_AS, "TABLE AS") X(ATTRIBUTE, "ATTRIBUTE") X(BINLOG, "BINLOG")     \
     X(KEY_CACHE, "KEY CACHE") X(INDEX_CACHE, "INDEX CACHE") X(PLANS, "PLANS") X(SEQUENCES, "SEQUENCES")               \
-    X(TEMP, "TEMP") X(UNDO_TABLESPACE, "UNDO TABLESPACE")
+    X(TEMP, "TEMP") X(UNDO_TABLESPACE, "UNDO TABLESPACE") X(CURSOR, "CURSOR") X(CURSOR_ALL, "CURSOR ALL")             \
+    X(XML_OPTION, "XML OPTION")
 enum sql_object {
 #define AST_ENUM(constant, name) SQL_OBJECT_##constant,
     SQL_OBJECTS(AST_ENUM)

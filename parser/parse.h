@@ -43,6 +43,7 @@ struct sql_reader {
     unsigned depth;      /* open constructs: PARSE_DEPTH_MAX */
     unsigned height;     /* of the chain being read, on top of depth: PARSE_HEIGHT_MAX */
     uint32_t param_max;
+    uint32_t resume_at; /* after a failure, the statement's end is looked for from here on; 0: from its start */
     uint32_t routine_depth; /* inside how many routine bodies: statements of stored programs are allowed */
     struct sql_problem problem;
     union { /* what parse_node gives when memory is out */
@@ -106,6 +107,18 @@ static inline bool parse_is_pg(const struct sql_reader *p, uint32_t version) {
 bool parse_enter(struct sql_reader *p);
 static inline void parse_leave(struct sql_reader *p) {
     p->depth--;
+}
+
+/*
+ * A chain of operators read by a loop makes a tree as high as the chain is long: parse_rise at every link, parse_sink with
+ * their number behind the loop.
+ */
+void parse_too_deep(struct sql_reader *p);
+static inline void parse_rise(struct sql_reader *p) {
+    if (UNLIKELY(++p->height + p->depth * 4 > PARSE_HEIGHT_MAX)) parse_too_deep(p);
+}
+static inline void parse_sink(struct sql_reader *p, unsigned count) {
+    p->height -= count;
 }
 
 /* ---- nodes ----------------------------------------------------------------------------------------------------------- */
@@ -192,27 +205,44 @@ bool parse_at_bare_label(struct sql_reader *p);
 bool parse_at_table_alias(struct sql_reader *p);
 struct ast *parse_role(struct sql_reader *p);        /* OBJECT: user or role; MySQL: user@host, CURRENT_USER() */
 struct ast *parse_operator_name(struct sql_reader *p); /* PostgreSQL: [schema.]+ as NAMEs, without OPERATOR() */
+bool parse_is_operator(uint16_t kind); /* PostgreSQL: a token that is an operator by itself */
+
+/* ---- MySQL's own: parse_mysql.h has the rest --------------------------------------------------------------------------- */
+
+struct ast *parse_mysql_type(struct sql_reader *p);
+struct ast *parse_mysql_cast_type(struct sql_reader *p);
+struct ast *parse_mysql_special_call(struct sql_reader *p);
+struct ast *parse_mysql_json_table(struct sql_reader *p);
 
 /* ---- types: parse_type.c --------------------------------------------------------------------------------------------- */
 
 struct ast *parse_type(struct sql_reader *p);     /* TYPE, PostgreSQL Typename or MySQL field type */
 struct ast *parse_cast_type(struct sql_reader *p); /* TYPE inside CAST: MySQL has fewer and others */
+struct ast *parse_opt_interval_fields(struct sql_reader *p); /* WORDs: YEAR TO MONTH and such, PostgreSQL */
 
 /* ---- expressions: parse_expr.c, parse_call.c ------------------------------------------------------------------------- */
 
 struct ast *parse_expr(struct sql_reader *p);      /* PostgreSQL a_expr */
 struct ast *parse_expr_b(struct sql_reader *p);    /* PostgreSQL b_expr: no AND, OR, NOT, IN, LIKE ... at the top */
-struct ast *parse_expr_primary(struct sql_reader *p); /* PostgreSQL c_expr; MySQL simple_expr */
+struct ast *parse_expr_primary(struct sql_reader *p); /* PostgreSQL c_expr; MySQL simple_expr: parse_primary.c */
+/* Goes on with an expression whose first operand was read; it began at `start`. */
+struct ast *parse_expr_rest(struct sql_reader *p, struct ast *left, uint32_t start);
+/* "(" ... ")": true and a query, or false and a list of expressions. */
+bool parse_paren(struct sql_reader *p, struct ast **out);
+struct ast *parse_indirection(struct sql_reader *p, struct ast *base, uint32_t start); /* { "[" ... "]" | "." name } */
 struct ast *parse_bit_expr(struct sql_reader *p);  /* MySQL bit_expr */
 struct ast *parse_expr_or_default(struct sql_reader *p);
 struct ast *parse_expr_list(struct sql_reader *p); /* a, b, c */
 struct ast *parse_call(struct sql_reader *p, struct ast *names, uint32_t start); /* FUNC; at "(" */
+struct ast *parse_application(struct sql_reader *p, struct ast *names, uint32_t start); /* the same without FILTER and OVER */
 struct ast *parse_special_call(struct sql_reader *p); /* FUNC or CAST with syntax of its own, or NULL when it is none */
 struct ast *parse_func_primary(struct sql_reader *p); /* PostgreSQL func_expr_windowless: an index expression, a table function */
 struct ast *parse_column(struct sql_reader *p);    /* COLUMN by name, no expression */
 struct ast *parse_window(struct sql_reader *p);    /* WINDOW: "(" ... ")" */
 struct ast *parse_filter_over(struct sql_reader *p, struct ast_func *f);
 struct ast *parse_variable(struct sql_reader *p);  /* MySQL @a, @@a */
+struct ast *parse_opt_json_behaviour(struct sql_reader *p); /* OPTIONs: ... ON EMPTY, ... ON ERROR */
+void parse_opt_json_wrapper(struct sql_reader *p);
 struct ast *parse_interval_unit(struct sql_reader *p); /* WORD */
 
 /* ---- queries: parse_select.c, parse_from.c --------------------------------------------------------------------------- */
@@ -220,10 +250,14 @@ struct ast *parse_interval_unit(struct sql_reader *p); /* WORD */
 bool parse_at_query(struct sql_reader *p);   /* SELECT, VALUES, TABLE, WITH, or parentheses with one of them inside */
 struct ast *parse_query(struct sql_reader *p); /* SELECT, SETOP or VALUES, in parentheses or not, with WITH and all */
 struct ast *parse_paren_query(struct sql_reader *p); /* "(" query ")" */
-/* Goes on with a query whose first part in parentheses was read: UNION ..., ORDER BY ..., LIMIT ... */
-struct ast *parse_query_rest(struct sql_reader *p, struct ast *first);
-/* "(" was not read yet. A query (kind SELECT, SETOP, VALUES, flag AST_PARENS) or what `other` makes of the inside. */
+/* Goes on with a query whose first part in parentheses (they began at `start`) was read: UNION ..., ORDER BY ..., LIMIT ... */
+struct ast *parse_query_rest(struct sql_reader *p, struct ast *first, uint32_t start);
+bool parse_at_query_word(struct sql_reader *p); /* SELECT, VALUES, TABLE, WITH */
+bool parse_at_query_tail(struct sql_reader *p); /* what parse_query_rest would go on with */
 struct ast *parse_with_clause(struct sql_reader *p);
+struct ast *parse_values(struct sql_reader *p);      /* VALUES rows alone */
+struct ast *parse_opt_hint(struct sql_reader *p);    /* HINT */
+struct ast *parse_opt_export_options(struct sql_reader *p); /* FIELDS ... LINES ...: OPTIONs, MySQL */
 struct ast *parse_statement_with(struct sql_reader *p); /* WITH ... then a query, INSERT, UPDATE, DELETE or MERGE */
 struct ast *parse_targets(struct sql_reader *p);
 struct ast *parse_opt_where(struct sql_reader *p);
@@ -236,6 +270,7 @@ struct ast *parse_table_ref(struct sql_reader *p);
 struct ast *parse_table_name(struct sql_reader *p);  /* TABLE: names alone */
 struct ast *parse_relation(struct sql_reader *p);    /* TABLE: PostgreSQL [ONLY] name [*] */
 struct ast *parse_relation_alias(struct sql_reader *p); /* TABLE with an alias, as UPDATE, DELETE, INSERT have it */
+struct ast *parse_opt_portion(struct sql_reader *p);   /* OPTION: FOR PORTION OF */
 
 /* ---- statements ------------------------------------------------------------------------------------------------------ */
 

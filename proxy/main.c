@@ -8,13 +8,16 @@
 #include "base/map.h"
 #include "proxy/serve.h"
 #include "proxy/tools/check.h"
+#include "proxy/tools/parse.h"
 
 static int usage(FILE *to, int status) {
     fputs("gilmok " GILMOK_VERSION " - a SQL-aware proxy for PostgreSQL\n"
           "\n"
           "  gilmok serve -c FILE   run the proxy\n"
-          "  gilmok check -c FILE   check a configuration file; exit status 1 when it is wrong\n"
-          "  gilmok --version       print the version\n"
+          "  gilmok check -c FILE   check a configuration file; exit status 1 when it is wrong\n",
+          to);
+    fputs(parse_usage, to);
+    fputs("  gilmok --version       print the version\n"
           "  gilmok help            print this text\n"
           "\n"
           "Signals to a running gilmok: TERM drains and stops, INT stops at once, HUP reloads the configuration.\n",
@@ -37,6 +40,7 @@ int main(int argc, char **argv) {
     const char *path = config_path(argc, argv);
     if (strcmp(command, "serve") == 0 && path) return serve_run(path);
     if (strcmp(command, "check") == 0 && path) return check_run(path);
+    if (strcmp(command, "parse") == 0) return parse_run(argc - 2, argv + 2);
     if (strcmp(command, "--version") == 0) {
         puts("gilmok " GILMOK_VERSION);
         return 0;

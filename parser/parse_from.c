@@ -1,0 +1,688 @@
+/*
+ * parse_from.c - tables: names, aliases, joins, derived tables, functions as tables.
+ *
+ * Joins are read from the left. A qualified join takes as its right side everything up to its own ON or USING, so
+ * `a JOIN b JOIN c ON x ON y` nests to the right, as both servers have it.
+ */
+#include "parser/parse.h"
+
+/* ---- names of tables ------------------------------------------------------------------------------------------------- */
+
+/* name { "." name }: at most database, schema and table */
+struct ast *parse_table_name(struct sql_reader *p) {
+    struct ast_table *table = PARSE_NODE(p, ast_table, TABLE);
+    if (p->is_mysql && parse_at(p, '.')) parse_advance(p);
+    table->names = parse_qualified_name(p);
+    if (!p->failed && table->names->next && table->names->next->next) {
+        if (p->is_mysql || table->names->next->next->next) parse_fail_at(p, table->node.start, "improper qualified name");
+    }
+    return parse_done(p, table);
+}
+
+/* name ["*"] | ONLY name | ONLY "(" name ")" */
+struct ast *parse_relation(struct sql_reader *p) {
+    if (p->is_mysql) return parse_table_name(p);
+    uint32_t start = p->tok.start;
+    bool is_only = parse_accept(p, KW_ONLY);
+    bool is_paren = is_only && parse_accept(p, '(');
+    struct ast *table = parse_table_name(p);
+    if (is_paren) parse_expect(p, ')');
+    if (is_only) table->flags |= AST_TABLE_ONLY;
+    else if (parse_accept(p, '*')) table->flags |= AST_TABLE_STAR;
+    table->start = start;
+    return parse_done(p, table);
+}
+
+/* ---- aliases --------------------------------------------------------------------------------------------------------- */
+
+/* name type [COLLATE name] */
+static struct ast *parse_record_column(struct sql_reader *p) {
+    struct ast_column_def *def = PARSE_NODE(p, ast_column_def, COLUMN_DEF);
+    def->name = parse_name(p);
+    def->type = parse_type(p);
+    if (parse_at(p, KW_COLLATE)) {
+        uint32_t start = p->tok.start;
+        parse_advance(p);
+        def->constraints = parse_option(p, start, "collate", parse_qualified_name(p));
+    }
+    return parse_done(p, def);
+}
+
+/* "(" names ")", or for functions "(" name type { "," name type } ")" */
+static struct ast *parse_alias_columns(struct sql_reader *p, bool may_record) {
+    uint16_t next = may_record ? parse_peek(p, 2) : ',';
+    if (next == ',' || next == ')') return parse_paren_names(p);
+    return parse_paren_list(p, parse_record_column);
+}
+
+/* [[AS] name ["(" columns ")"]]; functions that return records also AS "(" definitions ")" */
+static struct ast *parse_opt_alias(struct sql_reader *p, bool may_record) {
+    bool is_as = parse_at(p, KW_AS) || (p->is_mariadb && parse_at(p, '=')); /* MariaDB: t1 = a is t1 AS a */
+    if (!is_as && !parse_at_table_alias(p)) return NULL;
+    struct ast_alias *alias = PARSE_NODE(p, ast_alias, ALIAS);
+    if (is_as) parse_advance(p);
+    if (may_record && is_as && parse_at(p, '(')) {
+        alias->columns = parse_paren_list(p, parse_record_column);
+        return parse_done(p, alias);
+    }
+    if (is_as) alias->name = p->is_mysql && parse_at_string(p) ? parse_literal(p) : parse_name(p);
+    else alias->name = parse_name_of_token(p);
+    if (parse_at(p, '(')) alias->columns = parse_alias_columns(p, may_record);
+    return parse_done(p, alias);
+}
+
+/* relation [AS] alias, as the target of a statement */
+struct ast *parse_relation_alias(struct sql_reader *p) {
+    struct ast_table *table = (struct ast_table *)parse_relation(p);
+    if (p->failed) return &table->node;
+    if (!p->is_mysql && parse_at(p, KW_SET)) return &table->node;
+    if (!parse_at(p, KW_AS) && !parse_at_table_alias(p)) return &table->node;
+    struct ast_alias *alias = PARSE_NODE(p, ast_alias, ALIAS);
+    parse_accept(p, KW_AS);
+    alias->name = parse_name(p);
+    table->alias = parse_done(p, alias);
+    return parse_done(p, table);
+}
+
+/* ---- plain tables ---------------------------------------------------------------------------------------------------- */
+
+/* TABLESAMPLE name "(" exprs ")" [REPEATABLE "(" expr ")"] - at TABLESAMPLE */
+static struct ast *parse_sample(struct sql_reader *p) {
+    struct ast_func *f = PARSE_NODE(p, ast_func, FUNC);
+    parse_advance(p);
+    struct parse_list names;
+    parse_list_init(&names);
+    parse_list_add(&names, parse_label(p));
+    while (parse_accept(p, '.')) parse_list_add(&names, parse_label(p));
+    f->names = names.first;
+    f->args = parse_paren_list(p, parse_expr);
+    if (parse_at(p, KW_REPEATABLE)) {
+        uint32_t start = p->tok.start;
+        parse_advance(p);
+        parse_expect(p, '(');
+        struct ast *seed = parse_expr(p);
+        parse_expect(p, ')');
+        f->options = parse_option(p, start, "repeatable", seed);
+    }
+    return parse_done(p, f);
+}
+
+/* [TIMESTAMP | TRANSACTION] bit_expr */
+static struct ast *parse_system_time_point(struct sql_reader *p) {
+    if (parse_at(p, KW_TRANSACTION) || (parse_at(p, KW_TIMESTAMP) && !parse_at_string(p) && parse_peek(p, 1) != TOKEN_STRING)) {
+        if (parse_peek(p, 1) != '(') parse_advance(p);
+    }
+    return parse_bit_expr(p);
+}
+
+/* FOR SYSTEM_TIME (AS OF point | BETWEEN point AND point | FROM point TO point | ALL) - at FOR, MariaDB */
+static struct ast *parse_system_time(struct sql_reader *p) {
+    uint32_t start = p->tok.start;
+    struct ast *points = NULL;
+    parse_advance(p);
+    parse_advance(p);
+    if (parse_accept(p, KW_AS)) {
+        parse_expect(p, KW_OF);
+        points = parse_system_time_point(p);
+    } else if (parse_accept(p, KW_BETWEEN)) {
+        points = parse_system_time_point(p);
+        parse_expect(p, KW_AND);
+        points->next = parse_system_time_point(p);
+    } else if (parse_accept(p, KW_FROM)) {
+        points = parse_system_time_point(p);
+        parse_expect(p, KW_TO);
+        points->next = parse_system_time_point(p);
+    } else {
+        parse_expect(p, KW_ALL);
+    }
+    return parse_option(p, start, "for system_time", points);
+}
+
+/* FOR PORTION OF name FROM expr TO expr - at FOR; MariaDB, PostgreSQL 19 */
+struct ast *parse_opt_portion(struct sql_reader *p) {
+    if (!parse_at(p, KW_FOR) || (!p->is_mariadb && !parse_is_pg(p, 190000))) return NULL;
+    uint32_t start = p->tok.start;
+    parse_advance(p);
+    if (!parse_accept_word(p, "portion")) parse_fail(p, "syntax error: expected PORTION");
+    parse_expect(p, KW_OF);
+    struct ast *values = parse_name(p);
+    parse_expect(p, KW_FROM);
+    values->next = p->is_mysql ? parse_bit_expr(p) : parse_expr(p);
+    parse_expect(p, KW_TO);
+    if (values->next) values->next->next = p->is_mysql ? parse_bit_expr(p) : parse_expr(p);
+    return parse_option(p, start, "for portion of", values);
+}
+
+/* name, PRIMARY */
+static struct ast *parse_index_name(struct sql_reader *p) {
+    return parse_at(p, KW_PRIMARY) ? parse_name_of_token(p) : parse_name(p);
+}
+
+/* { (USE | FORCE | IGNORE) (INDEX | KEY) [FOR (JOIN | ORDER BY | GROUP BY)] "(" [names] ")" } - MySQL */
+static struct ast *parse_index_hints(struct sql_reader *p) {
+    struct parse_list hints;
+    parse_list_init(&hints);
+    for (;;) {
+        uint32_t start = p->tok.start;
+        const char *name;
+        uint16_t next = parse_at(p, KW_USE) || parse_at(p, KW_FORCE) || parse_at(p, KW_IGNORE) ? parse_peek(p, 1) : 0;
+        if (next != KW_INDEX && next != KW_KEY) break;
+        name = parse_at(p, KW_USE) ? "use index" : parse_at(p, KW_FORCE) ? "force index" : "ignore index";
+        parse_advance(p);
+        parse_advance(p);
+        if (parse_accept(p, KW_FOR) && !parse_accept(p, KW_JOIN)) {
+            if (!parse_accept(p, KW_ORDER)) parse_expect(p, KW_GROUP);
+            parse_expect(p, KW_BY);
+        }
+        parse_expect(p, '(');
+        struct ast *names = parse_at(p, ')') ? NULL : parse_comma_list(p, parse_index_name);
+        parse_expect(p, ')');
+        parse_list_add(&hints, parse_option(p, start, name, names));
+    }
+    return hints.first;
+}
+
+/* PARTITION "(" names ")" */
+static struct ast *parse_opt_partitions(struct sql_reader *p) {
+    if (!p->is_mysql || !parse_at(p, KW_PARTITION) || parse_peek(p, 1) != '(') return NULL;
+    parse_advance(p);
+    return parse_paren_names(p);
+}
+
+/* name [PARTITION ...] [FOR SYSTEM_TIME ...] [alias] [index hints] [TABLESAMPLE ...] */
+static struct ast *parse_mysql_table(struct sql_reader *p) {
+    struct ast_table *table;
+    if (parse_at(p, KW_DUAL)) {
+        table = PARSE_NODE(p, ast_table, TABLE);
+        table->names = parse_name_of_token(p);
+        return parse_done(p, table);
+    }
+    table = (struct ast_table *)parse_table_name(p);
+    if (p->failed) return &table->node;
+    table->partitions = parse_opt_partitions(p);
+    if (parse_at(p, KW_FOR) && parse_peek(p, 1) == KW_SYSTEM_TIME) table->period = parse_system_time(p);
+    table->alias = parse_opt_alias(p, false);
+    table->hints = parse_index_hints(p);
+    return parse_done(p, table);
+}
+
+/* ---- functions as tables, PostgreSQL --------------------------------------------------------------------------------- */
+
+/* ROWS FROM "(" func [AS "(" definitions ")"] { "," ... } ")" - the list's items */
+static struct ast *parse_rows_from_item(struct sql_reader *p) {
+    struct ast *func = parse_func_primary(p);
+    if (!parse_at(p, KW_AS)) return func;
+    uint32_t start = p->tok.start;
+    parse_advance(p);
+    struct ast *columns = parse_paren_list(p, parse_record_column);
+    func->next = parse_option(p, start, "as", columns);
+    return func;
+}
+
+/* items with one or two nodes each */
+static struct ast *parse_rows_from(struct sql_reader *p) {
+    struct parse_list list;
+    parse_list_init(&list);
+    parse_expect(p, '(');
+    do {
+        struct ast *item = parse_rows_from_item(p);
+        if (p->failed) return list.first;
+        parse_list_add(&list, item);
+        while (*list.tail) list.tail = &(*list.tail)->next;
+    } while (parse_accept(p, ','));
+    parse_expect(p, ')');
+    return list.first;
+}
+
+/* [WITH ORDINALITY] [alias] behind functions */
+static struct ast *parse_table_func_rest(struct sql_reader *p, struct ast_table_func *t) {
+    if (parse_accept2(p, KW_WITH, KW_ORDINALITY)) t->node.flags |= AST_DERIVED_ORDINALITY;
+    t->alias = parse_opt_alias(p, true);
+    return parse_done(p, t);
+}
+
+/* name (FOR ORDINALITY | type { DEFAULT b_expr | PATH b_expr | [NOT] NULL }) */
+static struct ast *parse_xml_column(struct sql_reader *p) {
+    struct ast_column_def *def = PARSE_NODE(p, ast_column_def, COLUMN_DEF);
+    struct parse_list options;
+    parse_list_init(&options);
+    def->name = parse_name(p);
+    if (parse_accept2(p, KW_FOR, KW_ORDINALITY)) return parse_done(p, def);
+    def->type = parse_type(p);
+    for (;;) {
+        uint32_t start = p->tok.start;
+        if (parse_accept(p, KW_DEFAULT)) {
+            struct ast *value = parse_expr_b(p);
+            parse_list_add(&options, parse_option(p, start, "default", value));
+        } else if (parse_at(p, KW_NULL) || parse_at(p, KW_NOT)) {
+            bool is_not = parse_accept(p, KW_NOT);
+            parse_expect(p, KW_NULL);
+            parse_list_add(&options, parse_option(p, start, is_not ? "not null" : "null", NULL));
+        } else if (parse_at_word(p, "path")) {
+            parse_advance(p);
+            struct ast *value = parse_expr_b(p);
+            parse_list_add(&options, parse_option(p, start, "path", value));
+        } else {
+            break;
+        }
+    }
+    def->constraints = options.first;
+    return parse_done(p, def);
+}
+
+/* b_expr [AS label] | DEFAULT b_expr */
+static struct ast *parse_xml_namespace(struct sql_reader *p) {
+    struct ast_target *target = PARSE_NODE(p, ast_target, TARGET);
+    bool is_default = parse_accept(p, KW_DEFAULT);
+    target->expr = parse_expr_b(p);
+    if (!is_default) {
+        parse_expect(p, KW_AS);
+        target->name = parse_label(p);
+    }
+    return parse_done(p, target);
+}
+
+/* XMLTABLE "(" [XMLNAMESPACES "(" ... ")" ","] c_expr PASSING ... COLUMNS ... ")" - at XMLTABLE */
+static struct ast *parse_xmltable(struct sql_reader *p) {
+    struct ast_func *f = PARSE_NODE(p, ast_func, FUNC);
+    struct parse_list args, options;
+    parse_list_init(&args);
+    parse_list_init(&options);
+    f->node.op = CALL_SPECIAL;
+    f->names = parse_name_of_token(p);
+    parse_expect(p, '(');
+    if (parse_at(p, KW_XMLNAMESPACES) && parse_peek(p, 1) == '(') {
+        uint32_t start = p->tok.start;
+        parse_advance(p);
+        struct ast *list = parse_paren_list(p, parse_xml_namespace);
+        parse_list_add(&options, parse_option(p, start, "xmlnamespaces", list));
+        parse_expect(p, ',');
+    }
+    parse_list_add(&args, parse_expr_primary(p));
+    parse_expect(p, KW_PASSING);
+    if (parse_accept(p, KW_BY) && !parse_accept(p, KW_REF)) parse_expect(p, KW_VALUE);
+    parse_list_add(&args, parse_expr_primary(p));
+    if (parse_accept(p, KW_BY) && !parse_accept(p, KW_REF)) parse_expect(p, KW_VALUE);
+    uint32_t start = p->tok.start;
+    parse_expect(p, KW_COLUMNS);
+    struct ast *columns = parse_comma_list(p, parse_xml_column);
+    parse_list_add(&options, parse_option(p, start, "columns", columns));
+    f->args = args.first;
+    f->options = options.first;
+    parse_expect(p, ')');
+    return parse_done(p, f);
+}
+
+static struct ast *parse_json_columns(struct sql_reader *p);
+
+/* name FOR ORDINALITY | name type [FORMAT JSON] [EXISTS] [PATH 'p'] wrapper behaviour | NESTED [PATH] 'p' [AS n] COLUMNS (...) */
+static struct ast *parse_json_column(struct sql_reader *p) {
+    struct ast_column_def *def = PARSE_NODE(p, ast_column_def, COLUMN_DEF);
+    if (parse_at(p, KW_NESTED) && (parse_peek(p, 1) == KW_PATH || parse_peek(p, 1) == TOKEN_STRING)) {
+        uint32_t start = p->tok.start;
+        parse_advance(p);
+        parse_accept(p, KW_PATH);
+        struct ast *path = parse_string(p);
+        if (parse_accept(p, KW_AS)) def->name = parse_name(p);
+        path->next = parse_json_columns(p);
+        def->constraints = parse_option(p, start, "nested path", path);
+        return parse_done(p, def);
+    }
+    def->name = parse_name(p);
+    if (parse_accept2(p, KW_FOR, KW_ORDINALITY)) return parse_done(p, def);
+    def->type = parse_type(p);
+    struct parse_list options;
+    parse_list_init(&options);
+    if (parse_accept2(p, KW_FORMAT, KW_JSON) && parse_accept(p, KW_ENCODING)) parse_name(p);
+    parse_accept(p, KW_EXISTS);
+    if (parse_at(p, KW_PATH)) {
+        uint32_t start = p->tok.start;
+        parse_advance(p);
+        struct ast *path = parse_string(p);
+        parse_list_add(&options, parse_option(p, start, "path", path));
+    }
+    parse_opt_json_wrapper(p);
+    *options.tail = parse_opt_json_behaviour(p);
+    def->constraints = options.first;
+    return parse_done(p, def);
+}
+
+/* COLUMNS "(" columns ")" */
+static struct ast *parse_json_columns(struct sql_reader *p) {
+    uint32_t start = p->tok.start;
+    parse_expect(p, KW_COLUMNS);
+    struct ast *columns = NULL;
+    if (parse_enter(p)) columns = parse_paren_list(p, parse_json_column);
+    parse_leave(p);
+    return parse_option(p, start, "columns", columns);
+}
+
+/* expr [FORMAT JSON] AS name */
+static struct ast *parse_json_table_passing(struct sql_reader *p) {
+    struct ast_target *target = PARSE_NODE(p, ast_target, TARGET);
+    target->expr = parse_expr(p);
+    parse_accept2(p, KW_FORMAT, KW_JSON);
+    parse_expect(p, KW_AS);
+    target->name = parse_label(p);
+    return parse_done(p, target);
+}
+
+/* JSON_TABLE "(" value "," path [AS name] [PASSING ...] COLUMNS (...) [... ON ERROR] ")" - PostgreSQL 17 */
+static struct ast *parse_pg_json_table(struct sql_reader *p) {
+    struct ast_func *f = PARSE_NODE(p, ast_func, FUNC);
+    struct parse_list options;
+    parse_list_init(&options);
+    f->node.op = CALL_SPECIAL;
+    f->names = parse_name_of_token(p);
+    parse_expect(p, '(');
+    f->args = parse_expr(p);
+    parse_accept2(p, KW_FORMAT, KW_JSON);
+    parse_expect(p, ',');
+    f->args->next = parse_expr(p);
+    if (parse_accept(p, KW_AS)) parse_name(p);
+    if (parse_at(p, KW_PASSING)) {
+        uint32_t start = p->tok.start;
+        parse_advance(p);
+        struct ast *list = parse_comma_list(p, parse_json_table_passing);
+        parse_list_add(&options, parse_option(p, start, "passing", list));
+    }
+    parse_list_add(&options, parse_json_columns(p));
+    *options.tail = parse_opt_json_behaviour(p);
+    f->options = options.first;
+    parse_expect(p, ')');
+    return parse_done(p, f);
+}
+
+/* JSON_TABLE, XMLTABLE, ROWS FROM, or a call - with its alias. NULL when none of them is at hand. */
+static struct ast *parse_opt_table_func(struct sql_reader *p) {
+    uint16_t kind = p->tok.kind, next = kind >= KEYWORD_FIRST ? parse_peek(p, 1) : 0;
+    struct ast_table_func *t;
+    if (kind == KW_JSON_TABLE && next == '(') {
+        t = PARSE_NODE(p, ast_table_func, TABLE_FUNC);
+        t->funcs = p->is_mysql ? parse_mysql_json_table(p) : parse_pg_json_table(p);
+        t->alias = parse_opt_alias(p, false);
+        return parse_done(p, t);
+    }
+    if (p->is_mysql) return NULL;
+    if (kind == KW_XMLTABLE && next == '(') {
+        t = PARSE_NODE(p, ast_table_func, TABLE_FUNC);
+        t->funcs = parse_xmltable(p);
+        t->alias = parse_opt_alias(p, false);
+        return parse_done(p, t);
+    }
+    if (kind == KW_ROWS && next == KW_FROM) {
+        t = PARSE_NODE(p, ast_table_func, TABLE_FUNC);
+        parse_advance(p);
+        parse_advance(p);
+        t->funcs = parse_rows_from(p);
+        return parse_table_func_rest(p, t);
+    }
+    return NULL;
+}
+
+/* PostgreSQL: relation | call | special call, told apart by the parenthesis behind the names */
+static struct ast *parse_pg_table(struct sql_reader *p) {
+    uint32_t start = p->tok.start;
+    uint16_t kind = p->tok.kind;
+    struct ast *special = kind >= KEYWORD_FIRST ? parse_special_call(p) : NULL;
+    if (special || ((kind < KEYWORD_FIRST || parse_uses(p, kind) & KEYWORD_FUNCTION) && parse_peek(p, 1) == '(')) {
+        struct ast_table_func *t = PARSE_NODE(p, ast_table_func, TABLE_FUNC);
+        t->node.start = start;
+        t->funcs = special ? special : parse_func_primary(p);
+        return parse_table_func_rest(p, t);
+    }
+    if (kind == KW_ONLY) {
+        struct ast_table *table = (struct ast_table *)parse_relation(p);
+        if (!p->failed) {
+            table->alias = parse_opt_alias(p, false);
+            if (parse_at(p, KW_TABLESAMPLE)) table->sample = parse_sample(p);
+        }
+        return parse_done(p, table);
+    }
+    struct ast_table *table = PARSE_NODE(p, ast_table, TABLE);
+    table->names = parse_qualified_name(p);
+    if (parse_at(p, '(') && !p->failed && table->names->next) {
+        struct ast_table_func *t = PARSE_NODE(p, ast_table_func, TABLE_FUNC);
+        t->node.start = start;
+        t->funcs = parse_application(p, table->names, start);
+        return parse_table_func_rest(p, t);
+    }
+    unsigned count = 0;
+    for (const struct ast *n = table->names; !p->failed && n; n = n->next) count++;
+    if (count > 3) parse_fail_at(p, start, "improper qualified name (too many dotted names)");
+    if (parse_accept(p, '*')) table->node.flags |= AST_TABLE_STAR;
+    table->alias = parse_opt_alias(p, false);
+    if (parse_at(p, KW_TABLESAMPLE)) table->sample = parse_sample(p);
+    return parse_done(p, table);
+}
+
+/* ---- parentheses, joins ---------------------------------------------------------------------------------------------- */
+
+static struct ast *parse_joins(struct sql_reader *p, struct ast *left, uint32_t start);
+
+static bool is_query(const struct ast *node) {
+    return node->kind == AST_SELECT || node->kind == AST_SETOP || node->kind == AST_VALUES;
+}
+
+/* alias behind a query in parentheses */
+static struct ast *derived(struct sql_reader *p, struct ast *query, uint32_t start) {
+    struct ast_derived *d = PARSE_NODE(p, ast_derived, DERIVED);
+    d->node.start = start;
+    query->flags |= AST_PARENS;
+    d->query = query;
+    d->alias = parse_opt_alias(p, false);
+    if (!p->is_mysql && !p->failed && !d->alias && !parse_is_pg(p, 160000)) {
+        parse_fail_at(p, start, query->kind == AST_VALUES ? "VALUES in FROM must have an alias" : "subquery in FROM must have an alias");
+    }
+    return parse_done(p, d);
+}
+
+/* "(" query ")" gives the query; "(" tables ")" gives a table reference, its parentheses noted */
+static struct ast *parse_table_paren(struct sql_reader *p) {
+    struct ast *inside;
+    if (!parse_enter(p)) {
+        parse_leave(p);
+        return parse_node_failed(p, AST_TABLE);
+    }
+    parse_expect(p, '(');
+    uint32_t start = p->tok.start;
+    if (parse_at_query_word(p)) {
+        inside = parse_query(p);
+    } else {
+        if (parse_at(p, '(')) {
+            inside = parse_table_paren(p);
+            if (!p->failed && is_query(inside)) {
+                inside->flags |= AST_PARENS;
+                if (parse_at_query_tail(p)) inside = parse_query_rest(p, inside, start);
+                else if (!parse_at(p, ')')) inside = parse_joins(p, derived(p, inside, start), start);
+            } else {
+                inside = parse_joins(p, inside, start);
+            }
+        } else {
+            inside = parse_table_ref(p);
+        }
+        if (!p->failed && !is_query(inside)) {
+            if (p->is_mysql) {
+                for (struct ast **tail = &inside->next; parse_accept(p, ','); tail = &(*tail)->next) *tail = parse_table_ref(p);
+            } else if (inside->kind != AST_JOIN) {
+                parse_fail(p, "syntax error");
+            }
+        }
+    }
+    parse_expect(p, ')');
+    parse_leave(p);
+    return inside;
+}
+
+/* What parentheses gave, with what may stand behind them. */
+static struct ast *parse_paren_table(struct sql_reader *p) {
+    uint32_t start = p->tok.start;
+    struct ast *inside = parse_table_paren(p);
+    if (p->failed) return inside;
+    if (is_query(inside)) return derived(p, inside, start);
+    if (p->is_mysql && !inside->next) {
+        inside->flags |= AST_PARENS;
+        return inside;
+    }
+    if (!p->is_mysql && (inside->flags & AST_PARENS) && !parse_at(p, KW_AS) && !parse_at_table_alias(p)) return inside;
+    bool has_alias = !p->is_mysql && (parse_at(p, KW_AS) || parse_at_table_alias(p));
+    if (!has_alias && !inside->next) {
+        inside->flags |= AST_PARENS;
+        return inside;
+    }
+    struct ast_join *join = PARSE_NODE(p, ast_join, JOIN); /* (a, b), or (a JOIN b) AS x: a node around it */
+    join->node.start = start;
+    join->node.flags = AST_JOIN_LIST;
+    inside->flags |= AST_PARENS;
+    join->left = inside;
+    if (has_alias) join->alias = parse_opt_alias(p, false);
+    return parse_done(p, join);
+}
+
+/* LATERAL (call | "(" query ")") - at LATERAL */
+static struct ast *parse_lateral(struct sql_reader *p) {
+    uint32_t start = p->tok.start;
+    struct ast *table;
+    parse_advance(p);
+    if (parse_at(p, '(')) {
+        table = parse_paren_table(p);
+    } else {
+        table = parse_opt_table_func(p);
+        if (!table) table = parse_pg_table(p);
+    }
+    if (p->failed) return table;
+    if (table->kind != AST_DERIVED && table->kind != AST_TABLE_FUNC) parse_fail_at(p, table->start, "syntax error");
+    table->flags |= AST_DERIVED_LATERAL;
+    table->start = start;
+    return table;
+}
+
+/* A table reference without joins. */
+static struct ast *parse_table_primary(struct sql_reader *p) {
+    if (parse_at(p, '(')) return parse_paren_table(p);
+    if (parse_at(p, KW_LATERAL) && !p->is_mariadb) return parse_lateral(p);
+    if (p->is_mysql && parse_at(p, '{')) { /* ODBC: {OJ a LEFT JOIN b ON c} */
+        parse_advance(p);
+        parse_label(p);
+        struct ast *inside = parse_table_ref(p);
+        parse_expect(p, '}');
+        return inside;
+    }
+    struct ast *func = parse_opt_table_func(p);
+    if (func) return func;
+    return p->is_mysql ? parse_mysql_table(p) : parse_pg_table(p);
+}
+
+/* The kind of join at hand, its words read; false when there is none. */
+struct join_words {
+    enum ast_join_op op;
+    uint32_t flags;
+    bool is_qualified; /* ON or USING belongs to it */
+    bool may_lack;     /* MySQL: but may be left out */
+};
+
+static bool parse_join_words(struct sql_reader *p, struct join_words *w) {
+    *w = (struct join_words){.op = JOIN_INNER, .is_qualified = true};
+    if (parse_at(p, KW_NATURAL)) {
+        parse_advance(p);
+        w->flags = AST_JOIN_NATURAL;
+        w->is_qualified = false;
+    }
+    switch (p->tok.kind) {
+    case KW_JOIN: w->may_lack = p->is_mysql; break;
+    case KW_INNER:
+        w->may_lack = p->is_mysql;
+        parse_advance(p);
+        break;
+    case KW_CROSS:
+        if (w->flags) return false;
+        w->op = JOIN_CROSS;
+        w->is_qualified = p->is_mysql;
+        w->may_lack = true;
+        parse_advance(p);
+        break;
+    case KW_LEFT:
+    case KW_RIGHT:
+    case KW_FULL:
+        if (p->is_mysql && parse_at(p, KW_FULL)) return false;
+        w->op = parse_at(p, KW_LEFT) ? JOIN_LEFT : parse_at(p, KW_RIGHT) ? JOIN_RIGHT : JOIN_FULL;
+        parse_advance(p);
+        parse_accept(p, KW_OUTER);
+        break;
+    case KW_STRAIGHT_JOIN:
+        if (!p->is_mysql) return false;
+        w->op = JOIN_STRAIGHT;
+        w->may_lack = true;
+        parse_advance(p);
+        return true;
+    default:
+        if (w->flags) parse_fail(p, "syntax error: expected JOIN");
+        return false;
+    }
+    parse_expect(p, KW_JOIN);
+    return !p->failed;
+}
+
+/* ON expr | USING "(" names ")" [AS name] */
+static bool parse_opt_join_condition(struct sql_reader *p, struct ast_join *join) {
+    if (parse_accept(p, KW_ON)) {
+        join->on = parse_expr(p);
+        return true;
+    }
+    if (!parse_accept(p, KW_USING)) return false;
+    join->using_ = parse_paren_names(p);
+    if (!p->is_mysql && parse_at(p, KW_AS)) {
+        struct ast_alias *alias = PARSE_NODE(p, ast_alias, ALIAS);
+        parse_advance(p);
+        alias->name = parse_name(p);
+        join->alias = parse_done(p, alias);
+    }
+    return true;
+}
+
+/* { join } behind a first table */
+static struct ast *parse_joins(struct sql_reader *p, struct ast *left, uint32_t start) {
+    struct join_words words;
+    unsigned count = 0;
+    while (!p->failed && parse_join_words(p, &words)) {
+        struct ast_join *join = PARSE_NODE(p, ast_join, JOIN);
+        join->node.start = start;
+        join->node.op = (uint16_t)words.op;
+        join->node.flags = words.flags;
+        join->left = left;
+        parse_rise(p);
+        count++;
+        uint32_t right_start = p->tok.start;
+        struct ast *right = parse_table_primary(p);
+        if (words.is_qualified && !p->failed && !parse_at(p, KW_ON) && !parse_at(p, KW_USING)) {
+            if (parse_enter(p)) right = parse_joins(p, right, right_start);
+            parse_leave(p);
+        }
+        join->right = right;
+        if (words.is_qualified && !parse_opt_join_condition(p, join) && !words.may_lack) parse_fail(p, "syntax error: expected ON or USING");
+        left = parse_done(p, join);
+    }
+    parse_sink(p, count);
+    return left;
+}
+
+/* table { join } */
+struct ast *parse_table_ref(struct sql_reader *p) {
+    uint32_t start = p->tok.start;
+    struct ast *table = parse_table_primary(p);
+    switch (p->tok.kind) {
+    case KW_JOIN:
+    case KW_INNER:
+    case KW_CROSS:
+    case KW_LEFT:
+    case KW_RIGHT:
+    case KW_FULL:
+    case KW_NATURAL:
+    case KW_STRAIGHT_JOIN: return parse_joins(p, table, start);
+    default: return table;
+    }
+}
+
+struct ast *parse_from_list(struct sql_reader *p) {
+    return parse_comma_list(p, parse_table_ref);
+}

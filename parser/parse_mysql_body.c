@@ -1,0 +1,576 @@
+/*
+ * parse_mysql_body.c - the statements of stored programs, and compound statements outside of them (MariaDB).
+ *
+ * A block or a control statement is a COMMAND COMPOUND: its first word among the `options`, its conditions and bounds in
+ * `args`, the statements below it, of all its branches, in `query`. Simple statements are read by parse_statement.
+ *
+ * A `;` inside must not end the statement, whatever stands between: a simple statement that cannot be read is skipped to its
+ * `;`, a condition to the word behind it, and the whole is failed at its end, not before (struct body). Only where the
+ * blocks themselves cannot be followed is the end unknown.
+ */
+#include "parser/parse_mysql_ddl.h"
+
+/* What is known of the body being read. */
+struct body {
+    struct sql_problem problem; /* of the first part that could not be read; reason NULL: none yet */
+};
+
+/* ---- parts that cannot be read --------------------------------------------------------------------------------------- */
+
+/* Where the reader stood. */
+struct mark {
+    struct lexer lex;
+    struct token tok, ahead[PARSE_AHEAD];
+    unsigned ahead_first, ahead_count, depth, height;
+    uint32_t last_end;
+};
+
+static void mark_set(const struct sql_reader *p, struct mark *mark) {
+    mark->lex = p->lex;
+    mark->tok = p->tok;
+    memcpy(mark->ahead, p->ahead, sizeof mark->ahead);
+    mark->ahead_first = p->ahead_first;
+    mark->ahead_count = p->ahead_count;
+    mark->depth = p->depth;
+    mark->height = p->height;
+    mark->last_end = p->last_end;
+}
+
+/* Notes what went wrong and goes back to the mark, or, when a body inside was followed to its end, to that end. */
+static void mark_return(struct sql_reader *p, const struct mark *mark, struct body *b) {
+    if (!b->problem.reason) b->problem = p->problem;
+    uint32_t resume_at = p->resume_at;
+    p->failed = false;
+    p->resume_at = 0;
+    p->lex = mark->lex;
+    p->tok = mark->tok;
+    memcpy(p->ahead, mark->ahead, sizeof p->ahead);
+    p->ahead_first = mark->ahead_first;
+    p->ahead_count = mark->ahead_count;
+    p->depth = mark->depth;
+    p->height = mark->height;
+    p->last_end = mark->last_end;
+    while (p->tok.start < resume_at && !parse_at(p, TOKEN_END) && !p->failed) parse_advance(p);
+}
+
+/* To the `;` that ends a simple statement. */
+static void skip_statement(struct sql_reader *p) {
+    while (!parse_at(p, ';') && !parse_at(p, TOKEN_END) && !p->failed) parse_advance(p);
+}
+
+/* To the word behind a condition; CASE ... END may have the same words inside. */
+static void skip_condition(struct sql_reader *p, uint16_t stop) {
+    for (unsigned cases = 0; !parse_at(p, ';') && !parse_at(p, TOKEN_END) && !p->failed; parse_advance(p)) {
+        if (cases == 0 && parse_at(p, stop)) return;
+        if (parse_at(p, KW_CASE)) cases++;
+        else if (parse_at(p, KW_END) && cases > 0) cases--;
+    }
+}
+
+static bool at_end_of_statement(const struct sql_reader *p) {
+    return parse_at(p, ';') || parse_at(p, TOKEN_END);
+}
+
+/* A statement that ends at its `;`. NULL when it could not be read. */
+static struct ast *simple(struct sql_reader *p, struct body *b, parse_function *read) {
+    struct mark mark;
+    mark_set(p, &mark);
+    struct ast *statement = read(p);
+    if (!p->failed && !at_end_of_statement(p)) parse_fail(p, "syntax error");
+    if (!p->failed) return statement;
+    mark_return(p, &mark, b);
+    skip_statement(p);
+    return NULL;
+}
+
+/* An expression up to the word `stop`, which is read. NULL when it could not be read. */
+static struct ast *condition(struct sql_reader *p, struct body *b, uint16_t stop) {
+    struct mark mark;
+    mark_set(p, &mark);
+    struct ast *expr = parse_expr(p);
+    if (!p->failed) parse_expect(p, stop);
+    if (!p->failed) return expr;
+    mark_return(p, &mark, b);
+    skip_condition(p, stop);
+    parse_expect(p, stop);
+    return NULL;
+}
+
+static void add(struct parse_list *list, struct ast *node) {
+    if (node) parse_list_add(list, node);
+}
+
+/* ---- statements with words of their own ------------------------------------------------------------------------------ */
+
+/* RETURN expression */
+static struct ast *return_statement(struct sql_reader *p) {
+    struct ast_command *c = parse_command(p, SQL_RETURN, SQL_OBJECT_NONE);
+    parse_advance(p);
+    c->args = parse_expr(p);
+    return parse_done(p, c);
+}
+
+/* (LEAVE | ITERATE) label */
+static struct ast *leave(struct sql_reader *p) {
+    struct ast_command *c = parse_command(p, parse_at(p, KW_LEAVE) ? SQL_LEAVE : SQL_ITERATE, SQL_OBJECT_NONE);
+    parse_advance(p);
+    c->objects = parse_name(p);
+    return parse_done(p, c);
+}
+
+/* OPEN cursor ["(" expressions ")"] */
+static struct ast *open_cursor(struct sql_reader *p) {
+    struct ast_command *c = parse_command(p, SQL_OPEN, SQL_OBJECT_NONE);
+    parse_advance(p);
+    c->objects = parse_name(p);
+    if (p->is_mariadb && parse_accept(p, '(')) {
+        if (!parse_at(p, ')')) c->args = parse_expr_list(p);
+        parse_expect(p, ')');
+    }
+    return parse_done(p, c);
+}
+
+/* FETCH [[NEXT] FROM] cursor INTO names | FETCH GROUP NEXT ROW (MariaDB, in aggregate functions) */
+static struct ast *fetch(struct sql_reader *p) {
+    struct ast_command *c = parse_command(p, SQL_FETCH, SQL_OBJECT_NONE);
+    parse_advance(p);
+    if (p->is_mariadb && parse_at(p, KW_GROUP)) {
+        parse_advance(p);
+        parse_expect(p, KW_NEXT);
+        parse_expect(p, KW_ROW);
+        return parse_done(p, c);
+    }
+    if (parse_peek(p, 1) == KW_FROM) parse_accept(p, KW_NEXT);
+    parse_accept(p, KW_FROM);
+    c->objects = parse_name(p);
+    parse_expect(p, KW_INTO);
+    c->args = parse_comma_list(p, parse_column);
+    return parse_done(p, c);
+}
+
+/* CLOSE cursor */
+static struct ast *close_cursor(struct sql_reader *p) {
+    struct ast_command *c = parse_command(p, SQL_CLOSE, SQL_OBJECT_NONE);
+    parse_advance(p);
+    c->objects = parse_name(p);
+    return parse_done(p, c);
+}
+
+/* LEAVE, ITERATE, RETURN, OPEN, FETCH, CLOSE: statements of stored programs that hold no others. NULL: none of them. */
+struct ast *parse_mysql_routine_statement(struct sql_reader *p) {
+    switch (p->tok.kind) {
+    case KW_RETURN: return return_statement(p);
+    case KW_LEAVE:
+    case KW_ITERATE: return leave(p);
+    case KW_OPEN: return open_cursor(p);
+    case KW_FETCH: return fetch(p);
+    case KW_CLOSE: return close_cursor(p);
+    default: return NULL;
+    }
+}
+
+static struct ast *any_simple(struct sql_reader *p) {
+    struct ast *statement = parse_mysql_routine_statement(p);
+    return statement ? statement : parse_statement(p);
+}
+
+/* ---- blocks and control ---------------------------------------------------------------------------------------------- */
+
+static struct ast *body_statement(struct sql_reader *p, struct body *b);
+
+/* Does a word stand here that ends a list of statements? */
+static bool at_end_of_list(const struct sql_reader *p) {
+    switch (p->tok.kind) {
+    case KW_END:
+    case KW_ELSE:
+    case KW_ELSEIF:
+    case KW_WHEN:
+    case KW_UNTIL:
+    case TOKEN_END:
+    case TOKEN_ERROR: return true;
+    default: return false;
+    }
+}
+
+/* { statement ";" }; control statements have at least one */
+static void statements(struct sql_reader *p, struct body *b, struct parse_list *list, bool is_one_needed) {
+    if (is_one_needed && at_end_of_list(p)) parse_fail(p, "syntax error: expected a statement");
+    while (!at_end_of_list(p)) {
+        add(list, body_statement(p, b));
+        parse_expect(p, ';');
+    }
+}
+
+/* The node of a block or control statement; its first word is read and kept. */
+static struct ast_command *compound(struct sql_reader *p) {
+    struct ast_command *c = parse_command(p, SQL_COMPOUND, SQL_OBJECT_NONE);
+    c->options = parse_word(p);
+    return c;
+}
+
+static struct ast *compound_done(struct sql_reader *p, struct ast_command *c, struct parse_list *args, struct parse_list *list) {
+    c->args = args->first;
+    c->query = list->first;
+    return parse_done(p, c);
+}
+
+/* IF condition THEN statements { ELSEIF condition THEN statements } [ELSE statements] END IF */
+static struct ast *if_statement(struct sql_reader *p, struct body *b) {
+    struct parse_list args, list;
+    struct ast_command *c = compound(p);
+    parse_list_init(&args);
+    parse_list_init(&list);
+    do {
+        add(&args, condition(p, b, KW_THEN));
+        statements(p, b, &list, true);
+    } while (parse_accept(p, KW_ELSEIF));
+    if (parse_accept(p, KW_ELSE)) statements(p, b, &list, true);
+    parse_expect(p, KW_END);
+    parse_expect(p, KW_IF);
+    return compound_done(p, c, &args, &list);
+}
+
+/* CASE [expression] WHEN condition THEN statements { WHEN ... } [ELSE statements] END CASE */
+static struct ast *case_statement(struct sql_reader *p, struct body *b) {
+    struct parse_list args, list;
+    struct ast_command *c = compound(p);
+    parse_list_init(&args);
+    parse_list_init(&list);
+    if (!parse_accept(p, KW_WHEN)) add(&args, condition(p, b, KW_WHEN));
+    do {
+        add(&args, condition(p, b, KW_THEN));
+        statements(p, b, &list, true);
+    } while (parse_accept(p, KW_WHEN));
+    if (parse_accept(p, KW_ELSE)) statements(p, b, &list, true);
+    parse_expect(p, KW_END);
+    parse_expect(p, KW_CASE);
+    return compound_done(p, c, &args, &list);
+}
+
+/* LOOP statements END LOOP */
+static struct ast *loop_statement(struct sql_reader *p, struct body *b) {
+    struct parse_list args, list;
+    struct ast_command *c = compound(p);
+    parse_list_init(&args);
+    parse_list_init(&list);
+    statements(p, b, &list, true);
+    parse_expect(p, KW_END);
+    parse_expect(p, KW_LOOP);
+    return compound_done(p, c, &args, &list);
+}
+
+/* WHILE condition DO statements END WHILE */
+static struct ast *while_statement(struct sql_reader *p, struct body *b) {
+    struct parse_list args, list;
+    struct ast_command *c = compound(p);
+    parse_list_init(&args);
+    parse_list_init(&list);
+    add(&args, condition(p, b, KW_DO));
+    statements(p, b, &list, true);
+    parse_expect(p, KW_END);
+    parse_expect(p, KW_WHILE);
+    return compound_done(p, c, &args, &list);
+}
+
+/* REPEAT statements UNTIL condition END REPEAT */
+static struct ast *repeat_statement(struct sql_reader *p, struct body *b) {
+    struct parse_list args, list;
+    struct ast_command *c = compound(p);
+    parse_list_init(&args);
+    parse_list_init(&list);
+    statements(p, b, &list, true);
+    parse_expect(p, KW_UNTIL);
+    add(&args, condition(p, b, KW_END));
+    parse_expect(p, KW_REPEAT);
+    return compound_done(p, c, &args, &list);
+}
+
+/* [REVERSE] expression ".." expression | "(" query ")" | cursor ["(" expressions ")"] */
+static struct ast *for_bounds(struct sql_reader *p) {
+    if (parse_at_query(p)) return parse_paren_query(p);
+    parse_accept(p, KW_REVERSE);
+    struct ast *low = parse_expr(p);
+    if (parse_accept(p, TOKEN_DOT_DOT)) low->next = parse_expr(p);
+    return low;
+}
+
+/* FOR name IN bounds DO statements END FOR (MariaDB) */
+static struct ast *for_statement(struct sql_reader *p, struct body *b) {
+    struct parse_list args, list;
+    struct mark mark;
+    struct ast_command *c = compound(p);
+    parse_list_init(&args);
+    parse_list_init(&list);
+    c->objects = parse_name(p);
+    parse_expect(p, KW_IN);
+    mark_set(p, &mark);
+    args.first = for_bounds(p);
+    if (!p->failed) parse_expect(p, KW_DO);
+    if (p->failed) {
+        mark_return(p, &mark, b);
+        args.first = NULL;
+        skip_condition(p, KW_DO);
+        parse_expect(p, KW_DO);
+    }
+    statements(p, b, &list, true);
+    parse_expect(p, KW_END);
+    parse_expect(p, KW_FOR);
+    return compound_done(p, c, &args, &list);
+}
+
+/* ---- declarations ---------------------------------------------------------------------------------------------------- */
+
+/* integer | SQLSTATE [VALUE] string | SQLWARNING | NOT FOUND | SQLEXCEPTION | name */
+static struct ast *handled(struct sql_reader *p) {
+    uint32_t start = p->tok.start;
+    switch (p->tok.kind) {
+    case TOKEN_INTEGER: return parse_literal(p);
+    case KW_SQLSTATE:
+        parse_advance(p);
+        parse_accept(p, KW_VALUE);
+        return parse_option(p, start, "sqlstate", parse_string(p));
+    case KW_SQLWARNING:
+    case KW_SQLEXCEPTION: return parse_word(p);
+    case KW_NOT:
+        parse_advance(p);
+        parse_expect(p, KW_FOUND);
+        return parse_option(p, start, "not found", NULL);
+    default: return parse_name(p);
+    }
+}
+
+/* DECLARE (CONTINUE | EXIT | UNDO) HANDLER FOR condition { "," condition } statement */
+static struct ast *declare_handler(struct sql_reader *p, struct body *b) {
+    struct ast_command *c = parse_command(p, SQL_DECLARE, SQL_OBJECT_NONE);
+    parse_advance(p);
+    c->options = parse_word(p);
+    parse_expect(p, KW_HANDLER);
+    parse_expect(p, KW_FOR);
+    c->args = parse_comma_list(p, handled);
+    c->query = body_statement(p, b);
+    return parse_done(p, c);
+}
+
+/* DECLARE name CURSOR ["(" parameters ")"] FOR query */
+static struct ast *declare_cursor(struct sql_reader *p) {
+    struct ast_command *c = parse_command(p, SQL_DECLARE, SQL_OBJECT_NONE);
+    parse_advance(p);
+    c->objects = parse_name(p);
+    parse_expect(p, KW_CURSOR);
+    if (p->is_mariadb && parse_at(p, '(')) c->elements = parse_mysql_parameters(p);
+    parse_expect(p, KW_FOR);
+    c->query = parse_query(p);
+    return parse_done(p, c);
+}
+
+/* DECLARE name CONDITION FOR condition */
+static struct ast *declare_condition(struct sql_reader *p) {
+    struct ast_command *c = parse_command(p, SQL_DECLARE, SQL_OBJECT_NONE);
+    parse_advance(p);
+    c->objects = parse_name(p);
+    parse_expect(p, KW_CONDITION);
+    parse_expect(p, KW_FOR);
+    c->args = handled(p);
+    return parse_done(p, c);
+}
+
+/* DECLARE name { "," name } type [DEFAULT expression]: names in `objects`, the TYPE in `elements` */
+static struct ast *declare_variables(struct sql_reader *p) {
+    struct ast_command *c = parse_command(p, SQL_DECLARE, SQL_OBJECT_NONE);
+    parse_advance(p);
+    c->objects = parse_name_list(p);
+    c->elements = parse_mysql_variable_type(p);
+    if (parse_accept(p, KW_DEFAULT) || (p->is_mariadb && parse_accept(p, TOKEN_ASSIGN))) c->args = parse_expr(p);
+    return parse_done(p, c);
+}
+
+static struct ast *declaration(struct sql_reader *p, struct body *b) {
+    uint16_t first = parse_peek(p, 1), second = parse_peek(p, 2);
+    if (second == KW_HANDLER && (first == KW_CONTINUE || first == KW_EXIT || first == KW_UNDO)) return declare_handler(p, b);
+    if (second == KW_CURSOR) return simple(p, b, declare_cursor);
+    if (second == KW_CONDITION) return simple(p, b, declare_condition);
+    return simple(p, b, declare_variables);
+}
+
+/* { declaration ";" } */
+static void declarations(struct sql_reader *p, struct body *b, struct parse_list *list) {
+    while (parse_at(p, KW_DECLARE)) {
+        add(list, declaration(p, b));
+        parse_expect(p, ';');
+    }
+}
+
+/* BEGIN [NOT ATOMIC] { declaration ";" } { statement ";" } END */
+static struct ast *block(struct sql_reader *p, struct body *b) {
+    struct parse_list args, list;
+    struct ast_command *c = compound(p);
+    parse_list_init(&args);
+    parse_list_init(&list);
+    if (p->is_mariadb && parse_accept(p, KW_NOT)) parse_expect(p, KW_ATOMIC);
+    declarations(p, b, &list);
+    statements(p, b, &list, false);
+    parse_expect(p, KW_END);
+    return compound_done(p, c, &args, &list);
+}
+
+/* ---- statements ------------------------------------------------------------------------------------------------------ */
+
+/* A block or a control statement, without labels. NULL: none. */
+static struct ast *opt_compound(struct sql_reader *p, struct body *b) {
+    switch (p->tok.kind) {
+    case KW_BEGIN: return block(p, b);
+    case KW_IF: return if_statement(p, b);
+    case KW_CASE: return case_statement(p, b);
+    case KW_LOOP: return loop_statement(p, b);
+    case KW_WHILE: return while_statement(p, b);
+    case KW_REPEAT: return repeat_statement(p, b);
+    case KW_FOR: return p->is_mariadb ? for_statement(p, b) : NULL;
+    default: return NULL;
+    }
+}
+
+/* label ":" (block | LOOP | WHILE | REPEAT | FOR) [label] */
+static struct ast *labelled(struct sql_reader *p, struct body *b) {
+    parse_name(p);
+    parse_expect(p, ':');
+    if (parse_at(p, KW_IF) || parse_at(p, KW_CASE)) parse_fail(p, "syntax error: a label before what is no loop");
+    struct ast *statement = opt_compound(p, b);
+    if (!statement) {
+        parse_fail(p, "syntax error: expected a block or a loop");
+        return NULL;
+    }
+    if (parse_at_name(p)) parse_name(p);
+    return statement;
+}
+
+/* [label ":"] block | IF | CASE | loop | simple statement. NULL when it could not be read. */
+static struct ast *body_statement(struct sql_reader *p, struct body *b) {
+    struct ast *statement;
+    if (!parse_enter(p)) {
+        parse_leave(p);
+        return NULL;
+    }
+    if (parse_at_name(p) && parse_peek(p, 1) == ':') statement = labelled(p, b);
+    else statement = opt_compound(p, b);
+    if (!statement && !p->failed) statement = simple(p, b, any_simple);
+    parse_leave(p);
+    return statement;
+}
+
+/* ---- bodies ---------------------------------------------------------------------------------------------------------- */
+
+/* What could not be read inside fails the whole, now that its end is known. */
+static void body_done(struct sql_reader *p, const struct body *b) {
+    if (!b->problem.reason || p->failed) return;
+    p->resume_at = p->tok.start;
+    parse_fail_at(p, b->problem.position, b->problem.reason);
+}
+
+/* sql_mode=ORACLE has other blocks, other labels and other words: where such a body ends is not known here. */
+static bool is_oracle(struct sql_reader *p) {
+    if (!(p->options->modes & SQL_ORACLE)) return false;
+    parse_fail(p, "stored programs in sql_mode=ORACLE are not analysed");
+    p->resume_at = p->lex.len;
+    return true;
+}
+
+void parse_mysql_body(struct sql_reader *p, struct ast_command *c, struct parse_list *options) {
+    struct body b = {.problem = {0, NULL}};
+    uint32_t start = p->tok.start;
+    if (is_oracle(p)) return;
+    c->node.flags |= AST_COMMAND_BODY;
+    p->routine_depth++;
+    c->query = body_statement(p, &b);
+    p->routine_depth--;
+    parse_list_add(options, parse_option(p, start, "body", NULL));
+    body_done(p, &b);
+}
+
+/* (PROCEDURE name "(" parameters ")" | FUNCTION name "(" parameters ")" RETURNS type) { word } [statement]: a routine of a
+   package, only announced when no statement follows */
+static void package_routine(struct sql_reader *p, struct body *b, struct parse_list *list) {
+    bool is_function = parse_at(p, KW_FUNCTION);
+    parse_advance(p);
+    parse_name(p);
+    parse_mysql_parameters(p);
+    if (is_function) {
+        parse_expect(p, KW_RETURNS);
+        parse_mysql_variable_type(p);
+    }
+    while (!at_end_of_statement(p) && !p->failed) {
+        switch (p->tok.kind) {
+        case KW_NO:
+        case KW_NOT:
+        case KW_SQL:
+        case KW_READS:
+        case KW_MODIFIES:
+        case KW_CONTAINS:
+        case KW_DETERMINISTIC:
+        case KW_DATA:
+        case KW_SECURITY:
+        case KW_DEFINER:
+        case KW_INVOKER:
+        case KW_LANGUAGE:
+        case KW_COMMENT:
+        case TOKEN_STRING: parse_advance(p); break;
+        default: add(list, body_statement(p, b)); return;
+        }
+    }
+}
+
+/* { declaration ";" | routine ";" } [BEGIN statements] END */
+void parse_mysql_package_body(struct sql_reader *p, struct ast_command *c, struct parse_list *options) {
+    struct body b = {.problem = {0, NULL}};
+    struct parse_list list;
+    uint32_t start = p->tok.start;
+    if (is_oracle(p)) return;
+    parse_list_init(&list);
+    c->node.flags |= AST_COMMAND_BODY;
+    p->routine_depth++;
+    while (parse_at(p, KW_DECLARE) || parse_at(p, KW_PROCEDURE) || parse_at(p, KW_FUNCTION)) {
+        if (parse_at(p, KW_DECLARE)) add(&list, declaration(p, &b));
+        else package_routine(p, &b, &list);
+        parse_expect(p, ';');
+    }
+    parse_accept(p, KW_BEGIN);
+    statements(p, &b, &list, false);
+    parse_expect(p, KW_END);
+    p->routine_depth--;
+    c->query = list.first;
+    parse_list_add(options, parse_option(p, start, "body", NULL));
+    body_done(p, &b);
+}
+
+/* ---- compound statements outside of stored programs (MariaDB) -------------------------------------------------------- */
+
+bool parse_mysql_at_compound(struct sql_reader *p) {
+    bool is_oracle_mode = p->options->modes & SQL_ORACLE;
+    if (!p->is_mariadb) return false;
+    switch (p->tok.kind) {
+    case KW_BEGIN: return (parse_peek(p, 1) == KW_NOT && parse_peek(p, 2) == KW_ATOMIC) || is_oracle_mode;
+    case KW_DECLARE:
+    case TOKEN_SHIFT_LEFT: return is_oracle_mode;
+    case KW_IF:
+    case KW_CASE:
+    case KW_LOOP:
+    case KW_WHILE:
+    case KW_REPEAT:
+    case KW_FOR: return true;
+    default: return false;
+    }
+}
+
+/* BEGIN NOT ATOMIC ... END | IF ... | CASE ... | LOOP ... | WHILE ... | REPEAT ... | FOR ... */
+struct ast *parse_mysql_compound(struct sql_reader *p) {
+    struct body b = {.problem = {0, NULL}};
+    struct ast *statement = NULL;
+    if (!is_oracle(p)) {
+        p->routine_depth++;
+        statement = opt_compound(p, &b);
+        p->routine_depth--;
+        if (statement) statement->flags |= AST_COMMAND_BODY;
+        else parse_fail(p, "syntax error: expected a compound statement");
+        body_done(p, &b);
+    }
+    return statement ? statement : parse_node_failed(p, AST_COMMAND);
+}
