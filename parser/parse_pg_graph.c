@@ -137,11 +137,7 @@ static struct ast *element_tables(struct sql_reader *p) {
 
 /* PROPERTY GRAPH name element tables */
 void parse_pg_create_graph(struct sql_reader *p, struct ast_command *c) {
-    struct ast_object *o = PARSE_NODE(p, ast_object, OBJECT);
-    o->node.op = SQL_OBJECT_PROPERTY_GRAPH;
-    const struct ast *name = parse_table_name(p);
-    if (!p->failed) o->names = AST_AS(table, TABLE, name)->names;
-    c->objects = parse_done(p, o);
+    c->objects = parse_object(p, SQL_OBJECT_PROPERTY_GRAPH, parse_pg_relation_name(p));
     c->elements = element_tables(p);
 }
 
@@ -168,7 +164,7 @@ static struct ast *label_changes(struct sql_reader *p, struct ast_command *c) {
     changes = parse_pg_phrase(p, others);
     bool is_drop = !is_alter || parse_at(p, KW_DROP);
     if (is_alter) changes->next = parse_pg_phrase(p, properties);
-    if (is_drop) c->node.flags |= parse_pg_opt_behavior(p);
+    if (is_drop) c->node.flags |= parse_pg_behavior_flag(p);
     return changes;
 }
 
@@ -189,7 +185,7 @@ void parse_pg_alter_graph(struct sql_reader *p, struct ast_command *c) {
     parse_expect(p, is_drop ? KW_TABLES : KW_TABLE);
     if (is_drop) {
         c->elements = parse_option(p, start, is_vertex ? "drop vertex tables" : "drop edge tables", parse_paren_names(p));
-        c->node.flags |= parse_pg_opt_behavior(p);
+        c->node.flags |= parse_pg_behavior_flag(p);
     } else {
         struct ast *name = parse_name(p);
         name->next = label_changes(p, c);
