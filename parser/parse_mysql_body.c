@@ -443,6 +443,12 @@ static struct ast *labelled(struct sql_reader *p, struct body *b) {
     return statement;
 }
 
+/* Words that begin statements of their own are no labels in MariaDB. */
+static bool at_label(struct sql_reader *p) {
+    if (!parse_at_name(p) || parse_peek(p, 1) != ':') return false;
+    return !p->is_mariadb || p->tok.kind < KEYWORD_FIRST || (parse_uses(p, p->tok.kind) & KEYWORD_FUNCTION);
+}
+
 /* [label ":"] block | IF | CASE | loop | simple statement. NULL when it could not be read. */
 static struct ast *body_statement(struct sql_reader *p, struct body *b) {
     struct ast *statement;
@@ -450,7 +456,7 @@ static struct ast *body_statement(struct sql_reader *p, struct body *b) {
         parse_leave(p);
         return NULL;
     }
-    if (parse_at_name(p) && parse_peek(p, 1) == ':') statement = labelled(p, b);
+    if (at_label(p)) statement = labelled(p, b);
     else statement = opt_compound(p, b);
     if (!statement && !p->failed) statement = simple(p, b, any_simple);
     parse_leave(p);

@@ -131,6 +131,15 @@ static struct ast *target(struct sql_reader *p) {
     return parse_mysql_object(p, object);
 }
 
+/* ON target; MariaDB knows all privileges by their words, in MySQL a name may be one */
+static void on_target(struct sql_reader *p, struct ast_command *c) {
+    for (const struct ast *a = c->args; a && p->is_mariadb; a = a->next) {
+        if (a->kind != AST_OPTION) parse_fail_at(p, a->start, "syntax error: unknown privilege");
+    }
+    parse_expect(p, KW_ON);
+    c->objects = target(p);
+}
+
 /* ---- statements ------------------------------------------------------------------------------------------------------ */
 
 /* WITH { GRANT OPTION | ADMIN OPTION | limit } */
@@ -189,7 +198,7 @@ struct ast *parse_mysql_grant(struct sql_reader *p) {
     parse_advance(p);
     if (!proxy(p, c)) {
         c->args = parse_comma_list(p, privilege_or_role);
-        if (parse_accept(p, KW_ON)) c->objects = target(p);
+        if (parse_at(p, KW_ON)) on_target(p, c);
         else c->object = SQL_OBJECT_ROLE;
     }
     parse_expect(p, KW_TO);
@@ -215,7 +224,7 @@ struct ast *parse_mysql_revoke(struct sql_reader *p) {
             parse_expect(p, KW_FOR);
         }
         c->args = parse_comma_list(p, privilege_or_role);
-        if (parse_accept(p, KW_ON)) c->objects = target(p);
+        if (parse_at(p, KW_ON)) on_target(p, c);
         else if (c->args->kind == AST_OBJECT) c->object = SQL_OBJECT_ROLE;
     }
     parse_expect(p, KW_FROM);

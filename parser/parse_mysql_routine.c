@@ -8,33 +8,43 @@
 
 /* ---- types and parameters -------------------------------------------------------------------------------------------- */
 
+/* TYPE OF column | ROW TYPE OF table: the names with AST_TYPE_PERCENT (MariaDB). NULL: neither. */
+static struct ast *opt_type_of(struct sql_reader *p, bool may_be_row) {
+    if (!p->is_mariadb) return NULL;
+    bool is_type_of = parse_at(p, KW_TYPE) && parse_peek(p, 1) == KW_OF;
+    bool is_row_of = may_be_row && parse_at(p, KW_ROW) && parse_peek(p, 1) == KW_TYPE;
+    if (!is_type_of && !is_row_of) return NULL;
+    struct ast_type *type = PARSE_NODE(p, ast_type, TYPE);
+    type->node.flags |= AST_TYPE_PERCENT;
+    parse_accept(p, KW_ROW);
+    parse_advance(p);
+    parse_expect(p, KW_OF);
+    type->names = parse_qualified_name(p);
+    return parse_done(p, type);
+}
+
+/* type | TYPE OF column */
+static struct ast *scalar_type(struct sql_reader *p) {
+    struct ast *type = opt_type_of(p, false);
+    return type ? type : parse_mysql_type(p);
+}
+
 /* name type of a field of ROW */
 static struct ast *row_field(struct sql_reader *p) {
     struct ast_column_def *def = PARSE_NODE(p, ast_column_def, COLUMN_DEF);
     def->name = parse_name(p);
-    def->type = parse_mysql_variable_type(p);
+    def->type = scalar_type(p);
     return parse_done(p, def);
 }
 
-/* type | TYPE OF table.column | ROW TYPE OF table | ROW "(" fields ")" (the last three: MariaDB)
-   The first two of these three are the names with AST_TYPE_PERCENT, the last one is "row" with its fields as modifiers. */
+/* type | TYPE OF column | ROW TYPE OF table | ROW "(" fields ")": "row" with its fields as modifiers (MariaDB) */
 struct ast *parse_mysql_variable_type(struct sql_reader *p) {
-    uint16_t next = p->is_mariadb && (parse_at(p, KW_TYPE) || parse_at(p, KW_ROW)) ? parse_peek(p, 1) : 0;
-    bool is_type_of = parse_at(p, KW_TYPE) && next == KW_OF;
-    bool is_row_of = parse_at(p, KW_ROW) && next == KW_TYPE;
-    bool is_row = parse_at(p, KW_ROW) && next == '(';
-    if (!is_type_of && !is_row_of && !is_row) return parse_mysql_type(p);
+    struct ast *type_of = opt_type_of(p, true);
+    if (type_of) return type_of;
+    if (!p->is_mariadb || !parse_at(p, KW_ROW) || parse_peek(p, 1) != '(') return parse_mysql_type(p);
     struct ast_type *type = PARSE_NODE(p, ast_type, TYPE);
-    if (is_row) {
-        type->names = parse_name_of_token(p);
-        type->modifiers = parse_paren_list(p, row_field);
-        return parse_done(p, type);
-    }
-    parse_accept(p, KW_ROW);
-    parse_advance(p);
-    parse_expect(p, KW_OF);
-    type->node.flags |= AST_TYPE_PERCENT;
-    type->names = parse_qualified_name(p);
+    type->names = parse_name_of_token(p);
+    type->modifiers = parse_paren_list(p, row_field);
     return parse_done(p, type);
 }
 
@@ -123,20 +133,21 @@ static void loadable_function(struct sql_reader *p, struct parse_list *options) 
 /* [AGGREGATE] FUNCTION [IF NOT EXISTS] name (RETURNS x SONAME string | "(" parameters ")" RETURNS type characteristics body) |
    PROCEDURE [IF NOT EXISTS] name "(" parameters ")" characteristics body */
 struct ast *parse_mysql_routine(struct sql_reader *p, struct ast_command *c, struct parse_list *options) {
+    bool has_definer = options->first != NULL;
     if (parse_at(p, KW_AGGREGATE)) parse_list_add(options, parse_mysql_words(p, "aggregate", 1));
     bool is_function = parse_accept(p, KW_FUNCTION);
     if (!is_function) parse_expect(p, KW_PROCEDURE);
     c->object = is_function ? SQL_OBJECT_FUNCTION : SQL_OBJECT_PROCEDURE;
     parse_mysql_if_not_exists(p, c);
     c->objects = parse_mysql_object(p, (enum sql_object)c->object);
-    if (is_function && parse_at(p, KW_RETURNS)) {
+    if (is_function && !has_definer && parse_at(p, KW_RETURNS)) {
         loadable_function(p, options);
     } else {
         c->elements = parse_mysql_parameters(p);
         uint32_t start = p->tok.start;
         if (is_function) {
             parse_expect(p, KW_RETURNS);
-            parse_list_add(options, parse_option(p, start, "returns", parse_mysql_variable_type(p)));
+            parse_list_add(options, parse_option(p, start, "returns", scalar_type(p)));
         }
         characteristics(p, options);
         routine_body(p, c, options);
