@@ -14,7 +14,7 @@ static struct ast *parse_call_over(struct sql_reader *p, struct ast_func *f) {
 
 /* OVER { name | window }, which must follow */
 static struct ast *parse_over(struct sql_reader *p, struct ast_func *f) {
-    if (!parse_at(p, KW_OVER)) parse_fail(p, "OVER is expected");
+    if (!parse_at(p, KW_OVER)) parse_fail(p, "syntax error: expected OVER");
     return parse_filter_over(p, f);
 }
 
@@ -55,7 +55,7 @@ static struct ast *parse_separator(struct sql_reader *p) {
     case TOKEN_STRING: case TOKEN_HEX_STRING: case TOKEN_HEX_NUMBER: case TOKEN_BIT_STRING: case TOKEN_BIT_NUMBER:
         break;
     default:
-        parse_fail(p, "a string is expected");
+        parse_fail(p, "syntax error: expected a string");
     }
     return parse_literal(p);
 }
@@ -75,7 +75,8 @@ struct ast *parse_mysql_group_concat(struct sql_reader *p, const struct mysql_ca
     struct parse_list options;
     parse_list_init(&options);
     uint32_t start = p->tok.start;
-    if (!is_json && parse_accept(p, KW_SEPARATOR)) parse_list_add(&options, parse_option(p, start, "separator", parse_separator(p)));
+    if (!is_json && parse_accept(p, KW_SEPARATOR))
+        parse_list_add(&options, parse_option(p, start, "separator", parse_separator(p)));
     start = p->tok.start;
     if (p->is_mariadb && parse_at(p, KW_LIMIT)) {
         struct ast *limit = parse_opt_limit(p);
@@ -137,7 +138,7 @@ struct ast *parse_mysql_last_value(struct sql_reader *p, const struct mysql_call
     struct ast *call = parse_mysql_call_end(p, f);
     parse_nulls(p, f, false);
     if (p->is_mariadb && !parse_at(p, KW_OVER)) return call;
-    if (f->args->next) parse_fail(p, "one argument is expected");
+    if (f->args->next) parse_fail(p, "syntax error: expected one argument");
     return parse_over(p, f);
 }
 
@@ -150,7 +151,7 @@ struct ast *parse_mysql_percentile(struct sql_reader *p, const struct mysql_call
     parse_expect(p, KW_WITHIN);
     parse_expect(p, KW_GROUP);
     parse_expect(p, '(');
-    if (!parse_at(p, KW_ORDER)) parse_fail(p, "ORDER BY is expected");
+    if (!parse_at(p, KW_ORDER)) parse_fail(p, "syntax error: expected ORDER BY");
     f->within = parse_opt_order(p);
     parse_expect(p, ')');
     return parse_over(p, f);

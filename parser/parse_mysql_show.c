@@ -168,7 +168,7 @@ static void parse_show_replica(struct sql_reader *p, struct show *s, uint32_t st
 /* COUNT "(" "*" ")" { WARNINGS | ERRORS } */
 static void parse_show_count(struct sql_reader *p, struct show *s, uint32_t start) {
     parse_expect(p, KW_COUNT);
-    if (p->tok.flags & TOKEN_AFTER_SPACE && !(p->options->modes & SQL_IGNORE_SPACE)) parse_fail(p, "COUNT(*) is expected");
+    if (p->tok.flags & TOKEN_AFTER_SPACE && !(p->options->modes & SQL_IGNORE_SPACE)) parse_fail(p, "syntax error: expected COUNT(*)");
     parse_expect(p, '(');
     parse_expect(p, '*');
     parse_expect(p, ')');
@@ -187,7 +187,7 @@ static struct ast *parse_profile_kind(struct sql_reader *p) {
     case KW_CPU: case KW_MEMORY: case KW_IPC: case KW_SWAPS: case KW_SOURCE: case KW_ALL:
         break;
     default:
-        parse_fail(p, "a kind of figures is expected");
+        parse_fail(p, "syntax error: expected a kind of figures");
     }
     return parse_word(p);
 }
@@ -219,7 +219,8 @@ static void parse_show_engine(struct sql_reader *p, struct show *s, uint32_t sta
     parse_expect(p, KW_ENGINE);
     show_what(p, s, start, "engine", SQL_OBJECT_NONE);
     s->c->args = parse_at(p, KW_ALL) ? parse_word(p) : parse_name_or_string(p);
-    if (!parse_at(p, KW_STATUS) && !parse_at(p, KW_MUTEX) && !parse_at(p, KW_LOGS)) parse_fail(p, "STATUS, MUTEX or LOGS is expected");
+    bool is_known = parse_at(p, KW_STATUS) || parse_at(p, KW_MUTEX) || parse_at(p, KW_LOGS);
+    if (!is_known) parse_fail(p, "syntax error: expected STATUS, MUTEX or LOGS");
     parse_list_add(&s->options, parse_word(p));
 }
 
@@ -281,7 +282,7 @@ static void parse_show_code(struct sql_reader *p, struct show *s, uint32_t start
         parse_show_tail(p, s, SHOW_FILTER);
         return;
     }
-    if (!parse_accept_word(p, "code")) parse_fail(p, "STATUS or CODE is expected");
+    if (!parse_accept_word(p, "code")) parse_fail(p, "syntax error: expected STATUS or CODE");
     show_what(p, s, start, "code", object);
     s->c->objects = parse_mysql_object(p, object);
 }
@@ -311,7 +312,8 @@ static void parse_show_plugins(struct sql_reader *p, struct show *s, uint32_t st
 /* [ EXTENDED ] [ FULL ] | [ GLOBAL | SESSION | LOCAL ]; false when what follows is not what the words may stand before */
 static bool parse_show_modifiers(struct sql_reader *p, struct show *s) {
     if (parse_at(p, KW_GLOBAL) || parse_at(p, KW_SESSION) || parse_at(p, KW_LOCAL)) {
-        s->c->node.flags |= parse_at(p, KW_GLOBAL) ? AST_COMMAND_GLOBAL : parse_at(p, KW_SESSION) ? AST_COMMAND_SESSION : AST_COMMAND_LOCAL;
+        if (parse_at(p, KW_GLOBAL)) s->c->node.flags |= AST_COMMAND_GLOBAL;
+        else s->c->node.flags |= parse_at(p, KW_SESSION) ? AST_COMMAND_SESSION : AST_COMMAND_LOCAL;
         parse_advance(p);
         return parse_at(p, KW_VARIABLES) || parse_at(p, KW_STATUS);
     }
@@ -450,7 +452,7 @@ struct ast *parse_mysql_describe(struct sql_reader *p) {
         c->args = parse_expr(p);
         return parse_done(p, c);
     }
-    if (!parse_mysql_is_explainable(p->tok.kind)) parse_fail(p, "a statement that can be explained is expected");
+    if (!parse_mysql_is_explainable(p->tok.kind)) parse_fail(p, "syntax error: expected a statement that can be explained");
     if (!parse_enter(p)) return parse_done(p, c);
     c->query = parse_statement(p);
     parse_leave(p);

@@ -175,7 +175,7 @@ struct ast *parse_mysql_xa(struct sql_reader *p) {
     case KW_COMMIT: parse_xa_other(p, c, SQL_XA_COMMIT); break;
     case KW_ROLLBACK: parse_xa_other(p, c, SQL_XA_ROLLBACK); break;
     case KW_RECOVER: parse_xa_recover(p, c); break;
-    default: parse_fail(p, "START, END, PREPARE, COMMIT, ROLLBACK or RECOVER is expected");
+    default: parse_fail(p, "syntax error: expected START, END, PREPARE, COMMIT, ROLLBACK or RECOVER");
     }
     return parse_done(p, c);
 }
@@ -194,12 +194,13 @@ static struct ast *parse_lock_mode(struct sql_reader *p) {
     return parse_option(p, start, p->is_mariadb && parse_accept(p, KW_CONCURRENT) ? "write concurrent" : "write", NULL);
 }
 
+/* [ NOWAIT | WAIT number ] */
 struct ast *parse_mysql_opt_wait(struct sql_reader *p) {
     uint32_t start = p->tok.start;
     if (!p->is_mariadb) return NULL;
     if (parse_accept(p, KW_NOWAIT)) return parse_option(p, start, "nowait", NULL);
     if (!parse_accept(p, KW_WAIT)) return NULL;
-    return parse_option(p, start, "wait", parse_literal(p));
+    return parse_option(p, start, "wait", parse_mysql_number(p));
 }
 
 /* LOCK { TABLES | TABLE } table [ alias ] mode { "," table [ alias ] mode } [ WAIT n | NOWAIT ]: args are the modes */

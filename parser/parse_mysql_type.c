@@ -71,13 +71,13 @@ bool parse_mysql_at_type(const struct sql_reader *p) {
 
 /* number: an unsigned one */
 static struct ast *parse_size(struct sql_reader *p) {
-    if (!parse_at(p, TOKEN_INTEGER) && !parse_at(p, TOKEN_NUMBER)) parse_fail(p, "a length is expected");
+    if (!parse_at(p, TOKEN_INTEGER) && !parse_at(p, TOKEN_NUMBER)) parse_fail(p, "syntax error: expected a length");
     return parse_literal(p);
 }
 
 /* [ "(" number [ "," number ] ")" ] */
 static struct ast *parse_opt_size(struct sql_reader *p, unsigned tail) {
-    if (tail & TAIL_LENGTH_MUST && !parse_at(p, '(')) parse_fail(p, "a length in parentheses is expected");
+    if (tail & TAIL_LENGTH_MUST && !parse_at(p, '(')) parse_fail(p, "syntax error: expected a length in parentheses");
     if (!(tail & (TAIL_LENGTH | TAIL_SCALE)) || !parse_accept(p, '(')) return NULL;
     struct parse_list sizes;
     parse_list_init(&sizes);
@@ -96,7 +96,7 @@ static struct ast *parse_member(struct sql_reader *p) {
     case TOKEN_STRING: case TOKEN_HEX_STRING: case TOKEN_HEX_NUMBER: case TOKEN_BIT_STRING: case TOKEN_BIT_NUMBER:
         break;
     default:
-        parse_fail(p, "a string is expected");
+        parse_fail(p, "syntax error: expected a string");
     }
     return parse_literal(p);
 }
@@ -222,7 +222,7 @@ static struct ast *parse_known_name(struct sql_reader *p, unsigned *tail) {
 
 /* MariaDB, a type of a plugin: word [ "." word ] [ "(" number [ "," number ] ")" ] [ REF_SYSTEM_ID "=" number ] */
 static struct ast *parse_other_type(struct sql_reader *p, struct ast_type *t) {
-    if (!p->is_mariadb) parse_fail(p, "a type is expected");
+    if (!p->is_mariadb) parse_fail(p, "syntax error: expected a type");
     struct parse_list names;
     parse_list_init(&names);
     parse_list_add(&names, parse_label(p));

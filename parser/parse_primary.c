@@ -486,9 +486,6 @@ static struct ast *parse_mysql_keyword(struct sql_reader *p) {
     uint16_t kind = p->tok.kind;
     switch (kind) {
     case KW_EXISTS: return parse_subquery_of(p, SUBQUERY_EXISTS);
-    case KW_ROW:
-        if (parse_peek(p, 1) == '(') return parse_row(p);
-        break;
     case KW_MATCH: return parse_match(p);
     default: break;
     }
