@@ -76,7 +76,6 @@ struct ast *parse_mysql_view(struct sql_reader *p, struct ast_command *c, struct
     c->object = SQL_OBJECT_VIEW;
     parse_expect(p, KW_VIEW);
     if (c->node.op == SQL_CREATE) parse_mysql_if_not_exists(p, c);
-    else parse_mysql_if_exists(p, c);
     c->objects = parse_table_name(p);
     c->args = parse_opt_paren_names(p);
     parse_expect(p, KW_AS);
@@ -134,11 +133,11 @@ static struct ast *opt_sequence_option(struct sql_reader *p, bool is_create) {
     case KW_NOCYCLE: return parse_mysql_words(p, "no cycle", 1);
     case KW_NO: return no_option(p);
     case KW_RESTART: return is_create ? NULL : restart(p);
-    default: return parse_mysql_opt_table_option(p);
+    default: return NULL;
     }
 }
 
-/* SEQUENCE [IF [NOT] EXISTS] name { option } */
+/* SEQUENCE [IF [NOT] EXISTS] name { option } { table option }: the latter in CREATE */
 struct ast *parse_mysql_sequence(struct sql_reader *p, struct ast_command *c) {
     struct parse_list options;
     bool is_create = c->node.op == SQL_CREATE;
@@ -149,6 +148,7 @@ struct ast *parse_mysql_sequence(struct sql_reader *p, struct ast_command *c) {
     else parse_mysql_if_exists(p, c);
     c->objects = parse_table_name(p);
     for (struct ast *o = opt_sequence_option(p, is_create); o; o = opt_sequence_option(p, is_create)) parse_list_add(&options, o);
+    for (struct ast *o = NULL; is_create && (o = parse_mysql_opt_table_option(p));) parse_list_add(&options, o);
     if (!is_create && !options.first) parse_fail(p, "syntax error: expected an option");
     c->options = options.first;
     return parse_done(p, c);
