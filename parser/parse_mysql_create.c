@@ -18,6 +18,9 @@ static void prefixes(struct sql_reader *p, struct parse_list *options) {
 static struct ast *create_program(struct sql_reader *p, struct ast_command *c, struct parse_list *options) {
     switch (p->tok.kind) {
     case KW_VIEW: return parse_mysql_view(p, c, options);
+    case KW_JSON:
+        if (p->is_mariadb) break;
+        return parse_mysql_duality_view(p, c, options);
     case KW_PROCEDURE:
     case KW_FUNCTION:
     case KW_AGGREGATE: return parse_mysql_routine(p, c, options);
@@ -108,6 +111,7 @@ struct ast *parse_mysql_alter(struct sql_reader *p) {
     parse_list_init(&options);
     prefixes(p, &options);
     if (parse_at(p, KW_VIEW)) return parse_mysql_view(p, c, &options);
+    if (parse_at(p, KW_JSON) && !p->is_mariadb) return parse_mysql_duality_view(p, c, &options);
     if (parse_at(p, KW_EVENT)) return parse_mysql_event(p, c, &options);
     parse_fail(p, "syntax error: unknown kind of object");
     return parse_done(p, c);

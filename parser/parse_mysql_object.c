@@ -85,6 +85,24 @@ struct ast *parse_mysql_view(struct sql_reader *p, struct ast_command *c, struct
     return parse_done(p, c);
 }
 
+/* JSON [RELATIONAL] DUALITY VIEW [IF NOT EXISTS] name AS query (MySQL 9): how JSON is made of columns has a syntax of its own, which is passed over */
+struct ast *parse_mysql_duality_view(struct sql_reader *p, struct ast_command *c, struct parse_list *options) {
+    c->object = SQL_OBJECT_VIEW;
+    parse_list_add(options, parse_mysql_words(p, "json", 1));
+    parse_accept(p, KW_RELATIONAL);
+    parse_expect(p, KW_DUALITY);
+    parse_expect(p, KW_VIEW);
+    if (c->node.op == SQL_CREATE) parse_mysql_if_not_exists(p, c);
+    c->objects = parse_table_name(p);
+    parse_expect(p, KW_AS);
+    uint32_t start = p->tok.start;
+    if (!parse_at(p, KW_SELECT) && !parse_at(p, KW_WITH)) parse_fail(p, "syntax error: expected a query");
+    parse_skip_rest(p);
+    parse_list_add(options, parse_option(p, start, "query", NULL));
+    c->options = options->first;
+    return parse_done(p, c);
+}
+
 /* ---- sequences (MariaDB) --------------------------------------------------------------------------------------------- */
 
 /* [WITH | BY | "="] number */
@@ -270,8 +288,13 @@ static struct ast *cpu_range(struct sql_reader *p) {
     return parse_option(p, start, NULL, from);
 }
 
+/* range { [","] range } */
 static struct ast *cpu_ranges(struct sql_reader *p) {
-    return parse_comma_list(p, cpu_range);
+    struct parse_list list;
+    parse_list_init(&list);
+    do parse_list_add(&list, cpu_range(p));
+    while (parse_accept(p, ',') || parse_at(p, TOKEN_INTEGER));
+    return list.first;
 }
 
 static struct ast *opt_resource_option(struct sql_reader *p) {
