@@ -107,6 +107,29 @@ static struct bytes unescaped(struct sql_reader *p, const uint8_t *s, size_t len
     return bytes_of(copy, cut(p, copy, n));
 }
 
+/*
+ * PostgreSQL: with a certain word behind them these words are never names, wherever they stand: NOT IN, NULLS FIRST,
+ * WITH TIME ...
+ */
+static bool is_half_of_two(struct sql_reader *p) {
+    if (p->is_mysql) return false;
+    switch (p->tok.kind) {
+    case KW_NOT:
+        switch (parse_peek(p, 1)) {
+        case KW_BETWEEN:
+        case KW_ILIKE:
+        case KW_IN:
+        case KW_LIKE:
+        case KW_SIMILAR: return true;
+        default: return false;
+        }
+    case KW_NULLS: return parse_peek(p, 1) == KW_FIRST || parse_peek(p, 1) == KW_LAST;
+    case KW_WITH: return parse_peek(p, 1) == KW_TIME || parse_peek(p, 1) == KW_ORDINALITY;
+    case KW_WITHOUT: return parse_is_pg(p, 160000) && parse_peek(p, 1) == KW_TIME;
+    default: return false;
+    }
+}
+
 struct ast *parse_name_of_token(struct sql_reader *p) {
     struct ast_name *name = PARSE_NODE(p, ast_name, NAME);
     const uint8_t *s = p->text + p->tok.start;
@@ -119,7 +142,10 @@ struct ast *parse_name_of_token(struct sql_reader *p) {
         name->node.flags = AST_NAME_QUOTED;
         name->text = unescaped(p, s, len);
     } else {
-        if (kind >= KEYWORD_FIRST) name->node.op = kind;
+        if (kind >= KEYWORD_FIRST) {
+            name->node.op = kind;
+            if (UNLIKELY(is_half_of_two(p))) parse_fail(p, "syntax error");
+        }
         bool is_as_written = (p->tok.flags & TOKEN_IS_PLAIN) || (p->is_mysql) || kind < TOKEN_ERROR;
         name->text = is_as_written ? bytes_of(s, len) : folded(p, s, len);
     }

@@ -4,7 +4,7 @@
  *
  * objects: what is altered. elements: what is done, OPTIONs. The rest stands where the actions are read.
  */
-#include "parser/parse_pg.h"
+#include "parser/parse_pg_command.h"
 
 /* What is there for a kind of objects. */
 enum {
@@ -42,11 +42,7 @@ static struct ast *table(struct sql_reader *p, enum sql_object object) {
 
 /* As of a relation, which has three parts at most. */
 static struct ast *relation_object(struct sql_reader *p, enum sql_object object) {
-    struct ast_object *o = PARSE_NODE(p, ast_object, OBJECT);
-    o->node.op = (uint16_t)object;
-    const struct ast *name = parse_table_name(p);
-    if (!p->failed) o->names = AST_AS(table, TABLE, name)->names;
-    return parse_done(p, o);
+    return parse_object(p, object, parse_pg_relation_name(p));
 }
 
 static struct ast *on_table(struct sql_reader *p, enum sql_object object) {

@@ -1,18 +1,14 @@
 /*
  * parse_pg_create.c - CREATE: the words before the object, which reads which, and the objects with few options of their own.
  */
-#include "parser/parse_pg.h"
+#include "parser/parse_pg_command.h"
 
 /* ---- what is small --------------------------------------------------------------------------------------------------- */
 
 /* SEQUENCE [IF NOT EXISTS] name {option} */
 static void create_sequence(struct sql_reader *p, struct ast_command *c) {
     parse_pg_opt_if_not_exists(p, c);
-    struct ast_object *o = PARSE_NODE(p, ast_object, OBJECT);
-    o->node.op = SQL_OBJECT_SEQUENCE;
-    const struct ast *name = parse_table_name(p);
-    if (!p->failed) o->names = AST_AS(table, TABLE, name)->names;
-    c->objects = parse_done(p, o);
+    c->objects = parse_object(p, SQL_OBJECT_SEQUENCE, parse_pg_relation_name(p));
     c->options = parse_pg_sequence_options(p);
 }
 

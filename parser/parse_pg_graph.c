@@ -137,11 +137,7 @@ static struct ast *element_tables(struct sql_reader *p) {
 
 /* PROPERTY GRAPH name element tables */
 void parse_pg_create_graph(struct sql_reader *p, struct ast_command *c) {
-    struct ast_object *o = PARSE_NODE(p, ast_object, OBJECT);
-    o->node.op = SQL_OBJECT_PROPERTY_GRAPH;
-    const struct ast *name = parse_table_name(p);
-    if (!p->failed) o->names = AST_AS(table, TABLE, name)->names;
-    c->objects = parse_done(p, o);
+    c->objects = parse_object(p, SQL_OBJECT_PROPERTY_GRAPH, parse_pg_relation_name(p));
     c->elements = element_tables(p);
 }
 

@@ -16,8 +16,8 @@ bool parse_at_query_word(struct sql_reader *p) {
     case KW_WITH: return true;
     case KW_TABLE: return !p->is_mariadb;
     case KW_VALUES: {
-        if (!p->is_mysql) return true;
         uint16_t next = parse_peek(p, 1);
+        if (!p->is_mysql) return next == '('; /* else a column of that name */
         if (next == KW_ROW) return true;
         if (next != '(' || !p->is_mariadb) return false;
         /* VALUES (a) is the function when one name in parentheses is all there is to it; VALUES (1), (2) is a query. */
@@ -327,6 +327,16 @@ struct ast *parse_column(struct sql_reader *p) {
     return parse_done(p, column);
 }
 
+/* May the arguments of the call be a type's modifiers? What is no plain list of expressions may not. */
+static bool may_be_modifiers(const struct ast_func *f) {
+    const uint32_t set_flags = AST_FUNC_DISTINCT | AST_FUNC_ALL | AST_FUNC_VARIADIC;
+    if (f->filter || f->over || f->within || f->order || (f->node.flags & set_flags)) return false;
+    for (const struct ast *a = f->args; a; a = a->next) {
+        if (a->kind == AST_NAMED_ARG || a->kind == AST_STAR) return false;
+    }
+    return f->args != NULL;
+}
+
 /* name { "." name } then a call, a string (a typed constant), or nothing: a column */
 static struct ast *parse_named(struct sql_reader *p) {
     uint32_t start = p->tok.start;
@@ -353,7 +363,7 @@ static struct ast *parse_named(struct sql_reader *p) {
         struct ast *call = parse_call(p, names.first, start);
         if (p->is_mysql || !parse_at_string(p) || call->kind != AST_FUNC) return call;
         struct ast_func *func = (struct ast_func *)call;
-        if (func->filter || func->over || func->within) return call;
+        if (p->failed || !may_be_modifiers(func)) return call;
         struct ast_type *type = PARSE_NODE(p, ast_type, TYPE); /* name(1, 2) 'string' */
         type->node.start = start;
         type->names = names.first;
