@@ -122,7 +122,7 @@ static void read_table_copy(struct sql_reader *p, struct ast_copy *c, struct par
     read_file(p, c);
     read_delimiters(p, options);
     read_options(p, options);
-    if (!is_from && parse_at(p, KW_WHERE)) parse_fail(p, "COPY TO has no WHERE");
+    if (!is_from && parse_at(p, KW_WHERE)) parse_fail(p, "WHERE clause not allowed with COPY TO");
     c->where = parse_opt_where(p);
 }
 

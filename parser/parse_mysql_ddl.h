@@ -11,6 +11,7 @@
 /* ---- options and their values: parse_mysql_option.c ------------------------------------------------------------------ */
 
 struct ast *parse_mysql_number(struct sql_reader *p);            /* LITERAL: a number without a sign, 0x1F too */
+struct ast *parse_mysql_integer(struct sql_reader *p);           /* the same, without a point */
 struct ast *parse_mysql_number_or_default(struct sql_reader *p); /* the same, or DEFAULT */
 struct ast *parse_mysql_size(struct sql_reader *p);              /* a number, or a NAME like 16M */
 struct ast *parse_mysql_value(struct sql_reader *p);             /* a name, a string, a number or DEFAULT */
@@ -24,8 +25,6 @@ struct ast *parse_mysql_option(struct sql_reader *p, const char *name, unsigned 
 struct ast *parse_mysql_opt_engine_option(struct sql_reader *p);
 /* OPTION: [DEFAULT] CHARACTER SET ["="] x, [DEFAULT] COLLATE ["="] x. NULL when there is none. */
 struct ast *parse_mysql_opt_charset_option(struct sql_reader *p);
-/* OPTION: WAIT n or NOWAIT (MariaDB). NULL when there is none. */
-struct ast *parse_mysql_opt_wait(struct sql_reader *p);
 /* OPTION: ALGORITHM ["="] x or LOCK ["="] x. NULL when there is none. */
 struct ast *parse_mysql_opt_online_option(struct sql_reader *p);
 /* OPTION: DEFINER "=" user. At DEFINER. */
@@ -46,8 +45,8 @@ void parse_mysql_append(struct parse_list *list, struct ast *nodes);
 struct ast *parse_mysql_column_def(struct sql_reader *p);    /* COLUMN_DEF */
 struct ast *parse_mysql_default_value(struct sql_reader *p); /* what may stand behind DEFAULT */
 /* At REFERENCES, at CHECK: what they say goes into the constraint, with `options` as the first of its options. */
-void parse_mysql_references(struct sql_reader *p, struct ast_constraint *c, struct parse_list *options);
-void parse_mysql_check(struct sql_reader *p, struct ast_constraint *c);
+void parse_mysql_references_clause(struct sql_reader *p, struct ast_constraint *c, struct parse_list *options);
+void parse_mysql_check_clause(struct sql_reader *p, struct ast_constraint *c);
 
 /* ---- keys and other elements of a table: parse_mysql_key.c ----------------------------------------------------------- */
 
@@ -58,12 +57,13 @@ void parse_mysql_key_options(struct sql_reader *p, struct parse_list *options);
 struct ast *parse_mysql_opt_key_algorithm(struct sql_reader *p); /* OPTION: USING x, TYPE x; or NULL */
 bool parse_mysql_at_vector_key(struct sql_reader *p);        /* MariaDB 11.7: VECTOR KEY */
 
-/* ---- tables: parse_mysql_table.c ------------------------------------------------------------------------------------- */
+/* ---- tables: parse_mysql_create_table.c ------------------------------------------------------------------------------------- */
 
 /* Behind CREATE [OR REPLACE] [TEMPORARY], at TABLE. */
 struct ast *parse_mysql_create_table(struct sql_reader *p, struct ast_command *c);
 /* Behind CREATE [OR REPLACE], at [UNIQUE|FULLTEXT|SPATIAL|VECTOR] INDEX. */
 struct ast *parse_mysql_create_index(struct sql_reader *p, struct ast_command *c);
+struct ast *parse_mysql_defining_query(struct sql_reader *p);   /* of a view or a table */
 struct ast *parse_mysql_opt_table_option(struct sql_reader *p); /* OPTION or NULL */
 
 /* ---- partitions: parse_mysql_partition.c ----------------------------------------------------------------------------- */
@@ -89,6 +89,7 @@ struct ast *parse_mysql_tablespace(struct sql_reader *p, struct ast_command *c);
 struct ast *parse_mysql_resource_group(struct sql_reader *p, struct ast_command *c);
 struct ast *parse_mysql_spatial_reference(struct sql_reader *p, struct ast_command *c);
 struct ast *parse_mysql_alter_instance(struct sql_reader *p, struct ast_command *c);
+struct ast *parse_mysql_duality_view(struct sql_reader *p, struct ast_command *c, struct parse_list *options); /* at JSON */
 struct ast *parse_mysql_view(struct sql_reader *p, struct ast_command *c, struct parse_list *options);
 
 /* ---- users: parse_mysql_user.c --------------------------------------------------------------------------------------- */

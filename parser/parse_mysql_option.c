@@ -2,7 +2,7 @@
  * parse_mysql_option.c - the small parts that MySQL's and MariaDB's definitions are made of: `WORD [=] value`, IF EXISTS,
  * character sets, DEFINER, WAIT.
  *
- * Owns no statement. What value an option takes is its table's business (parse_mysql_table.c and others).
+ * Owns no statement. What value an option takes is its table's business (parse_mysql_create_table.c and others).
  */
 #include "parser/parse_mysql_ddl.h"
 
@@ -32,6 +32,12 @@ struct ast *parse_mysql_number_or_default(struct sql_reader *p) {
 /* number | number with K, M, G or T behind it, which is a name to the lexer */
 struct ast *parse_mysql_size(struct sql_reader *p) {
     return parse_at(p, TOKEN_IDENT) ? parse_name(p) : parse_mysql_number(p);
+}
+
+/* whole number | hexadecimal number */
+struct ast *parse_mysql_integer(struct sql_reader *p) {
+    if (parse_at(p, TOKEN_NUMBER)) parse_fail(p, "syntax error: expected a whole number");
+    return parse_mysql_number(p);
 }
 
 /* string | name */
@@ -78,11 +84,17 @@ struct ast *parse_mysql_option(struct sql_reader *p, const char *name, unsigned 
     return parse_done(p, option);
 }
 
+/* string | whole number | DEFAULT | name */
+static struct ast *engine_value(struct sql_reader *p) {
+    if (parse_at(p, TOKEN_NUMBER)) parse_fail(p, "syntax error: expected a whole number");
+    return parse_mysql_value(p);
+}
+
 /* name "=" value, where the name is no keyword */
 struct ast *parse_mysql_opt_engine_option(struct sql_reader *p) {
     if (!parse_at(p, TOKEN_IDENT) && !parse_at(p, TOKEN_QUOTED_IDENT)) return NULL;
     if (parse_peek(p, 1) != '=') return NULL;
-    return parse_mysql_word_option(p, parse_mysql_value);
+    return parse_mysql_word_option(p, engine_value);
 }
 
 /* [DEFAULT] (CHARACTER SET | CHARSET) ["="] name | [DEFAULT] COLLATE ["="] name */
@@ -103,14 +115,6 @@ struct ast *parse_mysql_opt_charset_option(struct sql_reader *p) {
         return parse_option(p, start, "character set", parse_mysql_charset_name(p));
     default: return NULL;
     }
-}
-
-/* [WAIT number | NOWAIT] */
-struct ast *parse_mysql_opt_wait(struct sql_reader *p) {
-    uint32_t start = p->tok.start;
-    if (parse_accept(p, KW_NOWAIT)) return parse_option(p, start, "nowait", NULL);
-    if (!parse_accept(p, KW_WAIT)) return NULL;
-    return parse_option(p, start, "wait", parse_mysql_number(p));
 }
 
 /* [(ALGORITHM | LOCK) ["="] (name | DEFAULT)] */

@@ -85,6 +85,8 @@ struct ast *parse_pg_opt_flag(struct sql_reader *p, uint16_t kind, const char *n
 struct ast *parse_pg_signed_integer(struct sql_reader *p);
 /* name { "." name }: names of settings and parameters */
 struct ast *parse_pg_setting_name(struct sql_reader *p);
+/* name { "." label }, three at most: what has a place among the tables. NAMEs. */
+struct ast *parse_pg_relation_name(struct sql_reader *p);
 /* DEFAULT that nobody wrote, behind the last token. */
 struct ast *parse_pg_implied_default(struct sql_reader *p);
 /* AST_COMMAND_CASCADE, AST_COMMAND_RESTRICT or 0: [ CASCADE | RESTRICT ] */

@@ -81,7 +81,7 @@ static struct ast *parse_objects_of_kind(struct sql_reader *p) {
     case KW_PROCEDURE: return parse_routines(p, SQL_OBJECT_PROCEDURE);
     case KW_ROUTINE: return parse_routines(p, SQL_OBJECT_ROUTINE);
     case KW_SCHEMA: return parse_objects(p, SQL_OBJECT_SCHEMA, parse_name);
-    case KW_SEQUENCE: return parse_objects(p, SQL_OBJECT_SEQUENCE, parse_qualified_name);
+    case KW_SEQUENCE: return parse_objects(p, SQL_OBJECT_SEQUENCE, parse_pg_relation_name);
     case KW_TABLE: return parse_comma_list(p, parse_table_name);
     case KW_TABLESPACE: return parse_objects(p, SQL_OBJECT_TABLESPACE, parse_name);
     default: return parse_objects(p, SQL_OBJECT_TYPE, parse_qualified_name);
@@ -99,7 +99,7 @@ static struct ast *read_all_in_schema(struct sql_reader *p, struct parse_list *o
     case KW_FUNCTIONS: name = "all functions"; break;
     case KW_PROCEDURES: name = "all procedures"; break;
     case KW_ROUTINES: name = "all routines"; break;
-    default: parse_fail(p, "TABLES, SEQUENCES, FUNCTIONS, PROCEDURES or ROUTINES is expected here"); break;
+    default: parse_fail(p, "syntax error: expected TABLES, SEQUENCES, FUNCTIONS, PROCEDURES or ROUTINES"); break;
     }
     parse_advance(p);
     parse_list_add(options, parse_option(p, start, name, NULL));
@@ -131,8 +131,8 @@ static struct ast *parse_privilege_target(struct sql_reader *p, struct parse_lis
     if (!at_table_called_so(p)) {
         if (parse_at(p, KW_PROPERTY)) {
             parse_advance(p);
-            if (!parse_accept_word(p, "graph")) parse_fail(p, "GRAPH is expected here");
-            return parse_objects(p, SQL_OBJECT_PROPERTY_GRAPH, parse_qualified_name);
+            if (!parse_accept_word(p, "graph")) parse_fail(p, "syntax error: expected GRAPH");
+            return parse_objects(p, SQL_OBJECT_PROPERTY_GRAPH, parse_pg_relation_name);
         }
         struct ast *objects = parse_objects_of_kind(p);
         if (objects) return objects;
@@ -170,7 +170,7 @@ static struct ast *parse_role_option(struct sql_reader *p) {
     struct ast_option *o = PARSE_NODE(p, ast_option, OPTION);
     o->name = parse_label(p);
     bool is_known = parse_at(p, KW_OPTION) || parse_at(p, KW_TRUE) || parse_at(p, KW_FALSE);
-    if (!is_known) parse_fail(p, "OPTION, TRUE or FALSE is expected here");
+    if (!is_known) parse_fail(p, "syntax error: expected OPTION, TRUE or FALSE");
     o->values = parse_word(p);
     return parse_done(p, o);
 }
@@ -179,7 +179,7 @@ static struct ast *parse_role_option(struct sql_reader *p) {
 static void read_role_options(struct sql_reader *p, struct parse_list *options) {
     if (!parse_accept(p, KW_WITH)) return;
     if (!parse_is_pg(p, 160000)) {
-        if (!parse_at(p, KW_ADMIN) || parse_peek(p, 1) != KW_OPTION) parse_fail(p, "ADMIN OPTION is expected here");
+        if (!parse_at(p, KW_ADMIN) || parse_peek(p, 1) != KW_OPTION) parse_fail(p, "syntax error: expected ADMIN OPTION");
         parse_list_add(options, parse_role_option(p));
         return;
     }
@@ -197,7 +197,7 @@ static void read_option_for(struct sql_reader *p, struct parse_list *options) {
     bool is_grant = parse_at(p, KW_GRANT);
     if (!is_grant && parse_peek(p, 1) != KW_OPTION) return;
     struct ast_option *o = PARSE_NODE(p, ast_option, OPTION);
-    if (!is_grant && !parse_is_pg(p, 160000) && !parse_at(p, KW_ADMIN)) parse_fail(p, "ADMIN is expected here");
+    if (!is_grant && !parse_is_pg(p, 160000) && !parse_at(p, KW_ADMIN)) parse_fail(p, "syntax error: expected ADMIN");
     if (parse_accept(p, KW_GRANT)) o->name = parse_name_static(p, o->node.start, "grant option");
     else o->name = parse_name(p);
     parse_expect(p, KW_OPTION);
@@ -246,7 +246,7 @@ struct ast *parse_pg_grant(struct sql_reader *p) {
     if (!is_grant) read_option_for(p, &options);
     bool is_roles = options.first && !is_privileges;
     if (parse_at(p, KW_ALL)) {
-        if (is_roles) parse_fail(p, "a role is expected here");
+        if (is_roles) parse_fail(p, "syntax error: expected a role");
         is_privileges = true;
     }
     c->elements = parse_privileges(p);
@@ -282,10 +282,10 @@ static struct ast *parse_default_target(struct sql_reader *p) {
     case KW_SCHEMAS: object = SQL_OBJECT_SCHEMA; break;
     case KW_LARGE:
         object = SQL_OBJECT_LARGE_OBJECT;
-        if (!parse_is_pg(p, 180000) || parse_peek(p, 1) != KW_OBJECTS) parse_fail(p, "a kind of objects is expected here");
+        if (!parse_is_pg(p, 180000) || parse_peek(p, 1) != KW_OBJECTS) parse_fail(p, "syntax error: expected a kind of objects");
         parse_advance(p);
         break;
-    default: parse_fail(p, "a kind of objects is expected here"); break;
+    default: parse_fail(p, "syntax error: expected a kind of objects"); break;
     }
     parse_advance(p);
     o->node.op = (uint16_t)object;
@@ -301,7 +301,7 @@ static struct ast *parse_default_grant(struct sql_reader *p) {
     struct ast_command *c = parse_command(p, is_grant ? SQL_GRANT : SQL_REVOKE, SQL_OBJECT_NONE);
     struct parse_list options;
     parse_list_init(&options);
-    if (!is_grant && !parse_at(p, KW_REVOKE)) parse_fail(p, "GRANT or REVOKE is expected here");
+    if (!is_grant && !parse_at(p, KW_REVOKE)) parse_fail(p, "syntax error: expected GRANT or REVOKE");
     parse_advance(p);
     if (!is_grant && parse_at(p, KW_GRANT)) read_option_for(p, &options);
     c->elements = parse_privileges(p);

@@ -119,7 +119,7 @@ static struct ast *parse_reindexed(struct sql_reader *p, struct ast_command *c) 
     case KW_DATABASE: o->node.op = SQL_OBJECT_DATABASE; break;
     default: o->node.op = SQL_OBJECT_SYSTEM; break;
     }
-    if (kind == KW_INDEX) o->names = parse_qualified_name(p);
+    if (kind == KW_INDEX) o->names = parse_pg_relation_name(p);
     else if (kind == KW_SCHEMA || !may_be_bare) o->names = parse_name(p);
     return parse_done(p, o);
 }
@@ -138,7 +138,7 @@ struct ast *parse_pg_reindex(struct sql_reader *p) {
     case KW_SCHEMA:
     case KW_SYSTEM:
     case KW_TABLE: c->objects = parse_reindexed(p, c); break;
-    default: parse_fail(p, "INDEX, TABLE, SCHEMA, DATABASE or SYSTEM is expected here"); break;
+    default: parse_fail(p, "syntax error: expected INDEX, TABLE, SCHEMA, DATABASE or SYSTEM"); break;
     }
     return parse_done(p, c);
 }
@@ -150,7 +150,7 @@ struct ast *parse_pg_refresh(struct sql_reader *p) {
     parse_expect(p, KW_MATERIALIZED);
     parse_expect(p, KW_VIEW);
     if (parse_accept(p, KW_CONCURRENTLY)) c->node.flags |= AST_COMMAND_CONCURRENTLY;
-    c->objects = parse_object(p, SQL_OBJECT_MATERIALIZED_VIEW, parse_qualified_name(p));
+    c->objects = parse_object(p, SQL_OBJECT_MATERIALIZED_VIEW, parse_pg_relation_name(p));
     if (parse_accept(p, KW_WITH)) {
         if (parse_accept(p, KW_NO)) c->node.flags |= AST_COMMAND_NO_DATA;
         parse_expect(p, KW_DATA);

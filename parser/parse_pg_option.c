@@ -87,7 +87,7 @@ static bool is_small_integer(const struct sql_reader *p, const struct token *t) 
 struct ast *parse_pg_signed_integer(struct sql_reader *p) {
     bool is_signed = parse_at(p, '+') || parse_at(p, '-');
     const struct token *number = is_signed ? parse_peek_token(p, 1) : &p->tok;
-    if (!is_small_integer(p, number)) parse_fail_at(p, number->start, "an integer is expected here");
+    if (!is_small_integer(p, number)) parse_fail_at(p, number->start, "syntax error: expected an integer");
     return parse_signed_number(p);
 }
 
@@ -98,6 +98,15 @@ struct ast *parse_pg_setting_name(struct sql_reader *p) {
     do parse_list_add(&names, parse_name(p));
     while (parse_accept(p, '.'));
     return names.first;
+}
+
+/* name { "." label }, three at most. NAMEs. */
+struct ast *parse_pg_relation_name(struct sql_reader *p) {
+    struct ast *names = parse_qualified_name(p);
+    unsigned count = 0;
+    for (const struct ast *n = names; n && !p->failed; n = n->next) count++;
+    if (count > 3) parse_fail_at(p, names->start, "improper qualified name (too many dotted names)");
+    return names;
 }
 
 struct ast *parse_pg_implied_default(struct sql_reader *p) {

@@ -18,11 +18,11 @@ static struct ast *parse_isolation_level(struct sql_reader *p) {
     if (parse_at(p, KW_SERIALIZABLE)) return parse_word(p);
     if (parse_at(p, KW_REPEATABLE)) {
         first = parse_word(p);
-        if (!parse_at(p, KW_READ)) parse_fail(p, "READ is expected here");
+        if (!parse_at(p, KW_READ)) parse_fail(p, "syntax error: expected READ");
     } else {
-        if (!parse_at(p, KW_READ)) parse_fail(p, "an isolation level is expected here");
+        if (!parse_at(p, KW_READ)) parse_fail(p, "syntax error: expected an isolation level");
         first = parse_word(p);
-        if (!parse_at(p, KW_COMMITTED) && !parse_at(p, KW_UNCOMMITTED)) parse_fail(p, "an isolation level is expected here");
+        if (!parse_at(p, KW_COMMITTED) && !parse_at(p, KW_UNCOMMITTED)) parse_fail(p, "syntax error: expected an isolation level");
     }
     first->next = parse_word(p);
     return first;
@@ -174,7 +174,7 @@ static const char *read_lock_mode(struct sql_reader *p) {
     if (parse_accept3(p, KW_SHARE, KW_UPDATE, KW_EXCLUSIVE)) return "share update exclusive";
     if (parse_accept3(p, KW_SHARE, KW_ROW, KW_EXCLUSIVE)) return "share row exclusive";
     if (parse_accept(p, KW_SHARE)) return "share";
-    if (!parse_accept(p, KW_EXCLUSIVE)) parse_fail(p, "a mode of locking is expected here");
+    if (!parse_accept(p, KW_EXCLUSIVE)) parse_fail(p, "syntax error: expected a mode of locking");
     return "exclusive";
 }
 
@@ -228,7 +228,7 @@ struct ast *parse_pg_discard(struct sql_reader *p) {
     case KW_SEQUENCES: c->object = SQL_OBJECT_SEQUENCES; break;
     case KW_TEMP:
     case KW_TEMPORARY: c->object = SQL_OBJECT_TEMP; break;
-    default: parse_fail(p, "ALL, PLANS, SEQUENCES or TEMP is expected here"); break;
+    default: parse_fail(p, "syntax error: expected ALL, PLANS, SEQUENCES or TEMP"); break;
     }
     parse_advance(p);
     return parse_done(p, c);

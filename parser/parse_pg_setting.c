@@ -45,11 +45,15 @@ static void read_plain(struct sql_reader *p, struct ast_setting *s, bool is_bare
 
 /* Only hours and minutes may be the fields of a time zone's interval. */
 static struct ast *check_zone_interval(struct sql_reader *p, struct ast *value) {
-    if (p->failed || value->kind != AST_CAST) return value;
+    if (p->failed) return value;
+    if (value->kind != AST_CAST || value->op != CAST_PREFIX) {
+        parse_fail_at(p, value->start, "syntax error: expected a time zone");
+        return value;
+    }
     const struct ast_type *type = AST_AS(type, TYPE, AST_AS(cast, CAST, value)->type);
     for (const struct ast *field = type->options; field; field = field->next) {
         if (field->kind != AST_WORD || (field->op != KW_HOUR && field->op != KW_MINUTE && field->op != KW_TO)) {
-            parse_fail_at(p, field->start, "a time zone's interval is of hours and minutes");
+            parse_fail_at(p, field->start, "time zone interval must be HOUR or HOUR TO MINUTE");
         }
     }
     return value;
@@ -105,7 +109,7 @@ static void read_xml_option(struct sql_reader *p, struct ast_setting *s) {
     parse_advance(p);
     parse_expect(p, KW_OPTION);
     name_setting(p, s, "xmloption");
-    if (!parse_at(p, KW_DOCUMENT) && !parse_at(p, KW_CONTENT)) parse_fail(p, "DOCUMENT or CONTENT is expected here");
+    if (!parse_at(p, KW_DOCUMENT) && !parse_at(p, KW_CONTENT)) parse_fail(p, "syntax error: expected DOCUMENT or CONTENT");
     s->values = parse_name_of_token(p);
 }
 
@@ -115,7 +119,7 @@ static void read_transaction(struct sql_reader *p, struct ast_setting *s, bool i
     name_setting(p, s, "transaction");
     uint32_t start = p->tok.start;
     if (parse_accept(p, KW_SNAPSHOT)) s->values = parse_option(p, start, "snapshot", parse_string(p));
-    else if (is_snapshot_only) parse_fail(p, "SNAPSHOT is expected here");
+    else if (is_snapshot_only) parse_fail(p, "syntax error: expected SNAPSHOT");
     else s->values = parse_pg_transaction_modes(p);
 }
 
@@ -198,11 +202,11 @@ static void read_constraints(struct sql_reader *p, struct ast_command *c) {
     if (parse_accept(p, KW_ALL)) {
         c->node.flags |= AST_COMMAND_ALL;
     } else {
-        do parse_list_add(&objects, parse_object(p, SQL_OBJECT_CONSTRAINT, parse_qualified_name(p)));
+        do parse_list_add(&objects, parse_object(p, SQL_OBJECT_CONSTRAINT, parse_pg_relation_name(p)));
         while (parse_accept(p, ','));
     }
     c->objects = objects.first;
-    if (!parse_at(p, KW_DEFERRED) && !parse_at(p, KW_IMMEDIATE)) parse_fail(p, "DEFERRED or IMMEDIATE is expected here");
+    if (!parse_at(p, KW_DEFERRED) && !parse_at(p, KW_IMMEDIATE)) parse_fail(p, "syntax error: expected DEFERRED or IMMEDIATE");
     c->options = parse_word(p);
 }
 

@@ -244,7 +244,7 @@ START_TEST(long_strings) {
 END_TEST
 
 START_TEST(dollar_strings) {
-    static const struct example strings[] = {
+    static const struct example quoted[] = {
         {"$$abc$$", "d[$$abc$$]"},
         {"$a$ 1 ' $$ $b$ $a$ 2", "d[$a$ 1 ' $$ $b$ $a$] i[2]"},
         {"$1$x$1$ $\xc3\xa9$x$\xc3\xa9$", "d[$1$x$1$] d[$\xc3\xa9$x$\xc3\xa9$]"},
@@ -255,7 +255,7 @@ START_TEST(dollar_strings) {
         {"1 $a$ $a", "i[1] !2"},
     };
     mysql(80400);
-    CHECK_ALL(strings);
+    CHECK_ALL(quoted);
     static const struct example names[] = {{"$$abc$$ $a$ 1 $a$", "n[$$abc$$] n[$a$] i[1] n[$a$]"}};
     mysql(80036);
     CHECK_ALL(names);
@@ -399,11 +399,11 @@ START_TEST(hints) {
     CHECK_ALL(all);
     mariadb(120000);
     CHECK_ALL(all);
-    static const struct example comments[] = {{"SELECT /*+ x */ 1", "k[SELECT] i[1]"}, {"SELECT /*+ x", "k[SELECT] !7"}};
+    static const struct example elsewhere[] = {{"SELECT /*+ x */ 1", "k[SELECT] i[1]"}, {"SELECT /*+ x", "k[SELECT] !7"}};
     mariadb(101119);
-    CHECK_ALL(comments);
+    CHECK_ALL(elsewhere);
     mysql(50706);
-    CHECK_ALL(comments);
+    CHECK_ALL(elsewhere);
 }
 END_TEST
 
