@@ -177,8 +177,8 @@ struct ast_when {
 struct ast_cast {
     struct ast node;
     struct ast *arg;
-    struct ast *type; /* one TYPE */
-    struct ast *options; /* FORMAT, AT TIME ZONE (MySQL); or NULL */
+    struct ast *type; /* one TYPE; NULL with CAST_USING, whose option "using" has the character set */
+    struct ast *options; /* FORMAT, AT TIME ZONE, USING (MySQL); or NULL */
 };
 
 /* AST_TYPE: a type's name. Interval fields, CHARACTER SET and such are words in `options`. */
@@ -669,6 +669,7 @@ struct ast_setting {
     struct ast *names;  /* NAMEs; for user variables one NAME */
     struct ast *values; /* expressions; one DEFAULT; NULL with FROM CURRENT */
 };
+enum ast_setting_flag { AST_SETTING_INHERITED = 1 /* MySQL: the scope stands before an earlier setting of the list */ };
 
 /* AST_COLUMN_DEF: name type constraints. */
 struct ast_column_def {

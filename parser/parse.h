@@ -169,7 +169,7 @@ struct ast *parse_word(struct sql_reader *p);
 struct ast *parse_option(struct sql_reader *p, uint32_t start, const char *name, struct ast *values);
 /* One LITERAL: a number or a string, with its sign if `p` stands at one (then a UNARY). */
 struct ast *parse_literal(struct sql_reader *p);
-struct ast *parse_string(struct sql_reader *p);   /* a string literal that must be there */
+struct ast *parse_string(struct sql_reader *p);   /* a string literal that must be there; MySQL: one, no N'...' */
 struct ast *parse_opt_string(struct sql_reader *p);
 bool parse_at_string(const struct sql_reader *p);
 struct ast *parse_signed_number(struct sql_reader *p); /* [+|-] number */
@@ -235,17 +235,16 @@ struct ast *parse_expr_or_default(struct sql_reader *p);
 struct ast *parse_expr_list(struct sql_reader *p); /* a, b, c */
 struct ast *parse_call(struct sql_reader *p, struct ast *names, uint32_t start); /* FUNC; at "(" */
 struct ast *parse_application(struct sql_reader *p, struct ast *names, uint32_t start); /* the same without FILTER and OVER */
+struct ast *parse_arg(struct sql_reader *p); /* an argument: expression or NAMED_ARG */
 struct ast *parse_special_call(struct sql_reader *p); /* FUNC or CAST with syntax of its own, or NULL when it is none */
 struct ast *parse_func_primary(struct sql_reader *p); /* PostgreSQL func_expr_windowless: an index expression, a table function */
 struct ast *parse_column(struct sql_reader *p);    /* COLUMN by name, no expression */
 struct ast *parse_window(struct sql_reader *p);    /* WINDOW: "(" ... ")" */
 struct ast *parse_filter_over(struct sql_reader *p, struct ast_func *f);
 struct ast *parse_variable(struct sql_reader *p);  /* MySQL @a, @@a */
-struct ast *parse_opt_json_behaviour(struct sql_reader *p); /* OPTIONs: ... ON EMPTY, ... ON ERROR */
-void parse_opt_json_wrapper(struct sql_reader *p);
 struct ast *parse_interval_unit(struct sql_reader *p); /* WORD */
 
-/* ---- queries: parse_select.c, parse_from.c --------------------------------------------------------------------------- */
+/* ---- queries: parse_query.c, parse_select.c, parse_from.c ------------------------------------------------------------- */
 
 bool parse_at_query(struct sql_reader *p);   /* SELECT, VALUES, TABLE, WITH, or parentheses with one of them inside */
 struct ast *parse_query(struct sql_reader *p); /* SELECT, SETOP or VALUES, in parentheses or not, with WITH and all */
@@ -255,7 +254,12 @@ struct ast *parse_query_rest(struct sql_reader *p, struct ast *first, uint32_t s
 bool parse_at_query_word(struct sql_reader *p); /* SELECT, VALUES, TABLE, WITH */
 bool parse_at_query_tail(struct sql_reader *p); /* what parse_query_rest would go on with */
 struct ast *parse_with_clause(struct sql_reader *p);
-struct ast *parse_values(struct sql_reader *p);      /* VALUES rows alone */
+struct ast *parse_select(struct sql_reader *p);      /* SELECT up to WINDOW, at SELECT */
+struct ast *parse_values(struct sql_reader *p);      /* VALUES rows alone, at VALUES or VALUE */
+struct ast *parse_table_query(struct sql_reader *p); /* TABLE name, at TABLE */
+bool parse_at_lock(struct sql_reader *p);
+struct ast *parse_opt_locks(struct sql_reader *p);   /* LOCKs */
+void parse_opt_into(struct sql_reader *p, struct ast **slot); /* appends an INTO */
 struct ast *parse_opt_hint(struct sql_reader *p);    /* HINT */
 struct ast *parse_opt_export_options(struct sql_reader *p); /* FIELDS ... LINES ...: OPTIONs, MySQL */
 struct ast *parse_statement_with(struct sql_reader *p); /* WITH ... then a query, INSERT, UPDATE, DELETE or MERGE */
@@ -265,6 +269,10 @@ struct ast *parse_opt_order(struct sql_reader *p);   /* ORDER BY: SORTs */
 struct ast *parse_sort_list(struct sql_reader *p);   /* SORTs, without ORDER BY */
 struct ast *parse_opt_limit(struct sql_reader *p);
 struct ast *parse_opt_returning(struct sql_reader *p);
+struct ast *parse_opt_alias(struct sql_reader *p, bool may_record); /* ALIAS; of functions also with definitions of columns */
+struct ast *parse_record_column(struct sql_reader *p); /* COLUMN_DEF of such an alias */
+struct ast *parse_opt_table_func(struct sql_reader *p); /* TABLE_FUNC of ROWS FROM, XMLTABLE, JSON_TABLE: parse_table_func.c */
+struct ast *parse_table_func_rest(struct sql_reader *p, struct ast_table_func *t); /* [WITH ORDINALITY] [alias] */
 struct ast *parse_from_list(struct sql_reader *p);   /* table references */
 struct ast *parse_table_ref(struct sql_reader *p);
 struct ast *parse_table_name(struct sql_reader *p);  /* TABLE: names alone */

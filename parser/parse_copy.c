@@ -18,7 +18,7 @@ static struct ast *parse_star(struct sql_reader *p) {
 /* word-or-string | number | "*" | "(" word-or-string { "," word-or-string } ")" | nothing */
 static struct ast *parse_opt_generic_value(struct sql_reader *p) {
     if (parse_at(p, '*')) return parse_star(p);
-    if (parse_at(p, '(')) return parse_paren_list(p, parse_pg_boolean_or_string);
+    if (parse_at(p, '(')) return parse_paren_list(p, parse_pg_word_or_string);
     return parse_pg_at_option_value(p) ? parse_pg_option_value(p) : NULL;
 }
 

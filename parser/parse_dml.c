@@ -139,7 +139,7 @@ static bool at_paren_query(struct sql_reader *p) {
     case KW_WITH:
     case '(': return true;
     case KW_TABLE: return !p->is_mariadb;
-    case KW_VALUES: return !p->is_mysql || p->is_mariadb;
+    case KW_VALUES: return p->is_mysql ? p->is_mariadb : parse_peek(p, 2) == '('; /* PostgreSQL: may be a column, too */
     default: return false;
     }
 }

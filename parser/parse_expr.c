@@ -127,7 +127,49 @@ static void *infix_node(struct sql_reader *p, enum ast_kind kind, size_t size, u
     return node;
 }
 
-/* a AND b AND c: the operator was not read. All operands of one chain go into one node. */
+/*
+ * PostgreSQL: does the token at hand end a result column? A keyword that could be an operator is the column's label then:
+ * SELECT a and FROM t.
+ */
+static bool is_end_of_target(uint16_t kind) {
+    switch (kind) {
+    case TOKEN_END:
+    case ';':
+    case ',':
+    case ')':
+    case KW_EXCEPT:
+    case KW_FETCH:
+    case KW_FOR:
+    case KW_FROM:
+    case KW_GROUP:
+    case KW_HAVING:
+    case KW_INTERSECT:
+    case KW_INTO:
+    case KW_LIMIT:
+    case KW_OFFSET:
+    case KW_ON:
+    case KW_ORDER:
+    case KW_RETURNING:
+    case KW_UNION:
+    case KW_WHERE:
+    case KW_WINDOW:
+    case KW_WITH: return true;
+    default: return false;
+    }
+}
+
+/* Back to `token`, which was read last, when `last_end` was the end of the one before it. */
+static void unread(struct sql_reader *p, const struct token *token, uint32_t last_end) {
+    if (p->failed) return;
+    INVARIANT(p->ahead_count < PARSE_AHEAD);
+    p->ahead_first = (p->ahead_first + PARSE_AHEAD - 1) % PARSE_AHEAD;
+    p->ahead[p->ahead_first] = p->tok;
+    p->ahead_count++;
+    p->tok = *token;
+    p->last_end = last_end;
+}
+
+/* a AND b AND c: the operator was not read. Gives `left` when the word turns out to be no operator. All operands of one chain go into one node. */
 static struct ast *parse_logic(struct sql_reader *p, enum ast_kind kind, struct ast *left, uint32_t start, unsigned min, bool is_b) {
     uint16_t word = p->tok.kind, other = word;
     struct ast_logic *node = infix_node(p, kind, sizeof *node, start);
@@ -140,7 +182,17 @@ static struct ast *parse_logic(struct sql_reader *p, enum ast_kind kind, struct 
         else if (word == KW_AND) other = TOKEN_AND_AND;
         else if (word == TOKEN_AND_AND) other = KW_AND;
     }
-    while (parse_accept(p, word) || parse_accept(p, other)) parse_list_add(&args, operand(p, min + 1, is_b));
+    while (parse_at(p, word) || parse_at(p, other)) {
+        struct token token = p->tok;
+        uint32_t last_end = p->last_end;
+        parse_advance(p);
+        if (UNLIKELY(!p->is_mysql && is_end_of_target(p->tok.kind))) {
+            unread(p, &token, last_end);
+            break;
+        }
+        parse_list_add(&args, operand(p, min + 1, is_b));
+    }
+    if (UNLIKELY(args.first == left && !left->next)) return left;
     node->args = args.first;
     return parse_done(p, node);
 }
@@ -391,6 +443,12 @@ static struct ast *parse_pg_predicate(struct sql_reader *p, struct ast *left, ui
     return node;
 }
 
+/* Is the keyword of an operator a column's label here? Of AND and OR parse_logic finds out itself, as there are many. */
+static bool is_label_here(struct sql_reader *p, unsigned power) {
+    if (p->tok.kind < KEYWORD_FIRST || power == PG_AND || power == PG_OR) return false;
+    return !parse_at(p, KW_ISNULL) && !parse_at(p, KW_NOTNULL) && is_end_of_target(parse_peek(p, 1));
+}
+
 /*
  * Everything behind a first operand. `locked` is the power of an operator that was just used and does not associate: its
  * like may not follow.
@@ -404,12 +462,14 @@ static struct ast *pg_infix(struct sql_reader *p, struct ast *left, uint32_t sta
         if (level.is_b && (power <= PG_NOT || power == PG_LIKE || power == PG_AT || power == PG_COLLATE)) break;
         if (power == PG_LIKE && parse_at(p, KW_NOT) && !is_negated_operator(p)) break;
         if (parse_at(p, KW_SIMILAR) && parse_peek(p, 1) != KW_TO) break; /* of SUBSTRING(a SIMILAR b ESCAPE c) */
+        if (is_label_here(p, power)) break;
         if (level.is_b && (parse_at(p, KW_OVERLAPS) || parse_at(p, KW_ISNULL) || parse_at(p, KW_NOTNULL))) break;
         if (power == locked) {
             parse_fail(p, "syntax error: these operators do not associate; write parentheses");
             break;
         }
         parse_rise(p);
+        struct ast *before = left;
         switch (power) {
         case PG_OR: left = parse_logic(p, AST_OR, left, start, PG_OR, false); break;
         case PG_AND: left = parse_logic(p, AST_AND, left, start, PG_AND, false); break;
@@ -421,6 +481,10 @@ static struct ast *pg_infix(struct sql_reader *p, struct ast *left, uint32_t sta
             left = parse_at(p, KW_OVERLAPS) ? parse_overlaps(p, left, start) : parse_typecast(p, left, start);
             break;
         default: left = parse_pg_operator(p, left, start, power, level.is_b, &is_open); break;
+        }
+        if (UNLIKELY(left == before)) {
+            parse_sink(p, 1);
+            break;
         }
         if (is_open && (power == PG_IS || power == PG_COMPARE || power == PG_LIKE)) locked = power;
     }
@@ -449,8 +513,10 @@ static struct ast *pg_prefix(struct sql_reader *p, struct level level) {
     switch (p->tok.kind) {
     case '+': return unary(p, OPERATOR_PLUS, PG_SIGN, level.is_b);
     case '-': return unary(p, OPERATOR_MINUS, PG_SIGN, level.is_b);
-    case TOKEN_OPERATOR:
-    case KW_OPERATOR: return unary(p, OPERATOR_CUSTOM, PG_OP + 1, level.is_b);
+    case KW_OPERATOR:
+        if (parse_peek(p, 1) != '(') break; /* a column of that name */
+        return unary(p, OPERATOR_CUSTOM, PG_OP + 1, level.is_b);
+    case TOKEN_OPERATOR: return unary(p, OPERATOR_CUSTOM, PG_OP + 1, level.is_b);
     case KW_NOT:
         if (level.is_b) break;
         return unary(p, OPERATOR_NOT, PG_NOT, false);

@@ -36,7 +36,7 @@ struct ast *parse_relation(struct sql_reader *p) {
 /* ---- aliases --------------------------------------------------------------------------------------------------------- */
 
 /* name type [COLLATE name] */
-static struct ast *parse_record_column(struct sql_reader *p) {
+struct ast *parse_record_column(struct sql_reader *p) {
     struct ast_column_def *def = PARSE_NODE(p, ast_column_def, COLUMN_DEF);
     def->name = parse_name(p);
     def->type = parse_type(p);
@@ -56,7 +56,7 @@ static struct ast *parse_alias_columns(struct sql_reader *p, bool may_record) {
 }
 
 /* [[AS] name ["(" columns ")"]]; functions that return records also AS "(" definitions ")" */
-static struct ast *parse_opt_alias(struct sql_reader *p, bool may_record) {
+struct ast *parse_opt_alias(struct sql_reader *p, bool may_record) {
     bool is_as = parse_at(p, KW_AS) || (p->is_mariadb && parse_at(p, '=')); /* MariaDB: t1 = a is t1 AS a */
     if (!is_as && !parse_at_table_alias(p)) return NULL;
     struct ast_alias *alias = PARSE_NODE(p, ast_alias, ALIAS);
@@ -206,219 +206,7 @@ static struct ast *parse_mysql_table(struct sql_reader *p) {
     return parse_done(p, table);
 }
 
-/* ---- functions as tables, PostgreSQL --------------------------------------------------------------------------------- */
-
-/* ROWS FROM "(" func [AS "(" definitions ")"] { "," ... } ")" - the list's items */
-static struct ast *parse_rows_from_item(struct sql_reader *p) {
-    struct ast *func = parse_func_primary(p);
-    if (!parse_at(p, KW_AS)) return func;
-    uint32_t start = p->tok.start;
-    parse_advance(p);
-    struct ast *columns = parse_paren_list(p, parse_record_column);
-    func->next = parse_option(p, start, "as", columns);
-    return func;
-}
-
-/* items with one or two nodes each */
-static struct ast *parse_rows_from(struct sql_reader *p) {
-    struct parse_list list;
-    parse_list_init(&list);
-    parse_expect(p, '(');
-    do {
-        struct ast *item = parse_rows_from_item(p);
-        if (p->failed) return list.first;
-        parse_list_add(&list, item);
-        while (*list.tail) list.tail = &(*list.tail)->next;
-    } while (parse_accept(p, ','));
-    parse_expect(p, ')');
-    return list.first;
-}
-
-/* [WITH ORDINALITY] [alias] behind functions */
-static struct ast *parse_table_func_rest(struct sql_reader *p, struct ast_table_func *t) {
-    if (parse_accept2(p, KW_WITH, KW_ORDINALITY)) t->node.flags |= AST_DERIVED_ORDINALITY;
-    t->alias = parse_opt_alias(p, true);
-    return parse_done(p, t);
-}
-
-/* name (FOR ORDINALITY | type { DEFAULT b_expr | PATH b_expr | [NOT] NULL }) */
-static struct ast *parse_xml_column(struct sql_reader *p) {
-    struct ast_column_def *def = PARSE_NODE(p, ast_column_def, COLUMN_DEF);
-    struct parse_list options;
-    parse_list_init(&options);
-    def->name = parse_name(p);
-    if (parse_accept2(p, KW_FOR, KW_ORDINALITY)) return parse_done(p, def);
-    def->type = parse_type(p);
-    for (;;) {
-        uint32_t start = p->tok.start;
-        if (parse_accept(p, KW_DEFAULT)) {
-            struct ast *value = parse_expr_b(p);
-            parse_list_add(&options, parse_option(p, start, "default", value));
-        } else if (parse_at(p, KW_NULL) || parse_at(p, KW_NOT)) {
-            bool is_not = parse_accept(p, KW_NOT);
-            parse_expect(p, KW_NULL);
-            parse_list_add(&options, parse_option(p, start, is_not ? "not null" : "null", NULL));
-        } else if (parse_at_word(p, "path")) {
-            parse_advance(p);
-            struct ast *value = parse_expr_b(p);
-            parse_list_add(&options, parse_option(p, start, "path", value));
-        } else {
-            break;
-        }
-    }
-    def->constraints = options.first;
-    return parse_done(p, def);
-}
-
-/* b_expr [AS label] | DEFAULT b_expr */
-static struct ast *parse_xml_namespace(struct sql_reader *p) {
-    struct ast_target *target = PARSE_NODE(p, ast_target, TARGET);
-    bool is_default = parse_accept(p, KW_DEFAULT);
-    target->expr = parse_expr_b(p);
-    if (!is_default) {
-        parse_expect(p, KW_AS);
-        target->name = parse_label(p);
-    }
-    return parse_done(p, target);
-}
-
-/* XMLTABLE "(" [XMLNAMESPACES "(" ... ")" ","] c_expr PASSING ... COLUMNS ... ")" - at XMLTABLE */
-static struct ast *parse_xmltable(struct sql_reader *p) {
-    struct ast_func *f = PARSE_NODE(p, ast_func, FUNC);
-    struct parse_list args, options;
-    parse_list_init(&args);
-    parse_list_init(&options);
-    f->node.op = CALL_SPECIAL;
-    f->names = parse_name_of_token(p);
-    parse_expect(p, '(');
-    if (parse_at(p, KW_XMLNAMESPACES) && parse_peek(p, 1) == '(') {
-        uint32_t start = p->tok.start;
-        parse_advance(p);
-        struct ast *list = parse_paren_list(p, parse_xml_namespace);
-        parse_list_add(&options, parse_option(p, start, "xmlnamespaces", list));
-        parse_expect(p, ',');
-    }
-    parse_list_add(&args, parse_expr_primary(p));
-    parse_expect(p, KW_PASSING);
-    if (parse_accept(p, KW_BY) && !parse_accept(p, KW_REF)) parse_expect(p, KW_VALUE);
-    parse_list_add(&args, parse_expr_primary(p));
-    if (parse_accept(p, KW_BY) && !parse_accept(p, KW_REF)) parse_expect(p, KW_VALUE);
-    uint32_t start = p->tok.start;
-    parse_expect(p, KW_COLUMNS);
-    struct ast *columns = parse_comma_list(p, parse_xml_column);
-    parse_list_add(&options, parse_option(p, start, "columns", columns));
-    f->args = args.first;
-    f->options = options.first;
-    parse_expect(p, ')');
-    return parse_done(p, f);
-}
-
-static struct ast *parse_json_columns(struct sql_reader *p);
-
-/* name FOR ORDINALITY | name type [FORMAT JSON] [EXISTS] [PATH 'p'] wrapper behaviour | NESTED [PATH] 'p' [AS n] COLUMNS (...) */
-static struct ast *parse_json_column(struct sql_reader *p) {
-    struct ast_column_def *def = PARSE_NODE(p, ast_column_def, COLUMN_DEF);
-    if (parse_at(p, KW_NESTED) && (parse_peek(p, 1) == KW_PATH || parse_peek(p, 1) == TOKEN_STRING)) {
-        uint32_t start = p->tok.start;
-        parse_advance(p);
-        parse_accept(p, KW_PATH);
-        struct ast *path = parse_string(p);
-        if (parse_accept(p, KW_AS)) def->name = parse_name(p);
-        path->next = parse_json_columns(p);
-        def->constraints = parse_option(p, start, "nested path", path);
-        return parse_done(p, def);
-    }
-    def->name = parse_name(p);
-    if (parse_accept2(p, KW_FOR, KW_ORDINALITY)) return parse_done(p, def);
-    def->type = parse_type(p);
-    struct parse_list options;
-    parse_list_init(&options);
-    if (parse_accept2(p, KW_FORMAT, KW_JSON) && parse_accept(p, KW_ENCODING)) parse_name(p);
-    parse_accept(p, KW_EXISTS);
-    if (parse_at(p, KW_PATH)) {
-        uint32_t start = p->tok.start;
-        parse_advance(p);
-        struct ast *path = parse_string(p);
-        parse_list_add(&options, parse_option(p, start, "path", path));
-    }
-    parse_opt_json_wrapper(p);
-    *options.tail = parse_opt_json_behaviour(p);
-    def->constraints = options.first;
-    return parse_done(p, def);
-}
-
-/* COLUMNS "(" columns ")" */
-static struct ast *parse_json_columns(struct sql_reader *p) {
-    uint32_t start = p->tok.start;
-    parse_expect(p, KW_COLUMNS);
-    struct ast *columns = NULL;
-    if (parse_enter(p)) columns = parse_paren_list(p, parse_json_column);
-    parse_leave(p);
-    return parse_option(p, start, "columns", columns);
-}
-
-/* expr [FORMAT JSON] AS name */
-static struct ast *parse_json_table_passing(struct sql_reader *p) {
-    struct ast_target *target = PARSE_NODE(p, ast_target, TARGET);
-    target->expr = parse_expr(p);
-    parse_accept2(p, KW_FORMAT, KW_JSON);
-    parse_expect(p, KW_AS);
-    target->name = parse_label(p);
-    return parse_done(p, target);
-}
-
-/* JSON_TABLE "(" value "," path [AS name] [PASSING ...] COLUMNS (...) [... ON ERROR] ")" - PostgreSQL 17 */
-static struct ast *parse_pg_json_table(struct sql_reader *p) {
-    struct ast_func *f = PARSE_NODE(p, ast_func, FUNC);
-    struct parse_list options;
-    parse_list_init(&options);
-    f->node.op = CALL_SPECIAL;
-    f->names = parse_name_of_token(p);
-    parse_expect(p, '(');
-    f->args = parse_expr(p);
-    parse_accept2(p, KW_FORMAT, KW_JSON);
-    parse_expect(p, ',');
-    f->args->next = parse_expr(p);
-    if (parse_accept(p, KW_AS)) parse_name(p);
-    if (parse_at(p, KW_PASSING)) {
-        uint32_t start = p->tok.start;
-        parse_advance(p);
-        struct ast *list = parse_comma_list(p, parse_json_table_passing);
-        parse_list_add(&options, parse_option(p, start, "passing", list));
-    }
-    parse_list_add(&options, parse_json_columns(p));
-    *options.tail = parse_opt_json_behaviour(p);
-    f->options = options.first;
-    parse_expect(p, ')');
-    return parse_done(p, f);
-}
-
-/* JSON_TABLE, XMLTABLE, ROWS FROM, or a call - with its alias. NULL when none of them is at hand. */
-static struct ast *parse_opt_table_func(struct sql_reader *p) {
-    uint16_t kind = p->tok.kind, next = kind >= KEYWORD_FIRST ? parse_peek(p, 1) : 0;
-    struct ast_table_func *t;
-    if (kind == KW_JSON_TABLE && next == '(') {
-        t = PARSE_NODE(p, ast_table_func, TABLE_FUNC);
-        t->funcs = p->is_mysql ? parse_mysql_json_table(p) : parse_pg_json_table(p);
-        t->alias = parse_opt_alias(p, false);
-        return parse_done(p, t);
-    }
-    if (p->is_mysql) return NULL;
-    if (kind == KW_XMLTABLE && next == '(') {
-        t = PARSE_NODE(p, ast_table_func, TABLE_FUNC);
-        t->funcs = parse_xmltable(p);
-        t->alias = parse_opt_alias(p, false);
-        return parse_done(p, t);
-    }
-    if (kind == KW_ROWS && next == KW_FROM) {
-        t = PARSE_NODE(p, ast_table_func, TABLE_FUNC);
-        parse_advance(p);
-        parse_advance(p);
-        t->funcs = parse_rows_from(p);
-        return parse_table_func_rest(p, t);
-    }
-    return NULL;
-}
+/* ---- tables, and calls in their place -------------------------------------------------------------------------------- */
 
 /* PostgreSQL: relation | call | special call, told apart by the parenthesis behind the names */
 static struct ast *parse_pg_table(struct sql_reader *p) {

@@ -50,6 +50,8 @@ struct ast *parse_mysql_get_diagnostics(struct sql_reader *p);
 
 /* Words joined to the one OPTION that they name, for options that end there: reads `count` tokens. */
 struct ast *parse_mysql_words(struct sql_reader *p, const char *name, unsigned count);
+/* OPTION: WAIT n or NOWAIT (MariaDB). NULL when there is none. */
+struct ast *parse_mysql_opt_wait(struct sql_reader *p);
 /* One object of a command, named by NAMEs: OBJECT around parse_qualified_name. */
 struct ast *parse_mysql_object(struct sql_reader *p, enum sql_object object);
 

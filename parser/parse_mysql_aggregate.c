@@ -14,7 +14,7 @@ static struct ast *parse_call_over(struct sql_reader *p, struct ast_func *f) {
 
 /* OVER { name | window }, which must follow */
 static struct ast *parse_over(struct sql_reader *p, struct ast_func *f) {
-    if (!parse_at(p, KW_OVER)) parse_fail(p, "OVER is expected");
+    if (!parse_at(p, KW_OVER)) parse_fail(p, "syntax error: expected OVER");
     return parse_filter_over(p, f);
 }
 
@@ -55,7 +55,7 @@ static struct ast *parse_separator(struct sql_reader *p) {
     case TOKEN_STRING: case TOKEN_HEX_STRING: case TOKEN_HEX_NUMBER: case TOKEN_BIT_STRING: case TOKEN_BIT_NUMBER:
         break;
     default:
-        parse_fail(p, "a string is expected");
+        parse_fail(p, "syntax error: expected a string");
     }
     return parse_literal(p);
 }
@@ -75,7 +75,8 @@ struct ast *parse_mysql_group_concat(struct sql_reader *p, const struct mysql_ca
     struct parse_list options;
     parse_list_init(&options);
     uint32_t start = p->tok.start;
-    if (!is_json && parse_accept(p, KW_SEPARATOR)) parse_list_add(&options, parse_option(p, start, "separator", parse_separator(p)));
+    if (!is_json && parse_accept(p, KW_SEPARATOR))
+        parse_list_add(&options, parse_option(p, start, "separator", parse_separator(p)));
     start = p->tok.start;
     if (p->is_mariadb && parse_at(p, KW_LIMIT)) {
         struct ast *limit = parse_opt_limit(p);
@@ -110,9 +111,20 @@ static void parse_nulls(struct sql_reader *p, struct ast_func *f, bool may_have_
     else if (parse_accept2(p, KW_IGNORE, KW_NULLS)) f->node.flags |= AST_FUNC_IGNORE_NULLS;
 }
 
+/* MySQL: how far or how many: a number without a sign, a parameter, or a variable */
+static struct ast *parse_stable_integer(struct sql_reader *p) {
+    switch (p->tok.kind) {
+    case TOKEN_INTEGER: case TOKEN_PARAM: case TOKEN_USER_VARIABLE:
+        break;
+    default:
+        if (!parse_at_name(p)) parse_fail(p, "syntax error: expected a number without a sign");
+    }
+    return parse_expr_primary(p);
+}
+
 /* word "(" [ expr { "," expr } ] ")" [ FROM { FIRST | LAST } ] [ { RESPECT | IGNORE } NULLS ] over */
 struct ast *parse_mysql_window_call(struct sql_reader *p, const struct mysql_call *c) {
-    bool is_nth = parse_at(p, KW_NTH_VALUE);
+    bool is_nth = parse_at(p, KW_NTH_VALUE), is_ntile = parse_at(p, KW_NTILE);
     struct ast_func *f = parse_mysql_call_start(p);
     f->node.op = CALL_PLAIN;
     struct parse_list args;
@@ -120,7 +132,8 @@ struct ast *parse_mysql_window_call(struct sql_reader *p, const struct mysql_cal
     for (unsigned i = 0; i < c->max; i++) {
         if (i >= c->min && !parse_at(p, ',')) break;
         if (i > 0) parse_expect(p, ',');
-        parse_list_add(&args, parse_expr(p));
+        bool is_count = !p->is_mariadb && (is_ntile || i == 1);
+        parse_list_add(&args, is_count ? parse_stable_integer(p) : parse_expr(p));
     }
     f->args = args.first;
     parse_mysql_call_end(p, f);
@@ -137,7 +150,7 @@ struct ast *parse_mysql_last_value(struct sql_reader *p, const struct mysql_call
     struct ast *call = parse_mysql_call_end(p, f);
     parse_nulls(p, f, false);
     if (p->is_mariadb && !parse_at(p, KW_OVER)) return call;
-    if (f->args->next) parse_fail(p, "one argument is expected");
+    if (f->args->next) parse_fail(p, "syntax error: expected one argument");
     return parse_over(p, f);
 }
 
@@ -150,8 +163,9 @@ struct ast *parse_mysql_percentile(struct sql_reader *p, const struct mysql_call
     parse_expect(p, KW_WITHIN);
     parse_expect(p, KW_GROUP);
     parse_expect(p, '(');
-    if (!parse_at(p, KW_ORDER)) parse_fail(p, "ORDER BY is expected");
+    if (!parse_at(p, KW_ORDER)) parse_fail(p, "syntax error: expected ORDER BY");
     f->within = parse_opt_order(p);
+    if (!p->failed && f->within->next) parse_fail_at(p, f->within->next->start, "syntax error: one expression to sort by");
     parse_expect(p, ')');
     return parse_over(p, f);
 }

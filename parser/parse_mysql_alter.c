@@ -84,12 +84,19 @@ static const char *drop(struct sql_reader *p, struct parse_list *list) {
         return drop_named(p, list, "drop foreign key");
     case KW_KEY:
     case KW_INDEX: return drop_named(p, list, "drop index");
-    case KW_CONSTRAINT: return drop_named(p, list, "drop constraint");
-    case KW_CHECK: return drop_named(p, list, "drop check");
+    case KW_CONSTRAINT:
+        if (p->is_mariadb && parse_accept3(p, KW_CONSTRAINT, KW_PRIMARY, KW_KEY)) return "drop primary key";
+        return drop_named(p, list, "drop constraint");
+    case KW_CHECK:
+        if (p->is_mariadb) parse_fail(p, "syntax error");
+        return drop_named(p, list, "drop check");
     case KW_PERIOD:
-        if (parse_peek(p, 1) != KW_FOR) break;
+        if (parse_peek(p, 1) != KW_FOR && parse_peek(p, 1) != KW_IF) break;
         parse_advance(p);
-        return drop_named(p, list, "drop period for");
+        opt_if_exists(p, list);
+        parse_expect(p, KW_FOR);
+        parse_list_add(list, parse_name(p));
+        return "drop period for";
     case KW_SYSTEM:
         if (parse_accept2(p, KW_SYSTEM, KW_VERSIONING)) return "drop system versioning";
         break;
@@ -104,20 +111,22 @@ static const char *drop(struct sql_reader *p, struct parse_list *list) {
 
 /* ---- ALTER, RENAME, CONVERT ------------------------------------------------------------------------------------------ */
 
-/* VISIBLE | INVISIBLE | [NOT] IGNORED | [NOT] ENFORCED */
+/* MySQL: VISIBLE | INVISIBLE | [NOT] ENFORCED. MariaDB: [NOT] IGNORED */
 static struct ast *visibility(struct sql_reader *p) {
-    if (parse_at(p, KW_NOT)) {
-        if (parse_peek(p, 1) == KW_IGNORED) return parse_mysql_words(p, "not ignored", 2);
-        if (parse_peek(p, 1) == KW_ENFORCED) return parse_mysql_words(p, "not enforced", 2);
-        parse_fail(p, "syntax error");
+    bool is_not = parse_at(p, KW_NOT);
+    switch (is_not ? parse_peek(p, 1) : p->tok.kind) {
+    case KW_IGNORED:
+        if (!p->is_mariadb) break;
+        return is_not ? parse_mysql_words(p, "not ignored", 2) : parse_mysql_words(p, "ignored", 1);
+    case KW_ENFORCED: return is_not ? parse_mysql_words(p, "not enforced", 2) : parse_mysql_words(p, "enforced", 1);
+    case KW_VISIBLE:
+    case KW_INVISIBLE:
+        if (p->is_mariadb || is_not) break;
+        return parse_mysql_words(p, parse_at(p, KW_VISIBLE) ? "visible" : "invisible", 1);
+    default: break;
     }
-    switch (p->tok.kind) {
-    case KW_VISIBLE: return parse_mysql_words(p, "visible", 1);
-    case KW_INVISIBLE: return parse_mysql_words(p, "invisible", 1);
-    case KW_IGNORED: return parse_mysql_words(p, "ignored", 1);
-    case KW_ENFORCED: return parse_mysql_words(p, "enforced", 1);
-    default: parse_fail(p, "syntax error"); return parse_word(p);
-    }
+    parse_fail(p, "syntax error");
+    return parse_word(p);
 }
 
 /* ALTER [COLUMN] [IF EXISTS] name (SET DEFAULT value | DROP DEFAULT | SET VISIBLE | SET INVISIBLE) */
@@ -180,6 +189,12 @@ static const char *convert(struct sql_reader *p, struct parse_list *list) {
     return "convert to";
 }
 
+/* (SECONDARY_LOAD | SECONDARY_UNLOAD) [PARTITION "(" names ")"] */
+static const char *secondary(struct sql_reader *p, struct parse_list *list, const char *name) {
+    if (parse_accept(p, KW_PARTITION)) parse_mysql_append(list, parse_paren_names(p));
+    return name;
+}
+
 /* ---- actions --------------------------------------------------------------------------------------------------------- */
 
 /* Behind the verb. */
@@ -194,11 +209,9 @@ static const char *verb_action(struct sql_reader *p, uint16_t verb, struct parse
     case KW_CONVERT: return convert(p, list);
     case KW_DISABLE: parse_expect(p, KW_KEYS); return "disable keys";
     case KW_ENABLE: parse_expect(p, KW_KEYS); return "enable keys";
-    case KW_DISCARD: parse_expect(p, KW_TABLESPACE); return "discard tablespace";
-    case KW_IMPORT: parse_expect(p, KW_TABLESPACE); return "import tablespace";
     case KW_FORCE: return "force";
-    case KW_SECONDARY_LOAD: return "secondary_load";
-    case KW_SECONDARY_UNLOAD: return "secondary_unload";
+    case KW_SECONDARY_LOAD: return secondary(p, list, "secondary_load");
+    case KW_SECONDARY_UNLOAD: return secondary(p, list, "secondary_unload");
     default: return NULL;
     }
 }
@@ -214,8 +227,6 @@ static bool is_verb(uint16_t kind) {
     case KW_CONVERT:
     case KW_DISABLE:
     case KW_ENABLE:
-    case KW_DISCARD:
-    case KW_IMPORT:
     case KW_FORCE:
     case KW_SECONDARY_LOAD:
     case KW_SECONDARY_UNLOAD: return true;
@@ -230,7 +241,24 @@ static void options(struct sql_reader *p, struct parse_list *actions) {
     for (; option; option = parse_mysql_opt_table_option(p)) parse_list_add(actions, option);
 }
 
-/* verb ... | ORDER BY sorts | ALGORITHM ... | LOCK ... | (WITH | WITHOUT) VALIDATION | table options */
+/* column [ASC | DESC] */
+static struct ast *order_item(struct sql_reader *p) {
+    struct ast_sort *item = PARSE_NODE(p, ast_sort, SORT);
+    item->expr = parse_column(p);
+    if (parse_accept(p, KW_ASC)) item->node.flags |= AST_SORT_ASC;
+    else if (parse_accept(p, KW_DESC)) item->node.flags |= AST_SORT_DESC;
+    return parse_done(p, item);
+}
+
+/* ORDER BY item { "," item } */
+static struct ast *order_by(struct sql_reader *p) {
+    uint32_t start = p->tok.start;
+    parse_advance(p);
+    parse_expect(p, KW_BY);
+    return parse_option(p, start, "order by", parse_comma_list(p, order_item));
+}
+
+/* verb ... | ORDER BY items | ALGORITHM ... | LOCK ... | (WITH | WITHOUT) VALIDATION | table options */
 static void action(struct sql_reader *p, struct parse_list *actions) {
     struct parse_list list;
     uint32_t start = p->tok.start;
@@ -241,8 +269,7 @@ static void action(struct sql_reader *p, struct parse_list *actions) {
         const char *name = verb_action(p, verb, &list);
         parse_list_add(actions, parse_option(p, start, name, list.first));
     } else if (verb == KW_ORDER) {
-        struct ast *order = parse_opt_order(p);
-        parse_list_add(actions, parse_option(p, start, "order by", order));
+        parse_list_add(actions, order_by(p));
     } else if (verb == KW_ALGORITHM || verb == KW_LOCK) {
         parse_list_add(actions, parse_mysql_opt_online_option(p));
     } else if ((verb == KW_WITH || verb == KW_WITHOUT) && parse_peek(p, 1) == KW_VALIDATION) {
@@ -252,12 +279,19 @@ static void action(struct sql_reader *p, struct parse_list *actions) {
     }
 }
 
-/* [partition action | [action { "," action }] [PARTITION BY ... | REMOVE PARTITIONING]] */
+/* DISCARD TABLESPACE | IMPORT TABLESPACE | partition action: each stands alone. NULL: none of them. */
+static struct ast *opt_lone_action(struct sql_reader *p) {
+    if (parse_at(p, KW_DISCARD) && parse_peek(p, 1) == KW_TABLESPACE) return parse_mysql_words(p, "discard tablespace", 2);
+    if (parse_at(p, KW_IMPORT) && parse_peek(p, 1) == KW_TABLESPACE) return parse_mysql_words(p, "import tablespace", 2);
+    return parse_mysql_opt_partition_action(p);
+}
+
+/* [lone action | [action { "," action }] [PARTITION BY ... | REMOVE PARTITIONING]] */
 static struct ast *actions(struct sql_reader *p) {
     struct parse_list list;
     parse_list_init(&list);
     if (parse_at(p, TOKEN_END) || parse_at(p, ';')) return NULL;
-    struct ast *alone = parse_mysql_opt_partition_action(p);
+    struct ast *alone = opt_lone_action(p);
     if (alone) return alone;
     if (!parse_at(p, KW_PARTITION) && !parse_at(p, KW_REMOVE)) {
         do action(p, &list);

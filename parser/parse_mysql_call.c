@@ -42,7 +42,8 @@ static struct ast *parse_counted(struct sql_reader *p, const struct mysql_call *
             count++;
         } while (parse_accept(p, ','));
     }
-    if (count < c->min || (count > c->max && c->max != MYSQL_CALL_ANY)) parse_fail(p, "another number of arguments is expected");
+    bool is_right = count >= c->min && (count <= c->max || c->max == MYSQL_CALL_ANY);
+    if (!is_right) parse_fail(p, "syntax error: expected another number of arguments");
     f->args = args.first;
     return parse_mysql_call_end(p, f);
 }
@@ -90,7 +91,7 @@ static struct ast *parse_timestamp_math(struct sql_reader *p, const struct mysql
     struct ast_func *f = parse_mysql_call_start(p);
     struct parse_list args;
     parse_list_init(&args);
-    if (!is_single_unit(p->tok.kind)) parse_fail(p, "a unit of time is expected");
+    if (!is_single_unit(p->tok.kind)) parse_fail(p, "syntax error: expected a unit of time");
     parse_list_add(&args, parse_word(p));
     parse_expect(p, ',');
     parse_list_add(&args, parse_expr(p));
@@ -109,7 +110,7 @@ static struct ast *parse_date_math(struct sql_reader *p, const struct mysql_call
     parse_list_init(&args);
     parse_list_add(&args, parse_expr(p));
     parse_expect(p, ',');
-    if (!takes_days && !parse_at(p, KW_INTERVAL)) parse_fail(p, "INTERVAL is expected");
+    if (!takes_days && !parse_at(p, KW_INTERVAL)) parse_fail(p, "syntax error: expected INTERVAL");
     parse_list_add(&args, parse_expr(p));
     f->args = args.first;
     return parse_mysql_call_end(p, f);
@@ -122,7 +123,7 @@ static struct ast *parse_get_format(struct sql_reader *p, const struct mysql_cal
     struct parse_list args;
     parse_list_init(&args);
     if (!parse_at(p, KW_DATE) && !parse_at(p, KW_TIME) && !parse_at(p, KW_DATETIME) && !parse_at(p, KW_TIMESTAMP))
-        parse_fail(p, "DATE, TIME or DATETIME is expected");
+        parse_fail(p, "syntax error: expected DATE, TIME or DATETIME");
     parse_list_add(&args, parse_word(p));
     parse_expect(p, ',');
     parse_list_add(&args, parse_expr(p));
@@ -141,6 +142,16 @@ static struct ast *parse_time_literal(struct sql_reader *p) {
     return parse_done(p, cast);
 }
 
+/* The query of "(" query ")" as a value. */
+static struct ast *subquery_of(struct sql_reader *p, struct ast *query, uint32_t start) {
+    struct ast_subquery *node = PARSE_NODE(p, ast_subquery, SUBQUERY);
+    node->node.start = start;
+    node->node.op = SUBQUERY_SCALAR;
+    query->flags |= AST_PARENS;
+    node->query = query;
+    return parse_done(p, node);
+}
+
 /*
  * INTERVAL expr unit | INTERVAL "(" expr "," expr { "," expr } ")"
  * The value of the first may begin with a parenthesis too: what follows the first expression in it decides.
@@ -151,10 +162,17 @@ static struct ast *parse_interval(struct sql_reader *p, const struct mysql_call 
     struct ast_func *f = PARSE_NODE(p, ast_func, FUNC);
     f->node.op = CALL_PLAIN;
     f->names = parse_name_of_token(p);
-    i->value = parse_expr(p);
-    if (i->value->kind == AST_ROW && !(i->value->flags & AST_ROW_KEYWORD)) {
-        f->args = AST_AS(list_expr, ROW, i->value)->items;
-        return parse_done(p, f);
+    uint32_t start = p->tok.start;
+    if (parse_at(p, '(')) {
+        struct ast *inside;
+        bool is_query = parse_paren(p, &inside);
+        if (!is_query && inside->next) {
+            f->args = inside;
+            return parse_done(p, f);
+        }
+        i->value = parse_expr_rest(p, is_query ? subquery_of(p, inside, start) : inside, start);
+    } else {
+        i->value = parse_expr(p);
     }
     i->unit = parse_interval_unit(p);
     return parse_done(p, i);
@@ -218,17 +236,18 @@ static struct ast *parse_char(struct sql_reader *p, const struct mysql_call *c) 
     return parse_mysql_call_end(p, f);
 }
 
-/* LEVEL number { [ ASC | DESC ] [ REVERSE ] "," number | "-" number } */
+/* LEVEL { number "-" number | number [ ASC | DESC ] [ REVERSE ] { "," number [ ASC | DESC ] [ REVERSE ] } } */
 static struct ast *parse_weight_levels(struct sql_reader *p) {
     uint32_t start = p->tok.start;
     struct parse_list values;
     parse_list_init(&values);
     parse_expect(p, KW_LEVEL);
+    bool is_range = parse_peek(p, 1) == '-';
     do {
         parse_list_add(&values, parse_literal(p));
-        if (parse_at(p, KW_ASC) || parse_at(p, KW_DESC)) parse_list_add(&values, parse_word(p));
-        if (parse_at(p, KW_REVERSE)) parse_list_add(&values, parse_word(p));
-    } while (parse_accept(p, ',') || parse_accept(p, '-'));
+        if (!is_range && (parse_at(p, KW_ASC) || parse_at(p, KW_DESC))) parse_list_add(&values, parse_word(p));
+        if (!is_range && parse_at(p, KW_REVERSE)) parse_list_add(&values, parse_word(p));
+    } while (parse_accept(p, is_range ? '-' : ','));
     return parse_option(p, start, "level", values.first);
 }
 
@@ -249,7 +268,7 @@ static struct ast *parse_weight_string(struct sql_reader *p, const struct mysql_
     uint32_t start = p->tok.start;
     if (parse_accept(p, KW_AS)) {
         bool is_known = parse_at(p, KW_CHAR) || parse_at(p, KW_CHARACTER) || parse_at(p, KW_BINARY);
-        if (!is_known || parse_peek(p, 1) != '(') parse_fail(p, "CHAR(n) or BINARY(n) is expected");
+        if (!is_known || parse_peek(p, 1) != '(') parse_fail(p, "syntax error: expected CHAR(n) or BINARY(n)");
         parse_list_add(&options, parse_option(p, start, "as", parse_mysql_cast_type(p)));
     }
     if (parse_at(p, KW_LEVEL)) parse_list_add(&options, parse_weight_levels(p));
@@ -281,6 +300,7 @@ static struct ast *parse_cast(struct sql_reader *p, const struct mysql_call *c) 
     cast->arg = parse_expr(p);
     if (!p->is_mariadb && parse_at(p, KW_AT)) cast->options = parse_at_zone(p);
     parse_expect(p, KW_AS);
+    if (cast->options && !parse_at(p, KW_DATETIME)) parse_fail(p, "syntax error: expected DATETIME");
     cast->type = parse_mysql_cast_type(p);
     parse_expect(p, ')');
     return parse_done(p, cast);
@@ -377,7 +397,7 @@ static struct ast *parse_row(struct sql_reader *p, const struct mysql_call *c) {
     parse_advance(p);
     parse_expect(p, '(');
     row->items = parse_expr_list(p);
-    if (!row->items->next) parse_fail(p, "a row of two or more values is expected");
+    if (!row->items->next) parse_fail(p, "syntax error: expected a row of two or more values");
     parse_expect(p, ')');
     return parse_done(p, row);
 }
@@ -421,6 +441,7 @@ static struct ast *parse_sequence_call(struct sql_reader *p, const struct mysql_
 #define OWN_ADJACENT(function) {.read = (function), .flags = MYSQL_CALL_ADJACENT}
 #define COUNTED(function, minimum, maximum, flag) {.read = (function), .min = (minimum), .max = (maximum), .flags = (flag)}
 #define AGGREGATE(flag) COUNTED(parse_mysql_aggregate, 1, 1, MYSQL_CALL_ADJACENT | (flag))
+#define CLOCK(maximum) COUNTED(parse_clock, 0, (maximum), MYSQL_CALL_BARE)
 #define RANKING(maximum) COUNTED(parse_mysql_window_call, (maximum), (maximum), MYSQL_CALL_ADJACENT_MARIADB)
 
 static const struct mysql_call calls[KEYWORD_END] = {
@@ -428,7 +449,7 @@ static const struct mysql_call calls[KEYWORD_END] = {
     [KW_COLUMN_CHECK] = PLAIN(1, 1), [KW_COLUMN_DELETE] = PLAIN(2, MYSQL_CALL_ANY), [KW_CONTAINS] = PLAIN(2, 2),
     [KW_DATABASE] = PLAIN(0, 0), [KW_DAY] = PLAIN(1, 1), [KW_FORMAT] = PLAIN(2, 3), [KW_GROUPING] = PLAIN(1, MYSQL_CALL_ANY),
     [KW_HOUR] = PLAIN(1, 1), [KW_IF] = PLAIN(3, 3), [KW_INSERT] = PLAIN(4, 4), [KW_LEFT] = PLAIN(2, 2),
-    [KW_LINESTRING] = PLAIN(1, MYSQL_CALL_ANY), [KW_MICROSECOND] = PLAIN(1, 1), [KW_MINUTE] = PLAIN(1, 1), [KW_MOD] = PLAIN(2, 2),
+    [KW_LINESTRING] = PLAIN(1, MYSQL_CALL_ANY), [KW_LOG] = PLAIN(1, 2), [KW_MICROSECOND] = PLAIN(1, 1), [KW_MINUTE] = PLAIN(1, 1), [KW_MOD] = PLAIN(2, 2),
     [KW_MONTH] = PLAIN(1, 1), [KW_MULTILINESTRING] = PLAIN(1, MYSQL_CALL_ANY), [KW_MULTIPOINT] = PLAIN(1, MYSQL_CALL_ANY),
     [KW_MULTIPOLYGON] = PLAIN(1, MYSQL_CALL_ANY), [KW_PASSWORD] = PLAIN(1, 1), [KW_POINT] = PLAIN(2, 2),
     [KW_POLYGON] = PLAIN(1, MYSQL_CALL_ANY), [KW_QUARTER] = PLAIN(1, 1), [KW_REPEAT] = PLAIN(2, 2), [KW_REPLACE] = PLAIN(3, 3),
@@ -443,15 +464,17 @@ static const struct mysql_call calls[KEYWORD_END] = {
     [KW_DATE] = COUNTED(parse_counted, 1, 1, MYSQL_CALL_LITERAL), [KW_TIME] = COUNTED(parse_counted, 1, 1, MYSQL_CALL_LITERAL),
     [KW_TIMESTAMP] = COUNTED(parse_counted, 1, 2, MYSQL_CALL_LITERAL),
 
-    [KW_CURRENT_DATE] = COUNTED(parse_clock, 0, 0, MYSQL_CALL_BARE), [KW_CURRENT_ROLE] = COUNTED(parse_clock, 0, 0, MYSQL_CALL_BARE),
-    [KW_CURRENT_TIME] = COUNTED(parse_clock, 0, 1, MYSQL_CALL_BARE), [KW_CURRENT_USER] = COUNTED(parse_clock, 0, 0, MYSQL_CALL_BARE),
-    [KW_CURRENT_TIMESTAMP] = COUNTED(parse_clock, 0, 1, MYSQL_CALL_BARE), [KW_UTC_DATE] = COUNTED(parse_clock, 0, 0, MYSQL_CALL_BARE),
-    [KW_LOCALTIME] = COUNTED(parse_clock, 0, 1, MYSQL_CALL_BARE), [KW_LOCALTIMESTAMP] = COUNTED(parse_clock, 0, 1, MYSQL_CALL_BARE),
-    [KW_UTC_TIME] = COUNTED(parse_clock, 0, 1, MYSQL_CALL_BARE), [KW_UTC_TIMESTAMP] = COUNTED(parse_clock, 0, 1, MYSQL_CALL_BARE),
+    [KW_CURRENT_DATE] = CLOCK(0), [KW_CURRENT_ROLE] = CLOCK(0),
+    [KW_CURRENT_TIME] = CLOCK(1), [KW_CURRENT_USER] = CLOCK(0),
+    [KW_CURRENT_TIMESTAMP] = CLOCK(1), [KW_UTC_DATE] = CLOCK(0),
+    [KW_LOCALTIME] = CLOCK(1), [KW_LOCALTIMESTAMP] = CLOCK(1),
+    [KW_UTC_TIME] = CLOCK(1), [KW_UTC_TIMESTAMP] = CLOCK(1),
     [KW_CURTIME] = COUNTED(parse_clock, 0, 1, MYSQL_CALL_ADJACENT), [KW_NOW] = COUNTED(parse_clock, 0, 1, MYSQL_CALL_ADJACENT),
-    [KW_SYSDATE] = COUNTED(parse_clock, 0, 1, MYSQL_CALL_ADJACENT_MYSQL), [KW_INTERVAL] = COUNTED(parse_interval, 0, 0, MYSQL_CALL_BARE),
+    [KW_SYSDATE] = COUNTED(parse_clock, 0, 1, MYSQL_CALL_ADJACENT_MYSQL),
+    [KW_INTERVAL] = COUNTED(parse_interval, 0, 0, MYSQL_CALL_BARE),
     [KW_DATE_ADD] = OWN_ADJACENT(parse_date_math), [KW_DATE_SUB] = OWN_ADJACENT(parse_date_math),
-    [KW_ADDDATE] = COUNTED(parse_date_math, 2, 2, MYSQL_CALL_ADJACENT), [KW_SUBDATE] = COUNTED(parse_date_math, 2, 2, MYSQL_CALL_ADJACENT),
+    [KW_ADDDATE] = COUNTED(parse_date_math, 2, 2, MYSQL_CALL_ADJACENT),
+    [KW_SUBDATE] = COUNTED(parse_date_math, 2, 2, MYSQL_CALL_ADJACENT),
     [KW_EXTRACT] = OWN_ADJACENT(parse_extract), [KW_GET_FORMAT] = OWN(parse_get_format),
     [KW_TIMESTAMPADD] = OWN(parse_timestamp_math), [KW_TIMESTAMPDIFF] = OWN(parse_timestamp_math),
 
@@ -564,7 +587,7 @@ enum ast_scope_op parse_mysql_scope(uint16_t kind) {
     }
 }
 
-/* variable: "@" name | "@@" [ { GLOBAL | SESSION | LOCAL | PERSIST | PERSIST_ONLY } "." ] name { "." name } */
+/* variable: "@" name | "@@" [ { GLOBAL | SESSION | LOCAL | PERSIST | PERSIST_ONLY } "." ] name [ "." name ] */
 struct ast *parse_variable(struct sql_reader *p) {
     if (parse_at(p, TOKEN_USER_VARIABLE)) return parse_user_variable(p);
     struct ast_variable *v = PARSE_NODE(p, ast_variable, VARIABLE);
@@ -579,9 +602,9 @@ struct ast *parse_variable(struct sql_reader *p) {
         parse_advance(p);
         parse_list_add(&names, parse_label(p));
     } else {
-        parse_list_add(&names, parse_at(p, KW_DEFAULT) ? parse_name_of_token(p) : parse_name(p));
+        parse_list_add(&names, parse_name(p));
     }
-    while (parse_accept(p, '.')) parse_list_add(&names, parse_label(p));
+    if (parse_accept(p, '.')) parse_list_add(&names, parse_label(p));
     v->names = names.first;
     return parse_done(p, v);
 }

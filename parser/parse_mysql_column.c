@@ -18,9 +18,38 @@ static struct ast *paren_expr(struct sql_reader *p) {
     return expr;
 }
 
+/* In MySQL what stands behind DEFAULT is a constant, the time or "(" expression ")". */
+static bool at_mysql_default(const struct sql_reader *p) {
+    switch (p->tok.kind) {
+    case '(':
+    case TOKEN_INTEGER:
+    case TOKEN_NUMBER:
+    case TOKEN_STRING:
+    case TOKEN_NATIONAL_STRING:
+    case TOKEN_BIT_STRING:
+    case TOKEN_BIT_NUMBER:
+    case TOKEN_HEX_STRING:
+    case TOKEN_HEX_NUMBER:
+    case TOKEN_INTRODUCER:
+    case TOKEN_NULL_ESCAPE:
+    case KW_NULL:
+    case KW_TRUE:
+    case KW_FALSE:
+    case KW_DATE:
+    case KW_TIME:
+    case KW_TIMESTAMP:
+    case KW_NOW:
+    case KW_CURRENT_TIMESTAMP:
+    case KW_LOCALTIME:
+    case KW_LOCALTIMESTAMP: return true;
+    default: return false;
+    }
+}
+
 /* number with a sign | constant, call, variable, name or "(" expression ")" */
 struct ast *parse_mysql_default_value(struct sql_reader *p) {
     if (parse_at(p, '+') || parse_at(p, '-')) return parse_signed_number(p);
+    if (!p->is_mariadb && !at_mysql_default(p)) parse_fail(p, "syntax error: expected a constant");
     return parse_expr_primary(p);
 }
 
@@ -37,17 +66,22 @@ static struct ast *reference_action(struct sql_reader *p) {
     return parse_option(p, start, "cascade", NULL);
 }
 
-/* { MATCH (FULL | PARTIAL | SIMPLE) | ON DELETE action | ON UPDATE action } */
+/* [MATCH (FULL | PARTIAL | SIMPLE)] [ON DELETE action] [ON UPDATE action], the last two in any order */
 static void reference_options(struct sql_reader *p, struct parse_list *options) {
+    bool has_delete = false, has_update = false;
+    uint32_t start = p->tok.start;
+    if (parse_accept(p, KW_MATCH)) {
+        if (!parse_at(p, KW_FULL) && !parse_at(p, KW_PARTIAL) && !parse_at(p, KW_SIMPLE)) parse_fail(p, "syntax error");
+        parse_list_add(options, parse_option(p, start, "match", parse_word(p)));
+    }
     for (;;) {
-        uint32_t start = p->tok.start;
-        if (parse_accept2(p, KW_ON, KW_DELETE)) {
+        start = p->tok.start;
+        if (!has_delete && parse_accept2(p, KW_ON, KW_DELETE)) {
+            has_delete = true;
             parse_list_add(options, parse_option(p, start, "on delete", reference_action(p)));
-        } else if (parse_accept2(p, KW_ON, KW_UPDATE)) {
+        } else if (!has_update && parse_accept2(p, KW_ON, KW_UPDATE)) {
+            has_update = true;
             parse_list_add(options, parse_option(p, start, "on update", reference_action(p)));
-        } else if (parse_accept(p, KW_MATCH)) {
-            if (!parse_at(p, KW_FULL) && !parse_at(p, KW_PARTIAL) && !parse_at(p, KW_SIMPLE)) parse_fail(p, "syntax error");
-            parse_list_add(options, parse_option(p, start, "match", parse_word(p)));
         } else {
             return;
         }
@@ -144,12 +178,10 @@ static struct ast *check_or_references(struct sql_reader *p) {
     struct ast_constraint *c = PARSE_NODE(p, ast_constraint, CONSTRAINT);
     struct parse_list options;
     parse_list_init(&options);
-    if (parse_at(p, KW_REFERENCES)) {
-        parse_mysql_references_clause(p, c, &options);
-        return parse_done(p, c);
-    }
-    if (parse_accept(p, KW_CONSTRAINT) && parse_at_name(p)) c->name = parse_name(p);
-    parse_mysql_check_clause(p, c);
+    bool is_named = parse_accept(p, KW_CONSTRAINT);
+    if (is_named && parse_at_name(p)) c->name = parse_name(p);
+    if (parse_at(p, KW_REFERENCES) && (!is_named || p->is_mariadb)) parse_mysql_references_clause(p, c, &options);
+    else parse_mysql_check_clause(p, c);
     return parse_done(p, c);
 }
 
@@ -180,24 +212,20 @@ static struct ast *opt_word_attribute(struct sql_reader *p) {
     switch (p->tok.kind) {
     case KW_AUTO_INCREMENT: return parse_mysql_words(p, "auto_increment", 1);
     case KW_INVISIBLE: return parse_mysql_words(p, "invisible", 1);
-    case KW_VISIBLE: return parse_mysql_words(p, "visible", 1);
-    case KW_VIRTUAL: return parse_mysql_words(p, "virtual", 1);
-    case KW_STORED: return parse_mysql_words(p, "stored", 1);
-    case KW_PERSISTENT: return parse_mysql_words(p, "persistent", 1);
+    case KW_VISIBLE: return p->is_mariadb ? NULL : parse_mysql_words(p, "visible", 1);
     case KW_COMMENT:
     case KW_ENGINE_ATTRIBUTE:
     case KW_SECONDARY_ENGINE_ATTRIBUTE: return parse_mysql_word_option(p, parse_string);
     case KW_COLUMN_FORMAT:
-    case KW_STORAGE: return parse_mysql_word_option(p, parse_mysql_value);
-    case KW_SRID:
-    case KW_REF_SYSTEM_ID: return parse_mysql_word_option(p, parse_mysql_number);
-    case KW_COMPRESSED: return compressed(p);
+    case KW_STORAGE: return p->is_mariadb ? NULL : parse_mysql_word_option(p, parse_mysql_value);
+    case KW_SRID: return parse_mysql_word_option(p, parse_mysql_number);
+    case KW_COMPRESSED: return p->is_mariadb ? compressed(p) : NULL;
     case KW_WITH:
     case KW_WITHOUT: return versioning(p);
     case KW_SERIAL:
         if (parse_peek(p, 1) != KW_DEFAULT || parse_peek(p, 2) != KW_VALUE) return NULL;
         return parse_mysql_words(p, "serial default value", 3);
-    default: return parse_mysql_opt_engine_option(p);
+    default: return p->is_mariadb ? parse_mysql_opt_engine_option(p) : NULL;
     }
 }
 
@@ -214,8 +242,6 @@ static struct ast *opt_attribute(struct sql_reader *p) {
     case KW_UNIQUE:
     case KW_PRIMARY:
     case KW_KEY: return key(p);
-    case KW_GENERATED:
-    case KW_AS: return generated(p);
     case KW_COLLATE: return collate(p);
     case KW_CHECK:
     case KW_CONSTRAINT:
@@ -234,14 +260,19 @@ static struct ast *column_name(struct sql_reader *p) {
     return name;
 }
 
-/* name type { attribute } */
+/* name type [[GENERATED ALWAYS] AS ...] { attribute }; REFERENCES, and in MariaDB CHECK too, is the last one */
 struct ast *parse_mysql_column_def(struct sql_reader *p) {
     struct ast_column_def *def = PARSE_NODE(p, ast_column_def, COLUMN_DEF);
     struct parse_list constraints;
     parse_list_init(&constraints);
     def->name = column_name(p);
     def->type = parse_mysql_type(p);
-    for (struct ast *a = opt_attribute(p); a; a = opt_attribute(p)) parse_list_add(&constraints, a);
+    if (parse_at(p, KW_GENERATED) || parse_at(p, KW_AS)) parse_list_add(&constraints, generated(p));
+    for (struct ast *a = opt_attribute(p); a; a = opt_attribute(p)) {
+        parse_list_add(&constraints, a);
+        if (a->kind != AST_CONSTRAINT) continue;
+        if (a->op == CONSTRAINT_FOREIGN_KEY || (p->is_mariadb && a->op == CONSTRAINT_CHECK)) break;
+    }
     def->constraints = constraints.first;
     return parse_done(p, def);
 }

@@ -6,7 +6,7 @@
 #ifndef GILMOK_PARSER_PARSE_MYSQL_COMMAND_H
 #define GILMOK_PARSER_PARSE_MYSQL_COMMAND_H
 
-#include "parser/parse_mysql.h"
+#include "parser/parse_mysql_ddl.h"
 
 /* parse_mysql_transaction.c */
 parse_function parse_mysql_start_transaction;
@@ -18,8 +18,6 @@ parse_function parse_mysql_release;
 parse_function parse_mysql_xa;
 parse_function parse_mysql_lock;
 parse_function parse_mysql_unlock;
-/* MariaDB: [ WAIT number | NOWAIT ], an OPTION */
-parse_function parse_mysql_opt_wait;
 
 /* parse_mysql_show.c */
 parse_function parse_mysql_describe; /* DESCRIBE, DESC, EXPLAIN, and MariaDB's ANALYZE of a statement */
@@ -41,9 +39,9 @@ parse_function parse_mysql_import;
 parse_function parse_mysql_change;
 parse_function parse_mysql_start_stop; /* START and STOP of replication */
 
-/* parse_mysql_table.c */
+/* parse_mysql_maintain.c */
 parse_function parse_mysql_analyze_table;
-parse_function parse_mysql_check;    /* CHECK and CHECKSUM */
+parse_function parse_mysql_check_table; /* CHECK and CHECKSUM */
 parse_function parse_mysql_optimize;
 parse_function parse_mysql_repair;
 parse_function parse_mysql_cache_index;

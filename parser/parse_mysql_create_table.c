@@ -34,9 +34,9 @@ static parse_function *option_value(uint16_t word) {
     case KW_CHECKSUM:
     case KW_TABLE_CHECKSUM:
     case KW_DELAY_KEY_WRITE:
+    case KW_SEQUENCE: return parse_mysql_number;
     case KW_TRANSACTIONAL:
-    case KW_SEQUENCE:
-    case KW_PAGE_CHECKSUM: return parse_mysql_number;
+    case KW_PAGE_CHECKSUM:
     case KW_PACK_KEYS:
     case KW_STATS_AUTO_RECALC:
     case KW_STATS_PERSISTENT:
@@ -64,10 +64,10 @@ static struct ast *opt_directory(struct sql_reader *p) {
     return parse_mysql_option(p, parse_at(p, KW_DATA) ? "data directory" : "index directory", 2, parse_string);
 }
 
-/* STORAGE (DISK | MEMORY | DEFAULT | ENGINE name) */
+/* STORAGE (DISK | MEMORY) */
 static struct ast *opt_storage(struct sql_reader *p) {
-    if (parse_peek(p, 1) == KW_ENGINE) return parse_mysql_option(p, "engine", 2, parse_mysql_string_or_name);
-    return parse_mysql_word_option(p, parse_mysql_value);
+    if (parse_peek(p, 1) == KW_DISK) return parse_mysql_words(p, "storage disk", 2);
+    return parse_peek(p, 1) == KW_MEMORY ? parse_mysql_words(p, "storage memory", 2) : NULL;
 }
 
 static struct ast *opt_with_versioning(struct sql_reader *p) {
@@ -89,7 +89,7 @@ struct ast *parse_mysql_opt_table_option(struct sql_reader *p) {
     case KW_UNION: return parse_mysql_word_option(p, union_tables);
     case KW_WITH: return opt_with_versioning(p);
     case KW_START:
-        if (parse_peek(p, 1) != KW_TRANSACTION) return NULL;
+        if (p->is_mariadb || parse_peek(p, 1) != KW_TRANSACTION) return NULL;
         return parse_mysql_words(p, "start transaction", 2);
     default: break;
     }
@@ -122,6 +122,18 @@ static bool like(struct sql_reader *p, struct ast_command *c) {
     return true;
 }
 
+/* A query that defines something gives its rows to nobody else: no INTO, no PROCEDURE. */
+struct ast *parse_mysql_defining_query(struct sql_reader *p) {
+    struct ast *query = parse_query(p);
+    if (p->failed) return query;
+    const struct ast_select *select = query->kind == AST_SELECT ? AST_AS(select, SELECT, query) : NULL;
+    const struct ast_setop *setop = query->kind == AST_SETOP ? AST_AS(setop, SETOP, query) : NULL;
+    if (select && select->into) parse_fail_at(p, select->into->start, "syntax error: INTO in a definition");
+    if (select && select->procedure) parse_fail_at(p, select->procedure->start, "syntax error: PROCEDURE in a definition");
+    if (setop && setop->into) parse_fail_at(p, setop->into->start, "syntax error: INTO in a definition");
+    return query;
+}
+
 /* [IGNORE | REPLACE] [AS] query */
 static void filling_query(struct sql_reader *p, struct ast_command *c, struct parse_list *options) {
     bool must_be = false;
@@ -130,7 +142,19 @@ static void filling_query(struct sql_reader *p, struct ast_command *c, struct pa
         must_be = true;
     }
     if (parse_accept(p, KW_AS)) must_be = true;
-    if (must_be || parse_at_query(p)) c->query = parse_query(p);
+    if (must_be || parse_at_query(p)) c->query = parse_mysql_defining_query(p);
+}
+
+/* At "(": is it a query's? No column and no key begins with these words. */
+static bool at_paren_query(struct sql_reader *p) {
+    switch (parse_peek(p, 1)) {
+    case '(':
+    case KW_SELECT:
+    case KW_VALUES:
+    case KW_TABLE:
+    case KW_WITH: return true;
+    default: return false;
+    }
 }
 
 /* TABLE [IF NOT EXISTS] name (LIKE ... | ["(" elements ")"] { option } [PARTITION BY ...] [query]) */
@@ -142,11 +166,10 @@ struct ast *parse_mysql_create_table(struct sql_reader *p, struct ast_command *c
     parse_mysql_if_not_exists(p, c);
     c->objects = parse_table_name(p);
     if (like(p, c)) return parse_done(p, c);
-    if (parse_at(p, '(') && !parse_at_query(p)) c->elements = parse_paren_list(p, parse_mysql_table_element);
+    if (parse_at(p, '(') && !at_paren_query(p)) c->elements = parse_paren_list(p, parse_mysql_table_element);
     table_options(p, &options);
     if (parse_at(p, KW_PARTITION)) parse_list_add(&options, parse_mysql_partition_by(p));
     filling_query(p, c, &options);
-    if (!c->elements && !c->query && !options.first) parse_fail(p, "syntax error: a table without columns");
     c->options = options.first;
     return parse_done(p, c);
 }
@@ -183,14 +206,14 @@ struct ast *parse_mysql_create_index(struct sql_reader *p, struct ast_command *c
     struct ast_object *index = PARSE_NODE(p, ast_object, OBJECT);
     index->node.op = SQL_OBJECT_INDEX;
     index->names = parse_name(p);
-    struct ast *algorithm = parse_mysql_opt_key_algorithm(p);
+    bool may_have_algorithm = key->node.op != CONSTRAINT_FULLTEXT && key->node.op != CONSTRAINT_SPATIAL;
+    struct ast *algorithm = may_have_algorithm ? parse_mysql_opt_key_algorithm(p) : NULL;
     if (algorithm) parse_list_add(&options, algorithm);
     parse_expect(p, KW_ON);
     index->on = parse_table_name(p);
     c->objects = parse_done(p, index);
-    struct ast *wait = parse_mysql_opt_wait(p);
     key->columns = parse_mysql_key_parts(p);
-    if (!wait) wait = parse_mysql_opt_wait(p);
+    struct ast *wait = parse_mysql_opt_wait(p);
     parse_mysql_key_options(p, &options);
     key->options = options.first;
     c->elements = parse_done(p, key);

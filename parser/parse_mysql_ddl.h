@@ -7,11 +7,11 @@
 #define GILMOK_PARSER_PARSE_MYSQL_DDL_H
 
 #include "parser/parse_mysql.h"
-#include "parser/parse_mysql_command.h"
 
 /* ---- options and their values: parse_mysql_option.c ------------------------------------------------------------------ */
 
 struct ast *parse_mysql_number(struct sql_reader *p);            /* LITERAL: a number without a sign, 0x1F too */
+struct ast *parse_mysql_integer(struct sql_reader *p);           /* the same, without a point */
 struct ast *parse_mysql_number_or_default(struct sql_reader *p); /* the same, or DEFAULT */
 struct ast *parse_mysql_size(struct sql_reader *p);              /* a number, or a NAME like 16M */
 struct ast *parse_mysql_value(struct sql_reader *p);             /* a name, a string, a number or DEFAULT */
@@ -63,6 +63,7 @@ bool parse_mysql_at_vector_key(struct sql_reader *p);        /* MariaDB 11.7: VE
 struct ast *parse_mysql_create_table(struct sql_reader *p, struct ast_command *c);
 /* Behind CREATE [OR REPLACE], at [UNIQUE|FULLTEXT|SPATIAL|VECTOR] INDEX. */
 struct ast *parse_mysql_create_index(struct sql_reader *p, struct ast_command *c);
+struct ast *parse_mysql_defining_query(struct sql_reader *p);   /* of a view or a table */
 struct ast *parse_mysql_opt_table_option(struct sql_reader *p); /* OPTION or NULL */
 
 /* ---- partitions: parse_mysql_partition.c ----------------------------------------------------------------------------- */
@@ -88,6 +89,7 @@ struct ast *parse_mysql_tablespace(struct sql_reader *p, struct ast_command *c);
 struct ast *parse_mysql_resource_group(struct sql_reader *p, struct ast_command *c);
 struct ast *parse_mysql_spatial_reference(struct sql_reader *p, struct ast_command *c);
 struct ast *parse_mysql_alter_instance(struct sql_reader *p, struct ast_command *c);
+struct ast *parse_mysql_duality_view(struct sql_reader *p, struct ast_command *c, struct parse_list *options); /* at JSON */
 struct ast *parse_mysql_view(struct sql_reader *p, struct ast_command *c, struct parse_list *options);
 
 /* ---- users: parse_mysql_user.c --------------------------------------------------------------------------------------- */

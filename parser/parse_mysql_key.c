@@ -122,7 +122,8 @@ static void key(struct sql_reader *p, struct ast_constraint *c) {
     uint32_t start = p->tok.start;
     if (parse_accept3(p, KW_IF, KW_NOT, KW_EXISTS)) parse_list_add(&options, parse_option(p, start, "if not exists", NULL));
     key_name(p, c, &options);
-    struct ast *algorithm = parse_mysql_opt_key_algorithm(p);
+    bool may_have_algorithm = c->node.op != CONSTRAINT_FULLTEXT && c->node.op != CONSTRAINT_SPATIAL;
+    struct ast *algorithm = may_have_algorithm ? parse_mysql_opt_key_algorithm(p) : NULL;
     if (algorithm) parse_list_add(&options, algorithm);
     c->columns = parse_mysql_key_parts(p);
     parse_mysql_key_options(p, &options);
@@ -146,8 +147,9 @@ static void foreign_key(struct sql_reader *p, struct ast_constraint *c) {
 static struct ast *table_constraint(struct sql_reader *p) {
     struct ast_constraint *c = PARSE_NODE(p, ast_constraint, CONSTRAINT);
     if (parse_accept(p, KW_CONSTRAINT)) {
-        parse_accept3(p, KW_IF, KW_NOT, KW_EXISTS);
+        bool must_be_check = p->is_mariadb && parse_accept3(p, KW_IF, KW_NOT, KW_EXISTS);
         if (parse_at_name(p)) c->name = parse_name(p);
+        if (must_be_check && !parse_at(p, KW_CHECK)) parse_fail(p, "syntax error: expected CHECK");
         if (!parse_at(p, KW_PRIMARY) && !parse_at(p, KW_UNIQUE) && !parse_at(p, KW_FOREIGN) && !parse_at(p, KW_CHECK)) {
             parse_fail(p, "syntax error: expected a constraint");
         }

@@ -34,6 +34,12 @@ struct ast *parse_mysql_size(struct sql_reader *p) {
     return parse_at(p, TOKEN_IDENT) ? parse_name(p) : parse_mysql_number(p);
 }
 
+/* whole number | hexadecimal number */
+struct ast *parse_mysql_integer(struct sql_reader *p) {
+    if (parse_at(p, TOKEN_NUMBER)) parse_fail(p, "syntax error: expected a whole number");
+    return parse_mysql_number(p);
+}
+
 /* string | name */
 struct ast *parse_mysql_string_or_name(struct sql_reader *p) {
     return parse_at_string(p) ? parse_string(p) : parse_name(p);
@@ -78,11 +84,17 @@ struct ast *parse_mysql_option(struct sql_reader *p, const char *name, unsigned 
     return parse_done(p, option);
 }
 
+/* string | whole number | DEFAULT | name */
+static struct ast *engine_value(struct sql_reader *p) {
+    if (parse_at(p, TOKEN_NUMBER)) parse_fail(p, "syntax error: expected a whole number");
+    return parse_mysql_value(p);
+}
+
 /* name "=" value, where the name is no keyword */
 struct ast *parse_mysql_opt_engine_option(struct sql_reader *p) {
     if (!parse_at(p, TOKEN_IDENT) && !parse_at(p, TOKEN_QUOTED_IDENT)) return NULL;
     if (parse_peek(p, 1) != '=') return NULL;
-    return parse_mysql_word_option(p, parse_mysql_value);
+    return parse_mysql_word_option(p, engine_value);
 }
 
 /* [DEFAULT] (CHARACTER SET | CHARSET) ["="] name | [DEFAULT] COLLATE ["="] name */

@@ -8,16 +8,16 @@
 
 /* ---- definitions ----------------------------------------------------------------------------------------------------- */
 
-/* MAXVALUE | DEFAULT | expression */
+/* MAXVALUE | expression */
 static struct ast *bound(struct sql_reader *p) {
-    return parse_at(p, KW_MAXVALUE) || parse_at(p, KW_DEFAULT) ? parse_word(p) : parse_expr(p);
+    return parse_at(p, KW_MAXVALUE) ? parse_word(p) : parse_expr(p);
 }
 
-/* LESS THAN (MAXVALUE | "(" bounds ")") | IN "(" bounds ")" */
+/* VALUES LESS THAN (MAXVALUE | "(" bounds ")") | VALUES IN "(" expressions ")" */
 static struct ast *values(struct sql_reader *p) {
     uint32_t start = p->tok.start;
     parse_expect(p, KW_VALUES);
-    if (parse_accept(p, KW_IN)) return parse_option(p, start, "values in", parse_paren_list(p, bound));
+    if (parse_accept(p, KW_IN)) return parse_option(p, start, "values in", parse_paren_list(p, parse_expr));
     parse_expect(p, KW_LESS);
     parse_expect(p, KW_THAN);
     struct ast *bounds = parse_at(p, KW_MAXVALUE) ? parse_word(p) : parse_paren_list(p, bound);
@@ -62,12 +62,12 @@ static struct ast *subpartition(struct sql_reader *p) {
     return parse_option(p, start, "subpartition", list.first);
 }
 
-/* PARTITION name [VALUES ... | DEFAULT | CURRENT | HISTORY] { option } ["(" subpartition { "," subpartition } ")"] */
+/* PARTITION (MariaDB: the word may be left out) name [VALUES ... | DEFAULT | CURRENT | HISTORY] { option } ["(" subpartition { "," subpartition } ")"] */
 struct ast *parse_mysql_partition_def(struct sql_reader *p) {
     struct parse_list list;
     uint32_t start = p->tok.start;
     parse_list_init(&list);
-    parse_expect(p, KW_PARTITION);
+    if (!parse_accept(p, KW_PARTITION) && !p->is_mariadb) parse_expect(p, KW_PARTITION);
     parse_list_add(&list, parse_name(p));
     if (parse_at(p, KW_VALUES)) parse_list_add(&list, values(p));
     else if (parse_at(p, KW_DEFAULT) || parse_at(p, KW_CURRENT) || parse_at(p, KW_HISTORY)) parse_list_add(&list, parse_word(p));
@@ -108,7 +108,10 @@ static const char *hash_or_key(struct sql_reader *p, struct parse_list *list) {
         return "partition by hash";
     }
     parse_expect(p, KW_KEY);
-    if (parse_at(p, KW_ALGORITHM)) parse_list_add(list, parse_mysql_word_option(p, parse_mysql_number));
+    if (parse_at(p, KW_ALGORITHM)) {
+        if (parse_peek(p, 1) != '=') parse_fail(p, "syntax error: expected =");
+        parse_list_add(list, parse_mysql_word_option(p, parse_mysql_integer));
+    }
     parse_mysql_append(list, key_columns(p));
     return "partition by key";
 }
@@ -122,7 +125,7 @@ static const char *range_or_list(struct sql_reader *p, struct parse_list *list) 
     return is_range ? "partition by range" : "partition by list";
 }
 
-/* SYSTEM_TIME [INTERVAL expression unit [STARTS expression]] [LIMIT number] [AUTO] (MariaDB) */
+/* SYSTEM_TIME [(INTERVAL expression unit [STARTS expression] | LIMIT number) [AUTO]] (MariaDB) */
 static const char *system_time(struct sql_reader *p, struct parse_list *list) {
     parse_advance(p);
     uint32_t start = p->tok.start;
@@ -132,11 +135,11 @@ static const char *system_time(struct sql_reader *p, struct parse_list *list) {
         parse_list_add(list, parse_option(p, start, "interval", value));
         start = p->tok.start;
         if (parse_accept(p, KW_STARTS)) parse_list_add(list, parse_option(p, start, "starts", parse_expr(p)));
-        start = p->tok.start;
+    } else if (parse_accept(p, KW_LIMIT)) {
+        parse_list_add(list, parse_option(p, start, "limit", parse_mysql_integer(p)));
     }
-    if (parse_accept(p, KW_LIMIT)) parse_list_add(list, parse_option(p, start, "limit", parse_mysql_number(p)));
     start = p->tok.start;
-    if (parse_accept(p, KW_AUTO)) parse_list_add(list, parse_option(p, start, "auto", NULL));
+    if (list->first && parse_accept(p, KW_AUTO)) parse_list_add(list, parse_option(p, start, "auto", NULL));
     return "partition by system_time";
 }
 
@@ -148,7 +151,7 @@ static struct ast *subpartition_by(struct sql_reader *p) {
     parse_advance(p);
     parse_expect(p, KW_BY);
     hash_or_key(p, &list);
-    if (parse_at(p, KW_SUBPARTITIONS)) parse_list_add(&list, parse_mysql_word_option(p, parse_mysql_number));
+    if (parse_at(p, KW_SUBPARTITIONS)) parse_list_add(&list, parse_mysql_word_option(p, parse_mysql_integer));
     return parse_option(p, start, "subpartition by", list.first);
 }
 
@@ -163,7 +166,7 @@ struct ast *parse_mysql_partition_by(struct sql_reader *p) {
     if (parse_at(p, KW_RANGE) || parse_at(p, KW_LIST)) name = range_or_list(p, &list);
     else if (p->is_mariadb && parse_at(p, KW_SYSTEM_TIME)) name = system_time(p, &list);
     else name = hash_or_key(p, &list);
-    if (parse_at(p, KW_PARTITIONS)) parse_list_add(&list, parse_mysql_word_option(p, parse_mysql_number));
+    if (parse_at(p, KW_PARTITIONS)) parse_list_add(&list, parse_mysql_word_option(p, parse_mysql_integer));
     if (parse_at(p, KW_SUBPARTITION)) parse_list_add(&list, subpartition_by(p));
     if (parse_at(p, '(')) parse_mysql_append(&list, parse_mysql_partition_defs(p));
     return parse_option(p, start, name, list.first);
@@ -197,8 +200,8 @@ static const char *add(struct sql_reader *p, struct parse_list *list) {
     uint32_t start = p->tok.start;
     if (parse_accept3(p, KW_IF, KW_NOT, KW_EXISTS)) parse_list_add(list, parse_option(p, start, "if not exists", NULL));
     opt_no_binlog(p, list);
-    if (parse_at(p, KW_PARTITIONS)) parse_list_add(list, parse_mysql_word_option(p, parse_mysql_number));
-    else parse_mysql_append(list, parse_mysql_partition_defs(p));
+    if (parse_at(p, KW_PARTITIONS)) parse_list_add(list, parse_mysql_word_option(p, parse_mysql_integer));
+    else if (parse_at(p, '(')) parse_mysql_append(list, parse_mysql_partition_defs(p));
     return "add partition";
 }
 
@@ -234,14 +237,28 @@ static const char *exchange(struct sql_reader *p, struct parse_list *list) {
 /* COALESCE PARTITION [LOCAL] n */
 static const char *coalesce(struct sql_reader *p, struct parse_list *list) {
     opt_no_binlog(p, list);
-    parse_list_add(list, parse_mysql_number(p));
+    parse_list_add(list, parse_mysql_integer(p));
     return "coalesce partition";
 }
 
-/* (OPTIMIZE | REBUILD | ANALYZE | CHECK | REPAIR | TRUNCATE | ...) PARTITION [LOCAL] (ALL | names) { word } */
+/* (OPTIMIZE | REBUILD | ANALYZE | TRUNCATE) PARTITION [LOCAL] (ALL | names) */
 static const char *maintain(struct sql_reader *p, struct parse_list *list, const char *name) {
     opt_no_binlog(p, list);
     all_or_names(p, list);
+    return name;
+}
+
+/* (DISCARD | IMPORT) PARTITION (ALL | names) TABLESPACE (MySQL) */
+static const char *tablespace(struct sql_reader *p, struct parse_list *list, const char *name) {
+    if (p->is_mariadb) parse_fail(p, "syntax error");
+    all_or_names(p, list);
+    parse_expect(p, KW_TABLESPACE);
+    return name;
+}
+
+/* (CHECK | REPAIR) PARTITION [LOCAL] (ALL | names) { QUICK | EXTENDED | USE_FRM | FAST | MEDIUM | CHANGED | FOR UPGRADE } */
+static const char *check(struct sql_reader *p, struct parse_list *list, const char *name) {
+    maintain(p, list, name);
     for (;;) {
         switch (p->tok.kind) {
         case KW_QUICK:
@@ -249,8 +266,7 @@ static const char *maintain(struct sql_reader *p, struct parse_list *list, const
         case KW_USE_FRM:
         case KW_FAST:
         case KW_MEDIUM:
-        case KW_CHANGED:
-        case KW_TABLESPACE: parse_list_add(list, parse_word(p)); break;
+        case KW_CHANGED: parse_list_add(list, parse_word(p)); break;
         case KW_FOR:
             if (parse_peek(p, 1) != KW_UPGRADE) return name;
             parse_list_add(list, parse_mysql_words(p, "for upgrade", 2));
@@ -290,11 +306,11 @@ static const char *partition_action(struct sql_reader *p, uint16_t verb, struct 
     case KW_OPTIMIZE: return maintain(p, list, "optimize partition");
     case KW_REBUILD: return maintain(p, list, "rebuild partition");
     case KW_ANALYZE: return maintain(p, list, "analyze partition");
-    case KW_CHECK: return maintain(p, list, "check partition");
-    case KW_REPAIR: return maintain(p, list, "repair partition");
+    case KW_CHECK: return check(p, list, "check partition");
+    case KW_REPAIR: return check(p, list, "repair partition");
     case KW_TRUNCATE: return maintain(p, list, "truncate partition");
-    case KW_DISCARD: return maintain(p, list, "discard partition");
-    case KW_IMPORT: return maintain(p, list, "import partition");
+    case KW_DISCARD: return tablespace(p, list, "discard partition");
+    case KW_IMPORT: return tablespace(p, list, "import partition");
     default: parse_fail(p, "syntax error"); return "partition";
     }
 }
@@ -306,7 +322,7 @@ struct ast *parse_mysql_opt_partition_action(struct sql_reader *p) {
     uint16_t verb = p->tok.kind;
     const char *name;
     parse_list_init(&list);
-    if (verb < KEYWORD_FIRST) return NULL;
+    if (verb < KEYWORD_FIRST || verb == KW_SECONDARY_LOAD || verb == KW_SECONDARY_UNLOAD) return NULL;
     bool is_convert_table = verb == KW_CONVERT && parse_peek(p, 1) == KW_TABLE;
     if (parse_peek(p, 1) != KW_PARTITION && !is_convert_table) return NULL;
     parse_advance(p);

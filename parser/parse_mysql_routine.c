@@ -8,33 +8,43 @@
 
 /* ---- types and parameters -------------------------------------------------------------------------------------------- */
 
+/* TYPE OF column | ROW TYPE OF table: the names with AST_TYPE_PERCENT (MariaDB). NULL: neither. */
+static struct ast *opt_type_of(struct sql_reader *p, bool may_be_row) {
+    if (!p->is_mariadb) return NULL;
+    bool is_type_of = parse_at(p, KW_TYPE) && parse_peek(p, 1) == KW_OF;
+    bool is_row_of = may_be_row && parse_at(p, KW_ROW) && parse_peek(p, 1) == KW_TYPE;
+    if (!is_type_of && !is_row_of) return NULL;
+    struct ast_type *type = PARSE_NODE(p, ast_type, TYPE);
+    type->node.flags |= AST_TYPE_PERCENT;
+    parse_accept(p, KW_ROW);
+    parse_advance(p);
+    parse_expect(p, KW_OF);
+    type->names = parse_qualified_name(p);
+    return parse_done(p, type);
+}
+
+/* type | TYPE OF column */
+static struct ast *scalar_type(struct sql_reader *p) {
+    struct ast *type = opt_type_of(p, false);
+    return type ? type : parse_mysql_type(p);
+}
+
 /* name type of a field of ROW */
 static struct ast *row_field(struct sql_reader *p) {
     struct ast_column_def *def = PARSE_NODE(p, ast_column_def, COLUMN_DEF);
     def->name = parse_name(p);
-    def->type = parse_mysql_variable_type(p);
+    def->type = scalar_type(p);
     return parse_done(p, def);
 }
 
-/* type | TYPE OF table.column | ROW TYPE OF table | ROW "(" fields ")" (the last three: MariaDB)
-   The first two of these three are the names with AST_TYPE_PERCENT, the last one is "row" with its fields as modifiers. */
+/* type | TYPE OF column | ROW TYPE OF table | ROW "(" fields ")": "row" with its fields as modifiers (MariaDB) */
 struct ast *parse_mysql_variable_type(struct sql_reader *p) {
-    uint16_t next = p->is_mariadb && (parse_at(p, KW_TYPE) || parse_at(p, KW_ROW)) ? parse_peek(p, 1) : 0;
-    bool is_type_of = parse_at(p, KW_TYPE) && next == KW_OF;
-    bool is_row_of = parse_at(p, KW_ROW) && next == KW_TYPE;
-    bool is_row = parse_at(p, KW_ROW) && next == '(';
-    if (!is_type_of && !is_row_of && !is_row) return parse_mysql_type(p);
+    struct ast *type_of = opt_type_of(p, true);
+    if (type_of) return type_of;
+    if (!p->is_mariadb || !parse_at(p, KW_ROW) || parse_peek(p, 1) != '(') return parse_mysql_type(p);
     struct ast_type *type = PARSE_NODE(p, ast_type, TYPE);
-    if (is_row) {
-        type->names = parse_name_of_token(p);
-        type->modifiers = parse_paren_list(p, row_field);
-        return parse_done(p, type);
-    }
-    parse_accept(p, KW_ROW);
-    parse_advance(p);
-    parse_expect(p, KW_OF);
-    type->node.flags |= AST_TYPE_PERCENT;
-    type->names = parse_qualified_name(p);
+    type->names = parse_name_of_token(p);
+    type->modifiers = parse_paren_list(p, row_field);
     return parse_done(p, type);
 }
 
@@ -74,8 +84,9 @@ static struct ast *library(struct sql_reader *p) {
 }
 
 /* NO SQL | CONTAINS SQL | READS SQL DATA | MODIFIES SQL DATA | [NOT] DETERMINISTIC | LANGUAGE name | COMMENT string |
-   SQL SECURITY ... | USING "(" libraries ")" (MySQL 9) */
-static struct ast *opt_characteristic(struct sql_reader *p) {
+   SQL SECURITY ... | USING "(" libraries ")" (MySQL 9). ALTER does not change whether it is deterministic. */
+static struct ast *opt_characteristic(struct sql_reader *p, bool is_create) {
+    if (!is_create && (parse_at(p, KW_DETERMINISTIC) || parse_at(p, KW_NOT))) return NULL;
     switch (p->tok.kind) {
     case KW_NO: return parse_peek(p, 1) == KW_SQL ? parse_mysql_words(p, "no sql", 2) : NULL;
     case KW_CONTAINS: return parse_peek(p, 1) == KW_SQL ? parse_mysql_words(p, "contains sql", 2) : NULL;
@@ -95,8 +106,9 @@ static struct ast *opt_characteristic(struct sql_reader *p) {
     }
 }
 
-static void characteristics(struct sql_reader *p, struct parse_list *options) {
-    for (struct ast *o = opt_characteristic(p); o; o = opt_characteristic(p)) parse_list_add(options, o);
+/* { characteristic } */
+static void characteristics(struct sql_reader *p, struct parse_list *options, bool is_create) {
+    for (struct ast *o = opt_characteristic(p, is_create); o; o = opt_characteristic(p, is_create)) parse_list_add(options, o);
 }
 
 /* statement | AS string, in a language that is not SQL (MySQL 9) */
@@ -123,22 +135,23 @@ static void loadable_function(struct sql_reader *p, struct parse_list *options) 
 /* [AGGREGATE] FUNCTION [IF NOT EXISTS] name (RETURNS x SONAME string | "(" parameters ")" RETURNS type characteristics body) |
    PROCEDURE [IF NOT EXISTS] name "(" parameters ")" characteristics body */
 struct ast *parse_mysql_routine(struct sql_reader *p, struct ast_command *c, struct parse_list *options) {
+    bool has_definer = options->first != NULL;
     if (parse_at(p, KW_AGGREGATE)) parse_list_add(options, parse_mysql_words(p, "aggregate", 1));
     bool is_function = parse_accept(p, KW_FUNCTION);
     if (!is_function) parse_expect(p, KW_PROCEDURE);
     c->object = is_function ? SQL_OBJECT_FUNCTION : SQL_OBJECT_PROCEDURE;
     parse_mysql_if_not_exists(p, c);
     c->objects = parse_mysql_object(p, (enum sql_object)c->object);
-    if (is_function && parse_at(p, KW_RETURNS)) {
+    if (is_function && !has_definer && parse_at(p, KW_RETURNS)) {
         loadable_function(p, options);
     } else {
         c->elements = parse_mysql_parameters(p);
         uint32_t start = p->tok.start;
         if (is_function) {
             parse_expect(p, KW_RETURNS);
-            parse_list_add(options, parse_option(p, start, "returns", parse_mysql_variable_type(p)));
+            parse_list_add(options, parse_option(p, start, "returns", scalar_type(p)));
         }
-        characteristics(p, options);
+        characteristics(p, options, true);
         routine_body(p, c, options);
     }
     c->options = options->first;
@@ -153,7 +166,7 @@ struct ast *parse_mysql_alter_routine(struct sql_reader *p, struct ast_command *
                 : parse_at(p, KW_PROCEDURE) ? SQL_OBJECT_PROCEDURE : SQL_OBJECT_LIBRARY;
     parse_advance(p);
     c->objects = parse_mysql_object(p, (enum sql_object)c->object);
-    characteristics(p, &options);
+    characteristics(p, &options, false);
     c->options = options.first;
     return parse_done(p, c);
 }
@@ -166,7 +179,7 @@ struct ast *parse_mysql_library(struct sql_reader *p, struct ast_command *c) {
     parse_advance(p);
     parse_mysql_if_not_exists(p, c);
     c->objects = parse_mysql_object(p, SQL_OBJECT_LIBRARY);
-    characteristics(p, &options);
+    characteristics(p, &options, true);
     uint32_t start = p->tok.start;
     parse_expect(p, KW_AS);
     c->node.flags |= AST_COMMAND_BODY;
@@ -253,6 +266,7 @@ static void event_status(struct sql_reader *p, struct parse_list *options) {
    [DO body]: CREATE must have the schedule and the body */
 struct ast *parse_mysql_event(struct sql_reader *p, struct ast_command *c, struct parse_list *options) {
     bool is_create = c->node.op == SQL_CREATE;
+    struct ast **before = options->tail;
     c->object = SQL_OBJECT_EVENT;
     parse_advance(p);
     if (is_create) parse_mysql_if_not_exists(p, c);
@@ -269,6 +283,7 @@ struct ast *parse_mysql_event(struct sql_reader *p, struct ast_command *c, struc
     if (parse_at(p, KW_COMMENT)) parse_list_add(options, parse_mysql_word_option(p, parse_string));
     if (parse_accept(p, KW_DO)) parse_mysql_body(p, c, options);
     else if (is_create) parse_fail(p, "syntax error: expected DO");
+    else if (options->tail == before) parse_fail(p, "syntax error: nothing to alter");
     c->options = options->first;
     return parse_done(p, c);
 }
@@ -281,7 +296,7 @@ struct ast *parse_mysql_package(struct sql_reader *p, struct ast_command *c, str
     c->object = parse_accept(p, KW_BODY) ? SQL_OBJECT_PACKAGE_BODY : SQL_OBJECT_PACKAGE;
     parse_mysql_if_not_exists(p, c);
     c->objects = parse_mysql_object(p, (enum sql_object)c->object);
-    characteristics(p, options);
+    characteristics(p, options, true);
     parse_mysql_package_body(p, c, options);
     c->options = options->first;
     return parse_done(p, c);

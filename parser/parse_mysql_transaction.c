@@ -6,7 +6,7 @@
 
 /* ---- transactions ------------------------------------------------------------------------------------------------------ */
 
-/* WITH CONSISTENT SNAPSHOT [ FROM SESSION n ] | READ ONLY | READ WRITE */
+/* WITH CONSISTENT SNAPSHOT | READ ONLY | READ WRITE */
 static void parse_transaction_mode(struct sql_reader *p, struct ast_command *c, struct parse_list *options) {
     uint32_t start = p->tok.start;
     if (parse_accept2(p, KW_READ, KW_ONLY)) {
@@ -31,6 +31,8 @@ struct ast *parse_mysql_start_transaction(struct sql_reader *p) {
     if (parse_at(p, KW_WITH) || parse_at(p, KW_READ)) {
         do parse_transaction_mode(p, c, &options);
         while (parse_accept(p, ','));
+        uint32_t both = AST_COMMAND_READ_ONLY | AST_COMMAND_READ_WRITE;
+        if ((c->node.flags & both) == both) parse_fail(p, "syntax error: READ ONLY and READ WRITE exclude each other");
     }
     c->options = options.first;
     return parse_done(p, c);
@@ -175,7 +177,7 @@ struct ast *parse_mysql_xa(struct sql_reader *p) {
     case KW_COMMIT: parse_xa_other(p, c, SQL_XA_COMMIT); break;
     case KW_ROLLBACK: parse_xa_other(p, c, SQL_XA_ROLLBACK); break;
     case KW_RECOVER: parse_xa_recover(p, c); break;
-    default: parse_fail(p, "START, END, PREPARE, COMMIT, ROLLBACK or RECOVER is expected");
+    default: parse_fail(p, "syntax error: expected START, END, PREPARE, COMMIT, ROLLBACK or RECOVER");
     }
     return parse_done(p, c);
 }
@@ -194,12 +196,13 @@ static struct ast *parse_lock_mode(struct sql_reader *p) {
     return parse_option(p, start, p->is_mariadb && parse_accept(p, KW_CONCURRENT) ? "write concurrent" : "write", NULL);
 }
 
+/* [ NOWAIT | WAIT number ] */
 struct ast *parse_mysql_opt_wait(struct sql_reader *p) {
     uint32_t start = p->tok.start;
     if (!p->is_mariadb) return NULL;
     if (parse_accept(p, KW_NOWAIT)) return parse_option(p, start, "nowait", NULL);
     if (!parse_accept(p, KW_WAIT)) return NULL;
-    return parse_option(p, start, "wait", parse_literal(p));
+    return parse_option(p, start, "wait", parse_mysql_number(p));
 }
 
 /* LOCK { TABLES | TABLE } table [ alias ] mode { "," table [ alias ] mode } [ WAIT n | NOWAIT ]: args are the modes */

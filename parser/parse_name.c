@@ -107,6 +107,29 @@ static struct bytes unescaped(struct sql_reader *p, const uint8_t *s, size_t len
     return bytes_of(copy, cut(p, copy, n));
 }
 
+/*
+ * PostgreSQL: with a certain word behind them these words are never names, wherever they stand: NOT IN, NULLS FIRST,
+ * WITH TIME ...
+ */
+static bool is_half_of_two(struct sql_reader *p) {
+    if (p->is_mysql) return false;
+    switch (p->tok.kind) {
+    case KW_NOT:
+        switch (parse_peek(p, 1)) {
+        case KW_BETWEEN:
+        case KW_ILIKE:
+        case KW_IN:
+        case KW_LIKE:
+        case KW_SIMILAR: return true;
+        default: return false;
+        }
+    case KW_NULLS: return parse_peek(p, 1) == KW_FIRST || parse_peek(p, 1) == KW_LAST;
+    case KW_WITH: return parse_peek(p, 1) == KW_TIME || parse_peek(p, 1) == KW_ORDINALITY;
+    case KW_WITHOUT: return parse_is_pg(p, 160000) && parse_peek(p, 1) == KW_TIME;
+    default: return false;
+    }
+}
+
 struct ast *parse_name_of_token(struct sql_reader *p) {
     struct ast_name *name = PARSE_NODE(p, ast_name, NAME);
     const uint8_t *s = p->text + p->tok.start;
@@ -119,7 +142,10 @@ struct ast *parse_name_of_token(struct sql_reader *p) {
         name->node.flags = AST_NAME_QUOTED;
         name->text = unescaped(p, s, len);
     } else {
-        if (kind >= KEYWORD_FIRST) name->node.op = kind;
+        if (kind >= KEYWORD_FIRST) {
+            name->node.op = kind;
+            if (UNLIKELY(is_half_of_two(p))) parse_fail(p, "syntax error");
+        }
         bool is_as_written = (p->tok.flags & TOKEN_IS_PLAIN) || (p->is_mysql) || kind < TOKEN_ERROR;
         name->text = is_as_written ? bytes_of(s, len) : folded(p, s, len);
     }
@@ -173,7 +199,7 @@ struct ast *parse_nonreserved_word(struct sql_reader *p) {
 }
 
 struct ast *parse_name_or_string(struct sql_reader *p) {
-    return parse_at_string(p) ? parse_literal(p) : parse_name(p);
+    return parse_at_string(p) ? parse_string(p) : parse_name(p);
 }
 
 /* name { "." label } */
@@ -199,7 +225,7 @@ struct ast *parse_opt_paren_names(struct sql_reader *p) {
 
 bool parse_at_bare_label(struct sql_reader *p) {
     if (is_ident(p->tok.kind) || (parse_uses(p, p->tok.kind) & KEYWORD_LABEL)) return true;
-    return p->is_mysql && (parse_at(p, TOKEN_STRING) || parse_at(p, TOKEN_NATIONAL_STRING));
+    return p->is_mysql && parse_at(p, TOKEN_STRING);
 }
 
 bool parse_at_table_alias(struct sql_reader *p) {
@@ -209,11 +235,11 @@ bool parse_at_table_alias(struct sql_reader *p) {
 
 /* ---- roles and operators --------------------------------------------------------------------------------------------- */
 
-/* MySQL: "@" host, as one token (a user variable) or as two. */
+/* MySQL: "@" host, one token as a user variable is. A lone "@" has an empty host behind it: nothing may follow. */
 static struct ast *parse_opt_host(struct sql_reader *p) {
     if (parse_at(p, TOKEN_USER_VARIABLE)) return parse_variable(p);
-    if (!parse_accept(p, '@')) return NULL;
-    return parse_at_string(p) ? parse_literal(p) : parse_label(p);
+    parse_accept(p, '@');
+    return NULL;
 }
 
 /* PostgreSQL: NonReservedWord | CURRENT_ROLE | CURRENT_USER | SESSION_USER

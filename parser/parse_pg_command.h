@@ -68,7 +68,7 @@ struct ast *parse_pg_refresh(struct sql_reader *p); /* REFRESH MATERIALIZED VIEW
 
 bool parse_pg_at_nonreserved_word(const struct sql_reader *p);
 /* NAME or LITERAL: TRUE | FALSE | ON | NonReservedWord | string */
-struct ast *parse_pg_boolean_or_string(struct sql_reader *p);
+struct ast *parse_pg_word_or_string(struct sql_reader *p);
 /* The same, or [+|-] number. */
 struct ast *parse_pg_option_value(struct sql_reader *p);
 /* NonReservedWord | string */
@@ -90,6 +90,6 @@ struct ast *parse_pg_relation_name(struct sql_reader *p);
 /* DEFAULT that nobody wrote, behind the last token. */
 struct ast *parse_pg_implied_default(struct sql_reader *p);
 /* AST_COMMAND_CASCADE, AST_COMMAND_RESTRICT or 0: [ CASCADE | RESTRICT ] */
-uint32_t parse_pg_behavior_flag(struct sql_reader *p);
+uint32_t parse_pg_opt_behavior(struct sql_reader *p);
 
 #endif

@@ -262,7 +262,7 @@ struct ast *parse_pg_grant(struct sql_reader *p) {
     if (is_grant && is_on) read_grant_option(p, &options);
     else if (is_grant) read_role_options(p, &options);
     read_granted_by(p, &options);
-    if (!is_grant) c->node.flags |= parse_pg_behavior_flag(p);
+    if (!is_grant) c->node.flags |= parse_pg_opt_behavior(p);
     c->options = options.first;
     return parse_done(p, c);
 }
@@ -310,7 +310,7 @@ static struct ast *parse_default_grant(struct sql_reader *p) {
     read_direction(p, c);
     c->args = parse_comma_list(p, parse_grantee);
     if (is_grant) read_grant_option(p, &options);
-    else c->node.flags |= parse_pg_behavior_flag(p);
+    else c->node.flags |= parse_pg_opt_behavior(p);
     c->options = options.first;
     return parse_done(p, c);
 }

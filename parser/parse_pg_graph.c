@@ -164,7 +164,7 @@ static struct ast *label_changes(struct sql_reader *p, struct ast_command *c) {
     changes = parse_pg_phrase(p, others);
     bool is_drop = !is_alter || parse_at(p, KW_DROP);
     if (is_alter) changes->next = parse_pg_phrase(p, properties);
-    if (is_drop) c->node.flags |= parse_pg_behavior_flag(p);
+    if (is_drop) c->node.flags |= parse_pg_opt_behavior(p);
     return changes;
 }
 
@@ -185,7 +185,7 @@ void parse_pg_alter_graph(struct sql_reader *p, struct ast_command *c) {
     parse_expect(p, is_drop ? KW_TABLES : KW_TABLE);
     if (is_drop) {
         c->elements = parse_option(p, start, is_vertex ? "drop vertex tables" : "drop edge tables", parse_paren_names(p));
-        c->node.flags |= parse_pg_behavior_flag(p);
+        c->node.flags |= parse_pg_opt_behavior(p);
     } else {
         struct ast *name = parse_name(p);
         name->next = label_changes(p, c);

@@ -123,7 +123,7 @@ static struct ast *things(struct sql_reader *p, const struct parse_pg_kind *kind
 static void drop_owned(struct sql_reader *p, struct ast_command *c) {
     parse_expect(p, KW_BY);
     c->objects = parse_pg_roles(p);
-    c->node.flags |= parse_pg_behavior_flag(p);
+    c->node.flags |= parse_pg_opt_behavior(p);
 }
 
 /* (ROLE | USER | GROUP) [IF EXISTS] roles */
@@ -144,7 +144,7 @@ static void drop_index_concurrently(struct sql_reader *p, struct ast_command *c)
     c->node.flags |= AST_COMMAND_CONCURRENTLY;
     parse_pg_opt_if_exists(p, c);
     c->objects = things(p, &index);
-    c->node.flags |= parse_pg_behavior_flag(p);
+    c->node.flags |= parse_pg_opt_behavior(p);
 }
 
 /* What DROP does not do to other kinds. A role may be called `mapping`. */
@@ -185,7 +185,7 @@ struct ast *parse_pg_drop(struct sql_reader *p) {
         c->object = kind->object;
         parse_pg_opt_if_exists(p, c);
         c->objects = kind->uses & PARSE_PG_DROP ? things(p, kind) : kind->name(p, kind->object);
-        c->node.flags |= parse_pg_behavior_flag(p);
+        c->node.flags |= parse_pg_opt_behavior(p);
     }
     return parse_done(p, c);
 }
@@ -233,7 +233,7 @@ struct ast *parse_pg_truncate(struct sql_reader *p) {
     parse_accept(p, KW_TABLE);
     c->objects = parse_comma_list(p, parse_relation);
     c->options = parse_pg_opt_phrase(p, identities);
-    c->node.flags |= parse_pg_behavior_flag(p);
+    c->node.flags |= parse_pg_opt_behavior(p);
     return parse_done(p, c);
 }
 

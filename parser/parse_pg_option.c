@@ -18,7 +18,7 @@ struct ast *parse_pg_nonreserved_word_or_string(struct sql_reader *p) {
 }
 
 /* TRUE | FALSE | ON | NonReservedWord | string */
-struct ast *parse_pg_boolean_or_string(struct sql_reader *p) {
+struct ast *parse_pg_word_or_string(struct sql_reader *p) {
     if (parse_at(p, KW_TRUE) || parse_at(p, KW_FALSE) || parse_at(p, KW_ON)) return parse_name_of_token(p);
     return parse_pg_nonreserved_word_or_string(p);
 }
@@ -29,7 +29,7 @@ static bool at_signed_number(const struct sql_reader *p) {
 
 /* word-or-string | [ "+" | "-" ] number */
 struct ast *parse_pg_option_value(struct sql_reader *p) {
-    return at_signed_number(p) ? parse_signed_number(p) : parse_pg_boolean_or_string(p);
+    return at_signed_number(p) ? parse_signed_number(p) : parse_pg_word_or_string(p);
 }
 
 bool parse_pg_at_option_value(const struct sql_reader *p) {
@@ -116,7 +116,7 @@ struct ast *parse_pg_implied_default(struct sql_reader *p) {
 }
 
 /* [ CASCADE | RESTRICT ] */
-uint32_t parse_pg_behavior_flag(struct sql_reader *p) {
+uint32_t parse_pg_opt_behavior(struct sql_reader *p) {
     if (parse_accept(p, KW_CASCADE)) return AST_COMMAND_CASCADE;
     return parse_accept(p, KW_RESTRICT) ? AST_COMMAND_RESTRICT : 0;
 }

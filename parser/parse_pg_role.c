@@ -122,7 +122,7 @@ void parse_pg_alter_group(struct sql_reader *p, struct ast_command *c) {
 static struct ast *database_value(struct sql_reader *p) {
     parse_accept(p, '=');
     if (parse_pg_at_number(p)) return parse_signed_number(p);
-    return parse_at(p, KW_DEFAULT) ? parse_word(p) : parse_pg_boolean_or_string(p);
+    return parse_at(p, KW_DEFAULT) ? parse_word(p) : parse_pg_word_or_string(p);
 }
 
 /* (identifier | CONNECTION LIMIT | ENCODING | LOCATION | OWNER | TABLESPACE | TEMPLATE) value */

@@ -16,8 +16,8 @@ bool parse_at_query_word(struct sql_reader *p) {
     case KW_WITH: return true;
     case KW_TABLE: return !p->is_mariadb;
     case KW_VALUES: {
-        if (!p->is_mysql) return true;
         uint16_t next = parse_peek(p, 1);
+        if (!p->is_mysql) return next == '('; /* else a column of that name */
         if (next == KW_ROW) return true;
         if (next != '(' || !p->is_mariadb) return false;
         /* VALUES (a) is the function when one name in parentheses is all there is to it; VALUES (1), (2) is a query. */
@@ -297,11 +297,9 @@ static struct ast *parse_typed_literal(struct sql_reader *p) {
     type->names = parse_name_of_token(p);
     if (parse_at(p, '(')) type->modifiers = parse_paren_list(p, parse_literal);
     struct ast *node = typed_literal(p, parse_done(p, type));
-    if (!type->modifiers) {
-        type->options = parse_opt_interval_fields(p);
-        node->end = p->last_end;
-    }
-    return node;
+    if (p->failed || type->modifiers) return node;
+    ((struct ast_cast *)node)->options = parse_opt_interval_fields(p);
+    return parse_done(p, node);
 }
 
 /* { "." label | "." "*" } behind a first name: all of a column's or function's names, then subscripts and fields */
@@ -325,6 +323,16 @@ struct ast *parse_column(struct sql_reader *p) {
     while (parse_accept(p, '.')) parse_list_add(&names, parse_at(p, '*') ? parse_star(p) : parse_label(p));
     column->names = names.first;
     return parse_done(p, column);
+}
+
+/* May the arguments of the call be a type's modifiers? What is no plain list of expressions may not. */
+static bool may_be_modifiers(const struct ast_func *f) {
+    const uint32_t set_flags = AST_FUNC_DISTINCT | AST_FUNC_ALL | AST_FUNC_VARIADIC;
+    if (f->filter || f->over || f->within || f->order || (f->node.flags & set_flags)) return false;
+    for (const struct ast *a = f->args; a; a = a->next) {
+        if (a->kind == AST_NAMED_ARG || a->kind == AST_STAR) return false;
+    }
+    return f->args != NULL;
 }
 
 /* name { "." name } then a call, a string (a typed constant), or nothing: a column */
@@ -353,7 +361,7 @@ static struct ast *parse_named(struct sql_reader *p) {
         struct ast *call = parse_call(p, names.first, start);
         if (p->is_mysql || !parse_at_string(p) || call->kind != AST_FUNC) return call;
         struct ast_func *func = (struct ast_func *)call;
-        if (func->filter || func->over || func->within) return call;
+        if (p->failed || !may_be_modifiers(func)) return call;
         struct ast_type *type = PARSE_NODE(p, ast_type, TYPE); /* name(1, 2) 'string' */
         type->node.start = start;
         type->names = names.first;
@@ -476,9 +484,6 @@ static struct ast *parse_mysql_keyword(struct sql_reader *p) {
     uint16_t kind = p->tok.kind;
     switch (kind) {
     case KW_EXISTS: return parse_subquery_of(p, SUBQUERY_EXISTS);
-    case KW_ROW:
-        if (parse_peek(p, 1) == '(') return parse_row(p);
-        break;
     case KW_MATCH: return parse_match(p);
     default: break;
     }

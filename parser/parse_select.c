@@ -1,12 +1,24 @@
 /*
- * parse_select.c - queries: SELECT, VALUES, TABLE, set operations, WITH, and the clauses behind them.
- *
- * A query in parentheses keeps its own clauses; clauses behind the parentheses are another query around it (a SETOP of
- * one branch), so that every node's bytes are what was written for it.
+ * parse_select.c - SELECT, VALUES and TABLE, clause by clause. How they are put together to queries (set operations,
+ * WITH, and the clauses behind all that) is parse_query.c.
  */
 #include "parser/parse.h"
 
 /* ---- targets, WHERE, GROUP BY ---------------------------------------------------------------------------------------- */
+
+/* Is the expression t.*? In MySQL it is a target without a name. */
+static bool is_star(const struct ast *expr) {
+    if (expr->kind != AST_COLUMN) return false;
+    const struct ast *name = AST_AS(column, COLUMN, expr)->names;
+    while (name->next) name = name->next;
+    return name->kind == AST_STAR;
+}
+
+/* name of a target: PostgreSQL: a label; MySQL: a name or one string */
+static struct ast *parse_target_name(struct sql_reader *p) {
+    if (!p->is_mysql) return parse_label(p);
+    return parse_name_or_string(p);
+}
 
 /* "*" | expr [AS label | bare_label] */
 static struct ast *parse_target(struct sql_reader *p) {
@@ -20,16 +32,23 @@ static struct ast *parse_target(struct sql_reader *p) {
         return parse_done(p, target);
     }
     target->expr = parse_expr(p);
-    if (parse_accept(p, KW_AS)) {
-        target->name = p->is_mysql && parse_at_string(p) ? parse_literal(p) : p->is_mysql ? parse_name(p) : parse_label(p);
-    } else if (parse_at_bare_label(p)) {
-        target->name = parse_at_string(p) ? parse_literal(p) : parse_name_of_token(p);
-    }
+    if (p->is_mysql && !p->failed && is_star(target->expr)) return parse_done(p, target);
+    if (parse_accept(p, KW_AS)) target->name = parse_target_name(p);
+    else if (parse_at_bare_label(p)) target->name = parse_at_string(p) ? parse_string(p) : parse_name_of_token(p);
     return parse_done(p, target);
 }
 
+/* target { "," target }; MySQL: "*" alone only as the first */
 struct ast *parse_targets(struct sql_reader *p) {
-    return parse_comma_list(p, parse_target);
+    if (!p->is_mysql) return parse_comma_list(p, parse_target);
+    struct parse_list targets;
+    parse_list_init(&targets);
+    parse_list_add(&targets, parse_target(p));
+    while (parse_accept(p, ',')) {
+        if (parse_at(p, '*')) parse_fail(p, "syntax error: * is the first target");
+        parse_list_add(&targets, parse_target(p));
+    }
+    return targets.first;
 }
 
 /* [WHERE expr] */
@@ -44,8 +63,9 @@ static struct ast *parse_group_item(struct sql_reader *p) {
                   (kind == KW_GROUPING && next == KW_SETS);
     if (!is_set) {
         struct ast *expr = parse_expr(p);
-        if (!p->is_mysql || (!parse_at(p, KW_ASC) && !parse_at(p, KW_DESC))) return expr;
-        struct ast_sort *sort = PARSE_NODE(p, ast_sort, SORT); /* MySQL 5: GROUP BY a DESC */
+        bool may_sort = p->is_mariadb || (p->is_mysql && p->options->version < 80013);
+        if (!may_sort || (!parse_at(p, KW_ASC) && !parse_at(p, KW_DESC))) return expr;
+        struct ast_sort *sort = PARSE_NODE(p, ast_sort, SORT); /* MariaDB, MySQL before 8.0.13: GROUP BY a DESC */
         sort->node.start = expr->start;
         sort->node.flags = parse_at(p, KW_ASC) ? AST_SORT_ASC : AST_SORT_DESC;
         sort->expr = expr;
@@ -194,27 +214,34 @@ static void parse_pg_limit(struct sql_reader *p, struct ast_limit *limit) {
     }
 }
 
+/* MySQL: a whole number, a parameter, or a routine's variable */
+static struct ast *parse_limit_number(struct sql_reader *p) {
+    bool is_known = parse_at(p, TOKEN_INTEGER) || parse_at(p, TOKEN_PARAM) || parse_at_name(p);
+    if (!is_known) parse_fail(p, "syntax error: expected a number");
+    return parse_expr_primary(p);
+}
+
 /* LIMIT [count [("," | OFFSET) count]] [ROWS EXAMINED n]; MariaDB: [OFFSET n ROWS] FETCH ... */
 static void parse_mysql_limit(struct sql_reader *p, struct ast_limit *limit) {
     if (parse_accept(p, KW_LIMIT)) {
         if (!parse_at(p, KW_ROWS)) {
-            limit->count = parse_expr_primary(p);
+            limit->count = parse_limit_number(p);
             if (parse_accept(p, ',')) {
                 limit->node.flags |= AST_LIMIT_COMMA;
                 limit->offset = limit->count;
-                limit->count = parse_expr_primary(p);
+                limit->count = parse_limit_number(p);
             } else if (parse_accept(p, KW_OFFSET)) {
-                limit->offset = parse_expr_primary(p);
+                limit->offset = parse_limit_number(p);
             }
         }
         if (p->is_mariadb && parse_accept(p, KW_ROWS)) {
             if (!parse_accept_word(p, "examined")) parse_fail(p, "syntax error: expected EXAMINED");
-            limit->examined = parse_expr_primary(p);
+            limit->examined = parse_limit_number(p);
         }
         return;
     }
     if (parse_accept(p, KW_OFFSET)) {
-        limit->offset = parse_expr_primary(p);
+        limit->offset = parse_limit_number(p);
         parse_rows_word(p);
     }
     if (parse_at(p, KW_FETCH)) parse_fetch(p, limit);
@@ -254,14 +281,15 @@ static struct ast *parse_lock(struct sql_reader *p) {
             if (p->is_mysql) parse_fail(p, "syntax error");
         }
     }
-    if (parse_accept(p, KW_OF)) lock->tables = parse_comma_list(p, parse_table_name);
+    if (p->is_mysql && !p->is_mariadb && lock->node.op == LOCK_SHARE_MODE) return parse_done(p, lock);
+    if (!p->is_mariadb && parse_accept(p, KW_OF)) lock->tables = parse_comma_list(p, parse_table_name);
     if (parse_accept(p, KW_NOWAIT)) lock->node.flags |= AST_LOCK_NOWAIT;
     else if (parse_accept2(p, KW_SKIP, KW_LOCKED)) lock->node.flags |= AST_LOCK_SKIP_LOCKED;
     else if (p->is_mariadb && parse_accept(p, KW_WAIT)) lock->wait = parse_expr_primary(p);
     return parse_done(p, lock);
 }
 
-static bool at_lock(struct sql_reader *p) {
+bool parse_at_lock(struct sql_reader *p) {
     if (parse_at(p, KW_LOCK)) return p->is_mysql && parse_peek(p, 1) == KW_IN;
     if (!parse_at(p, KW_FOR)) return false;
     uint16_t next = parse_peek(p, 1);
@@ -269,10 +297,10 @@ static bool at_lock(struct sql_reader *p) {
     return next == KW_UPDATE || next == KW_SHARE || next == KW_NO || next == KW_KEY;
 }
 
-static struct ast *parse_opt_locks(struct sql_reader *p) {
+struct ast *parse_opt_locks(struct sql_reader *p) {
     struct parse_list locks;
     parse_list_init(&locks);
-    while (at_lock(p)) parse_list_add(&locks, parse_lock(p));
+    while (parse_at_lock(p)) parse_list_add(&locks, parse_lock(p));
     return locks.first;
 }
 
@@ -292,28 +320,44 @@ static void parse_into_table(struct sql_reader *p, struct ast_into *into) {
     into->targets = parse_table_name(p);
 }
 
-/* { (FIELDS | COLUMNS | LINES) { [OPTIONALLY] word BY 'string' } } */
+/* 'a' | X'61' | 0x61 | B'01' | 0b01 */
+static struct ast *parse_export_text(struct sql_reader *p) {
+    switch (p->tok.kind) {
+    case TOKEN_STRING: return parse_string(p);
+    case TOKEN_HEX_STRING:
+    case TOKEN_HEX_NUMBER:
+    case TOKEN_BIT_STRING:
+    case TOKEN_BIT_NUMBER: return parse_literal(p);
+    default: parse_fail(p, "syntax error: expected a string"); return parse_literal(p);
+    }
+}
+
+/* { TERMINATED BY text | [OPTIONALLY] ENCLOSED BY text | ESCAPED BY text }, or of LINES { (TERMINATED | STARTING) BY text } */
+static void parse_export_words(struct sql_reader *p, bool is_lines, struct parse_list *options) {
+    unsigned count = 0;
+    for (;; count++) {
+        uint32_t start = p->tok.start;
+        const char *name;
+        if (parse_at(p, KW_TERMINATED)) name = is_lines ? "lines terminated by" : "fields terminated by";
+        else if (!is_lines && (parse_at(p, KW_OPTIONALLY) || parse_at(p, KW_ENCLOSED))) name = "enclosed by";
+        else if (!is_lines && parse_at(p, KW_ESCAPED)) name = "escaped by";
+        else if (is_lines && parse_at(p, KW_STARTING)) name = "starting by";
+        else break;
+        if (parse_accept(p, KW_OPTIONALLY) && !parse_at(p, KW_ENCLOSED)) parse_fail(p, "syntax error: expected ENCLOSED");
+        parse_advance(p);
+        parse_expect(p, KW_BY);
+        struct ast *value = parse_export_text(p);
+        parse_list_add(options, parse_option(p, start, name, value));
+    }
+    if (count == 0) parse_fail(p, "syntax error: expected TERMINATED, ENCLOSED, ESCAPED or STARTING");
+}
+
+/* [(FIELDS | COLUMNS) words] [LINES words] */
 struct ast *parse_opt_export_options(struct sql_reader *p) {
     struct parse_list options;
     parse_list_init(&options);
-    while (parse_at(p, KW_FIELDS) || parse_at(p, KW_COLUMNS) || parse_at(p, KW_LINES)) {
-        bool is_lines = parse_at(p, KW_LINES);
-        parse_advance(p);
-        for (;;) {
-            uint32_t start = p->tok.start;
-            const char *name;
-            if (parse_at(p, KW_TERMINATED)) name = is_lines ? "lines terminated by" : "fields terminated by";
-            else if (parse_at(p, KW_OPTIONALLY) || parse_at(p, KW_ENCLOSED)) name = "enclosed by";
-            else if (parse_at(p, KW_ESCAPED)) name = "escaped by";
-            else if (parse_at(p, KW_STARTING)) name = "starting by";
-            else break;
-            if (parse_accept(p, KW_OPTIONALLY) && !parse_at(p, KW_ENCLOSED)) parse_fail(p, "syntax error: expected ENCLOSED");
-            parse_advance(p);
-            parse_expect(p, KW_BY);
-            struct ast *value = parse_literal(p);
-            parse_list_add(&options, parse_option(p, start, name, value));
-        }
-    }
+    if (parse_accept(p, KW_FIELDS) || parse_accept(p, KW_COLUMNS)) parse_export_words(p, false, &options);
+    if (parse_accept(p, KW_LINES)) parse_export_words(p, true, &options);
     return options.first;
 }
 
@@ -356,7 +400,7 @@ static struct ast *parse_into(struct sql_reader *p) {
     return parse_done(p, into);
 }
 
-static void parse_opt_into(struct sql_reader *p, struct ast **slot) {
+void parse_opt_into(struct sql_reader *p, struct ast **slot) {
     if (!parse_at(p, KW_INTO)) return;
     while (*slot) slot = &(*slot)->next;
     *slot = parse_into(p);
@@ -368,6 +412,10 @@ static void parse_opt_into(struct sql_reader *p, struct ast **slot) {
 static void parse_mysql_select_options(struct sql_reader *p, struct ast_select *s) {
     for (;;) {
         switch (p->tok.kind) {
+        case KW_UNIQUE: /* no word of MySQL's there, but reserved */
+            if (!p->is_mariadb) return;
+            s->node.flags |= AST_SELECT_DISTINCT;
+            break;
         case KW_DISTINCT:
         case KW_DISTINCTROW: s->node.flags |= AST_SELECT_DISTINCT; break;
         case KW_ALL: s->node.flags |= AST_SELECT_ALL; break;
@@ -431,7 +479,7 @@ struct ast *parse_opt_hint(struct sql_reader *p) {
  * SELECT options targets [INTO ...] [FROM tables] [WHERE expr] [GROUP BY ...] [HAVING expr] [WINDOW ...] - at SELECT
  * The clauses from ORDER BY on belong to the query around it: parse_tail.
  */
-static struct ast *parse_select(struct sql_reader *p) {
+struct ast *parse_select(struct sql_reader *p) {
     struct ast_select *s = PARSE_NODE(p, ast_select, SELECT);
     parse_advance(p);
     if (p->is_mysql) {
@@ -456,14 +504,14 @@ static struct ast *parse_select(struct sql_reader *p) {
 /* [ROW] "(" [value { "," value }] ")" */
 static struct ast *parse_values_row(struct sql_reader *p) {
     struct ast_list_expr *row = PARSE_NODE(p, ast_list_expr, ROW);
-    if (p->is_mysql && parse_accept(p, KW_ROW)) row->node.flags |= AST_ROW_KEYWORD;
+    if (p->is_mysql && !p->is_mariadb && parse_accept(p, KW_ROW)) row->node.flags |= AST_ROW_KEYWORD;
     parse_expect(p, '(');
     if (!p->is_mysql || !parse_at(p, ')')) row->items = parse_comma_list(p, parse_expr_or_default);
     parse_expect(p, ')');
     return parse_done(p, row);
 }
 
-/* (VALUES | VALUE) rows - at the word */
+/* (VALUES | VALUE) rows - at the word; MySQL: rows with ROW as a query of their own, MariaDB without */
 struct ast *parse_values(struct sql_reader *p) {
     struct ast_values *values = PARSE_NODE(p, ast_values, VALUES);
     parse_advance(p);
@@ -472,323 +520,10 @@ struct ast *parse_values(struct sql_reader *p) {
 }
 
 /* TABLE relation - at TABLE */
-static struct ast *parse_table_query(struct sql_reader *p) {
+struct ast *parse_table_query(struct sql_reader *p) {
     struct ast_select *s = PARSE_NODE(p, ast_select, SELECT);
     parse_advance(p);
     s->node.flags = AST_SELECT_TABLE;
     s->from = parse_relation(p);
     return parse_done(p, s);
-}
-
-/* "(" query ")" */
-struct ast *parse_paren_query(struct sql_reader *p) {
-    struct ast *inside = NULL;
-    uint32_t start = p->tok.start;
-    if (!parse_at(p, '(')) parse_fail(p, "syntax error: expected (");
-    if (!parse_paren(p, &inside)) {
-        parse_fail_at(p, start, "syntax error: expected a query");
-        return parse_node_failed(p, AST_SELECT);
-    }
-    inside->flags |= AST_PARENS;
-    return inside;
-}
-
-/* SELECT ... | VALUES ... | TABLE name | "(" query ")" */
-static struct ast *parse_branch(struct sql_reader *p) {
-    switch (p->tok.kind) {
-    case KW_SELECT: return parse_select(p);
-    case KW_VALUES: return parse_values(p);
-    case KW_TABLE: return parse_table_query(p);
-    case '(': return parse_paren_query(p);
-    default:
-        parse_fail(p, parse_at(p, TOKEN_END) ? "syntax error: the statement is not complete" : "syntax error: expected a query");
-        return parse_node_failed(p, AST_SELECT);
-    }
-}
-
-/* ---- set operations -------------------------------------------------------------------------------------------------- */
-
-/* 1 for UNION and EXCEPT, 2 for INTERSECT, which binds tighter; 0 for no set operation. */
-static unsigned setop_power(const struct sql_reader *p) {
-    switch (p->tok.kind) {
-    case KW_UNION:
-    case KW_EXCEPT: return 1;
-    case KW_MINUS: return p->is_mariadb && (p->options->modes & SQL_ORACLE) ? 1 : 0;
-    case KW_INTERSECT: return 2;
-    default: return 0;
-    }
-}
-
-static enum ast_setop_op setop_of(uint16_t kind) {
-    return kind == KW_UNION ? SETOP_UNION : kind == KW_INTERSECT ? SETOP_INTERSECT : SETOP_EXCEPT;
-}
-
-/* { (UNION | EXCEPT | INTERSECT) [ALL | DISTINCT] branch } behind a first branch that began at `start` */
-static struct ast *parse_setops(struct sql_reader *p, struct ast *left, uint32_t start, unsigned min) {
-    struct ast_setop *open = NULL; /* the node made last: branches of the same kind go into it */
-    struct ast **tail = NULL;
-    unsigned power, count = 0;
-    while ((power = setop_power(p)) >= min && power > 0) {
-        enum ast_setop_op op = setop_of(p->tok.kind);
-        parse_advance(p);
-        uint32_t flags = parse_accept(p, KW_ALL) ? AST_SETOP_ALL : parse_accept(p, KW_DISTINCT) ? AST_SETOP_DISTINCT : 0;
-        uint32_t right_start = p->tok.start;
-        struct ast *right = parse_branch(p);
-        right = parse_setops(p, right, right_start, power + 1);
-        if (!open || open->node.op != (uint16_t)op || open->node.flags != flags) {
-            parse_rise(p);
-            count++;
-            open = PARSE_NODE(p, ast_setop, SETOP);
-            open->node.start = start;
-            open->node.op = (uint16_t)op;
-            open->node.flags = flags;
-            open->branches = left;
-            tail = &left->next;
-        }
-        *tail = right;
-        tail = &right->next;
-        left = parse_done(p, open);
-    }
-    parse_sink(p, count);
-    return left;
-}
-
-/* ---- the clauses behind a query -------------------------------------------------------------------------------------- */
-
-/* Where ORDER BY and its like go: slots of the three kinds of queries. */
-struct tail_slots {
-    struct ast **with, **order, **limit, **locks, **into;
-};
-
-static struct tail_slots slots_of(struct ast *query) {
-    struct tail_slots slots = {0};
-    if (query->kind == AST_SELECT) {
-        struct ast_select *s = (struct ast_select *)query;
-        slots = (struct tail_slots){&s->with, &s->order, &s->limit, &s->locks, &s->into};
-    } else if (query->kind == AST_SETOP) {
-        struct ast_setop *s = (struct ast_setop *)query;
-        slots = (struct tail_slots){&s->with, &s->order, &s->limit, &s->locks, &s->into};
-    } else {
-        struct ast_values *v = (struct ast_values *)query;
-        slots = (struct tail_slots){&v->with, &v->order, &v->limit, &v->locks, NULL};
-    }
-    return slots;
-}
-
-static bool at_tail(struct sql_reader *p) {
-    switch (p->tok.kind) {
-    case KW_ORDER:
-    case KW_LIMIT: return true;
-    case KW_OFFSET:
-    case KW_FETCH: return !p->is_mysql || p->is_mariadb;
-    case KW_FOR: return !p->is_mysql ? at_lock(p) || parse_peek(p, 1) == KW_READ : at_lock(p);
-    case KW_LOCK: return at_lock(p);
-    case KW_INTO: return p->is_mysql;
-    case KW_PROCEDURE: return p->is_mysql;
-    default: return false;
-    }
-}
-
-/* PROCEDURE name "(" args ")" - MySQL before 8, MariaDB */
-static void parse_procedure(struct sql_reader *p, struct ast *query) {
-    parse_advance(p);
-    uint32_t start = p->tok.start;
-    struct ast *call = parse_call(p, parse_name(p), start);
-    if (query->kind == AST_SELECT) ((struct ast_select *)query)->procedure = call;
-}
-
-/* PostgreSQL gives clauses behind parentheses to the query inside, which must not have its own. */
-static void check_pg_clause_once(struct sql_reader *p, struct ast *query, const struct tail_slots *tail, uint32_t at) {
-    while (query->kind == AST_SETOP && !((struct ast_setop *)query)->branches->next) {
-        struct tail_slots around = slots_of(query);
-        if (tail->order && *tail->order && *around.order) parse_fail_at(p, at, "multiple ORDER BY clauses not allowed");
-        query = ((struct ast_setop *)query)->branches;
-    }
-    struct tail_slots inside = slots_of(query);
-    struct ast_limit *outer = (struct ast_limit *)*tail->limit, *inner = (struct ast_limit *)*inside.limit;
-    if (*tail->order && *inside.order) parse_fail_at(p, at, "multiple ORDER BY clauses not allowed");
-    if (outer && inner) {
-        bool outer_count = outer->count || (outer->node.flags & (AST_LIMIT_ALL | AST_LIMIT_FETCH));
-        bool inner_count = inner->count || (inner->node.flags & (AST_LIMIT_ALL | AST_LIMIT_FETCH));
-        if (outer->offset && inner->offset) parse_fail_at(p, at, "multiple OFFSET clauses not allowed");
-        if (outer_count && inner_count) parse_fail_at(p, at, "multiple LIMIT clauses not allowed");
-    }
-    if (tail->with && *tail->with && *inside.with) parse_fail_at(p, at, "multiple WITH clauses not allowed");
-}
-
-/* What PostgreSQL's grammar itself refuses about WITH TIES. */
-static void check_ties(struct sql_reader *p, const struct tail_slots *slots, const struct ast *inner) {
-    const struct ast *limit = *slots->limit;
-    if (!limit || !(limit->flags & AST_LIMIT_WITH_TIES)) return;
-    bool has_order = *slots->order || (inner && *slots_of((struct ast *)(uintptr_t)inner).order);
-    if (!has_order) parse_fail_at(p, limit->start, "WITH TIES cannot be specified without ORDER BY clause");
-    for (const struct ast *lock = *slots->locks; lock; lock = lock->next) {
-        if (lock->flags & AST_LOCK_SKIP_LOCKED) parse_fail_at(p, limit->start, "SKIP LOCKED and WITH TIES options cannot be used together");
-    }
-}
-
-/* [ORDER BY ...] [LIMIT ...] [locks] [INTO ...] in the orders that the dialects allow; `with` was read before. */
-static struct ast *parse_tail(struct sql_reader *p, struct ast *query, struct ast *with, uint32_t start) {
-    bool has_tail = at_tail(p);
-    if (p->failed || (!with && !has_tail)) return query;
-    uint32_t tail_start = p->tok.start;
-    struct ast *inner = NULL;
-    if (query->flags & AST_PARENS) {
-        struct ast_setop *around = PARSE_NODE(p, ast_setop, SETOP);
-        around->node.op = SETOP_UNION;
-        around->branches = inner = query;
-        query = &around->node;
-    }
-    query->start = start;
-    struct tail_slots slots = slots_of(query);
-    *slots.with = with;
-    *slots.order = parse_opt_order(p);
-    *slots.limit = parse_opt_limit(p);
-    if (p->is_mysql && parse_at(p, KW_PROCEDURE)) parse_procedure(p, query);
-    if (p->is_mysql && slots.into) parse_opt_into(p, slots.into);
-    *slots.locks = parse_opt_locks(p);
-    if (p->is_mysql && slots.into) parse_opt_into(p, slots.into);
-    if (!p->is_mysql) {
-        if (parse_at(p, KW_FOR) && parse_peek(p, 1) == KW_READ) {
-            parse_advance(p);
-            parse_advance(p);
-            parse_expect(p, KW_ONLY);
-        }
-        if (!*slots.limit) *slots.limit = parse_opt_limit(p);
-        if (inner && !p->failed) check_pg_clause_once(p, inner, &slots, tail_start);
-        if (!p->failed) check_ties(p, &slots, inner);
-    }
-    return parse_done(p, query);
-}
-
-/* ---- WITH ------------------------------------------------------------------------------------------------------------ */
-
-/* SEARCH (DEPTH | BREADTH) FIRST BY columns SET name - at SEARCH */
-static struct ast *parse_search(struct sql_reader *p) {
-    uint32_t start = p->tok.start;
-    parse_advance(p);
-    bool is_depth = parse_at(p, KW_DEPTH);
-    if (!parse_accept(p, KW_DEPTH)) parse_expect(p, KW_BREADTH);
-    parse_expect(p, KW_FIRST);
-    parse_expect(p, KW_BY);
-    struct ast *names = parse_name_list(p), **tail = &names->next;
-    while (!p->failed && *tail) tail = &(*tail)->next;
-    parse_expect(p, KW_SET);
-    *tail = parse_name(p);
-    return parse_option(p, start, is_depth ? "search depth first" : "search breadth first", names);
-}
-
-/* CYCLE columns SET name [TO constant DEFAULT constant] USING name - at CYCLE; MariaDB: CYCLE columns RESTRICT */
-static struct ast *parse_cycle(struct sql_reader *p) {
-    uint32_t start = p->tok.start;
-    parse_advance(p);
-    struct ast *values = parse_name_list(p), **tail = &values->next;
-    while (!p->failed && *tail) tail = &(*tail)->next;
-    if (p->is_mysql) {
-        parse_expect(p, KW_RESTRICT);
-        return parse_option(p, start, "cycle", values);
-    }
-    parse_expect(p, KW_SET);
-    *tail = parse_name(p);
-    tail = &(*tail)->next;
-    if (parse_accept(p, KW_TO)) {
-        *tail = parse_expr_primary(p);
-        tail = &(*tail)->next;
-        parse_expect(p, KW_DEFAULT);
-        *tail = parse_expr_primary(p);
-        tail = &(*tail)->next;
-    }
-    parse_expect(p, KW_USING);
-    *tail = parse_name(p);
-    return parse_option(p, start, "cycle", values);
-}
-
-/* The statement of a CTE: a query, or in PostgreSQL one that changes rows. */
-static struct ast *parse_cte_statement(struct sql_reader *p) {
-    switch (p->tok.kind) {
-    case KW_INSERT:
-    case KW_UPDATE:
-    case KW_DELETE:
-        if (p->is_mysql) break;
-        return parse_statement(p);
-    case KW_MERGE:
-        if (!parse_is_pg(p, 150000)) break;
-        return parse_statement(p);
-    case KW_WITH: return p->is_mysql ? parse_query(p) : parse_statement_with(p);
-    default: break;
-    }
-    return parse_query(p);
-}
-
-/* name ["(" columns ")"] AS [[NOT] MATERIALIZED] "(" statement ")" [SEARCH ...] [CYCLE ...] */
-static struct ast *parse_cte(struct sql_reader *p) {
-    struct ast_cte *cte = PARSE_NODE(p, ast_cte, CTE);
-    cte->name = parse_name(p);
-    cte->columns = parse_opt_paren_names(p);
-    parse_expect(p, KW_AS);
-    if (!p->is_mysql) {
-        if (parse_accept(p, KW_MATERIALIZED)) cte->node.flags |= AST_CTE_MATERIALIZED;
-        else if (parse_accept2(p, KW_NOT, KW_MATERIALIZED)) cte->node.flags |= AST_CTE_NOT_MATERIALIZED;
-    }
-    parse_expect(p, '(');
-    if (parse_enter(p)) cte->query = parse_cte_statement(p);
-    parse_leave(p);
-    parse_expect(p, ')');
-    if (!p->is_mysql && parse_at(p, KW_SEARCH)) cte->search = parse_search(p);
-    if (parse_at(p, KW_CYCLE)) cte->cycle = parse_cycle(p);
-    return parse_done(p, cte);
-}
-
-/* WITH [RECURSIVE] ctes - at WITH */
-struct ast *parse_with_clause(struct sql_reader *p) {
-    struct ast_with *with = PARSE_NODE(p, ast_with, WITH);
-    parse_advance(p);
-    if (parse_accept(p, KW_RECURSIVE)) with->node.flags |= AST_WITH_RECURSIVE;
-    with->ctes = parse_comma_list(p, parse_cte);
-    return parse_done(p, with);
-}
-
-/* ---- queries --------------------------------------------------------------------------------------------------------- */
-
-static struct ast *parse_query_with(struct sql_reader *p, struct ast *with, uint32_t start) {
-    uint32_t first = p->tok.start;
-    struct ast *query = NULL;
-    if (parse_enter(p)) {
-        query = parse_branch(p);
-        query = parse_setops(p, query, first, 1);
-        query = parse_tail(p, query, with, start);
-    }
-    parse_leave(p);
-    return query ? query : parse_node_failed(p, AST_SELECT);
-}
-
-/* [WITH ...] branch { setop branch } tail */
-struct ast *parse_query(struct sql_reader *p) {
-    uint32_t start = p->tok.start;
-    struct ast *with = parse_at(p, KW_WITH) ? parse_with_clause(p) : NULL;
-    return parse_query_with(p, with, start);
-}
-
-/* Behind "(" query ")": what makes it a part of a longer query. */
-struct ast *parse_query_rest(struct sql_reader *p, struct ast *first, uint32_t start) {
-    struct ast *query = parse_setops(p, first, start, 1);
-    return parse_tail(p, query, NULL, start);
-}
-
-struct ast *parse_statement_with(struct sql_reader *p) {
-    uint32_t start = p->tok.start;
-    struct ast *with = parse_with_clause(p);
-    switch (p->tok.kind) {
-    case KW_INSERT: return parse_insert(p, with, start);
-    case KW_REPLACE:
-        if (p->is_mysql) return parse_insert(p, with, start);
-        break;
-    case KW_UPDATE: return parse_update(p, with, start);
-    case KW_DELETE: return parse_delete(p, with, start);
-    case KW_MERGE:
-        if (parse_is_pg(p, 150000)) return parse_merge(p, with, start);
-        break;
-    default: break;
-    }
-    return parse_query_with(p, with, start);
 }
