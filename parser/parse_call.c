@@ -16,7 +16,7 @@ static struct ast *parse_bound(struct sql_reader *p) {
         bound->node.op = BOUND_CURRENT_ROW;
         return parse_done(p, bound);
     }
-    bool is_unbounded = next == KW_PRECEDING || next == KW_FOLLOWING;
+    bool is_unbounded = parse_at(p, KW_UNBOUNDED) && (next == KW_PRECEDING || next == KW_FOLLOWING);
     if (is_unbounded) parse_advance(p);
     else bound->offset = parse_expr(p);
     if (parse_accept(p, KW_PRECEDING)) {

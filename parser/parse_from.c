@@ -90,11 +90,7 @@ struct ast *parse_relation_alias(struct sql_reader *p) {
 static struct ast *parse_sample(struct sql_reader *p) {
     struct ast_func *f = PARSE_NODE(p, ast_func, FUNC);
     parse_advance(p);
-    struct parse_list names;
-    parse_list_init(&names);
-    parse_list_add(&names, parse_label(p));
-    while (parse_accept(p, '.')) parse_list_add(&names, parse_label(p));
-    f->names = names.first;
+    f->names = parse_peek(p, 1) == '.' ? parse_qualified_name(p) : parse_type_function_name(p);
     f->args = parse_paren_list(p, parse_expr);
     if (parse_at(p, KW_REPEATABLE)) {
         uint32_t start = p->tok.start;

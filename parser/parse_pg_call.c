@@ -196,12 +196,17 @@ static void parse_xmlroot(struct sql_reader *p, struct ast_func *f) {
     if (is_no) parse_accept(p, KW_VALUE);
 }
 
+/* [BY (REF | VALUE)]: says nothing that the server would use; BY alone may be a name */
+static void skip_xml_mechanism(struct sql_reader *p) {
+    if (!parse_accept2(p, KW_BY, KW_REF)) parse_accept2(p, KW_BY, KW_VALUE);
+}
+
 /* PASSING [BY (REF | VALUE)] c_expr [BY (REF | VALUE)] */
-static struct ast *parse_xml_passing(struct sql_reader *p) {
+struct ast *parse_xml_passing(struct sql_reader *p) {
     parse_expect(p, KW_PASSING);
-    if (parse_accept(p, KW_BY) && !parse_accept(p, KW_REF)) parse_expect(p, KW_VALUE);
+    skip_xml_mechanism(p);
     struct ast *expr = parse_expr_primary(p);
-    if (parse_accept(p, KW_BY) && !parse_accept(p, KW_REF)) parse_expect(p, KW_VALUE);
+    skip_xml_mechanism(p);
     return expr;
 }
 

@@ -49,22 +49,29 @@ static struct ast *parse_xml_column(struct sql_reader *p) {
     def->name = parse_name(p);
     if (parse_accept2(p, KW_FOR, KW_ORDINALITY)) return parse_done(p, def);
     def->type = parse_type(p);
+    bool has_default = false, has_null = false, has_path = false;
     for (;;) {
         uint32_t start = p->tok.start;
+        bool *has = NULL;
         if (parse_accept(p, KW_DEFAULT)) {
+            has = &has_default;
             struct ast *value = parse_expr_b(p);
             parse_list_add(&options, parse_option(p, start, "default", value));
         } else if (parse_at(p, KW_NULL) || parse_at(p, KW_NOT)) {
+            has = &has_null;
             bool is_not = parse_accept(p, KW_NOT);
             parse_expect(p, KW_NULL);
             parse_list_add(&options, parse_option(p, start, is_not ? "not null" : "null", NULL));
         } else if (parse_at_word(p, "path")) {
+            has = &has_path;
             parse_advance(p);
             struct ast *value = parse_expr_b(p);
             parse_list_add(&options, parse_option(p, start, "path", value));
         } else {
             break;
         }
+        if (*has) parse_fail_at(p, start, "DEFAULT, PATH, and NULL or NOT NULL may stand once for each column");
+        *has = true;
     }
     def->constraints = options.first;
     return parse_done(p, def);
@@ -99,10 +106,7 @@ static struct ast *parse_xmltable(struct sql_reader *p) {
         parse_expect(p, ',');
     }
     parse_list_add(&args, parse_expr_primary(p));
-    parse_expect(p, KW_PASSING);
-    if (parse_accept(p, KW_BY) && !parse_accept(p, KW_REF)) parse_expect(p, KW_VALUE);
-    parse_list_add(&args, parse_expr_primary(p));
-    if (parse_accept(p, KW_BY) && !parse_accept(p, KW_REF)) parse_expect(p, KW_VALUE);
+    parse_list_add(&args, parse_xml_passing(p));
     uint32_t start = p->tok.start;
     parse_expect(p, KW_COLUMNS);
     struct ast *columns = parse_comma_list(p, parse_xml_column);
