@@ -221,7 +221,7 @@ struct ast *parse_call(struct sql_reader *p, struct ast *names, uint32_t start) 
 struct ast *parse_func_primary(struct sql_reader *p) {
     uint32_t start = p->tok.start;
     uint16_t kind = p->tok.kind;
-    if (kind >= KEYWORD_FIRST) {
+    if (kind >= KEYWORD_FIRST && kind != KW_GROUPING) { /* GROUPING stands in expressions alone */
         struct ast *call = p->is_mysql ? parse_mysql_special_call(p) : parse_special_call(p);
         if (call) return call;
     }

@@ -208,7 +208,7 @@ static struct ast *parse_mysql_table(struct sql_reader *p) {
 static struct ast *parse_pg_table(struct sql_reader *p) {
     uint32_t start = p->tok.start;
     uint16_t kind = p->tok.kind;
-    struct ast *special = kind >= KEYWORD_FIRST ? parse_special_call(p) : NULL;
+    struct ast *special = kind >= KEYWORD_FIRST && kind != KW_GROUPING ? parse_special_call(p) : NULL;
     if (special || ((kind < KEYWORD_FIRST || parse_uses(p, kind) & KEYWORD_FUNCTION) && parse_peek(p, 1) == '(')) {
         struct ast_table_func *t = PARSE_NODE(p, ast_table_func, TABLE_FUNC);
         t->node.start = start;

@@ -327,8 +327,7 @@ static struct ast *parse_bare(struct sql_reader *p, bool may_precision) {
     struct ast_func *f = special(p, CALL_BARE);
     if (may_precision && parse_at(p, '(')) {
         parse_advance(p);
-        if (!parse_at(p, TOKEN_INTEGER)) parse_fail(p, "syntax error: expected a number");
-        f->args = parse_literal(p);
+        f->args = parse_integer(p);
         parse_expect(p, ')');
     }
     return parse_done(p, f);
