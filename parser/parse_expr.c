@@ -412,12 +412,21 @@ static struct ast *parse_typecast(struct sql_reader *p, struct ast *left, uint32
     return parse_done(p, node);
 }
 
-/* row OVERLAPS row - at OVERLAPS */
+static bool is_pair(const struct ast *node) {
+    if (node->kind != AST_ROW) return false;
+    const struct ast *items = AST_AS(list_expr, ROW, node)->items;
+    return items && items->next && !items->next->next;
+}
+
+/* row OVERLAPS row - at OVERLAPS; rows of two, or else it is no syntax */
 static struct ast *parse_overlaps(struct sql_reader *p, struct ast *left, uint32_t start) {
     if (left->kind != AST_ROW) parse_fail(p, "syntax error");
+    else if (!p->failed && !is_pair(left)) parse_fail_at(p, left->start, "wrong number of parameters on left side of OVERLAPS expression");
     parse_advance(p);
     struct ast *right = parse_expr_primary(p);
-    if (!p->failed && right->kind != AST_ROW) parse_fail_at(p, right->start, "syntax error: OVERLAPS is between rows");
+    if (!p->failed && !is_pair(right)) {
+        parse_fail_at(p, right->start, "wrong number of parameters on right side of OVERLAPS expression");
+    }
     return binary(p, OPERATOR_OVERLAPS, left, right, NULL, start);
 }
 

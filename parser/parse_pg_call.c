@@ -279,7 +279,7 @@ static void parse_special_inside(struct sql_reader *p, struct ast_func *f, uint1
     case KW_JSON_VALUE: parse_pg_json_query(p, f); break;
     case KW_JSON:
     case KW_JSON_SCALAR:
-    case KW_JSON_SERIALIZE: parse_pg_json_simple(p, f); break;
+    case KW_JSON_SERIALIZE: parse_pg_json_simple(p, f, kind); break;
     case KW_MERGE_ACTION: break;
     default: f->args = parse_expr_list(p); break; /* COALESCE, GREATEST, LEAST, GROUPING */
     }

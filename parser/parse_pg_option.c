@@ -40,7 +40,9 @@ bool parse_pg_at_option_value(const struct sql_reader *p) {
 static struct ast *parse_utility_option(struct sql_reader *p) {
     struct ast_option *o = PARSE_NODE(p, ast_option, OPTION);
     bool is_analyze = parse_accept(p, KW_ANALYZE) || parse_accept(p, KW_ANALYSE);
-    o->name = is_analyze ? parse_name_static(p, o->node.start, "analyze") : parse_nonreserved_word(p);
+    if (is_analyze) o->name = parse_name_static(p, o->node.start, "analyze");
+    else if (parse_accept(p, KW_FORMAT)) o->name = parse_name_static(p, o->node.start, "format"); /* FORMAT JSON, too */
+    else o->name = parse_nonreserved_word(p);
     if (parse_pg_at_option_value(p)) o->values = parse_pg_option_value(p);
     return parse_done(p, o);
 }

@@ -41,6 +41,12 @@ struct ast *parse_table_func_rest(struct sql_reader *p, struct ast_table_func *t
     return parse_done(p, t);
 }
 
+/* PATH is a name to older versions, and may stand in quotes. */
+static bool at_path(const struct sql_reader *p) {
+    if (!parse_at(p, TOKEN_QUOTED_IDENT)) return parse_at_word(p, "path");
+    return bytes_is(bytes_of(p->text + p->tok.start, p->tok.end - p->tok.start), "\"path\"");
+}
+
 /* name (FOR ORDINALITY | type { DEFAULT b_expr | PATH b_expr | [NOT] NULL }) */
 static struct ast *parse_xml_column(struct sql_reader *p) {
     struct ast_column_def *def = PARSE_NODE(p, ast_column_def, COLUMN_DEF);
@@ -62,7 +68,7 @@ static struct ast *parse_xml_column(struct sql_reader *p) {
             bool is_not = parse_accept(p, KW_NOT);
             parse_expect(p, KW_NULL);
             parse_list_add(&options, parse_option(p, start, is_not ? "not null" : "null", NULL));
-        } else if (parse_at_word(p, "path")) {
+        } else if (at_path(p)) {
             has = &has_path;
             parse_advance(p);
             struct ast *value = parse_expr_b(p);
