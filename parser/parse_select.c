@@ -402,6 +402,10 @@ static struct ast *parse_into(struct sql_reader *p) {
 
 void parse_opt_into(struct sql_reader *p, struct ast **slot) {
     if (!parse_at(p, KW_INTO)) return;
+    if (p->is_mysql) {
+        p->into.count++;
+        p->into.at = p->tok.start;
+    }
     while (*slot) slot = &(*slot)->next;
     *slot = parse_into(p);
 }
