@@ -14,13 +14,9 @@ static void prefixes(struct sql_reader *p, struct parse_list *options) {
     if (parse_at(p, KW_SQL)) parse_list_add(options, parse_mysql_sql_security(p));
 }
 
-/* What may have a definer. */
 static struct ast *create_program(struct sql_reader *p, struct ast_command *c, struct parse_list *options) {
+    if (parse_mysql_refuse_oracle(p)) return parse_done(p, c);
     switch (p->tok.kind) {
-    case KW_VIEW: return parse_mysql_view(p, c, options);
-    case KW_JSON:
-        if (p->is_mariadb) break;
-        return parse_mysql_duality_view(p, c, options);
     case KW_PROCEDURE:
     case KW_FUNCTION:
     case KW_AGGREGATE: return parse_mysql_routine(p, c, options);
@@ -35,13 +31,22 @@ static struct ast *create_program(struct sql_reader *p, struct ast_command *c, s
     return parse_done(p, c);
 }
 
+/* What may have a definer. */
+static struct ast *create_defined(struct sql_reader *p, struct ast_command *c) {
+    struct parse_list options;
+    parse_list_init(&options);
+    prefixes(p, &options);
+    if (parse_at(p, KW_VIEW)) return parse_mysql_view(p, c, &options);
+    if (parse_at(p, KW_JSON) && !p->is_mariadb) return parse_mysql_duality_view(p, c, &options);
+    return create_program(p, c, &options);
+}
+
 /* SPATIAL REFERENCE SYSTEM | SPATIAL INDEX */
 static struct ast *create_spatial(struct sql_reader *p, struct ast_command *c) {
     return parse_peek(p, 1) == KW_REFERENCE ? parse_mysql_spatial_reference(p, c) : parse_mysql_create_index(p, c);
 }
 
 static struct ast *create_object(struct sql_reader *p, struct ast_command *c) {
-    struct parse_list options;
     switch (p->tok.kind) {
     case KW_TABLE: return parse_mysql_create_table(p, c);
     case KW_SPATIAL: return create_spatial(p, c);
@@ -64,9 +69,7 @@ static struct ast *create_object(struct sql_reader *p, struct ast_command *c) {
     default: break;
     }
     if (parse_mysql_at_vector_key(p)) return parse_mysql_create_index(p, c);
-    parse_list_init(&options);
-    prefixes(p, &options);
-    return create_program(p, c, &options);
+    return create_defined(p, c);
 }
 
 /* CREATE [OR REPLACE] [TEMPORARY] object */
