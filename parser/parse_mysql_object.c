@@ -8,15 +8,17 @@
 
 /* ---- databases ------------------------------------------------------------------------------------------------------- */
 
-/* READ ONLY ["="] (DEFAULT | number) */
+/* COMMENT ["="] string (MariaDB) | [DEFAULT] ENCRYPTION ["="] string, READ ONLY ["="] (DEFAULT | number) (MySQL) | charset */
 static struct ast *opt_database_option(struct sql_reader *p) {
     switch (p->tok.kind) {
-    case KW_COMMENT:
+    case KW_COMMENT: return p->is_mariadb ? parse_mysql_word_option(p, parse_string) : NULL;
     case KW_ENCRYPTION: return parse_mysql_word_option(p, parse_string);
     case KW_DEFAULT:
         if (parse_peek(p, 1) == KW_ENCRYPTION) return parse_mysql_option(p, "encryption", 2, parse_string);
         return parse_mysql_opt_charset_option(p);
-    case KW_READ: return parse_mysql_option(p, "read only", 2, parse_mysql_number_or_default);
+    case KW_READ:
+        if (p->is_mariadb || parse_peek(p, 1) != KW_ONLY) return NULL;
+        return parse_mysql_option(p, "read only", 2, parse_mysql_number_or_default);
     default: return parse_mysql_opt_charset_option(p);
     }
 }

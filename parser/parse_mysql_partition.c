@@ -71,7 +71,9 @@ static struct ast *partition_def(struct sql_reader *p) {
     if (!parse_accept(p, KW_PARTITION) && !p->is_mariadb) parse_expect(p, KW_PARTITION);
     parse_list_add(&list, parse_name(p));
     if (parse_at(p, KW_VALUES)) parse_list_add(&list, values(p));
-    else if (parse_at(p, KW_DEFAULT) || parse_at(p, KW_CURRENT) || parse_at(p, KW_HISTORY)) parse_list_add(&list, parse_word(p));
+    else if (p->is_mariadb && (parse_at(p, KW_DEFAULT) || parse_at(p, KW_CURRENT) || parse_at(p, KW_HISTORY))) {
+        parse_list_add(&list, parse_word(p));
+    }
     partition_options(p, &list);
     parse_mysql_append(&list, parse_opt_paren_list(p, subpartition));
     return parse_option(p, start, "partition", list.first);
