@@ -165,7 +165,6 @@ bool parse_at_string(const struct sql_reader *p) {
     case TOKEN_ESCAPE_STRING:
     case TOKEN_UNICODE_STRING:
     case TOKEN_DOLLAR_STRING: return true;
-    case TOKEN_NATIONAL_STRING: return p->is_mysql;
     default: return false;
     }
 }
@@ -214,13 +213,20 @@ struct ast *parse_literal(struct sql_reader *p) {
     return parse_done(p, literal);
 }
 
+/* In MySQL several strings are one only as an operand: here one of them is all there may be. */
 struct ast *parse_string(struct sql_reader *p) {
-    if (!parse_at_string(p)) parse_fail(p, "syntax error: expected a string");
-    return parse_literal(p);
+    if (!parse_at_string(p)) {
+        parse_fail(p, "syntax error: expected a string");
+        return parse_node_failed(p, AST_LITERAL);
+    }
+    struct ast_literal *literal = PARSE_NODE(p, ast_literal, LITERAL);
+    literal->node.op = (uint16_t)literal_of(p->tok.kind);
+    parse_advance(p);
+    return parse_done(p, literal);
 }
 
 struct ast *parse_opt_string(struct sql_reader *p) {
-    return parse_at_string(p) ? parse_literal(p) : NULL;
+    return parse_at_string(p) ? parse_string(p) : NULL;
 }
 
 struct ast *parse_signed_number(struct sql_reader *p) {

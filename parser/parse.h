@@ -169,7 +169,7 @@ struct ast *parse_word(struct sql_reader *p);
 struct ast *parse_option(struct sql_reader *p, uint32_t start, const char *name, struct ast *values);
 /* One LITERAL: a number or a string, with its sign if `p` stands at one (then a UNARY). */
 struct ast *parse_literal(struct sql_reader *p);
-struct ast *parse_string(struct sql_reader *p);   /* a string literal that must be there */
+struct ast *parse_string(struct sql_reader *p);   /* a string literal that must be there; MySQL: one, no N'...' */
 struct ast *parse_opt_string(struct sql_reader *p);
 bool parse_at_string(const struct sql_reader *p);
 struct ast *parse_signed_number(struct sql_reader *p); /* [+|-] number */

@@ -11,9 +11,9 @@ static void parse_load_words(struct sql_reader *p, struct ast_load *load) {
     if (parse_accept(p, KW_LOCAL)) load->node.flags |= AST_LOAD_LOCAL;
 }
 
-/* INFILE string; MySQL 9: { INFILE | URL | S3 } string [ COUNT n ] [ IN PRIMARY KEY ORDER ] */
+/* INFILE string; MySQL 9: { INFILE | URI | URL | S3 } string [ COUNT n ] [ IN PRIMARY KEY ORDER ] */
 static void parse_load_source(struct sql_reader *p, struct ast_load *load, struct parse_list *options) {
-    if (!p->is_mariadb && (parse_at(p, KW_URL) || parse_at(p, KW_S3))) parse_list_add(options, parse_word(p));
+    if (!p->is_mariadb && (parse_at(p, KW_URI) || parse_at(p, KW_URL) || parse_at(p, KW_S3))) parse_list_add(options, parse_word(p));
     else parse_expect(p, KW_INFILE);
     load->file = parse_string(p);
     if (p->is_mariadb) return;
@@ -40,11 +40,12 @@ static void parse_load_table(struct sql_reader *p, struct ast_load *load) {
     parse_done(p, table);
 }
 
-/* [ CHARACTER SET name ] [ ROWS IDENTIFIED BY string ] [ FIELDS ... ] [ LINES ... ] [ IGNORE n { LINES | ROWS } ] */
+/* [ CHARACTER SET name ] [ COMPRESSION "=" string ] [ ROWS IDENTIFIED BY string ] [ FIELDS ... ] [ LINES ... ] [ IGNORE n { LINES | ROWS } ] */
 static void parse_load_format(struct sql_reader *p, struct parse_list *options) {
     uint32_t start = p->tok.start;
     if (parse_mysql_accept_charset(p))
         parse_list_add(options, parse_option(p, start, "character set", parse_mysql_charset_name(p)));
+    if (!p->is_mariadb && parse_at(p, KW_COMPRESSION)) parse_list_add(options, parse_mysql_word_option(p, parse_string));
     start = p->tok.start;
     if (parse_accept3(p, KW_ROWS, KW_IDENTIFIED, KW_BY))
         parse_list_add(options, parse_option(p, start, "rows identified by", parse_string(p)));

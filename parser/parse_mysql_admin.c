@@ -81,9 +81,9 @@ static struct ast *parse_flush_item(struct sql_reader *p) {
         parse_expect(p, KW_CACHE);
         return parse_option(p, start, "query cache", NULL);
     case KW_LOGS: case KW_STATUS: case KW_HOSTS: case KW_PRIVILEGES: case KW_USER_RESOURCES: case KW_DES_KEY_FILE:
-    case KW_MASTER: case KW_SLAVE: case KW_REPLICA: case KW_OPTIMIZER_COSTS:
+    case KW_MASTER: case KW_SLAVE: case KW_REPLICA: case KW_OPTIMIZER_COSTS: case KW_THREADS: case KW_SSL:
         return parse_name_of_token(p);
-    case TOKEN_IDENT: /* THREADS, SSL, and what plugins of MariaDB's bring along */
+    case TOKEN_IDENT: /* what plugins of MariaDB's bring along */
         if (!p->is_mariadb) break;
         return parse_name_of_token(p);
     default: break;
@@ -149,8 +149,9 @@ struct ast *parse_mysql_reset(struct sql_reader *p) {
         return parse_done(p, c);
     }
     c->object = SQL_OBJECT_VARIABLE;
-    if (parse_accept2(p, KW_IF, KW_EXISTS)) c->node.flags |= AST_COMMAND_IF_EXISTS;
-    if (parse_at_name(p)) c->objects = parse_object(p, SQL_OBJECT_VARIABLE, parse_qualified_name(p));
+    bool is_needed = parse_accept2(p, KW_IF, KW_EXISTS);
+    if (is_needed) c->node.flags |= AST_COMMAND_IF_EXISTS;
+    if (is_needed || parse_at_name(p)) c->objects = parse_object(p, SQL_OBJECT_VARIABLE, parse_qualified_name(p));
     return parse_done(p, c);
 }
 

@@ -111,9 +111,20 @@ static void parse_nulls(struct sql_reader *p, struct ast_func *f, bool may_have_
     else if (parse_accept2(p, KW_IGNORE, KW_NULLS)) f->node.flags |= AST_FUNC_IGNORE_NULLS;
 }
 
+/* MySQL: how far or how many: a number without a sign, a parameter, or a variable */
+static struct ast *parse_stable_integer(struct sql_reader *p) {
+    switch (p->tok.kind) {
+    case TOKEN_INTEGER: case TOKEN_PARAM: case TOKEN_USER_VARIABLE:
+        break;
+    default:
+        if (!parse_at_name(p)) parse_fail(p, "syntax error: expected a number without a sign");
+    }
+    return parse_expr_primary(p);
+}
+
 /* word "(" [ expr { "," expr } ] ")" [ FROM { FIRST | LAST } ] [ { RESPECT | IGNORE } NULLS ] over */
 struct ast *parse_mysql_window_call(struct sql_reader *p, const struct mysql_call *c) {
-    bool is_nth = parse_at(p, KW_NTH_VALUE);
+    bool is_nth = parse_at(p, KW_NTH_VALUE), is_ntile = parse_at(p, KW_NTILE);
     struct ast_func *f = parse_mysql_call_start(p);
     f->node.op = CALL_PLAIN;
     struct parse_list args;
@@ -121,7 +132,8 @@ struct ast *parse_mysql_window_call(struct sql_reader *p, const struct mysql_cal
     for (unsigned i = 0; i < c->max; i++) {
         if (i >= c->min && !parse_at(p, ',')) break;
         if (i > 0) parse_expect(p, ',');
-        parse_list_add(&args, parse_expr(p));
+        bool is_count = !p->is_mariadb && (is_ntile || i == 1);
+        parse_list_add(&args, is_count ? parse_stable_integer(p) : parse_expr(p));
     }
     f->args = args.first;
     parse_mysql_call_end(p, f);
@@ -153,6 +165,7 @@ struct ast *parse_mysql_percentile(struct sql_reader *p, const struct mysql_call
     parse_expect(p, '(');
     if (!parse_at(p, KW_ORDER)) parse_fail(p, "syntax error: expected ORDER BY");
     f->within = parse_opt_order(p);
+    if (!p->failed && f->within->next) parse_fail_at(p, f->within->next->start, "syntax error: one expression to sort by");
     parse_expect(p, ')');
     return parse_over(p, f);
 }

@@ -189,6 +189,12 @@ static const char *convert(struct sql_reader *p, struct parse_list *list) {
     return "convert to";
 }
 
+/* (SECONDARY_LOAD | SECONDARY_UNLOAD) [PARTITION "(" names ")"] */
+static const char *secondary(struct sql_reader *p, struct parse_list *list, const char *name) {
+    if (parse_accept(p, KW_PARTITION)) parse_mysql_append(list, parse_paren_names(p));
+    return name;
+}
+
 /* ---- actions --------------------------------------------------------------------------------------------------------- */
 
 /* Behind the verb. */
@@ -204,8 +210,8 @@ static const char *verb_action(struct sql_reader *p, uint16_t verb, struct parse
     case KW_DISABLE: parse_expect(p, KW_KEYS); return "disable keys";
     case KW_ENABLE: parse_expect(p, KW_KEYS); return "enable keys";
     case KW_FORCE: return "force";
-    case KW_SECONDARY_LOAD: return "secondary_load";
-    case KW_SECONDARY_UNLOAD: return "secondary_unload";
+    case KW_SECONDARY_LOAD: return secondary(p, list, "secondary_load");
+    case KW_SECONDARY_UNLOAD: return secondary(p, list, "secondary_unload");
     default: return NULL;
     }
 }

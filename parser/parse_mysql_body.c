@@ -339,7 +339,7 @@ static struct ast *handled(struct sql_reader *p) {
     }
 }
 
-/* DECLARE (CONTINUE | EXIT | UNDO) HANDLER FOR condition { "," condition } statement */
+/* DECLARE (CONTINUE | EXIT) HANDLER FOR condition { "," condition } statement */
 static struct ast *declare_handler(struct sql_reader *p, struct body *b) {
     struct ast_command *c = parse_command(p, SQL_DECLARE, SQL_OBJECT_NONE);
     parse_advance(p);
@@ -380,13 +380,13 @@ static struct ast *declare_variables(struct sql_reader *p) {
     parse_advance(p);
     c->objects = parse_name_list(p);
     c->elements = parse_mysql_variable_type(p);
-    if (parse_accept(p, KW_DEFAULT) || (p->is_mariadb && parse_accept(p, TOKEN_ASSIGN))) c->args = parse_expr(p);
+    if (parse_accept(p, KW_DEFAULT)) c->args = parse_expr(p);
     return parse_done(p, c);
 }
 
 static struct ast *declaration(struct sql_reader *p, struct body *b) {
     uint16_t first = parse_peek(p, 1), second = parse_peek(p, 2);
-    if (second == KW_HANDLER && (first == KW_CONTINUE || first == KW_EXIT || first == KW_UNDO)) return declare_handler(p, b);
+    if (second == KW_HANDLER && (first == KW_CONTINUE || first == KW_EXIT)) return declare_handler(p, b);
     if (second == KW_CURSOR) return simple(p, b, declare_cursor);
     if (second == KW_CONDITION) return simple(p, b, declare_condition);
     return simple(p, b, declare_variables);
@@ -443,12 +443,6 @@ static struct ast *labelled(struct sql_reader *p, struct body *b) {
     return statement;
 }
 
-/* Words that begin statements of their own are no labels in MariaDB. */
-static bool at_label(struct sql_reader *p) {
-    if (!parse_at_name(p) || parse_peek(p, 1) != ':') return false;
-    return !p->is_mariadb || p->tok.kind < KEYWORD_FIRST || (parse_uses(p, p->tok.kind) & KEYWORD_FUNCTION);
-}
-
 /* [label ":"] block | IF | CASE | loop | simple statement. NULL when it could not be read. */
 static struct ast *body_statement(struct sql_reader *p, struct body *b) {
     struct ast *statement;
@@ -456,7 +450,7 @@ static struct ast *body_statement(struct sql_reader *p, struct body *b) {
         parse_leave(p);
         return NULL;
     }
-    if (at_label(p)) statement = labelled(p, b);
+    if (parse_at_name(p) && parse_peek(p, 1) == ':') statement = labelled(p, b);
     else statement = opt_compound(p, b);
     if (!statement && !p->failed) statement = simple(p, b, any_simple);
     parse_leave(p);

@@ -42,7 +42,8 @@ static struct ast *parse_counted(struct sql_reader *p, const struct mysql_call *
             count++;
         } while (parse_accept(p, ','));
     }
-    if (count < c->min || (count > c->max && c->max != MYSQL_CALL_ANY)) parse_fail(p, "syntax error: expected another number of arguments");
+    bool is_right = count >= c->min && (count <= c->max || c->max == MYSQL_CALL_ANY);
+    if (!is_right) parse_fail(p, "syntax error: expected another number of arguments");
     f->args = args.first;
     return parse_mysql_call_end(p, f);
 }
@@ -235,17 +236,18 @@ static struct ast *parse_char(struct sql_reader *p, const struct mysql_call *c) 
     return parse_mysql_call_end(p, f);
 }
 
-/* LEVEL number { [ ASC | DESC ] [ REVERSE ] "," number | "-" number } */
+/* LEVEL { number "-" number | number [ ASC | DESC ] [ REVERSE ] { "," number [ ASC | DESC ] [ REVERSE ] } } */
 static struct ast *parse_weight_levels(struct sql_reader *p) {
     uint32_t start = p->tok.start;
     struct parse_list values;
     parse_list_init(&values);
     parse_expect(p, KW_LEVEL);
+    bool is_range = parse_peek(p, 1) == '-';
     do {
         parse_list_add(&values, parse_literal(p));
-        if (parse_at(p, KW_ASC) || parse_at(p, KW_DESC)) parse_list_add(&values, parse_word(p));
-        if (parse_at(p, KW_REVERSE)) parse_list_add(&values, parse_word(p));
-    } while (parse_accept(p, ',') || parse_accept(p, '-'));
+        if (!is_range && (parse_at(p, KW_ASC) || parse_at(p, KW_DESC))) parse_list_add(&values, parse_word(p));
+        if (!is_range && parse_at(p, KW_REVERSE)) parse_list_add(&values, parse_word(p));
+    } while (parse_accept(p, is_range ? '-' : ','));
     return parse_option(p, start, "level", values.first);
 }
 
@@ -298,6 +300,7 @@ static struct ast *parse_cast(struct sql_reader *p, const struct mysql_call *c) 
     cast->arg = parse_expr(p);
     if (!p->is_mariadb && parse_at(p, KW_AT)) cast->options = parse_at_zone(p);
     parse_expect(p, KW_AS);
+    if (cast->options && !parse_at(p, KW_DATETIME)) parse_fail(p, "syntax error: expected DATETIME");
     cast->type = parse_mysql_cast_type(p);
     parse_expect(p, ')');
     return parse_done(p, cast);
@@ -446,7 +449,7 @@ static const struct mysql_call calls[KEYWORD_END] = {
     [KW_COLUMN_CHECK] = PLAIN(1, 1), [KW_COLUMN_DELETE] = PLAIN(2, MYSQL_CALL_ANY), [KW_CONTAINS] = PLAIN(2, 2),
     [KW_DATABASE] = PLAIN(0, 0), [KW_DAY] = PLAIN(1, 1), [KW_FORMAT] = PLAIN(2, 3), [KW_GROUPING] = PLAIN(1, MYSQL_CALL_ANY),
     [KW_HOUR] = PLAIN(1, 1), [KW_IF] = PLAIN(3, 3), [KW_INSERT] = PLAIN(4, 4), [KW_LEFT] = PLAIN(2, 2),
-    [KW_LINESTRING] = PLAIN(1, MYSQL_CALL_ANY), [KW_MICROSECOND] = PLAIN(1, 1), [KW_MINUTE] = PLAIN(1, 1), [KW_MOD] = PLAIN(2, 2),
+    [KW_LINESTRING] = PLAIN(1, MYSQL_CALL_ANY), [KW_LOG] = PLAIN(1, 2), [KW_MICROSECOND] = PLAIN(1, 1), [KW_MINUTE] = PLAIN(1, 1), [KW_MOD] = PLAIN(2, 2),
     [KW_MONTH] = PLAIN(1, 1), [KW_MULTILINESTRING] = PLAIN(1, MYSQL_CALL_ANY), [KW_MULTIPOINT] = PLAIN(1, MYSQL_CALL_ANY),
     [KW_MULTIPOLYGON] = PLAIN(1, MYSQL_CALL_ANY), [KW_PASSWORD] = PLAIN(1, 1), [KW_POINT] = PLAIN(2, 2),
     [KW_POLYGON] = PLAIN(1, MYSQL_CALL_ANY), [KW_QUARTER] = PLAIN(1, 1), [KW_REPEAT] = PLAIN(2, 2), [KW_REPLACE] = PLAIN(3, 3),
@@ -584,7 +587,7 @@ enum ast_scope_op parse_mysql_scope(uint16_t kind) {
     }
 }
 
-/* variable: "@" name | "@@" [ { GLOBAL | SESSION | LOCAL | PERSIST | PERSIST_ONLY } "." ] name { "." name } */
+/* variable: "@" name | "@@" [ { GLOBAL | SESSION | LOCAL | PERSIST | PERSIST_ONLY } "." ] name [ "." name ] */
 struct ast *parse_variable(struct sql_reader *p) {
     if (parse_at(p, TOKEN_USER_VARIABLE)) return parse_user_variable(p);
     struct ast_variable *v = PARSE_NODE(p, ast_variable, VARIABLE);
@@ -599,9 +602,9 @@ struct ast *parse_variable(struct sql_reader *p) {
         parse_advance(p);
         parse_list_add(&names, parse_label(p));
     } else {
-        parse_list_add(&names, parse_at(p, KW_DEFAULT) ? parse_name_of_token(p) : parse_name(p));
+        parse_list_add(&names, parse_name(p));
     }
-    while (parse_accept(p, '.')) parse_list_add(&names, parse_label(p));
+    if (parse_accept(p, '.')) parse_list_add(&names, parse_label(p));
     v->names = names.first;
     return parse_done(p, v);
 }

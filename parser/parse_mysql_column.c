@@ -18,9 +18,38 @@ static struct ast *paren_expr(struct sql_reader *p) {
     return expr;
 }
 
+/* In MySQL what stands behind DEFAULT is a constant, the time or "(" expression ")". */
+static bool at_mysql_default(const struct sql_reader *p) {
+    switch (p->tok.kind) {
+    case '(':
+    case TOKEN_INTEGER:
+    case TOKEN_NUMBER:
+    case TOKEN_STRING:
+    case TOKEN_NATIONAL_STRING:
+    case TOKEN_BIT_STRING:
+    case TOKEN_BIT_NUMBER:
+    case TOKEN_HEX_STRING:
+    case TOKEN_HEX_NUMBER:
+    case TOKEN_INTRODUCER:
+    case TOKEN_NULL_ESCAPE:
+    case KW_NULL:
+    case KW_TRUE:
+    case KW_FALSE:
+    case KW_DATE:
+    case KW_TIME:
+    case KW_TIMESTAMP:
+    case KW_NOW:
+    case KW_CURRENT_TIMESTAMP:
+    case KW_LOCALTIME:
+    case KW_LOCALTIMESTAMP: return true;
+    default: return false;
+    }
+}
+
 /* number with a sign | constant, call, variable, name or "(" expression ")" */
 struct ast *parse_mysql_default_value(struct sql_reader *p) {
     if (parse_at(p, '+') || parse_at(p, '-')) return parse_signed_number(p);
+    if (!p->is_mariadb && !at_mysql_default(p)) parse_fail(p, "syntax error: expected a constant");
     return parse_expr_primary(p);
 }
 

@@ -123,13 +123,19 @@ static bool is_signal_item(const struct sql_reader *p) {
     }
 }
 
-/* item "=" { constant | variable | name } */
+/* constant | variable | name */
+static struct ast *parse_simple_value(struct sql_reader *p) {
+    if (parse_at(p, TOKEN_USER_VARIABLE) || parse_at(p, TOKEN_SYSTEM_VARIABLE)) return parse_variable(p);
+    return parse_at_name(p) ? parse_column(p) : parse_literal(p);
+}
+
+/* item "=" value */
 static struct ast *parse_signal_item(struct sql_reader *p) {
     struct ast_setting *s = PARSE_NODE(p, ast_setting, SETTING);
     if (!is_signal_item(p)) parse_fail(p, "syntax error: expected an item of a condition");
     s->names = parse_name_of_token(p);
     parse_expect(p, '=');
-    s->values = parse_expr_primary(p);
+    s->values = parse_simple_value(p);
     return parse_done(p, s);
 }
 
@@ -164,13 +170,7 @@ static struct ast *parse_diagnostics_item(struct sql_reader *p, bool is_conditio
     return parse_done(p, a);
 }
 
-/* { number | variable | name }: which condition */
-static struct ast *parse_condition_number(struct sql_reader *p) {
-    if (parse_at(p, TOKEN_USER_VARIABLE) || parse_at(p, TOKEN_SYSTEM_VARIABLE)) return parse_variable(p);
-    return parse_at_name(p) ? parse_column(p) : parse_literal(p);
-}
-
-/* GET [ CURRENT | STACKED ] DIAGNOSTICS [ CONDITION number ] target "=" item { "," target "=" item } */
+/* GET [ CURRENT | STACKED ] DIAGNOSTICS [ CONDITION value ] target "=" item { "," target "=" item } */
 struct ast *parse_mysql_get_diagnostics(struct sql_reader *p) {
     struct ast_command *c = parse_command(p, SQL_GET_DIAGNOSTICS, SQL_OBJECT_NONE);
     struct parse_list items;
@@ -179,7 +179,7 @@ struct ast *parse_mysql_get_diagnostics(struct sql_reader *p) {
     if (parse_at(p, KW_CURRENT) || parse_at(p, KW_STACKED)) c->options = parse_word(p);
     parse_expect(p, KW_DIAGNOSTICS);
     bool is_condition = parse_accept(p, KW_CONDITION);
-    if (is_condition) c->elements = parse_condition_number(p);
+    if (is_condition) c->elements = parse_simple_value(p);
     do parse_list_add(&items, parse_diagnostics_item(p, is_condition));
     while (parse_accept(p, ','));
     c->args = items.first;

@@ -7,22 +7,20 @@
 
 /* ---- CREATE and ALTER ------------------------------------------------------------------------------------------------ */
 
-/* { ALGORITHM "=" (UNDEFINED | MERGE | TEMPTABLE) | DEFINER "=" user | SQL SECURITY (DEFINER | INVOKER) } */
+/* [ALGORITHM "=" (UNDEFINED | MERGE | TEMPTABLE)] [DEFINER "=" user] [SQL SECURITY (DEFINER | INVOKER)] */
 static void prefixes(struct sql_reader *p, struct parse_list *options) {
-    for (;;) {
-        switch (p->tok.kind) {
-        case KW_ALGORITHM: parse_list_add(options, parse_mysql_word_option(p, parse_word)); break;
-        case KW_DEFINER: parse_list_add(options, parse_mysql_definer(p)); break;
-        case KW_SQL: parse_list_add(options, parse_mysql_sql_security(p)); break;
-        default: return;
-        }
-    }
+    if (parse_at(p, KW_ALGORITHM)) parse_list_add(options, parse_mysql_word_option(p, parse_word));
+    if (parse_at(p, KW_DEFINER)) parse_list_add(options, parse_mysql_definer(p));
+    if (parse_at(p, KW_SQL)) parse_list_add(options, parse_mysql_sql_security(p));
 }
 
 /* What may have a definer. */
 static struct ast *create_program(struct sql_reader *p, struct ast_command *c, struct parse_list *options) {
     switch (p->tok.kind) {
     case KW_VIEW: return parse_mysql_view(p, c, options);
+    case KW_JSON:
+        if (p->is_mariadb) break;
+        return parse_mysql_duality_view(p, c, options);
     case KW_PROCEDURE:
     case KW_FUNCTION:
     case KW_AGGREGATE: return parse_mysql_routine(p, c, options);
@@ -113,6 +111,7 @@ struct ast *parse_mysql_alter(struct sql_reader *p) {
     parse_list_init(&options);
     prefixes(p, &options);
     if (parse_at(p, KW_VIEW)) return parse_mysql_view(p, c, &options);
+    if (parse_at(p, KW_JSON) && !p->is_mariadb) return parse_mysql_duality_view(p, c, &options);
     if (parse_at(p, KW_EVENT)) return parse_mysql_event(p, c, &options);
     parse_fail(p, "syntax error: unknown kind of object");
     return parse_done(p, c);
@@ -120,19 +119,13 @@ struct ast *parse_mysql_alter(struct sql_reader *p) {
 
 /* ---- DROP ------------------------------------------------------------------------------------------------------------ */
 
-/* table [WAIT n | NOWAIT]: nobody asks for the waiting, each table has its own */
-static struct ast *dropped_table(struct sql_reader *p) {
-    struct ast *table = parse_table_name(p);
-    parse_mysql_opt_wait(p);
-    return table;
-}
-
-/* [IF EXISTS] table { "," table } [RESTRICT | CASCADE] */
+/* [IF EXISTS] table { "," table } [WAIT n | NOWAIT] [RESTRICT | CASCADE] */
 static struct ast *drop_tables(struct sql_reader *p, struct ast_command *c, enum sql_object object) {
     c->object = (uint16_t)object;
     parse_advance(p);
     parse_mysql_if_exists(p, c);
-    c->objects = parse_comma_list(p, dropped_table);
+    c->objects = parse_comma_list(p, parse_table_name);
+    if (object == SQL_OBJECT_TABLE) c->options = parse_mysql_opt_wait(p);
     parse_mysql_restrict(p, c);
     return parse_done(p, c);
 }
@@ -162,6 +155,15 @@ static struct ast *drop_object(struct sql_reader *p, struct ast_command *c, enum
     c->object = (uint16_t)object;
     parse_mysql_if_exists(p, c);
     c->objects = parse_mysql_object(p, object);
+    return parse_done(p, c);
+}
+
+/* (DATABASE | SCHEMA) [IF EXISTS] name */
+static struct ast *drop_database(struct sql_reader *p, struct ast_command *c) {
+    c->object = SQL_OBJECT_DATABASE;
+    parse_advance(p);
+    parse_mysql_if_exists(p, c);
+    c->objects = parse_object(p, SQL_OBJECT_DATABASE, parse_name(p));
     return parse_done(p, c);
 }
 
@@ -220,7 +222,7 @@ struct ast *parse_mysql_drop(struct sql_reader *p) {
     case KW_SEQUENCE: return drop_tables(p, c, SQL_OBJECT_SEQUENCE);
     case KW_INDEX: return drop_index(p, c);
     case KW_DATABASE:
-    case KW_SCHEMA: return drop_word(p, c, SQL_OBJECT_DATABASE);
+    case KW_SCHEMA: return drop_database(p, c);
     case KW_PROCEDURE: return drop_word(p, c, SQL_OBJECT_PROCEDURE);
     case KW_FUNCTION: return drop_word(p, c, SQL_OBJECT_FUNCTION);
     case KW_TRIGGER: return drop_word(p, c, SQL_OBJECT_TRIGGER);
@@ -242,9 +244,10 @@ struct ast *parse_mysql_drop(struct sql_reader *p) {
 
 /* ---- RENAME and TRUNCATE --------------------------------------------------------------------------------------------- */
 
-/* table [WAIT n | NOWAIT] TO table: two TABLEs, the old name and the new */
+/* table [WAIT n | NOWAIT] TO table: two TABLEs, the old name and the new; the waiting is not kept */
 static void renamed_table(struct sql_reader *p, struct parse_list *list) {
-    parse_list_add(list, dropped_table(p));
+    parse_list_add(list, parse_table_name(p));
+    parse_mysql_opt_wait(p);
     parse_expect(p, KW_TO);
     parse_list_add(list, parse_table_name(p));
 }

@@ -58,11 +58,11 @@ struct ast *parse_mysql_json_value(struct sql_reader *p, const struct mysql_call
 
 static struct ast *parse_json_columns(struct sql_reader *p);
 
-/* NESTED [ PATH ] string COLUMNS "(" columns ")" */
+/* NESTED PATH string COLUMNS "(" columns ")" */
 static struct ast *parse_nested_path(struct sql_reader *p) {
     uint32_t start = p->tok.start;
     parse_expect(p, KW_NESTED);
-    parse_accept(p, KW_PATH);
+    parse_expect(p, KW_PATH);
     struct parse_list values;
     parse_list_init(&values);
     parse_list_add(&values, parse_string(p));
@@ -75,8 +75,7 @@ static struct ast *parse_nested_path(struct sql_reader *p) {
 
 /* json-column: name FOR ORDINALITY | name type [ COLLATE name ] [ EXISTS ] PATH string [ responses ] | nested path */
 static struct ast *parse_json_column(struct sql_reader *p) {
-    bool is_nested = parse_at(p, KW_NESTED) && (parse_peek(p, 1) == KW_PATH || parse_peek(p, 1) == TOKEN_STRING);
-    if (is_nested) return parse_nested_path(p);
+    if (parse_at(p, KW_NESTED) && parse_peek(p, 1) == KW_PATH) return parse_nested_path(p);
     struct ast_column_def *d = PARSE_NODE(p, ast_column_def, COLUMN_DEF);
     d->name = parse_name(p);
     struct parse_list options;

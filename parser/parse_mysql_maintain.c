@@ -214,12 +214,21 @@ static struct ast *parse_loaded_table(struct sql_reader *p) {
     return parse_done(p, table);
 }
 
+/* Parts of a table are named where it is the only one. */
+static void check_partitions(struct sql_reader *p, const struct ast *tables) {
+    if (p->failed || !tables->next) return;
+    for (const struct ast *t = tables; t; t = t->next) {
+        if (AST_AS(table, TABLE, t)->partitions) parse_fail_at(p, t->start, "syntax error: PARTITION with several tables");
+    }
+}
+
 /* CACHE INDEX table { "," table } IN { name | DEFAULT } */
 struct ast *parse_mysql_cache_index(struct sql_reader *p) {
     struct ast_command *c = parse_command(p, SQL_CACHE, SQL_OBJECT_INDEX);
     parse_expect(p, KW_CACHE);
     parse_expect(p, KW_INDEX);
     c->objects = parse_comma_list(p, parse_cached_table);
+    check_partitions(p, c->objects);
     parse_expect(p, KW_IN);
     c->args = parse_at(p, KW_DEFAULT) ? parse_name_of_token(p) : parse_name(p);
     return parse_done(p, c);
@@ -233,6 +242,7 @@ struct ast *parse_mysql_load_index(struct sql_reader *p) {
     parse_expect(p, KW_INTO);
     parse_expect(p, KW_CACHE);
     c->objects = parse_comma_list(p, parse_loaded_table);
+    check_partitions(p, c->objects);
     return parse_done(p, c);
 }
 

@@ -322,7 +322,7 @@ struct ast *parse_mysql_opt_partition_action(struct sql_reader *p) {
     uint16_t verb = p->tok.kind;
     const char *name;
     parse_list_init(&list);
-    if (verb < KEYWORD_FIRST) return NULL;
+    if (verb < KEYWORD_FIRST || verb == KW_SECONDARY_LOAD || verb == KW_SECONDARY_UNLOAD) return NULL;
     bool is_convert_table = verb == KW_CONVERT && parse_peek(p, 1) == KW_TABLE;
     if (parse_peek(p, 1) != KW_PARTITION && !is_convert_table) return NULL;
     parse_advance(p);

@@ -40,19 +40,18 @@ static bool is_set_sign(uint16_t kind) {
     return kind == '=' || kind == TOKEN_ASSIGN;
 }
 
-/* NAMES { charset [ COLLATE name ] | DEFAULT } */
+/* NAMES { charset | DEFAULT } [ COLLATE name ]; MySQL: no COLLATE behind DEFAULT, and no DEFAULT behind COLLATE */
 static struct ast *parse_set_names(struct sql_reader *p) {
     struct ast_setting *s = PARSE_NODE(p, ast_setting, SETTING);
     s->names = parse_name_of_token(p);
     struct parse_list values;
     parse_list_init(&values);
-    if (parse_at(p, KW_DEFAULT)) {
-        s->values = parse_expr_or_default(p);
-        return parse_done(p, s);
-    }
-    parse_list_add(&values, parse_mysql_charset_name(p));
+    bool is_default = parse_at(p, KW_DEFAULT);
+    parse_list_add(&values, is_default ? parse_expr_or_default(p) : parse_mysql_charset_name(p));
     uint32_t start = p->tok.start;
-    if (parse_accept(p, KW_COLLATE)) parse_list_add(&values, parse_option(p, start, "collate", parse_mysql_collation_name(p)));
+    bool has_collation = (p->is_mariadb || !is_default) && parse_accept(p, KW_COLLATE);
+    if (has_collation && !p->is_mariadb && parse_at(p, KW_DEFAULT)) parse_fail(p, "syntax error: expected a collation");
+    if (has_collation) parse_list_add(&values, parse_option(p, start, "collate", parse_mysql_collation_name(p)));
     s->values = values.first;
     return parse_done(p, s);
 }
@@ -103,17 +102,17 @@ static struct ast *parse_set_password(struct sql_reader *p, struct ast_command *
     return parse_done(p, s);
 }
 
-/* { ISOLATION LEVEL level | READ { ONLY | WRITE } }: an option, or a flag of the command */
-static void parse_characteristic(struct sql_reader *p, struct ast_command *set, struct parse_list *options) {
+/* READ { ONLY | WRITE }: a flag of the command */
+static void parse_access_mode(struct sql_reader *p, struct ast_command *set) {
+    parse_expect(p, KW_READ);
+    bool is_only = parse_accept(p, KW_ONLY);
+    if (!is_only) parse_expect(p, KW_WRITE);
+    set->node.flags |= is_only ? AST_COMMAND_READ_ONLY : AST_COMMAND_READ_WRITE;
+}
+
+/* ISOLATION LEVEL level: an option */
+static void parse_isolation_level(struct sql_reader *p, struct parse_list *options) {
     uint32_t start = p->tok.start;
-    if (parse_accept2(p, KW_READ, KW_ONLY)) {
-        set->node.flags |= AST_COMMAND_READ_ONLY;
-        return;
-    }
-    if (parse_accept2(p, KW_READ, KW_WRITE)) {
-        set->node.flags |= AST_COMMAND_READ_WRITE;
-        return;
-    }
     parse_expect(p, KW_ISOLATION);
     parse_expect(p, KW_LEVEL);
     uint32_t at = p->tok.start;
@@ -126,14 +125,19 @@ static void parse_characteristic(struct sql_reader *p, struct ast_command *set, 
     if (level) parse_list_add(options, parse_option(p, start, "isolation level", parse_name_static(p, at, level)));
 }
 
-/* TRANSACTION characteristic [ "," characteristic ] */
+/* TRANSACTION { level [ "," mode ] | mode [ "," level ] } */
 static void parse_set_transaction(struct sql_reader *p, struct ast_command *set) {
     struct parse_list options;
     parse_list_init(&options);
     set->object = SQL_OBJECT_TRANSACTION;
     parse_expect(p, KW_TRANSACTION);
-    parse_characteristic(p, set, &options);
-    if (parse_accept(p, ',')) parse_characteristic(p, set, &options);
+    bool is_mode = parse_at(p, KW_READ);
+    if (is_mode) parse_access_mode(p, set);
+    else parse_isolation_level(p, &options);
+    if (parse_accept(p, ',')) {
+        if (is_mode) parse_isolation_level(p, &options);
+        else parse_access_mode(p, set);
+    }
     set->options = options.first;
 }
 
@@ -189,13 +193,13 @@ static void parse_set_resource_group(struct sql_reader *p, struct ast_command *s
     set->args = threads.first;
 }
 
-/* name { "." name } of a variable, with DEFAULT as its first part too; a keyword is a name behind a dot */
+/* name [ "." name ] of a variable, with DEFAULT as its first part too; a keyword is a name behind a dot */
 static struct ast *parse_variable_names(struct sql_reader *p) {
     struct parse_list names;
     parse_list_init(&names);
     bool is_default = parse_at(p, KW_DEFAULT) && parse_peek(p, 1) == '.';
     parse_list_add(&names, is_default ? parse_name_of_token(p) : parse_name(p));
-    while (parse_accept(p, '.')) parse_list_add(&names, parse_label(p));
+    if (parse_accept(p, '.')) parse_list_add(&names, parse_label(p));
     return names.first;
 }
 
@@ -209,7 +213,8 @@ struct set_list {
 static void parse_scoped_names(struct sql_reader *p, struct ast_setting *s, struct set_list *list) {
     enum ast_scope_op scope = parse_mysql_scope(p->tok.kind);
     uint16_t next = scope == SCOPE_NONE ? 0 : parse_peek(p, 1);
-    if (scope != SCOPE_NONE && next != '.' && !is_set_sign(next)) {
+    bool is_name = p->is_mariadb && (next == '.' || is_set_sign(next));
+    if (scope != SCOPE_NONE && !is_name) {
         list->scope = scope;
         parse_advance(p);
     } else if (list->scope != SCOPE_NONE) {
@@ -219,13 +224,24 @@ static void parse_scoped_names(struct sql_reader *p, struct ast_setting *s, stru
     s->names = parse_variable_names(p);
 }
 
+/* "@" name | "@@" variable, where the variable may also be DEFAULT "." name: a key cache's */
+static void parse_at_variable(struct sql_reader *p, struct ast_setting *s) {
+    if (parse_at(p, TOKEN_SYSTEM_VARIABLE) && parse_peek(p, 1) == KW_DEFAULT) {
+        parse_advance(p);
+        s->node.op = SCOPE_SYSTEM;
+        s->names = parse_variable_names(p);
+        return;
+    }
+    struct ast *variable = parse_variable(p);
+    s->node.op = variable->op;
+    if (variable->kind == AST_VARIABLE) s->names = AST_AS(variable, VARIABLE, variable)->names;
+}
+
 /* [ scope ] names sign value | "@" name sign expr | "@@" variable sign value */
 static struct ast *parse_set_variable(struct sql_reader *p, struct set_list *list) {
     struct ast_setting *s = PARSE_NODE(p, ast_setting, SETTING);
     if (parse_at(p, TOKEN_USER_VARIABLE) || parse_at(p, TOKEN_SYSTEM_VARIABLE)) {
-        struct ast *variable = parse_variable(p);
-        s->node.op = variable->op;
-        if (variable->kind == AST_VARIABLE) s->names = AST_AS(variable, VARIABLE, variable)->names;
+        parse_at_variable(p, s);
     } else {
         parse_scoped_names(p, s, list);
     }
@@ -245,8 +261,8 @@ static struct ast *parse_set_item(struct sql_reader *p, struct set_list *list) {
     uint16_t next = kind >= KEYWORD_FIRST ? parse_peek(p, 1) : 0;
     switch (kind) {
     case KW_NAMES:
-        if (is_set_sign(next)) parse_fail(p, "syntax error");
-        return next == '.' ? parse_set_variable(p, list) : parse_set_names(p);
+        if (is_set_sign(next) && p->routine_depth == 0) parse_fail(p, "syntax error: no variable has this name");
+        return is_variable(next) ? parse_set_variable(p, list) : parse_set_names(p);
     case KW_CHARACTER: case KW_CHAR:
         return parse_set_charset(p);
     case KW_CHARSET:

@@ -168,7 +168,8 @@ static void parse_show_replica(struct sql_reader *p, struct show *s, uint32_t st
 /* COUNT "(" "*" ")" { WARNINGS | ERRORS } */
 static void parse_show_count(struct sql_reader *p, struct show *s, uint32_t start) {
     parse_expect(p, KW_COUNT);
-    if (p->tok.flags & TOKEN_AFTER_SPACE && !(p->options->modes & SQL_IGNORE_SPACE)) parse_fail(p, "syntax error: expected COUNT(*)");
+    bool is_apart = p->tok.flags & TOKEN_AFTER_SPACE && !(p->options->modes & SQL_IGNORE_SPACE);
+    if (is_apart) parse_fail(p, "syntax error: expected COUNT(*)");
     parse_expect(p, '(');
     parse_expect(p, '*');
     parse_expect(p, ')');
@@ -239,11 +240,16 @@ static const struct create_row create_rows[] = {
     {{KW_PACKAGE}, SQL_OBJECT_PACKAGE, "create package"},
 };
 
-/* { DATABASE | SCHEMA } [ IF NOT EXISTS ] name, or USER [ role ]; false when it is neither */
+/* { DATABASE | SCHEMA } [ IF NOT EXISTS ] name | USER [ role ] | MASKING POLICY name; false when it is none of them */
 static bool parse_show_create_other(struct sql_reader *p, struct show *s, uint32_t start) {
     if (parse_accept(p, KW_USER)) {
         show_what(p, s, start, "create user", SQL_OBJECT_USER);
         if (!p->is_mariadb || (!parse_at(p, ';') && !parse_at(p, TOKEN_END))) s->c->objects = parse_role(p);
+        return true;
+    }
+    if (parse_accept2(p, KW_MASKING, KW_POLICY)) {
+        show_what(p, s, start, "create masking policy", SQL_OBJECT_POLICY);
+        s->c->objects = parse_object(p, SQL_OBJECT_POLICY, parse_name(p));
         return true;
     }
     if (!parse_accept(p, KW_DATABASE) && !parse_accept(p, KW_SCHEMA)) return false;
@@ -266,7 +272,7 @@ static void parse_show_create(struct sql_reader *p, struct show *s, uint32_t sta
         s->c->objects = is_table ? parse_table_name(p) : parse_mysql_object(p, (enum sql_object)row->object);
         return;
     }
-    if (!parse_show_create_other(p, s, start)) parse_fail(p, "no thing that can be shown");
+    if (!parse_show_create_other(p, s, start)) parse_fail(p, "syntax error: nothing that can be shown");
 }
 
 /* { PROCEDURE | FUNCTION | PACKAGE [ BODY ] } CODE name | PACKAGE BODY STATUS filter */
@@ -358,7 +364,7 @@ static void parse_show_other(struct sql_reader *p, struct show *s) {
     default:
         break;
     }
-    parse_fail(p, "no thing that can be shown");
+    parse_fail(p, "syntax error: nothing that can be shown");
 }
 
 /* SHOW [ FULL | EXTENDED | GLOBAL | SESSION | LOCAL ] what [ FROM ... ] [ LIKE string | WHERE expr ] ... */
@@ -369,7 +375,7 @@ struct ast *parse_mysql_show(struct sql_reader *p) {
     struct ast *first = NULL;
     uint32_t start = p->tok.start;
     uint16_t kind = p->tok.kind;
-    if (!parse_show_modifiers(p, &s)) parse_fail(p, "no thing that can be shown");
+    if (!parse_show_modifiers(p, &s)) parse_fail(p, "syntax error: nothing that can be shown");
     if (kind == KW_FULL || (kind == KW_EXTENDED && !p->is_mariadb))
         first = parse_option(p, start, kind == KW_FULL ? "full" : "extended", NULL);
     if (!parse_show_row(p, &s)) parse_show_other(p, &s);
@@ -399,7 +405,7 @@ static struct ast *parse_describe_table(struct sql_reader *p, struct ast_command
     return parse_done(p, c);
 }
 
-/* [ FORMAT "=" name | EXTENDED | PARTITIONS ] [ INTO "@" name ] [ FOR { SCHEMA | DATABASE } name ] */
+/* [ FORMAT "=" name | EXTENDED [ ALL ] | PARTITIONS ] [ INTO "@" name ] [ FOR { SCHEMA | DATABASE } name ] */
 static struct ast *parse_explain_options(struct sql_reader *p) {
     struct parse_list options;
     parse_list_init(&options);
@@ -407,7 +413,9 @@ static struct ast *parse_explain_options(struct sql_reader *p) {
     if (parse_accept2(p, KW_FORMAT, '=')) {
         parse_list_add(&options, parse_option(p, start, "format", parse_name_or_string(p)));
     } else if (parse_at(p, KW_EXTENDED) || parse_at(p, KW_PARTITIONS)) {
+        bool is_extended = parse_at(p, KW_EXTENDED);
         parse_list_add(&options, parse_word(p));
+        if (is_extended && p->is_mariadb) parse_accept(p, KW_ALL);
     }
     if (p->is_mariadb) return options.first;
     start = p->tok.start;
@@ -428,7 +436,7 @@ static bool is_at_explain_word(struct sql_reader *p) {
         return parse_peek(p, 1) == '=';
     case KW_EXTENDED: case KW_PARTITIONS:
         next = parse_peek(p, 1);
-        return parse_mysql_is_explainable(next);
+        return parse_mysql_is_explainable(next) || (p->is_mariadb && next == KW_ALL);
     default:
         return parse_mysql_is_explainable(p->tok.kind);
     }
@@ -447,7 +455,7 @@ struct ast *parse_mysql_describe(struct sql_reader *p) {
     if (!is_analyze && !p->is_mariadb) is_analyze = parse_accept(p, KW_ANALYZE);
     if (is_analyze) c->node.flags |= AST_COMMAND_ANALYZE;
     c->options = parse_explain_options(p);
-    if (!is_analyze && parse_accept(p, KW_FOR)) {
+    if ((!is_analyze || !p->is_mariadb) && parse_accept(p, KW_FOR)) {
         parse_expect(p, KW_CONNECTION);
         c->args = parse_expr(p);
         return parse_done(p, c);

@@ -6,7 +6,7 @@
 
 /* ---- transactions ------------------------------------------------------------------------------------------------------ */
 
-/* WITH CONSISTENT SNAPSHOT [ FROM SESSION n ] | READ ONLY | READ WRITE */
+/* WITH CONSISTENT SNAPSHOT | READ ONLY | READ WRITE */
 static void parse_transaction_mode(struct sql_reader *p, struct ast_command *c, struct parse_list *options) {
     uint32_t start = p->tok.start;
     if (parse_accept2(p, KW_READ, KW_ONLY)) {
@@ -31,6 +31,8 @@ struct ast *parse_mysql_start_transaction(struct sql_reader *p) {
     if (parse_at(p, KW_WITH) || parse_at(p, KW_READ)) {
         do parse_transaction_mode(p, c, &options);
         while (parse_accept(p, ','));
+        uint32_t both = AST_COMMAND_READ_ONLY | AST_COMMAND_READ_WRITE;
+        if ((c->node.flags & both) == both) parse_fail(p, "syntax error: READ ONLY and READ WRITE exclude each other");
     }
     c->options = options.first;
     return parse_done(p, c);

@@ -326,18 +326,25 @@ static struct ast *parse_cast_interval(struct sql_reader *p, struct ast_type *t)
     return parse_done(p, t);
 }
 
-/* What may follow these names in CAST; 0 for types that are none there. */
-static unsigned cast_tail_of(uint16_t kind) {
+/* What may follow these names in CAST; 0 for types that are none there. The flavours differ: measured. */
+static unsigned cast_tail_of(const struct sql_reader *p, uint16_t kind) {
+    unsigned tail = tail_of(kind) & ~(unsigned)TAIL_SIGN;
     switch (kind) {
-    case KW_BINARY: case KW_TIME: case KW_DATETIME: case KW_CHAR: case KW_CHARACTER: case KW_NCHAR: case KW_NATIONAL:
-    case KW_DECIMAL: case KW_DEC: case KW_VARCHAR: case KW_VARCHAR2: case KW_DATE:
-        return tail_of(kind) & ~(unsigned)TAIL_SIGN;
+    case KW_BINARY: case KW_TIME: case KW_DATETIME: case KW_CHAR: case KW_CHARACTER: case KW_NCHAR: case KW_DECIMAL: case KW_DEC:
+    case KW_DATE:
+        return tail;
     case KW_DOUBLE:
-        return TAIL_KNOWN | TAIL_SCALE;
+        return p->is_mariadb ? tail : TAIL_KNOWN;
     case KW_FLOAT:
-        return TAIL_KNOWN | TAIL_LENGTH;
-    case KW_REAL: case KW_JSON: case KW_YEAR: case KW_SQL_TSI_YEAR: case KW_INT: case KW_INTEGER:
-        return TAIL_KNOWN;
+        return p->is_mariadb ? TAIL_KNOWN : TAIL_KNOWN | TAIL_LENGTH;
+    case KW_VARCHAR: case KW_VARCHAR2:
+        return p->is_mariadb ? tail : 0;
+    case KW_INT: case KW_INTEGER:
+        return p->is_mariadb ? TAIL_KNOWN : 0;
+    case KW_NATIONAL:
+        return p->is_mariadb ? 0 : tail;
+    case KW_REAL: case KW_JSON: case KW_YEAR: case KW_SQL_TSI_YEAR:
+        return p->is_mariadb ? 0 : TAIL_KNOWN;
     default:
         return 0;
     }
@@ -355,7 +362,7 @@ static struct ast *parse_cast_type_alone(struct sql_reader *p) {
     if (kind == KW_INTERVAL && parse_peek(p, 1) == KW_DAY_SECOND) return parse_cast_interval(p, t);
     unsigned tail = tail_at(p);
     if (tail == 0 || (p->is_mariadb && kind == KW_VECTOR)) return parse_other_type(p, t);
-    if (!(tail & TAIL_SPATIAL)) tail = cast_tail_of(kind);
+    if (!(tail & TAIL_SPATIAL)) tail = cast_tail_of(p, kind);
     if (tail == 0) parse_fail(p, "this type is none to cast to");
     t->names = parse_known_name(p, &tail);
     return parse_tail(p, t, tail);

@@ -199,7 +199,7 @@ struct ast *parse_nonreserved_word(struct sql_reader *p) {
 }
 
 struct ast *parse_name_or_string(struct sql_reader *p) {
-    return parse_at_string(p) ? parse_literal(p) : parse_name(p);
+    return parse_at_string(p) ? parse_string(p) : parse_name(p);
 }
 
 /* name { "." label } */
@@ -225,7 +225,7 @@ struct ast *parse_opt_paren_names(struct sql_reader *p) {
 
 bool parse_at_bare_label(struct sql_reader *p) {
     if (is_ident(p->tok.kind) || (parse_uses(p, p->tok.kind) & KEYWORD_LABEL)) return true;
-    return p->is_mysql && (parse_at(p, TOKEN_STRING) || parse_at(p, TOKEN_NATIONAL_STRING));
+    return p->is_mysql && parse_at(p, TOKEN_STRING);
 }
 
 bool parse_at_table_alias(struct sql_reader *p) {
@@ -235,11 +235,11 @@ bool parse_at_table_alias(struct sql_reader *p) {
 
 /* ---- roles and operators --------------------------------------------------------------------------------------------- */
 
-/* MySQL: "@" host, as one token (a user variable) or as two. */
+/* MySQL: "@" host, one token as a user variable is. A lone "@" has an empty host behind it: nothing may follow. */
 static struct ast *parse_opt_host(struct sql_reader *p) {
     if (parse_at(p, TOKEN_USER_VARIABLE)) return parse_variable(p);
-    if (!parse_accept(p, '@')) return NULL;
-    return parse_at_string(p) ? parse_literal(p) : parse_label(p);
+    parse_accept(p, '@');
+    return NULL;
 }
 
 /* PostgreSQL: NonReservedWord | CURRENT_ROLE | CURRENT_USER | SESSION_USER

@@ -6,6 +6,20 @@
 
 /* ---- targets, WHERE, GROUP BY ---------------------------------------------------------------------------------------- */
 
+/* Is the expression t.*? In MySQL it is a target without a name. */
+static bool is_star(const struct ast *expr) {
+    if (expr->kind != AST_COLUMN) return false;
+    const struct ast *name = AST_AS(column, COLUMN, expr)->names;
+    while (name->next) name = name->next;
+    return name->kind == AST_STAR;
+}
+
+/* name of a target: PostgreSQL: a label; MySQL: a name or one string */
+static struct ast *parse_target_name(struct sql_reader *p) {
+    if (!p->is_mysql) return parse_label(p);
+    return parse_name_or_string(p);
+}
+
 /* "*" | expr [AS label | bare_label] */
 static struct ast *parse_target(struct sql_reader *p) {
     struct ast_target *target = PARSE_NODE(p, ast_target, TARGET);
@@ -18,16 +32,23 @@ static struct ast *parse_target(struct sql_reader *p) {
         return parse_done(p, target);
     }
     target->expr = parse_expr(p);
-    if (parse_accept(p, KW_AS)) {
-        target->name = p->is_mysql && parse_at_string(p) ? parse_literal(p) : p->is_mysql ? parse_name(p) : parse_label(p);
-    } else if (parse_at_bare_label(p)) {
-        target->name = parse_at_string(p) ? parse_literal(p) : parse_name_of_token(p);
-    }
+    if (p->is_mysql && !p->failed && is_star(target->expr)) return parse_done(p, target);
+    if (parse_accept(p, KW_AS)) target->name = parse_target_name(p);
+    else if (parse_at_bare_label(p)) target->name = parse_at_string(p) ? parse_string(p) : parse_name_of_token(p);
     return parse_done(p, target);
 }
 
+/* target { "," target }; MySQL: "*" alone only as the first */
 struct ast *parse_targets(struct sql_reader *p) {
-    return parse_comma_list(p, parse_target);
+    if (!p->is_mysql) return parse_comma_list(p, parse_target);
+    struct parse_list targets;
+    parse_list_init(&targets);
+    parse_list_add(&targets, parse_target(p));
+    while (parse_accept(p, ',')) {
+        if (parse_at(p, '*')) parse_fail(p, "syntax error: * is the first target");
+        parse_list_add(&targets, parse_target(p));
+    }
+    return targets.first;
 }
 
 /* [WHERE expr] */
@@ -42,8 +63,9 @@ static struct ast *parse_group_item(struct sql_reader *p) {
                   (kind == KW_GROUPING && next == KW_SETS);
     if (!is_set) {
         struct ast *expr = parse_expr(p);
-        if (!p->is_mysql || (!parse_at(p, KW_ASC) && !parse_at(p, KW_DESC))) return expr;
-        struct ast_sort *sort = PARSE_NODE(p, ast_sort, SORT); /* MySQL 5: GROUP BY a DESC */
+        bool may_sort = p->is_mariadb || (p->is_mysql && p->options->version < 80013);
+        if (!may_sort || (!parse_at(p, KW_ASC) && !parse_at(p, KW_DESC))) return expr;
+        struct ast_sort *sort = PARSE_NODE(p, ast_sort, SORT); /* MariaDB, MySQL before 8.0.13: GROUP BY a DESC */
         sort->node.start = expr->start;
         sort->node.flags = parse_at(p, KW_ASC) ? AST_SORT_ASC : AST_SORT_DESC;
         sort->expr = expr;
@@ -192,27 +214,34 @@ static void parse_pg_limit(struct sql_reader *p, struct ast_limit *limit) {
     }
 }
 
+/* MySQL: a whole number, a parameter, or a routine's variable */
+static struct ast *parse_limit_number(struct sql_reader *p) {
+    bool is_known = parse_at(p, TOKEN_INTEGER) || parse_at(p, TOKEN_PARAM) || parse_at_name(p);
+    if (!is_known) parse_fail(p, "syntax error: expected a number");
+    return parse_expr_primary(p);
+}
+
 /* LIMIT [count [("," | OFFSET) count]] [ROWS EXAMINED n]; MariaDB: [OFFSET n ROWS] FETCH ... */
 static void parse_mysql_limit(struct sql_reader *p, struct ast_limit *limit) {
     if (parse_accept(p, KW_LIMIT)) {
         if (!parse_at(p, KW_ROWS)) {
-            limit->count = parse_expr_primary(p);
+            limit->count = parse_limit_number(p);
             if (parse_accept(p, ',')) {
                 limit->node.flags |= AST_LIMIT_COMMA;
                 limit->offset = limit->count;
-                limit->count = parse_expr_primary(p);
+                limit->count = parse_limit_number(p);
             } else if (parse_accept(p, KW_OFFSET)) {
-                limit->offset = parse_expr_primary(p);
+                limit->offset = parse_limit_number(p);
             }
         }
         if (p->is_mariadb && parse_accept(p, KW_ROWS)) {
             if (!parse_accept_word(p, "examined")) parse_fail(p, "syntax error: expected EXAMINED");
-            limit->examined = parse_expr_primary(p);
+            limit->examined = parse_limit_number(p);
         }
         return;
     }
     if (parse_accept(p, KW_OFFSET)) {
-        limit->offset = parse_expr_primary(p);
+        limit->offset = parse_limit_number(p);
         parse_rows_word(p);
     }
     if (parse_at(p, KW_FETCH)) parse_fetch(p, limit);
@@ -252,7 +281,8 @@ static struct ast *parse_lock(struct sql_reader *p) {
             if (p->is_mysql) parse_fail(p, "syntax error");
         }
     }
-    if (parse_accept(p, KW_OF)) lock->tables = parse_comma_list(p, parse_table_name);
+    if (p->is_mysql && !p->is_mariadb && lock->node.op == LOCK_SHARE_MODE) return parse_done(p, lock);
+    if (!p->is_mariadb && parse_accept(p, KW_OF)) lock->tables = parse_comma_list(p, parse_table_name);
     if (parse_accept(p, KW_NOWAIT)) lock->node.flags |= AST_LOCK_NOWAIT;
     else if (parse_accept2(p, KW_SKIP, KW_LOCKED)) lock->node.flags |= AST_LOCK_SKIP_LOCKED;
     else if (p->is_mariadb && parse_accept(p, KW_WAIT)) lock->wait = parse_expr_primary(p);
@@ -290,28 +320,44 @@ static void parse_into_table(struct sql_reader *p, struct ast_into *into) {
     into->targets = parse_table_name(p);
 }
 
-/* { (FIELDS | COLUMNS | LINES) { [OPTIONALLY] word BY 'string' } } */
+/* 'a' | X'61' | 0x61 | B'01' | 0b01 */
+static struct ast *parse_export_text(struct sql_reader *p) {
+    switch (p->tok.kind) {
+    case TOKEN_STRING: return parse_string(p);
+    case TOKEN_HEX_STRING:
+    case TOKEN_HEX_NUMBER:
+    case TOKEN_BIT_STRING:
+    case TOKEN_BIT_NUMBER: return parse_literal(p);
+    default: parse_fail(p, "syntax error: expected a string"); return parse_literal(p);
+    }
+}
+
+/* { TERMINATED BY text | [OPTIONALLY] ENCLOSED BY text | ESCAPED BY text }, or of LINES { (TERMINATED | STARTING) BY text } */
+static void parse_export_words(struct sql_reader *p, bool is_lines, struct parse_list *options) {
+    unsigned count = 0;
+    for (;; count++) {
+        uint32_t start = p->tok.start;
+        const char *name;
+        if (parse_at(p, KW_TERMINATED)) name = is_lines ? "lines terminated by" : "fields terminated by";
+        else if (!is_lines && (parse_at(p, KW_OPTIONALLY) || parse_at(p, KW_ENCLOSED))) name = "enclosed by";
+        else if (!is_lines && parse_at(p, KW_ESCAPED)) name = "escaped by";
+        else if (is_lines && parse_at(p, KW_STARTING)) name = "starting by";
+        else break;
+        if (parse_accept(p, KW_OPTIONALLY) && !parse_at(p, KW_ENCLOSED)) parse_fail(p, "syntax error: expected ENCLOSED");
+        parse_advance(p);
+        parse_expect(p, KW_BY);
+        struct ast *value = parse_export_text(p);
+        parse_list_add(options, parse_option(p, start, name, value));
+    }
+    if (count == 0) parse_fail(p, "syntax error: expected TERMINATED, ENCLOSED, ESCAPED or STARTING");
+}
+
+/* [(FIELDS | COLUMNS) words] [LINES words] */
 struct ast *parse_opt_export_options(struct sql_reader *p) {
     struct parse_list options;
     parse_list_init(&options);
-    while (parse_at(p, KW_FIELDS) || parse_at(p, KW_COLUMNS) || parse_at(p, KW_LINES)) {
-        bool is_lines = parse_at(p, KW_LINES);
-        parse_advance(p);
-        for (;;) {
-            uint32_t start = p->tok.start;
-            const char *name;
-            if (parse_at(p, KW_TERMINATED)) name = is_lines ? "lines terminated by" : "fields terminated by";
-            else if (parse_at(p, KW_OPTIONALLY) || parse_at(p, KW_ENCLOSED)) name = "enclosed by";
-            else if (parse_at(p, KW_ESCAPED)) name = "escaped by";
-            else if (parse_at(p, KW_STARTING)) name = "starting by";
-            else break;
-            if (parse_accept(p, KW_OPTIONALLY) && !parse_at(p, KW_ENCLOSED)) parse_fail(p, "syntax error: expected ENCLOSED");
-            parse_advance(p);
-            parse_expect(p, KW_BY);
-            struct ast *value = parse_literal(p);
-            parse_list_add(&options, parse_option(p, start, name, value));
-        }
-    }
+    if (parse_accept(p, KW_FIELDS) || parse_accept(p, KW_COLUMNS)) parse_export_words(p, false, &options);
+    if (parse_accept(p, KW_LINES)) parse_export_words(p, true, &options);
     return options.first;
 }
 
@@ -366,6 +412,10 @@ void parse_opt_into(struct sql_reader *p, struct ast **slot) {
 static void parse_mysql_select_options(struct sql_reader *p, struct ast_select *s) {
     for (;;) {
         switch (p->tok.kind) {
+        case KW_UNIQUE: /* no word of MySQL's there, but reserved */
+            if (!p->is_mariadb) return;
+            s->node.flags |= AST_SELECT_DISTINCT;
+            break;
         case KW_DISTINCT:
         case KW_DISTINCTROW: s->node.flags |= AST_SELECT_DISTINCT; break;
         case KW_ALL: s->node.flags |= AST_SELECT_ALL; break;
@@ -454,14 +504,14 @@ struct ast *parse_select(struct sql_reader *p) {
 /* [ROW] "(" [value { "," value }] ")" */
 static struct ast *parse_values_row(struct sql_reader *p) {
     struct ast_list_expr *row = PARSE_NODE(p, ast_list_expr, ROW);
-    if (p->is_mysql && parse_accept(p, KW_ROW)) row->node.flags |= AST_ROW_KEYWORD;
+    if (p->is_mysql && !p->is_mariadb && parse_accept(p, KW_ROW)) row->node.flags |= AST_ROW_KEYWORD;
     parse_expect(p, '(');
     if (!p->is_mysql || !parse_at(p, ')')) row->items = parse_comma_list(p, parse_expr_or_default);
     parse_expect(p, ')');
     return parse_done(p, row);
 }
 
-/* (VALUES | VALUE) rows - at the word */
+/* (VALUES | VALUE) rows - at the word; MySQL: rows with ROW as a query of their own, MariaDB without */
 struct ast *parse_values(struct sql_reader *p) {
     struct ast_values *values = PARSE_NODE(p, ast_values, VALUES);
     parse_advance(p);
