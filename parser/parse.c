@@ -304,10 +304,12 @@ void parse_skip_parens(struct sql_reader *p) {
 struct ast *parse_statement(struct sql_reader *p) {
     uint32_t start = p->tok.start;
     struct ast *statement;
+    struct parse_into outer = p->into;
     if (!parse_enter(p)) {
         parse_leave(p);
         return parse_node_failed(p, AST_COMMAND);
     }
+    p->into = (struct parse_into){0};
     switch (p->tok.kind) {
     case KW_SELECT:
     case KW_VALUES:
@@ -338,6 +340,8 @@ struct ast *parse_statement(struct sql_reader *p) {
         statement = p->is_mysql ? parse_mysql_command(p) : parse_pg_command(p);
         break;
     }
+    if (UNLIKELY(p->into.count + p->into.procedure_count > 0) && !p->failed) parse_check_into(p, statement);
+    p->into = outer;
     parse_leave(p);
     return statement;
 }

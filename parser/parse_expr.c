@@ -284,9 +284,7 @@ static struct ast *parse_collate(struct sql_reader *p, struct ast *left, uint32_
     struct ast_collate *node = INFIX_NODE(p, ast_collate, COLLATE, start);
     parse_advance(p);
     node->arg = left;
-    if (!p->is_mysql) node->names = parse_qualified_name(p);
-    else if (parse_at_string(p)) node->names = parse_literal(p);
-    else node->names = parse_label(p);
+    node->names = p->is_mysql ? parse_name_or_string(p) : parse_qualified_name(p);
     return parse_done(p, node);
 }
 
@@ -576,7 +574,7 @@ static struct ast *parse_mysql_predicate(struct sql_reader *p, struct ast *left,
         parse_expect(p, ')');
         return binary(p, OPERATOR_MEMBER_OF, left, right, NULL, start);
     }
-    case KW_LIKE: return parse_like(p, left, start, not_flag, MY_CONCAT);
+    case KW_LIKE: return parse_like(p, left, start, not_flag, p->is_mariadb ? (unsigned)MY_BIT_OR : (unsigned)MY_CONCAT);
     default: return parse_like(p, left, start, not_flag, MY_BIT_OR);
     }
 }
@@ -584,20 +582,33 @@ static struct ast *parse_mysql_predicate(struct sql_reader *p, struct ast *left,
 static struct ast *parse_mysql_operator(struct sql_reader *p, struct ast *left, uint32_t start, unsigned power) {
     enum ast_operator op = parse_at(p, '^') ? OPERATOR_BIT_XOR : operator_of(p->tok.kind);
     parse_advance(p);
-    if (power == MY_COMPARE) {
+    if (power == MY_JSON) {
+        bool is_column = left->kind == AST_COLUMN && left->start == start;
+        if (!is_column || !parse_at_string(p)) parse_fail(p, "syntax error: -> is between a column and a path");
+    }
+    if (power == MY_COMPARE && op != OPERATOR_NULL_SAFE_EQ) {
         struct ast *quantified = parse_opt_quantified(p, left, start, op, NULL);
         if (quantified) return quantified;
     }
     return binary(p, op, left, operand(p, power + 1, false), NULL, start);
 }
 
+/*
+ * Everything behind a first operand. An operator never follows one that binds less: it would have been part of that one's
+ * right operand, and where there is none, as behind IN (...), it is an error. In MySQL, not in MariaDB, a predicate such as
+ * LIKE takes no predicate as its left operand, and nothing compares what IS TRUE.
+ */
 static struct ast *mysql_infix(struct sql_reader *p, struct ast *left, uint32_t start, struct level level) {
-    unsigned count = 0;
+    unsigned locked = MY_NONE, ceiling = MY_JSON, count = 0;
     for (;; count++) {
         unsigned power = my_powers[p->tok.kind];
         if (power == MY_OR && parse_at(p, TOKEN_OR_OR) && (p->options->modes & SQL_PIPES_AS_CONCAT)) power = MY_CONCAT;
-        if (power == MY_NONE || power < level.min) break;
+        if (power == MY_NONE || power < level.min || power > ceiling) break;
         if (parse_at(p, KW_NOT) && !is_negated_operator(p)) break;
+        if (power == locked) {
+            parse_fail(p, "syntax error: these operators do not associate; write parentheses");
+            break;
+        }
         parse_rise(p);
         switch (power) {
         case MY_OR: left = parse_logic(p, AST_OR, left, start, MY_OR, level); break;
@@ -609,6 +620,10 @@ static struct ast *mysql_infix(struct sql_reader *p, struct ast *left, uint32_t 
             left = parse_at(p, KW_IS) ? parse_mysql_is(p, left, start) : parse_mysql_operator(p, left, start, power);
             break;
         }
+        ceiling = power;
+        if (p->is_mariadb) continue;
+        bool is_truth = left->kind == AST_IS && left->op != IS_NULL;
+        locked = power == MY_LIKE || is_truth ? power : MY_NONE;
     }
     parse_sink(p, count);
     return left;

@@ -35,9 +35,9 @@ struct ast *parse_pg_default_privileges(struct sql_reader *p); /* ALTER DEFAULT 
 /* SETTING of SET ..., RESET ... as ALTER ROLE, DATABASE, FUNCTION, SYSTEM have it; at SET or RESET, which is read too. */
 struct ast *parse_pg_set_clause(struct sql_reader *p);
 
-/* Appends a list, which may be empty. */
-static inline void parse_pg_append(struct parse_list *l, struct ast *list) {
-    for (; list; list = list->next) parse_list_add(l, list);
+/* Appends a list, which may be empty. Without memory all nodes are one, and a list of it has no end: so not after a failure. */
+static inline void parse_pg_append(const struct sql_reader *p, struct parse_list *l, struct ast *list) {
+    for (; list && !p->failed; list = list->next) parse_list_add(l, list);
 }
 
 /* ---- parts: parse_pg_part.c ------------------------------------------------------------------------------------------ */

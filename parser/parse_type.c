@@ -149,13 +149,7 @@ static void parse_generic_type(struct sql_reader *p, struct ast_type *type) {
     parse_list_add(&names, parse_type_function_name(p));
     while (parse_accept(p, '.')) parse_list_add(&names, parse_label(p));
     type->names = names.first;
-    if (parse_at(p, '%') && parse_peek(p, 1) == KW_TYPE) {
-        parse_advance(p);
-        parse_advance(p);
-        type->node.flags |= AST_TYPE_PERCENT;
-    } else {
-        type->modifiers = parse_opt_paren_list(p, parse_expr);
-    }
+    type->modifiers = parse_opt_paren_list(p, parse_expr);
 }
 
 /* [SETOF] name [bounds] */
