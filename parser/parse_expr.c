@@ -618,6 +618,14 @@ static struct ast *mysql_infix(struct sql_reader *p, struct ast *left, uint32_t 
     return left;
 }
 
+/* INTERVAL 1 DAY is no value: something is added to it, or it is what is added or taken away. */
+static struct ast *parse_interval_operand(struct sql_reader *p, struct level level) {
+    struct ast *node = parse_expr_primary(p);
+    bool is_alone = node->kind == AST_INTERVAL && level.min != MY_MUL && !parse_at(p, '+');
+    if (is_alone) parse_fail(p, "syntax error: expected + behind an interval");
+    return node;
+}
+
 static struct ast *mysql_prefix(struct sql_reader *p, struct level level) {
     switch (p->tok.kind) {
     case '+': return unary(p, OPERATOR_PLUS, MY_SIGN, false);
@@ -625,6 +633,7 @@ static struct ast *mysql_prefix(struct sql_reader *p, struct level level) {
     case '~': return unary(p, OPERATOR_BIT_NOT, MY_SIGN, false);
     case '!': return unary(p, OPERATOR_BANG, MY_SIGN, false);
     case KW_BINARY: return unary(p, OPERATOR_BINARY, MY_SIGN, false);
+    case KW_INTERVAL: return parse_interval_operand(p, level);
     case KW_NOT:
         if (p->options->modes & SQL_HIGH_NOT_PRECEDENCE) return unary(p, OPERATOR_NOT, MY_SIGN, false);
         if (level.min > MY_NOT) {
