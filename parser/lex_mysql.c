@@ -12,11 +12,8 @@
  * Agrees with: MySQL Reference Manual and MariaDB Knowledge Base, "Language Structure", and where these are silent with
  * MariaDB 10.11 and MySQL 9.7 as asked (every rule is in tests/unit/test_lex_mysql.c).
  */
+#include "parser/byte_scan.h"
 #include "parser/lex.h"
-
-#if defined(__SSE2__)
-#include <emmintrin.h>
-#endif
 
 enum byte_class {
     /* These may begin something that is no token. */
@@ -211,26 +208,12 @@ static uint16_t lex_hint(struct lexer *l, struct token *t) {
 
 /* ---- strings --------------------------------------------------------------------------------------------------------- */
 
-/* The first `a` or `b` from `p` on, or `end`. */
-static inline const uint8_t *find_either(const uint8_t *p, const uint8_t *end, uint8_t a, uint8_t b) {
-#if defined(__SSE2__)
-    __m128i all_a = _mm_set1_epi8((char)a), all_b = _mm_set1_epi8((char)b);
-    for (; end - p >= 16; p += 16) {
-        __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)p);
-        int found = _mm_movemask_epi8(_mm_or_si128(_mm_cmpeq_epi8(bytes, all_a), _mm_cmpeq_epi8(bytes, all_b)));
-        if (found) return p + __builtin_ctz((unsigned)found);
-    }
-#endif
-    while (p < end && *p != a && *p != b) p++;
-    return p;
-}
-
 /* Behind an opening quote: behind the closing one. `escape` is the backslash, or the quote where that is a plain byte. */
 static uint16_t lex_quoted(struct lexer *l, struct token *t, uint16_t kind, uint8_t quote, uint8_t escape) {
     const uint8_t *p = l->text + l->pos, *end = l->text + l->len;
     uint16_t plain = TOKEN_IS_PLAIN;
     for (;;) {
-        p = find_either(p, end, quote, escape);
+        p = scan_either(p, end, quote, escape);
         if (end - p < 2) break;
         if (*p == quote && p[1] != quote) {
             l->pos = (uint32_t)(p + 1 - l->text);
@@ -285,7 +268,7 @@ static const char doubtful_byte[] = "a name holds a byte that is white space in 
 
 static bool has_doubtful_byte(const struct lexer *l, uint32_t start) {
     if (l->options->encoding != SQL_ENCODING_SINGLE_BYTE) return false;
-    return find_either(l->text + start, l->text + l->pos, 0xa0, 0xff) != l->text + l->pos;
+    return scan_either(l->text + start, l->text + l->pos, 0xa0, 0xff) != l->text + l->pos;
 }
 
 /* A word at the token's start, whatever class its first byte is of. Its end, and whether a dot and a name follow it. */

@@ -181,6 +181,8 @@ struct ast *parse_string(struct sql_reader *p);   /* a string literal that must 
 struct ast *parse_opt_string(struct sql_reader *p);
 bool parse_at_string(const struct sql_reader *p);
 struct ast *parse_signed_number(struct sql_reader *p); /* [+|-] number */
+struct ast *parse_integer(struct sql_reader *p);       /* LITERAL: an integer of at most 31 bits without a sign */
+bool parse_is_integer(const struct sql_reader *p, const struct token *t);
 
 /*
  * Skips to the `;` or the end of the text that ends the statement, or to the closing parenthesis or bracket that has not
@@ -245,6 +247,7 @@ struct ast *parse_call(struct sql_reader *p, struct ast *names, uint32_t start);
 struct ast *parse_application(struct sql_reader *p, struct ast *names, uint32_t start); /* the same without FILTER and OVER */
 struct ast *parse_arg(struct sql_reader *p); /* an argument: expression or NAMED_ARG */
 struct ast *parse_special_call(struct sql_reader *p); /* FUNC or CAST with syntax of its own, or NULL when it is none */
+struct ast *parse_xml_passing(struct sql_reader *p); /* PASSING ... of XMLTABLE and XMLEXISTS: an expression */
 struct ast *parse_func_primary(struct sql_reader *p); /* PostgreSQL func_expr_windowless: an index expression, a table function */
 struct ast *parse_column(struct sql_reader *p);    /* COLUMN by name, no expression */
 struct ast *parse_window(struct sql_reader *p);    /* WINDOW: "(" ... ")" */

@@ -41,7 +41,7 @@ static struct ast *parse_bound(struct sql_reader *p) {
         bound->node.op = BOUND_CURRENT_ROW;
         return parse_done(p, bound);
     }
-    bool is_unbounded = next == KW_PRECEDING || next == KW_FOLLOWING;
+    bool is_unbounded = parse_at(p, KW_UNBOUNDED) && (next == KW_PRECEDING || next == KW_FOLLOWING);
     if (is_unbounded) parse_advance(p);
     else bound->offset = parse_bound_offset(p);
     if (parse_accept(p, KW_PRECEDING)) {
@@ -265,7 +265,7 @@ struct ast *parse_call(struct sql_reader *p, struct ast *names, uint32_t start) 
 struct ast *parse_func_primary(struct sql_reader *p) {
     uint32_t start = p->tok.start;
     uint16_t kind = p->tok.kind;
-    if (kind >= KEYWORD_FIRST) {
+    if (kind >= KEYWORD_FIRST && kind != KW_GROUPING) { /* GROUPING stands in expressions alone */
         struct ast *call = p->is_mysql ? parse_mysql_special_call(p) : parse_special_call(p);
         if (call) return call;
     }

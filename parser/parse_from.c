@@ -91,11 +91,7 @@ struct ast *parse_relation_alias(struct sql_reader *p) {
 static struct ast *parse_sample(struct sql_reader *p) {
     struct ast_func *f = PARSE_NODE(p, ast_func, FUNC);
     parse_advance(p);
-    struct parse_list names;
-    parse_list_init(&names);
-    parse_list_add(&names, parse_label(p));
-    while (parse_accept(p, '.')) parse_list_add(&names, parse_label(p));
-    f->names = names.first;
+    f->names = parse_peek(p, 1) == '.' ? parse_qualified_name(p) : parse_type_function_name(p);
     f->args = parse_paren_list(p, parse_expr);
     if (parse_at(p, KW_REPEATABLE)) {
         uint32_t start = p->tok.start;
@@ -227,7 +223,7 @@ static struct ast *parse_mysql_table(struct sql_reader *p) {
 static struct ast *parse_pg_table(struct sql_reader *p) {
     uint32_t start = p->tok.start;
     uint16_t kind = p->tok.kind;
-    struct ast *special = kind >= KEYWORD_FIRST ? parse_special_call(p) : NULL;
+    struct ast *special = kind >= KEYWORD_FIRST && kind != KW_GROUPING ? parse_special_call(p) : NULL;
     if (special || ((kind < KEYWORD_FIRST || parse_uses(p, kind) & KEYWORD_FUNCTION) && parse_peek(p, 1) == '(')) {
         struct ast_table_func *t = PARSE_NODE(p, ast_table_func, TABLE_FUNC);
         t->node.start = start;

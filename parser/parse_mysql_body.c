@@ -100,81 +100,12 @@ static void add(struct parse_list *list, struct ast *node) {
     if (node) parse_list_add(list, node);
 }
 
-/* ---- statements with words of their own ------------------------------------------------------------------------------ */
-
-/* RETURN expression */
-static struct ast *return_statement(struct sql_reader *p) {
-    struct ast_command *c = parse_command(p, SQL_RETURN, SQL_OBJECT_NONE);
-    parse_advance(p);
-    c->args = parse_expr(p);
-    return parse_done(p, c);
-}
-
-/* (LEAVE | ITERATE) label */
-static struct ast *leave(struct sql_reader *p) {
-    struct ast_command *c = parse_command(p, parse_at(p, KW_LEAVE) ? SQL_LEAVE : SQL_ITERATE, SQL_OBJECT_NONE);
-    parse_advance(p);
-    c->objects = parse_name(p);
-    return parse_done(p, c);
-}
-
-/* OPEN cursor ["(" expressions ")"] */
-static struct ast *open_cursor(struct sql_reader *p) {
-    struct ast_command *c = parse_command(p, SQL_OPEN, SQL_OBJECT_NONE);
-    parse_advance(p);
-    c->objects = parse_name(p);
-    if (p->is_mariadb && parse_accept(p, '(')) {
-        if (!parse_at(p, ')')) c->args = parse_expr_list(p);
-        parse_expect(p, ')');
-    }
-    return parse_done(p, c);
-}
-
-/* FETCH [[NEXT] FROM] cursor INTO names | FETCH GROUP NEXT ROW (MariaDB, in aggregate functions) */
-static struct ast *fetch(struct sql_reader *p) {
-    struct ast_command *c = parse_command(p, SQL_FETCH, SQL_OBJECT_NONE);
-    parse_advance(p);
-    if (p->is_mariadb && parse_at(p, KW_GROUP)) {
-        parse_advance(p);
-        parse_expect(p, KW_NEXT);
-        parse_expect(p, KW_ROW);
-        return parse_done(p, c);
-    }
-    if (parse_peek(p, 1) == KW_FROM) parse_accept(p, KW_NEXT);
-    parse_accept(p, KW_FROM);
-    c->objects = parse_name(p);
-    parse_expect(p, KW_INTO);
-    c->args = parse_comma_list(p, parse_column);
-    return parse_done(p, c);
-}
-
-/* CLOSE cursor */
-static struct ast *close_cursor(struct sql_reader *p) {
-    struct ast_command *c = parse_command(p, SQL_CLOSE, SQL_OBJECT_NONE);
-    parse_advance(p);
-    c->objects = parse_name(p);
-    return parse_done(p, c);
-}
-
-/* LEAVE, ITERATE, RETURN, OPEN, FETCH, CLOSE: statements of stored programs that hold no others. NULL: none of them. */
-struct ast *parse_mysql_routine_statement(struct sql_reader *p) {
-    switch (p->tok.kind) {
-    case KW_RETURN: return return_statement(p);
-    case KW_LEAVE:
-    case KW_ITERATE: return leave(p);
-    case KW_OPEN: return open_cursor(p);
-    case KW_FETCH: return fetch(p);
-    case KW_CLOSE: return close_cursor(p);
-    default: return NULL;
-    }
-}
+/* ---- blocks and control ---------------------------------------------------------------------------------------------- */
 
 static struct ast *any_simple(struct sql_reader *p) {
     struct ast *statement = parse_mysql_routine_statement(p);
     return statement ? statement : parse_statement(p);
 }
-
-/* ---- blocks and control ---------------------------------------------------------------------------------------------- */
 
 static struct ast *body_statement(struct sql_reader *p, struct body *b);
 
@@ -320,76 +251,24 @@ static struct ast *for_statement(struct sql_reader *p, struct body *b) {
 
 /* ---- declarations ---------------------------------------------------------------------------------------------------- */
 
-/* integer | SQLSTATE [VALUE] string | SQLWARNING | NOT FOUND | SQLEXCEPTION | name */
-static struct ast *handled(struct sql_reader *p) {
-    uint32_t start = p->tok.start;
-    switch (p->tok.kind) {
-    case TOKEN_INTEGER: return parse_literal(p);
-    case KW_SQLSTATE:
-        parse_advance(p);
-        parse_accept(p, KW_VALUE);
-        return parse_option(p, start, "sqlstate", parse_string(p));
-    case KW_SQLWARNING:
-    case KW_SQLEXCEPTION: return parse_word(p);
-    case KW_NOT:
-        parse_advance(p);
-        parse_expect(p, KW_FOUND);
-        return parse_option(p, start, "not found", NULL);
-    default: return parse_name(p);
-    }
-}
-
-/* DECLARE (CONTINUE | EXIT | UNDO) HANDLER FOR condition { "," condition } statement */
+/* DECLARE (CONTINUE | EXIT) HANDLER FOR condition { "," condition } statement */
 static struct ast *declare_handler(struct sql_reader *p, struct body *b) {
     struct ast_command *c = parse_command(p, SQL_DECLARE, SQL_OBJECT_NONE);
     parse_advance(p);
     c->options = parse_word(p);
     parse_expect(p, KW_HANDLER);
     parse_expect(p, KW_FOR);
-    c->args = parse_comma_list(p, handled);
+    c->args = parse_comma_list(p, parse_mysql_handled_condition);
     c->query = body_statement(p, b);
-    return parse_done(p, c);
-}
-
-/* DECLARE name CURSOR ["(" parameters ")"] FOR query */
-static struct ast *declare_cursor(struct sql_reader *p) {
-    struct ast_command *c = parse_command(p, SQL_DECLARE, SQL_OBJECT_NONE);
-    parse_advance(p);
-    c->objects = parse_name(p);
-    parse_expect(p, KW_CURSOR);
-    if (p->is_mariadb && parse_at(p, '(')) c->elements = parse_mysql_parameters(p);
-    parse_expect(p, KW_FOR);
-    c->query = parse_own_query(p);
-    return parse_done(p, c);
-}
-
-/* DECLARE name CONDITION FOR condition */
-static struct ast *declare_condition(struct sql_reader *p) {
-    struct ast_command *c = parse_command(p, SQL_DECLARE, SQL_OBJECT_NONE);
-    parse_advance(p);
-    c->objects = parse_name(p);
-    parse_expect(p, KW_CONDITION);
-    parse_expect(p, KW_FOR);
-    c->args = handled(p);
-    return parse_done(p, c);
-}
-
-/* DECLARE name { "," name } type [DEFAULT expression]: names in `objects`, the TYPE in `elements` */
-static struct ast *declare_variables(struct sql_reader *p) {
-    struct ast_command *c = parse_command(p, SQL_DECLARE, SQL_OBJECT_NONE);
-    parse_advance(p);
-    c->objects = parse_name_list(p);
-    c->elements = parse_mysql_variable_type(p);
-    if (parse_accept(p, KW_DEFAULT) || (p->is_mariadb && parse_accept(p, TOKEN_ASSIGN))) c->args = parse_expr(p);
     return parse_done(p, c);
 }
 
 static struct ast *declaration(struct sql_reader *p, struct body *b) {
     uint16_t first = parse_peek(p, 1), second = parse_peek(p, 2);
-    if (second == KW_HANDLER && (first == KW_CONTINUE || first == KW_EXIT || first == KW_UNDO)) return declare_handler(p, b);
-    if (second == KW_CURSOR) return simple(p, b, declare_cursor);
-    if (second == KW_CONDITION) return simple(p, b, declare_condition);
-    return simple(p, b, declare_variables);
+    if (second == KW_HANDLER && (first == KW_CONTINUE || first == KW_EXIT)) return declare_handler(p, b);
+    if (second == KW_CURSOR) return simple(p, b, parse_mysql_declare_cursor);
+    if (second == KW_CONDITION) return simple(p, b, parse_mysql_declare_condition);
+    return simple(p, b, parse_mysql_declare_variables);
 }
 
 /* { declaration ";" } */
@@ -443,12 +322,6 @@ static struct ast *labelled(struct sql_reader *p, struct body *b) {
     return statement;
 }
 
-/* Words that begin statements of their own are no labels in MariaDB. */
-static bool at_label(struct sql_reader *p) {
-    if (!parse_at_name(p) || parse_peek(p, 1) != ':') return false;
-    return !p->is_mariadb || p->tok.kind < KEYWORD_FIRST || (parse_uses(p, p->tok.kind) & KEYWORD_FUNCTION);
-}
-
 /* [label ":"] block | IF | CASE | loop | simple statement. NULL when it could not be read. */
 static struct ast *body_statement(struct sql_reader *p, struct body *b) {
     struct ast *statement;
@@ -456,7 +329,7 @@ static struct ast *body_statement(struct sql_reader *p, struct body *b) {
         parse_leave(p);
         return NULL;
     }
-    if (at_label(p)) statement = labelled(p, b);
+    if (parse_at_name(p) && parse_peek(p, 1) == ':') statement = labelled(p, b);
     else statement = opt_compound(p, b);
     if (!statement && !p->failed) statement = simple(p, b, any_simple);
     parse_leave(p);
@@ -472,18 +345,19 @@ static void body_done(struct sql_reader *p, const struct body *b) {
     parse_fail_at(p, b->problem.position, b->problem.reason);
 }
 
-/* sql_mode=ORACLE has other blocks, other labels and other words: where such a body ends is not known here. */
-static bool is_oracle(struct sql_reader *p) {
-    if (!(p->options->modes & SQL_ORACLE)) return false;
-    parse_fail(p, "stored programs in sql_mode=ORACLE are not analysed");
+/* In sql_mode=ORACLE blocks, labels and words are others: where a program ends is not known here, so it takes all that follows. */
+bool parse_mysql_refuse_oracle(struct sql_reader *p) {
+    if (!(p->options->modes & SQL_ORACLE) || !p->is_mariadb) return false;
+    uint32_t start = p->tok.start;
+    while (!parse_at(p, TOKEN_END) && !p->failed) parse_advance(p);
     p->resume_at = p->lex.len;
+    parse_fail_at(p, start, "stored programs in sql_mode=ORACLE are not analysed");
     return true;
 }
 
 void parse_mysql_body(struct sql_reader *p, struct ast_command *c, struct parse_list *options) {
     struct body b = {.problem = {0, NULL}};
     uint32_t start = p->tok.start;
-    if (is_oracle(p)) return;
     c->node.flags |= AST_COMMAND_BODY;
     p->routine_depth++;
     c->query = body_statement(p, &b);
@@ -529,7 +403,6 @@ void parse_mysql_package_body(struct sql_reader *p, struct ast_command *c, struc
     struct body b = {.problem = {0, NULL}};
     struct parse_list list;
     uint32_t start = p->tok.start;
-    if (is_oracle(p)) return;
     parse_list_init(&list);
     c->node.flags |= AST_COMMAND_BODY;
     p->routine_depth++;
@@ -570,7 +443,7 @@ bool parse_mysql_at_compound(struct sql_reader *p) {
 struct ast *parse_mysql_compound(struct sql_reader *p) {
     struct body b = {.problem = {0, NULL}};
     struct ast *statement = NULL;
-    if (!is_oracle(p)) {
+    if (!parse_mysql_refuse_oracle(p)) {
         p->routine_depth++;
         statement = opt_compound(p, &b);
         p->routine_depth--;

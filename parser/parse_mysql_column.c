@@ -18,9 +18,38 @@ static struct ast *paren_expr(struct sql_reader *p) {
     return expr;
 }
 
+/* In MySQL what stands behind DEFAULT is a constant, the time or "(" expression ")". */
+static bool at_mysql_default(const struct sql_reader *p) {
+    switch (p->tok.kind) {
+    case '(':
+    case TOKEN_INTEGER:
+    case TOKEN_NUMBER:
+    case TOKEN_STRING:
+    case TOKEN_NATIONAL_STRING:
+    case TOKEN_BIT_STRING:
+    case TOKEN_BIT_NUMBER:
+    case TOKEN_HEX_STRING:
+    case TOKEN_HEX_NUMBER:
+    case TOKEN_INTRODUCER:
+    case TOKEN_NULL_ESCAPE:
+    case KW_NULL:
+    case KW_TRUE:
+    case KW_FALSE:
+    case KW_DATE:
+    case KW_TIME:
+    case KW_TIMESTAMP:
+    case KW_NOW:
+    case KW_CURRENT_TIMESTAMP:
+    case KW_LOCALTIME:
+    case KW_LOCALTIMESTAMP: return true;
+    default: return false;
+    }
+}
+
 /* number with a sign | constant, call, variable, name or "(" expression ")" */
 struct ast *parse_mysql_default_value(struct sql_reader *p) {
     if (parse_at(p, '+') || parse_at(p, '-')) return parse_signed_number(p);
+    if (!p->is_mariadb && !at_mysql_default(p)) parse_fail(p, "syntax error: expected a constant");
     return parse_expr_primary(p);
 }
 
@@ -80,7 +109,7 @@ void parse_mysql_check_clause(struct sql_reader *p, struct ast_constraint *c) {
 
 /* ---- attributes ------------------------------------------------------------------------------------------------------ */
 
-/* [GENERATED ALWAYS] AS ("(" expression ")" | ROW START | ROW END) */
+/* [GENERATED ALWAYS] AS ("(" expression ")" [VIRTUAL | STORED | PERSISTENT] | ROW START | ROW END) */
 static struct ast *generated(struct sql_reader *p) {
     struct ast_constraint *c = constraint(p, CONSTRAINT_GENERATED);
     if (parse_accept(p, KW_GENERATED)) parse_expect(p, KW_ALWAYS);
@@ -91,7 +120,8 @@ static struct ast *generated(struct sql_reader *p) {
         c->options = parse_option(p, start, "row", NULL);
     } else {
         c->expr = paren_expr(p);
-        if (parse_at(p, KW_VIRTUAL) || parse_at(p, KW_STORED) || parse_at(p, KW_PERSISTENT)) c->options = parse_word(p);
+        bool is_persistent = p->is_mariadb && parse_at(p, KW_PERSISTENT);
+        if (is_persistent || parse_at(p, KW_VIRTUAL) || parse_at(p, KW_STORED)) c->options = parse_word(p);
     }
     return parse_done(p, c);
 }

@@ -7,22 +7,16 @@
 
 /* ---- CREATE and ALTER ------------------------------------------------------------------------------------------------ */
 
-/* { ALGORITHM "=" (UNDEFINED | MERGE | TEMPTABLE) | DEFINER "=" user | SQL SECURITY (DEFINER | INVOKER) } */
+/* [ALGORITHM "=" (UNDEFINED | MERGE | TEMPTABLE)] [DEFINER "=" user] [SQL SECURITY (DEFINER | INVOKER)] */
 static void prefixes(struct sql_reader *p, struct parse_list *options) {
-    for (;;) {
-        switch (p->tok.kind) {
-        case KW_ALGORITHM: parse_list_add(options, parse_mysql_word_option(p, parse_word)); break;
-        case KW_DEFINER: parse_list_add(options, parse_mysql_definer(p)); break;
-        case KW_SQL: parse_list_add(options, parse_mysql_sql_security(p)); break;
-        default: return;
-        }
-    }
+    if (parse_at(p, KW_ALGORITHM)) parse_list_add(options, parse_mysql_word_option(p, parse_word));
+    if (parse_at(p, KW_DEFINER)) parse_list_add(options, parse_mysql_definer(p));
+    if (parse_at(p, KW_SQL)) parse_list_add(options, parse_mysql_sql_security(p));
 }
 
-/* What may have a definer. */
 static struct ast *create_program(struct sql_reader *p, struct ast_command *c, struct parse_list *options) {
+    if (parse_mysql_refuse_oracle(p)) return parse_done(p, c);
     switch (p->tok.kind) {
-    case KW_VIEW: return parse_mysql_view(p, c, options);
     case KW_PROCEDURE:
     case KW_FUNCTION:
     case KW_AGGREGATE: return parse_mysql_routine(p, c, options);
@@ -37,13 +31,22 @@ static struct ast *create_program(struct sql_reader *p, struct ast_command *c, s
     return parse_done(p, c);
 }
 
+/* What may have a definer. */
+static struct ast *create_defined(struct sql_reader *p, struct ast_command *c) {
+    struct parse_list options;
+    parse_list_init(&options);
+    prefixes(p, &options);
+    if (parse_at(p, KW_VIEW)) return parse_mysql_view(p, c, &options);
+    if (parse_at(p, KW_JSON) && !p->is_mariadb) return parse_mysql_duality_view(p, c, &options);
+    return create_program(p, c, &options);
+}
+
 /* SPATIAL REFERENCE SYSTEM | SPATIAL INDEX */
 static struct ast *create_spatial(struct sql_reader *p, struct ast_command *c) {
     return parse_peek(p, 1) == KW_REFERENCE ? parse_mysql_spatial_reference(p, c) : parse_mysql_create_index(p, c);
 }
 
 static struct ast *create_object(struct sql_reader *p, struct ast_command *c) {
-    struct parse_list options;
     switch (p->tok.kind) {
     case KW_TABLE: return parse_mysql_create_table(p, c);
     case KW_SPATIAL: return create_spatial(p, c);
@@ -66,16 +69,30 @@ static struct ast *create_object(struct sql_reader *p, struct ast_command *c) {
     default: break;
     }
     if (parse_mysql_at_vector_key(p)) return parse_mysql_create_index(p, c);
-    parse_list_init(&options);
-    prefixes(p, &options);
-    return create_program(p, c, &options);
+    return create_defined(p, c);
+}
+
+/* OR REPLACE: MySQL has it for views and spatial reference systems alone */
+static void or_replace(struct sql_reader *p, struct ast_command *c) {
+    if (!parse_accept2(p, KW_OR, KW_REPLACE)) return;
+    c->node.flags |= AST_COMMAND_OR_REPLACE;
+    if (p->is_mariadb) return;
+    switch (p->tok.kind) {
+    case KW_ALGORITHM:
+    case KW_DEFINER:
+    case KW_SQL:
+    case KW_VIEW:
+    case KW_JSON:
+    case KW_SPATIAL: return;
+    default: parse_fail(p, "syntax error: expected VIEW"); return;
+    }
 }
 
 /* CREATE [OR REPLACE] [TEMPORARY] object */
 struct ast *parse_mysql_create(struct sql_reader *p) {
     struct ast_command *c = parse_command(p, SQL_CREATE, SQL_OBJECT_NONE);
     parse_advance(p);
-    if (parse_accept2(p, KW_OR, KW_REPLACE)) c->node.flags |= AST_COMMAND_OR_REPLACE;
+    or_replace(p, c);
     if (!parse_accept(p, KW_TEMPORARY)) return create_object(p, c);
     c->node.flags |= AST_COMMAND_TEMPORARY;
     if (parse_at(p, KW_TABLE)) return parse_mysql_create_table(p, c);
@@ -113,6 +130,7 @@ struct ast *parse_mysql_alter(struct sql_reader *p) {
     parse_list_init(&options);
     prefixes(p, &options);
     if (parse_at(p, KW_VIEW)) return parse_mysql_view(p, c, &options);
+    if (parse_at(p, KW_JSON) && !p->is_mariadb) return parse_mysql_duality_view(p, c, &options);
     if (parse_at(p, KW_EVENT)) return parse_mysql_event(p, c, &options);
     parse_fail(p, "syntax error: unknown kind of object");
     return parse_done(p, c);
@@ -120,19 +138,13 @@ struct ast *parse_mysql_alter(struct sql_reader *p) {
 
 /* ---- DROP ------------------------------------------------------------------------------------------------------------ */
 
-/* table [WAIT n | NOWAIT]: nobody asks for the waiting, each table has its own */
-static struct ast *dropped_table(struct sql_reader *p) {
-    struct ast *table = parse_table_name(p);
-    parse_mysql_opt_wait(p);
-    return table;
-}
-
-/* [IF EXISTS] table { "," table } [RESTRICT | CASCADE] */
+/* [IF EXISTS] table { "," table } [WAIT n | NOWAIT] [RESTRICT | CASCADE] */
 static struct ast *drop_tables(struct sql_reader *p, struct ast_command *c, enum sql_object object) {
     c->object = (uint16_t)object;
     parse_advance(p);
     parse_mysql_if_exists(p, c);
-    c->objects = parse_comma_list(p, dropped_table);
+    c->objects = parse_comma_list(p, parse_table_name);
+    if (object == SQL_OBJECT_TABLE) c->options = parse_mysql_opt_wait(p);
     parse_mysql_restrict(p, c);
     return parse_done(p, c);
 }
@@ -143,7 +155,7 @@ static struct ast *drop_index(struct sql_reader *p, struct ast_command *c) {
     parse_list_init(&options);
     c->object = SQL_OBJECT_INDEX;
     parse_advance(p);
-    parse_mysql_if_exists(p, c);
+    if (p->is_mariadb) parse_mysql_if_exists(p, c);
     struct ast_object *index = PARSE_NODE(p, ast_object, OBJECT);
     index->node.op = SQL_OBJECT_INDEX;
     index->names = parse_name(p);
@@ -162,6 +174,15 @@ static struct ast *drop_object(struct sql_reader *p, struct ast_command *c, enum
     c->object = (uint16_t)object;
     parse_mysql_if_exists(p, c);
     c->objects = parse_mysql_object(p, object);
+    return parse_done(p, c);
+}
+
+/* (DATABASE | SCHEMA) [IF EXISTS] name */
+static struct ast *drop_database(struct sql_reader *p, struct ast_command *c) {
+    c->object = SQL_OBJECT_DATABASE;
+    parse_advance(p);
+    parse_mysql_if_exists(p, c);
+    c->objects = parse_object(p, SQL_OBJECT_DATABASE, parse_name(p));
     return parse_done(p, c);
 }
 
@@ -213,19 +234,21 @@ struct ast *parse_mysql_drop(struct sql_reader *p) {
             parse_fail(p, "syntax error: expected TABLE");
         }
     }
+    if (p->is_mariadb) {
+        if (parse_at(p, KW_SEQUENCE)) return drop_tables(p, c, SQL_OBJECT_SEQUENCE);
+        if (parse_at(p, KW_PACKAGE)) return drop_package(p, c);
+    }
     switch (p->tok.kind) {
     case KW_TABLE:
     case KW_TABLES: return drop_tables(p, c, SQL_OBJECT_TABLE);
     case KW_VIEW: return drop_tables(p, c, SQL_OBJECT_VIEW);
-    case KW_SEQUENCE: return drop_tables(p, c, SQL_OBJECT_SEQUENCE);
     case KW_INDEX: return drop_index(p, c);
     case KW_DATABASE:
-    case KW_SCHEMA: return drop_word(p, c, SQL_OBJECT_DATABASE);
+    case KW_SCHEMA: return drop_database(p, c);
     case KW_PROCEDURE: return drop_word(p, c, SQL_OBJECT_PROCEDURE);
     case KW_FUNCTION: return drop_word(p, c, SQL_OBJECT_FUNCTION);
     case KW_TRIGGER: return drop_word(p, c, SQL_OBJECT_TRIGGER);
     case KW_EVENT: return drop_word(p, c, SQL_OBJECT_EVENT);
-    case KW_PACKAGE: return drop_package(p, c);
     case KW_LIBRARY: return drop_word(p, c, SQL_OBJECT_LIBRARY);
     case KW_USER: return drop_users(p, c, SQL_OBJECT_USER);
     case KW_ROLE: return drop_users(p, c, SQL_OBJECT_ROLE);
@@ -242,9 +265,10 @@ struct ast *parse_mysql_drop(struct sql_reader *p) {
 
 /* ---- RENAME and TRUNCATE --------------------------------------------------------------------------------------------- */
 
-/* table [WAIT n | NOWAIT] TO table: two TABLEs, the old name and the new */
+/* table [WAIT n | NOWAIT] TO table: two TABLEs, the old name and the new; the waiting is not kept */
 static void renamed_table(struct sql_reader *p, struct parse_list *list) {
-    parse_list_add(list, dropped_table(p));
+    parse_list_add(list, parse_table_name(p));
+    parse_mysql_opt_wait(p);
     parse_expect(p, KW_TO);
     parse_list_add(list, parse_table_name(p));
 }

@@ -83,11 +83,12 @@ static const struct privilege *privilege_here(struct sql_reader *p) {
     return NULL;
 }
 
-/* privilege ["(" columns ")"] | role */
+/* privilege ["(" columns ")"] | role, which in MariaDB may be named EVENT */
 static struct ast *privilege_or_role(struct sql_reader *p) {
     const struct privilege *privilege = privilege_here(p);
     uint32_t start = p->tok.start;
-    if (!privilege) return parse_mysql_user_name(p);
+    bool is_before_users = parse_peek(p, 1) == KW_TO || parse_peek(p, 1) == KW_FROM;
+    if (!privilege || (p->is_mariadb && parse_at_name(p) && is_before_users)) return parse_mysql_user_name(p);
     struct ast_option *option = PARSE_NODE(p, ast_option, OPTION);
     for (unsigned i = word_count(privilege); i > 0; i--) parse_advance(p);
     option->name = parse_name_static(p, start, privilege->name);
@@ -138,6 +139,14 @@ static void on_target(struct sql_reader *p, struct ast_command *c) {
     }
     parse_expect(p, KW_ON);
     c->objects = target(p);
+}
+
+/* Roles, without ON: one in MariaDB, any number in MySQL */
+static void check_roles(struct sql_reader *p, struct ast_command *c) {
+    c->object = SQL_OBJECT_ROLE;
+    for (const struct ast *a = c->args; a; a = a->next) {
+        if (a->kind != AST_OBJECT || (p->is_mariadb && a->next)) parse_fail(p, "syntax error: expected ON");
+    }
 }
 
 /* ---- statements ------------------------------------------------------------------------------------------------------ */
@@ -199,7 +208,7 @@ struct ast *parse_mysql_grant(struct sql_reader *p) {
     if (!proxy(p, c)) {
         c->args = parse_comma_list(p, privilege_or_role);
         if (parse_at(p, KW_ON)) on_target(p, c);
-        else c->object = SQL_OBJECT_ROLE;
+        else check_roles(p, c);
     }
     parse_expect(p, KW_TO);
     c->elements = parse_comma_list(p, parse_mysql_user_auth);
@@ -225,7 +234,7 @@ struct ast *parse_mysql_revoke(struct sql_reader *p) {
         }
         c->args = parse_comma_list(p, privilege_or_role);
         if (parse_at(p, KW_ON)) on_target(p, c);
-        else if (c->args->kind == AST_OBJECT) c->object = SQL_OBJECT_ROLE;
+        else if (c->args->kind == AST_OBJECT) check_roles(p, c);
     }
     parse_expect(p, KW_FROM);
     c->elements = parse_comma_list(p, parse_mysql_user_name);

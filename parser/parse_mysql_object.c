@@ -8,21 +8,23 @@
 
 /* ---- databases ------------------------------------------------------------------------------------------------------- */
 
-/* READ ONLY ["="] (DEFAULT | number) */
+/* COMMENT ["="] string (MariaDB) | [DEFAULT] ENCRYPTION ["="] string, READ ONLY ["="] (DEFAULT | number) (MySQL) | charset */
 static struct ast *opt_database_option(struct sql_reader *p) {
     switch (p->tok.kind) {
-    case KW_COMMENT:
+    case KW_COMMENT: return p->is_mariadb ? parse_mysql_word_option(p, parse_string) : NULL;
     case KW_ENCRYPTION: return parse_mysql_word_option(p, parse_string);
     case KW_DEFAULT:
         if (parse_peek(p, 1) == KW_ENCRYPTION) return parse_mysql_option(p, "encryption", 2, parse_string);
         return parse_mysql_opt_charset_option(p);
-    case KW_READ: return parse_mysql_option(p, "read only", 2, parse_mysql_number_or_default);
+    case KW_READ:
+        if (p->is_mariadb || parse_peek(p, 1) != KW_ONLY) return NULL;
+        return parse_mysql_option(p, "read only", 2, parse_mysql_number_or_default);
     default: return parse_mysql_opt_charset_option(p);
     }
 }
 
 /* Does an option begin with this word, so that the word before it was a name? */
-static bool at_option(uint16_t kind) {
+static bool is_option_word(uint16_t kind) {
     switch (kind) {
     case KW_COMMENT:
     case KW_ENCRYPTION:
@@ -45,8 +47,9 @@ struct ast *parse_mysql_database(struct sql_reader *p, struct ast_command *c) {
     c->object = SQL_OBJECT_DATABASE;
     parse_advance(p);
     if (is_create) parse_mysql_if_not_exists(p, c);
-    bool is_option = (parse_at(p, KW_CHARSET) || parse_at(p, KW_COMMENT) || parse_at(p, KW_ENCRYPTION)) && !at_option(parse_peek(p, 1));
-    if (is_create || (parse_at_name(p) && !is_option)) c->objects = parse_object(p, SQL_OBJECT_DATABASE, parse_name(p));
+    bool may_be_option = parse_at(p, KW_CHARSET) || parse_at(p, KW_COMMENT) || parse_at(p, KW_ENCRYPTION);
+    bool is_name = parse_at_name(p) && (!may_be_option || is_option_word(parse_peek(p, 1)));
+    if (is_create || is_name) c->objects = parse_object(p, SQL_OBJECT_DATABASE, parse_name(p));
     if (!is_create && parse_at(p, KW_UPGRADE)) {
         parse_list_add(&options, parse_mysql_words(p, "upgrade data directory name", 4));
     } else {
@@ -76,12 +79,30 @@ struct ast *parse_mysql_view(struct sql_reader *p, struct ast_command *c, struct
     c->object = SQL_OBJECT_VIEW;
     parse_expect(p, KW_VIEW);
     if (c->node.op == SQL_CREATE) parse_mysql_if_not_exists(p, c);
-    else parse_mysql_if_exists(p, c);
     c->objects = parse_table_name(p);
     c->args = parse_opt_paren_names(p);
     parse_expect(p, KW_AS);
     c->query = parse_mysql_defining_query(p);
     check_option(p, options);
+    c->options = options->first;
+    return parse_done(p, c);
+}
+
+/* JSON [RELATIONAL] DUALITY VIEW [IF NOT EXISTS] name AS query (MySQL 9)
+   How the query makes JSON of columns has a syntax of its own, which is passed over. */
+struct ast *parse_mysql_duality_view(struct sql_reader *p, struct ast_command *c, struct parse_list *options) {
+    c->object = SQL_OBJECT_VIEW;
+    parse_list_add(options, parse_mysql_words(p, "json", 1));
+    parse_accept(p, KW_RELATIONAL);
+    parse_expect(p, KW_DUALITY);
+    parse_expect(p, KW_VIEW);
+    if (c->node.op == SQL_CREATE) parse_mysql_if_not_exists(p, c);
+    c->objects = parse_table_name(p);
+    parse_expect(p, KW_AS);
+    uint32_t start = p->tok.start;
+    if (!parse_at(p, KW_SELECT) && !parse_at(p, KW_WITH)) parse_fail(p, "syntax error: expected a query");
+    parse_skip_rest(p);
+    parse_list_add(options, parse_option(p, start, "query", NULL));
     c->options = options->first;
     return parse_done(p, c);
 }
@@ -134,11 +155,11 @@ static struct ast *opt_sequence_option(struct sql_reader *p, bool is_create) {
     case KW_NOCYCLE: return parse_mysql_words(p, "no cycle", 1);
     case KW_NO: return no_option(p);
     case KW_RESTART: return is_create ? NULL : restart(p);
-    default: return parse_mysql_opt_table_option(p);
+    default: return NULL;
     }
 }
 
-/* SEQUENCE [IF [NOT] EXISTS] name { option } */
+/* SEQUENCE [IF [NOT] EXISTS] name { option } { table option }: the latter in CREATE */
 struct ast *parse_mysql_sequence(struct sql_reader *p, struct ast_command *c) {
     struct parse_list options;
     bool is_create = c->node.op == SQL_CREATE;
@@ -149,6 +170,7 @@ struct ast *parse_mysql_sequence(struct sql_reader *p, struct ast_command *c) {
     else parse_mysql_if_exists(p, c);
     c->objects = parse_table_name(p);
     for (struct ast *o = opt_sequence_option(p, is_create); o; o = opt_sequence_option(p, is_create)) parse_list_add(&options, o);
+    for (struct ast *o = NULL; is_create && (o = parse_mysql_opt_table_option(p));) parse_list_add(&options, o);
     if (!is_create && !options.first) parse_fail(p, "syntax error: expected an option");
     c->options = options.first;
     return parse_done(p, c);
@@ -270,8 +292,13 @@ static struct ast *cpu_range(struct sql_reader *p) {
     return parse_option(p, start, NULL, from);
 }
 
+/* range { [","] range } */
 static struct ast *cpu_ranges(struct sql_reader *p) {
-    return parse_comma_list(p, cpu_range);
+    struct parse_list list;
+    parse_list_init(&list);
+    do parse_list_add(&list, cpu_range(p));
+    while (parse_accept(p, ',') || parse_at(p, TOKEN_INTEGER));
+    return list.first;
 }
 
 static struct ast *opt_resource_option(struct sql_reader *p) {

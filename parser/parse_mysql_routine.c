@@ -74,6 +74,13 @@ struct ast *parse_mysql_parameters(struct sql_reader *p) {
     return parse_paren_list(p, parameter);
 }
 
+/* MySQL's functions have no IN and OUT: a parameter begins with its name. */
+static void refuse_modes(struct sql_reader *p, const struct ast *parameters) {
+    for (const struct ast *a = parameters; a && !p->failed; a = a->next) {
+        if (AST_AS(column_def, COLUMN_DEF, a)->constraints) parse_fail_at(p, a->start, "syntax error: IN or OUT in a function");
+    }
+}
+
 /* ---- procedures and functions ---------------------------------------------------------------------------------------- */
 
 /* library [AS name] */
@@ -84,8 +91,9 @@ static struct ast *library(struct sql_reader *p) {
 }
 
 /* NO SQL | CONTAINS SQL | READS SQL DATA | MODIFIES SQL DATA | [NOT] DETERMINISTIC | LANGUAGE name | COMMENT string |
-   SQL SECURITY ... | USING "(" libraries ")" (MySQL 9) */
-static struct ast *opt_characteristic(struct sql_reader *p) {
+   SQL SECURITY ... | USING "(" libraries ")" (MySQL 9). ALTER does not change whether it is deterministic. */
+static struct ast *opt_characteristic(struct sql_reader *p, bool is_create) {
+    if (!is_create && (parse_at(p, KW_DETERMINISTIC) || parse_at(p, KW_NOT))) return NULL;
     switch (p->tok.kind) {
     case KW_NO: return parse_peek(p, 1) == KW_SQL ? parse_mysql_words(p, "no sql", 2) : NULL;
     case KW_CONTAINS: return parse_peek(p, 1) == KW_SQL ? parse_mysql_words(p, "contains sql", 2) : NULL;
@@ -105,8 +113,9 @@ static struct ast *opt_characteristic(struct sql_reader *p) {
     }
 }
 
-static void characteristics(struct sql_reader *p, struct parse_list *options) {
-    for (struct ast *o = opt_characteristic(p); o; o = opt_characteristic(p)) parse_list_add(options, o);
+/* { characteristic } */
+static void characteristics(struct sql_reader *p, struct parse_list *options, bool is_create) {
+    for (struct ast *o = opt_characteristic(p, is_create); o; o = opt_characteristic(p, is_create)) parse_list_add(options, o);
 }
 
 /* statement | AS string, in a language that is not SQL (MySQL 9) */
@@ -144,12 +153,13 @@ struct ast *parse_mysql_routine(struct sql_reader *p, struct ast_command *c, str
         loadable_function(p, options);
     } else {
         c->elements = parse_mysql_parameters(p);
+        if (is_function && !p->is_mariadb) refuse_modes(p, c->elements);
         uint32_t start = p->tok.start;
         if (is_function) {
             parse_expect(p, KW_RETURNS);
             parse_list_add(options, parse_option(p, start, "returns", scalar_type(p)));
         }
-        characteristics(p, options);
+        characteristics(p, options, true);
         routine_body(p, c, options);
     }
     c->options = options->first;
@@ -164,7 +174,7 @@ struct ast *parse_mysql_alter_routine(struct sql_reader *p, struct ast_command *
                 : parse_at(p, KW_PROCEDURE) ? SQL_OBJECT_PROCEDURE : SQL_OBJECT_LIBRARY;
     parse_advance(p);
     c->objects = parse_mysql_object(p, (enum sql_object)c->object);
-    characteristics(p, &options);
+    characteristics(p, &options, false);
     c->options = options.first;
     return parse_done(p, c);
 }
@@ -177,7 +187,7 @@ struct ast *parse_mysql_library(struct sql_reader *p, struct ast_command *c) {
     parse_advance(p);
     parse_mysql_if_not_exists(p, c);
     c->objects = parse_mysql_object(p, SQL_OBJECT_LIBRARY);
-    characteristics(p, &options);
+    characteristics(p, &options, true);
     uint32_t start = p->tok.start;
     parse_expect(p, KW_AS);
     c->node.flags |= AST_COMMAND_BODY;
@@ -264,6 +274,7 @@ static void event_status(struct sql_reader *p, struct parse_list *options) {
    [DO body]: CREATE must have the schedule and the body */
 struct ast *parse_mysql_event(struct sql_reader *p, struct ast_command *c, struct parse_list *options) {
     bool is_create = c->node.op == SQL_CREATE;
+    struct ast **before = options->tail;
     c->object = SQL_OBJECT_EVENT;
     parse_advance(p);
     if (is_create) parse_mysql_if_not_exists(p, c);
@@ -280,6 +291,7 @@ struct ast *parse_mysql_event(struct sql_reader *p, struct ast_command *c, struc
     if (parse_at(p, KW_COMMENT)) parse_list_add(options, parse_mysql_word_option(p, parse_string));
     if (parse_accept(p, KW_DO)) parse_mysql_body(p, c, options);
     else if (is_create) parse_fail(p, "syntax error: expected DO");
+    else if (options->tail == before) parse_fail(p, "syntax error: nothing to alter");
     c->options = options->first;
     return parse_done(p, c);
 }
@@ -292,7 +304,7 @@ struct ast *parse_mysql_package(struct sql_reader *p, struct ast_command *c, str
     c->object = parse_accept(p, KW_BODY) ? SQL_OBJECT_PACKAGE_BODY : SQL_OBJECT_PACKAGE;
     parse_mysql_if_not_exists(p, c);
     c->objects = parse_mysql_object(p, (enum sql_object)c->object);
-    characteristics(p, options);
+    characteristics(p, options, true);
     parse_mysql_package_body(p, c, options);
     c->options = options->first;
     return parse_done(p, c);

@@ -10,7 +10,7 @@
 
 /* user ["@" host] | CURRENT_USER ["(" ")"] | CURRENT_ROLE | USER "(" ")" */
 struct ast *parse_mysql_user_name(struct sql_reader *p) {
-    if (parse_at(p, KW_USER) && parse_peek(p, 1) == '(') {
+    if (!p->is_mariadb && parse_at(p, KW_USER) && parse_peek(p, 1) == '(') {
         struct ast *names = parse_name_of_token(p);
         parse_advance(p);
         parse_expect(p, ')');
@@ -38,13 +38,14 @@ static struct ast *secret(struct sql_reader *p) {
     return parse_string(p);
 }
 
-/* plugin [(AS | USING | BY) secret] */
+/* plugin [(AS | BY) secret]; MariaDB: USING instead of BY */
 static struct ast *plugin(struct sql_reader *p) {
     struct parse_list list;
     uint32_t start = p->tok.start;
     parse_list_init(&list);
     parse_list_add(&list, parse_mysql_string_or_name(p));
-    if (parse_accept(p, KW_AS) || parse_accept(p, KW_USING) || parse_accept(p, KW_BY)) parse_list_add(&list, secret(p));
+    bool has_secret = parse_accept(p, KW_AS) || parse_accept(p, p->is_mariadb ? KW_USING : KW_BY);
+    if (has_secret) parse_list_add(&list, secret(p));
     return parse_option(p, start, "plugin", list.first);
 }
 
@@ -60,7 +61,8 @@ static void identified(struct sql_reader *p, struct parse_list *list) {
     }
     struct parse_list plugins;
     parse_list_init(&plugins);
-    if (!parse_accept(p, KW_WITH) && !(p->is_mariadb && parse_accept(p, KW_VIA))) parse_fail(p, "syntax error: expected BY or WITH");
+    bool is_plugin = parse_accept(p, KW_WITH) || (p->is_mariadb && parse_accept(p, KW_VIA));
+    if (!is_plugin) parse_fail(p, "syntax error: expected BY or WITH");
     do parse_list_add(&plugins, plugin(p));
     while (p->is_mariadb && parse_accept(p, KW_OR));
     parse_list_add(list, parse_option(p, start, "identified with", plugins.first));
@@ -113,7 +115,7 @@ struct ast *parse_mysql_user_auth(struct sql_reader *p) {
     struct ast_object *user = PARSE_NODE(p, ast_object, OBJECT);
     user->node.op = SQL_OBJECT_USER;
     parse_list_init(&list);
-    if (parse_at(p, KW_USER) && parse_peek(p, 1) == '(') {
+    if (!p->is_mariadb && parse_at(p, KW_USER) && parse_peek(p, 1) == '(') {
         user->names = parse_name_of_token(p);
         parse_advance(p);
         parse_expect(p, ')');
@@ -183,6 +185,7 @@ static struct ast *password_option(struct sql_reader *p) {
     uint32_t start = p->tok.start;
     const char *name = "password expire";
     parse_advance(p);
+    if (p->is_mariadb && !parse_at(p, KW_EXPIRE)) parse_fail(p, "syntax error: expected EXPIRE");
     switch (p->tok.kind) {
     case KW_EXPIRE:
         parse_advance(p);
@@ -235,7 +238,7 @@ static struct ast *opt_account_option(struct sql_reader *p) {
 /* [DEFAULT ROLE (NONE | ALL | roles)] (MySQL) */
 static void default_role(struct sql_reader *p, struct parse_list *options) {
     uint32_t start = p->tok.start;
-    if (!parse_accept2(p, KW_DEFAULT, KW_ROLE)) return;
+    if (p->is_mariadb || !parse_accept2(p, KW_DEFAULT, KW_ROLE)) return;
     bool is_word = parse_at(p, KW_NONE) || parse_at(p, KW_ALL);
     struct ast *roles = is_word ? parse_word(p) : parse_comma_list(p, parse_mysql_user_name);
     parse_list_add(options, parse_option(p, start, "default role", roles));

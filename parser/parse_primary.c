@@ -295,13 +295,14 @@ static struct ast *parse_typed_literal(struct sql_reader *p) {
     if (!is_interval) return typed_literal(p, parse_type(p));
     struct ast_type *type = PARSE_NODE(p, ast_type, TYPE);
     type->names = parse_name_of_token(p);
-    if (parse_at(p, '(')) type->modifiers = parse_paren_list(p, parse_literal);
-    struct ast *node = typed_literal(p, parse_done(p, type));
-    if (!type->modifiers) {
-        type->options = parse_opt_interval_fields(p);
-        node->end = p->last_end;
+    if (parse_accept(p, '(')) {
+        type->modifiers = parse_integer(p);
+        parse_expect(p, ')');
     }
-    return node;
+    struct ast *node = typed_literal(p, parse_done(p, type));
+    if (p->failed || type->modifiers) return node;
+    ((struct ast_cast *)node)->options = parse_opt_interval_fields(p);
+    return parse_done(p, node);
 }
 
 /* { "." label | "." "*" } behind a first name: all of a column's or function's names, then subscripts and fields */

@@ -290,6 +290,14 @@ static struct ast *parse_search(struct sql_reader *p) {
     return parse_option(p, start, is_depth ? "search depth first" : "search breadth first", names);
 }
 
+/* A literal, with a type in front of it or without. */
+static struct ast *parse_constant(struct sql_reader *p) {
+    struct ast *node = parse_expr_primary(p);
+    bool is_constant = node->kind == AST_LITERAL || (node->kind == AST_CAST && node->op == CAST_PREFIX);
+    if (!is_constant) parse_fail_at(p, node->start, "syntax error: expected a constant");
+    return node;
+}
+
 /* CYCLE columns SET name [TO constant DEFAULT constant] USING name - at CYCLE; MariaDB: CYCLE columns RESTRICT */
 static struct ast *parse_cycle(struct sql_reader *p) {
     uint32_t start = p->tok.start;
@@ -304,10 +312,10 @@ static struct ast *parse_cycle(struct sql_reader *p) {
     *tail = parse_name(p);
     tail = &(*tail)->next;
     if (parse_accept(p, KW_TO)) {
-        *tail = parse_expr_primary(p);
+        *tail = parse_constant(p);
         tail = &(*tail)->next;
         parse_expect(p, KW_DEFAULT);
-        *tail = parse_expr_primary(p);
+        *tail = parse_constant(p);
         tail = &(*tail)->next;
     }
     parse_expect(p, KW_USING);
@@ -355,7 +363,11 @@ static struct ast *parse_cte(struct sql_reader *p) {
 struct ast *parse_with_clause(struct sql_reader *p) {
     struct ast_with *with = PARSE_NODE(p, ast_with, WITH);
     parse_advance(p);
-    if (parse_accept(p, KW_RECURSIVE)) with->node.flags |= AST_WITH_RECURSIVE;
+    uint16_t next = parse_at(p, KW_RECURSIVE) ? parse_peek(p, 1) : 0;
+    if (next && (p->is_mysql || (next != KW_AS && next != '('))) { /* else a CTE of that name */
+        parse_advance(p);
+        with->node.flags |= AST_WITH_RECURSIVE;
+    }
     with->ctes = parse_comma_list(p, parse_cte);
     for (const struct ast *c = with->ctes; p->is_mysql && !p->failed && c; c = c->next) {
         const struct ast *cycle = AST_AS(cte, CTE, c)->cycle;

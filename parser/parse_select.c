@@ -321,11 +321,13 @@ struct ast *parse_opt_locks(struct sql_reader *p) {
 static void parse_into_table(struct sql_reader *p, struct ast_into *into) {
     uint16_t next = parse_at(p, KW_LOCAL) || parse_at(p, KW_GLOBAL) ? parse_peek(p, 1) : 0;
     if (next == KW_TEMPORARY || next == KW_TEMP) parse_advance(p);
-    if (parse_at(p, KW_TEMPORARY) || parse_at(p, KW_TEMP)) {
-        parse_advance(p);
-        into->node.flags |= AST_INTO_TEMPORARY;
-    } else if (parse_accept(p, KW_UNLOGGED)) {
-        into->node.flags |= AST_INTO_UNLOGGED;
+    bool is_temporary = parse_at(p, KW_TEMPORARY) || parse_at(p, KW_TEMP);
+    if (is_temporary || parse_at(p, KW_UNLOGGED)) {
+        next = parse_peek(p, 1);
+        if (next == KW_TABLE || parse_is_name(p, next)) { /* else a table of that name */
+            parse_advance(p);
+            into->node.flags |= is_temporary ? AST_INTO_TEMPORARY : AST_INTO_UNLOGGED;
+        }
     }
     parse_accept(p, KW_TABLE);
     into->targets = parse_table_name(p);
@@ -480,7 +482,10 @@ static bool at_no_targets(const struct sql_reader *p) {
     case KW_LIMIT:
     case KW_OFFSET:
     case KW_FETCH:
-    case KW_FOR: return true;
+    case KW_FOR:
+    case KW_ON:        /* CONFLICT, behind INSERT ... SELECT */
+    case KW_RETURNING: /* the same */
+    case KW_WITH:      /* [NO] DATA, behind CREATE TABLE AS SELECT */ return true;
     default: return false;
     }
 }

@@ -173,7 +173,15 @@ static void collect_command(struct facts *f, const struct ast *node) {
     if (node->op == SQL_CREATE) {
         is_around = c->object == SQL_OBJECT_VIEW || c->object == SQL_OBJECT_TABLE_AS || c->object == SQL_OBJECT_MATERIALIZED_VIEW;
     }
-    if (is_around) collect_list(f, c->query);
+    if (!is_around) return;
+    size_t scope = f->scope.count;
+    if (node->flags & AST_COMMAND_RECURSIVE && c->objects) { /* RECURSIVE VIEW v AS ... is WITH RECURSIVE v AS (...) */
+        const struct ast *name = AST_AS(table, TABLE, c->objects)->names;
+        while (name->next) name = name->next;
+        add(&f->scope, (struct fact){.text = dotted(f, name)});
+    }
+    collect_list(f, c->query);
+    f->scope.count = scope;
 }
 
 static void collect_table(struct facts *f, const struct ast *node) {
@@ -201,6 +209,7 @@ static void collect(struct facts *f, const struct ast *node) {
     case AST_FUNC: collect_func(f, node); break;
     case AST_LITERAL: collect_literal(f, node); break;
     case AST_PARAM: add(&f->params, (struct fact){.at = node->start, .number = AST_AS(param, PARAM, node)->number}); break;
+    case AST_CAST: collect(f, AST_AS(cast, CAST, node)->arg); break; /* interval fields behind the constant are its type's */
     case AST_LOCK: /* FOR UPDATE OF names what FROM has named */
     case AST_TYPE: /* its modifiers are part of its name */ break;
     default: collect_below(f, node); break;

@@ -57,7 +57,7 @@ _LITERAL = re.compile(_DOLLARED + rb"|" + _BACKSLASHED + rb"|" + _QUOTED + rb"|"
 _ESCAPE = re.compile(_ESCAPED_BY)
 _TOKEN = re.compile(_DOLLARED + rb"|" + _BACKSLASHED + rb"|" + _QUOTED +
                     rb'|"[^"]*"|(?P<space>[ \t\r\n\f\v]+|--[^\r\n]*)|(?P<comment>/\*)'
-                    rb"|[A-Za-z_\x80-\xff][A-Za-z0-9_$\x80-\xff]*|.", re.S)
+                    rb"|[A-Za-z_\x80-\xff][A-Za-z0-9_$\x80-\xff]*|\$[0-9]+|" + _NUMBER + rb"|::|[<>!]=|<>|.", re.S)
 _COMMENT_MARK = re.compile(rb"/\*|\*/")
 _BLANKS = b" \t\r\n\f\v"
 
@@ -91,6 +91,20 @@ def trim(text, start, end):
             last = token.end()
         at = token.end()
     return (start, start) if first is None else (first, last)
+
+
+def words(text):
+    """The spans of the words of a text, about as a lexer sees them."""
+    found, at = [], 0
+    while at < len(text):
+        token = _TOKEN.match(text, at)
+        if token["comment"]:
+            at = _skip_comment(text, at)
+            continue
+        if not token["space"]:
+            found.append(token.span())
+        at = token.end()
+    return found
 
 
 def _literal(text, at):

@@ -1,0 +1,11 @@
+/*
+ * fuzz_lex_mysql.c - a text as the tokens of MySQL and MariaDB.
+ */
+#include "tests/fuzz/fuzz_sql.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
+    struct sql_options options;
+    struct bytes text;
+    if (fuzz_sql_input(data, size, SQL_MYSQL, &options, &text)) fuzz_sql_tokens(text, &options);
+    return 0;
+}
