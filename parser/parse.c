@@ -229,6 +229,35 @@ struct ast *parse_opt_string(struct sql_reader *p) {
     return parse_at_string(p) ? parse_string(p) : NULL;
 }
 
+static unsigned digit_of(uint8_t c) {
+    if (c >= '0' && c <= '9') return c - '0';
+    return (c | 0x20) - 'a' + 10u;
+}
+
+/* Greater integers are numbers like those with a fraction to PostgreSQL's grammar. */
+bool parse_is_integer(const struct sql_reader *p, const struct token *t) {
+    if (t->kind != TOKEN_INTEGER) return false;
+    const uint8_t *at = p->text + t->start, *end = p->text + t->end;
+    unsigned base = 10;
+    if (end - at > 2 && at[0] == '0' && at[1] >= 'A') {
+        uint8_t letter = at[1] | 0x20;
+        base = letter == 'x' ? 16 : letter == 'o' ? 8 : 2;
+        at += 2;
+    }
+    uint64_t value = 0;
+    for (; at < end; at++) {
+        if (*at == '_') continue;
+        value = value * base + digit_of(*at);
+        if (value > INT32_MAX) return false;
+    }
+    return true;
+}
+
+struct ast *parse_integer(struct sql_reader *p) {
+    if (!parse_is_integer(p, &p->tok)) parse_fail(p, "syntax error: expected an integer");
+    return parse_literal(p);
+}
+
 struct ast *parse_signed_number(struct sql_reader *p) {
     if (!parse_at(p, '+') && !parse_at(p, '-')) {
         if (!parse_at(p, TOKEN_INTEGER) && !parse_at(p, TOKEN_NUMBER)) parse_fail(p, "syntax error: expected a number");
@@ -275,10 +304,12 @@ void parse_skip_parens(struct sql_reader *p) {
 struct ast *parse_statement(struct sql_reader *p) {
     uint32_t start = p->tok.start;
     struct ast *statement;
+    struct parse_into outer = p->into;
     if (!parse_enter(p)) {
         parse_leave(p);
         return parse_node_failed(p, AST_COMMAND);
     }
+    p->into = (struct parse_into){0};
     switch (p->tok.kind) {
     case KW_SELECT:
     case KW_VALUES:
@@ -309,6 +340,8 @@ struct ast *parse_statement(struct sql_reader *p) {
         statement = p->is_mysql ? parse_mysql_command(p) : parse_pg_command(p);
         break;
     }
+    if (UNLIKELY(p->into.count + p->into.procedure_count > 0) && !p->failed) parse_check_into(p, statement);
+    p->into = outer;
     parse_leave(p);
     return statement;
 }

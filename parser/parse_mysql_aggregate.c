@@ -125,6 +125,7 @@ static struct ast *parse_stable_integer(struct sql_reader *p) {
 /* word "(" [ expr { "," expr } ] ")" [ FROM { FIRST | LAST } ] [ { RESPECT | IGNORE } NULLS ] over */
 struct ast *parse_mysql_window_call(struct sql_reader *p, const struct mysql_call *c) {
     bool is_nth = parse_at(p, KW_NTH_VALUE), is_ntile = parse_at(p, KW_NTILE);
+    bool is_shift = parse_at(p, KW_LEAD) || parse_at(p, KW_LAG);
     struct ast_func *f = parse_mysql_call_start(p);
     f->node.op = CALL_PLAIN;
     struct parse_list args;
@@ -132,7 +133,7 @@ struct ast *parse_mysql_window_call(struct sql_reader *p, const struct mysql_cal
     for (unsigned i = 0; i < c->max; i++) {
         if (i >= c->min && !parse_at(p, ',')) break;
         if (i > 0) parse_expect(p, ',');
-        bool is_count = !p->is_mariadb && (is_ntile || i == 1);
+        bool is_count = !p->is_mariadb && (is_ntile || (is_shift && i == 1));
         parse_list_add(&args, is_count ? parse_stable_integer(p) : parse_expr(p));
     }
     f->args = args.first;

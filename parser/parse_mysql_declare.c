@@ -103,7 +103,7 @@ struct ast *parse_mysql_declare_cursor(struct sql_reader *p) {
     parse_expect(p, KW_CURSOR);
     if (p->is_mariadb && parse_at(p, '(')) c->elements = parse_mysql_parameters(p);
     parse_expect(p, KW_FOR);
-    c->query = parse_query(p);
+    c->query = parse_own_query(p);
     return parse_done(p, c);
 }
 

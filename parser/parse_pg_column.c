@@ -153,8 +153,8 @@ static void index_options(struct sql_reader *p, struct parse_list *l) {
         {.words = {KW_USING, KW_INDEX, KW_TABLESPACE}, .name = "using index tablespace", .value = parse_name},
         {.name = NULL},
     };
-    parse_pg_append(l, parse_pg_opt_definition(p));
-    parse_pg_append(l, parse_pg_opt_phrase(p, tablespace));
+    parse_pg_append(p, l, parse_pg_opt_definition(p));
+    parse_pg_append(p, l, parse_pg_opt_phrase(p, tablespace));
 }
 
 static struct ast *opt_no_inherit(struct sql_reader *p) {
@@ -230,7 +230,7 @@ static void column_key(struct sql_reader *p, struct ast_constraint *c) {
     parse_list_init(&l);
     c->node.op = parse_at(p, KW_UNIQUE) ? CONSTRAINT_UNIQUE : CONSTRAINT_PRIMARY_KEY;
     parse_advance(p);
-    if (c->node.op == CONSTRAINT_UNIQUE) parse_pg_append(&l, nulls_treatment(p));
+    if (c->node.op == CONSTRAINT_UNIQUE) parse_pg_append(p, &l, nulls_treatment(p));
     else parse_expect(p, KW_KEY);
     index_options(p, &l);
     c->options = l.first;
@@ -328,10 +328,10 @@ struct ast *parse_pg_column_def(struct sql_reader *p) {
     parse_list_init(&l);
     d->name = parse_name(p);
     d->type = parse_type(p);
-    parse_pg_append(&l, parse_pg_opt_phrase(p, storage));
-    parse_pg_append(&l, parse_pg_opt_phrase(p, compression));
-    parse_pg_append(&l, parse_pg_opt_generic_options(p));
-    parse_pg_append(&l, parse_pg_column_constraints(p));
+    parse_pg_append(p, &l, parse_pg_opt_phrase(p, storage));
+    parse_pg_append(p, &l, parse_pg_opt_phrase(p, compression));
+    parse_pg_append(p, &l, parse_pg_opt_generic_options(p));
+    parse_pg_append(p, &l, parse_pg_column_constraints(p));
     d->constraints = l.first;
     return parse_done(p, d);
 }
@@ -379,13 +379,13 @@ static void table_key(struct sql_reader *p, struct ast_constraint *c) {
     if (c->node.op == CONSTRAINT_PRIMARY_KEY) parse_expect(p, KW_KEY);
     struct ast *index = parse_pg_opt_phrase(p, existing);
     if (!index) {
-        if (c->node.op == CONSTRAINT_UNIQUE) parse_pg_append(&l, nulls_treatment(p));
+        if (c->node.op == CONSTRAINT_UNIQUE) parse_pg_append(p, &l, nulls_treatment(p));
         c->columns = parse_paren_list(p, key_column);
-        parse_pg_append(&l, parse_pg_opt_clause(p, KW_INCLUDE, "include", parse_paren_names));
+        parse_pg_append(p, &l, parse_pg_opt_clause(p, KW_INCLUDE, "include", parse_paren_names));
         index_options(p, &l);
     }
-    parse_pg_append(&l, index);
-    parse_pg_append(&l, parse_pg_attributes(p, PARSE_PG_DEFERRABLE));
+    parse_pg_append(p, &l, index);
+    parse_pg_append(p, &l, parse_pg_attributes(p, PARSE_PG_DEFERRABLE));
     c->options = l.first;
 }
 
@@ -412,12 +412,12 @@ static void exclude(struct sql_reader *p, struct ast_constraint *c) {
     parse_list_init(&l);
     c->node.op = CONSTRAINT_EXCLUDE;
     parse_expect(p, KW_EXCLUDE);
-    parse_pg_append(&l, parse_pg_opt_clause(p, KW_USING, "using", parse_name));
+    parse_pg_append(p, &l, parse_pg_opt_clause(p, KW_USING, "using", parse_name));
     c->columns = parse_paren_list(p, exclusion);
-    parse_pg_append(&l, parse_pg_opt_clause(p, KW_INCLUDE, "include", parse_paren_names));
+    parse_pg_append(p, &l, parse_pg_opt_clause(p, KW_INCLUDE, "include", parse_paren_names));
     index_options(p, &l);
     if (parse_accept(p, KW_WHERE)) c->expr = parse_pg_paren_expr(p);
-    parse_pg_append(&l, parse_pg_attributes(p, PARSE_PG_DEFERRABLE));
+    parse_pg_append(p, &l, parse_pg_attributes(p, PARSE_PG_DEFERRABLE));
     c->options = l.first;
 }
 
@@ -431,8 +431,8 @@ static void foreign_key(struct sql_reader *p, struct ast_constraint *c) {
     parse_expect(p, KW_KEY);
     c->columns = parse_paren_list(p, column);
     references(p, c, column);
-    parse_pg_append(&l, c->options);
-    parse_pg_append(&l, parse_pg_attributes(p, PARSE_PG_DEFERRABLE | PARSE_PG_NOT_VALID | PARSE_PG_ENFORCED));
+    parse_pg_append(p, &l, c->options);
+    parse_pg_append(p, &l, parse_pg_attributes(p, PARSE_PG_DEFERRABLE | PARSE_PG_NOT_VALID | PARSE_PG_ENFORCED));
     c->options = l.first;
 }
 

@@ -183,10 +183,10 @@ void parse_pg_json_query(struct sql_reader *p, struct ast_func *f) {
 }
 
 /* JSON, JSON_SCALAR, JSON_SERIALIZE "(" value ... ")" - the inside */
-void parse_pg_json_simple(struct sql_reader *p, struct ast_func *f) {
-    f->args = parse_json_value(p);
-    parse_opt_json_unique(p);
-    f->options = parse_opt_json_returning(p);
+void parse_pg_json_simple(struct sql_reader *p, struct ast_func *f, uint16_t kind) {
+    f->args = kind == KW_JSON_SCALAR ? parse_expr(p) : parse_json_value(p);
+    if (kind == KW_JSON) parse_opt_json_unique(p);
+    if (kind == KW_JSON_SERIALIZE) f->options = parse_opt_json_returning(p);
 }
 
 /* ---- JSON_TABLE ------------------------------------------------------------------------------------------------------ */

@@ -104,7 +104,7 @@ static struct ast *class_function(struct sql_reader *p) {
     struct parse_list l;
     parse_list_init(&l);
     parse_list_add(&l, parse_pg_int(p));
-    if (parse_at(p, '(')) parse_pg_append(&l, parse_pg_types(p));
+    if (parse_at(p, '(')) parse_pg_append(p, &l, parse_pg_types(p));
     parse_list_add(&l, parse_pg_routine_signature(p, SQL_OBJECT_FUNCTION));
     return l.first;
 }
@@ -166,10 +166,10 @@ void parse_pg_create_operator_class(struct sql_reader *p, struct ast_command *c)
     struct parse_list l;
     parse_list_init(&l);
     c->objects = parse_pg_qualified(p, SQL_OBJECT_OPERATOR_CLASS);
-    parse_pg_append(&l, parse_pg_opt_phrase(p, is_default));
-    parse_pg_append(&l, parse_pg_phrase(p, for_type));
-    parse_pg_append(&l, parse_pg_phrase(p, using));
-    parse_pg_append(&l, parse_pg_opt_clause(p, KW_FAMILY, "family", parse_qualified_name));
+    parse_pg_append(p, &l, parse_pg_opt_phrase(p, is_default));
+    parse_pg_append(p, &l, parse_pg_phrase(p, for_type));
+    parse_pg_append(p, &l, parse_pg_phrase(p, using));
+    parse_pg_append(p, &l, parse_pg_opt_clause(p, KW_FAMILY, "family", parse_qualified_name));
     parse_expect(p, KW_AS);
     c->options = l.first;
     c->elements = class_items(p);

@@ -18,7 +18,7 @@ static struct ast *published_table(struct sql_reader *p, uint32_t start) {
     parse_list_add(&l, parse_relation(p));
     uint32_t at = p->tok.start;
     if (parse_at(p, '(')) parse_list_add(&l, parse_option(p, at, "columns", parse_paren_names(p)));
-    parse_pg_append(&l, parse_pg_opt_clause(p, KW_WHERE, "where", parse_pg_paren_expr));
+    parse_pg_append(p, &l, parse_pg_opt_clause(p, KW_WHERE, "where", parse_pg_paren_expr));
     return parse_option(p, start, "table", l.first);
 }
 

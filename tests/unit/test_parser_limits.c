@@ -243,7 +243,7 @@ START_TEST(height_at_its_edge) {
         else high = middle;
     }
     ck_assert_int_le(low, PARSE_HEIGHT_MAX);
-    ck_assert_int_ge(low, PARSE_HEIGHT_MAX - 10);
+    ck_assert_int_ge(low, PARSE_HEIGHT_MAX - 20);
     chain("SELECT 1", "+1", MILLION);
     is_refused();
 }
