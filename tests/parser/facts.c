@@ -215,7 +215,6 @@ static void collect(struct facts *f, const struct ast *node) {
     case AST_CAST: collect_cast(f, node); break;
     case AST_LITERAL: collect_literal(f, node); break;
     case AST_PARAM: add(&f->params, (struct fact){.at = node->start, .number = AST_AS(param, PARAM, node)->number}); break;
-    case AST_CAST: collect(f, AST_AS(cast, CAST, node)->arg); break; /* interval fields behind the constant are its type's */
     case AST_LOCK: /* FOR UPDATE OF names what FROM has named */
     case AST_TYPE: /* its modifiers are part of its name */ break;
     default: collect_below(f, node); break;
