@@ -93,14 +93,12 @@ static struct arena_block *add_block(struct arena *a, size_t size) {
     b->next = a->first;
     a->first = b;
     a->pos = b->data;
-    a->end = b->data + ARENA_BLOCK_DATA;
+    /* Words are cut from the block without asking for the ceiling (arena_alloc_words): the block ends where it is reached. */
+    size_t left = a->max - a->used;
+    a->end = b->data + (left < ARENA_BLOCK_DATA ? left : ARENA_BLOCK_DATA);
     return b;
 }
 
-/*
- * `used` counts what was handed out and the ceiling bounds it, except that the fast way (arena_alloc_words) cuts from
- * the block at hand without asking: a ceiling may be passed by less than one block.
- */
 void *arena_alloc(struct arena *a, size_t size) {
     const size_t align = alignof(max_align_t);
     if (a->failed) return NULL;
@@ -116,7 +114,7 @@ void *arena_alloc(struct arena *a, size_t size) {
         p = b->data;
     } else {
         if (pad + size > (size_t)(a->end - a->pos)) {
-            if (!add_block(a, size)) goto fail;
+            if (!add_block(a, size)) goto fail; /* has room for `size`: the ceiling does */
             pad = 0;
         }
         p = a->pos + pad;

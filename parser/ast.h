@@ -337,6 +337,7 @@ struct ast_select {
     struct ast *group;    /* expressions, GROUPINGs; MySQL: SORTs in old forms */
     struct ast *having;
     struct ast *windows;  /* WINDOWs with names */
+    struct ast *qualify;  /* MySQL 9: a condition over windows */
     struct ast *order;    /* SORTs */
     struct ast *limit;    /* one LIMIT */
     struct ast *locks;    /* LOCKs */
@@ -734,7 +735,7 @@ struct ast_constraint {
     X(TABLE_FUNC, ast_table_func, "table-func", "funcs", "alias")                                                                \
     X(JOIN, ast_join, "join", "left", "right", "on", "using", "alias")                                                           \
     X(SELECT, ast_select, "select", "with", "hints", "distinct", "targets", "into", "from", "where", "group", "having",          \
-      "windows", "order", "limit", "locks", "procedure")                                                                         \
+      "windows", "qualify", "order", "limit", "locks", "procedure")                                                                         \
     X(SETOP, ast_setop, "setop", "with", "branches", "into", "order", "limit", "locks")                                          \
     X(VALUES, ast_values, "values", "with", "rows", "order", "limit", "locks")                                                   \
     X(TARGET, ast_target, "target", "expr", "name")                                                                              \
@@ -773,7 +774,7 @@ enum ast_kind {
     AST_KIND_COUNT,
 };
 
-enum { AST_SLOTS_MAX = 14 };
+enum { AST_SLOTS_MAX = 15 };
 
 /* The node as its struct; aborts on the wrong kind. */
 #define AST_AS(type, constant, node_ptr) ((struct ast_##type *)ast_checked((node_ptr), AST_##constant))

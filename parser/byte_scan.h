@@ -29,11 +29,17 @@ static inline const uint8_t *scan_either(const uint8_t *p, const uint8_t *end, u
 
 enum { SCAN_BYTES = 16 };
 
+/* What stands in the first SCAN_BYTES bytes. */
 struct name_scan {
     unsigned len;    /* bytes that are letters, digits, _, $ or >= 0x80, before the first other one; at most SCAN_BYTES */
     unsigned digits; /* as many of them as are digits before the first other one */
     unsigned upper;  /* a bit for each byte that is A to Z, also for those behind `len` */
     unsigned high;   /* the same for those >= 0x80 */
+#if defined(__SSE2__)
+    __m128i lower; /* all bytes, A to Z in lower case */
+#else
+    uint8_t lower[SCAN_BYTES];
+#endif
 };
 
 /* Is there such a byte in the name? */
@@ -49,35 +55,69 @@ static inline __m128i scan_range(__m128i bytes, uint8_t first, uint8_t count) {
     return _mm_cmplt_epi8(moved, _mm_set1_epi8((char)(0x80 + count)));
 }
 
-/* Of the SCAN_BYTES bytes at `p`, which are put into `lower` with A to Z in lower case. */
-static inline struct name_scan scan_name(const uint8_t *p, uint8_t lower[SCAN_BYTES]) {
-    __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)p);
+static inline struct name_scan scan_name_of(__m128i bytes) {
     __m128i upper = scan_range(bytes, 'A', 26), digit = scan_range(bytes, '0', 10);
-    __m128i folded = _mm_or_si128(bytes, _mm_and_si128(upper, _mm_set1_epi8(0x20)));
+    __m128i lower = _mm_or_si128(bytes, _mm_and_si128(upper, _mm_set1_epi8(0x20)));
     __m128i mark = _mm_or_si128(_mm_cmpeq_epi8(bytes, _mm_set1_epi8('_')), _mm_cmpeq_epi8(bytes, _mm_set1_epi8('$')));
-    __m128i word = _mm_or_si128(_mm_or_si128(scan_range(folded, 'a', 26), digit), mark);
-    _mm_storeu_si128((__m128i *)(void *)lower, folded);
+    __m128i word = _mm_or_si128(_mm_or_si128(scan_range(lower, 'a', 26), digit), mark);
     unsigned high = (unsigned)_mm_movemask_epi8(bytes);
     return (struct name_scan){
         .len = (unsigned)__builtin_ctz(~((unsigned)_mm_movemask_epi8(word) | high)),
         .digits = (unsigned)__builtin_ctz(~(unsigned)_mm_movemask_epi8(digit)),
         .upper = (unsigned)_mm_movemask_epi8(upper),
         .high = high,
+        .lower = lower,
     };
+}
+
+/* The `len` bytes at `p`, less than sixteen, with zeros behind them: from pieces that overlap. */
+static inline __m128i scan_load_part(const uint8_t *p, size_t len) {
+    uint64_t first = 0, second = 0;
+    if (len >= 8) {
+        memcpy(&first, p, 8);
+        memcpy(&second, p + len - 8, 8);
+        second = len > 8 ? second >> 8 * (16 - len) : 0;
+    } else if (len >= 4) {
+        uint32_t start, end;
+        memcpy(&start, p, 4);
+        memcpy(&end, p + len - 4, 4);
+        first = start | (uint64_t)end << 8 * (len - 4);
+    } else if (len > 0) {
+        first = p[0] | (uint64_t)p[len / 2] << 8 * (len / 2) | (uint64_t)p[len - 1] << 8 * (len - 1);
+    }
+    return _mm_set_epi64x((long long)second, (long long)first);
+}
+
+/* Of the bytes at `p`; what is missing behind `end` is read as zero. */
+static inline struct name_scan scan_name(const uint8_t *p, const uint8_t *end) {
+    if (LIKELY(end - p >= SCAN_BYTES)) return scan_name_of(_mm_loadu_si128((const __m128i *)(const void *)p));
+    return scan_name_of(scan_load_part(p, (size_t)(end - p)));
+}
+
+/* Puts all SCAN_BYTES bytes of `lower`. */
+static inline void scan_put_lower(uint8_t *to, const struct name_scan *s) {
+    _mm_storeu_si128((__m128i *)(void *)to, s->lower);
+}
+
+/* The first eight bytes of `lower`, the first one lowest. */
+static inline uint64_t scan_lower8(const struct name_scan *s) {
+    uint64_t word;
+    _mm_storel_epi64((__m128i *)(void *)&word, s->lower);
+    return word;
 }
 
 #else
 
-static inline struct name_scan scan_name(const uint8_t *p, uint8_t lower[SCAN_BYTES]) {
+static inline struct name_scan scan_name(const uint8_t *p, const uint8_t *end) {
     struct name_scan s = {0};
     bool is_name = true, is_number = true;
     for (unsigned i = 0; i < SCAN_BYTES; i++) {
-        uint8_t c = p[i];
+        uint8_t c = i < (size_t)(end - p) ? p[i] : 0;
         bool is_upper = c >= 'A' && c <= 'Z', is_digit = c >= '0' && c <= '9';
-        lower[i] = is_upper ? c + ('a' - 'A') : c;
+        s.lower[i] = is_upper ? c + ('a' - 'A') : c;
         is_number = is_number && is_digit;
         s.digits += is_number;
-        is_name = is_name && (is_digit || (lower[i] >= 'a' && lower[i] <= 'z') || c == '_' || c == '$' || c >= 0x80);
+        is_name = is_name && (is_digit || (s.lower[i] >= 'a' && s.lower[i] <= 'z') || c == '_' || c == '$' || c >= 0x80);
         s.len += is_name;
         s.upper |= (unsigned)is_upper << i;
         s.high |= (unsigned)(c >= 0x80) << i;
@@ -85,14 +125,16 @@ static inline struct name_scan scan_name(const uint8_t *p, uint8_t lower[SCAN_BY
     return s;
 }
 
-#endif
-
-/* The same where fewer bytes may be left: what is missing is read as zero. */
-static inline struct name_scan scan_name_end(const uint8_t *p, const uint8_t *end, uint8_t lower[SCAN_BYTES]) {
-    if (LIKELY(end - p >= SCAN_BYTES)) return scan_name(p, lower);
-    uint8_t padded[SCAN_BYTES] = {0};
-    for (size_t i = 0; i < (size_t)(end - p); i++) padded[i] = p[i];
-    return scan_name(padded, lower);
+static inline void scan_put_lower(uint8_t *to, const struct name_scan *s) {
+    memcpy(to, s->lower, SCAN_BYTES);
 }
+
+static inline uint64_t scan_lower8(const struct name_scan *s) {
+    uint64_t word = 0;
+    for (unsigned i = 8; i-- > 0;) word = word << 8 | s->lower[i];
+    return word;
+}
+
+#endif
 
 #endif

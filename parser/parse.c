@@ -229,6 +229,35 @@ struct ast *parse_opt_string(struct sql_reader *p) {
     return parse_at_string(p) ? parse_string(p) : NULL;
 }
 
+static unsigned digit_of(uint8_t c) {
+    if (c >= '0' && c <= '9') return c - '0';
+    return (c | 0x20) - 'a' + 10u;
+}
+
+/* Greater integers are numbers like those with a fraction to PostgreSQL's grammar. */
+bool parse_is_integer(const struct sql_reader *p, const struct token *t) {
+    if (t->kind != TOKEN_INTEGER) return false;
+    const uint8_t *at = p->text + t->start, *end = p->text + t->end;
+    unsigned base = 10;
+    if (end - at > 2 && at[0] == '0' && at[1] >= 'A') {
+        uint8_t letter = at[1] | 0x20;
+        base = letter == 'x' ? 16 : letter == 'o' ? 8 : 2;
+        at += 2;
+    }
+    uint64_t value = 0;
+    for (; at < end; at++) {
+        if (*at == '_') continue;
+        value = value * base + digit_of(*at);
+        if (value > INT32_MAX) return false;
+    }
+    return true;
+}
+
+struct ast *parse_integer(struct sql_reader *p) {
+    if (!parse_is_integer(p, &p->tok)) parse_fail(p, "syntax error: expected an integer");
+    return parse_literal(p);
+}
+
 struct ast *parse_signed_number(struct sql_reader *p) {
     if (!parse_at(p, '+') && !parse_at(p, '-')) {
         if (!parse_at(p, TOKEN_INTEGER) && !parse_at(p, TOKEN_NUMBER)) parse_fail(p, "syntax error: expected a number");
@@ -275,10 +304,12 @@ void parse_skip_parens(struct sql_reader *p) {
 struct ast *parse_statement(struct sql_reader *p) {
     uint32_t start = p->tok.start;
     struct ast *statement;
+    struct parse_into outer = p->into;
     if (!parse_enter(p)) {
         parse_leave(p);
         return parse_node_failed(p, AST_COMMAND);
     }
+    p->into = (struct parse_into){0};
     switch (p->tok.kind) {
     case KW_SELECT:
     case KW_VALUES:
@@ -309,6 +340,8 @@ struct ast *parse_statement(struct sql_reader *p) {
         statement = p->is_mysql ? parse_mysql_command(p) : parse_pg_command(p);
         break;
     }
+    if (UNLIKELY(p->into.count + p->into.procedure_count > 0) && !p->failed) parse_check_into(p, statement);
+    p->into = outer;
     parse_leave(p);
     return statement;
 }
@@ -367,9 +400,57 @@ struct sql_reader *sql_reader_new(struct bytes text, const struct sql_options *o
     return p;
 }
 
+/* ---- executable comments ------------------------------------------------------------------------------------------------- */
+
+/* Is a comment at `i` whose inside a server may execute: of MySQL, of MariaDB? */
+static bool at_executable(const uint8_t *s, uint32_t i, uint32_t end) {
+    if (i + 3 > end || s[i] != '/' || s[i + 1] != '*') return false;
+    return s[i + 2] == '!' || (s[i + 2] == 'M' && i + 3 < end && s[i + 3] == '!');
+}
+
+/*
+ * Between two tokens stand white space, comments, and the beginnings and ends of executable ones. Where the first such mark
+ * begins and the last one ends; both `from` when there is none. An executable comment at a statement's edge is part of it,
+ * or its text would be cut in two, be the comment executed by this server or not.
+ */
+static void find_marks(const struct sql_reader *p, uint32_t from, uint32_t to, uint32_t *first, uint32_t *last) {
+    const uint8_t *s = p->text;
+    bool is_inside = false;
+    *first = *last = from;
+    for (uint32_t i = from; i + 1 < to; i++) {
+        bool is_end = s[i] == '*' && s[i + 1] == '/';
+        if (is_end || at_executable(s, i, to)) {
+            if (*first == *last) *first = i;
+            *last = i + 2;
+            is_inside = !is_end;
+            i++;
+        } else if (!is_inside && s[i] == '/' && s[i + 1] == '*') {
+            for (i += 2; i + 1 < to && (s[i] != '*' || s[i + 1] != '/');) i++;
+            i++;
+        } else if (!is_inside && (s[i] == '#' || (s[i] == '-' && s[i + 1] == '-'))) {
+            while (i < to && s[i] != '\n') i++;
+        }
+    }
+}
+
+/* Where a statement begins that has its first token at `at`, and ends that has its last one end there. */
+static uint32_t edge_before(const struct sql_reader *p, uint32_t at) {
+    uint32_t first, last;
+    if (LIKELY(!p->is_mysql || at - p->last_end < 3)) return at;
+    find_marks(p, p->last_end, at, &first, &last);
+    return first < last ? first : at;
+}
+
+static uint32_t edge_behind(const struct sql_reader *p, uint32_t at) {
+    uint32_t first, last;
+    if (LIKELY(!p->is_mysql || p->tok.start - at < 2)) return at;
+    find_marks(p, at, p->tok.start, &first, &last);
+    return last;
+}
+
 /* Reads the statement that begins at the current token, which is neither `;` nor the end. */
 static void read_statement(struct sql_reader *p, struct sql_statement *out) {
-    uint32_t start = p->tok.start, params_before = p->lex.param_count;
+    uint32_t start = edge_before(p, p->tok.start), params_before = p->lex.param_count;
     p->depth = p->height = 0;
     p->param_max = 0;
     p->resume_at = 0;
@@ -385,7 +466,7 @@ static void read_statement(struct sql_reader *p, struct sql_statement *out) {
     } else {
         out->outcome = SQL_PARSED;
         out->ast = statement;
-        out->end = p->last_end;
+        out->end = edge_behind(p, p->last_end);
     }
     out->param_count = p->is_mysql ? p->lex.param_count - params_before : p->param_max;
 }

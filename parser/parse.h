@@ -27,6 +27,13 @@
 
 enum { PARSE_AHEAD = 8 };
 
+/* MySQL: the INTOs and PROCEDUREs read since the statement began; where they may stand is known at its end. */
+struct parse_into {
+    uint32_t count, procedure_count;
+    uint32_t tail_count; /* of the INTOs, those behind a query's FROM and what follows it */
+    uint32_t at, procedure_at; /* offset of the last one */
+};
+
 struct sql_reader {
     struct token tok; /* the current token */
     uint32_t last_end; /* the end of the token before it */
@@ -43,6 +50,7 @@ struct sql_reader {
     unsigned depth;      /* open constructs: PARSE_DEPTH_MAX */
     unsigned height;     /* of the chain being read, on top of depth: PARSE_HEIGHT_MAX */
     uint32_t param_max;
+    struct parse_into into;
     uint32_t resume_at; /* after a failure, the statement's end is looked for from here on; 0: from its start */
     uint32_t routine_depth; /* inside how many routine bodies: statements of stored programs are allowed */
     struct sql_problem problem;
@@ -173,6 +181,8 @@ struct ast *parse_string(struct sql_reader *p);   /* a string literal that must 
 struct ast *parse_opt_string(struct sql_reader *p);
 bool parse_at_string(const struct sql_reader *p);
 struct ast *parse_signed_number(struct sql_reader *p); /* [+|-] number */
+struct ast *parse_integer(struct sql_reader *p);       /* LITERAL: an integer of at most 31 bits without a sign */
+bool parse_is_integer(const struct sql_reader *p, const struct token *t);
 
 /*
  * Skips to the `;` or the end of the text that ends the statement, or to the closing parenthesis or bracket that has not
@@ -237,6 +247,7 @@ struct ast *parse_call(struct sql_reader *p, struct ast *names, uint32_t start);
 struct ast *parse_application(struct sql_reader *p, struct ast *names, uint32_t start); /* the same without FILTER and OVER */
 struct ast *parse_arg(struct sql_reader *p); /* an argument: expression or NAMED_ARG */
 struct ast *parse_special_call(struct sql_reader *p); /* FUNC or CAST with syntax of its own, or NULL when it is none */
+struct ast *parse_xml_passing(struct sql_reader *p); /* PASSING ... of XMLTABLE and XMLEXISTS: an expression */
 struct ast *parse_func_primary(struct sql_reader *p); /* PostgreSQL func_expr_windowless: an index expression, a table function */
 struct ast *parse_column(struct sql_reader *p);    /* COLUMN by name, no expression */
 struct ast *parse_window(struct sql_reader *p);    /* WINDOW: "(" ... ")" */
@@ -249,6 +260,9 @@ struct ast *parse_interval_unit(struct sql_reader *p); /* WORD */
 bool parse_at_query(struct sql_reader *p);   /* SELECT, VALUES, TABLE, WITH, or parentheses with one of them inside */
 struct ast *parse_query(struct sql_reader *p); /* SELECT, SETOP or VALUES, in parentheses or not, with WITH and all */
 struct ast *parse_paren_query(struct sql_reader *p); /* "(" query ")" */
+struct ast *parse_own_query(struct sql_reader *p); /* a query with an INTO of its own: of a cursor, MySQL */
+/* MySQL: fails when an INTO or PROCEDURE of p->into stands where the statement may have none. */
+void parse_check_into(struct sql_reader *p, const struct ast *statement);
 /* Goes on with a query whose first part in parentheses (they began at `start`) was read: UNION ..., ORDER BY ..., LIMIT ... */
 struct ast *parse_query_rest(struct sql_reader *p, struct ast *first, uint32_t start);
 bool parse_at_query_word(struct sql_reader *p); /* SELECT, VALUES, TABLE, WITH */

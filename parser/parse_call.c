@@ -4,9 +4,34 @@
  */
 #include "parser/parse.h"
 
+#include <strings.h>
+
 /* ---- windows --------------------------------------------------------------------------------------------------------- */
 
-/* UNBOUNDED (PRECEDING | FOLLOWING) | CURRENT ROW | expr (PRECEDING | FOLLOWING) */
+/* How far: expr; MySQL: number | parameter | INTERVAL expr unit; MariaDB: a constant of any kind */
+static struct ast *parse_bound_offset(struct sql_reader *p) {
+    if (!p->is_mysql) return parse_expr(p);
+    switch (p->tok.kind) {
+    case TOKEN_INTEGER:
+    case TOKEN_NUMBER: return parse_literal(p);
+    case TOKEN_PARAM:
+    case KW_INTERVAL:
+        if (p->is_mariadb) break;
+        return parse_expr_primary(p);
+    case '(':
+    case TOKEN_IDENT:
+    case TOKEN_QUOTED_IDENT:
+    case TOKEN_USER_VARIABLE:
+    case TOKEN_SYSTEM_VARIABLE: break;
+    default:
+        if (p->is_mariadb) return parse_expr_primary(p);
+        break;
+    }
+    parse_fail(p, "syntax error: expected a number");
+    return parse_literal(p);
+}
+
+/* UNBOUNDED (PRECEDING | FOLLOWING) | CURRENT ROW | offset (PRECEDING | FOLLOWING) */
 static struct ast *parse_bound(struct sql_reader *p) {
     struct ast_bound *bound = PARSE_NODE(p, ast_bound, BOUND);
     uint16_t next = parse_at(p, KW_UNBOUNDED) || parse_at(p, KW_CURRENT) ? parse_peek(p, 1) : 0;
@@ -16,9 +41,9 @@ static struct ast *parse_bound(struct sql_reader *p) {
         bound->node.op = BOUND_CURRENT_ROW;
         return parse_done(p, bound);
     }
-    bool is_unbounded = next == KW_PRECEDING || next == KW_FOLLOWING;
+    bool is_unbounded = parse_at(p, KW_UNBOUNDED) && (next == KW_PRECEDING || next == KW_FOLLOWING);
     if (is_unbounded) parse_advance(p);
-    else bound->offset = parse_expr(p);
+    else bound->offset = parse_bound_offset(p);
     if (parse_accept(p, KW_PRECEDING)) {
         bound->node.op = is_unbounded ? BOUND_UNBOUNDED_PRECEDING : BOUND_PRECEDING;
     } else {
@@ -41,6 +66,9 @@ static struct ast *parse_opt_frame(struct sql_reader *p) {
         frame->to = parse_bound(p);
     } else {
         frame->from = parse_bound(p);
+    }
+    if (!p->failed && p->is_mysql && !frame->to && frame->from->op > BOUND_CURRENT_ROW) {
+        parse_fail_at(p, frame->node.start, "syntax error: a frame cannot begin behind the current row");
     }
     if (!p->failed && !p->is_mysql) {
         unsigned from = frame->from->op, to = frame->to ? frame->to->op : (unsigned)BOUND_CURRENT_ROW;
@@ -85,18 +113,12 @@ struct ast *parse_filter_over(struct sql_reader *p, struct ast_func *f) {
         f->within = parse_opt_order(p);
         parse_expect(p, ')');
     }
-    if (!p->is_mysql && parse_at(p, KW_FILTER) && parse_peek(p, 1) == '(') {
+    if (parse_at(p, KW_FILTER) && parse_peek(p, 1) == '(') {
         parse_advance(p);
         parse_advance(p);
         parse_expect(p, KW_WHERE);
         f->filter = parse_expr(p);
         parse_expect(p, ')');
-    }
-    if (parse_at(p, KW_FROM) && p->is_mysql && (parse_peek(p, 1) == KW_FIRST || parse_peek(p, 1) == KW_LAST) &&
-        parse_peek(p, 2) != TOKEN_END && (parse_peek(p, 2) == KW_OVER || parse_peek(p, 2) == KW_IGNORE || parse_peek(p, 2) == KW_RESPECT)) {
-        parse_advance(p);
-        if (parse_at(p, KW_LAST)) f->node.flags |= AST_FUNC_FROM_LAST;
-        parse_advance(p);
     }
     if ((parse_at(p, KW_IGNORE) || parse_at(p, KW_RESPECT)) && parse_peek(p, 1) == KW_NULLS) {
         f->node.flags |= parse_at(p, KW_IGNORE) ? AST_FUNC_IGNORE_NULLS : AST_FUNC_RESPECT_NULLS;
@@ -113,7 +135,7 @@ struct ast *parse_filter_over(struct sql_reader *p, struct ast_func *f) {
             struct ast_window *window = PARSE_NODE(p, ast_window, WINDOW);
             window->base = parse_name(p);
             f->over = parse_done(p, window);
-        } else if (!p->is_mysql || !p->is_mariadb) {
+        } else {
             parse_advance(p);
             parse_fail(p, "syntax error");
         }
@@ -127,7 +149,7 @@ struct ast *parse_filter_over(struct sql_reader *p, struct ast_func *f) {
 struct ast *parse_arg(struct sql_reader *p) {
     bool may_name = p->tok.kind == TOKEN_IDENT || p->tok.kind == TOKEN_QUOTED_IDENT || p->tok.kind == TOKEN_UNICODE_IDENT ||
                     (parse_uses(p, p->tok.kind) & KEYWORD_FUNCTION);
-    if (!may_name || p->is_mysql) return parse_expr(p);
+    if (!may_name) return parse_expr(p);
     uint16_t next = parse_peek(p, 1);
     if (next != TOKEN_ASSIGN && next != TOKEN_ARROW) return parse_expr(p);
     struct ast_named_arg *arg = PARSE_NODE(p, ast_named_arg, NAMED_ARG);
@@ -138,16 +160,38 @@ struct ast *parse_arg(struct sql_reader *p) {
 }
 
 /* MySQL: the arguments of a stored or loadable function may have names: expr [AS name] */
-static struct ast *parse_mysql_arg(struct sql_reader *p) {
+static struct ast *parse_mysql_arg(struct sql_reader *p, bool may_name) {
     struct ast *expr = parse_expr(p);
     bool is_as = parse_at(p, KW_AS);
-    if (!is_as && !parse_at_bare_label(p)) return expr;
+    if (!may_name || (!is_as && !parse_at_bare_label(p))) return expr;
     struct ast_target *target = PARSE_NODE(p, ast_target, TARGET);
     target->node.start = expr->start;
     parse_accept(p, KW_AS);
     target->expr = expr;
-    target->name = parse_at_string(p) ? parse_literal(p) : parse_name_of_token(p);
+    target->name = parse_at_string(p) ? parse_string(p) : parse_name(p);
     return parse_done(p, target);
+}
+
+/* MySQL: ST_COLLECT is an aggregate though its name is no word of the grammar. */
+static bool is_mysql_aggregate(const struct sql_reader *p, const struct ast *names) {
+    if (p->is_mariadb || names->next || names->kind != AST_NAME) return false;
+    struct bytes name = AST_AS(name, NAME, names)->text;
+    return name.len == 10 && strncasecmp((const char *)name.ptr, "st_collect", 10) == 0;
+}
+
+/* [expr {"," expr}], or of an aggregate [ALL | DISTINCT] expr - behind "(" */
+static void parse_mysql_args(struct sql_reader *p, struct ast_func *f) {
+    if ((parse_at(p, KW_DISTINCT) || parse_at(p, KW_ALL)) && is_mysql_aggregate(p, f->names)) {
+        f->node.flags |= parse_at(p, KW_DISTINCT) ? AST_FUNC_DISTINCT : AST_FUNC_ALL;
+        parse_advance(p);
+    }
+    if (parse_at(p, ')')) return;
+    bool may_name = !f->names->next;
+    struct parse_list args;
+    parse_list_init(&args);
+    do parse_list_add(&args, parse_mysql_arg(p, may_name));
+    while (parse_accept(p, ','));
+    f->args = args.first;
 }
 
 /* "*" | [ALL | DISTINCT] args [ORDER BY sorts]; VARIADIC before the last - behind "(" */
@@ -162,7 +206,6 @@ static void parse_args(struct sql_reader *p, struct ast_func *f) {
     if (parse_accept(p, KW_DISTINCT)) {
         f->node.flags |= AST_FUNC_DISTINCT;
         must = true;
-        if (p->is_mysql) parse_accept(p, KW_ALL);
     } else if (parse_accept(p, KW_ALL)) {
         f->node.flags |= AST_FUNC_ALL;
         must = true;
@@ -175,16 +218,16 @@ static void parse_args(struct sql_reader *p, struct ast_func *f) {
             parse_fail(p, "syntax error: VARIADIC is the last argument");
             break;
         }
-        if (!p->is_mysql && parse_at(p, KW_VARIADIC)) {
+        if (parse_at(p, KW_VARIADIC)) {
             if (must) parse_fail(p, "syntax error");
             parse_advance(p);
             f->node.flags |= AST_FUNC_VARIADIC;
         }
-        parse_list_add(&args, p->is_mysql ? parse_mysql_arg(p) : parse_arg(p));
+        parse_list_add(&args, parse_arg(p));
     } while (parse_accept(p, ','));
     f->args = args.first;
     f->order = parse_opt_order(p);
-    if (!p->is_mysql && !p->failed && (parse_at(p, KW_IGNORE) || parse_at(p, KW_RESPECT))) parse_fail(p, "syntax error");
+    if (!p->failed && (parse_at(p, KW_IGNORE) || parse_at(p, KW_RESPECT))) parse_fail(p, "syntax error");
 }
 
 /* names "(" args ")" - at "(" */
@@ -194,7 +237,8 @@ struct ast *parse_application(struct sql_reader *p, struct ast *names, uint32_t 
     f->node.op = CALL_PLAIN;
     f->names = names;
     parse_expect(p, '(');
-    parse_args(p, f);
+    if (p->is_mysql) parse_mysql_args(p, f);
+    else parse_args(p, f);
     parse_expect(p, ')');
     return parse_done(p, f);
 }
@@ -202,6 +246,7 @@ struct ast *parse_application(struct sql_reader *p, struct ast *names, uint32_t 
 /* names "(" args ")" filter_over - at "(" */
 struct ast *parse_call(struct sql_reader *p, struct ast *names, uint32_t start) {
     struct ast_func *f = (struct ast_func *)parse_application(p, names, start);
+    if (p->is_mysql) return parse_at(p, KW_OVER) && is_mysql_aggregate(p, names) ? parse_filter_over(p, f) : &f->node;
     switch (p->tok.kind) {
     case KW_WITHIN:
         if (f->order) parse_fail(p, "cannot use multiple ORDER BY clauses with WITHIN GROUP");
@@ -211,8 +256,7 @@ struct ast *parse_call(struct sql_reader *p, struct ast *names, uint32_t start) 
     case KW_FILTER:
     case KW_OVER:
     case KW_IGNORE:
-    case KW_RESPECT:
-    case KW_FROM: return parse_filter_over(p, f);
+    case KW_RESPECT: return parse_filter_over(p, f);
     default: return &f->node;
     }
 }
@@ -221,7 +265,7 @@ struct ast *parse_call(struct sql_reader *p, struct ast *names, uint32_t start) 
 struct ast *parse_func_primary(struct sql_reader *p) {
     uint32_t start = p->tok.start;
     uint16_t kind = p->tok.kind;
-    if (kind >= KEYWORD_FIRST) {
+    if (kind >= KEYWORD_FIRST && kind != KW_GROUPING) { /* GROUPING stands in expressions alone */
         struct ast *call = p->is_mysql ? parse_mysql_special_call(p) : parse_special_call(p);
         if (call) return call;
     }

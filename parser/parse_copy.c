@@ -15,17 +15,19 @@ static struct ast *parse_star(struct sql_reader *p) {
     return parse_done(p, star);
 }
 
-/* word-or-string | number | "*" | "(" word-or-string { "," word-or-string } ")" | nothing */
+/* word-or-string | number | "*" | "(" word-or-string { "," word-or-string } ")" | DEFAULT (17) | nothing */
 static struct ast *parse_opt_generic_value(struct sql_reader *p) {
     if (parse_at(p, '*')) return parse_star(p);
     if (parse_at(p, '(')) return parse_paren_list(p, parse_pg_word_or_string);
+    if (parse_at(p, KW_DEFAULT) && parse_is_pg(p, 170000)) return parse_name_of_token(p);
     return parse_pg_at_option_value(p) ? parse_pg_option_value(p) : NULL;
 }
 
-/* label [ value ] */
+/* label [ value ]. FORMAT JSON became an option with 19 only; before, the two words are one piece of syntax. */
 static struct ast *parse_generic_option(struct sql_reader *p) {
     struct ast_option *o = PARSE_NODE(p, ast_option, OPTION);
-    o->name = parse_label(p);
+    bool is_format = parse_is_pg(p, 190000) && parse_accept(p, KW_FORMAT);
+    o->name = is_format ? parse_name_static(p, o->node.start, "format") : parse_label(p);
     o->values = parse_opt_generic_value(p);
     return parse_done(p, o);
 }

@@ -177,12 +177,13 @@ static void parse_pg_insert(struct sql_reader *p, struct ast_insert *insert) {
     insert->query = parse_query(p);
 }
 
-/* [LOW_PRIORITY | DELAYED | HIGH_PRIORITY] [IGNORE] */
+/* [LOW_PRIORITY | DELAYED | HIGH_PRIORITY] [IGNORE]; REPLACE: the first two */
 static void parse_mysql_insert_words(struct sql_reader *p, struct ast_insert *insert) {
+    bool is_replace = insert->node.flags & AST_INSERT_REPLACE;
     if (parse_accept(p, KW_LOW_PRIORITY)) insert->node.flags |= AST_INSERT_LOW_PRIORITY;
     else if (parse_accept(p, KW_DELAYED)) insert->node.flags |= AST_INSERT_DELAYED;
-    else if (parse_accept(p, KW_HIGH_PRIORITY)) insert->node.flags |= AST_INSERT_HIGH_PRIORITY;
-    if (parse_accept(p, KW_IGNORE)) insert->node.flags |= AST_INSERT_IGNORE;
+    else if (!is_replace && parse_accept(p, KW_HIGH_PRIORITY)) insert->node.flags |= AST_INSERT_HIGH_PRIORITY;
+    if (!is_replace && parse_accept(p, KW_IGNORE)) insert->node.flags |= AST_INSERT_IGNORE;
 }
 
 /* AS name ["(" columns ")"] behind the values, MySQL 8 */
@@ -241,6 +242,15 @@ struct ast *parse_insert(struct sql_reader *p, struct ast *with, uint32_t start)
     return parse_done(p, insert);
 }
 
+/* [ORDER BY sorts] [LIMIT count] of MySQL's UPDATE and DELETE: a LIMIT without more */
+static void parse_mysql_change_tail(struct sql_reader *p, struct ast **order, struct ast **limit) {
+    *order = parse_opt_order(p);
+    if (parse_at(p, KW_LIMIT)) *limit = parse_opt_limit(p);
+    if (p->failed || !*limit) return;
+    const struct ast_limit *l = AST_AS(limit, LIMIT, *limit);
+    if (l->offset || l->examined || !l->count) parse_fail_at(p, l->node.start, "syntax error: only a count may be the limit here");
+}
+
 /* ---- UPDATE ---------------------------------------------------------------------------------------------------------- */
 
 /* UPDATE [LOW_PRIORITY] [IGNORE] tables SET assignments [FROM tables] [WHERE ...] [ORDER BY ...] [LIMIT n] [RETURNING ...] */
@@ -271,11 +281,8 @@ struct ast *parse_update(struct sql_reader *p, struct ast *with, uint32_t start)
     update->set = parse_assignments(p);
     if (!p->is_mysql && parse_accept(p, KW_FROM)) update->from = parse_from_list(p);
     update->where = parse_opt_where_or_cursor(p);
-    if (p->is_mysql) {
-        update->order = parse_opt_order(p);
-        update->limit = parse_opt_limit(p);
-    }
-    update->returning = parse_opt_returning(p);
+    if (p->is_mysql) parse_mysql_change_tail(p, &update->order, &update->limit);
+    if (!p->is_mysql || p->options->version >= 120000) update->returning = parse_opt_returning(p);
     return parse_done(p, update);
 }
 
@@ -299,8 +306,22 @@ static struct ast *parse_delete_target(struct sql_reader *p) {
     return parse_done(p, table);
 }
 
-/* What one table's DELETE may have behind its name: [PARTITION (...)] [FOR PORTION OF ...] [[AS] alias] [BEFORE SYSTEM_TIME t] */
+/* [AS] alias - MySQL 8.0.16, MariaDB 11.6 */
+static void parse_delete_alias(struct sql_reader *p, struct ast_table *table) {
+    if (p->is_mariadb && p->options->version < 110600) return;
+    if (!parse_at(p, KW_AS) && !parse_at_table_alias(p)) return;
+    struct ast_alias *alias = PARSE_NODE(p, ast_alias, ALIAS);
+    parse_accept(p, KW_AS);
+    alias->name = parse_name(p);
+    table->alias = parse_done(p, alias);
+}
+
+/*
+ * What one table's DELETE may have behind its name: [[AS] alias] [PARTITION (...)] [FOR PORTION OF ...]
+ * [BEFORE SYSTEM_TIME t]; MariaDB has the alias behind PARTITION
+ */
 static void parse_delete_table_rest(struct sql_reader *p, struct ast_table *table) {
+    if (!p->is_mariadb) parse_delete_alias(p, table);
     if (parse_at(p, KW_PARTITION) && parse_peek(p, 1) == '(') {
         parse_advance(p);
         table->partitions = parse_paren_names(p);
@@ -316,12 +337,7 @@ static void parse_delete_table_rest(struct sql_reader *p, struct ast_table *tabl
         struct ast *point = parse_bit_expr(p);
         table->period = parse_option(p, start, "before system_time", point);
     }
-    if (parse_at(p, KW_AS) || parse_at_table_alias(p)) {
-        struct ast_alias *alias = PARSE_NODE(p, ast_alias, ALIAS);
-        parse_accept(p, KW_AS);
-        alias->name = parse_name(p);
-        table->alias = parse_done(p, alias);
-    }
+    if (p->is_mariadb) parse_delete_alias(p, table);
     parse_done(p, table);
 }
 
@@ -371,12 +387,12 @@ struct ast *parse_delete(struct sql_reader *p, struct ast *with, uint32_t start)
         if (!p->failed && parse_at(p, KW_FOR)) ((struct ast_table *)d->tables)->period = parse_opt_portion(p);
         if (parse_accept(p, KW_USING)) d->from = parse_from_list(p);
     }
+    if (d->node.flags & AST_UPDATE_HISTORY) return parse_done(p, d);
     d->where = parse_opt_where_or_cursor(p);
-    if (p->is_mysql) {
-        d->order = parse_opt_order(p);
-        d->limit = parse_opt_limit(p);
-    }
-    d->returning = parse_opt_returning(p);
+    bool is_multi = p->is_mysql && d->from;
+    if (p->is_mysql && (!is_multi || (p->is_mariadb && p->options->version >= 110800)))
+        parse_mysql_change_tail(p, &d->order, &d->limit);
+    if (!is_multi) d->returning = parse_opt_returning(p);
     return parse_done(p, d);
 }
 

@@ -170,7 +170,9 @@ static void unread(struct sql_reader *p, const struct token *token, uint32_t las
 }
 
 /* a AND b AND c: the operator was not read. Gives `left` when the word turns out to be no operator. All operands of one chain go into one node. */
-static struct ast *parse_logic(struct sql_reader *p, enum ast_kind kind, struct ast *left, uint32_t start, unsigned min, bool is_b) {
+static struct ast *parse_logic(struct sql_reader *p, enum ast_kind kind, struct ast *left, uint32_t start, unsigned min,
+                               struct level level) {
+    bool may_be_label = !p->is_mysql && level.min == 1;
     uint16_t word = p->tok.kind, other = word;
     struct ast_logic *node = infix_node(p, kind, sizeof *node, start);
     struct parse_list args;
@@ -186,11 +188,11 @@ static struct ast *parse_logic(struct sql_reader *p, enum ast_kind kind, struct 
         struct token token = p->tok;
         uint32_t last_end = p->last_end;
         parse_advance(p);
-        if (UNLIKELY(!p->is_mysql && is_end_of_target(p->tok.kind))) {
+        if (UNLIKELY(may_be_label && is_end_of_target(p->tok.kind))) {
             unread(p, &token, last_end);
             break;
         }
-        parse_list_add(&args, operand(p, min + 1, is_b));
+        parse_list_add(&args, operand(p, min + 1, level.is_b));
     }
     if (UNLIKELY(args.first == left && !left->next)) return left;
     node->args = args.first;
@@ -249,10 +251,29 @@ static struct ast *parse_between(struct sql_reader *p, struct ast *left, uint32_
         if (parse_accept(p, KW_SYMMETRIC)) node->node.flags |= AST_BETWEEN_SYMMETRIC;
         else parse_accept(p, KW_ASYMMETRIC);
     }
-    node->low = p->is_mysql ? operand(p, MY_BIT_OR, false) : operand(p, PG_OR, true);
+    if (p->is_mysql) node->low = operand(p, p->is_mariadb ? (unsigned)MY_LIKE : (unsigned)MY_BIT_OR, false);
+    else node->low = operand(p, PG_OR, true);
     parse_expect(p, KW_AND);
     node->high = operand(p, p->is_mysql ? (unsigned)MY_LIKE : (unsigned)PG_LIKE + 1, false);
     return parse_done(p, node);
+}
+
+static bool is_negated_operator(struct sql_reader *p);
+static struct ast *parse_mysql_predicate(struct sql_reader *p, struct ast *left, uint32_t start);
+
+/*
+ * What stands behind LIKE and its kin. In MariaDB a negated predicate behind it belongs to it (a LIKE b NOT LIKE c is
+ * a LIKE (b NOT LIKE c)), while a LIKE b LIKE c is (a LIKE b) LIKE c.
+ */
+static struct ast *pattern_operand(struct sql_reader *p, unsigned tight) {
+    uint32_t start = p->tok.start;
+    struct ast *node = operand(p, tight, false);
+    if (!p->is_mariadb || !parse_at(p, KW_NOT)) return node;
+    if (parse_enter(p)) {
+        while (parse_at(p, KW_NOT) && is_negated_operator(p)) node = parse_mysql_predicate(p, node, start);
+    }
+    parse_leave(p);
+    return node;
 }
 
 /* [NOT] (LIKE | ILIKE | SIMILAR TO | REGEXP | RLIKE) pattern [ESCAPE expr] - at the word; `tight` binds the pattern. */
@@ -272,8 +293,8 @@ static struct ast *parse_like(struct sql_reader *p, struct ast *left, uint32_t s
     node->node.op = (uint16_t)op;
     node->node.flags = not_flag;
     node->arg = left;
-    node->pattern = operand(p, tight, false);
-    if (op != OPERATOR_REGEXP && parse_accept(p, KW_ESCAPE)) node->escape = operand(p, tight, false);
+    node->pattern = pattern_operand(p, tight);
+    if (op != OPERATOR_REGEXP && parse_accept(p, KW_ESCAPE)) node->escape = pattern_operand(p, tight);
     return parse_done(p, node);
 }
 
@@ -282,9 +303,7 @@ static struct ast *parse_collate(struct sql_reader *p, struct ast *left, uint32_
     struct ast_collate *node = INFIX_NODE(p, ast_collate, COLLATE, start);
     parse_advance(p);
     node->arg = left;
-    if (!p->is_mysql) node->names = parse_qualified_name(p);
-    else if (parse_at_string(p)) node->names = parse_literal(p);
-    else node->names = parse_label(p);
+    node->names = p->is_mysql ? parse_name_or_string(p) : parse_qualified_name(p);
     return parse_done(p, node);
 }
 
@@ -410,12 +429,21 @@ static struct ast *parse_typecast(struct sql_reader *p, struct ast *left, uint32
     return parse_done(p, node);
 }
 
-/* row OVERLAPS row - at OVERLAPS */
+static bool is_pair(const struct ast *node) {
+    if (node->kind != AST_ROW) return false;
+    const struct ast *items = AST_AS(list_expr, ROW, node)->items;
+    return items && items->next && !items->next->next;
+}
+
+/* row OVERLAPS row - at OVERLAPS; rows of two, or else it is no syntax */
 static struct ast *parse_overlaps(struct sql_reader *p, struct ast *left, uint32_t start) {
     if (left->kind != AST_ROW) parse_fail(p, "syntax error");
+    else if (!p->failed && !is_pair(left)) parse_fail_at(p, left->start, "wrong number of parameters on left side of OVERLAPS expression");
     parse_advance(p);
     struct ast *right = parse_expr_primary(p);
-    if (!p->failed && right->kind != AST_ROW) parse_fail_at(p, right->start, "syntax error: OVERLAPS is between rows");
+    if (!p->failed && !is_pair(right)) {
+        parse_fail_at(p, right->start, "wrong number of parameters on right side of OVERLAPS expression");
+    }
     return binary(p, OPERATOR_OVERLAPS, left, right, NULL, start);
 }
 
@@ -462,17 +490,17 @@ static struct ast *pg_infix(struct sql_reader *p, struct ast *left, uint32_t sta
         if (level.is_b && (power <= PG_NOT || power == PG_LIKE || power == PG_AT || power == PG_COLLATE)) break;
         if (power == PG_LIKE && parse_at(p, KW_NOT) && !is_negated_operator(p)) break;
         if (parse_at(p, KW_SIMILAR) && parse_peek(p, 1) != KW_TO) break; /* of SUBSTRING(a SIMILAR b ESCAPE c) */
-        if (is_label_here(p, power)) break;
         if (level.is_b && (parse_at(p, KW_OVERLAPS) || parse_at(p, KW_ISNULL) || parse_at(p, KW_NOTNULL))) break;
         if (power == locked) {
             parse_fail(p, "syntax error: these operators do not associate; write parentheses");
             break;
         }
+        if (level.min == 1 && is_label_here(p, power)) break;
         parse_rise(p);
         struct ast *before = left;
         switch (power) {
-        case PG_OR: left = parse_logic(p, AST_OR, left, start, PG_OR, false); break;
-        case PG_AND: left = parse_logic(p, AST_AND, left, start, PG_AND, false); break;
+        case PG_OR: left = parse_logic(p, AST_OR, left, start, PG_OR, level); break;
+        case PG_AND: left = parse_logic(p, AST_AND, left, start, PG_AND, level); break;
         case PG_IS: left = parse_pg_is(p, left, start, level.is_b, &is_open); break;
         case PG_LIKE: left = parse_pg_predicate(p, left, start, &is_open); break;
         case PG_AT: left = parse_at_zone(p, left, start); break;
@@ -556,7 +584,7 @@ static struct ast *parse_mysql_predicate(struct sql_reader *p, struct ast *left,
     case KW_SOUNDS:
         parse_advance(p);
         parse_expect(p, KW_LIKE);
-        return binary(p, OPERATOR_SOUNDS_LIKE, left, operand(p, MY_BIT_OR, false), NULL, start);
+        return binary(p, OPERATOR_SOUNDS_LIKE, left, pattern_operand(p, MY_BIT_OR), NULL, start);
     case KW_MEMBER: {
         parse_advance(p);
         parse_accept(p, KW_OF);
@@ -565,7 +593,7 @@ static struct ast *parse_mysql_predicate(struct sql_reader *p, struct ast *left,
         parse_expect(p, ')');
         return binary(p, OPERATOR_MEMBER_OF, left, right, NULL, start);
     }
-    case KW_LIKE: return parse_like(p, left, start, not_flag, MY_CONCAT);
+    case KW_LIKE: return parse_like(p, left, start, not_flag, p->is_mariadb ? (unsigned)MY_BIT_OR : (unsigned)MY_CONCAT);
     default: return parse_like(p, left, start, not_flag, MY_BIT_OR);
     }
 }
@@ -573,34 +601,59 @@ static struct ast *parse_mysql_predicate(struct sql_reader *p, struct ast *left,
 static struct ast *parse_mysql_operator(struct sql_reader *p, struct ast *left, uint32_t start, unsigned power) {
     enum ast_operator op = parse_at(p, '^') ? OPERATOR_BIT_XOR : operator_of(p->tok.kind);
     parse_advance(p);
-    if (power == MY_COMPARE) {
+    if (power == MY_JSON) {
+        bool is_column = left->kind == AST_COLUMN && left->start == start;
+        if (!is_column || !parse_at_string(p)) parse_fail(p, "syntax error: -> is between a column and a path");
+    }
+    if (power == MY_COMPARE && op != OPERATOR_NULL_SAFE_EQ) {
         struct ast *quantified = parse_opt_quantified(p, left, start, op, NULL);
         if (quantified) return quantified;
     }
     return binary(p, op, left, operand(p, power + 1, false), NULL, start);
 }
 
-static struct ast *mysql_infix(struct sql_reader *p, struct ast *left, uint32_t start, struct level level) {
-    unsigned count = 0;
+/*
+ * Everything behind a first operand. An operator never follows one that binds less: it would have been part of that one's
+ * right operand, and where there is none, as behind IN (...), it is an error. In MySQL, not in MariaDB, a predicate such as
+ * LIKE takes no predicate as its left operand, and nothing compares what IS TRUE.
+ */
+static struct ast *mysql_infix(struct sql_reader *p, struct ast *left, uint32_t start, struct level level, unsigned ceiling) {
+    unsigned locked = MY_NONE, count = 0;
     for (;; count++) {
         unsigned power = my_powers[p->tok.kind];
         if (power == MY_OR && parse_at(p, TOKEN_OR_OR) && (p->options->modes & SQL_PIPES_AS_CONCAT)) power = MY_CONCAT;
-        if (power == MY_NONE || power < level.min) break;
+        if (power == MY_NONE || power < level.min || power > ceiling) break;
         if (parse_at(p, KW_NOT) && !is_negated_operator(p)) break;
+        if (power == locked) {
+            parse_fail(p, "syntax error: these operators do not associate; write parentheses");
+            break;
+        }
         parse_rise(p);
         switch (power) {
-        case MY_OR: left = parse_logic(p, AST_OR, left, start, MY_OR, false); break;
-        case MY_XOR: left = parse_logic(p, AST_XOR, left, start, MY_XOR, false); break;
-        case MY_AND: left = parse_logic(p, AST_AND, left, start, MY_AND, false); break;
+        case MY_OR: left = parse_logic(p, AST_OR, left, start, MY_OR, level); break;
+        case MY_XOR: left = parse_logic(p, AST_XOR, left, start, MY_XOR, level); break;
+        case MY_AND: left = parse_logic(p, AST_AND, left, start, MY_AND, level); break;
         case MY_LIKE: left = parse_mysql_predicate(p, left, start); break;
         case MY_COLLATE: left = parse_collate(p, left, start); break;
         default:
             left = parse_at(p, KW_IS) ? parse_mysql_is(p, left, start) : parse_mysql_operator(p, left, start, power);
             break;
         }
+        ceiling = power;
+        if (p->is_mariadb) continue;
+        bool is_truth = left->kind == AST_IS && left->op != IS_NULL;
+        locked = power == MY_LIKE || is_truth ? power : MY_NONE;
     }
     parse_sink(p, count);
     return left;
+}
+
+/* INTERVAL 1 DAY is no value: something is added to it, or it is what is added or taken away. */
+static struct ast *parse_interval_operand(struct sql_reader *p, struct level level) {
+    struct ast *node = parse_expr_primary(p);
+    bool is_alone = node->kind == AST_INTERVAL && level.min != MY_MUL && !parse_at(p, '+');
+    if (is_alone) parse_fail(p, "syntax error: expected + behind an interval");
+    return node;
 }
 
 static struct ast *mysql_prefix(struct sql_reader *p, struct level level) {
@@ -610,6 +663,7 @@ static struct ast *mysql_prefix(struct sql_reader *p, struct level level) {
     case '~': return unary(p, OPERATOR_BIT_NOT, MY_SIGN, false);
     case '!': return unary(p, OPERATOR_BANG, MY_SIGN, false);
     case KW_BINARY: return unary(p, OPERATOR_BINARY, MY_SIGN, false);
+    case KW_INTERVAL: return parse_interval_operand(p, level);
     case KW_NOT:
         if (p->options->modes & SQL_HIGH_NOT_PRECEDENCE) return unary(p, OPERATOR_NOT, MY_SIGN, false);
         if (level.min > MY_NOT) {
@@ -632,8 +686,9 @@ static struct ast *expr_at(struct sql_reader *p, struct level level) {
     }
     struct ast *left;
     if (p->is_mysql) {
+        bool is_not = parse_at(p, KW_NOT) && !(p->options->modes & SQL_HIGH_NOT_PRECEDENCE);
         left = mysql_prefix(p, level);
-        if (my_powers[p->tok.kind]) left = mysql_infix(p, left, start, level);
+        if (my_powers[p->tok.kind]) left = mysql_infix(p, left, start, level, is_not ? (unsigned)MY_NOT : (unsigned)MY_JSON);
     } else {
         left = pg_prefix(p, level);
         if (pg_powers[p->tok.kind]) left = pg_infix(p, left, start, level);
@@ -656,7 +711,7 @@ struct ast *parse_bit_expr(struct sql_reader *p) {
 
 struct ast *parse_expr_rest(struct sql_reader *p, struct ast *left, uint32_t start) {
     struct level level = {.min = 1};
-    return p->is_mysql ? mysql_infix(p, left, start, level) : pg_infix(p, left, start, level);
+    return p->is_mysql ? mysql_infix(p, left, start, level, MY_JSON) : pg_infix(p, left, start, level);
 }
 
 struct ast *parse_expr_list(struct sql_reader *p) {

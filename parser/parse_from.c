@@ -11,7 +11,7 @@
 /* name { "." name }: at most database, schema and table */
 struct ast *parse_table_name(struct sql_reader *p) {
     struct ast_table *table = PARSE_NODE(p, ast_table, TABLE);
-    if (p->is_mysql && parse_at(p, '.')) parse_advance(p);
+    if (p->is_mariadb && parse_at(p, '.')) parse_advance(p);
     table->names = parse_qualified_name(p);
     if (!p->failed && table->names->next && table->names->next->next) {
         if (p->is_mysql || table->names->next->next->next) parse_fail_at(p, table->node.start, "improper qualified name");
@@ -65,7 +65,8 @@ struct ast *parse_opt_alias(struct sql_reader *p, bool may_record) {
         alias->columns = parse_paren_list(p, parse_record_column);
         return parse_done(p, alias);
     }
-    if (is_as) alias->name = p->is_mysql && parse_at_string(p) ? parse_literal(p) : parse_name(p);
+    if (is_as && p->is_mariadb && parse_at(p, KW_WINDOW)) parse_fail(p, "syntax error: expected a name");
+    if (is_as) alias->name = parse_name(p);
     else alias->name = parse_name_of_token(p);
     if (parse_at(p, '(')) alias->columns = parse_alias_columns(p, may_record);
     return parse_done(p, alias);
@@ -90,11 +91,7 @@ struct ast *parse_relation_alias(struct sql_reader *p) {
 static struct ast *parse_sample(struct sql_reader *p) {
     struct ast_func *f = PARSE_NODE(p, ast_func, FUNC);
     parse_advance(p);
-    struct parse_list names;
-    parse_list_init(&names);
-    parse_list_add(&names, parse_label(p));
-    while (parse_accept(p, '.')) parse_list_add(&names, parse_label(p));
-    f->names = names.first;
+    f->names = parse_peek(p, 1) == '.' ? parse_qualified_name(p) : parse_type_function_name(p);
     f->args = parse_paren_list(p, parse_expr);
     if (parse_at(p, KW_REPEATABLE)) {
         uint32_t start = p->tok.start;
@@ -104,6 +101,18 @@ static struct ast *parse_sample(struct sql_reader *p) {
         parse_expect(p, ')');
         f->options = parse_option(p, start, "repeatable", seed);
     }
+    return parse_done(p, f);
+}
+
+/* TABLESAMPLE (SYSTEM | BERNOULLI) "(" number | parameter | variable ")" - at TABLESAMPLE, MySQL 9 */
+static struct ast *parse_mysql_sample(struct sql_reader *p) {
+    struct ast_func *f = PARSE_NODE(p, ast_func, FUNC);
+    parse_advance(p);
+    if (!parse_at(p, KW_SYSTEM) && !parse_at(p, KW_BERNOULLI)) parse_fail(p, "syntax error: expected SYSTEM or BERNOULLI");
+    f->names = parse_name_of_token(p);
+    parse_expect(p, '(');
+    f->args = parse_expr_primary(p);
+    parse_expect(p, ')');
     return parse_done(p, f);
 }
 
@@ -175,7 +184,8 @@ static struct ast *parse_index_hints(struct sql_reader *p) {
             parse_expect(p, KW_BY);
         }
         parse_expect(p, '(');
-        struct ast *names = parse_at(p, ')') ? NULL : parse_comma_list(p, parse_index_name);
+        bool is_none = parse_at(p, ')') && name[0] == 'u'; /* USE INDEX () is to use none */
+        struct ast *names = is_none ? NULL : parse_comma_list(p, parse_index_name);
         parse_expect(p, ')');
         parse_list_add(&hints, parse_option(p, start, name, names));
     }
@@ -200,9 +210,10 @@ static struct ast *parse_mysql_table(struct sql_reader *p) {
     table = (struct ast_table *)parse_table_name(p);
     if (p->failed) return &table->node;
     table->partitions = parse_opt_partitions(p);
-    if (parse_at(p, KW_FOR) && parse_peek(p, 1) == KW_SYSTEM_TIME) table->period = parse_system_time(p);
+    if (p->is_mariadb && parse_at(p, KW_FOR) && parse_peek(p, 1) == KW_SYSTEM_TIME) table->period = parse_system_time(p);
     table->alias = parse_opt_alias(p, false);
     table->hints = parse_index_hints(p);
+    if (!p->is_mariadb && parse_at(p, KW_TABLESAMPLE)) table->sample = parse_mysql_sample(p);
     return parse_done(p, table);
 }
 
@@ -212,7 +223,7 @@ static struct ast *parse_mysql_table(struct sql_reader *p) {
 static struct ast *parse_pg_table(struct sql_reader *p) {
     uint32_t start = p->tok.start;
     uint16_t kind = p->tok.kind;
-    struct ast *special = kind >= KEYWORD_FIRST ? parse_special_call(p) : NULL;
+    struct ast *special = kind >= KEYWORD_FIRST && kind != KW_GROUPING ? parse_special_call(p) : NULL;
     if (special || ((kind < KEYWORD_FIRST || parse_uses(p, kind) & KEYWORD_FUNCTION) && parse_peek(p, 1) == '(')) {
         struct ast_table_func *t = PARSE_NODE(p, ast_table_func, TABLE_FUNC);
         t->node.start = start;
@@ -259,6 +270,8 @@ static struct ast *derived(struct sql_reader *p, struct ast *query, uint32_t sta
     query->flags |= AST_PARENS;
     d->query = query;
     d->alias = parse_opt_alias(p, false);
+    bool must_alias = p->is_mariadb && p->options->version < 120000 && !(p->options->modes & SQL_ORACLE);
+    if (must_alias && !d->alias) parse_fail(p, "syntax error: a derived table must have an alias");
     if (!p->is_mysql && !p->failed && !d->alias && !parse_is_pg(p, 160000)) {
         parse_fail_at(p, start, query->kind == AST_VALUES ? "VALUES in FROM must have an alias" : "subquery in FROM must have an alias");
     }

@@ -8,9 +8,10 @@
 
 /* ---- parts ----------------------------------------------------------------------------------------------------------- */
 
+/* [IF EXISTS] (MariaDB) */
 static void opt_if_exists(struct sql_reader *p, struct parse_list *list) {
     uint32_t start = p->tok.start;
-    if (parse_accept2(p, KW_IF, KW_EXISTS)) parse_list_add(list, parse_option(p, start, "if exists", NULL));
+    if (p->is_mariadb && parse_accept2(p, KW_IF, KW_EXISTS)) parse_list_add(list, parse_option(p, start, "if exists", NULL));
 }
 
 /* [FIRST | AFTER name] */
@@ -31,7 +32,9 @@ static const char *add(struct sql_reader *p, struct parse_list *list) {
     }
     parse_accept(p, KW_COLUMN);
     uint32_t start = p->tok.start;
-    if (parse_accept3(p, KW_IF, KW_NOT, KW_EXISTS)) parse_list_add(list, parse_option(p, start, "if not exists", NULL));
+    if (p->is_mariadb && parse_accept3(p, KW_IF, KW_NOT, KW_EXISTS)) {
+        parse_list_add(list, parse_option(p, start, "if not exists", NULL));
+    }
     if (parse_at(p, '(')) {
         parse_mysql_append(list, parse_paren_list(p, parse_mysql_table_element));
     } else {
@@ -309,9 +312,9 @@ struct ast *parse_mysql_alter_table(struct sql_reader *p, struct ast_command *c)
     struct parse_list list;
     parse_list_init(&list);
     c->object = SQL_OBJECT_TABLE;
-    while (parse_at(p, KW_ONLINE) || parse_at(p, KW_IGNORE)) parse_list_add(&list, parse_word(p));
+    while (p->is_mariadb && (parse_at(p, KW_ONLINE) || parse_at(p, KW_IGNORE))) parse_list_add(&list, parse_word(p));
     parse_expect(p, KW_TABLE);
-    parse_mysql_if_exists(p, c);
+    if (p->is_mariadb) parse_mysql_if_exists(p, c);
     c->objects = parse_table_name(p);
     struct ast *wait = parse_mysql_opt_wait(p);
     if (wait) parse_list_add(&list, wait);

@@ -109,7 +109,7 @@ void parse_mysql_check_clause(struct sql_reader *p, struct ast_constraint *c) {
 
 /* ---- attributes ------------------------------------------------------------------------------------------------------ */
 
-/* [GENERATED ALWAYS] AS ("(" expression ")" | ROW START | ROW END) */
+/* [GENERATED ALWAYS] AS ("(" expression ")" [VIRTUAL | STORED | PERSISTENT] | ROW START | ROW END) */
 static struct ast *generated(struct sql_reader *p) {
     struct ast_constraint *c = constraint(p, CONSTRAINT_GENERATED);
     if (parse_accept(p, KW_GENERATED)) parse_expect(p, KW_ALWAYS);
@@ -120,7 +120,8 @@ static struct ast *generated(struct sql_reader *p) {
         c->options = parse_option(p, start, "row", NULL);
     } else {
         c->expr = paren_expr(p);
-        if (parse_at(p, KW_VIRTUAL) || parse_at(p, KW_STORED) || parse_at(p, KW_PERSISTENT)) c->options = parse_word(p);
+        bool is_persistent = p->is_mariadb && parse_at(p, KW_PERSISTENT);
+        if (is_persistent || parse_at(p, KW_VIRTUAL) || parse_at(p, KW_STORED)) c->options = parse_word(p);
     }
     return parse_done(p, c);
 }

@@ -14,13 +14,9 @@ static void prefixes(struct sql_reader *p, struct parse_list *options) {
     if (parse_at(p, KW_SQL)) parse_list_add(options, parse_mysql_sql_security(p));
 }
 
-/* What may have a definer. */
 static struct ast *create_program(struct sql_reader *p, struct ast_command *c, struct parse_list *options) {
+    if (parse_mysql_refuse_oracle(p)) return parse_done(p, c);
     switch (p->tok.kind) {
-    case KW_VIEW: return parse_mysql_view(p, c, options);
-    case KW_JSON:
-        if (p->is_mariadb) break;
-        return parse_mysql_duality_view(p, c, options);
     case KW_PROCEDURE:
     case KW_FUNCTION:
     case KW_AGGREGATE: return parse_mysql_routine(p, c, options);
@@ -35,13 +31,22 @@ static struct ast *create_program(struct sql_reader *p, struct ast_command *c, s
     return parse_done(p, c);
 }
 
+/* What may have a definer. */
+static struct ast *create_defined(struct sql_reader *p, struct ast_command *c) {
+    struct parse_list options;
+    parse_list_init(&options);
+    prefixes(p, &options);
+    if (parse_at(p, KW_VIEW)) return parse_mysql_view(p, c, &options);
+    if (parse_at(p, KW_JSON) && !p->is_mariadb) return parse_mysql_duality_view(p, c, &options);
+    return create_program(p, c, &options);
+}
+
 /* SPATIAL REFERENCE SYSTEM | SPATIAL INDEX */
 static struct ast *create_spatial(struct sql_reader *p, struct ast_command *c) {
     return parse_peek(p, 1) == KW_REFERENCE ? parse_mysql_spatial_reference(p, c) : parse_mysql_create_index(p, c);
 }
 
 static struct ast *create_object(struct sql_reader *p, struct ast_command *c) {
-    struct parse_list options;
     switch (p->tok.kind) {
     case KW_TABLE: return parse_mysql_create_table(p, c);
     case KW_SPATIAL: return create_spatial(p, c);
@@ -64,16 +69,30 @@ static struct ast *create_object(struct sql_reader *p, struct ast_command *c) {
     default: break;
     }
     if (parse_mysql_at_vector_key(p)) return parse_mysql_create_index(p, c);
-    parse_list_init(&options);
-    prefixes(p, &options);
-    return create_program(p, c, &options);
+    return create_defined(p, c);
+}
+
+/* OR REPLACE: MySQL has it for views and spatial reference systems alone */
+static void or_replace(struct sql_reader *p, struct ast_command *c) {
+    if (!parse_accept2(p, KW_OR, KW_REPLACE)) return;
+    c->node.flags |= AST_COMMAND_OR_REPLACE;
+    if (p->is_mariadb) return;
+    switch (p->tok.kind) {
+    case KW_ALGORITHM:
+    case KW_DEFINER:
+    case KW_SQL:
+    case KW_VIEW:
+    case KW_JSON:
+    case KW_SPATIAL: return;
+    default: parse_fail(p, "syntax error: expected VIEW"); return;
+    }
 }
 
 /* CREATE [OR REPLACE] [TEMPORARY] object */
 struct ast *parse_mysql_create(struct sql_reader *p) {
     struct ast_command *c = parse_command(p, SQL_CREATE, SQL_OBJECT_NONE);
     parse_advance(p);
-    if (parse_accept2(p, KW_OR, KW_REPLACE)) c->node.flags |= AST_COMMAND_OR_REPLACE;
+    or_replace(p, c);
     if (!parse_accept(p, KW_TEMPORARY)) return create_object(p, c);
     c->node.flags |= AST_COMMAND_TEMPORARY;
     if (parse_at(p, KW_TABLE)) return parse_mysql_create_table(p, c);
@@ -136,7 +155,7 @@ static struct ast *drop_index(struct sql_reader *p, struct ast_command *c) {
     parse_list_init(&options);
     c->object = SQL_OBJECT_INDEX;
     parse_advance(p);
-    parse_mysql_if_exists(p, c);
+    if (p->is_mariadb) parse_mysql_if_exists(p, c);
     struct ast_object *index = PARSE_NODE(p, ast_object, OBJECT);
     index->node.op = SQL_OBJECT_INDEX;
     index->names = parse_name(p);
@@ -215,11 +234,14 @@ struct ast *parse_mysql_drop(struct sql_reader *p) {
             parse_fail(p, "syntax error: expected TABLE");
         }
     }
+    if (p->is_mariadb) {
+        if (parse_at(p, KW_SEQUENCE)) return drop_tables(p, c, SQL_OBJECT_SEQUENCE);
+        if (parse_at(p, KW_PACKAGE)) return drop_package(p, c);
+    }
     switch (p->tok.kind) {
     case KW_TABLE:
     case KW_TABLES: return drop_tables(p, c, SQL_OBJECT_TABLE);
     case KW_VIEW: return drop_tables(p, c, SQL_OBJECT_VIEW);
-    case KW_SEQUENCE: return drop_tables(p, c, SQL_OBJECT_SEQUENCE);
     case KW_INDEX: return drop_index(p, c);
     case KW_DATABASE:
     case KW_SCHEMA: return drop_database(p, c);
@@ -227,7 +249,6 @@ struct ast *parse_mysql_drop(struct sql_reader *p) {
     case KW_FUNCTION: return drop_word(p, c, SQL_OBJECT_FUNCTION);
     case KW_TRIGGER: return drop_word(p, c, SQL_OBJECT_TRIGGER);
     case KW_EVENT: return drop_word(p, c, SQL_OBJECT_EVENT);
-    case KW_PACKAGE: return drop_package(p, c);
     case KW_LIBRARY: return drop_word(p, c, SQL_OBJECT_LIBRARY);
     case KW_USER: return drop_users(p, c, SQL_OBJECT_USER);
     case KW_ROLE: return drop_users(p, c, SQL_OBJECT_ROLE);

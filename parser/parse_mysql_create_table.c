@@ -33,10 +33,7 @@ static parse_function *option_value(uint16_t word) {
     case KW_AUTO_INCREMENT:
     case KW_CHECKSUM:
     case KW_TABLE_CHECKSUM:
-    case KW_DELAY_KEY_WRITE:
-    case KW_SEQUENCE: return parse_mysql_number;
-    case KW_TRANSACTIONAL:
-    case KW_PAGE_CHECKSUM:
+    case KW_DELAY_KEY_WRITE: return parse_mysql_number;
     case KW_PACK_KEYS:
     case KW_STATS_AUTO_RECALC:
     case KW_STATS_PERSISTENT:
@@ -54,6 +51,15 @@ static parse_function *option_value(uint16_t word) {
     case KW_INSERT_METHOD: return parse_mysql_value;
     case KW_TABLESPACE: return parse_name;
     case KW_SECONDARY_ENGINE: return null_or_name;
+    default: return NULL;
+    }
+}
+
+static parse_function *mariadb_option_value(uint16_t word) {
+    switch (word) {
+    case KW_SEQUENCE: return parse_mysql_number;
+    case KW_TRANSACTIONAL:
+    case KW_PAGE_CHECKSUM: return parse_mysql_number_or_default;
     default: return NULL;
     }
 }
@@ -94,6 +100,7 @@ struct ast *parse_mysql_opt_table_option(struct sql_reader *p) {
     default: break;
     }
     parse_function *value = option_value(p->tok.kind);
+    if (!value && p->is_mariadb) value = mariadb_option_value(p->tok.kind);
     if (value) return parse_mysql_word_option(p, value);
     return p->is_mariadb ? parse_mysql_opt_engine_option(p) : NULL;
 }
@@ -202,7 +209,7 @@ struct ast *parse_mysql_create_index(struct sql_reader *p, struct ast_command *c
     c->object = SQL_OBJECT_INDEX;
     key->node.op = (uint16_t)index_kind(p, c);
     parse_expect(p, KW_INDEX);
-    parse_mysql_if_not_exists(p, c);
+    if (p->is_mariadb) parse_mysql_if_not_exists(p, c);
     struct ast_object *index = PARSE_NODE(p, ast_object, OBJECT);
     index->node.op = SQL_OBJECT_INDEX;
     index->names = parse_name(p);

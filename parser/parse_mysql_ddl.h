@@ -69,8 +69,6 @@ struct ast *parse_mysql_opt_table_option(struct sql_reader *p); /* OPTION or NUL
 /* ---- partitions: parse_mysql_partition.c ----------------------------------------------------------------------------- */
 
 struct ast *parse_mysql_partition_by(struct sql_reader *p);    /* OPTION. At PARTITION */
-struct ast *parse_mysql_partition_defs(struct sql_reader *p);  /* "(" OPTIONs ")" */
-struct ast *parse_mysql_partition_def(struct sql_reader *p);   /* OPTION. At PARTITION */
 /* An action on partitions that stands alone in ALTER TABLE: OPTION; NULL when it is none. */
 struct ast *parse_mysql_opt_partition_action(struct sql_reader *p);
 
@@ -102,7 +100,7 @@ struct ast *parse_mysql_user_auth(struct sql_reader *p); /* OBJECT: a user, how 
 void parse_mysql_user_require(struct sql_reader *p, struct parse_list *options); /* [REQUIRE ...] */
 struct ast *parse_mysql_opt_user_limit(struct sql_reader *p); /* MAX_QUERIES_PER_HOUR n ...; or NULL */
 
-/* ---- stored programs: parse_mysql_routine.c, parse_mysql_body.c ------------------------------------------------------ */
+/* ---- stored programs: parse_mysql_routine.c, parse_mysql_body.c, parse_mysql_declare.c ------------------------------- */
 
 /* Behind CREATE [OR REPLACE] [DEFINER = x], at the word named; `options` holds what was read before. */
 struct ast *parse_mysql_routine(struct sql_reader *p, struct ast_command *c, struct parse_list *options);
@@ -115,11 +113,19 @@ struct ast *parse_mysql_alter_routine(struct sql_reader *p, struct ast_command *
 struct ast *parse_mysql_parameters(struct sql_reader *p); /* "(" [COLUMN_DEFs] ")" */
 struct ast *parse_mysql_variable_type(struct sql_reader *p); /* TYPE of a parameter or local variable */
 
+/* COMMAND DECLARE, each at DECLARE. */
+struct ast *parse_mysql_declare_variables(struct sql_reader *p);
+struct ast *parse_mysql_declare_condition(struct sql_reader *p);
+struct ast *parse_mysql_declare_cursor(struct sql_reader *p);
+struct ast *parse_mysql_handled_condition(struct sql_reader *p); /* what a handler or a condition is for */
+
 /*
  * The body of a routine, trigger or event: one statement of stored programs, which becomes c->query, its span an OPTION
  * "body". Ends where the body ends even when a statement inside could not be read: the whole then fails behind it.
  */
 void parse_mysql_body(struct sql_reader *p, struct ast_command *c, struct parse_list *options);
+/* MariaDB in sql_mode=ORACLE: fails, the rest of the text being one statement. */
+bool parse_mysql_refuse_oracle(struct sql_reader *p);
 /* A body between DECLARE or what begins it and END, of a package. */
 void parse_mysql_package_body(struct sql_reader *p, struct ast_command *c, struct parse_list *options);
 

@@ -59,11 +59,11 @@ static struct ast *opt_key_option(struct sql_reader *p) {
         return parse_mysql_option(p, "with parser", 2, parse_name);
     case KW_VISIBLE: return parse_mysql_words(p, "visible", 1);
     case KW_INVISIBLE: return parse_mysql_words(p, "invisible", 1);
-    case KW_IGNORED: return parse_mysql_words(p, "ignored", 1);
+    case KW_IGNORED: return p->is_mariadb ? parse_mysql_words(p, "ignored", 1) : NULL;
     case KW_NOT:
-        if (parse_peek(p, 1) != KW_IGNORED) return NULL;
+        if (!p->is_mariadb || parse_peek(p, 1) != KW_IGNORED) return NULL;
         return parse_mysql_words(p, "not ignored", 2);
-    default: return parse_mysql_opt_engine_option(p);
+    default: return p->is_mariadb ? parse_mysql_opt_engine_option(p) : NULL;
     }
 }
 
@@ -120,7 +120,9 @@ static void key(struct sql_reader *p, struct ast_constraint *c) {
     parse_list_init(&options);
     c->node.op = (uint16_t)key_kind(p);
     uint32_t start = p->tok.start;
-    if (parse_accept3(p, KW_IF, KW_NOT, KW_EXISTS)) parse_list_add(&options, parse_option(p, start, "if not exists", NULL));
+    if (p->is_mariadb && parse_accept3(p, KW_IF, KW_NOT, KW_EXISTS)) {
+        parse_list_add(&options, parse_option(p, start, "if not exists", NULL));
+    }
     key_name(p, c, &options);
     bool may_have_algorithm = c->node.op != CONSTRAINT_FULLTEXT && c->node.op != CONSTRAINT_SPATIAL;
     struct ast *algorithm = may_have_algorithm ? parse_mysql_opt_key_algorithm(p) : NULL;
@@ -137,7 +139,9 @@ static void foreign_key(struct sql_reader *p, struct ast_constraint *c) {
     parse_advance(p);
     parse_expect(p, KW_KEY);
     uint32_t start = p->tok.start;
-    if (parse_accept3(p, KW_IF, KW_NOT, KW_EXISTS)) parse_list_add(&options, parse_option(p, start, "if not exists", NULL));
+    if (p->is_mariadb && parse_accept3(p, KW_IF, KW_NOT, KW_EXISTS)) {
+        parse_list_add(&options, parse_option(p, start, "if not exists", NULL));
+    }
     key_name(p, c, &options);
     c->columns = parse_mysql_key_parts(p);
     parse_mysql_references_clause(p, c, &options);

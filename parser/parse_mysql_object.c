@@ -8,21 +8,23 @@
 
 /* ---- databases ------------------------------------------------------------------------------------------------------- */
 
-/* READ ONLY ["="] (DEFAULT | number) */
+/* COMMENT ["="] string (MariaDB) | [DEFAULT] ENCRYPTION ["="] string, READ ONLY ["="] (DEFAULT | number) (MySQL) | charset */
 static struct ast *opt_database_option(struct sql_reader *p) {
     switch (p->tok.kind) {
-    case KW_COMMENT:
+    case KW_COMMENT: return p->is_mariadb ? parse_mysql_word_option(p, parse_string) : NULL;
     case KW_ENCRYPTION: return parse_mysql_word_option(p, parse_string);
     case KW_DEFAULT:
         if (parse_peek(p, 1) == KW_ENCRYPTION) return parse_mysql_option(p, "encryption", 2, parse_string);
         return parse_mysql_opt_charset_option(p);
-    case KW_READ: return parse_mysql_option(p, "read only", 2, parse_mysql_number_or_default);
+    case KW_READ:
+        if (p->is_mariadb || parse_peek(p, 1) != KW_ONLY) return NULL;
+        return parse_mysql_option(p, "read only", 2, parse_mysql_number_or_default);
     default: return parse_mysql_opt_charset_option(p);
     }
 }
 
 /* Does an option begin with this word, so that the word before it was a name? */
-static bool at_option(uint16_t kind) {
+static bool is_option_word(uint16_t kind) {
     switch (kind) {
     case KW_COMMENT:
     case KW_ENCRYPTION:
@@ -45,8 +47,9 @@ struct ast *parse_mysql_database(struct sql_reader *p, struct ast_command *c) {
     c->object = SQL_OBJECT_DATABASE;
     parse_advance(p);
     if (is_create) parse_mysql_if_not_exists(p, c);
-    bool is_option = (parse_at(p, KW_CHARSET) || parse_at(p, KW_COMMENT) || parse_at(p, KW_ENCRYPTION)) && !at_option(parse_peek(p, 1));
-    if (is_create || (parse_at_name(p) && !is_option)) c->objects = parse_object(p, SQL_OBJECT_DATABASE, parse_name(p));
+    bool may_be_option = parse_at(p, KW_CHARSET) || parse_at(p, KW_COMMENT) || parse_at(p, KW_ENCRYPTION);
+    bool is_name = parse_at_name(p) && (!may_be_option || is_option_word(parse_peek(p, 1)));
+    if (is_create || is_name) c->objects = parse_object(p, SQL_OBJECT_DATABASE, parse_name(p));
     if (!is_create && parse_at(p, KW_UPGRADE)) {
         parse_list_add(&options, parse_mysql_words(p, "upgrade data directory name", 4));
     } else {
@@ -85,7 +88,8 @@ struct ast *parse_mysql_view(struct sql_reader *p, struct ast_command *c, struct
     return parse_done(p, c);
 }
 
-/* JSON [RELATIONAL] DUALITY VIEW [IF NOT EXISTS] name AS query (MySQL 9): how JSON is made of columns has a syntax of its own, which is passed over */
+/* JSON [RELATIONAL] DUALITY VIEW [IF NOT EXISTS] name AS query (MySQL 9)
+   How the query makes JSON of columns has a syntax of its own, which is passed over. */
 struct ast *parse_mysql_duality_view(struct sql_reader *p, struct ast_command *c, struct parse_list *options) {
     c->object = SQL_OBJECT_VIEW;
     parse_list_add(options, parse_mysql_words(p, "json", 1));

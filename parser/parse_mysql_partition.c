@@ -62,23 +62,26 @@ static struct ast *subpartition(struct sql_reader *p) {
     return parse_option(p, start, "subpartition", list.first);
 }
 
-/* PARTITION (MariaDB: the word may be left out) name [VALUES ... | DEFAULT | CURRENT | HISTORY] { option } ["(" subpartition { "," subpartition } ")"] */
-struct ast *parse_mysql_partition_def(struct sql_reader *p) {
+/* PARTITION name [VALUES ... | DEFAULT | CURRENT | HISTORY] { option } ["(" subpartition { "," subpartition } ")"];
+   in MariaDB the first word may be left out */
+static struct ast *partition_def(struct sql_reader *p) {
     struct parse_list list;
     uint32_t start = p->tok.start;
     parse_list_init(&list);
     if (!parse_accept(p, KW_PARTITION) && !p->is_mariadb) parse_expect(p, KW_PARTITION);
     parse_list_add(&list, parse_name(p));
     if (parse_at(p, KW_VALUES)) parse_list_add(&list, values(p));
-    else if (parse_at(p, KW_DEFAULT) || parse_at(p, KW_CURRENT) || parse_at(p, KW_HISTORY)) parse_list_add(&list, parse_word(p));
+    else if (p->is_mariadb && (parse_at(p, KW_DEFAULT) || parse_at(p, KW_CURRENT) || parse_at(p, KW_HISTORY))) {
+        parse_list_add(&list, parse_word(p));
+    }
     partition_options(p, &list);
     parse_mysql_append(&list, parse_opt_paren_list(p, subpartition));
     return parse_option(p, start, "partition", list.first);
 }
 
 /* "(" partition { "," partition } ")" */
-struct ast *parse_mysql_partition_defs(struct sql_reader *p) {
-    return parse_paren_list(p, parse_mysql_partition_def);
+static struct ast *partition_defs(struct sql_reader *p) {
+    return parse_paren_list(p, partition_def);
 }
 
 /* ---- PARTITION BY ---------------------------------------------------------------------------------------------------- */
@@ -168,7 +171,7 @@ struct ast *parse_mysql_partition_by(struct sql_reader *p) {
     else name = hash_or_key(p, &list);
     if (parse_at(p, KW_PARTITIONS)) parse_list_add(&list, parse_mysql_word_option(p, parse_mysql_integer));
     if (parse_at(p, KW_SUBPARTITION)) parse_list_add(&list, subpartition_by(p));
-    if (parse_at(p, '(')) parse_mysql_append(&list, parse_mysql_partition_defs(p));
+    if (parse_at(p, '(')) parse_mysql_append(&list, partition_defs(p));
     return parse_option(p, start, name, list.first);
 }
 
@@ -201,7 +204,7 @@ static const char *add(struct sql_reader *p, struct parse_list *list) {
     if (parse_accept3(p, KW_IF, KW_NOT, KW_EXISTS)) parse_list_add(list, parse_option(p, start, "if not exists", NULL));
     opt_no_binlog(p, list);
     if (parse_at(p, KW_PARTITIONS)) parse_list_add(list, parse_mysql_word_option(p, parse_mysql_integer));
-    else if (parse_at(p, '(')) parse_mysql_append(list, parse_mysql_partition_defs(p));
+    else if (parse_at(p, '(')) parse_mysql_append(list, partition_defs(p));
     return "add partition";
 }
 
@@ -219,7 +222,7 @@ static const char *reorganize(struct sql_reader *p, struct parse_list *list) {
     if (parse_at_name(p)) {
         parse_mysql_append(list, parse_name_list(p));
         parse_expect(p, KW_INTO);
-        parse_mysql_append(list, parse_mysql_partition_defs(p));
+        parse_mysql_append(list, partition_defs(p));
     }
     return "reorganize partition";
 }
@@ -289,7 +292,7 @@ static const char *convert_partition(struct sql_reader *p, struct parse_list *li
 static const char *convert_table(struct sql_reader *p, struct parse_list *list) {
     parse_list_add(list, parse_table_name(p));
     parse_expect(p, KW_TO);
-    parse_list_add(list, parse_mysql_partition_def(p));
+    parse_list_add(list, partition_def(p));
     opt_validation(p, list);
     return "convert table";
 }

@@ -74,6 +74,13 @@ struct ast *parse_mysql_parameters(struct sql_reader *p) {
     return parse_paren_list(p, parameter);
 }
 
+/* MySQL's functions have no IN and OUT: a parameter begins with its name. */
+static void refuse_modes(struct sql_reader *p, const struct ast *parameters) {
+    for (const struct ast *a = parameters; a && !p->failed; a = a->next) {
+        if (AST_AS(column_def, COLUMN_DEF, a)->constraints) parse_fail_at(p, a->start, "syntax error: IN or OUT in a function");
+    }
+}
+
 /* ---- procedures and functions ---------------------------------------------------------------------------------------- */
 
 /* library [AS name] */
@@ -146,6 +153,7 @@ struct ast *parse_mysql_routine(struct sql_reader *p, struct ast_command *c, str
         loadable_function(p, options);
     } else {
         c->elements = parse_mysql_parameters(p);
+        if (is_function && !p->is_mariadb) refuse_modes(p, c->elements);
         uint32_t start = p->tok.start;
         if (is_function) {
             parse_expect(p, KW_RETURNS);

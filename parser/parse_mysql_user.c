@@ -61,7 +61,8 @@ static void identified(struct sql_reader *p, struct parse_list *list) {
     }
     struct parse_list plugins;
     parse_list_init(&plugins);
-    if (!parse_accept(p, KW_WITH) && !(p->is_mariadb && parse_accept(p, KW_VIA))) parse_fail(p, "syntax error: expected BY or WITH");
+    bool is_plugin = parse_accept(p, KW_WITH) || (p->is_mariadb && parse_accept(p, KW_VIA));
+    if (!is_plugin) parse_fail(p, "syntax error: expected BY or WITH");
     do parse_list_add(&plugins, plugin(p));
     while (p->is_mariadb && parse_accept(p, KW_OR));
     parse_list_add(list, parse_option(p, start, "identified with", plugins.first));

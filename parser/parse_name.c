@@ -125,6 +125,7 @@ static bool is_half_of_two(struct sql_reader *p) {
         }
     case KW_NULLS: return parse_peek(p, 1) == KW_FIRST || parse_peek(p, 1) == KW_LAST;
     case KW_WITH: return parse_peek(p, 1) == KW_TIME || parse_peek(p, 1) == KW_ORDINALITY;
+    case KW_FORMAT: return parse_is_pg(p, 160000) && parse_peek(p, 1) == KW_JSON;
     case KW_WITHOUT: return parse_is_pg(p, 160000) && parse_peek(p, 1) == KW_TIME;
     default: return false;
     }
@@ -224,7 +225,8 @@ struct ast *parse_opt_paren_names(struct sql_reader *p) {
 }
 
 bool parse_at_bare_label(struct sql_reader *p) {
-    if (is_ident(p->tok.kind) || (parse_uses(p, p->tok.kind) & KEYWORD_LABEL)) return true;
+    if (is_ident(p->tok.kind)) return true;
+    if (parse_uses(p, p->tok.kind) & KEYWORD_LABEL) return !is_half_of_two(p);
     return p->is_mysql && parse_at(p, TOKEN_STRING);
 }
 

@@ -35,9 +35,9 @@ struct ast *parse_pg_default_privileges(struct sql_reader *p); /* ALTER DEFAULT 
 /* SETTING of SET ..., RESET ... as ALTER ROLE, DATABASE, FUNCTION, SYSTEM have it; at SET or RESET, which is read too. */
 struct ast *parse_pg_set_clause(struct sql_reader *p);
 
-/* Appends a list, which may be empty. */
-static inline void parse_pg_append(struct parse_list *l, struct ast *list) {
-    for (; list; list = list->next) parse_list_add(l, list);
+/* Appends a list, which may be empty. Without memory all nodes are one, and a list of it has no end: so not after a failure. */
+static inline void parse_pg_append(const struct sql_reader *p, struct parse_list *l, struct ast *list) {
+    for (; list && !p->failed; list = list->next) parse_list_add(l, list);
 }
 
 /* ---- parts: parse_pg_part.c ------------------------------------------------------------------------------------------ */
@@ -204,8 +204,8 @@ const struct parse_pg_kind *parse_pg_kind_of(struct sql_reader *p, unsigned uses
 
 /* The insides of the parentheses; the keyword says which function it is. */
 void parse_pg_json_constructor(struct sql_reader *p, struct ast_func *f, uint16_t kind); /* JSON_OBJECT, JSON_ARRAY, ...AGG */
-void parse_pg_json_query(struct sql_reader *p, struct ast_func *f);                      /* JSON_VALUE, JSON_QUERY, JSON_EXISTS */
-void parse_pg_json_simple(struct sql_reader *p, struct ast_func *f);                     /* JSON, JSON_SCALAR, JSON_SERIALIZE */
+void parse_pg_json_query(struct sql_reader *p, struct ast_func *f, uint16_t kind);       /* JSON_VALUE, JSON_QUERY, JSON_EXISTS */
+void parse_pg_json_simple(struct sql_reader *p, struct ast_func *f, uint16_t kind);      /* JSON, JSON_SCALAR, JSON_SERIALIZE */
 struct ast *parse_pg_json_table(struct sql_reader *p);                                   /* FUNC of JSON_TABLE(...) */
 
 #endif

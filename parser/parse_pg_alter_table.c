@@ -55,8 +55,8 @@ static struct ast *changed_type(struct sql_reader *p) {
     struct parse_list l;
     parse_list_init(&l);
     parse_list_add(&l, parse_type(p));
-    parse_pg_append(&l, parse_pg_opt_clause(p, KW_COLLATE, "collate", parse_qualified_name));
-    parse_pg_append(&l, parse_pg_opt_clause(p, KW_USING, "using", parse_expr));
+    parse_pg_append(p, &l, parse_pg_opt_clause(p, KW_COLLATE, "collate", parse_qualified_name));
+    parse_pg_append(p, &l, parse_pg_opt_clause(p, KW_USING, "using", parse_expr));
     return l.first;
 }
 
@@ -129,6 +129,14 @@ static struct ast *column_change(struct sql_reader *p) {
     return change ? change : identity_options(p);
 }
 
+/* integer: a column's number, of 15 bits and not 0 */
+static struct ast *column_number(struct sql_reader *p) {
+    uint32_t value = 0;
+    for (uint32_t i = p->tok.start; i < p->tok.end && value <= INT16_MAX; i++) value = value * 10 + (p->text[i] - (uint32_t)'0');
+    if (value == 0 || value > INT16_MAX) parse_fail(p, "a column's number is between 1 and 32767");
+    return parse_pg_int(p);
+}
+
 /* ALTER [COLUMN] (name | integer) change: of a column without a name, its statistics alone */
 static struct ast *alter_column(struct sql_reader *p) {
     static const struct parse_pg_phrase statistics[] = {
@@ -139,7 +147,7 @@ static struct ast *alter_column(struct sql_reader *p) {
     parse_advance(p);
     parse_accept(p, KW_COLUMN);
     bool is_number = parse_at(p, TOKEN_INTEGER);
-    struct ast *column = is_number ? parse_pg_int(p) : parse_name(p);
+    struct ast *column = is_number ? column_number(p) : parse_name(p);
     column->next = is_number ? parse_pg_phrase(p, statistics) : column_change(p);
     return parse_option(p, start, "alter column", column);
 }
@@ -267,7 +275,7 @@ static struct ast *split_partition(struct sql_reader *p) {
 static struct ast *merged_partitions(struct sql_reader *p) {
     struct parse_list l;
     parse_list_init(&l);
-    parse_pg_append(&l, parse_paren_list(p, parse_table_name));
+    parse_pg_append(p, &l, parse_paren_list(p, parse_table_name));
     uint32_t start = p->tok.start;
     parse_expect(p, KW_INTO);
     parse_list_add(&l, parse_option(p, start, "into", parse_table_name(p)));
@@ -339,7 +347,7 @@ void parse_pg_alter_all_in_tablespace(struct sql_reader *p, struct ast_command *
     parse_list_init(&l);
     c->node.flags |= AST_COMMAND_ALL;
     parse_list_add(&l, parse_pg_phrase(p, from));
-    parse_pg_append(&l, parse_pg_opt_phrase(p, owners));
+    parse_pg_append(p, &l, parse_pg_opt_phrase(p, owners));
     c->elements = parse_pg_phrase(p, to);
     if (parse_at(p, KW_NOWAIT)) parse_list_add(&l, parse_word(p));
     c->options = l.first;

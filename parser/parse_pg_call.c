@@ -196,12 +196,17 @@ static void parse_xmlroot(struct sql_reader *p, struct ast_func *f) {
     if (is_no) parse_accept(p, KW_VALUE);
 }
 
+/* [BY (REF | VALUE)]: says nothing that the server would use; BY alone may be a name */
+static void skip_xml_mechanism(struct sql_reader *p) {
+    if (!parse_accept2(p, KW_BY, KW_REF)) parse_accept2(p, KW_BY, KW_VALUE);
+}
+
 /* PASSING [BY (REF | VALUE)] c_expr [BY (REF | VALUE)] */
-static struct ast *parse_xml_passing(struct sql_reader *p) {
+struct ast *parse_xml_passing(struct sql_reader *p) {
     parse_expect(p, KW_PASSING);
-    if (parse_accept(p, KW_BY) && !parse_accept(p, KW_REF)) parse_expect(p, KW_VALUE);
+    skip_xml_mechanism(p);
     struct ast *expr = parse_expr_primary(p);
-    if (parse_accept(p, KW_BY) && !parse_accept(p, KW_REF)) parse_expect(p, KW_VALUE);
+    skip_xml_mechanism(p);
     return expr;
 }
 
@@ -226,7 +231,7 @@ static void parse_xml_call(struct sql_reader *p, struct ast_func *f, uint16_t ki
             }
         } else {
             parse_expect(p, KW_AS);
-            f->args->next->next = parse_type(p);
+            f->args->next->next = parse_pg_simple_type(p);
             if (parse_is_pg(p, 160000)) {
                 if (parse_accept(p, KW_NO)) parse_expect(p, KW_INDENT);
                 else parse_accept(p, KW_INDENT);
@@ -271,10 +276,10 @@ static void parse_special_inside(struct sql_reader *p, struct ast_func *f, uint1
     case KW_JSON_ARRAYAGG: parse_pg_json_constructor(p, f, kind); break;
     case KW_JSON_EXISTS:
     case KW_JSON_QUERY:
-    case KW_JSON_VALUE: parse_pg_json_query(p, f); break;
+    case KW_JSON_VALUE: parse_pg_json_query(p, f, kind); break;
     case KW_JSON:
     case KW_JSON_SCALAR:
-    case KW_JSON_SERIALIZE: parse_pg_json_simple(p, f); break;
+    case KW_JSON_SERIALIZE: parse_pg_json_simple(p, f, kind); break;
     case KW_MERGE_ACTION: break;
     default: f->args = parse_expr_list(p); break; /* COALESCE, GREATEST, LEAST, GROUPING */
     }
@@ -322,8 +327,7 @@ static struct ast *parse_bare(struct sql_reader *p, bool may_precision) {
     struct ast_func *f = special(p, CALL_BARE);
     if (may_precision && parse_at(p, '(')) {
         parse_advance(p);
-        if (!parse_at(p, TOKEN_INTEGER)) parse_fail(p, "syntax error: expected a number");
-        f->args = parse_literal(p);
+        f->args = parse_integer(p);
         parse_expect(p, ')');
     }
     return parse_done(p, f);
@@ -350,7 +354,7 @@ struct ast *parse_special_call(struct sql_reader *p) {
     case KW_SYSTEM_USER:
     case KW_USER: return parse_bare(p, false);
     case KW_CURRENT_SCHEMA:
-        if (parse_peek(p, 1) == '(') return NULL;
+        if (parse_peek(p, 1) == '(' || parse_pg_is_string(parse_peek(p, 1))) return NULL;
         return parse_bare(p, false);
     case KW_CURRENT_TIME:
     case KW_CURRENT_TIMESTAMP:

@@ -39,16 +39,13 @@ static struct ast *schema_element(struct sql_reader *p) {
 /*
  * SCHEMA ([IF NOT EXISTS] name [AUTHORIZATION role] | [IF NOT EXISTS] AUTHORIZATION role) {element}
  *
- * objects: the SCHEMA, its names NULL when the role's is meant. options: "authorization". elements: COMMANDs.
+ * objects: the SCHEMA; none when it is called like the role. options: "authorization". elements: COMMANDs.
  */
 static void create_schema(struct sql_reader *p, struct ast_command *c) {
     struct parse_list l;
     parse_list_init(&l);
     parse_pg_opt_if_not_exists(p, c);
-    struct ast_object *schema = PARSE_NODE(p, ast_object, OBJECT);
-    schema->node.op = SQL_OBJECT_SCHEMA;
-    if (!parse_at(p, KW_AUTHORIZATION)) schema->names = parse_name(p);
-    c->objects = parse_done(p, schema);
+    if (!parse_at(p, KW_AUTHORIZATION)) c->objects = parse_pg_named(p, SQL_OBJECT_SCHEMA);
     c->options = parse_pg_opt_clause(p, KW_AUTHORIZATION, "authorization", parse_role);
     bool is_element = parse_at(p, KW_CREATE) || parse_at(p, KW_GRANT);
     if (is_element && c->node.flags & AST_COMMAND_IF_NOT_EXISTS) parse_fail(p, "IF NOT EXISTS is for schemas without elements");

@@ -66,13 +66,13 @@ void parse_pg_create_language(struct sql_reader *p, struct ast_command *c) {
     };
     struct parse_list l;
     parse_list_init(&l);
-    parse_pg_append(&l, c->options);
+    parse_pg_append(p, &l, c->options);
     bool may_quote = !parse_is_pg(p, 140000) && parse_at_string(p);
     c->objects = may_quote ? parse_object(p, SQL_OBJECT_LANGUAGE, parse_string(p)) : parse_pg_named(p, SQL_OBJECT_LANGUAGE);
     if (parse_at(p, KW_HANDLER)) {
-        parse_pg_append(&l, parse_pg_opt_clause(p, KW_HANDLER, "handler", parse_qualified_name));
-        parse_pg_append(&l, parse_pg_opt_clause(p, KW_INLINE, "inline", parse_qualified_name));
-        parse_pg_append(&l, parse_pg_opt_phrase(p, validators));
+        parse_pg_append(p, &l, parse_pg_opt_clause(p, KW_HANDLER, "handler", parse_qualified_name));
+        parse_pg_append(p, &l, parse_pg_opt_clause(p, KW_INLINE, "inline", parse_qualified_name));
+        parse_pg_append(p, &l, parse_pg_opt_phrase(p, validators));
     }
     c->options = l.first;
 }
@@ -81,7 +81,7 @@ void parse_pg_create_language(struct sql_reader *p, struct ast_command *c) {
 void parse_pg_create_conversion(struct sql_reader *p, struct ast_command *c) {
     struct parse_list l;
     parse_list_init(&l);
-    parse_pg_append(&l, c->options);
+    parse_pg_append(p, &l, c->options);
     c->objects = parse_pg_qualified(p, SQL_OBJECT_CONVERSION);
     uint32_t start = p->tok.start;
     parse_expect(p, KW_FOR);
@@ -103,10 +103,11 @@ void parse_pg_create_access_method(struct sql_reader *p, struct ast_command *c) 
         {.name = NULL},
     };
     c->objects = parse_pg_named(p, SQL_OBJECT_ACCESS_METHOD);
-    c->options = parse_pg_phrase(p, types);
+    struct ast *type = parse_pg_phrase(p, types);
     uint32_t start = p->tok.start;
     parse_expect(p, KW_HANDLER);
-    c->options->next = parse_option(p, start, "handler", parse_qualified_name(p));
+    type->next = parse_option(p, start, "handler", parse_qualified_name(p));
+    c->options = type;
 }
 
 /* ---- foreign data ---------------------------------------------------------------------------------------------------- */
@@ -130,8 +131,8 @@ void parse_pg_create_wrapper(struct sql_reader *p, struct ast_command *c) {
     struct parse_list l;
     parse_list_init(&l);
     c->objects = parse_pg_named(p, SQL_OBJECT_FOREIGN_DATA_WRAPPER);
-    parse_pg_append(&l, wrapper_routines(p));
-    parse_pg_append(&l, parse_pg_opt_generic_options(p));
+    parse_pg_append(p, &l, wrapper_routines(p));
+    parse_pg_append(p, &l, parse_pg_opt_generic_options(p));
     c->options = l.first;
 }
 
@@ -139,7 +140,7 @@ void parse_pg_create_wrapper(struct sql_reader *p, struct ast_command *c) {
 void parse_pg_alter_wrapper(struct sql_reader *p, struct ast_command *c) {
     struct parse_list l;
     parse_list_init(&l);
-    parse_pg_append(&l, wrapper_routines(p));
+    parse_pg_append(p, &l, wrapper_routines(p));
     if (!l.first || parse_at(p, KW_OPTIONS)) parse_list_add(&l, parse_pg_alter_generic_options(p));
     c->elements = l.first;
 }
@@ -158,18 +159,20 @@ void parse_pg_create_server(struct sql_reader *p, struct ast_command *c) {
     parse_list_init(&l);
     parse_pg_opt_if_not_exists(p, c);
     c->objects = parse_pg_named(p, SQL_OBJECT_SERVER);
-    parse_pg_append(&l, parse_pg_opt_clause(p, KW_TYPE, "type", parse_string));
-    parse_pg_append(&l, opt_version(p));
+    parse_pg_append(p, &l, parse_pg_opt_clause(p, KW_TYPE, "type", parse_string));
+    parse_pg_append(p, &l, opt_version(p));
     parse_list_add(&l, parse_pg_phrase(p, wrapper));
-    parse_pg_append(&l, parse_pg_opt_generic_options(p));
+    parse_pg_append(p, &l, parse_pg_opt_generic_options(p));
     c->options = l.first;
 }
 
 /* [VERSION (string | NULL)] [OPTIONS "(" changes ")"], not nothing */
 void parse_pg_alter_server(struct sql_reader *p, struct ast_command *c) {
-    c->elements = opt_version(p);
-    if (!c->elements) c->elements = parse_pg_alter_generic_options(p);
-    else if (parse_at(p, KW_OPTIONS)) c->elements->next = parse_pg_alter_generic_options(p);
+    struct parse_list l;
+    parse_list_init(&l);
+    parse_pg_append(p, &l, opt_version(p));
+    if (!l.first || parse_at(p, KW_OPTIONS)) parse_list_add(&l, parse_pg_alter_generic_options(p));
+    c->elements = l.first;
 }
 
 /* FOR (role | USER) SERVER name: the OBJECT has the role in `names` and the server in `on` */
@@ -177,7 +180,12 @@ static struct ast *user_mapping(struct sql_reader *p, enum sql_object object) {
     struct ast_object *o = PARSE_NODE(p, ast_object, OBJECT);
     o->node.op = (uint16_t)object;
     parse_expect(p, KW_FOR);
-    o->names = parse_at(p, KW_USER) ? parse_name_of_token(p) : parse_role(p);
+    if (parse_at(p, KW_USER)) {
+        o->names = parse_name_of_token(p);
+    } else {
+        const struct ast *role = parse_role(p);
+        if (!p->failed) o->names = AST_AS(object, OBJECT, role)->names;
+    }
     parse_expect(p, KW_SERVER);
     o->on = parse_name(p);
     return parse_done(p, o);
@@ -226,13 +234,13 @@ struct ast *parse_pg_import(struct sql_reader *p) {
     parse_expect(p, KW_FOREIGN);
     parse_expect(p, KW_SCHEMA);
     parse_list_add(&objects, parse_pg_named(p, SQL_OBJECT_SCHEMA));
-    parse_pg_append(&options, parse_pg_opt_phrase(p, limits));
+    parse_pg_append(p, &options, parse_pg_opt_phrase(p, limits));
     parse_expect(p, KW_FROM);
     parse_expect(p, KW_SERVER);
     parse_list_add(&objects, parse_pg_named(p, SQL_OBJECT_SERVER));
     parse_expect(p, KW_INTO);
     parse_list_add(&objects, parse_pg_named(p, SQL_OBJECT_SCHEMA));
-    parse_pg_append(&options, parse_pg_opt_generic_options(p));
+    parse_pg_append(p, &options, parse_pg_opt_generic_options(p));
     c->objects = objects.first;
     c->options = options.first;
     return parse_done(p, c);

@@ -62,7 +62,7 @@ static void element_table(struct sql_reader *p, struct parse_list *l) {
         parse_done(p, table);
     }
     parse_list_add(l, table);
-    parse_pg_append(l, parse_pg_opt_clause(p, KW_KEY, "key", parse_paren_names));
+    parse_pg_append(p, l, parse_pg_opt_clause(p, KW_KEY, "key", parse_paren_names));
 }
 
 /* element table [labels] */
@@ -71,7 +71,7 @@ static struct ast *vertex(struct sql_reader *p) {
     struct parse_list l;
     parse_list_init(&l);
     element_table(p, &l);
-    parse_pg_append(&l, labels(p));
+    parse_pg_append(p, &l, labels(p));
     return parse_option(p, start, "vertex", l.first);
 }
 
@@ -82,9 +82,9 @@ static struct ast *edge_end(struct sql_reader *p) {
     struct ast *key = parse_at(p, KW_KEY) && parse_peek(p, 1) == '(' ? parse_pg_opt_clause(p, KW_KEY, "key", parse_paren_names)
                                                                     : NULL;
     if (key) parse_expect(p, KW_REFERENCES);
-    parse_pg_append(&l, key);
+    parse_pg_append(p, &l, key);
     parse_list_add(&l, parse_name(p));
-    if (key) parse_pg_append(&l, parse_paren_names(p));
+    if (key) parse_pg_append(p, &l, parse_paren_names(p));
     return l.first;
 }
 
@@ -104,7 +104,7 @@ static struct ast *edge(struct sql_reader *p) {
     element_table(p, &l);
     parse_list_add(&l, parse_pg_phrase(p, source));
     parse_list_add(&l, parse_pg_phrase(p, destination));
-    parse_pg_append(&l, labels(p));
+    parse_pg_append(p, &l, labels(p));
     return parse_option(p, start, "edge", l.first);
 }
 
@@ -123,12 +123,12 @@ static struct ast *element_tables(struct sql_reader *p) {
     if (at_vertices(p)) {
         parse_advance(p);
         parse_expect(p, KW_TABLES);
-        parse_pg_append(&l, parse_paren_list(p, vertex));
+        parse_pg_append(p, &l, parse_paren_list(p, vertex));
     }
     if (at_edges(p)) {
         parse_advance(p);
         parse_expect(p, KW_TABLES);
-        parse_pg_append(&l, parse_paren_list(p, edge));
+        parse_pg_append(p, &l, parse_paren_list(p, edge));
     }
     return l.first;
 }

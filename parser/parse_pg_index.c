@@ -3,25 +3,25 @@
  */
 #include "parser/parse_pg.h"
 
+/* NULLS FIRST, NULLS LAST: `nulls` is a name anywhere else */
+static bool at_nulls_order(struct sql_reader *p) {
+    return parse_at(p, KW_NULLS) && (parse_peek(p, 1) == KW_FIRST || parse_peek(p, 1) == KW_LAST);
+}
+
 /* column | function call | "(" expression ")" */
 struct ast *parse_pg_key_expr(struct sql_reader *p) {
     if (parse_at(p, '(')) return parse_pg_paren_expr(p);
     uint16_t next = parse_peek(p, 1);
-    if (parse_at_name(p) && next != '(' && next != '.') return parse_column(p);
+    if (parse_at_name(p) && next != '(' && next != '.' && !at_nulls_order(p)) return parse_column(p);
     return parse_func_primary(p);
 }
 
-/*
- * key [COLLATE name] [operator class ["(" parameters ")"]] [ASC | DESC] [NULLS FIRST | NULLS LAST]
- *
- * `nulls` may be called an operator class where neither FIRST nor LAST comes behind it.
- */
+/* key [COLLATE name] [operator class ["(" parameters ")"]] [ASC | DESC] [NULLS FIRST | NULLS LAST] */
 struct ast *parse_pg_index_element(struct sql_reader *p) {
     struct ast_sort *s = PARSE_NODE(p, ast_sort, SORT);
     s->expr = parse_pg_key_expr(p);
     s->collation = parse_pg_opt_collate(p);
-    bool is_nulls = parse_at(p, KW_NULLS) && (parse_peek(p, 1) == KW_FIRST || parse_peek(p, 1) == KW_LAST);
-    if (!is_nulls && parse_at_name(p)) {
+    if (parse_at_name(p) && !at_nulls_order(p)) {
         s->opclass = parse_qualified_name(p);
         if (parse_at(p, '(')) s->options = parse_pg_reloptions(p);
     }
@@ -58,12 +58,12 @@ void parse_pg_create_index(struct sql_reader *p, struct ast_command *c) {
     parse_expect(p, KW_ON);
     index->on = parse_relation(p);
     c->objects = parse_done(p, index);
-    parse_pg_append(&l, parse_pg_opt_clause(p, KW_USING, "using", parse_name));
+    parse_pg_append(p, &l, parse_pg_opt_clause(p, KW_USING, "using", parse_name));
     c->elements = index_elements(p);
-    parse_pg_append(&l, parse_pg_opt_clause(p, KW_INCLUDE, "include", index_elements));
-    parse_pg_append(&l, parse_pg_opt_phrase(p, treatments));
-    parse_pg_append(&l, parse_pg_opt_reloptions(p));
-    parse_pg_append(&l, parse_pg_opt_clause(p, KW_TABLESPACE, "tablespace", parse_name));
+    parse_pg_append(p, &l, parse_pg_opt_clause(p, KW_INCLUDE, "include", index_elements));
+    parse_pg_append(p, &l, parse_pg_opt_phrase(p, treatments));
+    parse_pg_append(p, &l, parse_pg_opt_reloptions(p));
+    parse_pg_append(p, &l, parse_pg_opt_clause(p, KW_TABLESPACE, "tablespace", parse_name));
     c->args = parse_opt_where(p);
     c->options = l.first;
 }
@@ -71,16 +71,13 @@ void parse_pg_create_index(struct sql_reader *p, struct ast_command *c) {
 /*
  * STATISTICS [IF NOT EXISTS] name ["(" kinds ")"] ON key {"," key} FROM tables; PostgreSQL 16: the name may be absent
  *
- * objects: the STATISTICS. args: NAMEs of kinds. elements: keys. options: "from" with table references.
+ * objects: the STATISTICS, if they have a name. args: NAMEs of kinds. elements: keys. options: "from" with table references.
  */
 void parse_pg_create_statistics(struct sql_reader *p, struct ast_command *c) {
     parse_pg_opt_if_not_exists(p, c);
     bool is_nameless = parse_is_pg(p, 160000) && !(c->node.flags & AST_COMMAND_IF_NOT_EXISTS) &&
                        (parse_at(p, '(') || parse_at(p, KW_ON));
-    struct ast_object *statistics = PARSE_NODE(p, ast_object, OBJECT);
-    statistics->node.op = SQL_OBJECT_STATISTICS;
-    if (!is_nameless) statistics->names = parse_qualified_name(p);
-    c->objects = parse_done(p, statistics);
+    if (!is_nameless) c->objects = parse_pg_qualified(p, SQL_OBJECT_STATISTICS);
     c->args = parse_opt_paren_names(p);
     parse_expect(p, KW_ON);
     c->elements = parse_comma_list(p, parse_pg_key_expr);

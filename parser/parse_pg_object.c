@@ -31,7 +31,7 @@ static struct ast *constraint_by_name(struct sql_reader *p, enum sql_object obje
     if (parse_at(p, KW_DOMAIN) && parse_is_name(p, parse_peek(p, 1))) {
         o->node.op = SQL_OBJECT_DOMAIN_CONSTRAINT;
         parse_advance(p);
-        o->on = parse_pg_qualified(p, SQL_OBJECT_DOMAIN);
+        o->on = parse_qualified_name(p);
     } else {
         o->on = parse_pg_table_by_name(p);
     }

@@ -40,7 +40,9 @@ bool parse_pg_at_option_value(const struct sql_reader *p) {
 static struct ast *parse_utility_option(struct sql_reader *p) {
     struct ast_option *o = PARSE_NODE(p, ast_option, OPTION);
     bool is_analyze = parse_accept(p, KW_ANALYZE) || parse_accept(p, KW_ANALYSE);
-    o->name = is_analyze ? parse_name_static(p, o->node.start, "analyze") : parse_nonreserved_word(p);
+    if (is_analyze) o->name = parse_name_static(p, o->node.start, "analyze");
+    else if (parse_accept(p, KW_FORMAT)) o->name = parse_name_static(p, o->node.start, "format"); /* FORMAT JSON, too */
+    else o->name = parse_nonreserved_word(p);
     if (parse_pg_at_option_value(p)) o->values = parse_pg_option_value(p);
     return parse_done(p, o);
 }
@@ -59,35 +61,11 @@ struct ast *parse_pg_opt_flag(struct sql_reader *p, uint16_t kind, const char *n
     return parse_accept(p, kind) ? parse_option(p, start, name, NULL) : NULL;
 }
 
-static unsigned digit_of(uint8_t c) {
-    if (c >= '0' && c <= '9') return c - '0';
-    return (c | 0x20) - 'a' + 10u;
-}
-
-/* Does the integer fit into 32 bits? The grammar knows greater ones as numbers with a fraction only. */
-static bool is_small_integer(const struct sql_reader *p, const struct token *t) {
-    if (t->kind != TOKEN_INTEGER) return false;
-    const uint8_t *at = p->text + t->start, *end = p->text + t->end;
-    unsigned base = 10;
-    if (end - at > 2 && at[0] == '0' && at[1] >= 'A') {
-        uint8_t letter = at[1] | 0x20;
-        base = letter == 'x' ? 16 : letter == 'o' ? 8 : 2;
-        at += 2;
-    }
-    uint64_t value = 0;
-    for (; at < end; at++) {
-        if (*at == '_') continue;
-        value = value * base + digit_of(*at);
-        if (value > INT32_MAX) return false;
-    }
-    return true;
-}
-
 /* [ "+" | "-" ] integer */
 struct ast *parse_pg_signed_integer(struct sql_reader *p) {
     bool is_signed = parse_at(p, '+') || parse_at(p, '-');
     const struct token *number = is_signed ? parse_peek_token(p, 1) : &p->tok;
-    if (!is_small_integer(p, number)) parse_fail_at(p, number->start, "syntax error: expected an integer");
+    if (!parse_is_integer(p, number)) parse_fail_at(p, number->start, "syntax error: expected an integer");
     return parse_signed_number(p);
 }
 

@@ -272,24 +272,12 @@ struct ast *parse_pg_explain(struct sql_reader *p) {
 
 /* ---- CALL, DO -------------------------------------------------------------------------------------------------------- */
 
-/* A procedure is no aggregate and no window function. */
-static struct ast *check_procedure(struct sql_reader *p, struct ast *call) {
-    if (p->failed) return call;
-    const struct ast_func *f = AST_AS(func, FUNC, call);
-    const uint32_t window_flags = AST_FUNC_IGNORE_NULLS | AST_FUNC_RESPECT_NULLS | AST_FUNC_FROM_LAST;
-    if (f->within || f->filter || f->over || (call->flags & window_flags)) {
-        parse_fail_at(p, call->start, "syntax error: WITHIN GROUP, FILTER or OVER behind a procedure");
-    }
-    return call;
-}
-
 /* CALL name "(" ... ")". args: FUNC. */
 struct ast *parse_pg_call(struct sql_reader *p) {
     struct ast_command *c = parse_command(p, SQL_CALL, SQL_OBJECT_NONE);
     parse_advance(p);
     uint32_t start = p->tok.start;
-    struct ast *names = parse_peek(p, 1) == '.' ? parse_qualified_name(p) : parse_type_function_name(p);
-    c->args = check_procedure(p, parse_call(p, names, start));
+    c->args = parse_application(p, parse_pg_func_name(p), start);
     return parse_done(p, c);
 }
 

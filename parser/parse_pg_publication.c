@@ -18,7 +18,7 @@ static struct ast *published_table(struct sql_reader *p, uint32_t start) {
     parse_list_add(&l, parse_relation(p));
     uint32_t at = p->tok.start;
     if (parse_at(p, '(')) parse_list_add(&l, parse_option(p, at, "columns", parse_paren_names(p)));
-    parse_pg_append(&l, parse_pg_opt_clause(p, KW_WHERE, "where", parse_pg_paren_expr));
+    parse_pg_append(p, &l, parse_pg_opt_clause(p, KW_WHERE, "where", parse_pg_paren_expr));
     return parse_option(p, start, "table", l.first);
 }
 
@@ -123,10 +123,11 @@ static const struct parse_pg_phrase sources[] = {
 /* SUBSCRIPTION name source PUBLICATION names [WITH definition] */
 void parse_pg_create_subscription(struct sql_reader *p, struct ast_command *c) {
     c->objects = parse_pg_named(p, SQL_OBJECT_SUBSCRIPTION);
-    c->elements = parse_pg_phrase(p, sources);
+    struct ast *source = parse_pg_phrase(p, sources);
     uint32_t start = p->tok.start;
     parse_expect(p, KW_PUBLICATION);
-    c->elements->next = parse_option(p, start, "publication", parse_name_list(p));
+    source->next = parse_option(p, start, "publication", parse_name_list(p));
+    c->elements = source;
     c->options = parse_pg_opt_definition(p);
 }
 

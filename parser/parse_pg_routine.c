@@ -78,7 +78,7 @@ static struct ast *parameter(struct sql_reader *p) {
     parse_list_init(&l);
     d->name = a.name;
     d->type = a.type;
-    parse_pg_append(&l, a.mode);
+    parse_pg_append(p, &l, a.mode);
     if (parse_at(p, KW_DEFAULT) || parse_at(p, '=')) {
         struct ast_constraint *c = PARSE_NODE(p, ast_constraint, CONSTRAINT);
         c->node.op = CONSTRAINT_DEFAULT;
@@ -116,18 +116,43 @@ struct ast *parse_pg_routine_signature(struct sql_reader *p, enum sql_object obj
     return parse_done(p, o);
 }
 
-static const struct ast *last_of(const struct ast *list) {
-    while (list && list->next) list = list->next;
-    return list;
-}
-
-static bool is_variadic(const struct ast *type) {
+static bool has_mode(const struct ast *type, uint16_t keyword) {
     const struct ast *mode = AST_AS(type, TYPE, type)->options;
-    return mode && mode->kind == AST_WORD && mode->op == KW_VARIADIC;
+    return mode && mode->kind == AST_WORD && mode->op == keyword;
 }
 
-/* "(" ("*" | [arguments] [ORDER BY arguments]) ")"; the ordered ones are in OPTION "order by", after the direct ones.
-   When the last direct argument is VARIADIC, the ordered ones are one that is so too. */
+/* argument, which nothing comes out of */
+static struct ast *aggregate_argument(struct sql_reader *p) {
+    uint32_t position = p->tok.start;
+    struct ast *type = argument_type(p);
+    if (p->failed) return type;
+    if (has_mode(type, KW_OUT) || has_mode(type, KW_INOUT)) parse_fail_at(p, position, "aggregates have no output arguments");
+    return type;
+}
+
+/* By name and dimensions. */
+static bool is_same_type(const struct ast *left, const struct ast *right) {
+    const struct ast_type *a = AST_AS(type, TYPE, left);
+    const struct ast_type *b = AST_AS(type, TYPE, right);
+    const struct ast *m = a->names;
+    const struct ast *n = b->names;
+    for (; m && n; m = m->next, n = n->next) {
+        if (!bytes_equal(AST_AS(name, NAME, m)->text, AST_AS(name, NAME, n)->text)) return false;
+    }
+    const struct ast *x = a->bounds;
+    const struct ast *y = b->bounds;
+    for (; x && y; x = x->next, y = y->next) {}
+    return !m && !n && !x && !y;
+}
+
+/* When the last direct argument is VARIADIC, one ordered argument goes with it: it is so too, and of the same type. */
+static bool is_ordered_alike(const struct ast *direct, const struct ast *ordered) {
+    while (direct && direct->next) direct = direct->next;
+    if (!direct || !has_mode(direct, KW_VARIADIC)) return true;
+    return !ordered->next && has_mode(ordered, KW_VARIADIC) && is_same_type(direct, ordered);
+}
+
+/* "(" ("*" | [arguments] [ORDER BY arguments]) ")"; the ordered ones are in OPTION "order by", after the direct ones */
 static struct ast *aggregate_arguments(struct sql_reader *p) {
     struct parse_list l;
     parse_list_init(&l);
@@ -139,13 +164,12 @@ static struct ast *aggregate_arguments(struct sql_reader *p) {
         parse_expect(p, ')');
         return l.first;
     }
-    if (!parse_at(p, KW_ORDER)) parse_pg_append(&l, parse_comma_list(p, argument_type));
+    if (!parse_at(p, KW_ORDER)) parse_pg_append(p, &l, parse_comma_list(p, aggregate_argument));
     uint32_t start = p->tok.start;
     if (parse_accept2(p, KW_ORDER, KW_BY)) {
-        const struct ast *last = last_of(l.first);
-        struct ast *ordered = parse_comma_list(p, argument_type);
-        if (!p->failed && last && is_variadic(last) && (ordered->next || !is_variadic(ordered))) {
-            parse_fail_at(p, start, "one VARIADIC argument is expected behind ORDER BY");
+        struct ast *ordered = parse_comma_list(p, aggregate_argument);
+        if (!p->failed && !is_ordered_alike(l.first, ordered)) {
+            parse_fail_at(p, start, "one VARIADIC argument of the same type is expected behind ORDER BY");
         }
         parse_list_add(&l, parse_option(p, start, "order by", ordered));
     }
@@ -299,9 +323,9 @@ void parse_pg_create_routine(struct sql_reader *p, struct ast_command *c) {
     parse_list_init(&l);
     c->objects = parse_object(p, c->object, parse_pg_func_name(p));
     c->elements = paren_items(p, parameter);
-    if (c->object == SQL_OBJECT_FUNCTION) parse_pg_append(&l, opt_returns(p, c));
+    if (c->object == SQL_OBJECT_FUNCTION) parse_pg_append(p, &l, opt_returns(p, c));
     for (struct ast *option; (option = opt_create_option(p)) != NULL;) parse_list_add(&l, option);
-    if (!parse_is_pg(p, 110000)) parse_pg_append(&l, parse_pg_opt_definition(p));
+    if (!parse_is_pg(p, 110000)) parse_pg_append(p, &l, parse_pg_opt_definition(p));
     c->options = l.first;
     c->query = parse_at(p, KW_BEGIN) ? atomic_body(p) : return_value(p);
 }

@@ -158,12 +158,12 @@ static void storage(struct sql_reader *p, struct parse_list *l) {
         {.words = {KW_ON, KW_COMMIT, KW_PRESERVE, KW_ROWS}, .name = "on commit preserve rows"},
         {.name = NULL},
     };
-    parse_pg_append(l, parse_pg_opt_clause(p, KW_USING, "using", parse_name));
+    parse_pg_append(p, l, parse_pg_opt_clause(p, KW_USING, "using", parse_name));
     struct ast *option = parse_is_pg(p, 120000) ? NULL : parse_pg_opt_phrase(p, with_oids);
     if (!option) option = parse_pg_opt_phrase(p, oids);
-    parse_pg_append(l, option ? option : parse_pg_opt_reloptions(p));
-    parse_pg_append(l, parse_pg_opt_phrase(p, on_commit));
-    parse_pg_append(l, parse_pg_opt_clause(p, KW_TABLESPACE, "tablespace", parse_name));
+    parse_pg_append(p, l, option ? option : parse_pg_opt_reloptions(p));
+    parse_pg_append(p, l, parse_pg_opt_phrase(p, on_commit));
+    parse_pg_append(p, l, parse_pg_opt_clause(p, KW_TABLESPACE, "tablespace", parse_name));
 }
 
 /* PARTITION OF table [typed elements] bound */
@@ -172,9 +172,9 @@ static void partition_of(struct sql_reader *p, struct ast_command *c, struct par
         {.words = {KW_PARTITION, KW_OF}, .name = "partition of", .value = parse_table_name},
         {.name = NULL},
     };
-    parse_pg_append(l, parse_pg_phrase(p, of));
+    parse_pg_append(p, l, parse_pg_phrase(p, of));
     c->elements = parse_opt_paren_list(p, typed_element);
-    parse_pg_append(l, parse_pg_partition_bound(p));
+    parse_pg_append(p, l, parse_pg_partition_bound(p));
 }
 
 /* AS (query | EXECUTE ...) [WITH [NO] DATA] */
@@ -182,7 +182,7 @@ static void as_query(struct sql_reader *p, struct ast_command *c, struct parse_l
     c->object = SQL_OBJECT_TABLE_AS;
     parse_expect(p, KW_AS);
     c->query = parse_at(p, KW_EXECUTE) ? parse_statement(p) : parse_query(p);
-    parse_pg_append(l, parse_pg_with_data(p, c));
+    parse_pg_append(p, l, parse_pg_with_data(p, c));
 }
 
 /* Are names alone in these parentheses? Then a query gives the columns their types. */
@@ -209,18 +209,18 @@ void parse_pg_create_table(struct sql_reader *p, struct ast_command *c) {
     c->objects = parse_table_name(p);
     bool is_defined = true;
     if (parse_at(p, KW_OF)) {
-        parse_pg_append(&l, parse_pg_opt_clause(p, KW_OF, "of", parse_qualified_name));
+        parse_pg_append(p, &l, parse_pg_opt_clause(p, KW_OF, "of", parse_qualified_name));
         c->elements = parse_opt_paren_list(p, typed_element);
     } else if (parse_at(p, KW_PARTITION)) {
         partition_of(p, c, &l);
     } else if (!at_column_names(p) && parse_at(p, '(')) {
         c->elements = table_elements(p);
-        parse_pg_append(&l, parse_pg_opt_clause(p, KW_INHERITS, "inherits", tables));
+        parse_pg_append(p, &l, parse_pg_opt_clause(p, KW_INHERITS, "inherits", tables));
     } else {
         c->args = parse_opt_paren_names(p);
         is_defined = false;
     }
-    if (is_defined) parse_pg_append(&l, parse_pg_opt_phrase(p, by));
+    if (is_defined) parse_pg_append(p, &l, parse_pg_opt_phrase(p, by));
     storage(p, &l);
     if (!is_defined) as_query(p, c, &l);
     c->options = l.first;
@@ -240,11 +240,11 @@ void parse_pg_create_foreign_table(struct sql_reader *p, struct ast_command *c) 
         partition_of(p, c, &l);
     } else {
         c->elements = table_elements(p);
-        parse_pg_append(&l, parse_pg_opt_clause(p, KW_INHERITS, "inherits", tables));
+        parse_pg_append(p, &l, parse_pg_opt_clause(p, KW_INHERITS, "inherits", tables));
     }
     uint32_t start = p->tok.start;
     parse_expect(p, KW_SERVER);
     parse_list_add(&l, parse_option(p, start, "server", parse_name(p)));
-    parse_pg_append(&l, parse_pg_opt_generic_options(p));
+    parse_pg_append(p, &l, parse_pg_opt_generic_options(p));
     c->options = l.first;
 }

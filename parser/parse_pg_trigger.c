@@ -105,8 +105,8 @@ static void trigger_scope(struct sql_reader *p, struct parse_list *l) {
         {.words = {KW_FOR, KW_STATEMENT}, .name = "for each statement"},
         {.name = NULL},
     };
-    parse_pg_append(l, parse_pg_opt_clause(p, KW_REFERENCING, "referencing", transitions));
-    parse_pg_append(l, parse_pg_opt_phrase(p, eaches));
+    parse_pg_append(p, l, parse_pg_opt_clause(p, KW_REFERENCING, "referencing", transitions));
+    parse_pg_append(p, l, parse_pg_opt_phrase(p, eaches));
 }
 
 /* [FROM table] attributes FOR EACH ROW */
@@ -115,16 +115,16 @@ static void constraint_trigger_scope(struct sql_reader *p, struct parse_list *l)
         {.words = {KW_FOR, KW_EACH, KW_ROW}, .name = "for each row"},
         {.name = NULL},
     };
-    parse_pg_append(l, parse_pg_opt_clause(p, KW_FROM, "from", parse_table_name));
-    parse_pg_append(l, parse_pg_attributes(p, PARSE_PG_DEFERRABLE));
-    parse_pg_append(l, parse_pg_phrase(p, each));
+    parse_pg_append(p, l, parse_pg_opt_clause(p, KW_FROM, "from", parse_table_name));
+    parse_pg_append(p, l, parse_pg_attributes(p, PARSE_PG_DEFERRABLE));
+    parse_pg_append(p, l, parse_pg_phrase(p, each));
 }
 
 /*
  * TRIGGER name (BEFORE | AFTER | INSTEAD OF) events ON table scope [WHEN "(" condition ")"] execute
  * CONSTRAINT TRIGGER name AFTER events ON table [FROM table] attributes FOR EACH ROW [WHEN "(" condition ")"] execute
  *
- * objects: the TRIGGER on its TABLE. elements: the events. args: the condition. options: when, the rest, "execute".
+ * objects: the TRIGGER on its TABLE, which stands behind the events. elements: the events. args: the condition. options: when, the rest, "execute".
  */
 void parse_pg_create_trigger(struct sql_reader *p, struct ast_command *c) {
     static const struct parse_pg_phrase times[] = {
@@ -140,13 +140,12 @@ void parse_pg_create_trigger(struct sql_reader *p, struct ast_command *c) {
     struct ast_object *trigger = PARSE_NODE(p, ast_object, OBJECT);
     trigger->node.op = SQL_OBJECT_TRIGGER;
     trigger->names = parse_name(p);
-    parse_done(p, trigger);
     if (is_constraint && !parse_at(p, KW_AFTER)) parse_expect(p, KW_AFTER);
     parse_list_add(&l, parse_pg_phrase(p, times));
     c->elements = trigger_events(p);
     parse_expect(p, KW_ON);
     trigger->on = parse_table_name(p);
-    c->objects = &trigger->node;
+    c->objects = parse_done(p, trigger);
     if (is_constraint) constraint_trigger_scope(p, &l);
     else trigger_scope(p, &l);
     if (parse_accept(p, KW_WHEN)) c->args = parse_pg_paren_expr(p);
@@ -185,7 +184,7 @@ void parse_pg_create_event_trigger(struct sql_reader *p, struct ast_command *c) 
     c->objects = parse_pg_named(p, SQL_OBJECT_EVENT_TRIGGER);
     parse_expect(p, KW_ON);
     c->elements = parse_label(p);
-    parse_pg_append(&l, parse_pg_opt_clause(p, KW_WHEN, "when", event_filters));
+    parse_pg_append(p, &l, parse_pg_opt_clause(p, KW_WHEN, "when", event_filters));
     parse_list_add(&l, execute(p, false));
     c->options = l.first;
 }
@@ -221,7 +220,7 @@ static struct ast *rule_action(struct sql_reader *p) {
 static struct ast *rule_actions(struct sql_reader *p, struct ast *first) {
     struct parse_list l;
     parse_list_init(&l);
-    parse_pg_append(&l, first);
+    parse_pg_append(p, &l, first);
     if (!first && !parse_at(p, ';') && !parse_at(p, ')')) parse_list_add(&l, rule_action(p));
     while (parse_accept(p, ';')) {
         if (!parse_at(p, ';') && !parse_at(p, ')')) parse_list_add(&l, rule_action(p));
@@ -263,18 +262,18 @@ void parse_pg_create_rule(struct sql_reader *p, struct ast_command *c) {
     struct ast_object *rule = PARSE_NODE(p, ast_object, OBJECT);
     rule->node.op = SQL_OBJECT_RULE;
     rule->names = parse_name(p);
-    parse_done(p, rule);
     parse_expect(p, KW_AS);
     parse_expect(p, KW_ON);
     bool is_event = parse_at(p, KW_SELECT) || parse_at(p, KW_UPDATE) || parse_at(p, KW_DELETE) || parse_at(p, KW_INSERT);
     if (!is_event) parse_fail(p, "an event is expected here");
-    c->options = parse_word(p);
+    struct ast *event = parse_word(p);
     parse_expect(p, KW_TO);
     rule->on = parse_table_name(p);
-    c->objects = &rule->node;
+    c->objects = parse_done(p, rule);
     c->args = parse_opt_where(p);
     parse_expect(p, KW_DO);
-    if (parse_at(p, KW_INSTEAD) || parse_at(p, KW_ALSO)) c->options->next = parse_word(p);
+    if (parse_at(p, KW_INSTEAD) || parse_at(p, KW_ALSO)) event->next = parse_word(p);
+    c->options = event;
     c->query = rule_body(p);
 }
 
@@ -309,9 +308,9 @@ static void policy_conditions(struct sql_reader *p, struct parse_list *l) {
         {.words = {KW_WITH, KW_CHECK}, .name = "with check", .value = parse_pg_paren_expr},
         {.name = NULL},
     };
-    parse_pg_append(l, parse_pg_opt_clause(p, KW_TO, "to", parse_pg_roles));
-    parse_pg_append(l, parse_pg_opt_clause(p, KW_USING, "using", parse_pg_paren_expr));
-    parse_pg_append(l, parse_pg_opt_phrase(p, check));
+    parse_pg_append(p, l, parse_pg_opt_clause(p, KW_TO, "to", parse_pg_roles));
+    parse_pg_append(p, l, parse_pg_opt_clause(p, KW_USING, "using", parse_pg_paren_expr));
+    parse_pg_append(p, l, parse_pg_opt_phrase(p, check));
 }
 
 /* POLICY name ON table [AS kind] [FOR command] conditions */
@@ -324,8 +323,8 @@ void parse_pg_create_policy(struct sql_reader *p, struct ast_command *c) {
     parse_expect(p, KW_ON);
     policy->on = parse_table_name(p);
     c->objects = parse_done(p, policy);
-    parse_pg_append(&l, parse_pg_opt_clause(p, KW_AS, "as", policy_kind));
-    parse_pg_append(&l, parse_pg_opt_clause(p, KW_FOR, "for", policy_command));
+    parse_pg_append(p, &l, parse_pg_opt_clause(p, KW_AS, "as", policy_kind));
+    parse_pg_append(p, &l, parse_pg_opt_clause(p, KW_FOR, "for", policy_command));
     policy_conditions(p, &l);
     c->options = l.first;
 }

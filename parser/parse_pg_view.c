@@ -24,10 +24,10 @@ void parse_pg_create_view(struct sql_reader *p, struct ast_command *c) {
     bool is_recursive = c->node.flags & AST_COMMAND_RECURSIVE;
     c->objects = parse_table_name(p);
     c->args = is_recursive ? parse_paren_names(p) : parse_opt_paren_names(p);
-    parse_pg_append(&l, parse_pg_opt_reloptions(p));
+    parse_pg_append(p, &l, parse_pg_opt_reloptions(p));
     parse_expect(p, KW_AS);
     c->query = parse_query(p);
-    if (!is_recursive) parse_pg_append(&l, check_option(p));
+    if (!is_recursive) parse_pg_append(p, &l, check_option(p));
     c->options = l.first;
 }
 
@@ -40,11 +40,11 @@ void parse_pg_create_materialized_view(struct sql_reader *p, struct ast_command 
     parse_pg_opt_if_not_exists(p, c);
     c->objects = parse_table_name(p);
     c->args = parse_opt_paren_names(p);
-    parse_pg_append(&l, parse_pg_opt_clause(p, KW_USING, "using", parse_name));
-    parse_pg_append(&l, parse_pg_opt_reloptions(p));
-    parse_pg_append(&l, parse_pg_opt_clause(p, KW_TABLESPACE, "tablespace", parse_name));
+    parse_pg_append(p, &l, parse_pg_opt_clause(p, KW_USING, "using", parse_name));
+    parse_pg_append(p, &l, parse_pg_opt_reloptions(p));
+    parse_pg_append(p, &l, parse_pg_opt_clause(p, KW_TABLESPACE, "tablespace", parse_name));
     parse_expect(p, KW_AS);
     c->query = parse_query(p);
-    parse_pg_append(&l, parse_pg_with_data(p, c));
+    parse_pg_append(p, &l, parse_pg_with_data(p, c));
     c->options = l.first;
 }

@@ -295,7 +295,10 @@ static struct ast *parse_typed_literal(struct sql_reader *p) {
     if (!is_interval) return typed_literal(p, parse_type(p));
     struct ast_type *type = PARSE_NODE(p, ast_type, TYPE);
     type->names = parse_name_of_token(p);
-    if (parse_at(p, '(')) type->modifiers = parse_paren_list(p, parse_literal);
+    if (parse_accept(p, '(')) {
+        type->modifiers = parse_integer(p);
+        parse_expect(p, ')');
+    }
     struct ast *node = typed_literal(p, parse_done(p, type));
     if (p->failed || type->modifiers) return node;
     ((struct ast_cast *)node)->options = parse_opt_interval_fields(p);
@@ -318,9 +321,11 @@ struct ast *parse_column(struct sql_reader *p) {
     column->node.start = start;
     struct parse_list names;
     parse_list_init(&names);
-    if (p->is_mysql && parse_at(p, '.')) parse_advance(p); /* .a is a, as ODBC writes it */
+    if (p->is_mariadb && parse_at(p, '.') && parse_peek(p, 2) == '.') parse_advance(p); /* .t.a is t.a */
     parse_list_add(&names, parse_name(p));
-    while (parse_accept(p, '.')) parse_list_add(&names, parse_at(p, '*') ? parse_star(p) : parse_label(p));
+    unsigned count = 1;
+    for (; parse_accept(p, '.'); count++) parse_list_add(&names, !p->is_mysql && parse_at(p, '*') ? parse_star(p) : parse_label(p));
+    if (p->is_mysql && count > 3) parse_fail_at(p, start, "improper qualified name");
     column->names = names.first;
     return parse_done(p, column);
 }
@@ -347,10 +352,13 @@ static struct ast *parse_named(struct sql_reader *p) {
     if (UNLIKELY(parse_at(p, '.'))) {
         if (!may_column) parse_fail(p, "syntax error");
         bool is_star = false;
+        unsigned count = 1;
         while (!is_star && parse_accept(p, '.')) {
             is_star = parse_at(p, '*');
             parse_list_add(&names, is_star ? parse_star(p) : parse_label(p));
+            count++;
         }
+        if (p->is_mysql && count > 3) parse_fail_at(p, start, "improper qualified name");
         if (is_star) {
             if (parse_at(p, '.') || parse_at(p, '[')) parse_fail(p, "improper use of *");
             return column_from(p, names.first, start);
@@ -435,6 +443,29 @@ static struct ast *parse_pg_keyword(struct sql_reader *p) {
     return parse_literal(p);
 }
 
+/* [IN BOOLEAN MODE | [IN NATURAL LANGUAGE MODE] [WITH QUERY EXPANSION]]: WORDs */
+static struct ast *parse_opt_match_mode(struct sql_reader *p) {
+    struct parse_list words;
+    parse_list_init(&words);
+    bool is_boolean = false;
+    if (parse_at(p, KW_IN)) {
+        parse_list_add(&words, parse_word(p));
+        is_boolean = parse_at(p, KW_BOOLEAN);
+        if (!is_boolean && (!parse_at(p, KW_NATURAL) || parse_peek(p, 1) != KW_LANGUAGE)) parse_fail(p, "syntax error: expected a mode");
+        parse_list_add(&words, parse_word(p));
+        if (!is_boolean) parse_list_add(&words, parse_word(p));
+        if (!parse_at(p, KW_MODE)) parse_fail(p, "syntax error: expected MODE");
+        parse_list_add(&words, parse_word(p));
+    }
+    if (!is_boolean && parse_at(p, KW_WITH)) {
+        parse_list_add(&words, parse_word(p));
+        if (!parse_at(p, KW_QUERY) || parse_peek(p, 1) != KW_EXPANSION) parse_fail(p, "syntax error: expected QUERY EXPANSION");
+        parse_list_add(&words, parse_word(p));
+        parse_list_add(&words, parse_word(p));
+    }
+    return words.first;
+}
+
 /* MATCH "(" columns ")" AGAINST "(" expr [mode] ")"; MATCH columns AGAINST (...) too */
 static struct ast *parse_match(struct sql_reader *p) {
     struct ast_match *node = PARSE_NODE(p, ast_match, MATCH);
@@ -448,10 +479,7 @@ static struct ast *parse_match(struct sql_reader *p) {
     parse_expect(p, KW_AGAINST);
     parse_expect(p, '(');
     node->against = parse_bit_expr(p);
-    struct parse_list words;
-    parse_list_init(&words);
-    while (!parse_at(p, ')') && p->tok.kind >= KEYWORD_FIRST) parse_list_add(&words, parse_word(p));
-    node->mode = words.first;
+    node->mode = parse_opt_match_mode(p);
     parse_expect(p, ')');
     return parse_done(p, node);
 }
@@ -470,7 +498,7 @@ static struct ast *parse_odbc(struct sql_reader *p) {
 static struct ast *parse_variable_primary(struct sql_reader *p) {
     uint32_t start = p->tok.start;
     struct ast *variable = parse_variable(p);
-    if (!parse_at(p, TOKEN_ASSIGN)) return variable;
+    if (!parse_at(p, TOKEN_ASSIGN) || (variable->op != SCOPE_USER && !p->is_mariadb)) return variable;
     struct ast_binary *node = PARSE_NODE(p, ast_binary, BINARY);
     node->node.start = start;
     node->node.op = OPERATOR_ASSIGN;
@@ -525,7 +553,7 @@ struct ast *parse_expr_primary(struct sql_reader *p) {
         if (p->is_mysql) return parse_odbc(p);
         break;
     case '.':
-        if (p->is_mysql) return parse_column(p);
+        if (p->is_mariadb) return parse_column(p);
         break;
     default:
         if (p->tok.kind >= KEYWORD_FIRST) return p->is_mysql ? parse_mysql_keyword(p) : parse_pg_keyword(p);

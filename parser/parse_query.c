@@ -26,13 +26,17 @@ struct ast *parse_paren_query(struct sql_reader *p) {
 static struct ast *parse_branch(struct sql_reader *p) {
     switch (p->tok.kind) {
     case KW_SELECT: return parse_select(p);
-    case KW_VALUES: return parse_values(p);
-    case KW_TABLE: return parse_table_query(p);
+    case KW_VALUES: /* MySQL: with ROW; what INSERT has without is read by parse_insert */
+        if (p->is_mysql && !p->is_mariadb && parse_peek(p, 1) != KW_ROW) break;
+        return parse_values(p);
+    case KW_TABLE:
+        if (p->is_mariadb) break;
+        return parse_table_query(p);
     case '(': return parse_paren_query(p);
-    default:
-        parse_fail(p, parse_at(p, TOKEN_END) ? "syntax error: the statement is not complete" : "syntax error: expected a query");
-        return parse_node_failed(p, AST_SELECT);
+    default: break;
     }
+    parse_fail(p, parse_at(p, TOKEN_END) ? "syntax error: the statement is not complete" : "syntax error: expected a query");
+    return parse_node_failed(p, AST_SELECT);
 }
 
 /* ---- set operations -------------------------------------------------------------------------------------------------- */
@@ -120,6 +124,9 @@ static bool at_tail(struct sql_reader *p) {
 
 /* PROCEDURE name "(" args ")" - MySQL before 8, MariaDB */
 static void parse_procedure(struct sql_reader *p, struct ast *query) {
+    if (!p->is_mariadb && p->options->version >= 80000) parse_fail(p, "syntax error");
+    p->into.procedure_count++;
+    p->into.procedure_at = p->tok.start;
     parse_advance(p);
     uint32_t start = p->tok.start;
     struct ast *call = parse_call(p, parse_name(p), start);
@@ -156,6 +163,23 @@ static void check_ties(struct sql_reader *p, const struct tail_slots *slots, con
     }
 }
 
+/* MySQL: an INTO behind FROM and what follows it */
+static void parse_opt_into_tail(struct sql_reader *p, struct ast **slot) {
+    if (!p->is_mysql || !slot || !parse_at(p, KW_INTO)) return;
+    p->into.tail_count++;
+    parse_opt_into(p, slot);
+}
+
+/* MariaDB: VALUES ... INTO ...: the INTO belongs to a query around it, of one branch */
+static struct ast *parse_values_into(struct sql_reader *p, struct ast *values, uint32_t start) {
+    struct ast_setop *around = PARSE_NODE(p, ast_setop, SETOP);
+    around->node.start = start;
+    around->node.op = SETOP_UNION;
+    around->branches = values;
+    parse_opt_into_tail(p, &around->into);
+    return parse_done(p, around);
+}
+
 /* [ORDER BY ...] [LIMIT ...] [locks] [INTO ...] in the orders that the dialects allow; `with` was read before. */
 static struct ast *parse_tail(struct sql_reader *p, struct ast *query, struct ast *with, uint32_t start) {
     bool has_tail = at_tail(p);
@@ -174,9 +198,9 @@ static struct ast *parse_tail(struct sql_reader *p, struct ast *query, struct as
     *slots.order = parse_opt_order(p);
     *slots.limit = parse_opt_limit(p);
     if (p->is_mysql && parse_at(p, KW_PROCEDURE)) parse_procedure(p, query);
-    if (p->is_mysql && slots.into) parse_opt_into(p, slots.into);
+    parse_opt_into_tail(p, slots.into);
     *slots.locks = parse_opt_locks(p);
-    if (p->is_mysql && slots.into) parse_opt_into(p, slots.into);
+    parse_opt_into_tail(p, slots.into);
     if (!p->is_mysql) {
         if (parse_at(p, KW_FOR) && parse_peek(p, 1) == KW_READ) {
             parse_advance(p);
@@ -187,7 +211,66 @@ static struct ast *parse_tail(struct sql_reader *p, struct ast *query, struct as
         if (inner && !p->failed) check_pg_clause_once(p, inner, &slots, tail_start);
         if (!p->failed) check_ties(p, &slots, inner);
     }
-    return parse_done(p, query);
+    parse_done(p, query);
+    return p->is_mariadb && !slots.into && parse_at(p, KW_INTO) ? parse_values_into(p, query, start) : query;
+}
+
+/* ---- where INTO may stand, MySQL --------------------------------------------------------------------------------------- */
+
+static const struct ast *last_branch(const struct ast *query) {
+    const struct ast *branch = AST_AS(setop, SETOP, query)->branches;
+    while (branch->next) branch = branch->next;
+    return branch;
+}
+
+/* The INTO that a statement's query has at its end; NULL without one. */
+static const struct ast *into_of(const struct ast *query) {
+    if (query->kind == AST_SELECT) return AST_AS(select, SELECT, query)->into;
+    if (query->kind != AST_SETOP) return NULL;
+    const struct ast *into = AST_AS(setop, SETOP, query)->into;
+    if (into) return into;
+    const struct ast *last = last_branch(query);
+    if (last->kind != AST_SELECT || last->flags & AST_PARENS) return NULL;
+    into = AST_AS(select, SELECT, last)->into;
+    return into && into->end == last->end ? into : NULL;
+}
+
+/* MariaDB: one INTO or one PROCEDURE, of the statement's own query. */
+static bool is_into_of_statement(const struct sql_reader *p, const struct ast *statement) {
+    const struct parse_into *seen = &p->into;
+    if (seen->count + seen->procedure_count > 1 || statement->flags & AST_PARENS) return false;
+    if (seen->count == 1) return into_of(statement) != NULL;
+    if (statement->kind == AST_SELECT) return AST_AS(select, SELECT, statement)->procedure != NULL;
+    return statement->kind == AST_SETOP && seen->procedure_at >= last_branch(statement)->end;
+}
+
+/*
+ * MySQL: an INTO before FROM may stand in any query as far as the grammar goes; one behind it only in the statement's own,
+ * be it in parentheses.
+ */
+static bool is_tail_of_statement(const struct sql_reader *p, const struct ast *statement) {
+    if (p->into.tail_count == 0) return true;
+    if (p->into.tail_count > 1) return false;
+    while (statement->kind == AST_SETOP && !AST_AS(setop, SETOP, statement)->branches->next && !into_of(statement))
+        statement = last_branch(statement);
+    return into_of(statement) != NULL;
+}
+
+/* A query that is a statement of its own within another one: a cursor's. */
+struct ast *parse_own_query(struct sql_reader *p) {
+    struct parse_into outer = p->into;
+    p->into = (struct parse_into){0};
+    struct ast *query = parse_query(p);
+    if (!p->failed && p->into.count + p->into.procedure_count > 0) parse_check_into(p, query);
+    p->into = outer;
+    return query;
+}
+
+void parse_check_into(struct sql_reader *p, const struct ast *statement) {
+    bool is_right = p->is_mariadb ? is_into_of_statement(p, statement) : is_tail_of_statement(p, statement);
+    if (is_right) return;
+    if (p->into.count) parse_fail_at(p, p->into.at, "syntax error: INTO is not for this query");
+    else parse_fail_at(p, p->into.procedure_at, "syntax error: PROCEDURE is not for this query");
 }
 
 /* ---- WITH ------------------------------------------------------------------------------------------------------------ */
@@ -207,6 +290,14 @@ static struct ast *parse_search(struct sql_reader *p) {
     return parse_option(p, start, is_depth ? "search depth first" : "search breadth first", names);
 }
 
+/* A literal, with a type in front of it or without. */
+static struct ast *parse_constant(struct sql_reader *p) {
+    struct ast *node = parse_expr_primary(p);
+    bool is_constant = node->kind == AST_LITERAL || (node->kind == AST_CAST && node->op == CAST_PREFIX);
+    if (!is_constant) parse_fail_at(p, node->start, "syntax error: expected a constant");
+    return node;
+}
+
 /* CYCLE columns SET name [TO constant DEFAULT constant] USING name - at CYCLE; MariaDB: CYCLE columns RESTRICT */
 static struct ast *parse_cycle(struct sql_reader *p) {
     uint32_t start = p->tok.start;
@@ -221,10 +312,10 @@ static struct ast *parse_cycle(struct sql_reader *p) {
     *tail = parse_name(p);
     tail = &(*tail)->next;
     if (parse_accept(p, KW_TO)) {
-        *tail = parse_expr_primary(p);
+        *tail = parse_constant(p);
         tail = &(*tail)->next;
         parse_expect(p, KW_DEFAULT);
-        *tail = parse_expr_primary(p);
+        *tail = parse_constant(p);
         tail = &(*tail)->next;
     }
     parse_expect(p, KW_USING);
@@ -264,7 +355,7 @@ static struct ast *parse_cte(struct sql_reader *p) {
     parse_leave(p);
     parse_expect(p, ')');
     if (!p->is_mysql && parse_at(p, KW_SEARCH)) cte->search = parse_search(p);
-    if (parse_at(p, KW_CYCLE)) cte->cycle = parse_cycle(p);
+    if ((!p->is_mysql || p->is_mariadb) && parse_at(p, KW_CYCLE)) cte->cycle = parse_cycle(p);
     return parse_done(p, cte);
 }
 
@@ -272,8 +363,16 @@ static struct ast *parse_cte(struct sql_reader *p) {
 struct ast *parse_with_clause(struct sql_reader *p) {
     struct ast_with *with = PARSE_NODE(p, ast_with, WITH);
     parse_advance(p);
-    if (parse_accept(p, KW_RECURSIVE)) with->node.flags |= AST_WITH_RECURSIVE;
+    uint16_t next = parse_at(p, KW_RECURSIVE) ? parse_peek(p, 1) : 0;
+    if (next && (p->is_mysql || (next != KW_AS && next != '('))) { /* else a CTE of that name */
+        parse_advance(p);
+        with->node.flags |= AST_WITH_RECURSIVE;
+    }
     with->ctes = parse_comma_list(p, parse_cte);
+    for (const struct ast *c = with->ctes; p->is_mysql && !p->failed && c; c = c->next) {
+        const struct ast *cycle = AST_AS(cte, CTE, c)->cycle;
+        if (cycle && !(with->node.flags & AST_WITH_RECURSIVE)) parse_fail_at(p, cycle->start, "syntax error: CYCLE without RECURSIVE");
+    }
     return parse_done(p, with);
 }
 
@@ -307,13 +406,17 @@ struct ast *parse_query_rest(struct sql_reader *p, struct ast *first, uint32_t s
 struct ast *parse_statement_with(struct sql_reader *p) {
     uint32_t start = p->tok.start;
     struct ast *with = parse_with_clause(p);
+    bool may_change = !p->is_mariadb || p->options->version >= 120000;
     switch (p->tok.kind) {
-    case KW_INSERT: return parse_insert(p, with, start);
-    case KW_REPLACE:
-        if (p->is_mysql) return parse_insert(p, with, start);
-        break;
-    case KW_UPDATE: return parse_update(p, with, start);
-    case KW_DELETE: return parse_delete(p, with, start);
+    case KW_INSERT:
+        if (p->is_mysql) break; /* there WITH stands before the SELECT of an INSERT */
+        return parse_insert(p, with, start);
+    case KW_UPDATE:
+        if (!may_change) break;
+        return parse_update(p, with, start);
+    case KW_DELETE:
+        if (!may_change) break;
+        return parse_delete(p, with, start);
     case KW_MERGE:
         if (parse_is_pg(p, 150000)) return parse_merge(p, with, start);
         break;

@@ -56,10 +56,12 @@ struct ast *parse_opt_where(struct sql_reader *p) {
     return parse_accept(p, KW_WHERE) ? parse_expr(p) : NULL;
 }
 
+static struct ast *parse_grouping_set(struct sql_reader *p);
+
 /* expr | "(" ")" | (CUBE | ROLLUP) "(" exprs ")" | GROUPING SETS "(" items ")" */
-static struct ast *parse_group_item(struct sql_reader *p) {
+static struct ast *parse_group_element(struct sql_reader *p, bool may_be_empty) {
     uint16_t kind = p->tok.kind, next = kind == '(' || kind >= KEYWORD_FIRST ? parse_peek(p, 1) : 0;
-    bool is_set = (kind == '(' && next == ')' && !p->is_mysql) || ((kind == KW_CUBE || kind == KW_ROLLUP) && next == '(') ||
+    bool is_set = (kind == '(' && next == ')' && may_be_empty) || ((kind == KW_CUBE || kind == KW_ROLLUP) && next == '(') ||
                   (kind == KW_GROUPING && next == KW_SETS);
     if (!is_set) {
         struct ast *expr = parse_expr(p);
@@ -85,7 +87,7 @@ static struct ast *parse_group_item(struct sql_reader *p) {
         grouping->node.op = GROUPING_SETS;
         parse_advance(p);
         parse_advance(p);
-        grouping->items = parse_paren_list(p, parse_group_item);
+        grouping->items = parse_paren_list(p, parse_grouping_set);
     } else {
         grouping->node.op = kind == KW_CUBE ? GROUPING_CUBE : GROUPING_ROLLUP;
         parse_advance(p);
@@ -93,6 +95,15 @@ static struct ast *parse_group_item(struct sql_reader *p) {
     }
     parse_leave(p);
     return parse_done(p, grouping);
+}
+
+static struct ast *parse_grouping_set(struct sql_reader *p) {
+    return parse_group_element(p, true);
+}
+
+/* In MySQL an empty set stands among grouping sets only. */
+static struct ast *parse_group_item(struct sql_reader *p) {
+    return parse_group_element(p, !p->is_mysql);
 }
 
 /* GROUP BY [ALL | DISTINCT] items [WITH ROLLUP] - at GROUP */
@@ -300,7 +311,7 @@ bool parse_at_lock(struct sql_reader *p) {
 struct ast *parse_opt_locks(struct sql_reader *p) {
     struct parse_list locks;
     parse_list_init(&locks);
-    while (parse_at_lock(p)) parse_list_add(&locks, parse_lock(p));
+    while (parse_at_lock(p) && !(p->is_mariadb && locks.first)) parse_list_add(&locks, parse_lock(p));
     return locks.first;
 }
 
@@ -310,11 +321,13 @@ struct ast *parse_opt_locks(struct sql_reader *p) {
 static void parse_into_table(struct sql_reader *p, struct ast_into *into) {
     uint16_t next = parse_at(p, KW_LOCAL) || parse_at(p, KW_GLOBAL) ? parse_peek(p, 1) : 0;
     if (next == KW_TEMPORARY || next == KW_TEMP) parse_advance(p);
-    if (parse_at(p, KW_TEMPORARY) || parse_at(p, KW_TEMP)) {
-        parse_advance(p);
-        into->node.flags |= AST_INTO_TEMPORARY;
-    } else if (parse_accept(p, KW_UNLOGGED)) {
-        into->node.flags |= AST_INTO_UNLOGGED;
+    bool is_temporary = parse_at(p, KW_TEMPORARY) || parse_at(p, KW_TEMP);
+    if (is_temporary || parse_at(p, KW_UNLOGGED)) {
+        next = parse_peek(p, 1);
+        if (next == KW_TABLE || parse_is_name(p, next)) { /* else a table of that name */
+            parse_advance(p);
+            into->node.flags |= is_temporary ? AST_INTO_TEMPORARY : AST_INTO_UNLOGGED;
+        }
     }
     parse_accept(p, KW_TABLE);
     into->targets = parse_table_name(p);
@@ -402,6 +415,10 @@ static struct ast *parse_into(struct sql_reader *p) {
 
 void parse_opt_into(struct sql_reader *p, struct ast **slot) {
     if (!parse_at(p, KW_INTO)) return;
+    if (p->is_mysql) {
+        p->into.count++;
+        p->into.at = p->tok.start;
+    }
     while (*slot) slot = &(*slot)->next;
     *slot = parse_into(p);
 }
@@ -425,7 +442,10 @@ static void parse_mysql_select_options(struct sql_reader *p, struct ast_select *
         case KW_SQL_BIG_RESULT: s->node.flags |= AST_SELECT_BIG_RESULT; break;
         case KW_SQL_BUFFER_RESULT: s->node.flags |= AST_SELECT_BUFFER_RESULT; break;
         case KW_SQL_NO_CACHE: s->node.flags |= AST_SELECT_NO_CACHE; break;
-        case KW_SQL_CACHE: s->node.flags |= AST_SELECT_CACHE; break;
+        case KW_SQL_CACHE: /* an ordinary name since MySQL 8 */
+            if (!p->is_mariadb && p->options->version >= 80000) return;
+            s->node.flags |= AST_SELECT_CACHE;
+            break;
         case KW_SQL_CALC_FOUND_ROWS: s->node.flags |= AST_SELECT_CALC_FOUND_ROWS; break;
         default: return;
         }
@@ -462,7 +482,10 @@ static bool at_no_targets(const struct sql_reader *p) {
     case KW_LIMIT:
     case KW_OFFSET:
     case KW_FETCH:
-    case KW_FOR: return true;
+    case KW_FOR:
+    case KW_ON:        /* CONFLICT, behind INSERT ... SELECT */
+    case KW_RETURNING: /* the same */
+    case KW_WITH:      /* [NO] DATA, behind CREATE TABLE AS SELECT */ return true;
     default: return false;
     }
 }
@@ -498,6 +521,7 @@ struct ast *parse_select(struct sql_reader *p) {
         parse_advance(p);
         s->windows = parse_comma_list(p, parse_named_window);
     }
+    if (p->is_mysql && parse_accept(p, KW_QUALIFY)) s->qualify = parse_expr(p);
     return parse_done(p, s);
 }
 

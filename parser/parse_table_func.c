@@ -41,6 +41,12 @@ struct ast *parse_table_func_rest(struct sql_reader *p, struct ast_table_func *t
     return parse_done(p, t);
 }
 
+/* PATH is a name to older versions, and may stand in quotes. */
+static bool at_path(const struct sql_reader *p) {
+    if (!parse_at(p, TOKEN_QUOTED_IDENT)) return parse_at_word(p, "path");
+    return bytes_is(bytes_of(p->text + p->tok.start, p->tok.end - p->tok.start), "\"path\"");
+}
+
 /* name (FOR ORDINALITY | type { DEFAULT b_expr | PATH b_expr | [NOT] NULL }) */
 static struct ast *parse_xml_column(struct sql_reader *p) {
     struct ast_column_def *def = PARSE_NODE(p, ast_column_def, COLUMN_DEF);
@@ -49,22 +55,29 @@ static struct ast *parse_xml_column(struct sql_reader *p) {
     def->name = parse_name(p);
     if (parse_accept2(p, KW_FOR, KW_ORDINALITY)) return parse_done(p, def);
     def->type = parse_type(p);
+    bool has_default = false, has_null = false, has_path = false;
     for (;;) {
         uint32_t start = p->tok.start;
+        bool *has = NULL;
         if (parse_accept(p, KW_DEFAULT)) {
+            has = &has_default;
             struct ast *value = parse_expr_b(p);
             parse_list_add(&options, parse_option(p, start, "default", value));
         } else if (parse_at(p, KW_NULL) || parse_at(p, KW_NOT)) {
+            has = &has_null;
             bool is_not = parse_accept(p, KW_NOT);
             parse_expect(p, KW_NULL);
             parse_list_add(&options, parse_option(p, start, is_not ? "not null" : "null", NULL));
-        } else if (parse_at_word(p, "path")) {
+        } else if (at_path(p)) {
+            has = &has_path;
             parse_advance(p);
             struct ast *value = parse_expr_b(p);
             parse_list_add(&options, parse_option(p, start, "path", value));
         } else {
             break;
         }
+        if (*has) parse_fail_at(p, start, "DEFAULT, PATH, and NULL or NOT NULL may stand once for each column");
+        *has = true;
     }
     def->constraints = options.first;
     return parse_done(p, def);
@@ -99,10 +112,7 @@ static struct ast *parse_xmltable(struct sql_reader *p) {
         parse_expect(p, ',');
     }
     parse_list_add(&args, parse_expr_primary(p));
-    parse_expect(p, KW_PASSING);
-    if (parse_accept(p, KW_BY) && !parse_accept(p, KW_REF)) parse_expect(p, KW_VALUE);
-    parse_list_add(&args, parse_expr_primary(p));
-    if (parse_accept(p, KW_BY) && !parse_accept(p, KW_REF)) parse_expect(p, KW_VALUE);
+    parse_list_add(&args, parse_xml_passing(p));
     uint32_t start = p->tok.start;
     parse_expect(p, KW_COLUMNS);
     struct ast *columns = parse_comma_list(p, parse_xml_column);

@@ -6,6 +6,14 @@
  */
 #include "parser/parse.h"
 
+/* "(" n ")" */
+static struct ast *parse_opt_precision(struct sql_reader *p) {
+    if (!parse_accept(p, '(')) return NULL;
+    struct ast *precision = parse_integer(p);
+    parse_expect(p, ')');
+    return precision;
+}
+
 /* YEAR | MONTH | DAY | HOUR | MINUTE | SECOND ["(" n ")"] [TO field] */
 struct ast *parse_opt_interval_fields(struct sql_reader *p) {
     struct parse_list fields;
@@ -30,17 +38,8 @@ struct ast *parse_opt_interval_fields(struct sql_reader *p) {
         parse_list_add(&fields, parse_word(p));
         from = to;
     }
-    if (from == KW_SECOND && parse_at(p, '(')) parse_list_add(&fields, parse_paren_list(p, parse_literal));
+    if (from == KW_SECOND && parse_at(p, '(')) parse_list_add(&fields, parse_opt_precision(p));
     return fields.first;
-}
-
-/* "(" n ")" */
-static struct ast *parse_opt_precision(struct sql_reader *p) {
-    if (!parse_accept(p, '(')) return NULL;
-    if (!parse_at(p, TOKEN_INTEGER)) parse_fail(p, "syntax error: expected a number");
-    struct ast *precision = parse_literal(p);
-    parse_expect(p, ')');
-    return precision;
 }
 
 /* [WITH TIME ZONE | WITHOUT TIME ZONE] */
@@ -135,8 +134,7 @@ static struct ast *parse_opt_bounds(struct sql_reader *p) {
     while (parse_at(p, '[')) {
         parse_advance(p);
         struct ast *star = PARSE_NODE(p, ast, STAR);
-        if (parse_at(p, TOKEN_INTEGER)) parse_list_add(&bounds, parse_literal(p));
-        else if (is_array) parse_fail(p, "syntax error: expected a number");
+        if (is_array || parse_at(p, TOKEN_INTEGER)) parse_list_add(&bounds, parse_integer(p));
         else parse_list_add(&bounds, parse_done(p, star));
         parse_expect(p, ']');
         if (is_array) break;
@@ -151,13 +149,7 @@ static void parse_generic_type(struct sql_reader *p, struct ast_type *type) {
     parse_list_add(&names, parse_type_function_name(p));
     while (parse_accept(p, '.')) parse_list_add(&names, parse_label(p));
     type->names = names.first;
-    if (parse_at(p, '%') && parse_peek(p, 1) == KW_TYPE) {
-        parse_advance(p);
-        parse_advance(p);
-        type->node.flags |= AST_TYPE_PERCENT;
-    } else {
-        type->modifiers = parse_opt_paren_list(p, parse_expr);
-    }
+    type->modifiers = parse_opt_paren_list(p, parse_expr);
 }
 
 /* [SETOF] name [bounds] */
