@@ -33,7 +33,7 @@ static parse_function *option_value(uint16_t word) {
     case KW_AUTO_INCREMENT:
     case KW_CHECKSUM:
     case KW_TABLE_CHECKSUM:
-    case KW_DELAY_KEY_WRITE:
+    case KW_DELAY_KEY_WRITE: return parse_mysql_number;
     case KW_PACK_KEYS:
     case KW_STATS_AUTO_RECALC:
     case KW_STATS_PERSISTENT:
