@@ -36,7 +36,8 @@ static const uint8_t token_classes[TOKEN_KIND_COUNT] = {
 
 static inline bool is_operator(uint16_t kind) {
     switch (kind) {
-    case '+': case '-': case '*': case '/': case '%': case '^': case '<': case '>': case '=': case '&': case '|': case '~': case '!':
+    case '+': case '-': case '*': case '/': case '%': case '^': case '<': case '>': case '=':
+    case '&': case '|': case '~': case '!':
         return true;
     default: return kind >= TOKEN_OPERATOR && kind < TOKEN_KIND_COUNT && kind != TOKEN_TYPECAST && kind != TOKEN_DOT_DOT;
     }

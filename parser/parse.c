@@ -400,9 +400,57 @@ struct sql_reader *sql_reader_new(struct bytes text, const struct sql_options *o
     return p;
 }
 
+/* ---- executable comments ------------------------------------------------------------------------------------------------- */
+
+/* Is a comment at `i` whose inside a server may execute: of MySQL, of MariaDB? */
+static bool at_executable(const uint8_t *s, uint32_t i, uint32_t end) {
+    if (i + 3 > end || s[i] != '/' || s[i + 1] != '*') return false;
+    return s[i + 2] == '!' || (s[i + 2] == 'M' && i + 3 < end && s[i + 3] == '!');
+}
+
+/*
+ * Between two tokens stand white space, comments, and the beginnings and ends of executable ones. Where the first such mark
+ * begins and the last one ends; both `from` when there is none. An executable comment at a statement's edge is part of it,
+ * or its text would be cut in two, be the comment executed by this server or not.
+ */
+static void find_marks(const struct sql_reader *p, uint32_t from, uint32_t to, uint32_t *first, uint32_t *last) {
+    const uint8_t *s = p->text;
+    bool is_inside = false;
+    *first = *last = from;
+    for (uint32_t i = from; i + 1 < to; i++) {
+        bool is_end = s[i] == '*' && s[i + 1] == '/';
+        if (is_end || at_executable(s, i, to)) {
+            if (*first == *last) *first = i;
+            *last = i + 2;
+            is_inside = !is_end;
+            i++;
+        } else if (!is_inside && s[i] == '/' && s[i + 1] == '*') {
+            for (i += 2; i + 1 < to && (s[i] != '*' || s[i + 1] != '/');) i++;
+            i++;
+        } else if (!is_inside && (s[i] == '#' || (s[i] == '-' && s[i + 1] == '-'))) {
+            while (i < to && s[i] != '\n') i++;
+        }
+    }
+}
+
+/* Where a statement begins that has its first token at `at`, and ends that has its last one end there. */
+static uint32_t edge_before(const struct sql_reader *p, uint32_t at) {
+    uint32_t first, last;
+    if (LIKELY(!p->is_mysql || at - p->last_end < 3)) return at;
+    find_marks(p, p->last_end, at, &first, &last);
+    return first < last ? first : at;
+}
+
+static uint32_t edge_behind(const struct sql_reader *p, uint32_t at) {
+    uint32_t first, last;
+    if (LIKELY(!p->is_mysql || p->tok.start - at < 2)) return at;
+    find_marks(p, at, p->tok.start, &first, &last);
+    return last;
+}
+
 /* Reads the statement that begins at the current token, which is neither `;` nor the end. */
 static void read_statement(struct sql_reader *p, struct sql_statement *out) {
-    uint32_t start = p->tok.start, params_before = p->lex.param_count;
+    uint32_t start = edge_before(p, p->tok.start), params_before = p->lex.param_count;
     p->depth = p->height = 0;
     p->param_max = 0;
     p->resume_at = 0;
@@ -418,7 +466,7 @@ static void read_statement(struct sql_reader *p, struct sql_statement *out) {
     } else {
         out->outcome = SQL_PARSED;
         out->ast = statement;
-        out->end = p->last_end;
+        out->end = edge_behind(p, p->last_end);
     }
     out->param_count = p->is_mysql ? p->lex.param_count - params_before : p->param_max;
 }

@@ -251,10 +251,29 @@ static struct ast *parse_between(struct sql_reader *p, struct ast *left, uint32_
         if (parse_accept(p, KW_SYMMETRIC)) node->node.flags |= AST_BETWEEN_SYMMETRIC;
         else parse_accept(p, KW_ASYMMETRIC);
     }
-    node->low = p->is_mysql ? operand(p, MY_BIT_OR, false) : operand(p, PG_OR, true);
+    if (p->is_mysql) node->low = operand(p, p->is_mariadb ? (unsigned)MY_LIKE : (unsigned)MY_BIT_OR, false);
+    else node->low = operand(p, PG_OR, true);
     parse_expect(p, KW_AND);
     node->high = operand(p, p->is_mysql ? (unsigned)MY_LIKE : (unsigned)PG_LIKE + 1, false);
     return parse_done(p, node);
+}
+
+static bool is_negated_operator(struct sql_reader *p);
+static struct ast *parse_mysql_predicate(struct sql_reader *p, struct ast *left, uint32_t start);
+
+/*
+ * What stands behind LIKE and its kin. In MariaDB a negated predicate behind it belongs to it (a LIKE b NOT LIKE c is
+ * a LIKE (b NOT LIKE c)), while a LIKE b LIKE c is (a LIKE b) LIKE c.
+ */
+static struct ast *pattern_operand(struct sql_reader *p, unsigned tight) {
+    uint32_t start = p->tok.start;
+    struct ast *node = operand(p, tight, false);
+    if (!p->is_mariadb || !parse_at(p, KW_NOT)) return node;
+    if (parse_enter(p)) {
+        while (parse_at(p, KW_NOT) && is_negated_operator(p)) node = parse_mysql_predicate(p, node, start);
+    }
+    parse_leave(p);
+    return node;
 }
 
 /* [NOT] (LIKE | ILIKE | SIMILAR TO | REGEXP | RLIKE) pattern [ESCAPE expr] - at the word; `tight` binds the pattern. */
@@ -274,8 +293,8 @@ static struct ast *parse_like(struct sql_reader *p, struct ast *left, uint32_t s
     node->node.op = (uint16_t)op;
     node->node.flags = not_flag;
     node->arg = left;
-    node->pattern = operand(p, tight, false);
-    if (op != OPERATOR_REGEXP && parse_accept(p, KW_ESCAPE)) node->escape = operand(p, tight, false);
+    node->pattern = pattern_operand(p, tight);
+    if (op != OPERATOR_REGEXP && parse_accept(p, KW_ESCAPE)) node->escape = pattern_operand(p, tight);
     return parse_done(p, node);
 }
 
@@ -565,7 +584,7 @@ static struct ast *parse_mysql_predicate(struct sql_reader *p, struct ast *left,
     case KW_SOUNDS:
         parse_advance(p);
         parse_expect(p, KW_LIKE);
-        return binary(p, OPERATOR_SOUNDS_LIKE, left, operand(p, MY_BIT_OR, false), NULL, start);
+        return binary(p, OPERATOR_SOUNDS_LIKE, left, pattern_operand(p, MY_BIT_OR), NULL, start);
     case KW_MEMBER: {
         parse_advance(p);
         parse_accept(p, KW_OF);
@@ -598,8 +617,8 @@ static struct ast *parse_mysql_operator(struct sql_reader *p, struct ast *left, 
  * right operand, and where there is none, as behind IN (...), it is an error. In MySQL, not in MariaDB, a predicate such as
  * LIKE takes no predicate as its left operand, and nothing compares what IS TRUE.
  */
-static struct ast *mysql_infix(struct sql_reader *p, struct ast *left, uint32_t start, struct level level) {
-    unsigned locked = MY_NONE, ceiling = MY_JSON, count = 0;
+static struct ast *mysql_infix(struct sql_reader *p, struct ast *left, uint32_t start, struct level level, unsigned ceiling) {
+    unsigned locked = MY_NONE, count = 0;
     for (;; count++) {
         unsigned power = my_powers[p->tok.kind];
         if (power == MY_OR && parse_at(p, TOKEN_OR_OR) && (p->options->modes & SQL_PIPES_AS_CONCAT)) power = MY_CONCAT;
@@ -629,6 +648,14 @@ static struct ast *mysql_infix(struct sql_reader *p, struct ast *left, uint32_t 
     return left;
 }
 
+/* INTERVAL 1 DAY is no value: something is added to it, or it is what is added or taken away. */
+static struct ast *parse_interval_operand(struct sql_reader *p, struct level level) {
+    struct ast *node = parse_expr_primary(p);
+    bool is_alone = node->kind == AST_INTERVAL && level.min != MY_MUL && !parse_at(p, '+');
+    if (is_alone) parse_fail(p, "syntax error: expected + behind an interval");
+    return node;
+}
+
 static struct ast *mysql_prefix(struct sql_reader *p, struct level level) {
     switch (p->tok.kind) {
     case '+': return unary(p, OPERATOR_PLUS, MY_SIGN, false);
@@ -636,6 +663,7 @@ static struct ast *mysql_prefix(struct sql_reader *p, struct level level) {
     case '~': return unary(p, OPERATOR_BIT_NOT, MY_SIGN, false);
     case '!': return unary(p, OPERATOR_BANG, MY_SIGN, false);
     case KW_BINARY: return unary(p, OPERATOR_BINARY, MY_SIGN, false);
+    case KW_INTERVAL: return parse_interval_operand(p, level);
     case KW_NOT:
         if (p->options->modes & SQL_HIGH_NOT_PRECEDENCE) return unary(p, OPERATOR_NOT, MY_SIGN, false);
         if (level.min > MY_NOT) {
@@ -658,8 +686,9 @@ static struct ast *expr_at(struct sql_reader *p, struct level level) {
     }
     struct ast *left;
     if (p->is_mysql) {
+        bool is_not = parse_at(p, KW_NOT) && !(p->options->modes & SQL_HIGH_NOT_PRECEDENCE);
         left = mysql_prefix(p, level);
-        if (my_powers[p->tok.kind]) left = mysql_infix(p, left, start, level);
+        if (my_powers[p->tok.kind]) left = mysql_infix(p, left, start, level, is_not ? (unsigned)MY_NOT : (unsigned)MY_JSON);
     } else {
         left = pg_prefix(p, level);
         if (pg_powers[p->tok.kind]) left = pg_infix(p, left, start, level);
@@ -682,7 +711,7 @@ struct ast *parse_bit_expr(struct sql_reader *p) {
 
 struct ast *parse_expr_rest(struct sql_reader *p, struct ast *left, uint32_t start) {
     struct level level = {.min = 1};
-    return p->is_mysql ? mysql_infix(p, left, start, level) : pg_infix(p, left, start, level);
+    return p->is_mysql ? mysql_infix(p, left, start, level, MY_JSON) : pg_infix(p, left, start, level);
 }
 
 struct ast *parse_expr_list(struct sql_reader *p) {

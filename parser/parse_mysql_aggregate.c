@@ -62,16 +62,17 @@ static struct ast *parse_separator(struct sql_reader *p) {
 
 /*
  * GROUP_CONCAT "(" [ DISTINCT ] expr { "," expr } [ ORDER BY sorts ] [ SEPARATOR string ] [ LIMIT ... ] ")" [ over ]
- * JSON_ARRAYAGG the same without SEPARATOR, and with ALL in MySQL
+ * JSON_ARRAYAGG the same without SEPARATOR; MySQL: JSON_ARRAYAGG "(" [ ALL ] expr ")"
  */
 struct ast *parse_mysql_group_concat(struct sql_reader *p, const struct mysql_call *c) {
     (void)c;
     bool is_json = parse_at(p, KW_JSON_ARRAYAGG);
     struct ast_func *f = parse_mysql_call_start(p);
-    if (parse_accept(p, KW_DISTINCT)) f->node.flags |= AST_FUNC_DISTINCT;
-    else if (is_json && parse_accept(p, KW_ALL)) f->node.flags |= AST_FUNC_ALL;
-    f->args = parse_expr_list(p);
-    f->order = parse_opt_order(p);
+    bool may_distinct = !is_json || p->is_mariadb;
+    if (may_distinct && parse_accept(p, KW_DISTINCT)) f->node.flags |= AST_FUNC_DISTINCT;
+    else if (!may_distinct && parse_accept(p, KW_ALL)) f->node.flags |= AST_FUNC_ALL;
+    f->args = is_json && !p->is_mariadb ? parse_expr(p) : parse_expr_list(p);
+    if (!is_json || p->is_mariadb) f->order = parse_opt_order(p);
     struct parse_list options;
     parse_list_init(&options);
     uint32_t start = p->tok.start;
@@ -130,7 +131,8 @@ struct ast *parse_mysql_window_call(struct sql_reader *p, const struct mysql_cal
     f->node.op = CALL_PLAIN;
     struct parse_list args;
     parse_list_init(&args);
-    for (unsigned i = 0; i < c->max; i++) {
+    unsigned max = is_shift && p->is_mariadb ? 2 : c->max;
+    for (unsigned i = 0; i < max; i++) {
         if (i >= c->min && !parse_at(p, ',')) break;
         if (i > 0) parse_expect(p, ',');
         bool is_count = !p->is_mariadb && (is_ntile || (is_shift && i == 1));
@@ -168,5 +170,6 @@ struct ast *parse_mysql_percentile(struct sql_reader *p, const struct mysql_call
     f->within = parse_opt_order(p);
     if (!p->failed && f->within->next) parse_fail_at(p, f->within->next->start, "syntax error: one expression to sort by");
     parse_expect(p, ')');
+    if (parse_at(p, KW_OVER) && parse_peek(p, 1) != '(') parse_fail(p, "syntax error: expected a window in parentheses");
     return parse_over(p, f);
 }

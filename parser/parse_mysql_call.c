@@ -111,7 +111,9 @@ static struct ast *parse_date_math(struct sql_reader *p, const struct mysql_call
     parse_list_add(&args, parse_expr(p));
     parse_expect(p, ',');
     if (!takes_days && !parse_at(p, KW_INTERVAL)) parse_fail(p, "syntax error: expected INTERVAL");
-    parse_list_add(&args, parse_expr(p));
+    uint32_t start = p->tok.start;
+    if (parse_at(p, KW_INTERVAL)) parse_list_add(&args, parse_expr_rest(p, parse_expr_primary(p), start));
+    else parse_list_add(&args, parse_expr(p));
     f->args = args.first;
     return parse_mysql_call_end(p, f);
 }
@@ -225,13 +227,19 @@ static struct ast *parse_position(struct sql_reader *p, const struct mysql_call 
     return parse_mysql_call_end(p, f);
 }
 
+/* A character set's name behind USING: no DEFAULT. */
+static struct ast *parse_using_charset(struct sql_reader *p) {
+    if (parse_at(p, KW_DEFAULT)) parse_fail(p, "syntax error: expected a character set");
+    return parse_mysql_charset_name(p);
+}
+
 /* { CHAR | CHARACTER } "(" expr { "," expr } [ USING charset ] ")" */
 static struct ast *parse_char(struct sql_reader *p, const struct mysql_call *c) {
     (void)c;
     struct ast_func *f = parse_mysql_call_start(p);
     f->args = parse_expr_list(p);
     uint32_t start = p->tok.start;
-    if (parse_accept(p, KW_USING)) f->options = parse_option(p, start, "using", parse_mysql_charset_name(p));
+    if (parse_accept(p, KW_USING)) f->options = parse_option(p, start, "using", parse_using_charset(p));
     else f->node.op = CALL_PLAIN;
     return parse_mysql_call_end(p, f);
 }
@@ -271,7 +279,8 @@ static struct ast *parse_weight_string(struct sql_reader *p, const struct mysql_
         if (!is_known || parse_peek(p, 1) != '(') parse_fail(p, "syntax error: expected CHAR(n) or BINARY(n)");
         parse_list_add(&options, parse_option(p, start, "as", parse_mysql_cast_type(p)));
     }
-    if (parse_at(p, KW_LEVEL)) parse_list_add(&options, parse_weight_levels(p));
+    bool has_levels = p->is_mariadb || p->options->version < 80000;
+    if (has_levels && parse_at(p, KW_LEVEL)) parse_list_add(&options, parse_weight_levels(p));
     f->args = args.first;
     f->options = options.first;
     return parse_mysql_call_end(p, f);
@@ -290,7 +299,17 @@ static struct ast *parse_at_zone(struct sql_reader *p) {
     return parse_option(p, start, "at time zone", parse_string(p));
 }
 
-/* CAST "(" expr [ AT TIME ZONE zone ] AS cast-type ")" */
+/* ARRAY behind a type */
+static void parse_array_mark(struct sql_reader *p, struct ast *type) {
+    struct ast *mark = PARSE_NODE(p, ast, STAR);
+    parse_advance(p);
+    parse_done(p, mark);
+    if (type->kind != AST_TYPE) return;
+    AST_AS(type, TYPE, type)->bounds = mark;
+    parse_done(p, type);
+}
+
+/* CAST "(" expr [ AT TIME ZONE zone ] AS cast-type [ ARRAY ] ")" */
 static struct ast *parse_cast(struct sql_reader *p, const struct mysql_call *c) {
     (void)c;
     struct ast_cast *cast = PARSE_NODE(p, ast_cast, CAST);
@@ -302,6 +321,7 @@ static struct ast *parse_cast(struct sql_reader *p, const struct mysql_call *c) 
     parse_expect(p, KW_AS);
     if (cast->options && !parse_at(p, KW_DATETIME)) parse_fail(p, "syntax error: expected DATETIME");
     cast->type = parse_mysql_cast_type(p);
+    if (!p->is_mariadb && parse_at(p, KW_ARRAY)) parse_array_mark(p, cast->type);
     parse_expect(p, ')');
     return parse_done(p, cast);
 }
@@ -317,7 +337,7 @@ static struct ast *parse_convert(struct sql_reader *p, const struct mysql_call *
     uint32_t start = p->tok.start;
     if (parse_accept(p, KW_USING)) {
         cast->node.op = CAST_USING;
-        cast->options = parse_option(p, start, "using", parse_mysql_charset_name(p));
+        cast->options = parse_option(p, start, "using", parse_using_charset(p));
     } else {
         parse_expect(p, ',');
         cast->type = parse_mysql_cast_type(p);

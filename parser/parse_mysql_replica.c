@@ -16,7 +16,8 @@ struct ast *parse_mysql_opt_channel(struct sql_reader *p) {
 /* OPTION named by the word at hand, which is read with its "="; false when it is no word of the grammar */
 static struct ast_option *parse_option_start(struct sql_reader *p) {
     struct ast_option *option = PARSE_NODE(p, ast_option, OPTION);
-    if (p->tok.kind < KEYWORD_FIRST) parse_fail(p, "syntax error: expected an option");
+    bool is_word = p->tok.kind >= KEYWORD_FIRST || parse_at_word(p, "assign_gtids_to_anonymous_transactions");
+    if (!is_word) parse_fail(p, "syntax error: expected an option");
     option->name = parse_name_of_token(p);
     parse_expect(p, '=');
     return option;

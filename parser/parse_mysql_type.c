@@ -18,6 +18,7 @@ enum type_tail {
     TAIL_BINARY = 1 << 6,      /* BINARY, COLLATE: the character set is given by the name */
     TAIL_VALUES = 1 << 7,      /* ('a', 'b') must follow */
     TAIL_SPATIAL = 1 << 8,     /* MariaDB: (n) and REF_SYSTEM_ID=n */
+    TAIL_NO_COLLATE = 1 << 9,  /* a character set, but no COLLATE */
 };
 
 static unsigned tail_of(uint16_t kind) {
@@ -27,7 +28,7 @@ static unsigned tail_of(uint16_t kind) {
         return TAIL_KNOWN | TAIL_LENGTH | TAIL_SIGN;
     case KW_REAL: case KW_DOUBLE: case KW_FLOAT8:
         return TAIL_KNOWN | TAIL_SCALE | TAIL_SIGN;
-    case KW_FLOAT: case KW_FLOAT4: case KW_DECIMAL: case KW_DEC: case KW_NUMERIC: case KW_NUMBER: case KW_FIXED:
+    case KW_FLOAT: case KW_FLOAT4: case KW_DECIMAL: case KW_DEC: case KW_NUMERIC: case KW_FIXED: case KW_NUMBER:
         return TAIL_KNOWN | TAIL_LENGTH | TAIL_SCALE | TAIL_SIGN;
     case KW_BIT: case KW_BINARY: case KW_BLOB: case KW_TIME: case KW_TIMESTAMP: case KW_DATETIME: case KW_VECTOR:
         return TAIL_KNOWN | TAIL_LENGTH;
@@ -57,7 +58,10 @@ static unsigned tail_of(uint16_t kind) {
 
 /* What may follow the word at hand as a type's name; 0 when it is none that the grammar knows. */
 static unsigned tail_at(const struct sql_reader *p) {
-    if (!parse_at(p, TOKEN_IDENT)) return tail_of(p->tok.kind);
+    uint16_t kind = p->tok.kind;
+    bool is_oracle = kind == KW_NUMBER || kind == KW_VARCHAR2 || kind == KW_RAW || kind == KW_CLOB;
+    if (is_oracle && !(p->options->modes & SQL_ORACLE)) return 0;
+    if (!parse_at(p, TOKEN_IDENT)) return tail_of(kind);
     bool is_collection = parse_at_word(p, "geometrycollection") || parse_at_word(p, "geomcollection");
     return is_collection ? TAIL_KNOWN | TAIL_SPATIAL : 0;
 }
@@ -133,6 +137,7 @@ static struct ast *parse_opt_charset_word(struct sql_reader *p, unsigned tail) {
     }
     default:
         if (!(tail & TAIL_CHARSET) || !parse_mysql_accept_charset(p)) return NULL;
+        if (parse_at(p, KW_DEFAULT)) parse_fail(p, "syntax error: expected a character set");
         return parse_option(p, start, "character set", parse_mysql_charset_name(p));
     }
 }
@@ -142,7 +147,7 @@ static void parse_charset_words(struct sql_reader *p, unsigned tail, struct pars
     struct ast *word;
     while ((word = parse_opt_charset_word(p, tail)) != NULL) parse_list_add(options, word);
     uint32_t start = p->tok.start;
-    if (parse_accept(p, KW_COLLATE))
+    if (!(tail & TAIL_NO_COLLATE) && parse_accept(p, KW_COLLATE))
         parse_list_add(options, parse_option(p, start, "collate", parse_mysql_collation_name(p)));
 }
 
@@ -220,9 +225,20 @@ static struct ast *parse_known_name(struct sql_reader *p, unsigned *tail) {
     }
 }
 
+/* Words of the grammar of types that MariaDB takes for no plugin's type. */
+static bool is_no_type(uint16_t kind) {
+    switch (kind) {
+    case KW_UNSIGNED: case KW_SIGNED: case KW_NUMBER: case KW_VARCHAR2: case KW_RAW: case KW_CLOB:
+        return true;
+    default:
+        return false;
+    }
+}
+
 /* MariaDB, a type of a plugin: word [ "." word ] [ "(" number [ "," number ] ")" ] [ REF_SYSTEM_ID "=" number ] */
 static struct ast *parse_other_type(struct sql_reader *p, struct ast_type *t) {
-    if (!p->is_mariadb) parse_fail(p, "syntax error: expected a type");
+    bool is_word = p->is_mariadb && !is_no_type(p->tok.kind);
+    if (!is_word) parse_fail(p, "syntax error: expected a type");
     struct parse_list names;
     parse_list_init(&names);
     parse_list_add(&names, parse_label(p));
@@ -355,26 +371,17 @@ static unsigned cast_tail_of(const struct sql_reader *p, uint16_t kind) {
  *          | { TIME | DATETIME } [ "(" n ")" ] | DECIMAL [ "(" n [ "," d ] ")" ] | DOUBLE | FLOAT | REAL | JSON | YEAR
  *          | INTERVAL DAY_SECOND "(" n ")" | geometry | word [ "(" n ")" ]
  */
-static struct ast *parse_cast_type_alone(struct sql_reader *p) {
+struct ast *parse_mysql_cast_type(struct sql_reader *p) {
     struct ast_type *t = PARSE_NODE(p, ast_type, TYPE);
     uint16_t kind = p->tok.kind;
     if (kind == KW_SIGNED || kind == KW_UNSIGNED) return parse_cast_integer(p, t);
-    if (kind == KW_INTERVAL && parse_peek(p, 1) == KW_DAY_SECOND) return parse_cast_interval(p, t);
+    if (kind == KW_INTERVAL && p->is_mariadb && parse_peek(p, 1) == KW_DAY_SECOND) return parse_cast_interval(p, t);
     unsigned tail = tail_at(p);
     if (tail == 0 || (p->is_mariadb && kind == KW_VECTOR)) return parse_other_type(p, t);
     if (!(tail & TAIL_SPATIAL)) tail = cast_tail_of(p, kind);
-    if (tail == 0) parse_fail(p, "this type is none to cast to");
+    uint16_t next = parse_peek(p, 1);
+    bool is_other = tail == 0 || next == KW_VARYING || (next == KW_PRECISION && p->is_mariadb) || kind == KW_GEOMETRY;
+    if (is_other) parse_fail(p, "syntax error: this type is none to cast to");
     t->names = parse_known_name(p, &tail);
-    return parse_tail(p, t, tail);
-}
-
-/* cast-type [ ARRAY ] */
-struct ast *parse_mysql_cast_type(struct sql_reader *p) {
-    struct ast *type = parse_cast_type_alone(p);
-    if (p->is_mariadb || !parse_at(p, KW_ARRAY) || type->kind != AST_TYPE) return type;
-    struct ast_type *t = AST_AS(type, TYPE, type);
-    t->bounds = PARSE_NODE(p, ast, STAR);
-    parse_advance(p);
-    parse_done(p, t->bounds);
-    return parse_done(p, t);
+    return parse_tail(p, t, p->is_mariadb ? tail : tail | TAIL_NO_COLLATE);
 }

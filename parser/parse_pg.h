@@ -204,8 +204,8 @@ const struct parse_pg_kind *parse_pg_kind_of(struct sql_reader *p, unsigned uses
 
 /* The insides of the parentheses; the keyword says which function it is. */
 void parse_pg_json_constructor(struct sql_reader *p, struct ast_func *f, uint16_t kind); /* JSON_OBJECT, JSON_ARRAY, ...AGG */
-void parse_pg_json_query(struct sql_reader *p, struct ast_func *f);                      /* JSON_VALUE, JSON_QUERY, JSON_EXISTS */
-void parse_pg_json_simple(struct sql_reader *p, struct ast_func *f, uint16_t kind);                     /* JSON, JSON_SCALAR, JSON_SERIALIZE */
+void parse_pg_json_query(struct sql_reader *p, struct ast_func *f, uint16_t kind);       /* JSON_VALUE, JSON_QUERY, JSON_EXISTS */
+void parse_pg_json_simple(struct sql_reader *p, struct ast_func *f, uint16_t kind);      /* JSON, JSON_SCALAR, JSON_SERIALIZE */
 struct ast *parse_pg_json_table(struct sql_reader *p);                                   /* FUNC of JSON_TABLE(...) */
 
 #endif

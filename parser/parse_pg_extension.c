@@ -103,10 +103,11 @@ void parse_pg_create_access_method(struct sql_reader *p, struct ast_command *c) 
         {.name = NULL},
     };
     c->objects = parse_pg_named(p, SQL_OBJECT_ACCESS_METHOD);
-    c->options = parse_pg_phrase(p, types);
+    struct ast *type = parse_pg_phrase(p, types);
     uint32_t start = p->tok.start;
     parse_expect(p, KW_HANDLER);
-    c->options->next = parse_option(p, start, "handler", parse_qualified_name(p));
+    type->next = parse_option(p, start, "handler", parse_qualified_name(p));
+    c->options = type;
 }
 
 /* ---- foreign data ---------------------------------------------------------------------------------------------------- */
@@ -167,9 +168,11 @@ void parse_pg_create_server(struct sql_reader *p, struct ast_command *c) {
 
 /* [VERSION (string | NULL)] [OPTIONS "(" changes ")"], not nothing */
 void parse_pg_alter_server(struct sql_reader *p, struct ast_command *c) {
-    c->elements = opt_version(p);
-    if (!c->elements) c->elements = parse_pg_alter_generic_options(p);
-    else if (parse_at(p, KW_OPTIONS)) c->elements->next = parse_pg_alter_generic_options(p);
+    struct parse_list l;
+    parse_list_init(&l);
+    parse_pg_append(p, &l, opt_version(p));
+    if (!l.first || parse_at(p, KW_OPTIONS)) parse_list_add(&l, parse_pg_alter_generic_options(p));
+    c->elements = l.first;
 }
 
 /* FOR (role | USER) SERVER name: the OBJECT has the role in `names` and the server in `on` */

@@ -45,10 +45,11 @@ struct ast *parse_pg_cast_by_types(struct sql_reader *p, enum sql_object object)
     struct ast_object *o = PARSE_NODE(p, ast_object, OBJECT);
     o->node.op = (uint16_t)object;
     parse_expect(p, '(');
-    o->args = parse_type(p);
+    struct ast *from = parse_type(p);
     parse_expect(p, KW_AS);
-    o->args->next = parse_type(p);
+    from->next = parse_type(p);
     parse_expect(p, ')');
+    o->args = from;
     return parse_done(p, o);
 }
 
@@ -210,8 +211,9 @@ void parse_pg_create_cast(struct sql_reader *p, struct ast_command *c) {
         {.name = NULL},
     };
     c->objects = parse_pg_cast_by_types(p, SQL_OBJECT_CAST);
-    c->options = parse_pg_phrase(p, ways);
-    c->options->next = parse_pg_opt_phrase(p, contexts);
+    struct ast *way = parse_pg_phrase(p, ways);
+    way->next = parse_pg_opt_phrase(p, contexts);
+    c->options = way;
 }
 
 /* TRANSFORM FOR type LANGUAGE name "(" FROM SQL WITH FUNCTION routine ["," TO SQL ...] ")", in either order, one at least */
@@ -227,7 +229,8 @@ void parse_pg_create_transform(struct sql_reader *p, struct ast_command *c) {
     c->objects = parse_pg_transform_by_type(p, SQL_OBJECT_TRANSFORM);
     parse_expect(p, '(');
     bool is_from = parse_at(p, KW_FROM);
-    c->elements = parse_pg_phrase(p, is_from ? from : to);
-    if (parse_accept(p, ',')) c->elements->next = parse_pg_phrase(p, is_from ? to : from);
+    struct ast *first = parse_pg_phrase(p, is_from ? from : to);
+    if (parse_accept(p, ',')) first->next = parse_pg_phrase(p, is_from ? to : from);
     parse_expect(p, ')');
+    c->elements = first;
 }

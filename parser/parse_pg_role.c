@@ -70,8 +70,9 @@ static struct ast *opt_create_option(struct sql_reader *p) {
 void parse_pg_create_role(struct sql_reader *p, struct ast_command *c) {
     struct parse_list l;
     parse_list_init(&l);
-    c->objects = parse_pg_role_id(p);
-    c->objects->op = c->object;
+    struct ast *role = parse_pg_role_id(p);
+    role->op = c->object;
+    c->objects = role;
     c->object = SQL_OBJECT_ROLE;
     parse_accept(p, KW_WITH);
     for (struct ast *option; (option = opt_create_option(p)) != NULL;) parse_list_add(&l, option);

@@ -266,13 +266,14 @@ void parse_pg_create_rule(struct sql_reader *p, struct ast_command *c) {
     parse_expect(p, KW_ON);
     bool is_event = parse_at(p, KW_SELECT) || parse_at(p, KW_UPDATE) || parse_at(p, KW_DELETE) || parse_at(p, KW_INSERT);
     if (!is_event) parse_fail(p, "an event is expected here");
-    c->options = parse_word(p);
+    struct ast *event = parse_word(p);
     parse_expect(p, KW_TO);
     rule->on = parse_table_name(p);
     c->objects = parse_done(p, rule);
     c->args = parse_opt_where(p);
     parse_expect(p, KW_DO);
-    if (parse_at(p, KW_INSTEAD) || parse_at(p, KW_ALSO)) c->options->next = parse_word(p);
+    if (parse_at(p, KW_INSTEAD) || parse_at(p, KW_ALSO)) event->next = parse_word(p);
+    c->options = event;
     c->query = rule_body(p);
 }
 

@@ -42,8 +42,9 @@ void parse_pg_create_type(struct sql_reader *p, struct ast_command *c) {
         c->options = parse_word(p);
         c->elements = paren_labels(p);
     } else if (parse_at(p, KW_RANGE)) {
-        c->options = parse_word(p);
-        c->options->next = parse_pg_definition(p);
+        struct ast *range = parse_word(p);
+        range->next = parse_pg_definition(p);
+        c->options = range;
     } else {
         c->elements = paren_fields(p);
         bool is_long = !p->failed && length(AST_AS(object, OBJECT, c->objects)->names) > 3;

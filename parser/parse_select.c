@@ -311,7 +311,7 @@ bool parse_at_lock(struct sql_reader *p) {
 struct ast *parse_opt_locks(struct sql_reader *p) {
     struct parse_list locks;
     parse_list_init(&locks);
-    while (parse_at_lock(p)) parse_list_add(&locks, parse_lock(p));
+    while (parse_at_lock(p) && !(p->is_mariadb && locks.first)) parse_list_add(&locks, parse_lock(p));
     return locks.first;
 }
 
@@ -442,7 +442,10 @@ static void parse_mysql_select_options(struct sql_reader *p, struct ast_select *
         case KW_SQL_BIG_RESULT: s->node.flags |= AST_SELECT_BIG_RESULT; break;
         case KW_SQL_BUFFER_RESULT: s->node.flags |= AST_SELECT_BUFFER_RESULT; break;
         case KW_SQL_NO_CACHE: s->node.flags |= AST_SELECT_NO_CACHE; break;
-        case KW_SQL_CACHE: s->node.flags |= AST_SELECT_CACHE; break;
+        case KW_SQL_CACHE: /* an ordinary name since MySQL 8 */
+            if (!p->is_mariadb && p->options->version >= 80000) return;
+            s->node.flags |= AST_SELECT_CACHE;
+            break;
         case KW_SQL_CALC_FOUND_ROWS: s->node.flags |= AST_SELECT_CALC_FOUND_ROWS; break;
         default: return;
         }
