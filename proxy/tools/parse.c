@@ -109,7 +109,7 @@ static void write_unknown(const struct sql_problem *problem, struct writer *line
     writer_str(line, "\")");
 }
 
-/* The hash, then the text. Fingerprints come from tokens alone: a statement that has no tree may have one. */
+/* The hash, then the text. */
 static void write_fingerprint(const struct sql_statement *s, struct bytes text, const struct sql_options *options, struct writer *line) {
     struct fingerprint fingerprint;
     struct sql_problem problem;
@@ -127,9 +127,9 @@ static bool print_statement(const struct sql_statement *s, struct bytes text, co
                             struct writer *line) {
     writer_reset(line);
     if (s->outcome == SQL_EMPTY) writer_str(line, "(empty)");
+    else if (s->outcome == SQL_UNKNOWN) write_unknown(&s->problem, line);
     else if (r->only_fingerprints) write_fingerprint(s, text, options, line);
-    else if (s->outcome == SQL_PARSED) ast_dump(s->ast, text, line);
-    else write_unknown(&s->problem, line);
+    else ast_dump(s->ast, text, line);
     writer_u8(line, '\n');
     return !line->failed && fwrite(line->data, 1, line->len, stdout) == line->len;
 }
