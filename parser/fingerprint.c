@@ -24,6 +24,7 @@ enum lane_class {
     LANE_SIGN, /* an operator, if nothing follows that could be part of it */
     LANE_COLON,
     LANE_QUOTE,
+    LANE_SEMICOLON,
     LANE_CLASS = 0x0f,
     LANE_IN_NAME = 0x40,
     LANE_IN_SIGN = 0x80,
@@ -38,6 +39,7 @@ static const uint8_t pg_classes[256] = {
     ['a' ... 'z'] = LANE_WORD | NAME, ['A' ... 'Z'] = LANE_WORD | NAME, ['_'] = LANE_WORD | NAME,
     [0x80 ... 0xff] = LANE_WORD | NAME, ['0' ... '9'] = LANE_DIGIT | NAME, ['$'] = NAME,
     ['('] = LANE_OPEN, [')'] = LANE_CLOSE, [','] = LANE_COMMA, ['.'] = LANE_DOT, [':'] = LANE_COLON, ['\''] = LANE_QUOTE,
+    [';'] = LANE_SEMICOLON,
     ['*'] = LONE, ['/'] = LONE, ['%'] = LONE, ['^'] = LONE, ['<'] = LONE, ['>'] = LONE, ['='] = LONE,
     ['+'] = SIGN, ['-'] = SIGN, ['~'] = SIGN, ['!'] = SIGN, ['@'] = SIGN, ['#'] = SIGN, ['&'] = SIGN, ['|'] = SIGN,
     ['`'] = SIGN, ['?'] = SIGN,
@@ -48,7 +50,7 @@ static const uint8_t mysql_classes[256] = {
     [' '] = LANE_SPACE, ['\t' ... '\r'] = LANE_SPACE,
     ['a' ... 'z'] = LANE_WORD | NAME, ['A' ... 'Z'] = LANE_WORD | NAME, ['0' ... '9'] = LANE_DIGIT | NAME,
     ['_'] = NAME, ['$'] = NAME, [0x80 ... 0xff] = NAME,
-    ['('] = LANE_OPEN, [')'] = LANE_CLOSE, [','] = LANE_COMMA, ['.'] = LANE_DOT, ['\''] = LANE_QUOTE,
+    ['('] = LANE_OPEN, [')'] = LANE_CLOSE, [','] = LANE_COMMA, ['.'] = LANE_DOT, ['\''] = LANE_QUOTE, [';'] = LANE_SEMICOLON,
     ['*'] = LONE, ['/'] = LONE, ['%'] = LONE, ['^'] = LONE, ['<'] = LONE, ['>'] = LONE, ['='] = LONE,
     ['+'] = SIGN, ['-'] = SIGN, ['!'] = SIGN,
 };
@@ -169,24 +171,30 @@ static inline bool lane_dot(struct maker *m, struct lane *a, const uint8_t *clas
     return true;
 }
 
-/* A string in which nothing is special, and behind which no further piece of it can come; or digits alone. */
-static inline bool lane_constant(struct maker *m, struct lane *a, uint8_t class) {
+/* The end of a string in which nothing is special, and behind which no further piece of it can come; NULL: ask the lexer. */
+static inline const uint8_t *lane_string_end(const struct maker *m, const struct lane *a) {
+    uint32_t modes = m->lex.options->modes;
+    if (m->is_mysql ? a->prev == TOKEN_STRING || a->prev == TOKEN_NATIONAL_STRING : !(modes & SQL_STANDARD_STRINGS)) return NULL;
+    uint8_t escape = m->is_mysql && !(modes & SQL_NO_BACKSLASH_ESCAPES) ? '\\' : '\'';
+    const uint8_t *quote = scan_either(a->p + 1, a->end, '\'', escape);
+    if (a->end - quote < 3 || *quote != '\'') return NULL;
+    uint8_t next = quote[1] == ' ' ? quote[2] : quote[1];
+    return next <= ' ' || next == '\'' || next == '-' ? NULL : quote + 1;
+}
+
+/* A string, or digits alone. In a list they may begin a run of constants. */
+static inline bool lane_constant(struct maker *m, struct lane *a, bool is_string) {
     if (a->is_part || (m->list && m->list->depth == a->depth)) return false;
-    if ((class & LANE_CLASS) == LANE_DIGIT) {
+    if (is_string) {
+        const uint8_t *end = lane_string_end(m, a);
+        if (!end) return false;
+        a->p = end;
+    } else {
         struct name_scan s = scan_name(a->p, a->end);
         if (s.len != s.digits || s.len == SCAN_BYTES || lane_byte(a, s.len) == '.') return false;
         a->p += s.len;
-    } else {
-        uint32_t modes = m->lex.options->modes;
-        if (m->is_mysql ? a->prev == TOKEN_STRING || a->prev == TOKEN_NATIONAL_STRING : !(modes & SQL_STANDARD_STRINGS)) return false;
-        uint8_t escape = m->is_mysql && !(modes & SQL_NO_BACKSLASH_ESCAPES) ? '\\' : '\'';
-        const uint8_t *quote = scan_either(a->p + 1, a->end, '\'', escape);
-        if (a->end - quote < 3 || *quote != '\'') return false;
-        uint8_t next = quote[1] == ' ' ? quote[2] : quote[1];
-        if (next <= ' ' || next == '\'' || next == '-') return false;
-        a->p = quote + 1;
     }
-    lane_put(a, '?', TOKEN_STRING);
+    lane_put(a, '?', is_string ? TOKEN_STRING : TOKEN_INTEGER);
     return true;
 }
 
@@ -226,8 +234,7 @@ static inline bool lane_typecast(struct lane *a) {
 static inline void lane_tokens(struct maker *m, struct lane *a, const uint8_t *classes) {
     while (a->p < a->end && a->out <= a->out_end) {
         bool is_done = false;
-        uint8_t class = classes[*a->p];
-        switch ((enum lane_class)(class & LANE_CLASS)) {
+        switch ((enum lane_class)(classes[*a->p] & LANE_CLASS)) {
         case LANE_WORD: is_done = lane_word(m, a); break;
         case LANE_SPACE:
             a->p++;
@@ -239,8 +246,12 @@ static inline void lane_tokens(struct maker *m, struct lane *a, const uint8_t *c
         case LANE_DOT: is_done = lane_dot(m, a, classes); break;
         case LANE_SIGN: is_done = lane_sign(a, classes); break;
         case LANE_COLON: is_done = lane_typecast(a); break;
-        case LANE_DIGIT:
-        case LANE_QUOTE: is_done = lane_constant(m, a, class); break;
+        case LANE_SEMICOLON: /* counts only before another statement */
+            is_done = a->end - a->p == 1;
+            a->p += is_done;
+            break;
+        case LANE_DIGIT: is_done = lane_constant(m, a, false); break;
+        case LANE_QUOTE: is_done = lane_constant(m, a, true); break;
         default: break;
         }
         if (!is_done) return;
@@ -261,19 +272,6 @@ static void lane_run(struct maker *m) {
     m->depth = a.depth;
     m->is_glued = a.is_glued;
     m->prev = lane_prev(m, &a);
-}
-
-/* All tokens; false when the writer has no room left. */
-static bool put_all(struct maker *m) {
-    while (normal_room(&m->n, NORMAL_SLACK)) {
-        if (m->has_shortcuts && !m->is_waiting && m->sign_at == FINGERPRINT_NOWHERE && !m->lex.is_after_at) {
-            lane_run(m);
-            if (!normal_room(&m->n, NORMAL_SLACK)) return false;
-        }
-        lex_next(&m->lex, &m->tok);
-        if (!fingerprint_put(m)) return true;
-    }
-    return false;
 }
 
 /* ---- the hash -------------------------------------------------------------------------------------------------------- */
@@ -308,36 +306,51 @@ uint64_t fingerprint_hash(struct bytes text) {
     return hash ^ hash >> 32;
 }
 
-static bool begin(struct maker *m, struct bytes text, const struct sql_options *options, struct writer *out) {
+/* ---- all together ---------------------------------------------------------------------------------------------------- */
+
+static inline bool may_take_lane(const struct maker *m) {
+    return m->has_shortcuts && !m->is_waiting && m->sign_at == FINGERPRINT_NOWHERE && !m->lex.is_after_at;
+}
+
+static void begin(struct maker *m, struct bytes text, const struct sql_options *options, struct writer *out) {
     lex_init(&m->lex, text, options);
     normal_begin(&m->n, out);
     m->text_end = text.ptr + text.len;
     m->is_mysql = options->dialect == SQL_MYSQL;
-    m->has_shortcuts = true;
     m->is_glued = true;
     m->is_waiting = m->has_semicolon = false;
     m->prev = 0;
     m->depth = 0;
     m->sign_at = m->null_at = FINGERPRINT_NOWHERE;
     m->list = NULL;
-    return m->lex.problem == NULL;
+}
+
+bool fingerprint_run(struct maker *m, struct bytes text, const struct sql_options *options, struct writer *out) {
+    begin(m, text, options, out);
+    while (!m->lex.problem && !m->n.failed && normal_room(&m->n, NORMAL_SLACK)) {
+        if (may_take_lane(m)) {
+            lane_run(m);
+            if (m->lex.pos == m->lex.len && !m->lex.is_in_executable) return true;
+            if (!normal_room(&m->n, NORMAL_SLACK)) break;
+        }
+        lex_next(&m->lex, &m->tok);
+        if (!fingerprint_put(m)) break;
+    }
+    return !m->lex.problem && !m->n.failed;
 }
 
 bool fingerprint_make(struct bytes text, const struct sql_options *options, struct writer *out, struct fingerprint *fingerprint,
                       struct sql_problem *problem) {
     struct maker m;
-    if (begin(&m, text, options, out)) {
-        if (!put_all(&m) || m.n.failed) {
-            out->failed = true;
-            *problem = (struct sql_problem){0, "the fingerprint is too long"};
-            return false;
-        }
+    m.has_shortcuts = true;
+    if (fingerprint_run(&m, text, options, out)) {
+        fingerprint->text = normal_end(&m.n);
+        fingerprint->hash = fingerprint_hash(fingerprint->text);
+        return true;
     }
-    if (m.lex.problem) {
-        *problem = (struct sql_problem){m.lex.problem_at, m.lex.problem};
-        return false;
-    }
-    fingerprint->text = normal_end(&m.n);
-    fingerprint->hash = fingerprint_hash(fingerprint->text);
-    return true;
+    *problem = (struct sql_problem){m.lex.problem_at, m.lex.problem};
+    if (m.lex.problem) return false;
+    *problem = (struct sql_problem){0, "the fingerprint is too long"};
+    out->failed = true;
+    return false;
 }

@@ -39,7 +39,7 @@ struct maker {
     struct token tok;
     const uint8_t *text_end;
     bool is_mysql;
-    bool has_shortcuts;     /* long lists are not read token by token */
+    bool has_shortcuts;     /* common tokens and long lists are not read token by token */
     bool is_glued;          /* nothing may stand between what was put last and what comes next */
     bool is_waiting;        /* the next token decides about something: fingerprint_settle */
     bool has_semicolon;     /* one was read and not put yet */
@@ -52,6 +52,12 @@ struct maker {
     struct list *list;      /* the innermost, or NULL */
     struct list lists[FINGERPRINT_LISTS];
 };
+
+/*
+ * Makes the text of a fingerprint; the caller sets m->has_shortcuts. What shortcuts make must be what is made without
+ * them, which is only slower. False: m->lex.problem says what is unreadable, or the writer has no room.
+ */
+bool fingerprint_run(struct maker *m, struct bytes text, const struct sql_options *options, struct writer *out);
 
 /* Puts m->tok. False at the end of the text and at an unreadable token. */
 bool fingerprint_put(struct maker *m);

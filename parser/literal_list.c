@@ -34,7 +34,8 @@ static inline const uint8_t *skip_number(const struct scan *s, const uint8_t *p)
 #if defined(__SSE2__)
     for (; s->end - p >= 16; p += 16) {
         __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)p);
-        int others = ~_mm_movemask_epi8(_mm_or_si128(scan_range(bytes, '0', 10), _mm_cmpeq_epi8(bytes, _mm_set1_epi8('.')))) & 0xffff;
+        __m128i points = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('.'));
+        int others = ~_mm_movemask_epi8(_mm_or_si128(scan_range(bytes, '0', 10), points)) & 0xffff;
         if (others) return p + __builtin_ctz((unsigned)others);
     }
 #endif

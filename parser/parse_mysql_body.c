@@ -5,15 +5,10 @@
  * `args`, the statements below it, of all its branches, in `query`. Simple statements are read by parse_statement.
  *
  * A `;` inside must not end the statement, whatever stands between: a simple statement that cannot be read is skipped to its
- * `;`, a condition to the word behind it, and the whole is failed at its end, not before (struct body). Only where the
- * blocks themselves cannot be followed is the end unknown.
+ * `;`, a condition to the word behind it; the first trouble stays noted in p->problem while p->failed is false, and fails
+ * the whole at its end. Only where the blocks themselves cannot be followed is the end unknown.
  */
 #include "parser/parse_mysql_ddl.h"
-
-/* What is known of the body being read. */
-struct body {
-    struct sql_problem problem; /* of the first part that could not be read; reason NULL: none yet */
-};
 
 /* ---- parts that cannot be read --------------------------------------------------------------------------------------- */
 
@@ -22,7 +17,8 @@ struct mark {
     struct lexer lex;
     struct token tok, ahead[PARSE_AHEAD];
     unsigned ahead_first, ahead_count, depth, height;
-    uint32_t last_end;
+    uint32_t last_end, routine_depth;
+    struct sql_problem noted;
 };
 
 static void mark_set(const struct sql_reader *p, struct mark *mark) {
@@ -34,14 +30,18 @@ static void mark_set(const struct sql_reader *p, struct mark *mark) {
     mark->depth = p->depth;
     mark->height = p->height;
     mark->last_end = p->last_end;
+    mark->routine_depth = p->routine_depth;
+    mark->noted = p->problem;
 }
 
-/* Notes what went wrong and goes back to the mark, or, when a body inside was followed to its end, to that end. */
-static void mark_return(struct sql_reader *p, const struct mark *mark, struct body *b) {
-    if (!b->problem.reason) b->problem = p->problem;
-    uint32_t resume_at = p->resume_at;
+/*
+ * Notes what went wrong and goes back to the mark. False when a body inside was lost: its `;` are not ours, and going on
+ * from here would read the same text once for every body around it.
+ */
+static bool mark_return(struct sql_reader *p, const struct mark *mark) {
+    if (p->routine_depth != mark->routine_depth) return false;
+    if (mark->noted.reason) p->problem = mark->noted;
     p->failed = false;
-    p->resume_at = 0;
     p->lex = mark->lex;
     p->tok = mark->tok;
     memcpy(p->ahead, mark->ahead, sizeof p->ahead);
@@ -50,7 +50,7 @@ static void mark_return(struct sql_reader *p, const struct mark *mark, struct bo
     p->depth = mark->depth;
     p->height = mark->height;
     p->last_end = mark->last_end;
-    while (p->tok.start < resume_at && !parse_at(p, TOKEN_END) && !p->failed) parse_advance(p);
+    return true;
 }
 
 /* To the `;` that ends a simple statement. */
@@ -72,25 +72,24 @@ static bool at_end_of_statement(const struct sql_reader *p) {
 }
 
 /* A statement that ends at its `;`. NULL when it could not be read. */
-static struct ast *simple(struct sql_reader *p, struct body *b, parse_function *read) {
+static struct ast *simple(struct sql_reader *p, parse_function *read) {
     struct mark mark;
     mark_set(p, &mark);
     struct ast *statement = read(p);
     if (!p->failed && !at_end_of_statement(p)) parse_fail(p, "syntax error");
     if (!p->failed) return statement;
-    mark_return(p, &mark, b);
-    skip_statement(p);
+    if (mark_return(p, &mark)) skip_statement(p);
     return NULL;
 }
 
 /* An expression up to the word `stop`, which is read. NULL when it could not be read. */
-static struct ast *condition(struct sql_reader *p, struct body *b, uint16_t stop) {
+static struct ast *condition(struct sql_reader *p, uint16_t stop) {
     struct mark mark;
     mark_set(p, &mark);
     struct ast *expr = parse_expr(p);
     if (!p->failed) parse_expect(p, stop);
     if (!p->failed) return expr;
-    mark_return(p, &mark, b);
+    if (!mark_return(p, &mark)) return NULL;
     skip_condition(p, stop);
     parse_expect(p, stop);
     return NULL;
@@ -107,7 +106,7 @@ static struct ast *any_simple(struct sql_reader *p) {
     return statement ? statement : parse_statement(p);
 }
 
-static struct ast *body_statement(struct sql_reader *p, struct body *b);
+static struct ast *body_statement(struct sql_reader *p);
 
 /* Does a word stand here that ends a list of statements? */
 static bool at_end_of_list(const struct sql_reader *p) {
@@ -124,10 +123,10 @@ static bool at_end_of_list(const struct sql_reader *p) {
 }
 
 /* { statement ";" }; control statements have at least one */
-static void statements(struct sql_reader *p, struct body *b, struct parse_list *list, bool is_one_needed) {
+static void statements(struct sql_reader *p, struct parse_list *list, bool is_one_needed) {
     if (is_one_needed && at_end_of_list(p)) parse_fail(p, "syntax error: expected a statement");
     while (!at_end_of_list(p)) {
-        add(list, body_statement(p, b));
+        add(list, body_statement(p));
         parse_expect(p, ';');
     }
 }
@@ -146,72 +145,72 @@ static struct ast *compound_done(struct sql_reader *p, struct ast_command *c, st
 }
 
 /* IF condition THEN statements { ELSEIF condition THEN statements } [ELSE statements] END IF */
-static struct ast *if_statement(struct sql_reader *p, struct body *b) {
+static struct ast *if_statement(struct sql_reader *p) {
     struct parse_list args, list;
     struct ast_command *c = compound(p);
     parse_list_init(&args);
     parse_list_init(&list);
     do {
-        add(&args, condition(p, b, KW_THEN));
-        statements(p, b, &list, true);
+        add(&args, condition(p, KW_THEN));
+        statements(p, &list, true);
     } while (parse_accept(p, KW_ELSEIF));
-    if (parse_accept(p, KW_ELSE)) statements(p, b, &list, true);
+    if (parse_accept(p, KW_ELSE)) statements(p, &list, true);
     parse_expect(p, KW_END);
     parse_expect(p, KW_IF);
     return compound_done(p, c, &args, &list);
 }
 
 /* CASE [expression] WHEN condition THEN statements { WHEN ... } [ELSE statements] END CASE */
-static struct ast *case_statement(struct sql_reader *p, struct body *b) {
+static struct ast *case_statement(struct sql_reader *p) {
     struct parse_list args, list;
     struct ast_command *c = compound(p);
     parse_list_init(&args);
     parse_list_init(&list);
-    if (!parse_accept(p, KW_WHEN)) add(&args, condition(p, b, KW_WHEN));
+    if (!parse_accept(p, KW_WHEN)) add(&args, condition(p, KW_WHEN));
     do {
-        add(&args, condition(p, b, KW_THEN));
-        statements(p, b, &list, true);
+        add(&args, condition(p, KW_THEN));
+        statements(p, &list, true);
     } while (parse_accept(p, KW_WHEN));
-    if (parse_accept(p, KW_ELSE)) statements(p, b, &list, true);
+    if (parse_accept(p, KW_ELSE)) statements(p, &list, true);
     parse_expect(p, KW_END);
     parse_expect(p, KW_CASE);
     return compound_done(p, c, &args, &list);
 }
 
 /* LOOP statements END LOOP */
-static struct ast *loop_statement(struct sql_reader *p, struct body *b) {
+static struct ast *loop_statement(struct sql_reader *p) {
     struct parse_list args, list;
     struct ast_command *c = compound(p);
     parse_list_init(&args);
     parse_list_init(&list);
-    statements(p, b, &list, true);
+    statements(p, &list, true);
     parse_expect(p, KW_END);
     parse_expect(p, KW_LOOP);
     return compound_done(p, c, &args, &list);
 }
 
 /* WHILE condition DO statements END WHILE */
-static struct ast *while_statement(struct sql_reader *p, struct body *b) {
+static struct ast *while_statement(struct sql_reader *p) {
     struct parse_list args, list;
     struct ast_command *c = compound(p);
     parse_list_init(&args);
     parse_list_init(&list);
-    add(&args, condition(p, b, KW_DO));
-    statements(p, b, &list, true);
+    add(&args, condition(p, KW_DO));
+    statements(p, &list, true);
     parse_expect(p, KW_END);
     parse_expect(p, KW_WHILE);
     return compound_done(p, c, &args, &list);
 }
 
 /* REPEAT statements UNTIL condition END REPEAT */
-static struct ast *repeat_statement(struct sql_reader *p, struct body *b) {
+static struct ast *repeat_statement(struct sql_reader *p) {
     struct parse_list args, list;
     struct ast_command *c = compound(p);
     parse_list_init(&args);
     parse_list_init(&list);
-    statements(p, b, &list, true);
+    statements(p, &list, true);
     parse_expect(p, KW_UNTIL);
-    add(&args, condition(p, b, KW_END));
+    add(&args, condition(p, KW_END));
     parse_expect(p, KW_REPEAT);
     return compound_done(p, c, &args, &list);
 }
@@ -226,7 +225,7 @@ static struct ast *for_bounds(struct sql_reader *p) {
 }
 
 /* FOR name IN bounds DO statements END FOR (MariaDB) */
-static struct ast *for_statement(struct sql_reader *p, struct body *b) {
+static struct ast *for_statement(struct sql_reader *p) {
     struct parse_list args, list;
     struct mark mark;
     struct ast_command *c = compound(p);
@@ -237,13 +236,12 @@ static struct ast *for_statement(struct sql_reader *p, struct body *b) {
     mark_set(p, &mark);
     args.first = for_bounds(p);
     if (!p->failed) parse_expect(p, KW_DO);
-    if (p->failed) {
-        mark_return(p, &mark, b);
+    if (p->failed && mark_return(p, &mark)) {
         args.first = NULL;
         skip_condition(p, KW_DO);
         parse_expect(p, KW_DO);
     }
-    statements(p, b, &list, true);
+    statements(p, &list, true);
     parse_expect(p, KW_END);
     parse_expect(p, KW_FOR);
     return compound_done(p, c, &args, &list);
@@ -252,42 +250,42 @@ static struct ast *for_statement(struct sql_reader *p, struct body *b) {
 /* ---- declarations ---------------------------------------------------------------------------------------------------- */
 
 /* DECLARE (CONTINUE | EXIT) HANDLER FOR condition { "," condition } statement */
-static struct ast *declare_handler(struct sql_reader *p, struct body *b) {
+static struct ast *declare_handler(struct sql_reader *p) {
     struct ast_command *c = parse_command(p, SQL_DECLARE, SQL_OBJECT_NONE);
     parse_advance(p);
     c->options = parse_word(p);
     parse_expect(p, KW_HANDLER);
     parse_expect(p, KW_FOR);
     c->args = parse_comma_list(p, parse_mysql_handled_condition);
-    c->query = body_statement(p, b);
+    c->query = body_statement(p);
     return parse_done(p, c);
 }
 
-static struct ast *declaration(struct sql_reader *p, struct body *b) {
+static struct ast *declaration(struct sql_reader *p) {
     uint16_t first = parse_peek(p, 1), second = parse_peek(p, 2);
-    if (second == KW_HANDLER && (first == KW_CONTINUE || first == KW_EXIT)) return declare_handler(p, b);
-    if (second == KW_CURSOR) return simple(p, b, parse_mysql_declare_cursor);
-    if (second == KW_CONDITION) return simple(p, b, parse_mysql_declare_condition);
-    return simple(p, b, parse_mysql_declare_variables);
+    if (second == KW_HANDLER && (first == KW_CONTINUE || first == KW_EXIT)) return declare_handler(p);
+    if (second == KW_CURSOR) return simple(p, parse_mysql_declare_cursor);
+    if (second == KW_CONDITION) return simple(p, parse_mysql_declare_condition);
+    return simple(p, parse_mysql_declare_variables);
 }
 
 /* { declaration ";" } */
-static void declarations(struct sql_reader *p, struct body *b, struct parse_list *list) {
+static void declarations(struct sql_reader *p, struct parse_list *list) {
     while (parse_at(p, KW_DECLARE)) {
-        add(list, declaration(p, b));
+        add(list, declaration(p));
         parse_expect(p, ';');
     }
 }
 
 /* BEGIN [NOT ATOMIC] { declaration ";" } { statement ";" } END */
-static struct ast *block(struct sql_reader *p, struct body *b) {
+static struct ast *block(struct sql_reader *p) {
     struct parse_list args, list;
     struct ast_command *c = compound(p);
     parse_list_init(&args);
     parse_list_init(&list);
     if (p->is_mariadb && parse_accept(p, KW_NOT)) parse_expect(p, KW_ATOMIC);
-    declarations(p, b, &list);
-    statements(p, b, &list, false);
+    declarations(p, &list);
+    statements(p, &list, false);
     parse_expect(p, KW_END);
     return compound_done(p, c, &args, &list);
 }
@@ -295,25 +293,25 @@ static struct ast *block(struct sql_reader *p, struct body *b) {
 /* ---- statements ------------------------------------------------------------------------------------------------------ */
 
 /* A block or a control statement, without labels. NULL: none. */
-static struct ast *opt_compound(struct sql_reader *p, struct body *b) {
+static struct ast *opt_compound(struct sql_reader *p) {
     switch (p->tok.kind) {
-    case KW_BEGIN: return block(p, b);
-    case KW_IF: return if_statement(p, b);
-    case KW_CASE: return case_statement(p, b);
-    case KW_LOOP: return loop_statement(p, b);
-    case KW_WHILE: return while_statement(p, b);
-    case KW_REPEAT: return repeat_statement(p, b);
-    case KW_FOR: return p->is_mariadb ? for_statement(p, b) : NULL;
+    case KW_BEGIN: return block(p);
+    case KW_IF: return if_statement(p);
+    case KW_CASE: return case_statement(p);
+    case KW_LOOP: return loop_statement(p);
+    case KW_WHILE: return while_statement(p);
+    case KW_REPEAT: return repeat_statement(p);
+    case KW_FOR: return p->is_mariadb ? for_statement(p) : NULL;
     default: return NULL;
     }
 }
 
 /* label ":" (block | LOOP | WHILE | REPEAT | FOR) [label] */
-static struct ast *labelled(struct sql_reader *p, struct body *b) {
+static struct ast *labelled(struct sql_reader *p) {
     parse_name(p);
     parse_expect(p, ':');
     if (parse_at(p, KW_IF) || parse_at(p, KW_CASE)) parse_fail(p, "syntax error: a label before what is no loop");
-    struct ast *statement = opt_compound(p, b);
+    struct ast *statement = opt_compound(p);
     if (!statement) {
         parse_fail(p, "syntax error: expected a block or a loop");
         return NULL;
@@ -323,26 +321,37 @@ static struct ast *labelled(struct sql_reader *p, struct body *b) {
 }
 
 /* [label ":"] block | IF | CASE | loop | simple statement. NULL when it could not be read. */
-static struct ast *body_statement(struct sql_reader *p, struct body *b) {
+static struct ast *body_statement(struct sql_reader *p) {
     struct ast *statement;
     if (!parse_enter(p)) {
         parse_leave(p);
         return NULL;
     }
-    if (parse_at_name(p) && parse_peek(p, 1) == ':') statement = labelled(p, b);
-    else statement = opt_compound(p, b);
-    if (!statement && !p->failed) statement = simple(p, b, any_simple);
+    if (parse_at_name(p) && parse_peek(p, 1) == ':') statement = labelled(p);
+    else statement = opt_compound(p);
+    if (!statement && !p->failed) statement = simple(p, any_simple);
     parse_leave(p);
     return statement;
 }
 
 /* ---- bodies ---------------------------------------------------------------------------------------------------------- */
 
-/* What could not be read inside fails the whole, now that its end is known. */
-static void body_done(struct sql_reader *p, const struct body *b) {
-    if (!b->problem.reason || p->failed) return;
+/* Gives how many bodies are open around this one. */
+static uint32_t body_begin(struct sql_reader *p) {
+    if (p->routine_depth == 0 && !p->failed) p->problem.reason = NULL;
+    return p->routine_depth++;
+}
+
+/*
+ * What could not be read inside fails the whole, now that its end is known. A lost body stays open for those around it to
+ * see (mark_return); the outermost one closes them all.
+ */
+static void body_end(struct sql_reader *p, uint32_t around) {
+    if (p->failed && around > 0) return;
+    p->routine_depth = around;
+    if (around > 0 || p->failed || !p->problem.reason) return;
     p->resume_at = p->tok.start;
-    parse_fail_at(p, b->problem.position, b->problem.reason);
+    parse_fail_at(p, p->problem.position, p->problem.reason);
 }
 
 /* In sql_mode=ORACLE blocks, labels and words are others: where a program ends is not known here, so it takes all that follows. */
@@ -356,19 +365,17 @@ bool parse_mysql_refuse_oracle(struct sql_reader *p) {
 }
 
 void parse_mysql_body(struct sql_reader *p, struct ast_command *c, struct parse_list *options) {
-    struct body b = {.problem = {0, NULL}};
     uint32_t start = p->tok.start;
     c->node.flags |= AST_COMMAND_BODY;
-    p->routine_depth++;
-    c->query = body_statement(p, &b);
-    p->routine_depth--;
+    uint32_t around = body_begin(p);
+    c->query = body_statement(p);
     parse_list_add(options, parse_option(p, start, "body", NULL));
-    body_done(p, &b);
+    body_end(p, around);
 }
 
 /* (PROCEDURE name "(" parameters ")" | FUNCTION name "(" parameters ")" RETURNS type) { word } [statement]: a routine of a
    package, only announced when no statement follows */
-static void package_routine(struct sql_reader *p, struct body *b, struct parse_list *list) {
+static void package_routine(struct sql_reader *p, struct parse_list *list) {
     bool is_function = parse_at(p, KW_FUNCTION);
     parse_advance(p);
     parse_name(p);
@@ -393,31 +400,29 @@ static void package_routine(struct sql_reader *p, struct body *b, struct parse_l
         case KW_LANGUAGE:
         case KW_COMMENT:
         case TOKEN_STRING: parse_advance(p); break;
-        default: add(list, body_statement(p, b)); return;
+        default: add(list, body_statement(p)); return;
         }
     }
 }
 
 /* { declaration ";" | routine ";" } [BEGIN statements] END */
 void parse_mysql_package_body(struct sql_reader *p, struct ast_command *c, struct parse_list *options) {
-    struct body b = {.problem = {0, NULL}};
     struct parse_list list;
     uint32_t start = p->tok.start;
     parse_list_init(&list);
     c->node.flags |= AST_COMMAND_BODY;
-    p->routine_depth++;
+    uint32_t around = body_begin(p);
     while (parse_at(p, KW_DECLARE) || parse_at(p, KW_PROCEDURE) || parse_at(p, KW_FUNCTION)) {
-        if (parse_at(p, KW_DECLARE)) add(&list, declaration(p, &b));
-        else package_routine(p, &b, &list);
+        if (parse_at(p, KW_DECLARE)) add(&list, declaration(p));
+        else package_routine(p, &list);
         parse_expect(p, ';');
     }
     parse_accept(p, KW_BEGIN);
-    statements(p, &b, &list, false);
+    statements(p, &list, false);
     parse_expect(p, KW_END);
-    p->routine_depth--;
     c->query = list.first;
     parse_list_add(options, parse_option(p, start, "body", NULL));
-    body_done(p, &b);
+    body_end(p, around);
 }
 
 /* ---- compound statements outside of stored programs (MariaDB) -------------------------------------------------------- */
@@ -441,15 +446,13 @@ bool parse_mysql_at_compound(struct sql_reader *p) {
 
 /* BEGIN NOT ATOMIC ... END | IF ... | CASE ... | LOOP ... | WHILE ... | REPEAT ... | FOR ... */
 struct ast *parse_mysql_compound(struct sql_reader *p) {
-    struct body b = {.problem = {0, NULL}};
     struct ast *statement = NULL;
     if (!parse_mysql_refuse_oracle(p)) {
-        p->routine_depth++;
-        statement = opt_compound(p, &b);
-        p->routine_depth--;
+        uint32_t around = body_begin(p);
+        statement = opt_compound(p);
         if (statement) statement->flags |= AST_COMMAND_BODY;
         else parse_fail(p, "syntax error: expected a compound statement");
-        body_done(p, &b);
+        body_end(p, around);
     }
     return statement ? statement : parse_node_failed(p, AST_COMMAND);
 }

@@ -225,7 +225,8 @@ struct ast *parse_opt_paren_names(struct sql_reader *p) {
 }
 
 bool parse_at_bare_label(struct sql_reader *p) {
-    if (is_ident(p->tok.kind) || (parse_uses(p, p->tok.kind) & KEYWORD_LABEL)) return true;
+    if (is_ident(p->tok.kind)) return true;
+    if (parse_uses(p, p->tok.kind) & KEYWORD_LABEL) return !is_half_of_two(p);
     return p->is_mysql && parse_at(p, TOKEN_STRING);
 }
 

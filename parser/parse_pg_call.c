@@ -231,7 +231,7 @@ static void parse_xml_call(struct sql_reader *p, struct ast_func *f, uint16_t ki
             }
         } else {
             parse_expect(p, KW_AS);
-            f->args->next->next = parse_type(p);
+            f->args->next->next = parse_pg_simple_type(p);
             if (parse_is_pg(p, 160000)) {
                 if (parse_accept(p, KW_NO)) parse_expect(p, KW_INDENT);
                 else parse_accept(p, KW_INDENT);
@@ -276,7 +276,7 @@ static void parse_special_inside(struct sql_reader *p, struct ast_func *f, uint1
     case KW_JSON_ARRAYAGG: parse_pg_json_constructor(p, f, kind); break;
     case KW_JSON_EXISTS:
     case KW_JSON_QUERY:
-    case KW_JSON_VALUE: parse_pg_json_query(p, f); break;
+    case KW_JSON_VALUE: parse_pg_json_query(p, f, kind); break;
     case KW_JSON:
     case KW_JSON_SCALAR:
     case KW_JSON_SERIALIZE: parse_pg_json_simple(p, f, kind); break;
@@ -354,7 +354,7 @@ struct ast *parse_special_call(struct sql_reader *p) {
     case KW_SYSTEM_USER:
     case KW_USER: return parse_bare(p, false);
     case KW_CURRENT_SCHEMA:
-        if (parse_peek(p, 1) == '(') return NULL;
+        if (parse_peek(p, 1) == '(' || parse_pg_is_string(parse_peek(p, 1))) return NULL;
         return parse_bare(p, false);
     case KW_CURRENT_TIME:
     case KW_CURRENT_TIMESTAMP:

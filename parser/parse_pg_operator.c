@@ -45,10 +45,11 @@ struct ast *parse_pg_cast_by_types(struct sql_reader *p, enum sql_object object)
     struct ast_object *o = PARSE_NODE(p, ast_object, OBJECT);
     o->node.op = (uint16_t)object;
     parse_expect(p, '(');
-    o->args = parse_type(p);
+    struct ast *from = parse_type(p);
     parse_expect(p, KW_AS);
-    o->args->next = parse_type(p);
+    from->next = parse_type(p);
     parse_expect(p, ')');
+    o->args = from;
     return parse_done(p, o);
 }
 
@@ -159,16 +160,12 @@ void parse_pg_create_operator_class(struct sql_reader *p, struct ast_command *c)
         {.words = {KW_FOR, KW_TYPE}, .name = "for type", .value = parse_type},
         {.name = NULL},
     };
-    static const struct parse_pg_phrase using[] = {
-        {.words = {KW_USING}, .name = "using", .value = parse_name},
-        {.name = NULL},
-    };
     struct parse_list l;
     parse_list_init(&l);
     c->objects = parse_pg_qualified(p, SQL_OBJECT_OPERATOR_CLASS);
     parse_pg_append(p, &l, parse_pg_opt_phrase(p, is_default));
-    parse_pg_append(p, &l, parse_pg_phrase(p, for_type));
-    parse_pg_append(p, &l, parse_pg_phrase(p, using));
+    parse_list_add(&l, parse_pg_phrase(p, for_type));
+    parse_list_add(&l, parse_pg_clause(p, KW_USING, "using", parse_name));
     parse_pg_append(p, &l, parse_pg_opt_clause(p, KW_FAMILY, "family", parse_qualified_name));
     parse_expect(p, KW_AS);
     c->options = l.first;
@@ -210,8 +207,9 @@ void parse_pg_create_cast(struct sql_reader *p, struct ast_command *c) {
         {.name = NULL},
     };
     c->objects = parse_pg_cast_by_types(p, SQL_OBJECT_CAST);
-    c->options = parse_pg_phrase(p, ways);
-    c->options->next = parse_pg_opt_phrase(p, contexts);
+    struct ast *way = parse_pg_phrase(p, ways);
+    way->next = parse_pg_opt_phrase(p, contexts);
+    c->options = way;
 }
 
 /* TRANSFORM FOR type LANGUAGE name "(" FROM SQL WITH FUNCTION routine ["," TO SQL ...] ")", in either order, one at least */
@@ -227,7 +225,8 @@ void parse_pg_create_transform(struct sql_reader *p, struct ast_command *c) {
     c->objects = parse_pg_transform_by_type(p, SQL_OBJECT_TRANSFORM);
     parse_expect(p, '(');
     bool is_from = parse_at(p, KW_FROM);
-    c->elements = parse_pg_phrase(p, is_from ? from : to);
-    if (parse_accept(p, ',')) c->elements->next = parse_pg_phrase(p, is_from ? to : from);
+    struct ast *first = parse_pg_phrase(p, is_from ? from : to);
+    if (parse_accept(p, ',')) first->next = parse_pg_phrase(p, is_from ? to : from);
     parse_expect(p, ')');
+    c->elements = first;
 }

@@ -123,10 +123,9 @@ static const struct parse_pg_phrase sources[] = {
 /* SUBSCRIPTION name source PUBLICATION names [WITH definition] */
 void parse_pg_create_subscription(struct sql_reader *p, struct ast_command *c) {
     c->objects = parse_pg_named(p, SQL_OBJECT_SUBSCRIPTION);
-    c->elements = parse_pg_phrase(p, sources);
-    uint32_t start = p->tok.start;
-    parse_expect(p, KW_PUBLICATION);
-    c->elements->next = parse_option(p, start, "publication", parse_name_list(p));
+    struct ast *source = parse_pg_phrase(p, sources);
+    source->next = parse_pg_clause(p, KW_PUBLICATION, "publication", parse_name_list);
+    c->elements = source;
     c->options = parse_pg_opt_definition(p);
 }
 

@@ -50,9 +50,8 @@ static struct ast *check_zone_interval(struct sql_reader *p, struct ast *value) 
         parse_fail_at(p, value->start, "syntax error: expected a time zone");
         return value;
     }
-    const struct ast_type *type = AST_AS(type, TYPE, AST_AS(cast, CAST, value)->type);
-    for (const struct ast *field = type->options; field; field = field->next) {
-        if (field->kind != AST_WORD || (field->op != KW_HOUR && field->op != KW_MINUTE && field->op != KW_TO)) {
+    for (const struct ast *field = AST_AS(cast, CAST, value)->options; field; field = field->next) {
+        if (field->kind != AST_WORD || (field->op != KW_HOUR && field->op != KW_MINUTE)) {
             parse_fail_at(p, field->start, "time zone interval must be HOUR or HOUR TO MINUTE");
         }
     }

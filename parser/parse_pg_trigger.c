@@ -124,7 +124,8 @@ static void constraint_trigger_scope(struct sql_reader *p, struct parse_list *l)
  * TRIGGER name (BEFORE | AFTER | INSTEAD OF) events ON table scope [WHEN "(" condition ")"] execute
  * CONSTRAINT TRIGGER name AFTER events ON table [FROM table] attributes FOR EACH ROW [WHEN "(" condition ")"] execute
  *
- * objects: the TRIGGER on its TABLE, which stands behind the events. elements: the events. args: the condition. options: when, the rest, "execute".
+ * objects: the TRIGGER on its TABLE, which stands behind the events. elements: the events. args: the condition. options:
+ * when, the rest, "execute".
  */
 void parse_pg_create_trigger(struct sql_reader *p, struct ast_command *c) {
     static const struct parse_pg_phrase times[] = {
@@ -266,13 +267,14 @@ void parse_pg_create_rule(struct sql_reader *p, struct ast_command *c) {
     parse_expect(p, KW_ON);
     bool is_event = parse_at(p, KW_SELECT) || parse_at(p, KW_UPDATE) || parse_at(p, KW_DELETE) || parse_at(p, KW_INSERT);
     if (!is_event) parse_fail(p, "an event is expected here");
-    c->options = parse_word(p);
+    struct ast *event = parse_word(p);
     parse_expect(p, KW_TO);
     rule->on = parse_table_name(p);
     c->objects = parse_done(p, rule);
     c->args = parse_opt_where(p);
     parse_expect(p, KW_DO);
-    if (parse_at(p, KW_INSTEAD) || parse_at(p, KW_ALSO)) c->options->next = parse_word(p);
+    if (parse_at(p, KW_INSTEAD) || parse_at(p, KW_ALSO)) event->next = parse_word(p);
+    c->options = event;
     c->query = rule_body(p);
 }
 
@@ -281,9 +283,7 @@ void parse_pg_create_rule(struct sql_reader *p, struct ast_command *c) {
 /* PERMISSIVE | RESTRICTIVE: no keywords */
 static struct ast *policy_kind(struct sql_reader *p) {
     uint32_t position = p->tok.start;
-    if (!parse_at(p, TOKEN_IDENT) && !parse_at(p, TOKEN_QUOTED_IDENT) && !parse_at(p, TOKEN_UNICODE_IDENT)) {
-        parse_fail(p, "PERMISSIVE or RESTRICTIVE is expected here");
-    }
+    if (!parse_pg_is_identifier(p->tok.kind)) parse_fail(p, "PERMISSIVE or RESTRICTIVE is expected here");
     struct ast *kind = parse_name(p);
     if (p->failed) return kind;
     struct bytes text = AST_AS(name, NAME, kind)->text;

@@ -161,6 +161,11 @@ static void collect_func(struct facts *f, const struct ast *node) {
     collect_slots_but(f, node, func->names);
 }
 
+/* INTERVAL '1' SECOND (2): the fields behind the constant are part of its type's name, as in CAST(... AS INTERVAL SECOND (2)). */
+static void collect_cast(struct facts *f, const struct ast *node) {
+    collect_slots_but(f, node, node->op == CAST_PREFIX ? AST_AS(cast, CAST, node)->options : NULL);
+}
+
 static void collect_into(struct facts *f, const struct ast *node) {
     if (node->op == INTO_TABLE) collect_written(f, AST_AS(into, INTO, node)->targets);
     else collect_below(f, node);
@@ -207,9 +212,9 @@ static void collect(struct facts *f, const struct ast *node) {
     case AST_TABLE: collect_table(f, node); break;
     case AST_INTO: collect_into(f, node); break;
     case AST_FUNC: collect_func(f, node); break;
+    case AST_CAST: collect_cast(f, node); break;
     case AST_LITERAL: collect_literal(f, node); break;
     case AST_PARAM: add(&f->params, (struct fact){.at = node->start, .number = AST_AS(param, PARAM, node)->number}); break;
-    case AST_CAST: collect(f, AST_AS(cast, CAST, node)->arg); break; /* interval fields behind the constant are its type's */
     case AST_LOCK: /* FOR UPDATE OF names what FROM has named */
     case AST_TYPE: /* its modifiers are part of its name */ break;
     default: collect_below(f, node); break;
