@@ -60,19 +60,23 @@ struct ast *parse_pg_phrase(struct sql_reader *p, const struct parse_pg_phrase *
 struct ast *parse_pg_phrases(struct sql_reader *p, const struct parse_pg_phrase *table); /* none or more */
 /* OPTION "name" with these values, when the keyword stands here. */
 struct ast *parse_pg_opt_clause(struct sql_reader *p, uint16_t keyword, const char *name, parse_function *value);
+struct ast *parse_pg_clause(struct sql_reader *p, uint16_t keyword, const char *name, parse_function *value);
 
 void parse_pg_opt_if_exists(struct sql_reader *p, struct ast_command *c);
 void parse_pg_opt_if_not_exists(struct sql_reader *p, struct ast_command *c);
 
 struct ast *parse_pg_and_behavior(struct sql_reader *p, struct ast *node); /* the node, then a WORD of [CASCADE | RESTRICT] */
+struct ast *parse_pg_dropped(struct sql_reader *p); /* NAME, then the same */
 
 struct ast *parse_pg_named(struct sql_reader *p, enum sql_object object);     /* OBJECT: name */
 struct ast *parse_pg_qualified(struct sql_reader *p, enum sql_object object); /* OBJECT: a.b.c */
+struct ast *parse_pg_large_object(struct sql_reader *p, enum sql_object object); /* OBJECT: number */
 struct ast *parse_pg_table_by_name(struct sql_reader *p);                     /* TABLE: a.b.c, of any length */
 
 struct ast *parse_pg_renamed(struct sql_reader *p); /* name TO name: two NAMEs */
 
-bool parse_pg_is_string(uint16_t kind);    /* is a token of this kind a string constant? */
+bool parse_pg_is_string(uint16_t kind);        /* is a token of this kind a string constant? */
+bool parse_pg_is_identifier(uint16_t kind);    /* a name that is no keyword? */
 bool parse_pg_at_number(struct sql_reader *p); /* [+|-] number */
 struct ast *parse_pg_int(struct sql_reader *p);        /* a LITERAL of at most 31 bits */
 struct ast *parse_pg_int_or_default(struct sql_reader *p); /* signed; PostgreSQL 17: or DEFAULT */
@@ -117,7 +121,8 @@ struct ast *parse_pg_table_constraint(struct sql_reader *p);   /* CONSTRAINT */
 struct ast *parse_pg_domain_constraint(struct sql_reader *p);  /* CONSTRAINT */
 struct ast *parse_pg_identity(struct sql_reader *p);           /* CONSTRAINT: at GENERATED, of ALTER COLUMN ADD */
 struct ast *parse_pg_field(struct sql_reader *p); /* COLUMN_DEF: name type [COLLATE c], of composite types */
-struct ast *parse_pg_storage(struct sql_reader *p); /* NAME or DEFAULT */
+struct ast *parse_pg_name_or_default(struct sql_reader *p);
+struct ast *parse_pg_opt_nulls_distinct(struct sql_reader *p); /* OPTION: [NULLS [NOT] DISTINCT] */
 
 /* ---- statements by what they are about; `c` has its verb, object and modifiers ---------------------------------------- */
 
@@ -184,21 +189,8 @@ parse_pg_rest parse_pg_alter_relation;     /* the actions of ALTER TABLE and its
 parse_pg_rest parse_pg_alter_all_in_tablespace; /* at ALL */
 
 /* parse_pg_object.c */
-enum parse_pg_use {
-    PARSE_PG_DROP = 1,     /* DROP kind [IF EXISTS] thing {, thing} [CASCADE | RESTRICT] */
-    PARSE_PG_DROP_ONE = 2, /* DROP kind [IF EXISTS] thing [CASCADE | RESTRICT] */
-    PARSE_PG_COMMENT = 4,  /* COMMENT ON kind thing */
-    PARSE_PG_LABEL = 8,    /* SECURITY LABEL ON kind thing */
-    PARSE_PG_MEMBER = 16,  /* ALTER EXTENSION name ADD kind thing */
-};
-struct parse_pg_kind {
-    uint16_t words[4]; /* keywords; 0 behind the last */
-    uint16_t object;   /* enum sql_object */
-    uint16_t uses;     /* enum parse_pg_use, or-ed */
-    struct ast *(*name)(struct sql_reader *p, enum sql_object object); /* reads the thing itself */
-};
-/* The kind that stands here and has one of these uses, its words read; NULL (and failed) when none does. */
-const struct parse_pg_kind *parse_pg_kind_of(struct sql_reader *p, unsigned uses);
+/* OBJECT or TABLE: kind thing, as ALTER EXTENSION ... ADD has it */
+struct ast *parse_pg_member(struct sql_reader *p);
 
 /* ---- SQL/JSON: parse_pg_json.c --------------------------------------------------------------------------------------- */
 

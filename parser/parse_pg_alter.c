@@ -54,13 +54,10 @@ static struct ast *on_table(struct sql_reader *p, enum sql_object object) {
     return parse_done(p, o);
 }
 
+/* What is renamed is called by its own name. */
 static struct ast *role(struct sql_reader *p, enum sql_object object) {
     (void)object;
-    return parse_role(p);
-}
-
-static struct ast *large_object(struct sql_reader *p, enum sql_object object) {
-    return parse_object(p, object, parse_signed_number(p));
+    return parse_peek(p, 1) == KW_RENAME ? parse_pg_role_id(p) : parse_role(p);
 }
 
 /* ---- kinds ----------------------------------------------------------------------------------------------------------- */
@@ -102,7 +99,7 @@ static const struct target targets[] = {
     TARGET(SCHEMA, RENAME | OWNER, parse_pg_named, NULL, KW_SCHEMA),
     TARGET(LANGUAGE, RENAME | OWNER, parse_pg_named, NULL, KW_LANGUAGE),
     TARGET(LANGUAGE, RENAME | OWNER, parse_pg_named, NULL, KW_PROCEDURAL, KW_LANGUAGE),
-    TARGET(LARGE_OBJECT, OWNER, large_object, NULL, KW_LARGE, KW_OBJECT),
+    TARGET(LARGE_OBJECT, OWNER, parse_pg_large_object, NULL, KW_LARGE, KW_OBJECT),
     TARGET(EXTENSION, SCHEMA, parse_pg_named, parse_pg_alter_extension, KW_EXTENSION),
     TARGET(FOREIGN_DATA_WRAPPER, RENAME | OWNER, parse_pg_named, parse_pg_alter_wrapper, KW_FOREIGN, KW_DATA, KW_WRAPPER),
     TARGET(SERVER, RENAME | OWNER, parse_pg_named, parse_pg_alter_server, KW_SERVER),

@@ -8,10 +8,6 @@
 
 /* ---- ADD, DROP ------------------------------------------------------------------------------------------------------- */
 
-static struct ast *name_and_behavior(struct sql_reader *p) {
-    return parse_pg_and_behavior(p, parse_name(p));
-}
-
 /* ADD [COLUMN] [IF NOT EXISTS] column | ADD constraint */
 static struct ast *add(struct sql_reader *p) {
     static const struct parse_pg_phrase columns[] = {
@@ -31,12 +27,12 @@ static struct ast *add(struct sql_reader *p) {
 /* DROP CONSTRAINT [IF EXISTS] name | DROP [COLUMN] [IF EXISTS] name, each [CASCADE | RESTRICT] */
 static struct ast *drop(struct sql_reader *p) {
     static const struct parse_pg_phrase drops[] = {
-        {.words = {KW_DROP, KW_CONSTRAINT, KW_IF, KW_EXISTS}, .name = "drop constraint if exists", .value = name_and_behavior},
-        {.words = {KW_DROP, KW_CONSTRAINT}, .name = "drop constraint", .value = name_and_behavior},
-        {.words = {KW_DROP, KW_COLUMN, KW_IF, KW_EXISTS}, .name = "drop column if exists", .value = name_and_behavior},
-        {.words = {KW_DROP, KW_COLUMN}, .name = "drop column", .value = name_and_behavior},
-        {.words = {KW_DROP, KW_IF, KW_EXISTS}, .name = "drop column if exists", .value = name_and_behavior},
-        {.words = {KW_DROP}, .name = "drop column", .value = name_and_behavior},
+        {.words = {KW_DROP, KW_CONSTRAINT, KW_IF, KW_EXISTS}, .name = "drop constraint if exists", .value = parse_pg_dropped},
+        {.words = {KW_DROP, KW_CONSTRAINT}, .name = "drop constraint", .value = parse_pg_dropped},
+        {.words = {KW_DROP, KW_COLUMN, KW_IF, KW_EXISTS}, .name = "drop column if exists", .value = parse_pg_dropped},
+        {.words = {KW_DROP, KW_COLUMN}, .name = "drop column", .value = parse_pg_dropped},
+        {.words = {KW_DROP, KW_IF, KW_EXISTS}, .name = "drop column if exists", .value = parse_pg_dropped},
+        {.words = {KW_DROP}, .name = "drop column", .value = parse_pg_dropped},
         {.name = NULL},
     };
     return parse_pg_phrase(p, drops);
@@ -97,7 +93,7 @@ static struct ast *identity_options(struct sql_reader *p) {
 }
 
 static struct ast *set_storage(struct sql_reader *p) {
-    return parse_is_pg(p, 160000) ? parse_pg_storage(p) : parse_name(p);
+    return parse_is_pg(p, 160000) ? parse_pg_name_or_default(p) : parse_name(p);
 }
 
 /* What ALTER [COLUMN] name does, but for what identity_options reads. */
@@ -112,7 +108,7 @@ static const struct parse_pg_phrase column_changes[] = {
     {.words = {KW_SET, KW_STATISTICS}, .name = "set statistics", .value = parse_pg_int_or_default},
     {.words = {KW_RESET}, .name = "reset", .value = parse_pg_reloptions},
     {.words = {KW_SET, KW_STORAGE}, .name = "set storage", .value = set_storage},
-    {.words = {KW_SET, KW_COMPRESSION}, .name = "set compression", .value = parse_pg_storage},
+    {.words = {KW_SET, KW_COMPRESSION}, .name = "set compression", .value = parse_pg_name_or_default},
     {.words = {KW_ADD}, .name = "add", .value = parse_pg_identity},
     {.words = {KW_DROP, KW_IDENTITY, KW_IF, KW_EXISTS}, .name = "drop identity if exists"},
     {.words = {KW_DROP, KW_IDENTITY}, .name = "drop identity"},
@@ -188,7 +184,7 @@ static struct ast *replica_identity(struct sql_reader *p) {
 }
 
 static struct ast *access_method(struct sql_reader *p) {
-    return parse_is_pg(p, 170000) ? parse_pg_storage(p) : parse_name(p);
+    return parse_is_pg(p, 170000) ? parse_pg_name_or_default(p) : parse_name(p);
 }
 
 static const struct parse_pg_phrase actions[] = {

@@ -138,7 +138,7 @@ static void references(struct sql_reader *p, struct ast_constraint *c, parse_fun
 /* ---- constraints of columns ------------------------------------------------------------------------------------------ */
 
 /* [NULLS [NOT] DISTINCT] */
-static struct ast *nulls_treatment(struct sql_reader *p) {
+struct ast *parse_pg_opt_nulls_distinct(struct sql_reader *p) {
     static const struct parse_pg_phrase treatments[] = {
         {.words = {KW_NULLS, KW_NOT, KW_DISTINCT}, .name = "nulls not distinct"},
         {.words = {KW_NULLS, KW_DISTINCT}, .name = "nulls distinct"},
@@ -231,7 +231,7 @@ static void column_key(struct sql_reader *p, struct ast_constraint *c) {
     parse_list_init(&l);
     c->node.op = parse_at(p, KW_UNIQUE) ? CONSTRAINT_UNIQUE : CONSTRAINT_PRIMARY_KEY;
     parse_advance(p);
-    if (c->node.op == CONSTRAINT_UNIQUE) parse_pg_append(p, &l, nulls_treatment(p));
+    if (c->node.op == CONSTRAINT_UNIQUE) parse_pg_append(p, &l, parse_pg_opt_nulls_distinct(p));
     else parse_expect(p, KW_KEY);
     index_options(p, &l);
     c->options = l.first;
@@ -309,19 +309,14 @@ struct ast *parse_pg_column_constraints(struct sql_reader *p) {
     }
 }
 
-/* name | DEFAULT */
-struct ast *parse_pg_storage(struct sql_reader *p) {
-    return parse_at(p, KW_DEFAULT) ? parse_word(p) : parse_name(p);
-}
-
 /* name type [STORAGE how] [COMPRESSION how] [OPTIONS "(" ... ")"] constraints */
 struct ast *parse_pg_column_def(struct sql_reader *p) {
     static const struct parse_pg_phrase storage[] = {
-        {.words = {KW_STORAGE}, .name = "storage", .value = parse_pg_storage, .since = 160000},
+        {.words = {KW_STORAGE}, .name = "storage", .value = parse_pg_name_or_default, .since = 160000},
         {.name = NULL},
     };
     static const struct parse_pg_phrase compression[] = {
-        {.words = {KW_COMPRESSION}, .name = "compression", .value = parse_pg_storage},
+        {.words = {KW_COMPRESSION}, .name = "compression", .value = parse_pg_name_or_default},
         {.name = NULL},
     };
     struct ast_column_def *d = PARSE_NODE(p, ast_column_def, COLUMN_DEF);
@@ -380,7 +375,7 @@ static void table_key(struct sql_reader *p, struct ast_constraint *c) {
     if (c->node.op == CONSTRAINT_PRIMARY_KEY) parse_expect(p, KW_KEY);
     struct ast *index = parse_pg_opt_phrase(p, existing);
     if (!index) {
-        if (c->node.op == CONSTRAINT_UNIQUE) parse_pg_append(p, &l, nulls_treatment(p));
+        if (c->node.op == CONSTRAINT_UNIQUE) parse_pg_append(p, &l, parse_pg_opt_nulls_distinct(p));
         c->columns = parse_paren_list(p, key_column);
         parse_pg_append(p, &l, parse_pg_opt_clause(p, KW_INCLUDE, "include", parse_paren_names));
         index_options(p, &l);

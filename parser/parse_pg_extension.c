@@ -30,12 +30,6 @@ void parse_pg_create_extension(struct sql_reader *p, struct ast_command *c) {
     c->options = l.first;
 }
 
-/* kind thing */
-static struct ast *member(struct sql_reader *p) {
-    const struct parse_pg_kind *kind = parse_pg_kind_of(p, PARSE_PG_MEMBER);
-    return kind ? kind->name(p, kind->object) : NULL;
-}
-
 /* {TO version} */
 static struct ast *versions(struct sql_reader *p) {
     struct parse_list l;
@@ -48,8 +42,8 @@ static struct ast *versions(struct sql_reader *p) {
 void parse_pg_alter_extension(struct sql_reader *p, struct ast_command *c) {
     static const struct parse_pg_phrase actions[] = {
         {.words = {KW_UPDATE}, .name = "update", .value = versions},
-        {.words = {KW_ADD}, .name = "add", .value = member},
-        {.words = {KW_DROP}, .name = "drop", .value = member},
+        {.words = {KW_ADD}, .name = "add", .value = parse_pg_member},
+        {.words = {KW_DROP}, .name = "drop", .value = parse_pg_member},
         {.name = NULL},
     };
     c->elements = parse_pg_phrase(p, actions);
@@ -83,15 +77,9 @@ void parse_pg_create_conversion(struct sql_reader *p, struct ast_command *c) {
     parse_list_init(&l);
     parse_pg_append(p, &l, c->options);
     c->objects = parse_pg_qualified(p, SQL_OBJECT_CONVERSION);
-    uint32_t start = p->tok.start;
-    parse_expect(p, KW_FOR);
-    parse_list_add(&l, parse_option(p, start, "for", parse_string(p)));
-    start = p->tok.start;
-    parse_expect(p, KW_TO);
-    parse_list_add(&l, parse_option(p, start, "to", parse_string(p)));
-    start = p->tok.start;
-    parse_expect(p, KW_FROM);
-    parse_list_add(&l, parse_option(p, start, "from", parse_qualified_name(p)));
+    parse_list_add(&l, parse_pg_clause(p, KW_FOR, "for", parse_string));
+    parse_list_add(&l, parse_pg_clause(p, KW_TO, "to", parse_string));
+    parse_list_add(&l, parse_pg_clause(p, KW_FROM, "from", parse_qualified_name));
     c->options = l.first;
 }
 
@@ -104,9 +92,7 @@ void parse_pg_create_access_method(struct sql_reader *p, struct ast_command *c) 
     };
     c->objects = parse_pg_named(p, SQL_OBJECT_ACCESS_METHOD);
     struct ast *type = parse_pg_phrase(p, types);
-    uint32_t start = p->tok.start;
-    parse_expect(p, KW_HANDLER);
-    type->next = parse_option(p, start, "handler", parse_qualified_name(p));
+    type->next = parse_pg_clause(p, KW_HANDLER, "handler", parse_qualified_name);
     c->options = type;
 }
 

@@ -43,11 +43,6 @@ static struct ast *index_elements(struct sql_reader *p) {
  * objects: the INDEX, its names NULL when it has none, on the TABLE. elements: SORTs. args: the condition of WHERE.
  */
 void parse_pg_create_index(struct sql_reader *p, struct ast_command *c) {
-    static const struct parse_pg_phrase treatments[] = {
-        {.words = {KW_NULLS, KW_NOT, KW_DISTINCT}, .name = "nulls not distinct"},
-        {.words = {KW_NULLS, KW_DISTINCT}, .name = "nulls distinct"},
-        {.name = NULL},
-    };
     struct parse_list l;
     parse_list_init(&l);
     if (parse_accept(p, KW_CONCURRENTLY)) c->node.flags |= AST_COMMAND_CONCURRENTLY;
@@ -61,7 +56,7 @@ void parse_pg_create_index(struct sql_reader *p, struct ast_command *c) {
     parse_pg_append(p, &l, parse_pg_opt_clause(p, KW_USING, "using", parse_name));
     c->elements = index_elements(p);
     parse_pg_append(p, &l, parse_pg_opt_clause(p, KW_INCLUDE, "include", index_elements));
-    parse_pg_append(p, &l, parse_pg_opt_phrase(p, treatments));
+    parse_pg_append(p, &l, parse_pg_opt_nulls_distinct(p));
     parse_pg_append(p, &l, parse_pg_opt_reloptions(p));
     parse_pg_append(p, &l, parse_pg_opt_clause(p, KW_TABLESPACE, "tablespace", parse_name));
     c->args = parse_opt_where(p);
@@ -81,9 +76,7 @@ void parse_pg_create_statistics(struct sql_reader *p, struct ast_command *c) {
     c->args = parse_opt_paren_names(p);
     parse_expect(p, KW_ON);
     c->elements = parse_comma_list(p, parse_pg_key_expr);
-    uint32_t start = p->tok.start;
-    parse_expect(p, KW_FROM);
-    c->options = parse_option(p, start, "from", parse_from_list(p));
+    c->options = parse_pg_clause(p, KW_FROM, "from", parse_from_list);
 }
 
 /* name SET STATISTICS integer; PostgreSQL 17: or DEFAULT */

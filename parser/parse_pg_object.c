@@ -6,20 +6,37 @@
 
 /* ---- kinds ----------------------------------------------------------------------------------------------------------- */
 
+enum use {
+    USE_DROP = 1,     /* DROP kind [IF EXISTS] thing {"," thing} [CASCADE | RESTRICT] */
+    USE_DROP_ONE = 2, /* DROP kind [IF EXISTS] thing [CASCADE | RESTRICT] */
+    USE_COMMENT = 4,  /* COMMENT ON kind thing */
+    USE_LABEL = 8,    /* SECURITY LABEL ON kind thing */
+    USE_MEMBER = 16,  /* ALTER EXTENSION name ADD kind thing */
+};
+
+struct kind {
+    uint16_t words[4]; /* keywords; 0 behind the last */
+    uint16_t object;   /* enum sql_object */
+    uint16_t uses;     /* enum use, or-ed */
+    struct ast *(*name)(struct sql_reader *p, enum sql_object object); /* reads the thing itself */
+};
+
 static struct ast *table_by_name(struct sql_reader *p, enum sql_object object) {
     (void)object;
     return parse_pg_table_by_name(p);
 }
 
+/* A type by nothing but its name has that name; of others the TYPE is in `args`. */
 static struct ast *type_by_name(struct sql_reader *p, enum sql_object object) {
     struct ast_object *o = PARSE_NODE(p, ast_object, OBJECT);
     o->node.op = (uint16_t)object;
-    o->args = parse_type(p);
+    struct ast *node = parse_type(p);
+    if (p->failed) return parse_done(p, o);
+    const struct ast_type *type = AST_AS(type, TYPE, node);
+    bool is_name = !type->modifiers && !type->options && !type->bounds && !(type->node.flags & AST_TYPE_SETOF);
+    if (is_name) o->names = type->names;
+    else o->args = node;
     return parse_done(p, o);
-}
-
-static struct ast *large_object(struct sql_reader *p, enum sql_object object) {
-    return parse_object(p, object, parse_signed_number(p));
 }
 
 /* name ON (table | DOMAIN name): `domain` may be a table */
@@ -39,16 +56,16 @@ static struct ast *constraint_by_name(struct sql_reader *p, enum sql_object obje
 }
 
 enum {
-    ANY = PARSE_PG_DROP | PARSE_PG_COMMENT | PARSE_PG_LABEL | PARSE_PG_MEMBER,
-    NO_DROP = PARSE_PG_COMMENT | PARSE_PG_LABEL | PARSE_PG_MEMBER,
-    NO_LABEL = PARSE_PG_DROP | PARSE_PG_COMMENT | PARSE_PG_MEMBER,
-    ONE = PARSE_PG_DROP_ONE | PARSE_PG_COMMENT | PARSE_PG_MEMBER,
-    ON_TABLE = PARSE_PG_DROP_ONE | PARSE_PG_COMMENT,
+    ANY = USE_DROP | USE_COMMENT | USE_LABEL | USE_MEMBER,
+    NO_DROP = USE_COMMENT | USE_LABEL | USE_MEMBER,
+    NO_LABEL = USE_DROP | USE_COMMENT | USE_MEMBER,
+    ONE = USE_DROP_ONE | USE_COMMENT | USE_MEMBER,
+    ON_TABLE = USE_DROP_ONE | USE_COMMENT,
 };
 
 #define KIND(object, uses, name, ...) {{__VA_ARGS__}, SQL_OBJECT_##object, (uses), (name)}
 
-static const struct parse_pg_kind kinds[] = {
+static const struct kind kinds[] = {
     KIND(TABLE, ANY, table_by_name, KW_TABLE),
     KIND(VIEW, ANY, table_by_name, KW_VIEW),
     KIND(MATERIALIZED_VIEW, ANY, table_by_name, KW_MATERIALIZED, KW_VIEW),
@@ -74,7 +91,7 @@ static const struct parse_pg_kind kinds[] = {
     KIND(SERVER, ANY, parse_pg_named, KW_SERVER),
     KIND(DATABASE, NO_DROP, parse_pg_named, KW_DATABASE),
     KIND(ROLE, NO_DROP, parse_pg_named, KW_ROLE),
-    KIND(SUBSCRIPTION, NO_DROP | PARSE_PG_DROP_ONE, parse_pg_named, KW_SUBSCRIPTION),
+    KIND(SUBSCRIPTION, NO_DROP | USE_DROP_ONE, parse_pg_named, KW_SUBSCRIPTION),
     KIND(TABLESPACE, NO_DROP, parse_pg_named, KW_TABLESPACE),
     KIND(TYPE, ANY, type_by_name, KW_TYPE),
     KIND(DOMAIN, ANY, type_by_name, KW_DOMAIN),
@@ -90,14 +107,15 @@ static const struct parse_pg_kind kinds[] = {
     KIND(POLICY, ON_TABLE, parse_pg_named_on_table, KW_POLICY),
     KIND(RULE, ON_TABLE, parse_pg_named_on_table, KW_RULE),
     KIND(TRIGGER, ON_TABLE, parse_pg_named_on_table, KW_TRIGGER),
-    KIND(CONSTRAINT, PARSE_PG_COMMENT, constraint_by_name, KW_CONSTRAINT),
-    KIND(COLUMN, PARSE_PG_COMMENT | PARSE_PG_LABEL, parse_pg_qualified, KW_COLUMN),
-    KIND(LARGE_OBJECT, PARSE_PG_COMMENT | PARSE_PG_LABEL, large_object, KW_LARGE, KW_OBJECT),
+    KIND(CONSTRAINT, USE_COMMENT, constraint_by_name, KW_CONSTRAINT),
+    KIND(COLUMN, USE_COMMENT | USE_LABEL, parse_pg_qualified, KW_COLUMN),
+    KIND(LARGE_OBJECT, USE_COMMENT | USE_LABEL, parse_pg_large_object, KW_LARGE, KW_OBJECT),
 };
 
-const struct parse_pg_kind *parse_pg_kind_of(struct sql_reader *p, unsigned uses) {
+/* The kind that stands here and has one of these uses, its words read; NULL (and failed) when none does. */
+static const struct kind *kind_of(struct sql_reader *p, unsigned uses) {
     for (unsigned i = 0; i < COUNT_OF(kinds); i++) {
-        const struct parse_pg_kind *k = kinds + i;
+        const struct kind *k = kinds + i;
         if (!(k->uses & uses) || !parse_pg_at_words(p, k->words, COUNT_OF(k->words))) continue;
         bool is_class = k->object == SQL_OBJECT_OPERATOR_CLASS || k->object == SQL_OBJECT_OPERATOR_FAMILY;
         if (is_class && !parse_pg_at_operator_class(p)) continue;
@@ -108,10 +126,22 @@ const struct parse_pg_kind *parse_pg_kind_of(struct sql_reader *p, unsigned uses
     return NULL;
 }
 
+/* kind thing: of a relation that is no table an OBJECT, since the statement's own object says nothing about it */
+static struct ast *kind_and_thing(struct sql_reader *p, enum use use) {
+    const struct kind *kind = kind_of(p, use);
+    if (!kind) return parse_word(p);
+    bool is_other_relation = kind->name == table_by_name && kind->object != SQL_OBJECT_TABLE;
+    return is_other_relation ? parse_pg_qualified(p, kind->object) : kind->name(p, kind->object);
+}
+
+struct ast *parse_pg_member(struct sql_reader *p) {
+    return kind_and_thing(p, USE_MEMBER);
+}
+
 /* ---- DROP ------------------------------------------------------------------------------------------------------------ */
 
 /* thing {"," thing} */
-static struct ast *things(struct sql_reader *p, const struct parse_pg_kind *kind) {
+static struct ast *things(struct sql_reader *p, const struct kind *kind) {
     struct parse_list l;
     parse_list_init(&l);
     do parse_list_add(&l, kind->name(p, kind->object));
@@ -140,7 +170,7 @@ static void drop_tablespace(struct sql_reader *p, struct ast_command *c) {
 
 /* INDEX CONCURRENTLY [IF EXISTS] names [CASCADE | RESTRICT] */
 static void drop_index_concurrently(struct sql_reader *p, struct ast_command *c) {
-    static const struct parse_pg_kind index = KIND(INDEX, PARSE_PG_DROP, parse_pg_qualified, KW_INDEX);
+    static const struct kind index = KIND(INDEX, USE_DROP, parse_pg_qualified, KW_INDEX);
     c->node.flags |= AST_COMMAND_CONCURRENTLY;
     parse_pg_opt_if_exists(p, c);
     c->objects = things(p, &index);
@@ -168,7 +198,7 @@ static const struct {
 /*
  * DROP kind [IF EXISTS] things [CASCADE | RESTRICT], and the forms above
  *
- * objects: the things; types are OBJECTs with the TYPE in `args`.
+ * objects: the things.
  */
 struct ast *parse_pg_drop(struct sql_reader *p) {
     struct ast_command *c = parse_command(p, SQL_DROP, SQL_OBJECT_NONE);
@@ -180,11 +210,11 @@ struct ast *parse_pg_drop(struct sql_reader *p) {
         drops[i].rest(p, c);
         return parse_done(p, c);
     }
-    const struct parse_pg_kind *kind = parse_pg_kind_of(p, PARSE_PG_DROP | PARSE_PG_DROP_ONE);
+    const struct kind *kind = kind_of(p, USE_DROP | USE_DROP_ONE);
     if (kind) {
         c->object = kind->object;
         parse_pg_opt_if_exists(p, c);
-        c->objects = kind->uses & PARSE_PG_DROP ? things(p, kind) : kind->name(p, kind->object);
+        c->objects = kind->uses & USE_DROP ? things(p, kind) : kind->name(p, kind->object);
         c->node.flags |= parse_pg_opt_behavior(p);
     }
     return parse_done(p, c);
@@ -193,10 +223,9 @@ struct ast *parse_pg_drop(struct sql_reader *p) {
 /* ---- COMMENT, SECURITY LABEL ----------------------------------------------------------------------------------------- */
 
 /* ON kind thing IS (string | NULL) */
-static void described(struct sql_reader *p, struct ast_command *c, enum parse_pg_use use) {
+static void described(struct sql_reader *p, struct ast_command *c, enum use use) {
     parse_expect(p, KW_ON);
-    const struct parse_pg_kind *kind = parse_pg_kind_of(p, use);
-    if (kind) c->objects = kind->name(p, kind->object);
+    c->objects = kind_and_thing(p, use);
     parse_expect(p, KW_IS);
     c->args = parse_pg_string_or_null(p);
 }
@@ -205,7 +234,7 @@ static void described(struct sql_reader *p, struct ast_command *c, enum parse_pg
 struct ast *parse_pg_comment(struct sql_reader *p) {
     struct ast_command *c = parse_command(p, SQL_COMMENT, SQL_OBJECT_NONE);
     parse_advance(p);
-    described(p, c, PARSE_PG_COMMENT);
+    described(p, c, USE_COMMENT);
     return parse_done(p, c);
 }
 
@@ -215,7 +244,7 @@ struct ast *parse_pg_security_label(struct sql_reader *p) {
     parse_advance(p);
     parse_expect(p, KW_LABEL);
     c->options = parse_pg_opt_clause(p, KW_FOR, "for", parse_pg_nonreserved_word_or_string);
-    described(p, c, PARSE_PG_LABEL);
+    described(p, c, USE_LABEL);
     return parse_done(p, c);
 }
 

@@ -160,16 +160,12 @@ void parse_pg_create_operator_class(struct sql_reader *p, struct ast_command *c)
         {.words = {KW_FOR, KW_TYPE}, .name = "for type", .value = parse_type},
         {.name = NULL},
     };
-    static const struct parse_pg_phrase using[] = {
-        {.words = {KW_USING}, .name = "using", .value = parse_name},
-        {.name = NULL},
-    };
     struct parse_list l;
     parse_list_init(&l);
     c->objects = parse_pg_qualified(p, SQL_OBJECT_OPERATOR_CLASS);
     parse_pg_append(p, &l, parse_pg_opt_phrase(p, is_default));
-    parse_pg_append(p, &l, parse_pg_phrase(p, for_type));
-    parse_pg_append(p, &l, parse_pg_phrase(p, using));
+    parse_list_add(&l, parse_pg_phrase(p, for_type));
+    parse_list_add(&l, parse_pg_clause(p, KW_USING, "using", parse_name));
     parse_pg_append(p, &l, parse_pg_opt_clause(p, KW_FAMILY, "family", parse_qualified_name));
     parse_expect(p, KW_AS);
     c->options = l.first;

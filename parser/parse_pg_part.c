@@ -55,6 +55,12 @@ struct ast *parse_pg_opt_clause(struct sql_reader *p, uint16_t keyword, const ch
     return parse_option(p, start, name, value(p));
 }
 
+struct ast *parse_pg_clause(struct sql_reader *p, uint16_t keyword, const char *name, parse_function *value) {
+    uint32_t start = p->tok.start;
+    parse_expect(p, keyword);
+    return parse_option(p, start, name, value(p));
+}
+
 /* [IF EXISTS]: `if` alone may be a name */
 void parse_pg_opt_if_exists(struct sql_reader *p, struct ast_command *c) {
     if (parse_accept2(p, KW_IF, KW_EXISTS)) c->node.flags |= AST_COMMAND_IF_EXISTS;
@@ -70,6 +76,11 @@ struct ast *parse_pg_and_behavior(struct sql_reader *p, struct ast *node) {
     return node;
 }
 
+/* name [CASCADE | RESTRICT] */
+struct ast *parse_pg_dropped(struct sql_reader *p) {
+    return parse_pg_and_behavior(p, parse_name(p));
+}
+
 /* ---- names ----------------------------------------------------------------------------------------------------------- */
 
 struct ast *parse_pg_named(struct sql_reader *p, enum sql_object object) {
@@ -78,6 +89,10 @@ struct ast *parse_pg_named(struct sql_reader *p, enum sql_object object) {
 
 struct ast *parse_pg_qualified(struct sql_reader *p, enum sql_object object) {
     return parse_object(p, object, parse_qualified_name(p));
+}
+
+struct ast *parse_pg_large_object(struct sql_reader *p, enum sql_object object) {
+    return parse_object(p, object, parse_signed_number(p));
 }
 
 /* name {"." name}: where the grammar takes any length, and the server complains later */
@@ -118,6 +133,10 @@ struct ast *parse_pg_role_id(struct sql_reader *p) {
 
 bool parse_pg_is_string(uint16_t kind) {
     return kind == TOKEN_STRING || kind == TOKEN_ESCAPE_STRING || kind == TOKEN_UNICODE_STRING || kind == TOKEN_DOLLAR_STRING;
+}
+
+bool parse_pg_is_identifier(uint16_t kind) {
+    return kind == TOKEN_IDENT || kind == TOKEN_QUOTED_IDENT || kind == TOKEN_UNICODE_IDENT;
 }
 
 static bool is_number(uint16_t kind) {
@@ -185,6 +204,11 @@ struct ast *parse_pg_simple_type(struct sql_reader *p) {
 /* "(" type {"," type} ")" */
 struct ast *parse_pg_types(struct sql_reader *p) {
     return parse_paren_list(p, parse_type);
+}
+
+/* name | DEFAULT */
+struct ast *parse_pg_name_or_default(struct sql_reader *p) {
+    return parse_at(p, KW_DEFAULT) ? parse_word(p) : parse_name(p);
 }
 
 /* [COLLATE name] */
@@ -303,9 +327,7 @@ static struct ast *alter_generic_options(struct sql_reader *p) {
 }
 
 struct ast *parse_pg_alter_generic_options(struct sql_reader *p) {
-    uint32_t start = p->tok.start;
-    parse_expect(p, KW_OPTIONS);
-    return parse_option(p, start, "options", alter_generic_options(p));
+    return parse_pg_clause(p, KW_OPTIONS, "options", alter_generic_options);
 }
 
 /* ---- sequences ------------------------------------------------------------------------------------------------------- */

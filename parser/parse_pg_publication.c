@@ -124,9 +124,7 @@ static const struct parse_pg_phrase sources[] = {
 void parse_pg_create_subscription(struct sql_reader *p, struct ast_command *c) {
     c->objects = parse_pg_named(p, SQL_OBJECT_SUBSCRIPTION);
     struct ast *source = parse_pg_phrase(p, sources);
-    uint32_t start = p->tok.start;
-    parse_expect(p, KW_PUBLICATION);
-    source->next = parse_option(p, start, "publication", parse_name_list(p));
+    source->next = parse_pg_clause(p, KW_PUBLICATION, "publication", parse_name_list);
     c->elements = source;
     c->options = parse_pg_opt_definition(p);
 }

@@ -11,10 +11,6 @@ static const char *const attributes[] = {
     "login", "nologin", "bypassrls", "nobypassrls", "noinherit",
 };
 
-static bool at_identifier(const struct sql_reader *p) {
-    return parse_at(p, TOKEN_IDENT) || parse_at(p, TOKEN_QUOTED_IDENT) || parse_at(p, TOKEN_UNICODE_IDENT);
-}
-
 /* superuser | login | ...: an OPTION by that name */
 static struct ast *attribute(struct sql_reader *p) {
     uint32_t position = p->tok.start;
@@ -45,7 +41,7 @@ static struct ast *opt_common_option(struct sql_reader *p) {
     };
     struct ast *option = parse_pg_opt_phrase(p, options);
     if (!option && !parse_is_pg(p, 100000)) option = parse_pg_opt_phrase(p, unencrypted);
-    if (option || !at_identifier(p)) return option;
+    if (option || !parse_pg_is_identifier(p->tok.kind)) return option;
     return attribute(p);
 }
 
@@ -138,7 +134,7 @@ static struct ast *opt_database_option(struct sql_reader *p) {
         {.name = NULL},
     };
     struct ast *option = parse_pg_opt_phrase(p, options);
-    if (option || !at_identifier(p)) return option;
+    if (option || !parse_pg_is_identifier(p->tok.kind)) return option;
     struct ast_option *o = PARSE_NODE(p, ast_option, OPTION);
     o->name = parse_name(p);
     o->values = database_value(p);
@@ -199,9 +195,7 @@ void parse_pg_create_tablespace(struct sql_reader *p, struct ast_command *c) {
     parse_list_init(&l);
     c->objects = parse_pg_named(p, SQL_OBJECT_TABLESPACE);
     parse_pg_append(p, &l, parse_pg_opt_clause(p, KW_OWNER, "owner", parse_role));
-    uint32_t start = p->tok.start;
-    parse_expect(p, KW_LOCATION);
-    parse_list_add(&l, parse_option(p, start, "location", parse_string(p)));
+    parse_list_add(&l, parse_pg_clause(p, KW_LOCATION, "location", parse_string));
     parse_pg_append(p, &l, parse_pg_opt_reloptions(p));
     c->options = l.first;
 }

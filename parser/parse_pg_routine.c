@@ -23,13 +23,9 @@ static struct ast *opt_mode(struct sql_reader *p) {
     return is_mode ? parse_word(p) : NULL;
 }
 
-static bool is_identifier(uint16_t kind) {
-    return kind == TOKEN_IDENT || kind == TOKEN_QUOTED_IDENT || kind == TOKEN_UNICODE_IDENT;
-}
-
 /* May a type, or a mode and a type, begin with such a token? */
 static bool begins_type(const struct sql_reader *p, uint16_t kind) {
-    if (is_identifier(kind) || (parse_uses(p, kind) & KEYWORD_FUNCTION)) return true;
+    if (parse_pg_is_identifier(kind) || (parse_uses(p, kind) & KEYWORD_FUNCTION)) return true;
     switch (kind) {
     case KW_BIGINT: case KW_BIT: case KW_BOOLEAN: case KW_CHAR: case KW_CHARACTER: case KW_DEC: case KW_DECIMAL: case KW_FLOAT:
     case KW_INT: case KW_INTEGER: case KW_INTERVAL: case KW_NATIONAL: case KW_NCHAR: case KW_NUMERIC: case KW_REAL: case KW_SETOF:
@@ -42,7 +38,7 @@ static bool begins_type(const struct sql_reader *p, uint16_t kind) {
 
 /* A name before a type, and not the type itself: another type follows. */
 static bool at_argument_name(struct sql_reader *p) {
-    bool is_name = is_identifier(p->tok.kind) || (parse_uses(p, p->tok.kind) & KEYWORD_FUNCTION);
+    bool is_name = parse_pg_is_identifier(p->tok.kind) || (parse_uses(p, p->tok.kind) & KEYWORD_FUNCTION);
     return is_name && begins_type(p, parse_peek(p, 1));
 }
 
@@ -333,7 +329,7 @@ void parse_pg_create_routine(struct sql_reader *p, struct ast_command *c) {
 /* identifier "=" value: an option of aggregates without a list of arguments; no keyword is taken */
 static struct ast *old_option(struct sql_reader *p) {
     struct ast_option *o = PARSE_NODE(p, ast_option, OPTION);
-    if (!is_identifier(p->tok.kind)) parse_fail(p, "an option's name is expected here");
+    if (!parse_pg_is_identifier(p->tok.kind)) parse_fail(p, "an option's name is expected here");
     o->name = parse_name(p);
     parse_expect(p, '=');
     o->values = parse_pg_def_arg(p);
@@ -349,7 +345,7 @@ void parse_pg_create_aggregate(struct sql_reader *p, struct ast_command *c) {
     struct ast_object *o = PARSE_NODE(p, ast_object, OBJECT);
     o->node.op = SQL_OBJECT_AGGREGATE;
     o->names = parse_pg_func_name(p);
-    bool is_old = parse_at(p, '(') && is_identifier(parse_peek(p, 1)) && parse_peek(p, 2) == '=';
+    bool is_old = parse_at(p, '(') && parse_pg_is_identifier(parse_peek(p, 1)) && parse_peek(p, 2) == '=';
     if (!is_old) o->args = aggregate_arguments(p);
     c->objects = parse_done(p, o);
     c->options = is_old ? parse_paren_list(p, old_option) : parse_pg_definition(p);

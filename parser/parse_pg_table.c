@@ -242,9 +242,7 @@ void parse_pg_create_foreign_table(struct sql_reader *p, struct ast_command *c) 
         c->elements = table_elements(p);
         parse_pg_append(p, &l, parse_pg_opt_clause(p, KW_INHERITS, "inherits", tables));
     }
-    uint32_t start = p->tok.start;
-    parse_expect(p, KW_SERVER);
-    parse_list_add(&l, parse_option(p, start, "server", parse_name(p)));
+    parse_list_add(&l, parse_pg_clause(p, KW_SERVER, "server", parse_name));
     parse_pg_append(p, &l, parse_pg_opt_generic_options(p));
     c->options = l.first;
 }

@@ -124,7 +124,8 @@ static void constraint_trigger_scope(struct sql_reader *p, struct parse_list *l)
  * TRIGGER name (BEFORE | AFTER | INSTEAD OF) events ON table scope [WHEN "(" condition ")"] execute
  * CONSTRAINT TRIGGER name AFTER events ON table [FROM table] attributes FOR EACH ROW [WHEN "(" condition ")"] execute
  *
- * objects: the TRIGGER on its TABLE, which stands behind the events. elements: the events. args: the condition. options: when, the rest, "execute".
+ * objects: the TRIGGER on its TABLE, which stands behind the events. elements: the events. args: the condition. options:
+ * when, the rest, "execute".
  */
 void parse_pg_create_trigger(struct sql_reader *p, struct ast_command *c) {
     static const struct parse_pg_phrase times[] = {
@@ -282,9 +283,7 @@ void parse_pg_create_rule(struct sql_reader *p, struct ast_command *c) {
 /* PERMISSIVE | RESTRICTIVE: no keywords */
 static struct ast *policy_kind(struct sql_reader *p) {
     uint32_t position = p->tok.start;
-    if (!parse_at(p, TOKEN_IDENT) && !parse_at(p, TOKEN_QUOTED_IDENT) && !parse_at(p, TOKEN_UNICODE_IDENT)) {
-        parse_fail(p, "PERMISSIVE or RESTRICTIVE is expected here");
-    }
+    if (!parse_pg_is_identifier(p->tok.kind)) parse_fail(p, "PERMISSIVE or RESTRICTIVE is expected here");
     struct ast *kind = parse_name(p);
     if (p->failed) return kind;
     struct bytes text = AST_AS(name, NAME, kind)->text;

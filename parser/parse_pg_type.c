@@ -56,10 +56,6 @@ static struct ast *attribute_and_behavior(struct sql_reader *p) {
     return parse_pg_and_behavior(p, parse_pg_field(p));
 }
 
-static struct ast *name_and_behavior(struct sql_reader *p) {
-    return parse_pg_and_behavior(p, parse_name(p));
-}
-
 /* name [SET DATA] TYPE type [COLLATE name] [CASCADE | RESTRICT] */
 static struct ast *changed_attribute(struct sql_reader *p) {
     struct ast_column_def *d = PARSE_NODE(p, ast_column_def, COLUMN_DEF);
@@ -77,8 +73,8 @@ static struct ast *changed_attribute(struct sql_reader *p) {
 static struct ast *attribute_action(struct sql_reader *p) {
     static const struct parse_pg_phrase actions[] = {
         {.words = {KW_ADD, KW_ATTRIBUTE}, .name = "add attribute", .value = attribute_and_behavior},
-        {.words = {KW_DROP, KW_ATTRIBUTE, KW_IF, KW_EXISTS}, .name = "drop attribute if exists", .value = name_and_behavior},
-        {.words = {KW_DROP, KW_ATTRIBUTE}, .name = "drop attribute", .value = name_and_behavior},
+        {.words = {KW_DROP, KW_ATTRIBUTE, KW_IF, KW_EXISTS}, .name = "drop attribute if exists", .value = parse_pg_dropped},
+        {.words = {KW_DROP, KW_ATTRIBUTE}, .name = "drop attribute", .value = parse_pg_dropped},
         {.words = {KW_ALTER, KW_ATTRIBUTE}, .name = "alter attribute", .value = changed_attribute},
         {.name = NULL},
     };
@@ -148,8 +144,8 @@ void parse_pg_alter_domain(struct sql_reader *p, struct ast_command *c) {
         {.words = {KW_SET, KW_NOT, KW_NULL}, .name = "set not null"},
         {.words = {KW_DROP, KW_NOT, KW_NULL}, .name = "drop not null"},
         {.words = {KW_ADD}, .name = "add", .value = parse_pg_domain_constraint},
-        {.words = {KW_DROP, KW_CONSTRAINT, KW_IF, KW_EXISTS}, .name = "drop constraint if exists", .value = name_and_behavior},
-        {.words = {KW_DROP, KW_CONSTRAINT}, .name = "drop constraint", .value = name_and_behavior},
+        {.words = {KW_DROP, KW_CONSTRAINT, KW_IF, KW_EXISTS}, .name = "drop constraint if exists", .value = parse_pg_dropped},
+        {.words = {KW_DROP, KW_CONSTRAINT}, .name = "drop constraint", .value = parse_pg_dropped},
         {.words = {KW_VALIDATE, KW_CONSTRAINT}, .name = "validate constraint", .value = parse_name},
         {.words = {KW_RENAME, KW_CONSTRAINT}, .name = "rename constraint", .value = parse_pg_renamed},
         {.name = NULL},
@@ -220,10 +216,6 @@ void parse_pg_alter_configuration(struct sql_reader *p, struct ast_command *c) {
         parse_list_add(&l, parse_pg_opt_clause(p, KW_REPLACE, "replace", dictionary));
         is_replace = true;
     }
-    uint32_t start = p->tok.start;
-    if (!is_drop) {
-        parse_expect(p, KW_WITH);
-        parse_list_add(&l, parse_option(p, start, "with", is_replace ? dictionary(p) : dictionaries(p)));
-    }
+    if (!is_drop) parse_list_add(&l, parse_pg_clause(p, KW_WITH, "with", is_replace ? dictionary : dictionaries));
     c->elements = l.first;
 }

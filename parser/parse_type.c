@@ -126,17 +126,20 @@ static bool parse_keyword_type(struct sql_reader *p, struct ast_type *type) {
 static struct ast *parse_opt_bounds(struct sql_reader *p) {
     struct parse_list bounds;
     parse_list_init(&bounds);
+    uint32_t start = p->tok.start;
     bool is_array = parse_accept(p, KW_ARRAY);
     if (is_array && !parse_at(p, '[')) {
         struct ast *star = PARSE_NODE(p, ast, STAR);
+        star->start = start;
         return parse_done(p, star);
     }
     while (parse_at(p, '[')) {
-        parse_advance(p);
         struct ast *star = PARSE_NODE(p, ast, STAR);
-        if (is_array || parse_at(p, TOKEN_INTEGER)) parse_list_add(&bounds, parse_integer(p));
-        else parse_list_add(&bounds, parse_done(p, star));
+        parse_advance(p);
+        bool has_bound = is_array || parse_at(p, TOKEN_INTEGER);
+        if (has_bound) parse_list_add(&bounds, parse_integer(p));
         parse_expect(p, ']');
+        if (!has_bound) parse_list_add(&bounds, parse_done(p, star));
         if (is_array) break;
     }
     return bounds.first;

@@ -79,8 +79,11 @@ static void without_positions(struct writer *answer) {
     static const char mark[] = "=> (unknown ";
     for (size_t i = 0; i + sizeof mark < answer->len; i++) {
         if (memcmp(answer->data + i, mark, sizeof mark - 1) != 0) continue;
-        for (i += sizeof mark - 1; i < answer->len && answer->data[i] >= '0' && answer->data[i] <= '9'; i++)
-            answer->data[i] = '#';
+        size_t digits = 0;
+        i += sizeof mark - 1;
+        while (i + digits < answer->len && answer->data[i + digits] >= '0' && answer->data[i + digits] <= '9') digits++;
+        memmove(answer->data + i, answer->data + i + digits, answer->len - i - digits);
+        answer->len -= digits;
     }
 }
 
