@@ -366,6 +366,7 @@ static void find_end(struct sql_reader *p, uint32_t start) {
         if (kind == TOKEN_END) return;
         if (kind == TOKEN_ERROR) { /* nothing behind it can be read */
             p->tok = (struct token){.kind = TOKEN_END, .start = p->lex.len, .end = p->lex.len};
+            p->last_end = p->lex.len;
             p->lex.pos = p->lex.len;
             p->lex.problem = NULL;
             return;
