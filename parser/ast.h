@@ -735,7 +735,7 @@ struct ast_constraint {
     X(TABLE_FUNC, ast_table_func, "table-func", "funcs", "alias")                                                                \
     X(JOIN, ast_join, "join", "left", "right", "on", "using", "alias")                                                           \
     X(SELECT, ast_select, "select", "with", "hints", "distinct", "targets", "into", "from", "where", "group", "having",          \
-      "windows", "qualify", "order", "limit", "locks", "procedure")                                                                         \
+      "windows", "qualify", "order", "limit", "locks", "procedure")                                                             \
     X(SETOP, ast_setop, "setop", "with", "branches", "into", "order", "limit", "locks")                                          \
     X(VALUES, ast_values, "values", "with", "rows", "order", "limit", "locks")                                                   \
     X(TARGET, ast_target, "target", "expr", "name")                                                                              \

@@ -493,7 +493,8 @@ bool sql_reader_next(struct sql_reader *p, struct sql_statement *out) {
     if (is_first) {
         lex_next(&p->lex, &p->tok);
         if (p->tok.kind == TOKEN_ERROR) { /* the text as a whole, or its first token */
-            *out = (struct sql_statement){.outcome = SQL_UNKNOWN, .problem = {p->lex.problem_at, p->lex.problem}, .end = p->lex.len};
+            *out = (struct sql_statement){.outcome = SQL_UNKNOWN, .end = p->lex.len};
+            out->problem = (struct sql_problem){p->lex.problem_at, p->lex.problem};
             p->is_finished = true;
             return true;
         }

@@ -275,7 +275,8 @@ static struct ast *derived(struct sql_reader *p, struct ast *query, uint32_t sta
     bool must_alias = p->is_mariadb && p->options->version < 120000 && !(p->options->modes & SQL_ORACLE);
     if (must_alias && !d->alias) parse_fail(p, "syntax error: a derived table must have an alias");
     if (!p->is_mysql && !p->failed && !d->alias && !parse_is_pg(p, 160000)) {
-        parse_fail_at(p, start, query->kind == AST_VALUES ? "VALUES in FROM must have an alias" : "subquery in FROM must have an alias");
+        parse_fail_at(p, start,
+                      query->kind == AST_VALUES ? "VALUES in FROM must have an alias" : "subquery in FROM must have an alias");
     }
     return parse_done(p, d);
 }
@@ -462,7 +463,9 @@ static struct ast *parse_joins(struct sql_reader *p, struct ast *left, uint32_t 
             parse_leave(p);
         }
         join->right = right;
-        if (words.is_qualified && !parse_opt_join_condition(p, join) && !words.may_lack) parse_fail(p, "syntax error: expected ON or USING");
+        if (words.is_qualified && !parse_opt_join_condition(p, join) && !words.may_lack) {
+            parse_fail(p, "syntax error: expected ON or USING");
+        }
         left = parse_done(p, join);
     }
     parse_sink(p, count);

@@ -145,7 +145,9 @@ static void parse_trim(struct sql_reader *p, struct ast_func *f) {
 static void parse_normalize(struct sql_reader *p, struct ast_func *f) {
     f->args = parse_expr(p);
     if (!parse_accept(p, ',')) return;
-    if (!parse_at(p, KW_NFC) && !parse_at(p, KW_NFD) && !parse_at(p, KW_NFKC) && !parse_at(p, KW_NFKD)) parse_fail(p, "syntax error");
+    if (!parse_at(p, KW_NFC) && !parse_at(p, KW_NFD) && !parse_at(p, KW_NFKC) && !parse_at(p, KW_NFKD)) {
+        parse_fail(p, "syntax error");
+    }
     f->args->next = parse_word(p);
 }
 

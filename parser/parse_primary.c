@@ -451,7 +451,9 @@ static struct ast *parse_opt_match_mode(struct sql_reader *p) {
     if (parse_at(p, KW_IN)) {
         parse_list_add(&words, parse_word(p));
         is_boolean = parse_at(p, KW_BOOLEAN);
-        if (!is_boolean && (!parse_at(p, KW_NATURAL) || parse_peek(p, 1) != KW_LANGUAGE)) parse_fail(p, "syntax error: expected a mode");
+        if (!is_boolean && (!parse_at(p, KW_NATURAL) || parse_peek(p, 1) != KW_LANGUAGE)) {
+            parse_fail(p, "syntax error: expected a mode");
+        }
         parse_list_add(&words, parse_word(p));
         if (!is_boolean) parse_list_add(&words, parse_word(p));
         if (!parse_at(p, KW_MODE)) parse_fail(p, "syntax error: expected MODE");

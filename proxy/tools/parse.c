@@ -110,7 +110,8 @@ static void write_unknown(const struct sql_problem *problem, struct writer *line
 }
 
 /* The hash, then the text. */
-static void write_fingerprint(const struct sql_statement *s, struct bytes text, const struct sql_options *options, struct writer *line) {
+static void write_fingerprint(const struct sql_statement *s, struct bytes text, const struct sql_options *options,
+                              struct writer *line) {
     struct fingerprint fingerprint;
     struct sql_problem problem;
     writer_str(line, "0123456789abcdef "); /* room for the hash, which is known afterwards */
@@ -123,8 +124,8 @@ static void write_fingerprint(const struct sql_statement *s, struct bytes text, 
     }
 }
 
-static bool print_statement(const struct sql_statement *s, struct bytes text, const struct request *r, const struct sql_options *options,
-                            struct writer *line) {
+static bool print_statement(const struct sql_statement *s, struct bytes text, const struct request *r,
+                            const struct sql_options *options, struct writer *line) {
     writer_reset(line);
     if (s->outcome == SQL_EMPTY) writer_str(line, "(empty)");
     else if (s->outcome == SQL_UNKNOWN) write_unknown(&s->problem, line);
