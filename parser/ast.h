@@ -59,7 +59,7 @@ enum ast_name_flag { AST_NAME_QUOTED = 1 };
 /* AST_LITERAL: a constant. op: enum ast_literal. No slots; its text is its span. A sign is a unary operator. */
 struct ast_literal {
     struct ast node;
-    struct ast *charset; /* one NAME: _utf8mb4 (MySQL). Rarely there, yet a slot keeps the walk simple */
+    struct ast *parts; /* of several tokens (MySQL): the NAME of an introducer, _utf8mb4 'a'; LITERALs that are one: 'a' 'b' */
 };
 
 /* AST_PARAM: $1 or ?. No slots. */
@@ -697,7 +697,7 @@ struct ast_constraint {
 #define AST_KINDS(X)                                                                                                             \
     X(NAME, ast_name, "name", )                                                                                                  \
     X(STAR, ast, "star", )                                                                                                       \
-    X(LITERAL, ast_literal, "literal", "charset")                                                                                \
+    X(LITERAL, ast_literal, "literal", "parts")                                                                                  \
     X(PARAM, ast_param, "param", )                                                                                               \
     X(VARIABLE, ast_variable, "variable", "names")                                                                               \
     X(DEFAULT, ast_default, "default", "column")                                                                                 \

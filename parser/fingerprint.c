@@ -327,7 +327,7 @@ static void begin(struct maker *m, struct bytes text, const struct sql_options *
 
 bool fingerprint_run(struct maker *m, struct bytes text, const struct sql_options *options, struct writer *out) {
     begin(m, text, options, out);
-    while (!m->lex.problem && normal_room(&m->n, NORMAL_SLACK)) {
+    while (!m->lex.problem && !m->n.failed && normal_room(&m->n, NORMAL_SLACK)) {
         if (may_take_lane(m)) {
             lane_run(m);
             if (m->lex.pos == m->lex.len && !m->lex.is_in_executable) return true;

@@ -58,6 +58,7 @@ static void list_pop(struct maker *m) {
 
 /* An element ends here: it goes, with the comma before it, when one of its form has been there. */
 static void list_end_element(struct maker *m, struct list *list) {
+    if (m->n.pos < list->element_at) return; /* nothing, not even a space, stands behind the comma */
     const uint8_t *data = m->n.data;
     size_t len = m->n.pos - list->element_at;
     unsigned known = list->count < FINGERPRINT_FORMS ? list->count : FINGERPRINT_FORMS;
@@ -197,7 +198,8 @@ bool fingerprint_takes_parenthesis(const struct maker *m, uint16_t prev) {
 
 static void put_open(struct maker *m) {
     uint8_t c = (uint8_t)m->tok.kind;
-    normal_byte_if(&m->n, ' ', !m->is_glued && c == '(' && !fingerprint_takes_parenthesis(m, m->prev));
+    bool is_apart = c == '(' ? !fingerprint_takes_parenthesis(m, m->prev) : m->prev == ',';
+    normal_byte_if(&m->n, ' ', is_apart && !m->is_glued);
     if (c == '(' && (m->prev == KW_VALUES || (m->is_mysql && m->prev == KW_VALUE))) list_push(m, LIST_ROWS, m->depth);
     normal_byte(&m->n, c);
     m->depth++;

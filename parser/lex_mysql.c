@@ -182,6 +182,11 @@ static bool enter_comment(struct lexer *l) {
     return true;
 }
 
+/* At a comment: is it a hint? These came with MySQL 5.7.7 and with MariaDB 12.0. */
+static bool at_hint(const struct lexer *l) {
+    return l->may_hint && byte_at(l, l->pos + 2) == '+' && l->options->version >= (is_mariadb(l) ? 120000 : 50707);
+}
+
 /* Moves over white space, comments, and the marks around executable ones. False when one has no end. */
 static bool skip_blank(struct lexer *l) {
     for (; l->pos < l->len; l->may_hint = false) {
@@ -192,7 +197,7 @@ static bool skip_blank(struct lexer *l) {
         } else if (c == '*' && next == '/' && l->is_in_executable) {
             l->pos += 2;
             l->is_in_executable = false;
-        } else if (c != '/' || next != '*' || (l->may_hint && byte_at(l, l->pos + 2) == '+')) {
+        } else if (c != '/' || next != '*' || at_hint(l)) {
             return true;
         } else if (!enter_comment(l)) {
             return false;
@@ -274,40 +279,33 @@ static bool has_doubtful_byte(const struct lexer *l, uint32_t start) {
 /* A word at the token's start, whatever class its first byte is of. Its end, and whether a dot and a name follow it. */
 static inline uint16_t lex_name(struct lexer *l, struct token *t) {
     const uint8_t *p = l->text + t->start, *end = l->text + l->len;
-    uint8_t seen = 0;
-    for (; p < end; p++) {
-        uint8_t bits = inner[*p];
-        if (!(bits & IN_NAME)) break;
-        seen |= bits;
-    }
+    struct name_scan s;
+    bool has_upper = false, has_high = false;
+    do {
+        s = scan_name(p, end);
+        has_upper |= scan_has(&s, s.upper);
+        has_high |= scan_has(&s, s.high);
+        p += s.len;
+    } while (UNLIKELY(s.len == SCAN_BYTES));
     l->pos = (uint32_t)(p - l->text);
     t->flags |= TOKEN_IS_PLAIN;
-    if (seen & IN_UPPER) t->flags |= TOKEN_HAS_UPPER;
-    if (UNLIKELY(seen & IN_HIGH) && has_doubtful_byte(l, t->start)) {
-        return trouble(l, t->start, doubtful_byte);
-    }
+    if (has_upper) t->flags |= TOKEN_HAS_UPPER;
+    if (UNLIKELY(has_high) && has_doubtful_byte(l, t->start)) return trouble(l, t->start, doubtful_byte);
     l->is_after_dot = end - p >= 2 && *p == '.' && (inner[p[1]] & IN_NAME);
     return TOKEN_IDENT;
 }
 
-/* Hints came with MySQL 5.7.7 and with MariaDB 12.0. */
-static inline bool begins_hint(const struct lexer *l, uint16_t kind) {
-    switch (kind) {
-    case KW_SELECT:
-    case KW_INSERT:
-    case KW_REPLACE:
-    case KW_UPDATE:
-    case KW_DELETE: return l->options->version >= (is_mariadb(l) ? 120000 : 50707);
-    default: return false;
-    }
-}
+/* Behind these a hint may stand. */
+static const bool hint_words[KEYWORD_END] = {
+    [KW_SELECT] = true, [KW_INSERT] = true, [KW_REPLACE] = true, [KW_UPDATE] = true, [KW_DELETE] = true,
+};
 
 static inline uint16_t lex_word(struct lexer *l, struct token *t) {
     uint16_t kind = lex_name(l, t);
     if (kind == TOKEN_ERROR || l->is_after_dot) return kind;
     uint16_t keyword = keyword_find(&l->keywords, l->text + t->start, l->pos - t->start, l->text + l->len);
     if (!keyword) return TOKEN_IDENT;
-    l->may_hint = begins_hint(l, keyword);
+    l->may_hint = hint_words[keyword];
     return keyword;
 }
 
@@ -579,12 +577,11 @@ static uint16_t lex_end(struct lexer *l) {
 static uint16_t next_kind(struct lexer *l, struct token *t) {
     if (UNLIKELY(l->problem != NULL)) return TOKEN_ERROR;
     if (UNLIKELY(l->is_after_dot | l->is_after_at)) return lex_name_part(l, t);
-    if (l->pos < l->len && classes[l->text[l->pos]] <= BLANK_LAST) {
-        if (!skip_blank(l)) return TOKEN_ERROR;
-        if (l->pos != t->start) t->flags = TOKEN_AFTER_SPACE;
-        t->start = l->pos;
-    }
-    if (l->pos >= l->len) return lex_end(l);
+    l->pos += byte_at(l, l->pos) == ' '; /* mostly there is one space or none */
+    if (l->pos < l->len && UNLIKELY(classes[l->text[l->pos]] <= BLANK_LAST) && !skip_blank(l)) return TOKEN_ERROR;
+    if (l->pos != t->start) t->flags = TOKEN_AFTER_SPACE;
+    t->start = l->pos;
+    if (UNLIKELY(l->pos >= l->len)) return lex_end(l);
     l->may_hint = false;
     return lex_token(l, t);
 }

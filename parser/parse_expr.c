@@ -169,7 +169,10 @@ static void unread(struct sql_reader *p, const struct token *token, uint32_t las
     p->last_end = last_end;
 }
 
-/* a AND b AND c: the operator was not read. Gives `left` when the word turns out to be no operator. All operands of one chain go into one node. */
+/*
+ * a AND b AND c: the operator was not read. All operands of one chain go into one node. Gives `left` when the word turns out
+ * to be no operator.
+ */
 static struct ast *parse_logic(struct sql_reader *p, enum ast_kind kind, struct ast *left, uint32_t start, unsigned min,
                                struct level level) {
     bool may_be_label = !p->is_mysql && level.min == 1;
@@ -438,7 +441,7 @@ static bool is_pair(const struct ast *node) {
 /* row OVERLAPS row - at OVERLAPS; rows of two, or else it is no syntax */
 static struct ast *parse_overlaps(struct sql_reader *p, struct ast *left, uint32_t start) {
     if (left->kind != AST_ROW) parse_fail(p, "syntax error");
-    else if (!p->failed && !is_pair(left)) parse_fail_at(p, left->start, "wrong number of parameters on left side of OVERLAPS expression");
+    else if (!is_pair(left)) parse_fail_at(p, left->start, "wrong number of parameters on left side of OVERLAPS expression");
     parse_advance(p);
     struct ast *right = parse_expr_primary(p);
     if (!p->failed && !is_pair(right)) {

@@ -154,12 +154,14 @@ struct ast *parse_opt_portion(struct sql_reader *p) {
     parse_advance(p);
     if (!parse_accept_word(p, "portion")) parse_fail(p, "syntax error: expected PORTION");
     parse_expect(p, KW_OF);
-    struct ast *values = parse_name(p);
+    struct parse_list values;
+    parse_list_init(&values);
+    parse_list_add(&values, parse_name(p));
     parse_expect(p, KW_FROM);
-    values->next = p->is_mysql ? parse_bit_expr(p) : parse_expr(p);
+    parse_list_add(&values, p->is_mysql ? parse_bit_expr(p) : parse_expr(p));
     parse_expect(p, KW_TO);
-    if (values->next) values->next->next = p->is_mysql ? parse_bit_expr(p) : parse_expr(p);
-    return parse_option(p, start, "for portion of", values);
+    parse_list_add(&values, p->is_mysql ? parse_bit_expr(p) : parse_expr(p));
+    return parse_option(p, start, "for portion of", values.first);
 }
 
 /* name, PRIMARY */

@@ -132,16 +132,22 @@ static struct ast *visibility(struct sql_reader *p) {
     return parse_word(p);
 }
 
-/* ALTER [COLUMN] [IF EXISTS] name (SET DEFAULT value | DROP DEFAULT | SET VISIBLE | SET INVISIBLE) */
+/* ALTER [COLUMN] [IF EXISTS] name (SET DEFAULT value | DROP DEFAULT | SET VISIBLE | SET INVISIBLE |
+   SET MASKING POLICY name | DROP MASKING POLICY) */
 static const char *alter_column(struct sql_reader *p, struct parse_list *list) {
     parse_accept(p, KW_COLUMN);
     opt_if_exists(p, list);
     parse_list_add(list, parse_name(p));
     if (parse_accept(p, KW_DROP)) {
+        if (!p->is_mariadb && parse_accept2(p, KW_MASKING, KW_POLICY)) return "alter column drop masking policy";
         parse_expect(p, KW_DEFAULT);
         return "alter column drop default";
     }
     parse_expect(p, KW_SET);
+    if (!p->is_mariadb && parse_accept2(p, KW_MASKING, KW_POLICY)) {
+        parse_list_add(list, parse_name(p));
+        return "alter column set masking policy";
+    }
     if (!parse_accept(p, KW_DEFAULT)) {
         parse_list_add(list, visibility(p));
         return "alter column set";
@@ -289,16 +295,26 @@ static struct ast *opt_lone_action(struct sql_reader *p) {
     return parse_mysql_opt_partition_action(p);
 }
 
-/* [lone action | [action { "," action }] [PARTITION BY ... | REMOVE PARTITIONING]] */
+static bool at_modifier(const struct sql_reader *p) {
+    return parse_at(p, KW_ALGORITHM) || parse_at(p, KW_LOCK) || parse_at(p, KW_WITH) || parse_at(p, KW_WITHOUT);
+}
+
+/* [{ ALGORITHM ... "," | LOCK ... "," } lone action | [action { "," action }] [PARTITION BY ... | REMOVE PARTITIONING]] */
 static struct ast *actions(struct sql_reader *p) {
     struct parse_list list;
     parse_list_init(&list);
     if (parse_at(p, TOKEN_END) || parse_at(p, ';')) return NULL;
-    struct ast *alone = opt_lone_action(p);
-    if (alone) return alone;
     if (!parse_at(p, KW_PARTITION) && !parse_at(p, KW_REMOVE)) {
-        do action(p, &list);
-        while (parse_accept(p, ','));
+        bool may_be_lone = true; /* MySQL: behind modifiers too */
+        do {
+            struct ast *lone = may_be_lone ? opt_lone_action(p) : NULL;
+            if (lone) {
+                parse_list_add(&list, lone);
+                return list.first;
+            }
+            may_be_lone = may_be_lone && !p->is_mariadb && at_modifier(p);
+            action(p, &list);
+        } while (parse_accept(p, ','));
     }
     if (parse_at(p, KW_PARTITION)) parse_list_add(&list, parse_mysql_partition_by(p));
     else if (parse_at(p, KW_REMOVE) && parse_peek(p, 1) == KW_PARTITIONING) {

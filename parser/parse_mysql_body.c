@@ -338,7 +338,7 @@ static struct ast *body_statement(struct sql_reader *p) {
 
 /* Gives how many bodies are open around this one. */
 static uint32_t body_begin(struct sql_reader *p) {
-    if (p->routine_depth == 0) p->problem.reason = NULL;
+    if (p->routine_depth == 0 && !p->failed) p->problem.reason = NULL;
     return p->routine_depth++;
 }
 

@@ -221,6 +221,7 @@ static struct ast *opt_word_attribute(struct sql_reader *p) {
     case KW_STORAGE: return p->is_mariadb ? NULL : parse_mysql_word_option(p, parse_mysql_value);
     case KW_SRID: return parse_mysql_word_option(p, parse_mysql_number);
     case KW_COMPRESSED: return p->is_mariadb ? compressed(p) : NULL;
+    case KW_MASKING: return parse_peek(p, 1) == KW_POLICY ? parse_mysql_option(p, "masking policy", 2, parse_name) : NULL;
     case KW_WITH:
     case KW_WITHOUT: return versioning(p);
     case KW_SERIAL:

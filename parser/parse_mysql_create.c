@@ -65,6 +65,10 @@ static struct ast *create_object(struct sql_reader *p, struct ast_command *c) {
         if (!p->is_mariadb) break;
         return parse_mysql_sequence(p, c);
     case KW_RESOURCE: return parse_mysql_resource_group(p, c);
+    case KW_MASKING: return parse_mysql_masking_policy(p, c);
+    case KW_EXTERNAL:
+        c->options = parse_word(p);
+        return parse_mysql_create_table(p, c);
     case KW_LIBRARY: return parse_mysql_library(p, c);
     default: break;
     }
@@ -258,6 +262,7 @@ struct ast *parse_mysql_drop(struct sql_reader *p) {
     case KW_LOGFILE:
     case KW_TABLESPACE: return parse_mysql_tablespace(p, c);
     case KW_RESOURCE: return parse_mysql_resource_group(p, c);
+    case KW_MASKING: return parse_mysql_masking_policy(p, c);
     case KW_SPATIAL: return parse_mysql_spatial_reference(p, c);
     default: parse_fail(p, "syntax error: unknown kind of object"); return parse_done(p, c);
     }

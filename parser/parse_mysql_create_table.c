@@ -129,10 +129,10 @@ static bool like(struct sql_reader *p, struct ast_command *c) {
     return true;
 }
 
-/* A query that defines something gives its rows to nobody else: no INTO, no PROCEDURE. */
+/* A query that defines something gives its rows to nobody else: to MariaDB INTO and PROCEDURE are syntax errors there. */
 struct ast *parse_mysql_defining_query(struct sql_reader *p) {
     struct ast *query = parse_query(p);
-    if (p->failed) return query;
+    if (p->failed || !p->is_mariadb) return query;
     const struct ast_select *select = query->kind == AST_SELECT ? AST_AS(select, SELECT, query) : NULL;
     const struct ast_setop *setop = query->kind == AST_SETOP ? AST_AS(setop, SETOP, query) : NULL;
     if (select && select->into) parse_fail_at(p, select->into->start, "syntax error: INTO in a definition");
@@ -168,6 +168,7 @@ static bool at_paren_query(struct sql_reader *p) {
 struct ast *parse_mysql_create_table(struct sql_reader *p, struct ast_command *c) {
     struct parse_list options;
     parse_list_init(&options);
+    if (c->options) parse_list_add(&options, c->options); /* EXTERNAL */
     c->object = SQL_OBJECT_TABLE;
     parse_expect(p, KW_TABLE);
     parse_mysql_if_not_exists(p, c);

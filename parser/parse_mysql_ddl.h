@@ -86,6 +86,7 @@ struct ast *parse_mysql_server(struct sql_reader *p, struct ast_command *c);
 struct ast *parse_mysql_tablespace(struct sql_reader *p, struct ast_command *c); /* or LOGFILE GROUP, UNDO TABLESPACE */
 struct ast *parse_mysql_resource_group(struct sql_reader *p, struct ast_command *c);
 struct ast *parse_mysql_spatial_reference(struct sql_reader *p, struct ast_command *c);
+struct ast *parse_mysql_masking_policy(struct sql_reader *p, struct ast_command *c);
 struct ast *parse_mysql_alter_instance(struct sql_reader *p, struct ast_command *c);
 struct ast *parse_mysql_duality_view(struct sql_reader *p, struct ast_command *c, struct parse_list *options); /* at JSON */
 struct ast *parse_mysql_view(struct sql_reader *p, struct ast_command *c, struct parse_list *options);

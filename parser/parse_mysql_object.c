@@ -326,6 +326,21 @@ struct ast *parse_mysql_resource_group(struct sql_reader *p, struct ast_command 
     return parse_done(p, c);
 }
 
+/* MASKING POLICY [IF [NOT] EXISTS] name ["(" names ")" expression]: the latter in CREATE */
+struct ast *parse_mysql_masking_policy(struct sql_reader *p, struct ast_command *c) {
+    c->object = SQL_OBJECT_POLICY;
+    parse_advance(p);
+    parse_expect(p, KW_POLICY);
+    if (c->node.op == SQL_CREATE) parse_mysql_if_not_exists(p, c);
+    else parse_mysql_if_exists(p, c);
+    c->objects = parse_mysql_object(p, SQL_OBJECT_POLICY);
+    if (c->node.op == SQL_CREATE) {
+        c->elements = parse_paren_names(p);
+        c->args = parse_expr(p);
+    }
+    return parse_done(p, c);
+}
+
 static struct ast *opt_reference_option(struct sql_reader *p) {
     switch (p->tok.kind) {
     case KW_NAME:

@@ -83,11 +83,21 @@ static void refuse_modes(struct sql_reader *p, const struct ast *parameters) {
 
 /* ---- procedures and functions ---------------------------------------------------------------------------------------- */
 
-/* library [AS name] */
+/* library [[AS] name]: the name that the body knows it by is not kept */
 static struct ast *library(struct sql_reader *p) {
     struct ast *object = parse_mysql_object(p, SQL_OBJECT_LIBRARY);
-    if (parse_accept(p, KW_AS)) parse_name(p);
+    if (parse_accept(p, KW_AS) || parse_at_name(p)) parse_name(p);
     return object;
+}
+
+/* USING "(" [library { "," library }] ")" */
+static struct ast *libraries(struct sql_reader *p) {
+    uint32_t start = p->tok.start;
+    parse_advance(p);
+    if (!parse_at(p, '(') || parse_peek(p, 1) != ')') return parse_option(p, start, "using", parse_paren_list(p, library));
+    parse_advance(p);
+    parse_advance(p);
+    return parse_option(p, start, "using", NULL);
 }
 
 /* NO SQL | CONTAINS SQL | READS SQL DATA | MODIFIES SQL DATA | [NOT] DETERMINISTIC | LANGUAGE name | COMMENT string |
@@ -104,11 +114,7 @@ static struct ast *opt_characteristic(struct sql_reader *p, bool is_create) {
     case KW_LANGUAGE: return parse_mysql_word_option(p, parse_label);
     case KW_COMMENT: return parse_mysql_word_option(p, parse_string);
     case KW_SQL: return parse_mysql_sql_security(p);
-    case KW_USING: {
-        uint32_t start = p->tok.start;
-        parse_advance(p);
-        return parse_option(p, start, "using", parse_paren_list(p, library));
-    }
+    case KW_USING: return libraries(p);
     default: return NULL;
     }
 }
@@ -179,7 +185,13 @@ struct ast *parse_mysql_alter_routine(struct sql_reader *p, struct ast_command *
     return parse_done(p, c);
 }
 
-/* LIBRARY [IF NOT EXISTS] name characteristics AS string (MySQL 9) */
+/* string | hexadecimal or binary string, with a character set before it or without */
+static struct ast *library_code(struct sql_reader *p) {
+    if (parse_at(p, TOKEN_INTEGER) || parse_at(p, TOKEN_NUMBER)) parse_fail(p, "syntax error: expected a string");
+    return parse_literal(p);
+}
+
+/* LIBRARY [IF NOT EXISTS] name characteristics AS code (MySQL 9) */
 struct ast *parse_mysql_library(struct sql_reader *p, struct ast_command *c) {
     struct parse_list options;
     parse_list_init(&options);
@@ -191,7 +203,7 @@ struct ast *parse_mysql_library(struct sql_reader *p, struct ast_command *c) {
     uint32_t start = p->tok.start;
     parse_expect(p, KW_AS);
     c->node.flags |= AST_COMMAND_BODY;
-    parse_list_add(&options, parse_option(p, start, "body", parse_string(p)));
+    parse_list_add(&options, parse_option(p, start, "body", library_code(p)));
     c->options = options.first;
     return parse_done(p, c);
 }

@@ -200,4 +200,8 @@ void parse_pg_json_query(struct sql_reader *p, struct ast_func *f, uint16_t kind
 void parse_pg_json_simple(struct sql_reader *p, struct ast_func *f, uint16_t kind);      /* JSON, JSON_SCALAR, JSON_SERIALIZE */
 struct ast *parse_pg_json_table(struct sql_reader *p);                                   /* FUNC of JSON_TABLE(...) */
 
+/* ---- property graphs: parse_pg_graph_table.c ------------------------------------------------------------------------- */
+
+struct ast *parse_pg_graph_table(struct sql_reader *p); /* FUNC of GRAPH_TABLE(...) */
+
 #endif

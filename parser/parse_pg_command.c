@@ -60,6 +60,6 @@ static parse_function *reader_of(const struct sql_reader *p) {
 struct ast *parse_pg_command(struct sql_reader *p) {
     parse_function *reader = reader_of(p);
     if (reader) return reader(p);
-    parse_fail(p, "syntax error: no statement begins so");
+    parse_fail(p, "no statement begins so");
     return parse_done(p, parse_command(p, SQL_NONE, SQL_OBJECT_NONE));
 }

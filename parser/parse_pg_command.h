@@ -34,7 +34,7 @@ struct ast *parse_pg_load(struct sql_reader *p);
 struct ast *parse_pg_checkpoint(struct sql_reader *p);
 struct ast *parse_pg_wait(struct sql_reader *p); /* WAIT FOR (19) */
 
-/* Modes of a transaction: OPTIONs "isolation level" (WORDs), "read only", "read write", "deferrable", "not deferrable". */
+/* Modes of a transaction: OPTIONs "isolation level" (NAME), "read only", "read write", "deferrable", "not deferrable". */
 struct ast *parse_pg_transaction_modes(struct sql_reader *p);
 struct ast *parse_pg_opt_transaction_modes(struct sql_reader *p);
 /* AST_COMMAND_READ_ONLY or AST_COMMAND_READ_WRITE by the last of these modes that says so, or 0. */

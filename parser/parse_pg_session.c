@@ -12,20 +12,15 @@ static bool at_mode(const struct sql_reader *p) {
     return parse_at(p, KW_ISOLATION) || parse_at(p, KW_READ) || parse_at(p, KW_DEFERRABLE) || parse_at(p, KW_NOT);
 }
 
-/* READ ( COMMITTED | UNCOMMITTED ) | REPEATABLE READ | SERIALIZABLE. WORDs. */
+/* READ ( COMMITTED | UNCOMMITTED ) | REPEATABLE READ | SERIALIZABLE. NAME with these words. */
 static struct ast *parse_isolation_level(struct sql_reader *p) {
-    struct ast *first = NULL;
-    if (parse_at(p, KW_SERIALIZABLE)) return parse_word(p);
-    if (parse_at(p, KW_REPEATABLE)) {
-        first = parse_word(p);
-        if (!parse_at(p, KW_READ)) parse_fail(p, "syntax error: expected READ");
-    } else {
-        if (!parse_at(p, KW_READ)) parse_fail(p, "syntax error: expected an isolation level");
-        first = parse_word(p);
-        if (!parse_at(p, KW_COMMITTED) && !parse_at(p, KW_UNCOMMITTED)) parse_fail(p, "syntax error: expected an isolation level");
-    }
-    first->next = parse_word(p);
-    return first;
+    uint32_t start = p->tok.start;
+    const char *level = "serializable";
+    if (parse_accept2(p, KW_READ, KW_COMMITTED)) level = "read committed";
+    else if (parse_accept2(p, KW_READ, KW_UNCOMMITTED)) level = "read uncommitted";
+    else if (parse_accept2(p, KW_REPEATABLE, KW_READ)) level = "repeatable read";
+    else if (!parse_accept(p, KW_SERIALIZABLE)) parse_fail(p, "syntax error: expected an isolation level");
+    return parse_name_static(p, start, level);
 }
 
 /* ISOLATION LEVEL level | READ ( ONLY | WRITE ) | [ NOT ] DEFERRABLE */

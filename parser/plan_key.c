@@ -91,7 +91,7 @@ static void put_semicolon(struct maker *m) {
 
 /* All tokens. False with a reason: `problem`. */
 static bool put_all(struct maker *m, struct sql_problem *problem) {
-    while (normal_room(&m->n, NORMAL_SLACK)) {
+    while (!m->n.failed && normal_room(&m->n, NORMAL_SLACK)) {
         lex_next(&m->lex, &m->tok);
         switch (m->tok.kind) {
         case TOKEN_END: return true;

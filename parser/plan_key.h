@@ -12,8 +12,8 @@
  *   and stays. Hints stay.
  * - names are as written (PostgreSQL: in lower case without quotes), quotes stay.
  *
- * What else decides about a plan belongs to the cache's key besides: dialect, version and modes, search_path or database, role, what
- * routing comments say, the versions of catalog and shard map (HOUSE rules: routing/plan_cache).
+ * What else decides about a plan belongs to the cache's key besides: dialect, version and modes, search_path or
+ * database, role, what routing comments say, the versions of catalog and shard map.
  *
  * Not to be mixed up with the statistics fingerprint (fingerprint.h), which is the same in every process.
  */

@@ -40,8 +40,8 @@ static void check_all(const struct example *examples, size_t count) {
     for (size_t i = 0; i < count; i++) {
         struct plan_key key;
         ck_assert_msg(key_of(bytes_str(examples[i].text), &key), "%s: %s", examples[i].text, problem.reason);
-        ck_assert_msg(bytes_is(key.text, examples[i].key), "%s\nwanted %s\ngot    %.*s", examples[i].text, examples[i].key, (int)key.text.len,
-                      (const char *)key.text.ptr);
+        ck_assert_msg(bytes_is(key.text, examples[i].key), "%s\nwanted %s\ngot    %.*s", examples[i].text, examples[i].key,
+                      (int)key.text.len, (const char *)key.text.ptr);
         ck_assert_uint_eq(key.hash, map_hash(key.text));
     }
 }
@@ -100,7 +100,9 @@ START_TEST(literals_and_their_places) {
     static const struct {
         const char *text;
         uint16_t kind;
-    } wanted[] = {{"'it''s'", TOKEN_STRING}, {"12", TOKEN_INTEGER}, {"$tag$x$tag$", TOKEN_DOLLAR_STRING}, {"1.5", TOKEN_NUMBER}, {"5", TOKEN_INTEGER}};
+    } wanted[] = {
+        {"'it''s'", TOKEN_STRING}, {"12", TOKEN_INTEGER}, {"$tag$x$tag$", TOKEN_DOLLAR_STRING}, {"1.5", TOKEN_NUMBER}, {"5", TOKEN_INTEGER},
+    };
     ck_assert_uint_eq(key.literal_count, COUNT_OF(wanted));
     ck_assert_uint_eq(key.param_count, 3);
     for (size_t i = 0; i < COUNT_OF(wanted); i++) {
@@ -225,7 +227,7 @@ static const char *const seeds[] = {
 START_TEST(keys_tell_tokens_apart) {
     static const char bytes[] = " '\"()[],.;:-+/*#?$_\\`@a1Nbx=<>|\n";
     unsigned same = 0, different = 0;
-    for (unsigned round = 0; round < 60000; round++) {
+    for (unsigned round = 0; round < 15000; round++) {
         if (round % 3 == 0) postgres();
         else mysql();
         if (round % 3 == 2) options = (struct sql_options){.dialect = SQL_MYSQL, .flavour = SQL_FLAVOUR_MARIADB, .version = 101119};
@@ -246,7 +248,7 @@ START_TEST(keys_tell_tokens_apart) {
         same += has_same_key;
         different += !has_same_key;
     }
-    ck_assert_msg(same > 1000 && different > 1000, "%u %u", same, different);
+    ck_assert_msg(same > 500 && different > 500, "%u %u", same, different);
 }
 END_TEST
 
@@ -263,6 +265,7 @@ END_TEST
 
 int main(void) {
     TCase *tc = tcase_create("plan_key");
+    tcase_set_timeout(tc, 60);
     tcase_add_test(tc, keys_of_postgres);
     tcase_add_test(tc, keys_of_mysql);
     tcase_add_test(tc, literals_and_their_places);
