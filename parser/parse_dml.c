@@ -272,6 +272,7 @@ struct ast *parse_update(struct sql_reader *p, struct ast *with, uint32_t start)
     if (!p->failed && update->tables->kind == AST_TABLE) {
         struct ast_table *table = (struct ast_table *)update->tables;
         table->period = parse_opt_portion(p);
+        if (table->period) parse_done(p, table);
         bool has_alias = parse_at(p, KW_AS) || (parse_at_table_alias(p) && !parse_at(p, KW_SET));
         if (table->period && !p->is_mysql && !table->alias && has_alias) {
             struct ast_alias *alias = PARSE_NODE(p, ast_alias, ALIAS);
