@@ -488,7 +488,9 @@ static bool at_no_targets(const struct sql_reader *p) {
     case KW_FOR:
     case KW_ON:        /* CONFLICT, behind INSERT ... SELECT */
     case KW_RETURNING: /* the same */
-    case KW_WITH:      /* [NO] DATA, behind CREATE TABLE AS SELECT */ return true;
+    case KW_WITH:      /* [NO] DATA, behind CREATE TABLE AS SELECT */
+    case KW_CREATE:    /* the next element of CREATE SCHEMA */
+    case KW_GRANT: return true;
     default: return false;
     }
 }
