@@ -7,7 +7,7 @@
  *      name        lower-case letters, digits and _, written without quotes; every other as "text"
  *      DAY         a keyword as an option
  *      12 'text'   a constant as it is written: a number, or a string of printable ASCII without quotes and backslashes
- *                  inside; every other as (literal:what "as it is written"), without its character set
+ *                  inside; every other as (literal:what "as it is written")
  *      #null       the constants NULL, TRUE, FALSE and UNKNOWN
  *      $1 ?1       a parameter with its number
  *      *           a star
@@ -287,90 +287,13 @@ static bool is_simple_string(struct bytes text) {
 }
 
 static bool is_simple_literal(const struct ast *node, struct bytes source) {
-    if (node->flags || AST_AS(literal, LITERAL, node)->charset) return false;
+    if (node->flags || AST_AS(literal, LITERAL, node)->parts) return false;
     if (node->op == LITERAL_STRING) return is_simple_string(source);
     return (node->op == LITERAL_INTEGER || node->op == LITERAL_NUMBER) && is_simple_number(source);
 }
 
 static bool is_literal_word(const struct ast *node) {
     return node->op == LITERAL_NULL || node->op == LITERAL_TRUE || node->op == LITERAL_FALSE || node->op == LITERAL_UNKNOWN;
-}
-
-/*
- * A string may be written in pieces, 'a' 'b', and behind a character set. White space and comments between the pieces are
- * no part of what is written, so they become one space each time. Whether a backslash escapes a quote, the tree does not know:
- * with one answer the pieces fill the constant exactly.
- */
-
-/* Behind the piece whose quote is at `at`; 0 when it does not end. */
-static size_t skip_piece(struct bytes s, size_t at, bool has_escapes) {
-    uint8_t quote = s.ptr[at];
-    for (size_t i = at + 1; i < s.len; i++) {
-        if (has_escapes && s.ptr[i] == '\\') i++;
-        else if (s.ptr[i] == quote && i + 1 < s.len && s.ptr[i + 1] == quote) i++;
-        else if (s.ptr[i] == quote) return i + 1;
-    }
-    return 0;
-}
-
-static bool is_at(struct bytes s, size_t at, const char *mark) {
-    return bytes_starts_with(bytes_of(s.ptr + at, s.len - at), mark);
-}
-
-/* Behind the white space and comments at `at`; of a comment that is executed, its marks alone. */
-static size_t skip_gap(struct bytes s, size_t at) {
-    while (at < s.len) {
-        if (s.ptr[at] <= ' ') {
-            at++;
-        } else if (s.ptr[at] == '#' || is_at(s, at, "--")) {
-            while (at < s.len && s.ptr[at] != '\n') at++;
-        } else if (is_at(s, at, "/*!") || is_at(s, at, "/*M!")) {
-            for (at += 3; at < s.len && (s.ptr[at] == '!' || (s.ptr[at] >= '0' && s.ptr[at] <= '9'));) at++;
-        } else if (is_at(s, at, "/*")) {
-            for (at += 2; at < s.len && !is_at(s, at, "*/");) at++;
-            at = at + 2 < s.len ? at + 2 : s.len;
-        } else if (is_at(s, at, "*/")) {
-            at += 2;
-        } else {
-            break;
-        }
-    }
-    return at;
-}
-
-/* X'1F', 'a' "b", _utf8 'a' from behind its character set. False, and anything written: these are no pieces. */
-static bool dump_pieces(struct bytes s, bool has_escapes, struct writer *w) {
-    size_t start = skip_gap(s, 0), at = start;
-    while (at < s.len && s.ptr[at] != '\'' && s.ptr[at] != '"' && s.ptr[at] > ' ') at++; /* a letter, or digits of 0x1F */
-    while (at < s.len) {
-        if (s.ptr[at] != '\'' && s.ptr[at] != '"') return false;
-        size_t end = skip_piece(s, at, has_escapes);
-        if (end == 0) return false;
-        writer_put(w, bytes_of(s.ptr + start, end - start));
-        start = at = skip_gap(s, end);
-        if (at < s.len) writer_u8(w, ' ');
-    }
-    if (start < at) writer_put(w, bytes_of(s.ptr + start, at - start));
-    return true;
-}
-
-static void dump_source(const struct ast *node, struct bytes source, struct writer *w) {
-    const struct ast *charset = AST_AS(literal, LITERAL, node)->charset;
-    if (charset) {
-        INVARIANT(charset->end >= node->start && charset->end <= node->end);
-        source = bytes_of(source.ptr + (charset->end - node->start), node->end - charset->end);
-    }
-    struct writer pieces;
-    writer_init(&pieces, 2 * source.len + 1);
-    bool is_plain = node->op == LITERAL_DOLLAR_STRING || node->op == LITERAL_UNICODE_STRING;
-    bool has_pieces = !is_plain && dump_pieces(source, true, &pieces);
-    if (!is_plain && !has_pieces) {
-        writer_reset(&pieces);
-        has_pieces = dump_pieces(source, false, &pieces);
-    }
-    if (pieces.failed) w->failed = true;
-    dump_quoted(has_pieces ? writer_bytes(&pieces) : source, w);
-    writer_release(&pieces);
 }
 
 /* ---- nodes ----------------------------------------------------------------------------------------------------------- */
@@ -390,14 +313,15 @@ static void dump_slots(const struct ast *node, struct bytes text, struct writer 
 }
 
 /* (kind[:op] flags ["source"] slots) */
-static void dump_node(const struct ast *node, struct bytes text, struct writer *w) {
+static void dump_node(const struct ast *node, struct bytes text, bool has_source, struct writer *w) {
     writer_u8(w, '(');
     writer_str(w, ast_kind_name(node->kind));
     dump_op(node, w);
     dump_flags(node, w);
-    if (node->kind == AST_LITERAL || node->kind == AST_HINT) writer_u8(w, ' ');
-    if (node->kind == AST_LITERAL) dump_source(node, span_of(node, text), w);
-    if (node->kind == AST_HINT) dump_quoted(span_of(node, text), w);
+    if (has_source) {
+        writer_u8(w, ' ');
+        dump_quoted(span_of(node, text), w);
+    }
     dump_slots(node, text, w);
     writer_u8(w, ')');
 }
@@ -410,7 +334,7 @@ static void dump_literal(const struct ast *node, struct bytes text, struct write
         writer_u8(w, '#');
         writer_str(w, ast_literal_name(node->op));
     } else {
-        dump_node(node, text, w);
+        dump_node(node, text, !AST_AS(literal, LITERAL, node)->parts, w);
     }
 }
 
@@ -427,6 +351,7 @@ void ast_dump(const struct ast *node, struct bytes text, struct writer *w) {
     case AST_WORD: dump_word(node, text, w); break;
     case AST_LITERAL: dump_literal(node, text, w); break;
     case AST_PARAM: dump_param(node, text, w); break;
-    default: dump_node(node, text, w); break;
+    case AST_HINT: dump_node(node, text, true, w); break;
+    default: dump_node(node, text, false, w); break;
     }
 }
