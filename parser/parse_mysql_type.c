@@ -73,11 +73,6 @@ static unsigned tail_at(const struct sql_reader *p) {
     return is_collection ? TAIL_KNOWN | TAIL_SPATIAL : 0;
 }
 
-bool parse_mysql_at_type(const struct sql_reader *p) {
-    if (tail_at(p) != 0) return true;
-    return p->is_mariadb && parse_at_name(p);
-}
-
 /* ---- what follows a name ---------------------------------------------------------------------------------------------- */
 
 /* number: an unsigned one */
@@ -165,8 +160,8 @@ static void parse_charset_words(struct sql_reader *p, unsigned tail, struct pars
 static void parse_sign_words(struct sql_reader *p, struct parse_list *options) {
     uint16_t before = 0;
     while (parse_at(p, KW_SIGNED) || parse_at(p, KW_UNSIGNED) || parse_at(p, KW_ZEROFILL)) {
-        bool is_pair = before != 0 && before != KW_SIGNED && before != p->tok.kind && !parse_at(p, KW_SIGNED) && !options->first->next;
-        if (p->is_mariadb && before != 0 && !is_pair) parse_fail(p, "syntax error: SIGNED, UNSIGNED or ZEROFILL too much");
+        bool is_again = before == p->tok.kind || before == KW_SIGNED || parse_at(p, KW_SIGNED) || (before && options->first->next);
+        if (p->is_mariadb && before != 0 && is_again) parse_fail(p, "syntax error: SIGNED, UNSIGNED or ZEROFILL too much");
         before = p->tok.kind;
         parse_list_add(options, parse_word(p));
     }
