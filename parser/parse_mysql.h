@@ -18,11 +18,9 @@
 struct ast *parse_mysql_type(struct sql_reader *p);
 /* TYPE behind AS of CAST and behind the comma of CONVERT: fewer and others. */
 struct ast *parse_mysql_cast_type(struct sql_reader *p);
-/* May a type begin here, so that a name before it was a column's? */
-bool parse_mysql_at_type(const struct sql_reader *p);
-/* NAME of a character set: a name, a string, BINARY, DEFAULT. */
+/* NAME of a character set, or a LITERAL: a name, a string, BINARY; before MySQL 8 and in MariaDB DEFAULT. */
 struct ast *parse_mysql_charset_name(struct sql_reader *p);
-/* NAME of a collation: a name, a string, BINARY, DEFAULT. */
+/* NAME of a collation: the same. */
 struct ast *parse_mysql_collation_name(struct sql_reader *p);
 /* At `CHARACTER SET`, `CHAR SET` or `CHARSET`? Reads these words, and no `=`. */
 bool parse_mysql_accept_charset(struct sql_reader *p);
@@ -43,10 +41,6 @@ struct ast *parse_mysql_json_table(struct sql_reader *p);
 
 struct ast *parse_mysql_set(struct sql_reader *p);
 struct ast *parse_mysql_show(struct sql_reader *p);
-struct ast *parse_mysql_call_statement(struct sql_reader *p);
-struct ast *parse_mysql_signal(struct sql_reader *p);          /* SIGNAL and RESIGNAL */
-struct ast *parse_mysql_get_diagnostics(struct sql_reader *p);
-/* `name [=|:=] expr` is read by parse_mysql_set alone. */
 
 /* Words joined to the one OPTION that they name, for options that end there: reads `count` tokens. */
 struct ast *parse_mysql_words(struct sql_reader *p, const char *name, unsigned count);

@@ -193,7 +193,7 @@ static const char *rename_action(struct sql_reader *p, struct parse_list *list) 
 static const char *convert(struct sql_reader *p, struct parse_list *list) {
     parse_expect(p, KW_TO);
     if (!parse_mysql_accept_charset(p)) parse_fail(p, "syntax error: expected CHARACTER SET");
-    parse_list_add(list, parse_mysql_charset_name(p));
+    parse_list_add(list, (parse_at(p, KW_DEFAULT) ? parse_name_of_token(p) : parse_mysql_charset_name(p)));
     if (parse_at(p, KW_COLLATE)) parse_list_add(list, parse_mysql_opt_charset_option(p));
     return "convert to";
 }

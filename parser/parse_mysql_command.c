@@ -73,7 +73,7 @@ static struct ast *parse_deallocate(struct sql_reader *p) {
 /* ---- CALL, DO, USE, HELP ----------------------------------------------------------------------------------------------- */
 
 /* CALL name { "." name } [ "(" [ expr { "," expr } ] ")" ] */
-struct ast *parse_mysql_call_statement(struct sql_reader *p) {
+static struct ast *parse_call_statement(struct sql_reader *p) {
     struct ast_command *c = parse_command(p, SQL_CALL, SQL_OBJECT_NONE);
     parse_expect(p, KW_CALL);
     c->objects = parse_mysql_object(p, SQL_OBJECT_PROCEDURE);
@@ -148,7 +148,7 @@ static struct ast *parse_condition(struct sql_reader *p) {
 }
 
 /* SIGNAL condition [ SET item { "," item } ] | RESIGNAL [ condition ] [ SET item { "," item } ]: objects: the condition */
-struct ast *parse_mysql_signal(struct sql_reader *p) {
+static struct ast *parse_signal(struct sql_reader *p) {
     bool is_again = parse_at(p, KW_RESIGNAL);
     struct ast_command *c = parse_command(p, is_again ? SQL_RESIGNAL : SQL_SIGNAL, SQL_OBJECT_NONE);
     parse_advance(p);
@@ -171,7 +171,7 @@ static struct ast *parse_diagnostics_item(struct sql_reader *p, bool is_conditio
 }
 
 /* GET [ CURRENT | STACKED ] DIAGNOSTICS [ CONDITION value ] target "=" item { "," target "=" item } */
-struct ast *parse_mysql_get_diagnostics(struct sql_reader *p) {
+static struct ast *parse_get_diagnostics(struct sql_reader *p) {
     struct ast_command *c = parse_command(p, SQL_GET_DIAGNOSTICS, SQL_OBJECT_NONE);
     struct parse_list items;
     parse_list_init(&items);
@@ -214,12 +214,12 @@ static struct ast *parse_rare_command(struct sql_reader *p) {
     case KW_CACHE: return parse_mysql_cache_index(p);
     case KW_CHANGE: return parse_mysql_change(p);
     case KW_CLONE: return parse_mysql_clone(p);
-    case KW_GET: return parse_mysql_get_diagnostics(p);
+    case KW_GET: return parse_get_diagnostics(p);
     case KW_IMPORT: return parse_mysql_import(p);
     case KW_INSTALL: return parse_mysql_install(p);
     case KW_PURGE: return parse_mysql_purge(p);
     case KW_RESET: return parse_mysql_reset(p);
-    case KW_RESIGNAL: case KW_SIGNAL: return parse_mysql_signal(p);
+    case KW_RESIGNAL: case KW_SIGNAL: return parse_signal(p);
     case KW_RESTART: {
         struct ast_command *c = parse_command(p, SQL_RESTART, SQL_OBJECT_NONE);
         if (p->is_mariadb) parse_fail(p, "syntax error");
@@ -241,7 +241,7 @@ struct ast *parse_mysql_command(struct sql_reader *p) {
     case KW_ALTER: return parse_mysql_alter(p);
     case KW_ANALYZE: case KW_DROP: case KW_START: case KW_LOAD: return parse_by_second_word(p);
     case KW_BEGIN: return parse_mysql_begin(p);
-    case KW_CALL: return parse_mysql_call_statement(p);
+    case KW_CALL: return parse_call_statement(p);
     case KW_CHECK: case KW_CHECKSUM: return parse_mysql_check_table(p);
     case KW_COMMIT: return parse_mysql_commit(p);
     case KW_CREATE: return parse_mysql_create(p);

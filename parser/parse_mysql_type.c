@@ -19,6 +19,7 @@ enum type_tail {
     TAIL_VALUES = 1 << 7,      /* ('a', 'b') must follow */
     TAIL_SPATIAL = 1 << 8,     /* MariaDB: (n) and REF_SYSTEM_ID=n */
     TAIL_NO_COLLATE = 1 << 9,  /* a character set, but no COLLATE */
+    TAIL_COMPRESSED = 1 << 10, /* MariaDB: COMPRESSED */
 };
 
 static unsigned tail_of(uint16_t kind) {
@@ -30,22 +31,28 @@ static unsigned tail_of(uint16_t kind) {
         return TAIL_KNOWN | TAIL_SCALE | TAIL_SIGN;
     case KW_FLOAT: case KW_FLOAT4: case KW_DECIMAL: case KW_DEC: case KW_NUMERIC: case KW_FIXED: case KW_NUMBER:
         return TAIL_KNOWN | TAIL_LENGTH | TAIL_SCALE | TAIL_SIGN;
-    case KW_BIT: case KW_BINARY: case KW_BLOB: case KW_TIME: case KW_TIMESTAMP: case KW_DATETIME: case KW_VECTOR:
+    case KW_BLOB:
+        return TAIL_KNOWN | TAIL_LENGTH | TAIL_COMPRESSED;
+    case KW_BIT: case KW_BINARY: case KW_TIME: case KW_TIMESTAMP: case KW_DATETIME: case KW_VECTOR:
         return TAIL_KNOWN | TAIL_LENGTH;
-    case KW_BOOL: case KW_BOOLEAN: case KW_DATE: case KW_TINYBLOB: case KW_MEDIUMBLOB: case KW_LONGBLOB: case KW_SERIAL:
+    case KW_BOOL: case KW_BOOLEAN: case KW_DATE: case KW_SERIAL: case KW_JSON:
         return TAIL_KNOWN;
+    case KW_TINYBLOB: case KW_MEDIUMBLOB: case KW_LONGBLOB:
+        return TAIL_KNOWN | TAIL_COMPRESSED;
     case KW_VARBINARY: case KW_RAW:
-        return TAIL_KNOWN | TAIL_LENGTH | TAIL_LENGTH_MUST;
-    case KW_CHAR: case KW_CHARACTER: case KW_TEXT:
+        return TAIL_KNOWN | TAIL_LENGTH | TAIL_LENGTH_MUST | TAIL_COMPRESSED;
+    case KW_CHAR: case KW_CHARACTER:
         return TAIL_KNOWN | TAIL_LENGTH | TAIL_CHARSET;
+    case KW_TEXT:
+        return TAIL_KNOWN | TAIL_LENGTH | TAIL_CHARSET | TAIL_COMPRESSED;
     case KW_VARCHAR: case KW_VARCHARACTER: case KW_VARCHAR2:
-        return TAIL_KNOWN | TAIL_LENGTH | TAIL_LENGTH_MUST | TAIL_CHARSET;
-    case KW_TINYTEXT: case KW_MEDIUMTEXT: case KW_LONGTEXT: case KW_LONG: case KW_JSON: case KW_CLOB:
-        return TAIL_KNOWN | TAIL_CHARSET;
+        return TAIL_KNOWN | TAIL_LENGTH | TAIL_LENGTH_MUST | TAIL_CHARSET | TAIL_COMPRESSED;
+    case KW_TINYTEXT: case KW_MEDIUMTEXT: case KW_LONGTEXT: case KW_LONG: case KW_CLOB:
+        return TAIL_KNOWN | TAIL_CHARSET | TAIL_COMPRESSED;
     case KW_NCHAR: case KW_NATIONAL:
         return TAIL_KNOWN | TAIL_LENGTH | TAIL_BINARY;
     case KW_NVARCHAR:
-        return TAIL_KNOWN | TAIL_LENGTH | TAIL_LENGTH_MUST | TAIL_BINARY;
+        return TAIL_KNOWN | TAIL_LENGTH | TAIL_LENGTH_MUST | TAIL_BINARY | TAIL_COMPRESSED;
     case KW_ENUM: case KW_SET:
         return TAIL_KNOWN | TAIL_VALUES | TAIL_CHARSET;
     case KW_GEOMETRY: case KW_POINT: case KW_LINESTRING: case KW_POLYGON: case KW_MULTIPOINT: case KW_MULTILINESTRING:
@@ -64,11 +71,6 @@ static unsigned tail_at(const struct sql_reader *p) {
     if (!parse_at(p, TOKEN_IDENT)) return tail_of(kind);
     bool is_collection = parse_at_word(p, "geometrycollection") || parse_at_word(p, "geomcollection");
     return is_collection ? TAIL_KNOWN | TAIL_SPATIAL : 0;
-}
-
-bool parse_mysql_at_type(const struct sql_reader *p) {
-    if (tail_at(p) != 0) return true;
-    return p->is_mariadb && parse_at_name(p);
 }
 
 /* ---- what follows a name ---------------------------------------------------------------------------------------------- */
@@ -110,7 +112,8 @@ bool parse_mysql_accept_charset(struct sql_reader *p) {
 }
 
 static struct ast *parse_set_name(struct sql_reader *p) {
-    if (parse_at(p, KW_BINARY) || parse_at(p, KW_DEFAULT)) return parse_name_of_token(p);
+    bool may_default = p->is_mariadb || p->options->version < 80000;
+    if (parse_at(p, KW_BINARY) || (may_default && parse_at(p, KW_DEFAULT))) return parse_name_of_token(p);
     return parse_name_or_string(p);
 }
 
@@ -122,7 +125,14 @@ struct ast *parse_mysql_collation_name(struct sql_reader *p) {
     return parse_set_name(p);
 }
 
-/* One of: CHARACTER SET name | ASCII | UNICODE | BYTE | BINARY | COMPRESSED [ "=" name ]; NULL when it is none. */
+/* [ COMPRESSED [ "=" name ] ], of MariaDB */
+static void parse_opt_compressed(struct sql_reader *p, unsigned tail, struct parse_list *options) {
+    uint32_t start = p->tok.start;
+    if (!p->is_mariadb || !(tail & TAIL_COMPRESSED) || !parse_accept(p, KW_COMPRESSED)) return;
+    parse_list_add(options, parse_option(p, start, "compressed", parse_accept(p, '=') ? parse_name(p) : NULL));
+}
+
+/* One of: CHARACTER SET name | ASCII | UNICODE | BYTE | BINARY; NULL when it is none. */
 static struct ast *parse_opt_charset_word(struct sql_reader *p, unsigned tail) {
     uint32_t start = p->tok.start;
     switch (p->tok.kind) {
@@ -130,11 +140,6 @@ static struct ast *parse_opt_charset_word(struct sql_reader *p, unsigned tail) {
         return parse_word(p);
     case KW_ASCII: case KW_UNICODE: case KW_BYTE:
         return tail & TAIL_CHARSET ? parse_word(p) : NULL;
-    case KW_COMPRESSED: {
-        if (!p->is_mariadb) return NULL;
-        parse_advance(p);
-        return parse_option(p, start, "compressed", parse_accept(p, '=') ? parse_name(p) : NULL);
-    }
     default:
         if (!(tail & TAIL_CHARSET) || !parse_mysql_accept_charset(p)) return NULL;
         if (parse_at(p, KW_DEFAULT)) parse_fail(p, "syntax error: expected a character set");
@@ -151,10 +156,15 @@ static void parse_charset_words(struct sql_reader *p, unsigned tail, struct pars
         parse_list_add(options, parse_option(p, start, "collate", parse_mysql_collation_name(p)));
 }
 
-/* { SIGNED | UNSIGNED | ZEROFILL } */
+/* { SIGNED | UNSIGNED | ZEROFILL }; MariaDB: at most UNSIGNED and ZEROFILL, each once */
 static void parse_sign_words(struct sql_reader *p, struct parse_list *options) {
-    while (parse_at(p, KW_SIGNED) || parse_at(p, KW_UNSIGNED) || parse_at(p, KW_ZEROFILL))
+    uint16_t before = 0;
+    while (parse_at(p, KW_SIGNED) || parse_at(p, KW_UNSIGNED) || parse_at(p, KW_ZEROFILL)) {
+        bool is_again = before == p->tok.kind || before == KW_SIGNED || parse_at(p, KW_SIGNED) || (before && options->first->next);
+        if (p->is_mariadb && before != 0 && is_again) parse_fail(p, "syntax error: SIGNED, UNSIGNED or ZEROFILL too much");
+        before = p->tok.kind;
         parse_list_add(options, parse_word(p));
+    }
 }
 
 /* [ REF_SYSTEM_ID "=" number ] */
@@ -172,6 +182,7 @@ static struct ast *parse_tail(struct sql_reader *p, struct ast_type *t, unsigned
     if (tail & TAIL_VALUES) t->modifiers = parse_paren_list(p, parse_member);
     else t->modifiers = parse_opt_size(p, tail & TAIL_SPATIAL && p->is_mariadb ? TAIL_LENGTH : tail);
     if (tail & TAIL_SIGN) parse_sign_words(p, &options);
+    parse_opt_compressed(p, tail, &options);
     if (tail & (TAIL_CHARSET | TAIL_BINARY)) parse_charset_words(p, tail, &options);
     if (tail & TAIL_SPATIAL) parse_reference_system(p, &options);
     t->options = options.first;
@@ -200,7 +211,7 @@ static struct ast *parse_national_name(struct sql_reader *p, uint32_t start, boo
         is_varying = parse_accept(p, KW_VARYING);
     }
     if (!is_varying) return parse_name_static(p, start, "national char");
-    *tail |= TAIL_LENGTH_MUST;
+    *tail |= TAIL_LENGTH_MUST | TAIL_COMPRESSED;
     return parse_name_static(p, start, "national varchar");
 }
 
