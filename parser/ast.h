@@ -59,7 +59,7 @@ enum ast_name_flag { AST_NAME_QUOTED = 1 };
 /* AST_LITERAL: a constant. op: enum ast_literal. No slots; its text is its span. A sign is a unary operator. */
 struct ast_literal {
     struct ast node;
-    struct ast *charset; /* one NAME: _utf8mb4 (MySQL). Rarely there, yet a slot keeps the walk simple */
+    struct ast *parts; /* of several tokens (MySQL): the NAME of an introducer, _utf8mb4 'a'; LITERALs that are one: 'a' 'b' */
 };
 
 /* AST_PARAM: $1 or ?. No slots. */
@@ -697,7 +697,7 @@ struct ast_constraint {
 #define AST_KINDS(X)                                                                                                             \
     X(NAME, ast_name, "name", )                                                                                                  \
     X(STAR, ast, "star", )                                                                                                       \
-    X(LITERAL, ast_literal, "literal", "charset")                                                                                \
+    X(LITERAL, ast_literal, "literal", "parts")                                                                                  \
     X(PARAM, ast_param, "param", )                                                                                               \
     X(VARIABLE, ast_variable, "variable", "names")                                                                               \
     X(DEFAULT, ast_default, "default", "column")                                                                                 \
@@ -735,7 +735,7 @@ struct ast_constraint {
     X(TABLE_FUNC, ast_table_func, "table-func", "funcs", "alias")                                                                \
     X(JOIN, ast_join, "join", "left", "right", "on", "using", "alias")                                                           \
     X(SELECT, ast_select, "select", "with", "hints", "distinct", "targets", "into", "from", "where", "group", "having",          \
-      "windows", "qualify", "order", "limit", "locks", "procedure")                                                                         \
+      "windows", "qualify", "order", "limit", "locks", "procedure")                                                             \
     X(SETOP, ast_setop, "setop", "with", "branches", "into", "order", "limit", "locks")                                          \
     X(VALUES, ast_values, "values", "with", "rows", "order", "limit", "locks")                                                   \
     X(TARGET, ast_target, "target", "expr", "name")                                                                              \

@@ -287,7 +287,7 @@ static bool is_simple_string(struct bytes text) {
 }
 
 static bool is_simple_literal(const struct ast *node, struct bytes source) {
-    if (node->flags || AST_AS(literal, LITERAL, node)->charset) return false;
+    if (node->flags || AST_AS(literal, LITERAL, node)->parts) return false;
     if (node->op == LITERAL_STRING) return is_simple_string(source);
     return (node->op == LITERAL_INTEGER || node->op == LITERAL_NUMBER) && is_simple_number(source);
 }
@@ -334,7 +334,7 @@ static void dump_literal(const struct ast *node, struct bytes text, struct write
         writer_u8(w, '#');
         writer_str(w, ast_literal_name(node->op));
     } else {
-        dump_node(node, text, true, w);
+        dump_node(node, text, !AST_AS(literal, LITERAL, node)->parts, w);
     }
 }
 

@@ -196,7 +196,9 @@ static bool skip_escape(struct lexer *l, int32_t *high) {
     l->pos += 2;
     if (c >= '0' && c <= '7') {
         unsigned value = c - '0';
-        for (int i = 0; i < 2 && byte_at(l, l->pos) >= '0' && byte_at(l, l->pos) <= '7'; i++) value = value * 8 + (l->text[l->pos++] - '0');
+        for (int i = 0; i < 2 && byte_at(l, l->pos) >= '0' && byte_at(l, l->pos) <= '7'; i++) {
+            value = value * 8 + (l->text[l->pos++] - '0');
+        }
         return (value & 0xff) != 0;
     }
     if (c == 'x' && (inner[byte_at(l, l->pos)] & IN_HEX)) {
@@ -323,7 +325,9 @@ static uint16_t lex_dollar(struct lexer *l, struct token *t) {
     const uint8_t *tag = l->text + t->start;
     for (pos++;;) {
         const uint8_t *dollar = memchr(l->text + pos, '$', l->len - pos);
-        if (!dollar || (uint32_t)(l->text + l->len - dollar) < tag_len) return trouble(l, t->start, "unterminated dollar-quoted string");
+        if (!dollar || (uint32_t)(l->text + l->len - dollar) < tag_len) {
+            return trouble(l, t->start, "unterminated dollar-quoted string");
+        }
         pos = (uint32_t)(dollar - l->text);
         if (memcmp(dollar, tag, tag_len) == 0) break;
         pos++;

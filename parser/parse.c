@@ -191,26 +191,43 @@ static enum ast_literal_op literal_of(uint16_t kind) {
     }
 }
 
-/* MySQL: 'a' 'b' is one string. */
-static void join_strings(struct sql_reader *p) {
-    while (p->is_mysql && parse_at(p, TOKEN_STRING)) parse_advance(p);
+/* The token at hand as a LITERAL of its own. */
+static struct ast *literal_of_token(struct sql_reader *p, enum ast_literal_op op) {
+    struct ast_literal *literal = PARSE_NODE(p, ast_literal, LITERAL);
+    literal->node.op = (uint16_t)op;
+    parse_advance(p);
+    return parse_done(p, literal);
+}
+
+/* A constant of several tokens, MySQL's: _utf8mb4 'a', and 'a' 'b', which is one string. `parts` has what was read of it. */
+static struct ast *literal_of_parts(struct sql_reader *p, struct ast *first, uint32_t start, enum ast_literal_op op) {
+    struct ast_literal *literal = PARSE_NODE(p, ast_literal, LITERAL);
+    struct parse_list parts;
+    parse_list_init(&parts);
+    literal->node.start = start;
+    literal->node.op = (uint16_t)op;
+    parse_list_add(&parts, first);
+    if (first->kind == AST_NAME) parse_list_add(&parts, literal_of_token(p, op));
+    if (op == LITERAL_STRING || op == LITERAL_NATIONAL_STRING) {
+        while (parse_at(p, TOKEN_STRING)) parse_list_add(&parts, literal_of_token(p, LITERAL_STRING));
+    }
+    literal->parts = parts.first;
+    return parse_done(p, literal);
 }
 
 struct ast *parse_literal(struct sql_reader *p) {
-    struct ast_literal *literal = PARSE_NODE(p, ast_literal, LITERAL);
-    if (parse_at(p, TOKEN_INTRODUCER)) {
-        literal->charset = parse_name_of_token(p);
-    }
+    uint32_t start = p->tok.start;
+    struct ast *charset = parse_at(p, TOKEN_INTRODUCER) ? parse_name_of_token(p) : NULL;
     enum ast_literal_op op = literal_of(p->tok.kind);
     if (op == LITERAL_COUNT) {
         parse_fail(p, "syntax error: expected a constant");
-        op = LITERAL_NULL;
+        return parse_node_failed(p, AST_LITERAL);
     }
-    literal->node.op = (uint16_t)op;
-    bool is_text = parse_at(p, TOKEN_STRING) || parse_at(p, TOKEN_NATIONAL_STRING);
-    parse_advance(p);
-    if (is_text) join_strings(p);
-    return parse_done(p, literal);
+    if (UNLIKELY(charset)) return literal_of_parts(p, charset, start, op);
+    struct ast *literal = literal_of_token(p, op);
+    bool is_text = op == LITERAL_STRING || op == LITERAL_NATIONAL_STRING;
+    if (LIKELY(!is_text || !p->is_mysql || !parse_at(p, TOKEN_STRING))) return literal;
+    return literal_of_parts(p, literal, start, op);
 }
 
 /* In MySQL several strings are one only as an operand: here one of them is all there may be. */
@@ -219,10 +236,7 @@ struct ast *parse_string(struct sql_reader *p) {
         parse_fail(p, "syntax error: expected a string");
         return parse_node_failed(p, AST_LITERAL);
     }
-    struct ast_literal *literal = PARSE_NODE(p, ast_literal, LITERAL);
-    literal->node.op = (uint16_t)literal_of(p->tok.kind);
-    parse_advance(p);
-    return parse_done(p, literal);
+    return literal_of_token(p, literal_of(p->tok.kind));
 }
 
 struct ast *parse_opt_string(struct sql_reader *p) {
@@ -366,6 +380,7 @@ static void find_end(struct sql_reader *p, uint32_t start) {
         if (kind == TOKEN_END) return;
         if (kind == TOKEN_ERROR) { /* nothing behind it can be read */
             p->tok = (struct token){.kind = TOKEN_END, .start = p->lex.len, .end = p->lex.len};
+            p->last_end = p->lex.len;
             p->lex.pos = p->lex.len;
             p->lex.problem = NULL;
             return;
@@ -478,7 +493,8 @@ bool sql_reader_next(struct sql_reader *p, struct sql_statement *out) {
     if (is_first) {
         lex_next(&p->lex, &p->tok);
         if (p->tok.kind == TOKEN_ERROR) { /* the text as a whole, or its first token */
-            *out = (struct sql_statement){.outcome = SQL_UNKNOWN, .problem = {p->lex.problem_at, p->lex.problem}, .end = p->lex.len};
+            *out = (struct sql_statement){.outcome = SQL_UNKNOWN, .end = p->lex.len};
+            out->problem = (struct sql_problem){p->lex.problem_at, p->lex.problem};
             p->is_finished = true;
             return true;
         }

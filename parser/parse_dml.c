@@ -66,7 +66,9 @@ struct ast *parse_opt_returning(struct sql_reader *p) {
 
 /* [WHERE (expr | CURRENT OF cursor)] */
 static struct ast *parse_opt_where_or_cursor(struct sql_reader *p) {
-    if (p->is_mysql || !parse_at(p, KW_WHERE) || parse_peek(p, 1) != KW_CURRENT || parse_peek(p, 2) != KW_OF) return parse_opt_where(p);
+    if (p->is_mysql || !parse_at(p, KW_WHERE) || parse_peek(p, 1) != KW_CURRENT || parse_peek(p, 2) != KW_OF) {
+        return parse_opt_where(p);
+    }
     parse_advance(p);
     struct ast_current_of *current = PARSE_NODE(p, ast_current_of, CURRENT_OF);
     parse_advance(p);
@@ -270,7 +272,9 @@ struct ast *parse_update(struct sql_reader *p, struct ast *with, uint32_t start)
     if (!p->failed && update->tables->kind == AST_TABLE) {
         struct ast_table *table = (struct ast_table *)update->tables;
         table->period = parse_opt_portion(p);
-        if (table->period && !p->is_mysql && !table->alias && (parse_at(p, KW_AS) || (parse_at_table_alias(p) && !parse_at(p, KW_SET)))) {
+        if (table->period) parse_done(p, table);
+        bool has_alias = parse_at(p, KW_AS) || (parse_at_table_alias(p) && !parse_at(p, KW_SET));
+        if (table->period && !p->is_mysql && !table->alias && has_alias) {
             struct ast_alias *alias = PARSE_NODE(p, ast_alias, ALIAS);
             parse_accept(p, KW_AS);
             alias->name = parse_name(p);
@@ -331,7 +335,8 @@ static void parse_delete_table_rest(struct sql_reader *p, struct ast_table *tabl
         uint32_t start = p->tok.start;
         parse_advance(p);
         parse_expect(p, KW_SYSTEM_TIME);
-        if (parse_at(p, KW_TRANSACTION) || (parse_at(p, KW_TIMESTAMP) && parse_peek(p, 1) != TOKEN_STRING && parse_peek(p, 1) != '(')) {
+        if (parse_at(p, KW_TRANSACTION) ||
+            (parse_at(p, KW_TIMESTAMP) && parse_peek(p, 1) != TOKEN_STRING && parse_peek(p, 1) != '(')) {
             parse_advance(p);
         }
         struct ast *point = parse_bit_expr(p);

@@ -408,7 +408,8 @@ static struct ast *parse_symbol(struct sql_reader *p) {
 }
 
 /* left op right, where op is any operator by its symbol - at the operator */
-static struct ast *parse_pg_operator(struct sql_reader *p, struct ast *left, uint32_t start, unsigned power, bool is_b, bool *is_open) {
+static struct ast *parse_pg_operator(struct sql_reader *p, struct ast *left, uint32_t start, unsigned power, bool is_b,
+                                     bool *is_open) {
     enum ast_operator op = operator_of(p->tok.kind);
     struct ast *symbol = NULL;
     if (op == OPERATOR_CUSTOM) symbol = parse_symbol(p);

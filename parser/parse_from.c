@@ -154,12 +154,14 @@ struct ast *parse_opt_portion(struct sql_reader *p) {
     parse_advance(p);
     if (!parse_accept_word(p, "portion")) parse_fail(p, "syntax error: expected PORTION");
     parse_expect(p, KW_OF);
-    struct ast *values = parse_name(p);
+    struct parse_list values;
+    parse_list_init(&values);
+    parse_list_add(&values, parse_name(p));
     parse_expect(p, KW_FROM);
-    values->next = p->is_mysql ? parse_bit_expr(p) : parse_expr(p);
+    parse_list_add(&values, p->is_mysql ? parse_bit_expr(p) : parse_expr(p));
     parse_expect(p, KW_TO);
-    if (values->next) values->next->next = p->is_mysql ? parse_bit_expr(p) : parse_expr(p);
-    return parse_option(p, start, "for portion of", values);
+    parse_list_add(&values, p->is_mysql ? parse_bit_expr(p) : parse_expr(p));
+    return parse_option(p, start, "for portion of", values.first);
 }
 
 /* name, PRIMARY */
@@ -273,7 +275,8 @@ static struct ast *derived(struct sql_reader *p, struct ast *query, uint32_t sta
     bool must_alias = p->is_mariadb && p->options->version < 120000 && !(p->options->modes & SQL_ORACLE);
     if (must_alias && !d->alias) parse_fail(p, "syntax error: a derived table must have an alias");
     if (!p->is_mysql && !p->failed && !d->alias && !parse_is_pg(p, 160000)) {
-        parse_fail_at(p, start, query->kind == AST_VALUES ? "VALUES in FROM must have an alias" : "subquery in FROM must have an alias");
+        parse_fail_at(p, start,
+                      query->kind == AST_VALUES ? "VALUES in FROM must have an alias" : "subquery in FROM must have an alias");
     }
     return parse_done(p, d);
 }
@@ -460,7 +463,9 @@ static struct ast *parse_joins(struct sql_reader *p, struct ast *left, uint32_t 
             parse_leave(p);
         }
         join->right = right;
-        if (words.is_qualified && !parse_opt_join_condition(p, join) && !words.may_lack) parse_fail(p, "syntax error: expected ON or USING");
+        if (words.is_qualified && !parse_opt_join_condition(p, join) && !words.may_lack) {
+            parse_fail(p, "syntax error: expected ON or USING");
+        }
         left = parse_done(p, join);
     }
     parse_sink(p, count);

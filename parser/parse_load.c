@@ -13,8 +13,9 @@ static void parse_load_words(struct sql_reader *p, struct ast_load *load) {
 
 /* INFILE string; MySQL 9: { INFILE | URI | URL | S3 } string [ COUNT n ] [ IN PRIMARY KEY ORDER ] */
 static void parse_load_source(struct sql_reader *p, struct ast_load *load, struct parse_list *options) {
-    if (!p->is_mariadb && (parse_at(p, KW_URI) || parse_at(p, KW_URL) || parse_at(p, KW_S3))) parse_list_add(options, parse_word(p));
-    else parse_expect(p, KW_INFILE);
+    if (!p->is_mariadb && (parse_at(p, KW_URI) || parse_at(p, KW_URL) || parse_at(p, KW_S3))) {
+        parse_list_add(options, parse_word(p));
+    } else parse_expect(p, KW_INFILE);
     load->file = parse_string(p);
     if (p->is_mariadb) return;
     uint32_t start = p->tok.start;
@@ -40,7 +41,8 @@ static void parse_load_table(struct sql_reader *p, struct ast_load *load) {
     parse_done(p, table);
 }
 
-/* [ CHARACTER SET name ] [ COMPRESSION "=" string ] [ ROWS IDENTIFIED BY string ] [ FIELDS ... ] [ LINES ... ] [ IGNORE n { LINES | ROWS } ] */
+/* [ CHARACTER SET name ] [ COMPRESSION "=" string ] [ ROWS IDENTIFIED BY string ] [ FIELDS ... ] [ LINES ... ]
+   [ IGNORE n { LINES | ROWS } ] */
 static void parse_load_format(struct sql_reader *p, struct parse_list *options) {
     uint32_t start = p->tok.start;
     if (parse_mysql_accept_charset(p))

@@ -193,7 +193,9 @@ static struct ast *parse_by_second_word(struct sql_reader *p) {
     uint16_t next = parse_peek(p, 1);
     switch (p->tok.kind) {
     case KW_ANALYZE:
-        if (p->is_mariadb && (next == KW_FORMAT || parse_mysql_is_explainable(next)) && next != KW_TABLE) return parse_mysql_describe(p);
+        if (p->is_mariadb && (next == KW_FORMAT || parse_mysql_is_explainable(next)) && next != KW_TABLE) {
+            return parse_mysql_describe(p);
+        }
         return parse_mysql_analyze_table(p);
     case KW_DROP:
         return next == KW_PREPARE ? parse_deallocate(p) : parse_mysql_drop(p);

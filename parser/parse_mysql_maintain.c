@@ -137,7 +137,8 @@ static void parse_views(struct sql_reader *p, struct ast_command *c) {
     c->objects = parse_comma_list(p, parse_table_name);
 }
 
-/* CHECK { { TABLE | TABLES } tables options | VIEW views [ FOR UPGRADE ] } | CHECKSUM { TABLE | TABLES } tables [ QUICK | EXTENDED ] */
+/* CHECK { { TABLE | TABLES } tables options | VIEW views [ FOR UPGRADE ] }
+   CHECKSUM { TABLE | TABLES } tables [ QUICK | EXTENDED ] */
 struct ast *parse_mysql_check_table(struct sql_reader *p) {
     struct ast_command *c = parse_command(p, parse_at(p, KW_CHECK) ? SQL_CHECK : SQL_CHECKSUM, SQL_OBJECT_TABLE);
     bool is_sum = parse_at(p, KW_CHECKSUM);

@@ -43,12 +43,14 @@ static bool is_set_sign(uint16_t kind) {
 /* NAMES { charset | DEFAULT } [ COLLATE name ]; MySQL: no COLLATE behind DEFAULT, and no DEFAULT behind COLLATE */
 static struct ast *parse_set_names(struct sql_reader *p) {
     struct ast_setting *s = PARSE_NODE(p, ast_setting, SETTING);
-    s->names = parse_name_of_token(p);
+    uint32_t start = p->tok.start;
+    parse_expect(p, KW_NAMES);
+    s->names = parse_name_static(p, start, "names");
     struct parse_list values;
     parse_list_init(&values);
     bool is_default = parse_at(p, KW_DEFAULT);
     parse_list_add(&values, is_default ? parse_expr_or_default(p) : parse_mysql_charset_name(p));
-    uint32_t start = p->tok.start;
+    start = p->tok.start;
     bool has_collation = (p->is_mariadb || !is_default) && parse_accept(p, KW_COLLATE);
     if (has_collation && !p->is_mariadb && parse_at(p, KW_DEFAULT)) parse_fail(p, "syntax error: expected a collation");
     if (has_collation) parse_list_add(&values, parse_option(p, start, "collate", parse_mysql_collation_name(p)));

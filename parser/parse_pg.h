@@ -4,9 +4,9 @@
  * Each of the statements stands at its first keyword, is read up to its `;` or the end, and
  * gives a COMMAND. What a command puts into which slot stands above its parse function.
  *
- * Two shapes recur, and so they are tables: a *phrase* is some keywords and what follows
- * them (parse_pg_part.c), a *kind* is a type of object as DROP, COMMENT and the like name
- * it (parse_pg_object.c). Names of OPTIONs are the keywords in lower case.
+ * What recurs is tables: a *phrase* is some keywords and what follows them, which give an
+ * OPTION called by the keywords in lower case (parse_pg_part.c); the kinds of objects are a
+ * table for each of CREATE, ALTER, and DROP with its like.
  *
  * The rules follow the server's grammar with what it checks while it reads; what it finds
  * out later (from the catalogue, or by analysis) is accepted here. Words of PostgreSQL 16
@@ -35,12 +35,12 @@ struct ast *parse_pg_default_privileges(struct sql_reader *p); /* ALTER DEFAULT 
 /* SETTING of SET ..., RESET ... as ALTER ROLE, DATABASE, FUNCTION, SYSTEM have it; at SET or RESET, which is read too. */
 struct ast *parse_pg_set_clause(struct sql_reader *p);
 
+/* ---- parts: parse_pg_part.c ------------------------------------------------------------------------------------------ */
+
 /* Appends a list, which may be empty. Without memory all nodes are one, and a list of it has no end: so not after a failure. */
 static inline void parse_pg_append(const struct sql_reader *p, struct parse_list *l, struct ast *list) {
     for (; list && !p->failed; list = list->next) parse_list_add(l, list);
 }
-
-/* ---- parts: parse_pg_part.c ------------------------------------------------------------------------------------------ */
 
 struct parse_pg_phrase {
     uint16_t words[5];     /* keywords; 0 behind the last */
@@ -60,7 +60,7 @@ struct ast *parse_pg_phrase(struct sql_reader *p, const struct parse_pg_phrase *
 struct ast *parse_pg_phrases(struct sql_reader *p, const struct parse_pg_phrase *table); /* none or more */
 /* OPTION "name" with these values, when the keyword stands here. */
 struct ast *parse_pg_opt_clause(struct sql_reader *p, uint16_t keyword, const char *name, parse_function *value);
-struct ast *parse_pg_clause(struct sql_reader *p, uint16_t keyword, const char *name, parse_function *value);
+struct ast *parse_pg_clause(struct sql_reader *p, uint16_t keyword, const char *name, parse_function *value); /* must be there */
 
 void parse_pg_opt_if_exists(struct sql_reader *p, struct ast_command *c);
 void parse_pg_opt_if_not_exists(struct sql_reader *p, struct ast_command *c);
@@ -199,5 +199,9 @@ void parse_pg_json_constructor(struct sql_reader *p, struct ast_func *f, uint16_
 void parse_pg_json_query(struct sql_reader *p, struct ast_func *f, uint16_t kind);       /* JSON_VALUE, JSON_QUERY, JSON_EXISTS */
 void parse_pg_json_simple(struct sql_reader *p, struct ast_func *f, uint16_t kind);      /* JSON, JSON_SCALAR, JSON_SERIALIZE */
 struct ast *parse_pg_json_table(struct sql_reader *p);                                   /* FUNC of JSON_TABLE(...) */
+
+/* ---- property graphs: parse_pg_graph_table.c ------------------------------------------------------------------------- */
+
+struct ast *parse_pg_graph_table(struct sql_reader *p); /* FUNC of GRAPH_TABLE(...) */
 
 #endif

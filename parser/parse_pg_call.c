@@ -145,7 +145,9 @@ static void parse_trim(struct sql_reader *p, struct ast_func *f) {
 static void parse_normalize(struct sql_reader *p, struct ast_func *f) {
     f->args = parse_expr(p);
     if (!parse_accept(p, ',')) return;
-    if (!parse_at(p, KW_NFC) && !parse_at(p, KW_NFD) && !parse_at(p, KW_NFKC) && !parse_at(p, KW_NFKD)) parse_fail(p, "syntax error");
+    if (!parse_at(p, KW_NFC) && !parse_at(p, KW_NFD) && !parse_at(p, KW_NFKC) && !parse_at(p, KW_NFKD)) {
+        parse_fail(p, "syntax error");
+    }
     f->args->next = parse_word(p);
 }
 
@@ -211,6 +213,7 @@ struct ast *parse_xml_passing(struct sql_reader *p) {
 }
 
 static void parse_xml_call(struct sql_reader *p, struct ast_func *f, uint16_t kind) {
+    struct parse_list args;
     switch (kind) {
     case KW_XMLCONCAT: f->args = parse_expr_list(p); break;
     case KW_XMLELEMENT: parse_xmlelement(p, f); break;
@@ -222,8 +225,9 @@ static void parse_xml_call(struct sql_reader *p, struct ast_func *f, uint16_t ki
     case KW_XMLPARSE:
     case KW_XMLSERIALIZE:
         if (!parse_at(p, KW_DOCUMENT) && !parse_at(p, KW_CONTENT)) parse_fail(p, "syntax error");
-        f->args = parse_word(p);
-        f->args->next = parse_expr(p);
+        parse_list_init(&args);
+        parse_list_add(&args, parse_word(p));
+        parse_list_add(&args, parse_expr(p));
         if (kind == KW_XMLPARSE) {
             if ((parse_at(p, KW_PRESERVE) || parse_at(p, KW_STRIP)) && parse_peek(p, 1) == KW_WHITESPACE) {
                 f->options = parse_word(p);
@@ -231,12 +235,13 @@ static void parse_xml_call(struct sql_reader *p, struct ast_func *f, uint16_t ki
             }
         } else {
             parse_expect(p, KW_AS);
-            f->args->next->next = parse_pg_simple_type(p);
+            parse_list_add(&args, parse_pg_simple_type(p));
             if (parse_is_pg(p, 160000)) {
                 if (parse_accept(p, KW_NO)) parse_expect(p, KW_INDENT);
                 else parse_accept(p, KW_INDENT);
             }
         }
+        f->args = args.first;
         break;
     case KW_XMLPI:
         parse_expect(p, KW_NAME);

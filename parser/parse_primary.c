@@ -5,7 +5,7 @@
  * without going back: whether they hold a query or an expression shows at the first word inside, and what began as a
  * query in further parentheses may still turn out to be an operand (parse_paren).
  */
-#include "parser/parse.h"
+#include "parser/parse_pg.h"
 
 /* ---- parentheses ----------------------------------------------------------------------------------------------------- */
 
@@ -292,7 +292,7 @@ static bool at_typed_literal(struct sql_reader *p) {
 /* The type of a typed constant: as any type, but interval fields stand behind the string. */
 static struct ast *parse_typed_literal(struct sql_reader *p) {
     bool is_interval = parse_at(p, KW_INTERVAL);
-    if (!is_interval) return typed_literal(p, parse_type(p));
+    if (!is_interval) return typed_literal(p, parse_pg_simple_type(p));
     struct ast_type *type = PARSE_NODE(p, ast_type, TYPE);
     type->names = parse_name_of_token(p);
     if (parse_accept(p, '(')) {
@@ -451,7 +451,9 @@ static struct ast *parse_opt_match_mode(struct sql_reader *p) {
     if (parse_at(p, KW_IN)) {
         parse_list_add(&words, parse_word(p));
         is_boolean = parse_at(p, KW_BOOLEAN);
-        if (!is_boolean && (!parse_at(p, KW_NATURAL) || parse_peek(p, 1) != KW_LANGUAGE)) parse_fail(p, "syntax error: expected a mode");
+        if (!is_boolean && (!parse_at(p, KW_NATURAL) || parse_peek(p, 1) != KW_LANGUAGE)) {
+            parse_fail(p, "syntax error: expected a mode");
+        }
         parse_list_add(&words, parse_word(p));
         if (!is_boolean) parse_list_add(&words, parse_word(p));
         if (!parse_at(p, KW_MODE)) parse_fail(p, "syntax error: expected MODE");

@@ -159,7 +159,9 @@ static void check_ties(struct sql_reader *p, const struct tail_slots *slots, con
     bool has_order = *slots->order || (inner && *slots_of((struct ast *)(uintptr_t)inner).order);
     if (!has_order) parse_fail_at(p, limit->start, "WITH TIES cannot be specified without ORDER BY clause");
     for (const struct ast *lock = *slots->locks; lock; lock = lock->next) {
-        if (lock->flags & AST_LOCK_SKIP_LOCKED) parse_fail_at(p, limit->start, "SKIP LOCKED and WITH TIES options cannot be used together");
+        if (lock->flags & AST_LOCK_SKIP_LOCKED) {
+            parse_fail_at(p, limit->start, "SKIP LOCKED and WITH TIES options cannot be used together");
+        }
     }
 }
 
@@ -371,7 +373,9 @@ struct ast *parse_with_clause(struct sql_reader *p) {
     with->ctes = parse_comma_list(p, parse_cte);
     for (const struct ast *c = with->ctes; p->is_mysql && !p->failed && c; c = c->next) {
         const struct ast *cycle = AST_AS(cte, CTE, c)->cycle;
-        if (cycle && !(with->node.flags & AST_WITH_RECURSIVE)) parse_fail_at(p, cycle->start, "syntax error: CYCLE without RECURSIVE");
+        if (cycle && !(with->node.flags & AST_WITH_RECURSIVE)) {
+            parse_fail_at(p, cycle->start, "syntax error: CYCLE without RECURSIVE");
+        }
     }
     return parse_done(p, with);
 }

@@ -115,15 +115,17 @@ static void parse_group_by(struct sql_reader *p, struct ast_select *s) {
         else if (parse_accept(p, KW_ALL)) s->node.flags |= AST_SELECT_GROUP_ALL;
         if ((s->node.flags & AST_SELECT_GROUP_ALL) && parse_is_pg(p, 190000)) {
             uint16_t next = p->tok.kind;
-            bool is_over = next == TOKEN_END || next == ';' || next == ')' || next == KW_HAVING || next == KW_WINDOW || next == KW_ORDER ||
-                           next == KW_LIMIT || next == KW_OFFSET || next == KW_FETCH || next == KW_FOR || next == KW_UNION ||
-                           next == KW_INTERSECT || next == KW_EXCEPT;
+            bool is_over = next == TOKEN_END || next == ';' || next == ')' || next == KW_HAVING || next == KW_WINDOW ||
+                           next == KW_ORDER || next == KW_LIMIT || next == KW_OFFSET || next == KW_FETCH || next == KW_FOR ||
+                           next == KW_UNION || next == KW_INTERSECT || next == KW_EXCEPT;
             if (is_over) return;
         }
     }
     s->group = parse_comma_list(p, parse_group_item);
     /* WITH CUBE is read by both servers, which then say that they do not have it. */
-    if (p->is_mysql && (parse_accept2(p, KW_WITH, KW_ROLLUP) || parse_accept2(p, KW_WITH, KW_CUBE))) s->node.flags |= AST_SELECT_ROLLUP;
+    if (p->is_mysql && (parse_accept2(p, KW_WITH, KW_ROLLUP) || parse_accept2(p, KW_WITH, KW_CUBE))) {
+        s->node.flags |= AST_SELECT_ROLLUP;
+    }
 }
 
 /* name AS "(" ... ")" */
@@ -386,7 +388,8 @@ static void parse_mysql_into(struct sql_reader *p, struct ast_into *into) {
         into->targets = parse_string(p);
         uint32_t start = p->tok.start;
         if (parse_accept2(p, KW_CHARACTER, KW_SET) || parse_accept2(p, KW_CHAR, KW_SET) || parse_accept(p, KW_CHARSET)) {
-            into->options = parse_option(p, start, "character set", parse_at(p, KW_BINARY) ? parse_label(p) : parse_name_or_string(p));
+            struct ast *charset = parse_at(p, KW_BINARY) ? parse_label(p) : parse_name_or_string(p);
+            into->options = parse_option(p, start, "character set", charset);
         }
         struct ast **tail = into->options ? &into->options->next : &into->options;
         *tail = parse_opt_export_options(p);
@@ -485,7 +488,9 @@ static bool at_no_targets(const struct sql_reader *p) {
     case KW_FOR:
     case KW_ON:        /* CONFLICT, behind INSERT ... SELECT */
     case KW_RETURNING: /* the same */
-    case KW_WITH:      /* [NO] DATA, behind CREATE TABLE AS SELECT */ return true;
+    case KW_WITH:      /* [NO] DATA, behind CREATE TABLE AS SELECT */
+    case KW_CREATE:    /* the next element of CREATE SCHEMA */
+    case KW_GRANT: return true;
     default: return false;
     }
 }

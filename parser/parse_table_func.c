@@ -123,7 +123,7 @@ static struct ast *parse_xmltable(struct sql_reader *p) {
     return parse_done(p, f);
 }
 
-/* JSON_TABLE, XMLTABLE, ROWS FROM, or a call - with its alias. NULL when none of them is at hand. */
+/* JSON_TABLE, XMLTABLE, GRAPH_TABLE, ROWS FROM, or a call - with its alias. NULL when none of them is at hand. */
 struct ast *parse_opt_table_func(struct sql_reader *p) {
     uint16_t kind = p->tok.kind, next = kind >= KEYWORD_FIRST ? parse_peek(p, 1) : 0;
     struct ast_table_func *t;
@@ -134,9 +134,9 @@ struct ast *parse_opt_table_func(struct sql_reader *p) {
         return parse_done(p, t);
     }
     if (p->is_mysql) return NULL;
-    if (kind == KW_XMLTABLE && next == '(') {
+    if ((kind == KW_XMLTABLE || kind == KW_GRAPH_TABLE) && next == '(') {
         t = PARSE_NODE(p, ast_table_func, TABLE_FUNC);
-        t->funcs = parse_xmltable(p);
+        t->funcs = kind == KW_XMLTABLE ? parse_xmltable(p) : parse_pg_graph_table(p);
         t->alias = parse_opt_alias(p, false);
         return parse_done(p, t);
     }

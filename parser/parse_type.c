@@ -33,7 +33,8 @@ struct ast *parse_opt_interval_fields(struct sql_reader *p) {
     if (may_to && parse_accept(p, KW_TO)) {
         uint16_t to = p->tok.kind;
         bool is_right = from == KW_YEAR ? to == KW_MONTH
-                                        : (to == KW_SECOND || (to == KW_MINUTE && from != KW_MINUTE) || (to == KW_HOUR && from == KW_DAY));
+                                        : (to == KW_SECOND || (to == KW_MINUTE && from != KW_MINUTE) ||
+                                           (to == KW_HOUR && from == KW_DAY));
         if (!is_right) parse_fail(p, "syntax error: these fields do not go together");
         parse_list_add(&fields, parse_word(p));
         from = to;

@@ -9,13 +9,14 @@
 
 #include "base/writer.h"
 #include "parser/dialect_words.h"
+#include "parser/fingerprint.h"
 #include "parser/lex.h"
 #include "parser/parser.h"
 
 #define TREES_MAX ((size_t)16 << 30) /* bytes of the trees of one text */
 #define LINE_MAX_LEN ((size_t)16 << 30) /* bytes of one line */
 
-const char parse_usage[] = "  gilmok parse [--dialect postgres|mysql] [--count] [OPTION VALUE] ...\n"
+const char parse_usage[] = "  gilmok parse [--dialect postgres|mysql] [--fingerprint | --count] [OPTION VALUE] ...\n"
                            "                         read one SQL text from standard input, print a line for each statement\n"
                            "    --dialect postgres|mysql      default: postgres\n"
                            "    --server-version VERSION      such as 15.4, 8.0.36, 10.11.18-MariaDB\n"
@@ -23,6 +24,7 @@ const char parse_usage[] = "  gilmok parse [--dialect postgres|mysql] [--count] 
                            "    --sql-mode LIST               a value of sql_mode (mysql)\n"
                            "    --standard-strings on|off     standard_conforming_strings (postgres)\n"
                            "    --encoding NAME               client_encoding, character_set_client\n"
+                           "    --fingerprint                 print each statement without its constants, and a hash of that\n"
                            "    --count                       print only how many statements there are\n";
 
 /* ---- arguments ------------------------------------------------------------------------------------------------------- */
@@ -30,6 +32,7 @@ const char parse_usage[] = "  gilmok parse [--dialect postgres|mysql] [--count] 
 struct request {
     struct sql_option_words words;
     bool only_count;
+    bool only_fingerprints;
 };
 
 /* The place for the value of an argument, or NULL. */
@@ -51,10 +54,13 @@ static bool read_args(int count, char **args, struct request *r, struct err *err
             *value = args[++i];
         } else if (strcmp(args[i], "--count") == 0) {
             r->only_count = true;
+        } else if (strcmp(args[i], "--fingerprint") == 0) {
+            r->only_fingerprints = true;
         } else {
             return err_set(err, ERR_SYNTAX, "there is no argument %s", args[i]);
         }
     }
+    if (r->only_count && r->only_fingerprints) return err_set(err, ERR_SYNTAX, "--fingerprint and --count exclude each other");
     return true;
 }
 
@@ -103,13 +109,28 @@ static void write_unknown(const struct sql_problem *problem, struct writer *line
     writer_str(line, "\")");
 }
 
-static bool print_statement(const struct sql_statement *s, struct bytes text, struct writer *line) {
-    writer_reset(line);
-    switch (s->outcome) {
-    case SQL_PARSED: ast_dump(s->ast, text, line); break;
-    case SQL_EMPTY: writer_str(line, "(empty)"); break;
-    case SQL_UNKNOWN: write_unknown(&s->problem, line); break;
+/* The hash, then the text. */
+static void write_fingerprint(const struct sql_statement *s, struct bytes text, const struct sql_options *options,
+                              struct writer *line) {
+    struct fingerprint fingerprint;
+    struct sql_problem problem;
+    writer_str(line, "0123456789abcdef "); /* room for the hash, which is known afterwards */
+    if (fingerprint_make(bytes_of(text.ptr + s->start, s->end - s->start), options, line, &fingerprint, &problem)) {
+        for (int i = 0; i < 16; i++) line->data[i] = (uint8_t) "0123456789abcdef"[fingerprint.hash >> (60 - 4 * i) & 15];
+    } else if (!line->failed) {
+        writer_reset(line);
+        problem.position += s->start;
+        write_unknown(&problem, line);
     }
+}
+
+static bool print_statement(const struct sql_statement *s, struct bytes text, const struct request *r,
+                            const struct sql_options *options, struct writer *line) {
+    writer_reset(line);
+    if (s->outcome == SQL_EMPTY) writer_str(line, "(empty)");
+    else if (s->outcome == SQL_UNKNOWN) write_unknown(&s->problem, line);
+    else if (r->only_fingerprints) write_fingerprint(s, text, options, line);
+    else ast_dump(s->ast, text, line);
     writer_u8(line, '\n');
     return !line->failed && fwrite(line->data, 1, line->len, stdout) == line->len;
 }
@@ -131,7 +152,7 @@ static bool print_statements(struct bytes text, const struct request *r, const s
     while (ok && sql_reader_next(reader, &s)) {
         if (!is_answered(&s, options)) continue;
         count++;
-        if (!r->only_count) ok = print_statement(&s, text, &line);
+        if (!r->only_count) ok = print_statement(&s, text, r, options, &line);
     }
     if (!ok && (!reader || line.failed)) err_set(err, ERR_OUT_OF_MEMORY, "memory is out");
     else if (r->only_count) printf("%lu\n", count);

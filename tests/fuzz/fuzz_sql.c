@@ -91,6 +91,21 @@ static void check_tree(struct ast *root, const struct sql_statement *s, struct b
     PROMISE(!dump.failed && dump.len > 0 && !memchr(dump.data, '\n', dump.len));
 }
 
+/* Memory that ends somewhere on the way is a problem of the statement like any other. */
+static void check_scarce_memory(struct bytes text, const struct sql_options *options) {
+    struct arena scarce;
+    struct sql_statement s;
+    size_t count = 0;
+    arena_init(&scarce, 1024 + (text.len * 2654435761u) % 4096);
+    struct sql_reader *reader = sql_reader_new(text, options, &scarce);
+    while (reader && sql_reader_next(reader, &s)) {
+        PROMISE(count++ <= text.len);
+        PROMISE(s.outcome != SQL_UNKNOWN || s.problem.reason);
+    }
+    PROMISE(scarce.used <= scarce.max);
+    arena_release(&scarce);
+}
+
 /* Statements stand one behind the other; each is read, empty, or has a problem with a position and a reason. */
 void fuzz_sql_statements(struct bytes text, const struct sql_options *options) {
     struct sql_statement s;
@@ -120,4 +135,5 @@ void fuzz_sql_statements(struct bytes text, const struct sql_options *options) {
     PROMISE(!sql_reader_next(reader, &s));
     sql_parse_one(text, options, &arena, &s);
     PROMISE(s.end <= text.len);
+    check_scarce_memory(text, options);
 }

@@ -236,8 +236,8 @@ START_TEST(constants_are_as_written) {
     dumps(literal_of(LITERAL_TRUE, text, "TRUE"), text, "#true");
     dumps(literal_of(LITERAL_UNKNOWN, text, "unknown"), text, "#unknown");
     struct ast *with_charset = literal_of(LITERAL_STRING, text, "'a b'");
-    ((struct ast_literal *)with_charset)->charset = name_of("utf8mb4");
-    dumps(with_charset, text, "(literal:string \"'a b'\" :charset utf8mb4)");
+    ((struct ast_literal *)with_charset)->parts = name_of("utf8mb4");
+    dumps(with_charset, text, "(literal:string :parts utf8mb4)");
 }
 END_TEST
 
