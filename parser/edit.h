@@ -15,8 +15,8 @@
  * was put there, one after the other, and no others: this is checked with the lexer, from a few tokens before each seam
  * on. Where two would join (5 and 6, - and -, a name and a number's point, what follows a line comment), a space, a
  * line's end or an empty comment is put between them. What cannot be kept apart is refused, and so are spans that cut a
- * token or a comment, texts that are unreadable by themselves, and names that would become reserved words. Hints do not
- * count.
+ * token or leave a comment without its end, texts that are unreadable by themselves, and names that would become reserved
+ * words. Hints do not count.
  */
 #ifndef GILMOK_PARSER_EDIT_H
 #define GILMOK_PARSER_EDIT_H

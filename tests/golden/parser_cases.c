@@ -22,7 +22,7 @@ struct check {
 
 static void check_node(const struct ast *node, uint32_t start, uint32_t end, const struct check *c) {
     if (node->start > node->end || node->start < start || node->end > end || node->end > c->text.len) {
-        writer_fmt(c->wrong, "a node %s of bytes %u to %u stands in bytes %u to %u\n", ast_kind_name(node->kind),
+        writer_fmt(c->wrong, "=> WRONG: a node %s of bytes %u to %u stands in bytes %u to %u\n", ast_kind_name(node->kind),
                    (unsigned)node->start, (unsigned)node->end, (unsigned)start, (unsigned)end);
         return;
     }
@@ -33,13 +33,13 @@ static void check_node(const struct ast *node, uint32_t start, uint32_t end, con
 
 static void check_statement(const struct sql_statement *s, uint32_t least, const struct check *c) {
     if (s->start < least || s->end < s->start || s->end > c->text.len)
-        writer_fmt(c->wrong, "a statement of bytes %u to %u behind one that ends at %u\n", (unsigned)s->start, (unsigned)s->end,
+        writer_fmt(c->wrong, "=> WRONG: a statement of bytes %u to %u behind one that ends at %u\n", (unsigned)s->start, (unsigned)s->end,
                    (unsigned)least);
     if (s->outcome == SQL_UNKNOWN && (s->problem.position > c->text.len || !s->problem.reason || !s->problem.reason[0]))
-        writer_fmt(c->wrong, "a problem at %u without a place or a reason\n", (unsigned)s->problem.position);
+        writer_fmt(c->wrong, "=> WRONG: a problem at %u without a place or a reason\n", (unsigned)s->problem.position);
     if (s->outcome != SQL_PARSED) return;
     check_node(s->ast, s->start, s->end, c);
-    if (s->ast->next) writer_str(c->wrong, "a statement has a sibling\n");
+    if (s->ast->next) writer_str(c->wrong, "=> WRONG: a statement has a sibling\n");
 }
 
 static void answer_nodes(const struct ast *node, struct bytes text, int depth, struct writer *out) {
