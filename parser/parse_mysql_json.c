@@ -26,7 +26,7 @@ static struct ast *parse_opt_json_response(struct sql_reader *p) {
     return parse_option(p, start, names[row][is_error], value);
 }
 
-/* [ response ON EMPTY ] [ response ON ERROR ]; in either order in MariaDB's and MySQL's JSON_TABLE */
+/* [ response ON EMPTY ] [ response ON ERROR ], in either order */
 static void parse_json_responses(struct sql_reader *p, struct parse_list *options) {
     for (int i = 0; i < 2; i++) {
         struct ast *response = parse_opt_json_response(p);
