@@ -4,6 +4,7 @@
 #include "proxy/tools/parse.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -13,7 +14,7 @@
 #include "parser/lex.h"
 #include "parser/parser.h"
 
-#define TREES_MAX ((size_t)16 << 30) /* bytes of the trees of one text */
+#define TREES_MAX ((size_t)16 << 30)    /* bytes of the trees of one text */
 #define LINE_MAX_LEN ((size_t)16 << 30) /* bytes of one line */
 
 const char parse_usage[] = "  gilmok parse [--dialect postgres|mysql] [--fingerprint | --count] [OPTION VALUE] ...\n"
@@ -109,19 +110,26 @@ static void write_unknown(const struct sql_problem *problem, struct writer *line
     writer_str(line, "\")");
 }
 
-/* The hash, then the text. */
+/* The hash, then the text, in which a byte below the space is \xNN: names in quotes may hold line breaks. */
 static void write_fingerprint(const struct sql_statement *s, struct bytes text, const struct sql_options *options,
                               struct writer *line) {
     struct fingerprint fingerprint;
     struct sql_problem problem;
-    writer_str(line, "0123456789abcdef "); /* room for the hash, which is known afterwards */
-    if (fingerprint_make(bytes_of(text.ptr + s->start, s->end - s->start), options, line, &fingerprint, &problem)) {
-        for (int i = 0; i < 16; i++) line->data[i] = (uint8_t) "0123456789abcdef"[fingerprint.hash >> (60 - 4 * i) & 15];
-    } else if (!line->failed) {
-        writer_reset(line);
+    struct writer kept;
+    writer_init(&kept, LINE_MAX_LEN);
+    if (fingerprint_make(bytes_of(text.ptr + s->start, s->end - s->start), options, &kept, &fingerprint, &problem)) {
+        writer_fmt(line, "%016" PRIx64 " ", fingerprint.hash);
+        for (size_t i = 0; i < fingerprint.text.len; i++) {
+            uint8_t c = fingerprint.text.ptr[i];
+            if (c < ' ' || c == 127) writer_fmt(line, "\\x%02x", c);
+            else writer_u8(line, c);
+        }
+    } else if (!kept.failed) {
         problem.position += s->start;
         write_unknown(&problem, line);
     }
+    if (kept.failed) line->failed = true;
+    writer_release(&kept);
 }
 
 static bool print_statement(const struct sql_statement *s, struct bytes text, const struct request *r,

@@ -56,6 +56,19 @@ def test_count_counts_what_is_printed():
     assert lines("--count", text=text) == [str(len(lines(text=text)))]
 
 
+def test_fingerprints():
+    got = lines("--fingerprint", text=b"SELECT c FROM t WHERE id IN (1, 2); select c FROM T where ID in (3) -- x\n; FROB; SELECT '")
+    digits, text = got[0].split(" ", 1)
+    assert text == "select c from t where id in (?)"
+    assert len(digits) == 16 and int(digits, 16) > 0
+    assert got[1] == got[0]
+    assert got[2].startswith('(unknown 75 "') and got[3].startswith('(unknown 88 "') and len(got) == 4
+    got = lines("--fingerprint", text=b'SELECT "a\nb" FROM t')
+    assert len(got) == 1 and 'select "a\\x0ab" from t' in got[0]
+    got = lines("--fingerprint", "--dialect", "mysql", text=b"SELECT 'a', \"b\" FROM T")
+    assert got[0].split(" ", 1)[1] == "select ?, ? from T"
+
+
 def test_options_change_what_is_read():
     both = ["--dialect", "mysql"]
     assert "(column :names \"a\")" in lines("--sql-mode", "ANSI_QUOTES", *both, text=b'SELECT "a"')[0]
@@ -87,6 +100,7 @@ def test_options_change_what_is_read():
     (["--dialect", "mysql", "--standard-strings", "on"], "standard strings are of the dialect postgres"),
     (["SELECT 1"], "there is no argument SELECT 1"),
     (["--counts"], "there is no argument --counts"),
+    (["--count", "--fingerprint"], "--fingerprint and --count exclude each other"),
 ])
 def test_wrong_usage(args, message):
     done = run(*args, text=b"SELECT 1")
