@@ -62,6 +62,9 @@ struct ast_literal {
     struct ast *parts; /* of several tokens (MySQL): the NAME of an introducer, _utf8mb4 'a'; LITERALs that are one: 'a' 'b' */
 };
 
+/* JOINED: PostgreSQL's pieces on several lines, with white space and -- comments between. */
+enum ast_literal_flag { AST_LITERAL_JOINED = 1 };
+
 /* AST_PARAM: $1 or ?. No slots. */
 struct ast_param {
     struct ast node;

@@ -126,6 +126,7 @@ static const struct flag_name *const flag_names[AST_KIND_COUNT] = {
                        {AST_SORT_NULLS_LAST, "nulls-last"}),
     [AST_LIMIT] = FLAGS({AST_LIMIT_COMMA, "comma"}, {AST_LIMIT_ALL, "all"}, {AST_LIMIT_FETCH, "fetch"},
                         {AST_LIMIT_WITH_TIES, "with-ties"}),
+    [AST_LITERAL] = FLAGS({AST_LITERAL_JOINED, "joined"}),
     [AST_LOCK] = FLAGS({AST_LOCK_NOWAIT, "nowait"}, {AST_LOCK_SKIP_LOCKED, "skip-locked"}),
     [AST_INTO] = FLAGS({AST_INTO_TEMPORARY, "temporary"}, {AST_INTO_UNLOGGED, "unlogged"}),
     [AST_INSERT] = insert_flags,
@@ -220,9 +221,8 @@ static void dump_op(const struct ast *node, struct writer *w) {
 
 /* ---- names and constants --------------------------------------------------------------------------------------------- */
 
-static void dump_quoted(struct bytes text, struct writer *w) {
+static void put_escaped(struct bytes text, struct writer *w) {
     static const char hex[] = "0123456789abcdef";
-    writer_u8(w, '"');
     for (size_t i = 0; i < text.len; i++) {
         uint8_t c = text.ptr[i];
         if (c == '"' || c == '\\') writer_u8(w, '\\');
@@ -234,6 +234,11 @@ static void dump_quoted(struct bytes text, struct writer *w) {
             writer_u8(w, (uint8_t)hex[c & 15]);
         }
     }
+}
+
+static void dump_quoted(struct bytes text, struct writer *w) {
+    writer_u8(w, '"');
+    put_escaped(text, w);
     writer_u8(w, '"');
 }
 
@@ -312,6 +317,35 @@ static void dump_slots(const struct ast *node, struct bytes text, struct writer 
     }
 }
 
+/* Behind a piece of a joined string: at the next piece's quote, or at the end. Line comments are the only ones there. */
+static size_t next_piece(struct bytes source, size_t at) {
+    while (at < source.len && source.ptr[at] != '\'') {
+        bool is_comment = source.ptr[at] == '-';
+        do at++;
+        while (is_comment && at < source.len && source.ptr[at] != '\n' && source.ptr[at] != '\r');
+    }
+    return at;
+}
+
+/* A string of several pieces, with one space between them whatever was there. */
+static void dump_joined(const struct ast *node, struct bytes source, struct writer *w) {
+    size_t at = 0, start = 0;
+    while (at < source.len && source.ptr[at] != '\'') at++;
+    while (at < source.len) {
+        for (at++; at < source.len; at++) {
+            if (source.ptr[at] == '\\' && node->op == LITERAL_ESCAPE_STRING) at++;
+            else if (source.ptr[at] != '\'') continue;
+            else if (at + 1 < source.len && source.ptr[at + 1] == '\'') at++;
+            else break;
+        }
+        if (at < source.len) at++;
+        if (at > source.len) at = source.len;
+        put_escaped(bytes_of(source.ptr + start, at - start), w);
+        start = at = next_piece(source, at);
+        if (at < source.len) writer_u8(w, ' ');
+    }
+}
+
 /* (kind[:op] flags ["source"] slots) */
 static void dump_node(const struct ast *node, struct bytes text, bool has_source, struct writer *w) {
     writer_u8(w, '(');
@@ -320,7 +354,13 @@ static void dump_node(const struct ast *node, struct bytes text, bool has_source
     dump_flags(node, w);
     if (has_source) {
         writer_u8(w, ' ');
-        dump_quoted(span_of(node, text), w);
+        if (node->kind == AST_LITERAL && (node->flags & AST_LITERAL_JOINED)) {
+            writer_u8(w, '"');
+            dump_joined(node, span_of(node, text), w);
+            writer_u8(w, '"');
+        } else {
+            dump_quoted(span_of(node, text), w);
+        }
     }
     dump_slots(node, text, w);
     writer_u8(w, ')');

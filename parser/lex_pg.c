@@ -146,6 +146,7 @@ static uint16_t lex_string(struct lexer *l, struct token *t, uint16_t kind) {
             /* Most strings are followed by a comma or a parenthesis: nothing to look for there. */
             if ((classes[next] != SPACE && next != '-' && next != '\v') || !string_continues(l)) break;
             plain = 0;
+            t->flags |= TOKEN_IS_JOINED;
         }
     }
     if (l->text[t->start] == '\'') t->flags |= plain;
@@ -230,6 +231,7 @@ static uint16_t lex_escape_string(struct lexer *l, struct token *t, uint16_t kin
             plain = 0;
         } else if (string_continues(l)) {
             plain = 0;
+            t->flags |= TOKEN_IS_JOINED;
         } else {
             if (l->text[t->start] == '\'') t->flags |= plain;
             return kind;

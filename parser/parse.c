@@ -195,6 +195,7 @@ static enum ast_literal_op literal_of(uint16_t kind) {
 static struct ast *literal_of_token(struct sql_reader *p, enum ast_literal_op op) {
     struct ast_literal *literal = PARSE_NODE(p, ast_literal, LITERAL);
     literal->node.op = (uint16_t)op;
+    if (p->tok.flags & TOKEN_IS_JOINED) literal->node.flags = AST_LITERAL_JOINED;
     parse_advance(p);
     return parse_done(p, literal);
 }

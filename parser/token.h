@@ -63,6 +63,7 @@ enum token_flag {
     TOKEN_IS_PLAIN = 1 << 0,   /* name: the bytes of its span are its value (no quotes, no folding). String: the bytes between
                                   its one-byte quotes are its value. */
     TOKEN_AFTER_SPACE = 1 << 1, /* white space or a comment stands before it */
+    TOKEN_IS_JOINED = 1 << 3,   /* PostgreSQL: a string of several pieces, with line ends and comments between them */
     TOKEN_HAS_UPPER = 1 << 2,  /* unquoted name with ASCII capitals or, in PostgreSQL, bytes that need a look (>= 0x80) */
 };
 
