@@ -260,24 +260,51 @@ static bool check_unicode_escapes(struct lexer *l, uint32_t start, uint32_t end,
     return high == 0;
 }
 
-/* Behind U&'...' or U&"...": takes UESCAPE 'c' in, if it follows, and checks the escapes. */
+/* White space and comments. False when a comment has no end. */
+static bool skip_blanks(struct lexer *l) {
+    for (;;) {
+        uint8_t c = byte_at(l, l->pos), next = byte_at(l, l->pos + 1);
+        if (l->pos < l->len && is_space(l, c)) {
+            l->pos++;
+        } else if (c == '-' && next == '-') {
+            skip_line_comment(l);
+        } else if (c == '/' && next == '*') {
+            if (!skip_block_comment(l)) return false;
+        } else {
+            return true;
+        }
+    }
+}
+
+/* Moves behind the word UESCAPE, if that is what comes next. The lexer stays where it is otherwise. */
+static bool accept_uescape(struct lexer *l) {
+    static const char word[] = "uescape";
+    struct lexer mark = *l;
+    bool is_word = skip_blanks(l);
+    for (size_t i = 0; is_word && i < sizeof word - 1; i++) is_word = (byte_at(l, l->pos++) | 0x20) == (uint8_t)word[i];
+    if (is_word && !(inner[byte_at(l, l->pos)] & IN_NAME)) return true;
+    *l = mark;
+    return false;
+}
+
+/*
+ * Behind U&'...' or U&"...": takes UESCAPE 'c' in, if it follows, and checks the escapes. What follows is looked at byte by
+ * byte and not as a token: that could be another such string, and so on to the end of the stack.
+ */
 static uint16_t lex_uescape(struct lexer *l, struct token *t, uint16_t kind) {
     uint32_t body = t->start + 3, body_end = l->pos - 1;
     uint8_t escape = '\\';
-    struct lexer mark = *l;
-    struct token word, quoted;
-    lex_pg_next(l, &word);
-    if (word.kind == KW_UESCAPE) {
-        lex_pg_next(l, &quoted);
-        if (quoted.kind == TOKEN_ERROR) return TOKEN_ERROR;
-        if (quoted.kind != TOKEN_STRING) return trouble(l, quoted.start, "UESCAPE must be followed by a simple string literal");
+    if (accept_uescape(l)) {
+        if (!skip_blanks(l)) return TOKEN_ERROR;
+        struct token quoted = {.start = l->pos};
+        if (byte_at(l, l->pos) != '\'') return trouble(l, l->pos, "UESCAPE must be followed by a simple string literal");
+        l->pos++;
+        if (lex_string(l, &quoted, TOKEN_STRING) == TOKEN_ERROR) return TOKEN_ERROR;
         escape = byte_at(l, quoted.start + 1);
-        if (quoted.end - quoted.start != 3 || (inner[escape] & IN_HEX) || escape == '+' || escape == '\'' || escape == '"' ||
+        if (l->pos - quoted.start != 3 || (inner[escape] & IN_HEX) || escape == '+' || escape == '\'' || escape == '"' ||
             is_space(l, escape)) {
             return trouble(l, quoted.start, "invalid Unicode escape character");
         }
-    } else {
-        *l = mark;
     }
     if (!check_unicode_escapes(l, body, body_end, escape)) return trouble(l, t->start, "invalid Unicode escape");
     return kind;
