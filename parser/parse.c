@@ -474,6 +474,8 @@ static void read_statement(struct sql_reader *p, struct sql_statement *out) {
     struct ast *statement = NULL;
     if (!p->failed) statement = parse_statement(p);
     if (!p->failed && !parse_at(p, ';') && !parse_at(p, TOKEN_END)) parse_fail(p, "syntax error");
+    /* Both servers refuse it: whether what follows would be executed depends on who reads it. */
+    if (parse_at(p, ';') && p->lex.is_in_executable) parse_fail(p, "a statement ends inside an executable comment");
     if (p->failed) {
         out->outcome = SQL_UNKNOWN;
         out->problem = p->problem;
