@@ -30,6 +30,9 @@ struct lexer {
     struct keyword_set keywords;
     const char *problem; /* why TOKEN_ERROR was given; static, NULL while all is well */
     uint32_t problem_at; /* offset where the unreadable thing begins */
+    /* PostgreSQL: the run of operator characters read last, when it takes several tokens: its end need not be looked for again. */
+    uint32_t run_start, run_end;
+    uint32_t run_last; /* behind its last character that is neither + nor - */
     /* MySQL */
     uint32_t comment_start;       /* offset of the executable comment that is open */
     bool is_in_executable;        /* inside one: its end is read like white space */

@@ -440,20 +440,30 @@ static uint16_t lex_number(struct lexer *l, struct token *t) {
 /* ---- operators ------------------------------------------------------------------------------------------------------- */
 
 /*
- * The longest run of operator characters, up to a comment; a trailing + or - is left to the next token unless the run
- * holds a character that no SQL operator has.
+ * Where the operator at `start` ends: the longest run of operator characters, up to a comment; a trailing + or - is left to
+ * the next token unless the run holds a character that no SQL operator has. So a run may be many tokens: what was found
+ * out about it is kept, or a text of nothing but +-+-+- would be read as often as it is long.
  */
+static uint32_t operator_end(struct lexer *l, uint32_t start) {
+    if (start < l->run_start || start >= l->run_end) {
+        uint32_t pos = start;
+        uint8_t seen = 0;
+        while (pos < l->len && (inner[l->text[pos]] & IN_OPERATOR)) {
+            uint8_t next = byte_at(l, pos + 1);
+            if ((l->text[pos] == '-' && next == '-') || (l->text[pos] == '/' && next == '*')) break;
+            seen |= inner[l->text[pos++]];
+        }
+        if (seen & IN_SPECIAL) return pos;
+        l->run_start = start;
+        l->run_end = pos;
+        while (pos > start && (l->text[pos - 1] == '+' || l->text[pos - 1] == '-')) pos--;
+        l->run_last = pos;
+    }
+    return l->run_last > start ? l->run_last : start + 1;
+}
+
 static uint16_t lex_operator(struct lexer *l, struct token *t) {
-    uint32_t pos = t->start;
-    uint8_t seen = 0;
-    while (pos < l->len && (inner[l->text[pos]] & IN_OPERATOR)) {
-        uint8_t next = byte_at(l, pos + 1);
-        if ((l->text[pos] == '-' && next == '-') || (l->text[pos] == '/' && next == '*')) break;
-        seen |= inner[l->text[pos++]];
-    }
-    if (!(seen & IN_SPECIAL)) {
-        while (pos - t->start > 1 && (l->text[pos - 1] == '+' || l->text[pos - 1] == '-')) pos--;
-    }
+    uint32_t pos = operator_end(l, t->start);
     const uint8_t *s = l->text + t->start;
     uint32_t len = pos - t->start;
     l->pos = pos;
