@@ -365,6 +365,15 @@ START_TEST(a_long_run_of_words) {
 }
 END_TEST
 
+/* Each of them looks whether UESCAPE follows: it must not look at the next one for that, which looks at the next one. */
+START_TEST(unicode_strings_one_after_the_other) {
+    chain("SELECT ", "U&'a' ", MILLION / 5);
+    read_both();
+    chain("SELECT ", "U&\"a\" ", MILLION / 5);
+    read_both();
+}
+END_TEST
+
 /* Comments are counted, not stacked. */
 START_TEST(comments_in_comments) {
     chain("SELECT 1 ", "/*", MILLION);
@@ -508,6 +517,7 @@ int main(void) {
     tcase_add_test(tc, hundred_megabytes);
     tcase_add_test(tc, a_long_run_of_anything);
     tcase_add_test(tc, a_long_run_of_words);
+    tcase_add_test(tc, unicode_strings_one_after_the_other);
     tcase_add_test(tc, comments_in_comments);
     tcase_add_test(tc, a_million_statements);
     tcase_add_test(tc, the_ceiling_of_memory);
