@@ -332,7 +332,8 @@ END_TEST
 
 /* One character, and two in turns, behind anything that may begin a token. */
 START_TEST(a_long_run_of_anything) {
-    static const char *const heads[] = {"SELECT ", "SELECT '", "SELECT \"", "SELECT `", "SELECT /*", "SELECT --", "SELECT $$", "SELECT E'",
+    static const char *const heads[] = {"SELECT ", "SELECT '", "SELECT \"", "SELECT `", "SELECT /*", "SELECT --", "SELECT $$",
+                                        "SELECT E'",
                                         "SELECT U&'", "SELECT 0x", "SELECT 1e", "SELECT @", "SELECT #", "SELECT a.", "SELECT \\"};
     for (size_t i = 0; i < COUNT_OF(heads); i++) {
         for (int byte = 0; byte < 128; byte++) {
@@ -351,9 +352,11 @@ END_TEST
 START_TEST(a_long_run_of_words) {
     static const char *const words[] = {
         "+-", "-+", "U&'a' ", "U&\"a\" ", "'a'\n", "'a' ", "$a$", "$a$ ", "$a", "E'a'\n", "N'a' ", "X'1' ", "@a ", "@@a ", "_utf8 ",
-        "/**/ ", "/* */+", "--\n", "/*! ", "/*!99999 */ ", "/*+ */ ", "SELECT ", "SELECT /*+ */ ", "a.", "a,", "(a,", "a b ", "::a", "[1]",
+        "/**/ ", "/* */+", "--\n", "/*! ", "/*!99999 */ ", "/*+ */ ", "SELECT ", "SELECT /*+ */ ", "a.", "a,", "(a,", "a b ",
+        "::a", "[1]",
         "JOIN ", "JOIN a ", "ON ", "FROM a ", "UNION ", "WITH a AS (", "CASE ", "WHEN ", "BETWEEN ", "INTERVAL ", "NOT ", "AND ",
-        "UESCAPE ", "UESCAPE 'a' ", "BEGIN ", "BEGIN;", "END ", "IF ", "AS ", "x ", "1 ", "? ", "$1 ", ";", ";a", ";(", "FROB; ", "a;)",
+        "UESCAPE ", "UESCAPE 'a' ", "BEGIN ", "BEGIN;", "END ", "IF ", "AS ", "x ", "1 ", "? ", "$1 ", ";", ";a", ";(",
+        "FROB; ", "a;)",
         "CREATE ", "CREATE PROCEDURE p() BEGIN ", "CREATE FUNCTION f() BEGIN ATOMIC ", "EXPLAIN ", "PREPARE p AS ", "VALUES (1), ",
     };
     for (size_t i = 0; i < COUNT_OF(words); i++) {
