@@ -332,7 +332,8 @@ END_TEST
 
 /* One character, and two in turns, behind anything that may begin a token. */
 START_TEST(a_long_run_of_anything) {
-    static const char *const heads[] = {"SELECT ", "SELECT '", "SELECT \"", "SELECT `", "SELECT /*", "SELECT --", "SELECT $$", "SELECT E'",
+    static const char *const heads[] = {"SELECT ", "SELECT '", "SELECT \"", "SELECT `", "SELECT /*", "SELECT --", "SELECT $$",
+                                        "SELECT E'",
                                         "SELECT U&'", "SELECT 0x", "SELECT 1e", "SELECT @", "SELECT #", "SELECT a.", "SELECT \\"};
     for (size_t i = 0; i < COUNT_OF(heads); i++) {
         for (int byte = 0; byte < 128; byte++) {
@@ -351,9 +352,11 @@ END_TEST
 START_TEST(a_long_run_of_words) {
     static const char *const words[] = {
         "+-", "-+", "U&'a' ", "U&\"a\" ", "'a'\n", "'a' ", "$a$", "$a$ ", "$a", "E'a'\n", "N'a' ", "X'1' ", "@a ", "@@a ", "_utf8 ",
-        "/**/ ", "/* */+", "--\n", "/*! ", "/*!99999 */ ", "/*+ */ ", "SELECT ", "SELECT /*+ */ ", "a.", "a,", "(a,", "a b ", "::a", "[1]",
+        "/**/ ", "/* */+", "--\n", "/*! ", "/*!99999 */ ", "/*+ */ ", "SELECT ", "SELECT /*+ */ ", "a.", "a,", "(a,", "a b ",
+        "::a", "[1]",
         "JOIN ", "JOIN a ", "ON ", "FROM a ", "UNION ", "WITH a AS (", "CASE ", "WHEN ", "BETWEEN ", "INTERVAL ", "NOT ", "AND ",
-        "UESCAPE ", "UESCAPE 'a' ", "BEGIN ", "BEGIN;", "END ", "IF ", "AS ", "x ", "1 ", "? ", "$1 ", ";", ";a", ";(", "FROB; ", "a;)",
+        "UESCAPE ", "UESCAPE 'a' ", "BEGIN ", "BEGIN;", "END ", "IF ", "AS ", "x ", "1 ", "? ", "$1 ", ";", ";a", ";(",
+        "FROB; ", "a;)",
         "CREATE ", "CREATE PROCEDURE p() BEGIN ", "CREATE FUNCTION f() BEGIN ATOMIC ", "EXPLAIN ", "PREPARE p AS ", "VALUES (1), ",
     };
     for (size_t i = 0; i < COUNT_OF(words); i++) {
@@ -362,6 +365,15 @@ START_TEST(a_long_run_of_words) {
         chain("SELECT 1 ", words[i], MANY / (int)strlen(words[i]));
         read_both();
     }
+}
+END_TEST
+
+/* Each of them looks whether UESCAPE follows: it must not look at the next one for that, which looks at the next one. */
+START_TEST(unicode_strings_one_after_the_other) {
+    chain("SELECT ", "U&'a' ", MILLION / 5);
+    read_both();
+    chain("SELECT ", "U&\"a\" ", MILLION / 5);
+    read_both();
 }
 END_TEST
 
@@ -508,6 +520,7 @@ int main(void) {
     tcase_add_test(tc, hundred_megabytes);
     tcase_add_test(tc, a_long_run_of_anything);
     tcase_add_test(tc, a_long_run_of_words);
+    tcase_add_test(tc, unicode_strings_one_after_the_other);
     tcase_add_test(tc, comments_in_comments);
     tcase_add_test(tc, a_million_statements);
     tcase_add_test(tc, the_ceiling_of_memory);
