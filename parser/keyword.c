@@ -59,10 +59,10 @@ struct keyword_set keyword_set_of(const struct sql_options *options) {
         set.uses = keyword_uses_pg;
         set.since = keyword_since_pg;
     } else if (options->flavour == SQL_FLAVOUR_MARIADB) {
-        set.uses = keyword_uses_mariadb;
+        set.uses = options->version < KEYWORD_CHANGE_MARIADB ? keyword_uses_mariadb_before : keyword_uses_mariadb;
         set.since = keyword_since_mariadb;
     } else {
-        set.uses = keyword_uses_mysql;
+        set.uses = options->version < KEYWORD_CHANGE_MYSQL ? keyword_uses_mysql_before : keyword_uses_mysql;
         set.since = keyword_since_mysql;
     }
     return set;

@@ -19,11 +19,8 @@ def fail(number, text):
     sys.exit(f"keywords.txt:{number}: {text}")
 
 
-def standing(number, text, is_pg):
-    """The C expression of a keyword's bits, and the version it begins with."""
-    if text == "-":
-        return "0", 0
-    letters, _, since = text.partition("@")
+def uses(number, letters, is_pg):
+    """The C expression of a keyword's bits."""
     bits = ["KEYWORD_KNOWN"]
     if is_pg:
         if letters[0] not in PG or letters[1:] not in ("", "!"):
@@ -36,9 +33,29 @@ def standing(number, text, is_pg):
             if letter not in MYSQL:
                 fail(number, f"standing {text}: letters of c l a f, or r")
             bits.append(MYSQL[letter])
+    return " | ".join(bit for bit in bits if bit)
+
+
+def standing(number, text, is_pg):
+    """(its bits, the version it is a keyword from on or 0, its bits before the dialect's change, that version or 0)"""
+    if text == "-":
+        return "0", 0, "0", 0
+    letters, _, since = text.partition("@")
+    before, _, letters = letters.rpartition(",")
+    now = uses(number, letters, is_pg)
+    if before:
+        return now, 0, uses(number, before, is_pg), int(since)
     if since:
-        bits.append("KEYWORD_VERSIONED")
-    return " | ".join(bit for bit in bits if bit), int(since or 0)
+        now += " | KEYWORD_VERSIONED"
+    return now, int(since or 0), now, 0
+
+
+def change_of(rows, column):
+    """The one version at which keywords of a dialect change their standing."""
+    versions = {row[column][3] for row in rows} - {0}
+    if len(versions) > 1:
+        sys.exit(f"keywords.txt: standings change at several versions of one dialect: {sorted(versions)}")
+    return versions.pop() if versions else 0
 
 
 def read(path):
@@ -85,6 +102,25 @@ def table(rows):
     return best[2], best[3]
 
 
+def write_dialect(out, rows, name, column):
+    def write_uses(table_name, field):
+        out.write(f"static const uint8_t {table_name}[KEYWORD_END] = {{\n")
+        for index, row in enumerate(rows):
+            out.write(f"    [{FIRST + index}] = {row[column][field]},\n")
+        out.write("};\n")
+
+    write_uses(f"keyword_uses_{name}", 0)
+    change = change_of(rows, column)
+    if change:
+        out.write(f"enum {{ KEYWORD_CHANGE_{name.upper()} = {change} }};\n")
+        write_uses(f"keyword_uses_{name}_before", 2)
+    out.write(f"static const uint32_t keyword_since_{name}[KEYWORD_END] = {{\n    [0] = 0,\n")
+    for index, row in enumerate(rows):
+        if row[column][1]:
+            out.write(f"    [{FIRST + index}] = {row[column][1]},\n")
+    out.write("};\n")
+
+
 def main():
     source, list_path, table_path = sys.argv[1:]
     rows = read(source)
@@ -108,14 +144,7 @@ def main():
             out.write(f'    {{{{{words}}}, "{word}", {len(word)}}},\n')
         out.write("};\n")
         for name, column in (("pg", 1), ("mariadb", 2), ("mysql", 3)):
-            out.write(f"static const uint8_t keyword_uses_{name}[KEYWORD_END] = {{\n")
-            for index, row in enumerate(rows):
-                out.write(f"    [{FIRST + index}] = {row[column][0]},\n")
-            out.write(f"}};\nstatic const uint32_t keyword_since_{name}[KEYWORD_END] = {{\n    [0] = 0,\n")
-            for index, row in enumerate(rows):
-                if row[column][1]:
-                    out.write(f"    [{FIRST + index}] = {row[column][1]},\n")
-            out.write("};\n")
+            write_dialect(out, rows, name, column)
 
 
 if __name__ == "__main__":

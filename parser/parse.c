@@ -379,14 +379,16 @@ static void find_end(struct sql_reader *p, uint32_t start) {
         uint16_t kind = p->tok.kind;
         if (is_first) is_create = kind == KW_CREATE || kind == KW_BEGIN;
         if (kind == TOKEN_END) return;
-        if (kind == TOKEN_ERROR) { /* nothing behind it can be read */
+        bool is_end = kind == ';' && open == 0 && blocks == 0;
+        /* Nothing behind an error can be read; behind a comment's `;` servers read nothing, as they refuse the whole text. */
+        if (kind == TOKEN_ERROR || (is_end && p->lex.is_in_executable)) {
             p->tok = (struct token){.kind = TOKEN_END, .start = p->lex.len, .end = p->lex.len};
             p->last_end = p->lex.len;
             p->lex.pos = p->lex.len;
             p->lex.problem = NULL;
             return;
         }
-        if (kind == ';' && open == 0 && blocks == 0) return;
+        if (is_end) return;
         if (kind == '(' || kind == '[') open++;
         else if ((kind == ')' || kind == ']') && open > 0) open--;
         else if (is_create && (p->is_mysql ? kind == KW_BEGIN && !is_first : kind == KW_ATOMIC && before == KW_BEGIN)) blocks++;
@@ -403,6 +405,12 @@ static void find_end(struct sql_reader *p, uint32_t start) {
     }
 }
 
+/* MySQL's servers take semicolons and white space off a text's end before they read it, whatever they are part of. */
+static struct bytes without_end(struct bytes text) {
+    while (text.len > 0 && text.ptr[text.len - 1] != 0 && strchr("; \t\n\v\f\r", text.ptr[text.len - 1])) text.len--;
+    return text;
+}
+
 struct sql_reader *sql_reader_new(struct bytes text, const struct sql_options *options, struct arena *arena) {
     struct sql_reader *p = arena_alloc_words(arena, sizeof *p);
     if (!p) return NULL;
@@ -411,7 +419,7 @@ struct sql_reader *sql_reader_new(struct bytes text, const struct sql_options *o
     p->text = text.ptr;
     p->is_mysql = options->dialect == SQL_MYSQL;
     p->is_mariadb = p->is_mysql && options->flavour == SQL_FLAVOUR_MARIADB;
-    lex_init(&p->lex, text, options);
+    lex_init(&p->lex, p->is_mysql ? without_end(text) : text, options);
     p->is_after_semicolon = false;
     return p;
 }
@@ -474,7 +482,6 @@ static void read_statement(struct sql_reader *p, struct sql_statement *out) {
     struct ast *statement = NULL;
     if (!p->failed) statement = parse_statement(p);
     if (!p->failed && !parse_at(p, ';') && !parse_at(p, TOKEN_END)) parse_fail(p, "syntax error");
-    /* Both servers refuse it: whether what follows would be executed depends on who reads it. */
     if (parse_at(p, ';') && p->lex.is_in_executable) parse_fail(p, "a statement ends inside an executable comment");
     if (p->failed) {
         out->outcome = SQL_UNKNOWN;
@@ -505,7 +512,14 @@ bool sql_reader_next(struct sql_reader *p, struct sql_statement *out) {
     if (parse_at(p, TOKEN_END)) {
         p->is_finished = true;
         out->start = out->end = p->tok.start;
-        return is_first;
+        /* Behind a semicolon MySQL's text has something left, as its end was taken off: comments, which get an OK. */
+        return is_first || p->is_mysql;
+    }
+    if (p->is_mysql && parse_at(p, ';')) { /* a syntax error to its servers, and nothing behind it is read */
+        *out = (struct sql_statement){.outcome = SQL_UNKNOWN, .start = p->tok.start, .end = p->lex.len};
+        out->problem = (struct sql_problem){p->tok.start, "syntax error: an empty statement before a semicolon"};
+        p->is_finished = true;
+        return true;
     }
     if (parse_at(p, ';')) out->start = out->end = p->tok.start;
     else read_statement(p, out);

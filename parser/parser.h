@@ -38,7 +38,7 @@ struct sql_problem {
 
 enum sql_outcome {
     SQL_PARSED,
-    SQL_EMPTY,   /* nothing between two semicolons, or a text without any statement */
+    SQL_EMPTY,   /* a text without any statement; PostgreSQL: nothing before a semicolon; MySQL: comments alone, at the end */
     SQL_UNKNOWN, /* not analysable: see `problem` */
 };
 

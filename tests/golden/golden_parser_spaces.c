@@ -59,6 +59,8 @@ static bool may_part(const struct tokens *t, int i) {
 }
 
 static bool takes_filling(const struct tokens *t, int i) {
+    /* A comment that is a statement's only content is a statement to MySQL's servers. */
+    if (t->at[i].kind == ';' && (i == 0 || t->at[i - 1].kind == ';')) return false;
     return i == 0 || (t->at[i].flags & TOKEN_AFTER_SPACE) || may_part(t, i);
 }
 

@@ -46,9 +46,16 @@ def test_empty_statements():
     assert lines(text=b"") == []
     assert lines(text=b" -- nothing\n") == []
     assert lines("--count", text=b"") == ["0"]
+
+
+def test_empty_statements_of_mysql():
+    # As many lines as the servers send replies, measured with CLIENT_MULTI_STATEMENTS; behind a syntax error they read nothing.
+    counts = {"SELECT 1;;": 1, "SELECT 1; ; ": 1, "SELECT 1; /* c */": 2, "SELECT 1; # c": 2, "/* c */": 1, "": 1, ";": 1, " ; ": 1,
+              ";SELECT 1": 1, "SELECT 1;;SELECT 2": 2, "SELECT 1; /* c */; SELECT 2": 2, "SELECT 1/* c */;/* d */;": 2}
+    for text, count in counts.items():
+        assert (text, lines("--dialect", "mysql", "--count", text=text.encode())) == (text, [str(count)])
     got = lines("--dialect", "mysql", text=b"SELECT 1; ;SELECT 2")
-    assert got == ["(select :targets (target :expr 1))", "(empty)", "(select :targets (target :expr 2))"]
-    assert lines("--dialect", "mysql", "--count", text=b"SELECT 1; ;SELECT 2") == ["3"]
+    assert got == ["(select :targets (target :expr 1))", '(unknown 10 "syntax error: an empty statement before a semicolon")']
 
 
 def test_count_counts_what_is_printed():
