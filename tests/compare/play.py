@@ -234,12 +234,11 @@ class Table:
         self.with_own_errors = with_own_errors
         self.direct, self.shared, self.pipelines = direct, shared, 0
         self.keepers = [pgwire.Client(superuser[0], superuser[1], "", d, timeout=15.0).login() for d in databases]
-        self.needs_ddl_reset = True
+        self.needs_ddl_reset, self.movers = True, {}
 
-    def reset(self, script):
+    def reset(self):
         """The tables as the scripts expect them, in both databases."""
-        with_ddl = self.needs_ddl_reset
-        ask = pgwire.query(f"select compare_reset({with_ddl})")
+        ask = pgwire.query(f"select compare_reset({self.needs_ddl_reset})")
         for k in self.keepers:
             k.send(ask)
         for k in self.keepers:
@@ -250,7 +249,7 @@ class Table:
 
     def play(self, script):
         """None, or the first difference. Raises pgwire.Closed or TimeoutError when the direct side itself cannot play the script."""
-        self.reset(script)
+        self.reset()
         self.needs_ddl_reset = script.changes_tables
         alone, shared, mover = [], [], None
         reusable = "fresh" not in script.kinds()
@@ -265,7 +264,7 @@ class Table:
                 wrong = compare_logins(startup, alone[-1], shared[-1])
                 if wrong:
                     return wrong
-            mover = Mover(self.shared, script)
+            mover = self.mover(script)
             return self.play_steps(script, alone, shared, mover)
         finally:
             for player, startup in zip(alone, script.clients):
@@ -274,7 +273,14 @@ class Table:
                 if player:
                     Shared.give(player)
             if mover:
-                mover.end()
+                mover.turn(False)
+
+    def mover(self, script):
+        if not any(s.client == MOVER for s in script.steps):
+            return Mover(None)
+        if script.pool not in self.movers:
+            self.movers[script.pool] = self.shared.take({"user": script.clients[0]["user"]}, script.pool)
+        return Mover(self.movers[script.pool])
 
     def play_steps(self, script, alone, shared, mover):
         pinned = [False] * len(alone)
@@ -357,6 +363,8 @@ class Table:
 
     def close(self):
         self.direct.close()
+        for each in self.movers.values():
+            Shared.give(each)
         for k in self.keepers:
             k.end()
 
@@ -374,19 +382,13 @@ def compare_logins(startup, a, b):
 class Mover:
     """Somebody who holds one connection of the pool, or none, so that the clients are moved."""
 
-    def __init__(self, shared, script):
-        self.holds, self.player = False, None
-        if any(s.client == MOVER for s in script.steps):
-            self.player = shared.take(script.clients[0], script.pool)
+    def __init__(self, player):
+        self.player, self.holds = player, False
 
     def turn(self, may_take):
         if self.player and (self.holds or may_take):
             self.player.query("commit" if self.holds else "begin")
             self.holds = not self.holds
-
-    def end(self):
-        if self.player:
-            Shared.give(self.player)
 
 
 def superuser_address(environ=os.environ):
