@@ -150,7 +150,7 @@ static inline struct ast *parse_done(struct sql_reader *p, void *node) {
     return a;
 }
 
-/* A list being built. `node` may be a list itself: all of it is appended. */
+/* A list being built, node by node; a list may be its last one. */
 struct parse_list {
     struct ast *first;
     struct ast **tail;
@@ -162,6 +162,15 @@ static inline void parse_list_init(struct parse_list *l) {
 static inline void parse_list_add(struct parse_list *l, struct ast *node) {
     *l->tail = node;
     l->tail = &node->next;
+}
+
+/*
+ * The same for a slot whose first node is known already. Slots are read only so, or when the statement has not failed: when
+ * memory is out the node that was put there is the spare one, and so is the node that has the slot, empty again by now.
+ */
+static inline void parse_append(struct ast **slot, struct ast *node) {
+    if (LIKELY(*slot)) (*slot)->next = node;
+    else *slot = node;
 }
 
 typedef struct ast *parse_function(struct sql_reader *p);

@@ -186,7 +186,7 @@ static void parse_mysql_args(struct sql_reader *p, struct ast_func *f) {
         parse_advance(p);
     }
     if (parse_at(p, ')')) return;
-    bool may_name = !f->names->next;
+    bool may_name = !p->failed && !f->names->next;
     struct parse_list args;
     parse_list_init(&args);
     do parse_list_add(&args, parse_mysql_arg(p, may_name));

@@ -365,7 +365,7 @@ static void parse_mysql_delete(struct sql_reader *p, struct ast_delete *d) {
     }
     d->tables = parse_delete_target(p);
     if (p->failed) return;
-    if (parse_accept(p, ',')) d->tables->next = parse_comma_list(p, parse_delete_target);
+    if (parse_accept(p, ',')) parse_append(&d->tables, parse_comma_list(p, parse_delete_target));
     if (parse_accept(p, KW_USING)) {
         d->from = parse_from_list(p);
         return;

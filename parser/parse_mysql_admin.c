@@ -204,7 +204,7 @@ struct ast *parse_mysql_binlog(struct sql_reader *p) {
     }
     c->args = parse_variable(p);
     parse_expect(p, ',');
-    c->args->next = parse_variable(p);
+    parse_append(&c->args, parse_variable(p));
     return parse_done(p, c);
 }
 

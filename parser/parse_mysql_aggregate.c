@@ -153,7 +153,7 @@ struct ast *parse_mysql_last_value(struct sql_reader *p, const struct mysql_call
     struct ast *call = parse_mysql_call_end(p, f);
     parse_nulls(p, f, false);
     if (p->is_mariadb && !parse_at(p, KW_OVER)) return call;
-    if (f->args->next) parse_fail(p, "syntax error: expected one argument");
+    if (!p->failed && f->args->next) parse_fail(p, "syntax error: expected one argument");
     return parse_over(p, f);
 }
 

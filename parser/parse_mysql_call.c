@@ -417,7 +417,7 @@ static struct ast *parse_row(struct sql_reader *p, const struct mysql_call *c) {
     parse_advance(p);
     parse_expect(p, '(');
     row->items = parse_expr_list(p);
-    if (!row->items->next) parse_fail(p, "syntax error: expected a row of two or more values");
+    if (!p->failed && !row->items->next) parse_fail(p, "syntax error: expected a row of two or more values");
     parse_expect(p, ')');
     return parse_done(p, row);
 }
@@ -587,6 +587,7 @@ static struct ast *parse_user_variable(struct sql_reader *p) {
     struct ast_variable *v = PARSE_NODE(p, ast_variable, VARIABLE);
     v->node.op = SCOPE_USER;
     struct ast_name *name = PARSE_NODE(p, ast_name, NAME);
+    if (p->failed) return parse_done(p, v); /* memory is out: the token is an error, with nothing behind a first byte */
     name->text = bytes_of(p->text + p->tok.start + 1, p->tok.end - p->tok.start - 1);
     if (name->text.len >= 2 && (name->text.ptr[0] == '`' || name->text.ptr[0] == '\'' || name->text.ptr[0] == '"')) {
         name->node.flags = AST_NAME_QUOTED;

@@ -110,7 +110,7 @@ static struct ast *table_or_database(struct sql_reader *p) {
     struct ast_object *object = PARSE_NODE(p, ast_object, OBJECT);
     object->node.op = SQL_OBJECT_DATABASE;
     object->names = parse_at(p, '*') ? star(p) : parse_name(p);
-    if (parse_accept(p, '.')) object->names->next = star(p);
+    if (parse_accept(p, '.')) parse_append(&object->names, star(p));
     return parse_done(p, object);
 }
 
@@ -234,7 +234,7 @@ struct ast *parse_mysql_revoke(struct sql_reader *p) {
         }
         c->args = parse_comma_list(p, privilege_or_role);
         if (parse_at(p, KW_ON)) on_target(p, c);
-        else if (c->args->kind == AST_OBJECT) check_roles(p, c);
+        else if (!p->failed && c->args->kind == AST_OBJECT) check_roles(p, c);
     }
     parse_expect(p, KW_FROM);
     c->elements = parse_comma_list(p, parse_mysql_user_name);

@@ -210,7 +210,7 @@ static struct ast *parse_loaded_table(struct sql_reader *p) {
     uint32_t start = p->tok.start;
     if (!parse_accept2(p, KW_IGNORE, KW_LEAVES)) return table;
     struct ast **tail = &AST_AS(table, TABLE, table)->hints;
-    while (*tail) tail = &(*tail)->next;
+    while (!p->failed && *tail) tail = &(*tail)->next;
     *tail = parse_option(p, start, "ignore leaves", NULL);
     return parse_done(p, table);
 }

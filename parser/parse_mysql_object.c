@@ -354,7 +354,7 @@ static struct ast *opt_reference_option(struct sql_reader *p) {
         option->values = parse_string(p);
         parse_expect(p, KW_IDENTIFIED);
         parse_expect(p, KW_BY);
-        option->values->next = parse_mysql_number(p);
+        parse_append(&option->values, parse_mysql_number(p));
         return parse_done(p, option);
     }
     default: return NULL;

@@ -158,7 +158,7 @@ static struct ast *parse_set_role(struct sql_reader *p) {
     s->values = parse_word(p);
     start = p->tok.start;
     if (is_all && parse_accept(p, KW_EXCEPT))
-        s->values->next = parse_option(p, start, "except", parse_comma_list(p, parse_role));
+        parse_append(&s->values, parse_option(p, start, "except", parse_comma_list(p, parse_role)));
     return parse_done(p, s);
 }
 

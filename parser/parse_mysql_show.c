@@ -99,7 +99,7 @@ static void parse_show_tail(struct sql_reader *p, struct show *s, enum show_tail
     if (tail == SHOW_COLUMNS || tail == SHOW_INDEX) {
         if (!accept_from(p)) parse_expect(p, KW_FROM);
         c->objects = parse_table_name(p);
-        c->objects->next = parse_opt_from_database(p);
+        parse_append(&c->objects, parse_opt_from_database(p));
     }
     if (tail == SHOW_DATABASE) c->objects = parse_opt_from_database(p);
     bool has_filter = tail == SHOW_FILTER || tail == SHOW_DATABASE || tail == SHOW_COLUMNS;

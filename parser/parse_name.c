@@ -267,7 +267,7 @@ struct ast *parse_role(struct sql_reader *p) {
         return parse_done(p, role);
     }
     role->names = parse_name_or_string(p);
-    role->names->next = parse_opt_host(p);
+    parse_append(&role->names, parse_opt_host(p));
     return parse_done(p, role);
 }
 

@@ -120,7 +120,7 @@ static void parse_position(struct sql_reader *p, struct ast_func *f) {
     }
     f->args = parse_expr_b(p);
     parse_expect(p, KW_IN);
-    f->args->next = parse_expr_b(p);
+    parse_append(&f->args, parse_expr_b(p));
 }
 
 /* TRIM "(" [BOTH | LEADING | TRAILING] [expr] [FROM] exprs ")" */
@@ -148,7 +148,7 @@ static void parse_normalize(struct sql_reader *p, struct ast_func *f) {
     if (!parse_at(p, KW_NFC) && !parse_at(p, KW_NFD) && !parse_at(p, KW_NFKC) && !parse_at(p, KW_NFKD)) {
         parse_fail(p, "syntax error");
     }
-    f->args->next = parse_word(p);
+    parse_append(&f->args, parse_word(p));
 }
 
 /* ---- XML ------------------------------------------------------------------------------------------------------------- */
@@ -219,7 +219,7 @@ static void parse_xml_call(struct sql_reader *p, struct ast_func *f, uint16_t ki
     case KW_XMLELEMENT: parse_xmlelement(p, f); break;
     case KW_XMLEXISTS:
         f->args = parse_expr_primary(p);
-        f->args->next = parse_xml_passing(p);
+        parse_append(&f->args, parse_xml_passing(p));
         break;
     case KW_XMLFOREST: f->args = parse_comma_list(p, parse_xml_attribute); break;
     case KW_XMLPARSE:
@@ -246,7 +246,7 @@ static void parse_xml_call(struct sql_reader *p, struct ast_func *f, uint16_t ki
     case KW_XMLPI:
         parse_expect(p, KW_NAME);
         f->args = parse_label(p);
-        if (parse_accept(p, ',')) f->args->next = parse_expr(p);
+        if (parse_accept(p, ',')) parse_append(&f->args, parse_expr(p));
         break;
     default: parse_xmlroot(p, f); break;
     }
@@ -259,7 +259,7 @@ static void parse_special_inside(struct sql_reader *p, struct ast_func *f, uint1
     case KW_NULLIF:
         f->args = parse_expr(p);
         parse_expect(p, ',');
-        f->args->next = parse_expr(p);
+        parse_append(&f->args, parse_expr(p));
         break;
     case KW_EXTRACT: parse_extract(p, f); break;
     case KW_OVERLAY: parse_overlay(p, f); break;

@@ -236,7 +236,7 @@ static void parse_opt_json_wrapper(struct sql_reader *p) {
 void parse_pg_json_query(struct sql_reader *p, struct ast_func *f, uint16_t kind) {
     f->args = parse_json_value(p);
     parse_expect(p, ',');
-    f->args->next = parse_expr(p);
+    parse_append(&f->args, parse_expr(p));
     struct parse_list options;
     parse_list_init(&options);
     if (parse_at(p, KW_PASSING)) {
@@ -332,7 +332,7 @@ struct ast *parse_pg_json_table(struct sql_reader *p) {
     parse_expect(p, '(');
     f->args = parse_json_value(p);
     parse_expect(p, ',');
-    f->args->next = parse_json_table_path(p);
+    parse_append(&f->args, parse_json_table_path(p));
     if (parse_accept(p, KW_AS)) parse_name(p);
     if (parse_at(p, KW_PASSING)) {
         uint32_t start = p->tok.start;

@@ -209,7 +209,7 @@ struct ast *parse_pg_listen(struct sql_reader *p) {
         return parse_done(p, c);
     }
     c->args = parse_name(p);
-    if (verb == SQL_NOTIFY && parse_accept(p, ',')) c->args->next = parse_string(p);
+    if (verb == SQL_NOTIFY && parse_accept(p, ',')) parse_append(&c->args, parse_string(p));
     return parse_done(p, c);
 }
 
