@@ -45,4 +45,5 @@ def main():
             print("\n".join(textwrap.wrap(f"{what}: {' '.join(names)}", 120, subsequent_indent="  ", break_on_hyphens=False)))
 
 
-main()
+if __name__ == "__main__":
+    main()
