@@ -193,6 +193,9 @@ class Difference:
             shown = messages[max(0, self.at - 1) : self.at + 4]
             lines.append(f"  {name}:" + (" ..." if self.at > 1 else ""))
             lines += [f"    {'>' if i + max(0, self.at - 1) == self.at else ' '} {shown_message(m)}" for i, m in enumerate(shown)]
+        a, b = (pgwire.error_fields(m[self.at][1]) if self.at < len(m) and m[self.at][0] in "EN" else {} for m in (self.expected, self.got))
+        if a and b:
+            lines += [f"  field {k}: {a.get(k)!r}, {b.get(k)!r}" for k in sorted({*a, *b}) if a.get(k) != b.get(k)]
         return "\n".join(lines)
 
     def sign(self):
