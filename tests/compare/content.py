@@ -82,8 +82,7 @@ class Writer:
         if probes and self.dice.random() < 0.4:
             return self.dice.choice(probes)
         return self.one(f"show {name}", f"select current_setting({quoted(name)})", f"select current_setting({quoted(name)}, true)",
-                        f"select setting, source, reset_val from pg_settings where name = {quoted(name)}"
-                        if self.dice.random() < 0.2 else f"show {name}")  # fmt: skip
+                        f"select setting, reset_val from pg_settings where name = {quoted(name)}")
 
     def set_or_ask(self, names):
         return self.setting(names) if self.dice.random() < 0.5 else self.ask_setting(names)
@@ -243,6 +242,7 @@ class Writer:
                         "select count(*) from pg_class where relpersistence = 't' and relnamespace = pg_my_temp_schema()",
                         "select name, setting from pg_settings where source = 'session' and name not in ('application_name') order by 1",
                         "select application_name, usename from pg_stat_activity where pid = pg_backend_pid()",
+                        f"select source from pg_settings where name = {quoted(self.dice.choice(self.reported))}",
                         "select count(*) from pg_prepared_statements")  # fmt: skip
 
 
