@@ -5,6 +5,7 @@ A step is sent to both sides at once and ends when both have answered; then come
 connection of the pool, because other clients hold them all, is left out: that depends on the direct side's answers alone."""
 
 import os
+import re
 import struct
 import time
 
@@ -15,6 +16,7 @@ WAIT_S = 4.0  # for each reply; more than gilmok's queue_timeout
 NOTIFICATIONS_S = 0.3
 LEAVING_S = 0.02  # a client that has left holds its locks until its connection is cleaned, or closed
 FIRST_OID = 16384
+TEMP_SCHEMA = re.compile(r"pg_temp_[0-9]+")
 OWN_ERRORS = (b"26000", b"42P05")
 # Steps of these kinds may pin their client: it is taken to hold a connection from then on.
 MAY_PIN = frozenset(("temp", "advisory", "listen", "held", "prepare", "sequence", "hidden", "hidden_pin", "seed", "pins"))
@@ -116,6 +118,9 @@ class Canon:
         if kind == "t":
             oids = struct.unpack(f">{(len(body) - 2) // 4}I", body[2:])
             return kind, body[:2] + b"".join(struct.pack(">I", self.of(o)) for o in oids)
+        if kind in "DEN" and b"pg_temp_" in body:
+            values = pgwire.row_values(body) if kind == "D" else sorted(pgwire.error_fields(body).items())
+            return kind, TEMP_SCHEMA.sub("pg_temp_N", repr(values)).encode()
         if kind == "E" and not self.with_own_errors:
             code = next((c for c in OWN_ERRORS if b"C" + c + b"\0" in body), None)
             return ("E", b"C" + code + b"\0") if code else message
@@ -216,7 +221,7 @@ def shown_message(message):
     if kind == "D":
         try:
             return f"D {pgwire.row_values(body)}"
-        except (struct.error, IndexError):
+        except (struct.error, IndexError, ValueError):
             pass
     if kind == "T":
         return f"T {pgwire.column_names(body)} {body.hex() if len(body) < 200 else ''}"
@@ -242,12 +247,15 @@ class Table:
     def reset(self):
         """The tables as the scripts expect them, in both databases."""
         ask = pgwire.query(f"select compare_reset({self.needs_ddl_reset})")
-        for k in self.keepers:
-            k.send(ask)
-        for k in self.keepers:
-            got = k.collect()
-            if got.errors:
-                raise got.errors[0]
+        try:
+            for k in self.keepers:
+                k.send(ask)
+            for k in self.keepers:
+                got = k.collect()
+                if got.errors:
+                    raise got.errors[0]
+        except (pgwire.Closed, OSError) as e:
+            raise ServerGone(f"the server itself does not answer any more: {e!r}") from e
         self.needs_ddl_reset = True
 
     def play(self, script):
@@ -380,6 +388,10 @@ def compare_logins(startup, a, b):
     name = sorted(names)[0]
     got = [[("S", f"{name} {p.parameters.get(name)}".encode())] for p in (a, b)]
     return Difference(-1, f"login {startup}", *got, 0)
+
+
+class ServerGone(Exception):
+    """Not even the superuser gets an answer: nothing more can be compared."""
 
 
 class Mover:

@@ -4,10 +4,11 @@
 create schema odd;
 create schema "Odd ""one""";
 create schema "two words";
-create table public.here as select 'public' as place;
-create table odd.here as select 'odd' as place;
-create table "Odd ""one""".here as select 'odd one' as place;
-create table "two words".here as select 'two words' as place;
+-- Views of constants, so that nobody writes to them.
+create view public.here as select 'public' as place;
+create view odd.here as select 'odd' as place;
+create view "Odd ""one""".here as select 'odd one' as place;
+create view "two words".here as select 'two words' as place;
 create table words as select i as id, 'word ' || i as word from generate_series(1, 20) i;
 create type mood as enum ('sad', 'ok', 'happy');
 

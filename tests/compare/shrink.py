@@ -40,7 +40,11 @@ def candidates(script):
 
 def fewer_items(items):
     for at, item in enumerate(items):
-        if item[0] not in NEEDED and len(items) > 1:
+        if item[0] == "B":
+            # An Execute without its Bind might meet a portal that a failed Query has left, which PostgreSQL 15 does not always survive.
+            if not any(i[0] == "E" for i in items[at:]):
+                yield items[:at] + items[at + 1 :]
+        elif item[0] not in NEEDED and len(items) > 1:
             yield items[:at] + items[at + 1 :]
         if item[0] == "S" and at + 1 < len(items):
             yield items[:at] + items[at + 1 :]

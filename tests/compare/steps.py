@@ -87,6 +87,18 @@ class Script:
         return "\n".join([f"pool {self.pool}", *(f"client {c!r}" for c in self.clients), *map(str, self.steps)])
 
 
+def joined(scripts):
+    """One script of several: the clients of each leave before the next one's come. Startup parameters are those of the last."""
+    last = scripts[-1]
+    clients = [next(s.clients[i] for s in reversed(scripts) if i < len(s.clients)) for i in range(max(len(s.clients) for s in scripts))]
+    steps = []
+    for s in scripts:
+        if steps:
+            steps += [Step(i, [("X",)], ("leave",)) for i in range(len(clients))]
+        steps += s.steps
+    return Script(last.pool, clients, steps, last.seed)
+
+
 def read_script(text):
     """The script that str() wrote down."""
     pool, clients, steps = 1, [], []
