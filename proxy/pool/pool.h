@@ -181,8 +181,8 @@ struct variant *variant_get(struct pool *p, struct bytes key, struct err *err);
 struct backend *pool_acquire(struct variant *v, struct lessee *l);
 void pool_cancel_wait(struct lessee *l);
 /*
- * The lease is over. A connection that is quiet and outside a transaction is
- * cleaned when tainted and reused; any other is closed.
+ * The lease is over. A connection that owes its lessee nothing is cleaned when tainted
+ * and reused; any other is closed.
  */
 void pool_release(struct lessee *l);
 /* A cancel request for `b` (which may be closed by now) has ended. */

@@ -212,6 +212,7 @@ static enum step relay_message(struct session *s, struct run *run, struct messag
         flush_run(s, run);
         return session_pg_await_replies(s);
     }
+    session_pg_state_on_message(s, m);
     if (session_pg_prepared_concerns(s, m)) {
         flush_run(s, run);
         step = session_pg_prepared_take(s, m);
@@ -265,7 +266,7 @@ static enum step take_message(struct session *s, struct run *run, struct message
         return STEP_DONE;
     }
     bool is_whole = m->avail == m->h.total;
-    if (!is_whole && (lacks_names(&m->h, body_of(m)) || session_pg_prepared_needs_more(s, m))) return STEP_KEEP;
+    if (!is_whole && (lacks_names(&m->h, body_of(m)) || session_pg_prepared_needs_more(s, m) || session_pg_state_needs_more(s, m))) return STEP_KEEP;
     if (type == PG_F_QUERY && session_pg_has_prepared(ps)) {
         enum step step = take_deallocate(s, m);
         if (step != STEP_RAW) {
@@ -391,6 +392,7 @@ static void release(struct session *s) {
     session_pg_prepared_release(session_pg_of(s));
     session_pg_settings_release(session_pg_of(s));
     session_pg_unnamed_release(session_pg_of(s));
+    session_pg_state_release(session_pg_of(s));
     session_pg_console_release(session_pg_of(s));
     mem_free(session_pg_of(s)->app_name);
 }
@@ -404,6 +406,8 @@ const struct session_proto session_pg_proto = {
     .prepare = session_pg_settings_prepare,
     .on_group_end = on_group_end,
     .on_tagged = on_tagged,
+    .settle = session_pg_state_settle,
+    .on_looked = session_pg_state_on_looked,
     .on_statements_dropped = session_pg_prepared_on_dropped,
     .tell = session_pg_tell,
     .refuse = refuse,

@@ -80,7 +80,7 @@ static void tell_params(struct session *s, const struct params_pg *now, const st
     for (int i = 0; i < now->count; i++) {
         const char *name = now->items[i].name;
         const char *value = params_pg_is_settable(bytes_str(name)) ? params_pg_get(wanted, name) : NULL;
-        if (strcmp(name, "application_name") != 0) put_status(&w, name, value ? value : now->items[i].value);
+        if (!params_pg_follows_client(bytes_str(name))) put_status(&w, name, value ? value : now->items[i].value);
     }
     session_send(s, writer_bytes(&w));
     writer_release(&w);
@@ -111,7 +111,7 @@ static void bring_in_line(struct backend *b, const struct params_pg *wanted) {
 void session_pg_settings_prepare(struct session *s, struct backend *b) {
     struct session_pg *ps = session_pg_of(s);
     struct backend_pg *bp = backend_pg_of(b);
-    if (b->ledger.txn != TXN_NONE || b->variant->is_single_use) return;
+    if (b->ledger.txn != TXN_NONE || b->variant->is_single_use || !session_pg_state_prepare(s, b)) return;
     const struct params_pg *wanted = wanted_on(ps, bp);
     uint64_t digest = digest_with(&bp->params, wanted);
     if (digest != bp->params.digest) bring_in_line(b, wanted);
@@ -184,7 +184,7 @@ static void follow_settings(struct session *s, struct backend *b) {
     struct session_pg *ps = session_pg_of(s);
     const struct backend_pg *bp = backend_pg_of(b);
     if (b->ledger.txn != TXN_NONE || bp->params.settable_digest == wanted_on(ps, bp)->settable_digest) return;
-    s->pins &= (uint8_t)~PIN_SETTINGS;
+    s->pins &= (uint16_t)~PIN_SETTINGS;
     if (bp->params.settable_digest == bp->start.settable_digest) {
         forget_wishes(ps);
         return;

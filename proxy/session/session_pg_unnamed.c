@@ -105,7 +105,7 @@ static void on_destroyed(struct session *s, struct backend *b) {
     session_pg_of(s)->unnamed.version++;
     if (was_here) b->unnamed_version++;
     else b->unnamed_owner = 0; /* whosever it was: it is brought back */
-    s->pins &= (uint8_t)~PIN_UNNAMED;
+    s->pins &= (uint16_t)~PIN_UNNAMED;
 }
 
 bool session_pg_unnamed_track(struct session *s, struct backend *b, const struct message *m, uint16_t *tag) {
@@ -127,7 +127,7 @@ bool session_pg_unnamed_track(struct session *s, struct backend *b, const struct
     case PG_F_BIND:
         is_unnamed = body.len >= 2 && !body.ptr[0] && !body.ptr[1];
         if (!is_unnamed && (pg_bind_names(body, &portal, &statement) != PG_FRAME_OK || statement.len)) return true;
-        s->pins &= (uint8_t)~PIN_UNNAMED;
+        s->pins &= (uint16_t)~PIN_UNNAMED;
         return is_here(s, b);
     case PG_F_DESCRIBE:
         if (!is_unnamed) return true;
@@ -196,7 +196,7 @@ void session_pg_unnamed_on_group_end(struct session *s, struct backend *b) {
     bool is_all_answered = b->ledger.count == 0 && !b->ledger.is_group_open;
     if (is_all_answered && !u->is_sure) on_skipped(s, b);
     bool is_only_here = u->is_parsed && !u->len;
-    if (s->pins & PIN_UNNAMED && is_all_answered && !is_only_here) s->pins &= (uint8_t)~PIN_UNNAMED;
+    if (s->pins & PIN_UNNAMED && is_all_answered && !is_only_here) s->pins &= (uint16_t)~PIN_UNNAMED;
 }
 
 bool session_pg_unnamed_adopt(struct session *s, const struct backend *b) {

@@ -8,6 +8,7 @@
 
 #include "tests/sim/fake_pg_conn.h"
 
+#define LOOK "s.name, s.setting FROM" /* how state_pg_put_look() begins */
 #define SET_CONFIG "pg_catalog.set_config"
 
 enum outcome { RAN, FAILED, WAITS, GONE };
@@ -161,8 +162,18 @@ static enum outcome do_set_config(struct fake_conn *c, const struct run *run, co
     return *arg ? fail(c, run, ERR_SYNTAX, "set_config of what?") : one_row(c, run, "", 0, "SELECT 1");
 }
 
+/* gilmok looks at what is in the session: nothing but what is reported, and who one is. */
+static enum outcome do_look(struct fake_conn *c, const struct run *run) {
+    struct bytes values[] = {bytes_str("role"), bytes_str("none")};
+    describe(c, run);
+    pg_put_text_row(&c->out, values, 2);
+    pg_put_command_complete(&c->out, "SELECT 1");
+    return RAN;
+}
+
 static enum outcome do_select(struct fake_conn *c, const struct run *run, const char *arg) {
     char text[FAKE_SQL_MAX + 128];
+    if (strncmp(arg, LOOK, sizeof LOOK - 1) == 0) return do_look(c, run);
     if (strncmp(arg, SET_CONFIG, sizeof SET_CONFIG - 1) == 0) return do_set_config(c, run, arg);
     const char *end = arg[0] == '\'' ? strchr(arg + 1, '\'') : NULL;
     if (!end) return fail(c, run, ERR_SYNTAX, "select wants a quoted text");
