@@ -115,6 +115,7 @@ struct config_database {
     uint32_t server_idle_timeout_ms;
     uint32_t server_lifetime_ms;
     uint32_t server_check_delay_ms; /* a connection idle for longer is checked before use */
+    bool server_round_robin; /* idle connections are handed out in turn, not the one used last */
     int line;
     const char *file;
 };

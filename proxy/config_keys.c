@@ -118,6 +118,7 @@ const struct config_key config_keys[] = {
     {CONFIG_DATABASE, "server_idle_timeout", KEY_DURATION, "10min", 0, LONGEST, NULL, DATABASE(database.server_idle_timeout_ms), RELOAD, "an unused server connection is closed after this"},
     {CONFIG_DATABASE, "server_lifetime", KEY_DURATION, "1h", 0, LONGEST, NULL, DATABASE(database.server_lifetime_ms), RELOAD, "a server connection is replaced after this"},
     {CONFIG_DATABASE, "server_check_delay", KEY_DURATION, "30s", 0, LONGEST, NULL, DATABASE(database.server_check_delay_ms), RELOAD, "a connection idle for longer is checked before use"},
+    {CONFIG_DATABASE, "server_round_robin", KEY_BOOL, "off", 0, 0, NULL, DATABASE(database.server_round_robin), RELOAD, "hand out idle connections in turn"},
 
     {CONFIG_USER, "pool_mode", KEY_WORD, "", 0, 0, pool_mode_words, USER(user.pool_mode), RELOAD, "instead of the database's pool_mode"},
     {CONFIG_USER, "pool_size", KEY_NUMBER, "0", 0, 10000, NULL, USER(user.pool_size), RELOAD, "instead of the database's pool_size"},

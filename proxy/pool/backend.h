@@ -61,6 +61,7 @@ struct lessee {
     struct variant *variant;    /* where it waits */
     struct backend *backend;    /* its lease, or NULL */
     uint64_t id;                /* unique among sessions; for who-prepared-what */
+    uint64_t last_backend_id;   /* that it was leased last, 0 = none */
     uint64_t waiting_since_us;
     uint64_t waited_elsewhere_since_us; /* 0, or when it began to wait on another worker: its place in line here */
 };

@@ -51,14 +51,27 @@ static void lease(struct backend *b, struct lessee *l, uint64_t since_us) {
     b->is_checked = false;
     b->lessee = l;
     l->backend = b;
+    l->last_backend_id = b->id;
     b->variant->pool->stats.assignments++;
     b->variant->last_used_us = pool_now_us(b->variant->pool);
 }
 
+/*
+ * The idle connection to try first. Usually the one that was used last: its caches are warm, and those that nobody
+ * needs grow old. Going round, the one that is idle for longest, but not the one that this lessee had last while there
+ * is another: so every client changes its connection as often as it can.
+ */
+static struct backend *next_idle(const struct variant *v, const struct lessee *l) {
+    if (!v->pool->limits.is_round_robin) return pool_backend_at(list_first(&v->idle));
+    struct backend *b = pool_backend_at(list_last(&v->idle));
+    if (b && b->id == l->last_backend_id && v->idle_count > 1) b = pool_backend_at(b->node.prev);
+    return b;
+}
+
 /* An idle connection that may be used as it is; one that was idle for long is sent to be checked instead. */
-static struct backend *take_idle(struct variant *v) {
+static struct backend *take_idle(struct variant *v, const struct lessee *l) {
     struct backend *b;
-    while ((b = pool_backend_at(list_first(&v->idle)))) {
+    while ((b = next_idle(v, l))) {
         uint64_t idle_us = pool_now_us(v->pool) - b->state_since_us;
         if (b->is_checked && idle_us < CHECK_HOLDS_MS * 1000) return b;
         if (idle_us < (uint64_t)v->pool->limits.server_check_delay_ms * 1000) return b;
@@ -71,7 +84,7 @@ static struct backend *take_idle(struct variant *v) {
 static void serve(struct variant *v) {
     struct pool *p = v->pool;
     struct backend *b;
-    while (v->waiting_count && (b = take_idle(v))) {
+    while (v->waiting_count && (b = take_idle(v, pool_first_waiter(v)))) {
         struct lessee *l = pool_first_waiter(v);
         leave_queue(l);
         p->stats.wait_us += pool_now_us(p) - l->waiting_since_us;
@@ -132,7 +145,7 @@ static void stand_in_line(struct variant *v, struct lessee *l) {
 struct backend *pool_acquire(struct variant *v, struct lessee *l) {
     INVARIANT(!l->backend && !list_is_linked(&l->wait_node));
     l->variant = v;
-    struct backend *b = v->waiting_count || v->pool->is_paused ? NULL : take_idle(v);
+    struct backend *b = v->waiting_count || v->pool->is_paused ? NULL : take_idle(v, l);
     if (b) {
         lease(b, l, pool_now_us(v->pool));
         pool_publish(v->pool);

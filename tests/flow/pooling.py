@@ -22,6 +22,55 @@ def test_twenty_clients_on_four_connections(gilmok):
         c.close()
 
 
+def connections_open(g, count):
+    """Clients that are busy at the same time have opened so many."""
+    clients = [connect(g) for _ in range(count)]
+    harness.wait_for(
+        lambda: len(set(in_threads(count, lambda i: value(clients[i], "select pg_backend_pid() from pg_sleep(0.2)")))) == count
+    )
+    for c in clients:
+        c.close()
+
+
+def pid(c):
+    """Never prepared: a connection that is told to prepare is not idle at once."""
+    return value(c, PID, prepare=False)
+
+
+def test_round_robin_hands_out_all_connections_in_turn(start):
+    g = start(pool_size=4, database=["server_round_robin = yes"])
+    connections_open(g, 4)
+    with connect(g) as c:
+        pids = [pid(c) for _ in range(12)]
+    assert len(set(pids[:4])) == 4 and pids == pids[:4] * 3
+
+
+def test_round_robin_changes_the_connection_of_two_clients_that_alternate(start):
+    """Two connections and two clients by turns: in turn alone each would have its own again and again."""
+    g = start(pool_size=2, database=["server_round_robin = yes"])
+    connections_open(g, 2)
+    with connect(g) as one, connect(g) as other:
+        pids = [(pid(one), pid(other)) for _ in range(8)]
+    for client in zip(*pids):
+        assert all(a != b for a, b in zip(client, client[1:]))
+
+
+def test_round_robin_with_one_connection(start):
+    g = start(pool_size=1, database=["server_round_robin = yes"])
+    with connect(g) as c, connect(g) as other:
+        assert len({pid(c) for _ in range(4)} | {pid(other)}) == 1
+
+
+def test_round_robin_follows_a_reload(start):
+    g = start(pool_size=4)
+    connections_open(g, 4)
+    with connect(g) as c:
+        assert len({pid(c) for _ in range(8)}) == 1
+        g.write("gilmok.conf", g.text.replace("pool_size", "server_round_robin = yes\npool_size", 1))
+        assert g.console("RELOAD").tags == ["RELOAD"]
+        assert len({pid(c) for _ in range(8)}) == 4
+
+
 def test_a_transaction_keeps_its_connection(gilmok):
     def work(i):
         with connect(gilmok) as c:

@@ -65,6 +65,7 @@ static void draw_config(struct world *w) {
     /* In a calm world everybody is served in the end: pinned clients leave sooner or later. */
     db->queue_timeout_ms = has_trouble && net_sim_one_in(sim, 2) ? 500 : 10 * 60 * 1000;
     db->server_check_delay_ms = net_sim_one_in(sim, 2) ? 20 : 30000;
+    db->server_round_robin = net_sim_one_in(sim, 3);
     db->server_lifetime_ms = net_sim_one_in(sim, 4) ? 200 : 0;
     db->server_idle_timeout_ms = net_sim_one_in(sim, 4) ? 100 : 60000;
     config->max_server_conn = net_sim_one_in(sim, 4) ? 1 + net_sim_below(sim, 4) : 0;
