@@ -191,7 +191,8 @@ static void take_parameter(struct backend *b, struct bytes body, enum reply_fate
     if (!params_pg_set(&bp->params, param.name, param.value) ||
         (is_default && !params_pg_set(&bp->start, param.name, param.value)))
         broken(b, "too many ParameterStatus messages");
-    else if (b->state == BACKEND_LEASED && bp->params.digest != before && fate != REPLY_SWALLOW && !bp->trusts_texts) b->is_tainted = true;
+    else if (b->state == BACKEND_LEASED && bp->params.digest != before && fate != REPLY_SWALLOW && !bp->trusts_texts)
+        b->is_tainted = true;
 }
 
 /*

@@ -100,6 +100,7 @@ struct pool_limits {
     uint32_t server_lifetime_ms;
     uint32_t server_check_delay_ms;
     bool app_name_add_host;
+    enum unknown_effects unknown_effects;
     bool is_round_robin; /* idle connections are handed out longest idle first */
 };
 

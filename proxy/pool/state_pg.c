@@ -95,7 +95,8 @@ static bool is_plain(const char *s) {
 }
 
 bool state_pg_put_look(struct writer *w, struct bytes names) {
-    writer_str(w, "SELECT s.name, s.setting FROM pg_catalog.pg_show_all_settings() AS s WHERE s.source OPERATOR(pg_catalog.=) 'session' "
+    writer_str(w, "SELECT s.name, s.setting FROM pg_catalog.pg_show_all_settings() AS s "
+                  "WHERE s.source OPERATOR(pg_catalog.=) 'session' "
                   "UNION ALL SELECT '" ROLE "', pg_catalog.current_setting('" ROLE "')");
     for (size_t i = 0; i < COUNT_OF(rests); i++)
         writer_fmt(w, " UNION ALL SELECT '%s', '' WHERE %s", rests[i].word, rests[i].condition);
@@ -140,7 +141,8 @@ static bool can_be_said(struct bytes name, struct bytes value) {
     return name.len > 0;
 }
 
-static bool take_setting(struct state_pg *st, unsigned *rest, struct bytes name, struct bytes value, const struct params_pg *reported) {
+static bool take_setting(struct state_pg *st, unsigned *rest, struct bytes name, struct bytes value,
+                         const struct params_pg *reported) {
     char known[64];
     if (name.len < sizeof known) {
         memcpy(known, name.ptr, name.len);

@@ -59,7 +59,8 @@ struct session_proto {
     void (*on_group_end)(struct session *s, struct backend *b, uint16_t tag); /* a reply group went to the client */
     void (*on_tagged)(struct session *s, struct backend *b, uint8_t kind, uint16_t tag); /* as in struct lessee_ops; may be NULL */
     void (*settle)(struct session *s, struct backend *b); /* all is answered: what has it left behind? Sets pins; may be NULL */
-    void (*on_looked)(struct session *s, struct backend *b, struct bytes answer, bool ok); /* as in struct lessee_ops; may be NULL */
+    /* As in struct lessee_ops; may be NULL when settle is. */
+    void (*on_looked)(struct session *s, struct backend *b, struct bytes answer, bool ok);
     void (*on_statements_dropped)(struct session *s); /* by a command of the client's; may be NULL */
     void (*tell)(struct session *s, const struct err *err, bool is_fatal); /* an error in the client's language */
     void (*refuse)(struct session *s, const struct err *err); /* the open request cannot run: error, session lives */

@@ -266,7 +266,8 @@ static enum step take_message(struct session *s, struct run *run, struct message
         return STEP_DONE;
     }
     bool is_whole = m->avail == m->h.total;
-    if (!is_whole && (lacks_names(&m->h, body_of(m)) || session_pg_prepared_needs_more(s, m) || session_pg_state_needs_more(s, m))) return STEP_KEEP;
+    bool needs_more = session_pg_prepared_needs_more(s, m) || session_pg_state_needs_more(s, m);
+    if (!is_whole && (needs_more || lacks_names(&m->h, body_of(m)))) return STEP_KEEP;
     if (type == PG_F_QUERY && session_pg_has_prepared(ps)) {
         enum step step = take_deallocate(s, m);
         if (step != STEP_RAW) {

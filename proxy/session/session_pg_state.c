@@ -75,8 +75,19 @@ static unsigned effects_of_text(struct session *s, const struct backend *b, stru
     return effect_cache_of(env->effects, text, options_here(s, b), &env->arena, on_name, s);
 }
 
+/* As the configuration wants it. */
+static unsigned effects_of_unknown(const struct session *s, unsigned effects) {
+    if (!(effects & EFFECT_UNKNOWN)) return effects;
+    switch (session_pool(s)->limits.unknown_effects) {
+    case UNKNOWN_EFFECTS_PIN: return effects | EFFECT_STAYS;
+    case UNKNOWN_EFFECTS_TRUST: return effects & ~(unsigned)EFFECT_UNKNOWN;
+    default: return effects;
+    }
+}
+
 static void note(struct session *s, struct backend *b, unsigned effects) {
     struct session_pg *ps = session_pg_of(s);
+    effects = effects_of_unknown(s, effects);
     ps->left.effects |= effects;
     if (ps->left.effects & LOOK_FOR) b->is_tainted = true;
 }
@@ -198,10 +209,10 @@ void session_pg_state_on_looked(struct session *s, struct backend *b, struct byt
         state_pg_release(&ps->left.state);
         ps->left.state = found;
         b->is_tainted = s->pins & (PINS_FOUND | PIN_STAYS) || ps->left.effects & LOOK_FOR;
-    } else { /* it cannot be known: the connection is the client's, and reset after it */
+    } else { /* not known: the client may have a very short statement_timeout. It keeps the connection until the next look */
         state_pg_release(&found);
-        ps->left.stays = true;
-        s->pins |= PIN_STAYS;
+        ps->left.effects |= EFFECT_LEAVES;
+        s->pins |= PIN_FIXED;
     }
 }
 

@@ -170,7 +170,8 @@ void session_pg_unnamed_on_tagged(struct session *s, struct backend *b, uint8_t 
         on_described(s, &backend_pg_of(b)->description);
     } else {
         const struct backend_pg *bp = backend_pg_of(b);
-        if (b->is_tainted || bp->saw_taint || bp->saw_end) forget(session_pg_of(s)); /* what was set there may be part of it */
+        bool is_untold = b->is_tainted && !bp->trusts_texts;
+        if (is_untold || bp->saw_taint || bp->saw_end) forget(session_pg_of(s)); /* what was set there may be part of it */
         u->settings = backend_pg_analysis(backend_pg_of(b));
         u->is_parsed = u->is_sure = true;
     }
