@@ -143,6 +143,7 @@ static bool visit(struct ast *node, void *ctx) {
         break;
     }
     case AST_INSERT:
+    case AST_DELETE:
     case AST_MERGE: f->effects |= EFFECT_NEXTVAL; break;
     case AST_NAME: case AST_LITERAL: case AST_COLUMN: case AST_TYPE: return false; /* nothing is called below them */
     default: break;

@@ -22,7 +22,7 @@ enum effect {
     EFFECT_TAKES = 1 << 1,   /* may take away what was left: a look is worth it when something is known to be there */
     EFFECT_STAYS = 1 << 2,   /* leaves something that no look finds and nothing undoes: LOAD, setseed */
     EFFECT_UNKNOWN = 1 << 3, /* runs code that is not PostgreSQL's own: functions, DO, CALL */
-    EFFECT_NEXTVAL = 1 << 4, /* may move sequences: INSERT and the like too */
+    EFFECT_NEXTVAL = 1 << 4, /* may move sequences: INSERT and the like too, for defaults and triggers */
     EFFECT_CURRVAL = 1 << 5, /* reads currval or lastval */
 };
 

@@ -104,6 +104,7 @@ struct backend {
     uint64_t unnamed_owner;   /* lessee id whose unnamed statement it holds; 0 = nobody's */
     uint64_t unnamed_version; /* which of the lessee's: it may have another one by now, parsed elsewhere */
     uint64_t queries;
+    uint64_t leases; /* that it has had, the present one included */
 };
 
 /* A fresh connection of `variant` begins to connect. NULL: err says why. Result comes through pool.c. */

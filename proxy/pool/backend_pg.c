@@ -91,6 +91,14 @@ static void send_own_query(struct backend *b, const char *sql) {
     send_own(b, &w);
 }
 
+bool backend_pg_discard_sequences(struct backend *b, bool among) {
+    static const char sql[] = "DISCARD SEQUENCES";
+    backend_pg_of(b)->has_old_sequences = false;
+    if (among) return backend_pg_run_among(b, bytes_str(sql));
+    send_own_query(b, sql);
+    return b->state != BACKEND_CLOSED;
+}
+
 static void send_check(struct backend *b) {
     send_own_query(b, "");
 }
@@ -100,7 +108,10 @@ static void send_clean(struct backend *b) {
     if (b->state != BACKEND_CLEANING || !b->is_tainted) return;
     send_own_query(b, "RESET ROLE"); /* which no other command takes back for sure */
     send_own_query(b, "DISCARD ALL");
-    state_pg_release(&backend_pg_of(b)->state);
+    struct backend_pg *bp = backend_pg_of(b);
+    state_pg_release(&bp->state);
+    bp->sequences_lease = 0;
+    bp->has_old_sequences = false;
 }
 
 static void send_goodbye(struct backend *b) {

@@ -55,6 +55,8 @@ struct backend_pg {
     bool saw_untold;              /* a tainting tag passed while trusts_texts was off, since the last look */
     bool is_reading;              /* the message that is coming in belongs to the answer of a look */
     struct writer look;           /* the rows of a look; its memory only while one is out */
+    uint64_t sequences_lease;     /* the last one in which sequences may have been moved; 0: none that still counts */
+    bool has_old_sequences;       /* what currval() of earlier leases would tell is still there */
     struct state_pg state;        /* settings that SQL has set here, as of the last look or since they were made */
     struct prepared_set_pg prepared;
     struct description_pg description; /* of the latest collected Describe */
@@ -85,6 +87,12 @@ MUST_USE bool backend_pg_look(struct backend *b, struct bytes sql);
 /* Makes the settings of the session those of `to`; goes out together with what the caller sends next. When the server
    refuses, the connection is closed. False: it has failed already. */
 MUST_USE bool backend_pg_change_state(struct backend *b, const struct state_pg *to);
+
+/*
+ * Discards what nextval() has left in the session; goes out with what the caller sends next. `among`: in the client's group.
+ * False: the connection has failed.
+ */
+MUST_USE bool backend_pg_discard_sequences(struct backend *b, bool among);
 
 /* What parse analysis will find on this connection. */
 static inline uint64_t backend_pg_analysis(const struct backend_pg *bp) {

@@ -48,6 +48,7 @@ static void lease(struct backend *b, struct lessee *l, uint64_t since_us) {
     struct share *sh = b->variant->pool->share;
     if (sh) atomic_store_explicit(&sh->newest_us, since_us, memory_order_relaxed);
     backend_set_state(b, BACKEND_LEASED);
+    b->leases++;
     b->is_checked = false;
     b->lessee = l;
     l->backend = b;

@@ -101,6 +101,7 @@ struct pool_limits {
     uint32_t server_check_delay_ms;
     bool app_name_add_host;
     enum unknown_effects unknown_effects;
+    enum session_sequences session_sequences;
     bool is_round_robin; /* idle connections are handed out longest idle first */
 };
 
@@ -134,6 +135,7 @@ struct pool {
     bool has_just_failed; /* who waits now is refused, whatever login_retry says */
     struct err failure;
     bool is_paused;   /* nobody is leased a connection (gate.h) */
+    bool uses_currval; /* somebody has read currval() or lastval() */
     bool is_emptying; /* no connection stays open that nobody leases */
     struct pool_stats stats;
     struct pool_stats stats_at_mark; /* when the period under way began */

@@ -212,7 +212,11 @@ static enum step relay_message(struct session *s, struct run *run, struct messag
         flush_run(s, run);
         return session_pg_await_replies(s);
     }
-    session_pg_state_on_message(s, m);
+    if (UNLIKELY(session_pg_state_on_message(s, m))) {
+        struct backend *b = s->lessee.backend;
+        flush_run(s, run);
+        if (!backend_pg_discard_sequences(b, m->h.type != PG_F_QUERY || b->ledger.is_group_open)) return STEP_STOP;
+    }
     if (session_pg_prepared_concerns(s, m)) {
         flush_run(s, run);
         step = session_pg_prepared_take(s, m);
@@ -396,6 +400,7 @@ static void release(struct session *s) {
     session_pg_state_release(session_pg_of(s));
     session_pg_console_release(session_pg_of(s));
     mem_free(session_pg_of(s)->app_name);
+    mem_free(session_pg_of(s)->login_app_name);
 }
 
 const struct session_proto session_pg_proto = {

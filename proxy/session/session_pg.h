@@ -57,6 +57,7 @@ struct session_pg {
     struct session base;            /* first */
     struct session_pg_login *login; /* owned; NULL after the login */
     char *app_name;                 /* owned; NULL = empty */
+    char *login_app_name;           /* owned; what it was at the login: what RESET goes back to */
     struct params_pg *wanted;       /* owned; what is reported, as the client has set it; NULL: as connections start */
     uint64_t params_digest;         /* of the server parameters that the client believes in */
     uint32_t body_left;             /* of a message whose head was relayed or dropped */
@@ -104,8 +105,8 @@ void session_pg_tell(struct session *s, const struct err *err, bool is_fatal);
 void session_pg_send_complete(struct session *s, const char *tag, char status);
 
 /* ---- session_pg_state.c ---- */
-/* Before a message goes to the server. */
-void session_pg_state_on_message(struct session *s, const struct message *m);
+/* Before a message goes to the server. True: sequences must be discarded before it (backend_pg_discard_sequences). */
+MUST_USE bool session_pg_state_on_message(struct session *s, const struct message *m);
 /* True for one that must be in hand as a whole to be judged. */
 bool session_pg_state_needs_more(const struct session *s, const struct message *m);
 void session_pg_state_settle(struct session *s, struct backend *b);

@@ -130,8 +130,8 @@ static bool is_reset_value(const struct backend_pg *bp, const char *now) {
 }
 
 /*
- * The client may have set its application_name by SQL; a RESET is not such a wish. Inside
- * a transaction the reset value stays until session_pg_settings_prepare() can put it right.
+ * The client may have set its application_name by SQL; a RESET goes back to that of its login. What RESET has left on the
+ * server, the connection's own, stays inside a transaction until session_pg_settings_prepare() can put it right.
  */
 static void follow_app_name(struct session *s, const struct backend_pg *bp) {
     struct session_pg *ps = session_pg_of(s);
@@ -141,11 +141,8 @@ static void follow_app_name(struct session *s, const struct backend_pg *bp) {
     struct bytes wish = without_suffix(s, now);
     ps->app_name_is_long = wish.len < strlen(now);
     if (strcmp(now, name_on_server(s, name)) == 0) return;
-    if ((bp->saw_reset || ps->app_name_was_reset) && is_reset_value(bp, now)) {
-        ps->app_name_was_reset = true;
-        return;
-    }
-    ps->app_name_was_reset = false;
+    ps->app_name_was_reset = (bp->saw_reset || ps->app_name_was_reset) && is_reset_value(bp, now);
+    if (ps->app_name_was_reset) wish = bytes_str(ps->login_app_name ? ps->login_app_name : "");
     char *copy = mem_strdup((const char *)wish.ptr, wish.len);
     if (!copy) return;
     mem_free(ps->app_name);

@@ -85,22 +85,45 @@ static unsigned effects_of_unknown(const struct session *s, unsigned effects) {
     }
 }
 
-static void note(struct session *s, struct backend *b, unsigned effects) {
-    struct session_pg *ps = session_pg_of(s);
+static unsigned as_configured(const struct session *s, unsigned effects) {
     effects = effects_of_unknown(s, effects);
-    ps->left.effects |= effects;
-    if (ps->left.effects & LOOK_FOR) b->is_tainted = true;
+    bool pins = effects & EFFECT_NEXTVAL && session_pool(s)->limits.session_sequences == SESSION_SEQUENCES_PIN;
+    return pins ? effects | EFFECT_STAYS : effects;
 }
 
+/* ---- sequences ------------------------------------------------------------------------------------------------------- */
+
+/*
+ * currval() and lastval() tell what nextval() has left in the session. What another client has left, or this one on its last visit,
+ * must never be told: it is discarded before such a statement. Once somebody uses them it is discarded before a lease's
+ * first nextval(), too, so that nothing old is left among what is new.
+ */
+static bool must_discard_sequences(struct session *s, struct backend *b, unsigned effects) {
+    struct backend_pg *bp = backend_pg_of(b);
+    struct pool *p = session_pool(s);
+    if (!(effects & (EFFECT_NEXTVAL | EFFECT_CURRVAL))) return false;
+    if (bp->sequences_lease && bp->sequences_lease != b->leases) {
+        bp->has_old_sequences = true;
+        bp->sequences_lease = 0;
+    }
+    if (effects & EFFECT_CURRVAL) p->uses_currval = true;
+    bool must = bp->has_old_sequences && p->uses_currval;
+    if (effects & EFFECT_NEXTVAL) bp->sequences_lease = b->leases;
+    return must && b->ledger.txn != TXN_FAILED && !b->ledger.is_skipping;
+}
+
+/* ---- messages -------------------------------------------------------------------------------------------------------- */
+
 /* A source is a text with a NUL behind it, and then types. */
-static void note_source(struct session *s, struct backend *b, struct bytes source) {
+static unsigned effects_of_source(struct session *s, const struct backend *b, struct bytes source) {
     const uint8_t *end = source.len ? memchr(source.ptr, 0, source.len) : NULL;
-    note(s, b, end ? effects_of_text(s, b, bytes_of(source.ptr, (size_t)(end - source.ptr))) : EFFECT_LEAVES);
+    return end ? effects_of_text(s, b, bytes_of(source.ptr, (size_t)(end - source.ptr))) : EFFECT_LEAVES;
 }
 
 /* What is not in hand as a whole is judged by its tags (backend_pg.c). */
-static void distrust(struct backend *b) {
+static unsigned distrust(struct backend *b) {
     backend_pg_of(b)->trusts_texts = false;
+    return 0;
 }
 
 /* Of a function called by its number: the server's own ones are for large objects, whatever calls them so. */
@@ -110,49 +133,43 @@ static unsigned effects_of_function(struct bytes body) {
     return r.failed || oid >= BUILTIN_OID_END ? EFFECT_LEAVES | EFFECT_UNKNOWN : 0;
 }
 
-static void note_bind(struct session *s, struct backend *b, struct bytes body) {
+static unsigned effects_of_bind(struct session *s, struct backend *b, struct bytes body) {
     struct session_pg *ps = session_pg_of(s);
     struct bytes portal, name;
-    if (pg_bind_names(body, &portal, &name) != PG_FRAME_OK) {
-        distrust(b);
-        return;
-    }
-    if (!name.len) {
-        note(s, b, ps->left.unnamed);
-        return;
-    }
+    if (pg_bind_names(body, &portal, &name) != PG_FRAME_OK) return distrust(b);
+    if (!name.len) return ps->left.unnamed;
     const struct statement_pg *st = session_pg_prepared_statement(ps, name);
-    if (st) note_source(s, b, st->source);
-    else distrust(b); /* one that has a name of its own there, or none */
+    return st ? effects_of_source(s, b, st->source) : distrust(b); /* one that has a name of its own there, or none */
 }
 
-void session_pg_state_on_message(struct session *s, const struct message *m) {
-    struct session_pg *ps = session_pg_of(s);
-    struct backend *b = s->lessee.backend;
+/* It is carried out by a Bind: here the unnamed one is read, and what has no copy. */
+static void read_parse(struct session *s, struct backend *b, struct bytes body, bool is_whole) {
+    bool is_unnamed = body.len && !body.ptr[0];
+    unsigned effects = is_whole && is_unnamed ? effects_of_source(s, b, bytes_of(body.ptr + 1, body.len - 1)) : 0;
+    if (!is_whole) (void)distrust(b);
+    if (is_unnamed) session_pg_of(s)->left.unnamed = effects;
+}
+
+static unsigned effects_of_message(struct session *s, struct backend *b, const struct message *m) {
     struct bytes body = bytes_of(m->ptr + PG_HEADER_LEN, m->avail - PG_HEADER_LEN);
     bool is_whole = m->avail == m->h.total;
-    if (s->pins & PIN_MODE) return;
     switch (m->h.type) {
-    case PG_F_QUERY:
-        if (is_whole) note_source(s, b, body);
-        else distrust(b);
-        break;
-    case PG_F_PARSE: /* carried out by a Bind; here the unnamed one is read, and what has no copy */
-        if (body.len && !body.ptr[0]) {
-            unsigned before = ps->left.effects;
-            ps->left.effects = 0;
-            if (is_whole) note_source(s, b, bytes_of(body.ptr + 1, body.len - 1));
-            else distrust(b);
-            ps->left.unnamed = ps->left.effects;
-            ps->left.effects = before;
-        } else if (!is_whole) {
-            distrust(b);
-        }
-        break;
-    case PG_F_BIND: note_bind(s, b, body); break;
-    case PG_F_FUNCTION_CALL: note(s, b, is_whole || body.len >= 4 ? effects_of_function(body) : EFFECT_LEAVES); break;
-    default: break;
+    case PG_F_QUERY: return is_whole ? effects_of_source(s, b, body) : distrust(b);
+    case PG_F_PARSE: read_parse(s, b, body, is_whole); return 0;
+    case PG_F_BIND: return effects_of_bind(s, b, body);
+    case PG_F_FUNCTION_CALL: return effects_of_function(body);
+    default: return 0;
     }
+}
+
+bool session_pg_state_on_message(struct session *s, const struct message *m) {
+    struct session_pg *ps = session_pg_of(s);
+    struct backend *b = s->lessee.backend;
+    if (s->pins & PIN_MODE) return false;
+    unsigned effects = as_configured(s, effects_of_message(s, b, m));
+    ps->left.effects |= effects;
+    if (ps->left.effects & LOOK_FOR) b->is_tainted = true;
+    return must_discard_sequences(s, b, effects);
 }
 
 bool session_pg_state_needs_more(const struct session *s, const struct message *m) {
