@@ -138,7 +138,7 @@ static bool visit(struct ast *node, void *ctx) {
     case AST_UPDATE: {
         const struct ast *target = AST_AS(update, UPDATE, node)->tables;
         if (target && target->kind == AST_TABLE && is_settings_view(AST_AS(table, TABLE, target)->names))
-            f->effects |= EFFECT_LEAVES | EFFECT_STAYS;
+            f->effects |= EFFECT_LEAVES;
         f->effects |= EFFECT_NEXTVAL;
         break;
     }

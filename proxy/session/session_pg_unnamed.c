@@ -171,7 +171,8 @@ void session_pg_unnamed_on_tagged(struct session *s, struct backend *b, uint8_t 
     } else {
         const struct backend_pg *bp = backend_pg_of(b);
         bool is_untold = b->is_tainted && !bp->trusts_texts;
-        if (is_untold || bp->saw_taint || bp->saw_end) forget(session_pg_of(s)); /* what was set there may be part of it */
+        bool is_in_doubt = is_untold || bp->saw_taint || bp->saw_end; /* what was set there may be part of it */
+        if (is_in_doubt && session_pg_names_depends_on_settings(bytes_of(u->source, u->len))) forget(session_pg_of(s));
         u->settings = backend_pg_analysis(backend_pg_of(b));
         u->is_parsed = u->is_sure = true;
     }
