@@ -24,7 +24,7 @@ class Writer:
         pick = dice.sample
         self.reported = pick(sorted(settings.REPORTED), 2)
         self.unreported = pick(sorted(settings.UNREPORTED), 1) + pick(sorted(server_settings), 2)
-        self.values = {**settings.REPORTED, **settings.UNREPORTED, **settings.CUSTOM}
+        self.values = {"search_path": settings.SEARCH_PATHS, **settings.REPORTED, **settings.UNREPORTED, **settings.CUSTOM}
         self.values.update({n: v for n, v in server_settings.items() if n not in self.values})
         self.paths = pick(settings.SEARCH_PATHS, 3)
         self.me = 0
@@ -72,6 +72,8 @@ class Writer:
         name = self.dice.choice(names)
         v = quoted(self.value(name))
         shown = name if self.dice.random() < 0.8 else name.upper()
+        if name == "client_encoding" and self.dice.random() < 0.2:
+            return self.one(f"set names {v}", "set names default", "set names")
         return self.one(f"set {shown} = {v}", f"set {shown} to {v}", f"set session {shown} = {v}", f"reset {shown}", f"set {shown} to default",
                         f"select set_config({quoted(name)}, {v}, false)", f"SET /* c */ {shown}\n=\t{v}",
                         f"update pg_settings set setting = {v} where name = {quoted(name)}" if "." not in name else f"set {shown} = {v}")  # fmt: skip
@@ -92,6 +94,21 @@ class Writer:
 
     def unreported_one(self):
         return self.set_or_ask(self.unreported)
+
+    def by_function(self):
+        """set_config() wherever an expression may stand; what is never evaluated must not count."""
+        name, other = self.dice.choice([*self.reported, *self.unreported, "app.who", "search_path"]), self.dice.choice(self.unreported)
+        n, v, o, u = quoted(name), quoted(self.value(name)), quoted(other), quoted(self.value(other))
+        local = self.one("true", "false", "false", "null", "1 = 1")
+        return self.one(f"select set_config({n}, {v}, {local}) where false", f"select set_config({n}, {v}, {local}), set_config({o}, {u}, false)",
+                        f"with c as (select set_config({n}, {v}, {local}) as x) select x from c", f"select set_config({n}, null, {local})",
+                        f"with c as (select set_config({n}, {v}, false) as x) select 1", f"select case when true then 'no' else set_config({n}, {v}, false) end",
+                        f"select pg_catalog.set_config(setting_name => {n}, new_value => {v}, is_local => {local})", f"copy (select set_config({n}, {v}, {local})) to stdout",
+                        f"explain (analyze, costs off, timing off, summary off) select set_config({n}, {v}, false)", f"explain (costs off) select set_config({n}, {v}, false)",
+                        f"insert into t{self.me} values (90, set_config({n}, {v}, {local})) returning v", f"select set_config({n}, {v}, {local}), 1/0",
+                        f"values (set_config({n}, {v}, {local}))", f"select set_config(name, {v}, false) from pg_settings where name = lower({n})",
+                        f"declare sc cursor for select set_config({n}, {v}, false)", "fetch 1 from sc", f"select set_config({n}, x, false) from (values ({v}), ({v})) v (x)",
+                        self.ask_setting([name]), self.ask_setting([name]), self.ask_setting([other]))  # fmt: skip
 
     def custom(self):
         return self.set_or_ask(["app.who", "app.who", "app.tenant"])
@@ -127,7 +144,8 @@ class Writer:
         r = self.one("app", "compare_reader", "compare_stranger", "default", '"compare ""odd"""', "compare_boss")
         return self.one(f"set session authorization {r}", f"set local session authorization {r}", "reset session authorization",
                         "select current_user, session_user", "show session_authorization", "show is_superuser", "set role compare_reader", "show role",
-                        "select set_config('session_authorization', 'app', false)", f"set session authorization {r}")  # fmt: skip
+                        "select set_config('session_authorization', 'app', false)", f"set session authorization {r}", "set session_replication_role = 'replica'", "show session_replication_role",
+                        "set log_min_duration_statement = 90000", "show log_min_duration_statement", "reset log_min_duration_statement")  # fmt: skip
 
     def time_zone(self):
         return self.one("set time zone interval '+02:30' hour to minute", "set time zone -3", "set time zone local", "set time zone 'Asia/Tokyo'",
@@ -255,6 +273,7 @@ STATEMENTS = {
     "savepoint": (20, 4, Writer.savepoint, True),
     "reported": (25, 8, Writer.reported_one, True),
     "unreported": (25, 8, Writer.unreported_one, False),
+    "by_function": (12, 8, Writer.by_function, False),
     "custom": (20, 8, Writer.custom, False),
     "fresh": (0, 6, Writer.fresh, False),
     "local": (20, 6, Writer.local, True),
@@ -278,7 +297,7 @@ STATEMENTS = {
     "ddl": (20, 8, Writer.ddl, True),
     "catalogs": (4, 4, Writer.catalogs, False),
 }
-SETTINGS = {"reported", "unreported", "custom", "fresh", "local", "reset_all", "search_path", "role", "authorization", "time_zone", "characteristics", "discard"}
+SETTINGS = {"reported", "by_function", "unreported", "custom", "fresh", "local", "reset_all", "search_path", "role", "authorization", "time_zone", "characteristics", "discard"}
 
 # Ways to send statements: (weight, on in CI).
 WAYS = {
@@ -302,6 +321,7 @@ STARTUPS = [
     {"application_name": "compare"}, {"options": "-c work_mem=5MB"}, {"TimeZone": "Asia/Tokyo"}, {"DateStyle": "German"},
     {"options": "-c search_path=odd,public -c app.who=start"}, {"client_encoding": "LATIN1"}, {"extra_float_digits": "3"},
     {"search_path": '"two words"'}, {"options": "-c app.who=it\\'s\\ me"}, {"default_transaction_isolation": "serializable"},
+    {"options": "-c role=compare_reader"}, {"options": "-c default_transaction_read_only=on"},
 ]  # fmt: skip
 
 

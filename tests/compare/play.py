@@ -14,7 +14,8 @@ from steps import MOVER
 
 WAIT_S = 4.0  # for each reply; more than gilmok's queue_timeout
 NOTIFICATIONS_S = 0.3
-LEAVING_S = 0.02  # a client that has left holds its locks until its connection is cleaned, or closed
+LEAVING_S = 1.0  # so long a client that has left may hold its locks: until its connection is cleaned, or closed
+LOCKS = "select count(*) from pg_locks where locktype = 'advisory' and database = (select oid from pg_database where datname = current_database())"
 FIRST_OID = 16384
 TEMP_SCHEMA = re.compile(r"pg_temp_[0-9]+")
 OWN_ERRORS = (b"26000", b"42P05")
@@ -286,6 +287,11 @@ class Table:
             if mover:
                 mover.turn(False)
 
+    def wait_for_locks(self):
+        end = time.monotonic() + LEAVING_S
+        while self.keepers[0].ask(LOCKS) != self.keepers[1].ask(LOCKS) and time.monotonic() < end:
+            time.sleep(0.002)
+
     def mover(self, script):
         if not any(s.client == MOVER for s in script.steps):
             return Mover(None)
@@ -317,7 +323,7 @@ class Table:
                 Shared.give(shared[who])
                 pinned[who] = False
                 if step_leaves_locks:
-                    time.sleep(LEAVING_S)
+                    self.wait_for_locks()
                 alone[who] = self.direct.take(script.clients[who])
                 try:
                     shared[who] = self.shared.take(script.clients[who], script.pool)
