@@ -258,7 +258,7 @@ class Writer:
                         "select name, statement, is_holdable from pg_cursors order by 1", "select pg_listening_channels()",
                         "select count(*) from pg_locks where locktype = 'advisory' and pid = pg_backend_pid()",
                         "select count(*) from pg_class where relpersistence = 't' and relnamespace = pg_my_temp_schema()",
-                        "select name, setting from pg_settings where source = 'session' and name not in ('application_name') order by 1",
+                        "select name, setting from pg_settings where source = 'session' and name !~ '^(transaction_|application_name)' order by 1",
                         "select application_name, usename from pg_stat_activity where pid = pg_backend_pid()",
                         f"select source, reset_val from pg_settings where name = {quoted(self.dice.choice(self.reported))}",
                         "select count(*) from pg_prepared_statements")  # fmt: skip
@@ -315,6 +315,8 @@ WAYS = {
 }
 KINDS = {**{k: v[3] for k, v in STATEMENTS.items()}, **{k: v[1] for k, v in WAYS.items()}}
 DEFAULT = frozenset(k for k, on in KINDS.items() if on)
+# What a session remembers even after DISCARD ALL: that it has had temporary tables; a setting's name.
+LEAVES_TRACES = frozenset(("fresh", "temp", "hidden_pin", "prepare"))
 CHANGES_TABLES = frozenset(("ddl", "function_set"))
 
 STARTUPS = [
@@ -348,6 +350,7 @@ class Generator:
                 steps.append(Step(MOVER, [("M",)], ("mover",)))
             steps += self.steps(dice, w, who, themes, names[who])
         script = Script(pool, clients, steps, seed)
+        script.leaves_traces = bool(script.kinds() & LEAVES_TRACES)
         script.changes_tables = bool(script.kinds() & CHANGES_TABLES)
         return script
 

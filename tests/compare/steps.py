@@ -75,7 +75,7 @@ class Script:
 
     def __init__(self, pool, clients, steps, seed=None):
         self.pool, self.clients, self.steps, self.seed = pool, clients, steps, seed
-        self.changes_tables = True
+        self.changes_tables = self.leaves_traces = True
 
     def kinds(self):
         return frozenset().union(*(s.kinds for s in self.steps))
