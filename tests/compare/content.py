@@ -315,6 +315,8 @@ WAYS = {
 }
 KINDS = {**{k: v[3] for k, v in STATEMENTS.items()}, **{k: v[1] for k, v in WAYS.items()}}
 DEFAULT = frozenset(k for k, on in KINDS.items() if on)
+# Steps of these kinds may pin their client: it is taken to hold a connection from then on.
+MAY_PIN = frozenset(("temp", "advisory", "listen", "held", "prepare", "sequence", "hidden", "hidden_pin", "seed", "pins"))
 # What a session remembers even after DISCARD ALL: that it has had temporary tables; a setting's name.
 LEAVES_TRACES = frozenset(("fresh", "temp", "hidden_pin", "prepare"))
 CHANGES_TABLES = frozenset(("ddl", "function_set"))
@@ -380,7 +382,9 @@ class Generator:
 
     def steps(self, dice, w, who, themes, names):
         ways = [k for k in WAYS if k in self.kinds and k not in ("startup", "mover")]
-        way = dice.choices(ways, [WAYS[k][0] for k in ways])[0]
+        # Who holds a connection for good keeps the others from playing: such clients leave more often.
+        often = 4 if MAY_PIN & set(themes[0]) else 1
+        way = dice.choices(ways, [WAYS[k][0] * (often if k == "leave" else 1) for k in ways])[0]
         return getattr(self, way)(dice, w, who, themes, names)
 
     def simple(self, dice, w, who, themes, names):

@@ -10,6 +10,7 @@ import struct
 import time
 
 import pgwire
+from content import MAY_PIN
 from steps import MOVER
 
 WAIT_S = 4.0  # for each reply; more than gilmok's queue_timeout
@@ -19,8 +20,6 @@ LOCKS = "select count(*) from pg_locks where locktype = 'advisory' and database 
 FIRST_OID = 16384
 TEMP_SCHEMA = re.compile(r"pg_temp_[0-9]+")
 OWN_ERRORS = (b"26000", b"42P05")
-# Steps of these kinds may pin their client: it is taken to hold a connection from then on.
-MAY_PIN = frozenset(("temp", "advisory", "listen", "held", "prepare", "sequence", "hidden", "hidden_pin", "seed", "pins"))
 
 
 class Player(pgwire.Client):
