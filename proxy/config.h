@@ -24,6 +24,12 @@
 enum pool_mode { POOL_SESSION, POOL_TRANSACTION, POOL_STATEMENT };
 const char *pool_mode_name(enum pool_mode mode);
 
+/* currval() and lastval() in a later transaction than nextval(): an error, or the client keeps its connection from nextval() on. */
+enum session_sequences { SESSION_SEQUENCES_REFUSE, SESSION_SEQUENCES_PIN };
+
+/* After a statement that runs code which is not the server's own: see whether it left something, keep the connection, nothing. */
+enum unknown_effects { UNKNOWN_EFFECTS_PROBE, UNKNOWN_EFFECTS_PIN, UNKNOWN_EFFECTS_TRUST };
+
 enum proto_kind { PROTO_POSTGRESQL };
 
 /* One address to listen on: `host:port`, `[v6]:port`, or `unix:/path/of/socket`. */
@@ -115,6 +121,8 @@ struct config_database {
     uint32_t server_idle_timeout_ms;
     uint32_t server_lifetime_ms;
     uint32_t server_check_delay_ms; /* a connection idle for longer is checked before use */
+    enum unknown_effects unknown_effects;
+    enum session_sequences session_sequences;
     bool server_round_robin; /* idle connections are handed out in turn, not the one used last */
     int line;
     const char *file;

@@ -20,6 +20,8 @@ static const char *const client_cert_words[] = {"optional", "required", NULL};
 static const char *const tls_version_words[] = {"1.2", "1.3", NULL};
 static const char *const server_tls_words[] = {"disable", "require", "verify-ca", "verify-full", NULL};
 static const char *const protocol_words[] = {"postgresql", NULL};
+static const char *const unknown_effects_words[] = {"probe", "pin", "trust", NULL};
+static const char *const session_sequences_words[] = {"refuse", "pin", NULL};
 static const char *const pool_mode_words[] = {"session", "transaction", "statement", NULL};
 
 /* The words stand in the order of the enums, which are stored as ints. */
@@ -29,6 +31,8 @@ static_assert(CLIENT_TLS_DISABLE == 0 && CLIENT_TLS_REQUIRE == 2 && SERVER_TLS_D
 static_assert(CLIENT_AUTH_SCRAM == 0 && CLIENT_AUTH_MD5 == 1 && CLIENT_AUTH_PASSWORD == 2 && CLIENT_AUTH_CERT == 3 &&
               CLIENT_AUTH_PEER == 4 && CLIENT_AUTH_TRUST == 5, "order of words");
 static_assert(SERVER_AUTH_SCRAM == 0 && SERVER_AUTH_MD5 == 1 && SERVER_AUTH_PASSWORD == 2, "order of words");
+static_assert(SESSION_SEQUENCES_REFUSE == 0 && SESSION_SEQUENCES_PIN == 1, "order of words");
+static_assert(UNKNOWN_EFFECTS_PROBE == 0 && UNKNOWN_EFFECTS_PIN == 1 && UNKNOWN_EFFECTS_TRUST == 2, "order of words");
 static_assert(POOL_SESSION == 0 && POOL_TRANSACTION == 1 && POOL_STATEMENT == 2 && PROTO_POSTGRESQL == 0, "order of words");
 static_assert(sizeof(enum pool_mode) == sizeof(int) &&
               sizeof(enum log_format) == sizeof(int) && sizeof(enum proto_kind) == sizeof(int), "enums are ints");
@@ -120,6 +124,8 @@ const struct config_key config_keys[] = {
     {CONFIG_DATABASE, "server_check_delay", KEY_DURATION, "30s", 0, LONGEST, NULL, DATABASE(database.server_check_delay_ms), RELOAD, "a connection idle for longer is checked before use"},
     {CONFIG_DATABASE, "server_round_robin", KEY_BOOL, "off", 0, 0, NULL, DATABASE(database.server_round_robin), RELOAD, "hand out idle connections in turn"},
 
+    {CONFIG_DATABASE, "session_sequences", KEY_WORD, "refuse", 0, 0, session_sequences_words, DATABASE(database.session_sequences), RELOAD, "currval() in a later transaction than nextval()"},
+    {CONFIG_DATABASE, "unknown_effects", KEY_WORD, "probe", 0, 0, unknown_effects_words, DATABASE(database.unknown_effects), RELOAD, "what to think of functions that are not the server's own"},
     {CONFIG_USER, "pool_mode", KEY_WORD, "", 0, 0, pool_mode_words, USER(user.pool_mode), RELOAD, "instead of the database's pool_mode"},
     {CONFIG_USER, "pool_size", KEY_NUMBER, "0", 0, 10000, NULL, USER(user.pool_size), RELOAD, "instead of the database's pool_size"},
     {CONFIG_USER, "max_client_conn", KEY_NUMBER, "0", 0, 1000000, NULL, USER(user.max_client_conn), RELOAD, "client connections of this user"},

@@ -65,8 +65,15 @@ static const char *hold_reason(const struct session *s) {
     if (s->pins & PIN_MODE) return "session pooling";
     if (b->ledger.txn != TXN_NONE) return "transaction";
     if (s->pins & PIN_PREPARED) return "prepared statement";
-    if (s->pins & PIN_SETTINGS) return "settings";
+    if (s->pins & (PIN_SETTINGS | PIN_FIXED)) return "settings";
     if (s->pins & PIN_UNNAMED) return "unnamed statement";
+    if (s->pins & PIN_TEMP) return "temporary objects";
+    if (s->pins & PIN_LOCKS) return "advisory locks";
+    if (s->pins & PIN_LISTEN) return "listen";
+    if (s->pins & PIN_CURSOR) return "cursor with hold";
+    if (s->pins & PIN_SQL_PREPARED) return "sql prepare";
+    if (s->pins & PIN_STAYS) return "session state";
+    if (s->state == SESSION_HELD && s->pins & PIN_LOOKING) return "probe";
     return "request";
 }
 

@@ -45,6 +45,8 @@ struct lessee_ops {
     void (*on_tagged)(struct lessee *l, uint8_t kind, uint16_t tag);
     void (*on_hidden)(struct lessee *l);                               /* replies came in of which it saw nothing */
     void (*on_statements_dropped)(struct lessee *l);                   /* its own command dropped all prepared statements */
+    /* What a look at the session has found (backend_proto's own), as the protocol brings it; `ok`: it went well. */
+    void (*on_looked)(struct lessee *l, struct bytes answer, bool ok);
     void (*on_settled)(struct lessee *l);                              /* the connection became quiet by a reply of gilmok's own */
     void (*on_room)(struct lessee *l);                                 /* the server's input queue has drained */
     /* The connection is gone. NULL: the client must not be told: the server said goodbye itself, or a message was cut. */
@@ -102,6 +104,7 @@ struct backend {
     uint64_t unnamed_owner;   /* lessee id whose unnamed statement it holds; 0 = nobody's */
     uint64_t unnamed_version; /* which of the lessee's: it may have another one by now, parsed elsewhere */
     uint64_t queries;
+    uint64_t leases; /* that it has had, the present one included */
 };
 
 /* A fresh connection of `variant` begins to connect. NULL: err says why. Result comes through pool.c. */

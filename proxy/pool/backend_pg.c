@@ -45,6 +45,44 @@ static void send_own(struct backend *b, struct writer *w) {
     }
 }
 
+static void send_text(struct backend *b, struct bytes sql, uint16_t tag) {
+    struct writer w;
+    writer_init(&w, sql.len + 64);
+    size_t at = pg_begin(&w, PG_F_QUERY);
+    writer_cstr(&w, sql);
+    pg_end(&w, at);
+    b->ledger.next_tag = tag;
+    send_own(b, &w);
+    writer_release(&w);
+}
+
+enum { TAG_LOOK = 1 }; /* of gilmok's own query: its rows are wanted */
+
+bool backend_pg_look(struct backend *b, struct bytes sql) {
+    struct backend_pg *bp = backend_pg_of(b);
+    writer_release(&bp->look);
+    writer_init(&bp->look, STATE_PG_ANSWER_MAX);
+    send_text(b, sql, TAG_LOOK);
+    return b->state != BACKEND_CLOSED;
+}
+
+bool backend_pg_change_state(struct backend *b, const struct state_pg *to) {
+    struct backend_pg *bp = backend_pg_of(b);
+    struct writer sql;
+    writer_init(&sql, STATE_PG_ANSWER_MAX);
+    state_pg_put_change(&sql, &bp->state, to);
+    bool ok = !sql.failed && state_pg_copy(&bp->state, to);
+    if (ok) {
+        send_text(b, writer_bytes(&sql), 0);
+    } else {
+        struct err err;
+        err_set(&err, ERR_OUT_OF_MEMORY, "out of memory for the settings of a session");
+        backend_fail(b, &err);
+    }
+    writer_release(&sql);
+    return b->state != BACKEND_CLOSED;
+}
+
 static void send_own_query(struct backend *b, const char *sql) {
     uint8_t storage[64];
     struct writer w;
@@ -53,13 +91,27 @@ static void send_own_query(struct backend *b, const char *sql) {
     send_own(b, &w);
 }
 
+bool backend_pg_discard_sequences(struct backend *b, bool among) {
+    static const char sql[] = "DISCARD SEQUENCES";
+    backend_pg_of(b)->has_old_sequences = false;
+    if (among) return backend_pg_run_among(b, bytes_str(sql));
+    send_own_query(b, sql);
+    return b->state != BACKEND_CLOSED;
+}
+
 static void send_check(struct backend *b) {
     send_own_query(b, "");
 }
 
 static void send_clean(struct backend *b) {
     if (b->ledger.txn != TXN_NONE) send_own_query(b, "ROLLBACK");
-    if (b->state == BACKEND_CLEANING && b->is_tainted) send_own_query(b, "DISCARD ALL");
+    if (b->state != BACKEND_CLEANING || !b->is_tainted) return;
+    send_own_query(b, "RESET ROLE"); /* which no other command takes back for sure */
+    send_own_query(b, "DISCARD ALL");
+    struct backend_pg *bp = backend_pg_of(b);
+    state_pg_release(&bp->state);
+    bp->sequences_lease = 0;
+    bp->has_old_sequences = false;
 }
 
 static void send_goodbye(struct backend *b) {
@@ -150,7 +202,8 @@ static void take_parameter(struct backend *b, struct bytes body, enum reply_fate
     if (!params_pg_set(&bp->params, param.name, param.value) ||
         (is_default && !params_pg_set(&bp->start, param.name, param.value)))
         broken(b, "too many ParameterStatus messages");
-    else if (b->state == BACKEND_LEASED && bp->params.digest != before && fate != REPLY_SWALLOW) b->is_tainted = true;
+    else if (b->state == BACKEND_LEASED && bp->params.digest != before && fate != REPLY_SWALLOW && !bp->trusts_texts)
+        b->is_tainted = true;
 }
 
 /*
@@ -193,7 +246,10 @@ static void take_tag(struct backend *b, struct bytes body, enum reply_fate fate,
     if (fate == REPLY_SWALLOW) return;
     bool returned_rows = bp->has_rows || (kind == OWED_EXECUTE_UNNAMED && bp->is_described);
     bp->has_rows = false;
-    if (effect & TAG_PG_TAINTS || (effect & TAG_PG_IS_SELECT && !returned_rows)) b->is_tainted = bp->saw_taint = true;
+    if (effect & TAG_PG_TAINTS || (effect & TAG_PG_IS_SELECT && !returned_rows)) {
+        bp->saw_taint = true;
+        if (!bp->trusts_texts) b->is_tainted = bp->saw_untold = true;
+    }
     if (effect & TAG_PG_RESETS) bp->saw_reset = true;
     if (effect & TAG_PG_ENDS) bp->saw_end = true;
     if (effect & TAG_PG_DROPS_STATEMENTS && b->lessee) b->lessee->ops->on_statements_dropped(b->lessee);
@@ -204,10 +260,13 @@ static void take_tag(struct backend *b, struct bytes body, enum reply_fate fate,
  * goodbye, and whether the server misses a prepared statement of ours: a function may have
  * dropped them all, unseen. Then the connection is cleaned, and begins anew.
  */
-static void take_error(struct backend *b, struct bytes body, enum reply_pg_verdict verdict, enum reply_fate fate, uint8_t kind) {
+static void take_error(struct backend *b, struct bytes body, enum reply_pg_verdict verdict, enum reply_fate fate, uint8_t kind,
+                       uint16_t tag) {
     struct pg_error_fields f = {0};
     if (fate == REPLY_SWALLOW) {
-        if (kind == OWED_QUERY) backend_pg_of(b)->own_failed = true; /* else one that had to fail */
+        struct backend_pg *bp = backend_pg_of(b);
+        if (kind == OWED_QUERY && tag == TAG_LOOK) bp->look.failed = true;
+        else if (kind == OWED_QUERY) bp->own_failed = true; /* else one that had to fail */
         return;
     }
     bool is_read = pg_error_read(body, &f);
@@ -222,6 +281,14 @@ static void settle_doubt(struct backend *b) {
     const struct ledger *l = &b->ledger;
     if (l->doubtful && !l->count && !l->is_group_open && !l->is_message_open && !l->is_skipping && !l->is_client_turn)
         send_own_query(b, "");
+}
+
+static void end_look(struct backend *b) {
+    struct backend_pg *bp = backend_pg_of(b);
+    struct writer rows = bp->look;
+    bp->look = (struct writer){0};
+    if (b->lessee) b->lessee->ops->on_looked(b->lessee, writer_bytes(&rows), !rows.failed);
+    writer_release(&rows);
 }
 
 /* A group has ended. What was ours is reported to backend.c; what was the lessee's to the lessee. */
@@ -241,7 +308,8 @@ static void take_ready(struct backend *b, struct run *run, enum reply_fate fate,
             return;
         }
         backend_pg_of(b)->analysis_to_be = 0;
-        if (is_quiet) b->lessee->ops->on_settled(b->lessee);
+        if (tag == TAG_LOOK) end_look(b);
+        else if (is_quiet) b->lessee->ops->on_settled(b->lessee);
     } else if (is_quiet) {
         backend_on_own_done(b, !backend_pg_of(b)->own_failed && b->ledger.txn == TXN_NONE);
     }
@@ -322,12 +390,14 @@ static bool take_message(struct backend *b, struct run *run, const struct pg_hea
     fate = shown(fate, h->type);
     struct backend_pg *bp = backend_pg_of(b);
     bp->body_fate = fate;
-    if (h->type == PG_B_ERROR) take_error(b, body, verdict, fate, kind);
+    if (h->type == PG_B_ERROR) take_error(b, body, verdict, fate, kind, tag);
     note_rows(bp, h->type, kind);
     if (h->type == PG_B_NOTIFICATION) fate = bp->body_fate = REPLY_FORWARD; /* not part of a reply of ours */
     if (h->type == PG_B_PARAMETER_STATUS) take_parameter(b, body, fate);
     if (h->type == PG_B_COMMAND_COMPLETE) take_tag(b, body, fate, kind);
     if (b->state == BACKEND_CLOSED) return false;
+    bp->is_reading = h->type == PG_B_DATA_ROW && fate == REPLY_SWALLOW && kind == OWED_QUERY && tag == TAG_LOOK;
+    if (bp->is_reading) writer_put(&bp->look, bytes_of(ptr, avail));
     pass(b, run, fate, ptr, avail);
     bool is_statement_done = h->type == PG_B_PARSE_COMPLETE || h->type == PG_B_CLOSE_COMPLETE;
     if (is_statement_done && tag && b->lessee) b->lessee->ops->on_tagged(b->lessee, kind, tag);
@@ -346,6 +416,7 @@ static size_t relay_received(struct backend *b, struct buf *buf, struct bytes da
             size_t n = left < bp->body_left ? left : bp->body_left;
             pass(b, &run, bp->body_fate, ptr, n);
             bp->body_left -= (uint32_t)n;
+            if (bp->is_reading) writer_put(&bp->look, bytes_of(ptr, n));
             if (bp->collecting_tag) collect_more(b, bytes_of(ptr, n), bp->body_left == 0);
             at += n;
             continue;
@@ -388,6 +459,8 @@ static void release(struct backend *b) {
     params_pg_release(&bp->start);
     prepared_pg_release(&bp->prepared);
     description_pg_release(&bp->description);
+    writer_release(&bp->look);
+    state_pg_release(&bp->state);
     mem_free(bp->login);
 }
 

@@ -17,6 +17,7 @@
 #include "proxy/pool/params_pg.h"
 #include "proxy/pool/prepared_pg.h"
 #include "proxy/pool/reply_pg.h"
+#include "proxy/pool/state_pg.h"
 
 enum { BACKEND_PG_KEY_MAX = 256, BACKEND_PG_APP_NAME_MAX = 64, BACKEND_PG_AMONG_MAX = 64 << 10 };
 
@@ -50,6 +51,13 @@ struct backend_pg {
     bool saw_taint;               /* a tainting tag passed since the last group end */
     bool saw_end;                 /* a COMMIT or ROLLBACK passed since the last group end */
     bool has_hidden;              /* something came in that the lessee did not see */
+    bool trusts_texts;            /* the lessee knows what its statements leave behind: tags taint nothing */
+    bool saw_untold;              /* a tainting tag passed while trusts_texts was off, since the last look */
+    bool is_reading;              /* the message that is coming in belongs to the answer of a look */
+    struct writer look;           /* the rows of a look; its memory only while one is out */
+    uint64_t sequences_lease;     /* the last one in which sequences may have been moved; 0: none that still counts */
+    bool has_old_sequences;       /* what currval() of earlier leases would tell is still there */
+    struct state_pg state;        /* settings that SQL has set here, as of the last look or since they were made */
     struct prepared_set_pg prepared;
     struct description_pg description; /* of the latest collected Describe */
     uint16_t collecting_tag;      /* of the Describe whose description is coming in */
@@ -69,6 +77,22 @@ void backend_pg_set_app_name(struct backend *b, const char *app_name);
 
 /* The same for another setting. When the server refuses it, the connection is closed. */
 void backend_pg_set(struct backend *b, const char *name, const char *value);
+
+/*
+ * Looks at what is in the session (state_pg.h): on_looked brings the rows. `sql` is the query. Outside a transaction. False: the
+ * connection has failed.
+ */
+MUST_USE bool backend_pg_look(struct backend *b, struct bytes sql);
+
+/* Makes the settings of the session those of `to`; goes out together with what the caller sends next. When the server
+   refuses, the connection is closed. False: it has failed already. */
+MUST_USE bool backend_pg_change_state(struct backend *b, const struct state_pg *to);
+
+/*
+ * Discards what nextval() has left in the session; goes out with what the caller sends next. `among`: in the client's group.
+ * False: the connection has failed.
+ */
+MUST_USE bool backend_pg_discard_sequences(struct backend *b, bool among);
 
 /* What parse analysis will find on this connection. */
 static inline uint64_t backend_pg_analysis(const struct backend_pg *bp) {

@@ -77,6 +77,11 @@ bool ledger_owes_forward(struct ledger *l) {
     return false;
 }
 
+bool ledger_owes_own_only(struct ledger *l) {
+    if (l->doubtful || l->is_group_open || l->is_message_open || l->is_skipping || l->is_client_turn) return false;
+    return !ledger_owes_forward(l);
+}
+
 void ledger_pop(struct ledger *l) {
     INVARIANT(l->count > 0);
     l->groups -= l->ring[l->head].ends_group;

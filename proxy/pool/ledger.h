@@ -82,6 +82,8 @@ MUST_USE bool ledger_push(struct ledger *l, uint8_t kind, enum reply_fate fate, 
 struct ledger_entry *ledger_head(struct ledger *l);
 /* True when a reply that somebody is to see is owed: not only to gilmok's own commands. */
 bool ledger_owes_forward(struct ledger *l);
+/* True when all that is owed are replies to gilmok's own commands, and nobody is in the middle of anything. */
+bool ledger_owes_own_only(struct ledger *l);
 /* Entry number i from the head, 0-based; i < count. */
 struct ledger_entry *ledger_at(struct ledger *l, uint32_t i);
 void ledger_pop(struct ledger *l);

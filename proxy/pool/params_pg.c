@@ -7,7 +7,6 @@
 #include "base/map.h"
 
 static uint64_t item_digest(struct bytes name, struct bytes value) {
-    if (bytes_is(name, "application_name")) return 0;
     return map_hash(name) * 0x9e3779b97f4a7c15u ^ map_hash(value);
 }
 
@@ -29,17 +28,22 @@ bool params_pg_is_settable(struct bytes name) {
     return !is_one_of(name, only_told, COUNT_OF(only_told));
 }
 
+bool params_pg_follows_client(struct bytes name) {
+    static const char *const names[] = {"application_name", "is_superuser", "session_authorization"};
+    return is_one_of(name, names, COUNT_OF(names));
+}
+
 /* Takes the item out of the digests. */
 static void discount(struct params_pg *p, struct bytes name, struct bytes value) {
     uint64_t digest = item_digest(name, value);
-    p->digest -= digest;
+    if (!params_pg_follows_client(name)) p->digest -= digest;
     if (params_pg_is_settable(name)) p->settable_digest -= digest;
     if (matters_to_analysis(name)) p->analysis_digest -= digest;
 }
 
 static void count_in(struct params_pg *p, struct bytes name, struct bytes value) {
     uint64_t digest = item_digest(name, value);
-    p->digest += digest;
+    if (!params_pg_follows_client(name)) p->digest += digest;
     if (params_pg_is_settable(name)) p->settable_digest += digest;
     if (matters_to_analysis(name)) p->analysis_digest += digest;
 }

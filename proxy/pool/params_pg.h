@@ -25,11 +25,13 @@ struct params_pg {
     } items[PARAMS_PG_MAX];
     int count;
     const char *app_name; /* the item of that name, or NULL: asked for with every lease */
-    uint64_t digest; /* independent of order; without application_name */
+    uint64_t digest; /* independent of order; without those that follow the client */
     uint64_t settable_digest; /* of those that a client can set, again without application_name */
     uint64_t analysis_digest; /* the same of those that a statement's meaning may depend on when it is parsed */
 };
 
+/* application_name, and what comes of the role: true on every connection that a client gets, whatever was reported there before. */
+bool params_pg_follows_client(struct bytes name);
 /* False for those that only tell (server_version, in_hot_standby ...) and for application_name. */
 bool params_pg_is_settable(struct bytes name);
 void params_pg_release(struct params_pg *p);

@@ -48,6 +48,7 @@ static void lease(struct backend *b, struct lessee *l, uint64_t since_us) {
     struct share *sh = b->variant->pool->share;
     if (sh) atomic_store_explicit(&sh->newest_us, since_us, memory_order_relaxed);
     backend_set_state(b, BACKEND_LEASED);
+    b->leases++;
     b->is_checked = false;
     b->lessee = l;
     l->backend = b;
@@ -179,7 +180,9 @@ void pool_release(struct lessee *l) {
     l->backend = NULL;
     b->lessee = NULL;
     stream_resume(b->stream); /* the lessee may have paused it for its own slowness */
-    if (!ledger_is_quiet(&b->ledger) || b->is_retired || b->variant->is_single_use ||
+    /* Cleaning may stand behind what gilmok has asked on its own. */
+    bool may_stay = ledger_is_quiet(&b->ledger) || (b->is_tainted && !b->cancels_open && ledger_owes_own_only(&b->ledger));
+    if (!may_stay || b->is_retired || b->variant->is_single_use ||
         pool_is_older_than(p, b->opened_us, p->limits.server_lifetime_ms)) {
         backend_retire(b);
         return;

@@ -100,6 +100,8 @@ struct pool_limits {
     uint32_t server_lifetime_ms;
     uint32_t server_check_delay_ms;
     bool app_name_add_host;
+    enum unknown_effects unknown_effects;
+    enum session_sequences session_sequences;
     bool is_round_robin; /* idle connections are handed out longest idle first */
 };
 
@@ -133,6 +135,7 @@ struct pool {
     bool has_just_failed; /* who waits now is refused, whatever login_retry says */
     struct err failure;
     bool is_paused;   /* nobody is leased a connection (gate.h) */
+    bool uses_currval; /* somebody has read currval() or lastval() */
     bool is_emptying; /* no connection stays open that nobody leases */
     struct pool_stats stats;
     struct pool_stats stats_at_mark; /* when the period under way began */
@@ -182,8 +185,8 @@ struct variant *variant_get(struct pool *p, struct bytes key, struct err *err);
 struct backend *pool_acquire(struct variant *v, struct lessee *l);
 void pool_cancel_wait(struct lessee *l);
 /*
- * The lease is over. A connection that is quiet and outside a transaction is
- * cleaned when tainted and reused; any other is closed.
+ * The lease is over. A connection that owes its lessee nothing is cleaned when tainted
+ * and reused; any other is closed.
  */
 void pool_release(struct lessee *l);
 /* A cancel request for `b` (which may be closed by now) has ended. */

@@ -87,6 +87,8 @@ static void set_limits(struct pool *p, const struct config *c, const struct conf
     p->limits.server_lifetime_ms = db->server_lifetime_ms;
     p->limits.server_check_delay_ms = db->server_check_delay_ms;
     p->limits.is_round_robin = db->server_round_robin;
+    p->limits.unknown_effects = db->unknown_effects;
+    p->limits.session_sequences = db->session_sequences;
 }
 
 /* Connections that are open count in what is capped now. */

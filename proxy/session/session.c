@@ -64,6 +64,7 @@ void session_hold(struct session *s) {
 
 void session_release_lease(struct session *s) {
     if (!s->lessee.backend) return;
+    if (s->pins & PIN_MODE) s->lessee.backend->is_tainted = true; /* nobody has kept count of what it has done there */
     pool_release(&s->lessee);
     if (!s->stream) return;
     stream_resume(s->stream); /* it may have been paused for a slow server that is no longer its own */
@@ -152,8 +153,20 @@ static void on_hidden(struct lessee *l) {
 
 static void on_statements_dropped(struct lessee *l) {
     struct session *s = session_of(l);
-    s->pins &= (uint8_t)~PIN_PREPARED;
+    s->pins &= (uint16_t)~PIN_PREPARED;
     if (s->proto->on_statements_dropped) s->proto->on_statements_dropped(s);
+}
+
+/* Nothing but the look may have kept the connection. */
+static void on_looked(struct lessee *l, struct bytes answer, bool ok) {
+    struct session *s = session_of(l);
+    s->proto->on_looked(s, l->backend, answer, ok);
+    if (s->state == SESSION_HELD && session_may_release(s)) {
+        session_release_lease(s);
+        session_set_state(s, SESSION_IDLE);
+    }
+    if (s->state != SESSION_CLOSED && (s->is_held_back || s->env->is_draining)) session_resume_input(s);
+    if (s->state == SESSION_ACTIVE) session_check_answered(s);
 }
 
 static void on_settled(struct lessee *l) {
@@ -185,6 +198,7 @@ static const struct lessee_ops lessee_ops = {
     .on_tagged = on_tagged,
     .on_hidden = on_hidden,
     .on_statements_dropped = on_statements_dropped,
+    .on_looked = on_looked,
     .on_settled = on_settled,
     .on_room = on_room,
     .on_lost = on_lost,
@@ -316,6 +330,7 @@ void session_env_init(struct session_env *env, struct session_hub *hub, uint32_t
     list_init(&env->dead);
     list_init(&env->password_line);
     task_init(&env->bury, on_bury);
+    arena_init(&env->arena, SESSION_ARENA_MAX);
 }
 
 void session_env_release(struct session_env *env) {
@@ -325,6 +340,9 @@ void session_env_release(struct session_env *env) {
     task_cancel(&env->bury);
     on_bury(&env->bury);
     if (env->password_timer.impl) timer_release(&env->password_timer);
+    effect_cache_free(env->effects);
+    env->effects = NULL;
+    arena_release(&env->arena);
 }
 
 /* Too many half-open logins: the oldest that still owes us bytes makes room, so that slow ones cannot lock others out. */

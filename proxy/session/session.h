@@ -12,9 +12,13 @@
 #ifndef GILMOK_PROXY_SESSION_SESSION_H
 #define GILMOK_PROXY_SESSION_SESSION_H
 
+#include "base/arena.h"
 #include "proxy/config.h"
 #include "proxy/pool/pool.h"
+#include "proxy/session/effect_cache.h"
 #include "proxy/session/request.h"
+
+enum { SESSION_ARENA_MAX = 8 << 20 /* a text that needs more to be read is not analysable */ };
 
 enum session_state {
     SESSION_LOGIN,         /* awaits the client's next login message */
@@ -33,6 +37,14 @@ enum session_pin {
     PIN_PREPARED = 2, /* it has a prepared statement there that no other connection can be given */
     PIN_SETTINGS = 8, /* it has set something that cannot be set again elsewhere */
     PIN_UNNAMED = 4,  /* it parsed the unnamed statement and has not used it yet */
+    PIN_LOOKING = 1 << 4,  /* what it has left there is not known yet; soon */
+    PIN_TEMP = 1 << 5,     /* it has temporary objects */
+    PIN_LOCKS = 1 << 6,    /* advisory locks */
+    PIN_LISTEN = 1 << 7,
+    PIN_CURSOR = 1 << 8,   /* WITH HOLD */
+    PIN_SQL_PREPARED = 1 << 9, /* statements prepared by SQL */
+    PIN_FIXED = 1 << 10,   /* settings that cannot be said again */
+    PIN_STAYS = 1 << 11,   /* something that nothing finds and nothing undoes: LOAD, setseed */
 };
 
 struct session;
@@ -46,6 +58,9 @@ struct session_proto {
     void (*prepare)(struct session *s, struct backend *b); /* bring connection and client in line, before anything is sent */
     void (*on_group_end)(struct session *s, struct backend *b, uint16_t tag); /* a reply group went to the client */
     void (*on_tagged)(struct session *s, struct backend *b, uint8_t kind, uint16_t tag); /* as in struct lessee_ops; may be NULL */
+    void (*settle)(struct session *s, struct backend *b); /* all is answered: what has it left behind? Sets pins; may be NULL */
+    /* As in struct lessee_ops; may be NULL when settle is. */
+    void (*on_looked)(struct session *s, struct backend *b, struct bytes answer, bool ok);
     void (*on_statements_dropped)(struct session *s); /* by a command of the client's; may be NULL */
     void (*tell)(struct session *s, const struct err *err, bool is_fatal); /* an error in the client's language */
     void (*refuse)(struct session *s, const struct err *err); /* the open request cannot run: error, session lives */
@@ -101,6 +116,8 @@ struct session_env {
     struct list sessions; /* all others */
     struct list dead;
     struct task bury;
+    struct arena arena;         /* for reading one text of SQL */
+    struct effect_cache *effects; /* owned; what texts leave behind (effect_cache.h); made when it is first needed */
     struct list password_line;    /* logins whose password, sent in clear, awaits its check (session_pg_password.c) */
     struct timer password_timer;  /* for the next of them; made when it is first needed */
     uint64_t password_from_us;    /* no check before this */
@@ -136,7 +153,7 @@ struct session {
     uint64_t transaction_since_us; /* first message of the transaction that is open, or was the last */
     uint64_t queries;
     enum session_state state;
-    uint8_t pins; /* enum session_pin */
+    uint16_t pins; /* enum session_pin */
     bool is_held_back; /* input is kept until the backend has room or its replies are in */
     bool is_console;
     void *console_job; /* the console's, while it works on an answer: nothing more is read */

@@ -212,6 +212,11 @@ static enum step relay_message(struct session *s, struct run *run, struct messag
         flush_run(s, run);
         return session_pg_await_replies(s);
     }
+    if (UNLIKELY(session_pg_state_on_message(s, m))) {
+        struct backend *b = s->lessee.backend;
+        flush_run(s, run);
+        if (!backend_pg_discard_sequences(b, m->h.type != PG_F_QUERY || b->ledger.is_group_open)) return STEP_STOP;
+    }
     if (session_pg_prepared_concerns(s, m)) {
         flush_run(s, run);
         step = session_pg_prepared_take(s, m);
@@ -265,7 +270,8 @@ static enum step take_message(struct session *s, struct run *run, struct message
         return STEP_DONE;
     }
     bool is_whole = m->avail == m->h.total;
-    if (!is_whole && (lacks_names(&m->h, body_of(m)) || session_pg_prepared_needs_more(s, m))) return STEP_KEEP;
+    bool needs_more = session_pg_prepared_needs_more(s, m) || session_pg_state_needs_more(s, m);
+    if (!is_whole && (needs_more || lacks_names(&m->h, body_of(m)))) return STEP_KEEP;
     if (type == PG_F_QUERY && session_pg_has_prepared(ps)) {
         enum step step = take_deallocate(s, m);
         if (step != STEP_RAW) {
@@ -391,8 +397,10 @@ static void release(struct session *s) {
     session_pg_prepared_release(session_pg_of(s));
     session_pg_settings_release(session_pg_of(s));
     session_pg_unnamed_release(session_pg_of(s));
+    session_pg_state_release(session_pg_of(s));
     session_pg_console_release(session_pg_of(s));
     mem_free(session_pg_of(s)->app_name);
+    mem_free(session_pg_of(s)->login_app_name);
 }
 
 const struct session_proto session_pg_proto = {
@@ -404,6 +412,8 @@ const struct session_proto session_pg_proto = {
     .prepare = session_pg_settings_prepare,
     .on_group_end = on_group_end,
     .on_tagged = on_tagged,
+    .settle = session_pg_state_settle,
+    .on_looked = session_pg_state_on_looked,
     .on_statements_dropped = session_pg_prepared_on_dropped,
     .tell = session_pg_tell,
     .refuse = refuse,

@@ -8,7 +8,7 @@
 #ifndef GILMOK_PROXY_SESSION_SESSION_PG_H
 #define GILMOK_PROXY_SESSION_SESSION_PG_H
 
-#include "proxy/pool/params_pg.h"
+#include "proxy/pool/state_pg.h"
 #include "proxy/session/cancel_key.h"
 #include "proxy/session/session.h"
 #include "proxy/wire/pg_encode.h"
@@ -39,6 +39,17 @@ struct unnamed_client {
     uint64_t settings;    /* under which it was parsed (params_pg.h) */
 };
 
+/* What its SQL has left behind, beyond what the server reports (session_pg_state.c). */
+struct left_client {
+    struct state_pg state;   /* settings, to be made again elsewhere */
+    struct writer names;     /* of settings with a dot, as it has used them; words with a NUL behind each */
+    struct sql_options options; /* for reading its texts */
+    uint64_t options_digest; /* of the parameters that `options` was made from */
+    unsigned effects;        /* enum effect, of what was sent since the last look */
+    unsigned unnamed;        /* of the unnamed statement */
+    bool stays;              /* something that no look finds */
+};
+
 /* What happens to the client's messages when they are not relayed. */
 enum discard { DISCARD_NOTHING, DISCARD_REQUEST /* the refused request, then ReadyForQuery */ };
 
@@ -46,6 +57,7 @@ struct session_pg {
     struct session base;            /* first */
     struct session_pg_login *login; /* owned; NULL after the login */
     char *app_name;                 /* owned; NULL = empty */
+    char *login_app_name;           /* owned; what it was at the login: what RESET goes back to */
     struct params_pg *wanted;       /* owned; what is reported, as the client has set it; NULL: as connections start */
     uint64_t params_digest;         /* of the server parameters that the client believes in */
     uint32_t body_left;             /* of a message whose head was relayed or dropped */
@@ -55,6 +67,7 @@ struct session_pg {
     enum discard discard;
     struct prepared_client prepared;
     struct unnamed_client unnamed;
+    struct left_client left;
     struct console_pg *console; /* owned; what a client of the console has prepared; NULL: nothing */
     uint32_t pid; /* that the client was told: gilmok's number for it, or in session mode the server's own process id */
     struct cancel_key cancel_key; /* with pid, what a CancelRequest must bring */
@@ -91,6 +104,17 @@ void session_pg_send_missing(struct backend *b, uint8_t type);
 void session_pg_tell(struct session *s, const struct err *err, bool is_fatal);
 void session_pg_send_complete(struct session *s, const char *tag, char status);
 
+/* ---- session_pg_state.c ---- */
+/* Before a message goes to the server. True: sequences must be discarded before it (backend_pg_discard_sequences). */
+MUST_USE bool session_pg_state_on_message(struct session *s, const struct message *m);
+/* True for one that must be in hand as a whole to be judged. */
+bool session_pg_state_needs_more(const struct session *s, const struct message *m);
+void session_pg_state_settle(struct session *s, struct backend *b);
+void session_pg_state_on_looked(struct session *s, struct backend *b, struct bytes rows, bool ok);
+/* Outside a transaction, before anything is sent. False: the connection has failed. */
+MUST_USE bool session_pg_state_prepare(struct session *s, struct backend *b);
+void session_pg_state_release(struct session_pg *ps);
+
 /* ---- session_pg_settings.c ---- */
 void session_pg_settings_prepare(struct session *s, struct backend *b);
 void session_pg_settings_on_group_end(struct session *s, struct backend *b);
@@ -123,6 +147,8 @@ void session_pg_prepared_on_tagged(struct session *s, struct backend *b, uint8_t
 void session_pg_prepared_on_dropped(struct session *s);
 /* True when it stands for a statement, at this point of the client's messages. */
 bool session_pg_prepared_is_known(struct session_pg *ps, struct bytes name);
+/* The statement that it stands for, or is about to; NULL: none that gilmok knows. */
+const struct statement_pg *session_pg_prepared_statement(struct session_pg *ps, struct bytes name);
 
 /* The message stays until everything before it is answered; when that may be never, the server is asked for it. */
 enum step session_pg_await_replies(struct session *s);

@@ -64,7 +64,8 @@ static bool keep_app_name(struct session_pg *ps, struct bytes value) {
     if (!ps->app_name) return false;
     for (char *c = ps->app_name; *c; c++)
         if (*c < 32 || *c > 126) *c = '?';
-    return true;
+    ps->login_app_name = mem_strdup(ps->app_name, strlen(ps->app_name));
+    return ps->login_app_name != NULL;
 }
 
 static bool is_sane_name(struct bytes name) {

@@ -57,7 +57,7 @@ void session_pg_names_each(const struct session_pg *ps, void (*each)(void *ctx, 
  * speak through string constants, encodings through bytes beyond ASCII. Most statements
  * that take parameters have neither.
  */
-static bool depends_on_settings(struct bytes source) {
+bool session_pg_names_depends_on_settings(struct bytes source) {
     for (size_t i = 0; i < source.len && source.ptr[i]; i++) {
         uint8_t c = source.ptr[i];
         if (c == '\'' || c > 127 || (c == '$' && !isdigit(source.ptr[i + 1]))) return true; /* the text ends with a NUL */
@@ -72,7 +72,7 @@ static struct statement_pg *intern(struct session *s, const struct backend *b, s
     const struct backend_pg *bp = backend_pg_of((struct backend *)b);
     struct statement_pg *st = NULL;
     struct writer w;
-    if (!depends_on_settings(source)) return statement_pg_intern(home, source, NULL);
+    if (!session_pg_names_depends_on_settings(source)) return statement_pg_intern(home, source, NULL);
     writer_init(&w, PARAMS_PG_ANALYSIS_MAX);
     if (digest == backend_pg_analysis(bp)) params_pg_put_analysis(session_pg_settings_in_force(s, b), &w);
     settings.values = writer_bytes(&w);

@@ -25,6 +25,8 @@ void session_pg_names_remember(struct prepared_client *pc, struct bytes name, st
 void session_pg_names_forget(struct prepared_client *pc, struct bytes name);
 void session_pg_names_forget_all(struct prepared_client *pc);
 
+/* May a setting change what the text means? `source` as in statement_pg.h. */
+bool session_pg_names_depends_on_settings(struct bytes source);
 /*
  * The statement of a Parse that is sent on `b` now: text and types, and the settings that
  * are in force there when they may change what it means. One reference. NULL: memory is out.

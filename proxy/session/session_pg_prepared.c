@@ -83,6 +83,12 @@ bool session_pg_prepared_is_known(struct session_pg *ps, struct bytes name) {
     return is_named(meaning_of(&ps->prepared, name));
 }
 
+const struct statement_pg *session_pg_prepared_statement(struct session_pg *ps, struct bytes name) {
+    struct meaning meaning = meaning_of(&ps->prepared, name);
+    if (meaning.made) return meaning.made->statement;
+    return meaning.known ? meaning.known->statement : NULL;
+}
+
 /* ---- what is not answered yet ---- */
 
 static struct prepared_op *add_op(struct prepared_client *pc, enum op_kind kind, struct bytes name, struct prepared_pg *made) {

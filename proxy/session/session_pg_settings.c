@@ -80,7 +80,7 @@ static void tell_params(struct session *s, const struct params_pg *now, const st
     for (int i = 0; i < now->count; i++) {
         const char *name = now->items[i].name;
         const char *value = params_pg_is_settable(bytes_str(name)) ? params_pg_get(wanted, name) : NULL;
-        if (strcmp(name, "application_name") != 0) put_status(&w, name, value ? value : now->items[i].value);
+        if (!params_pg_follows_client(bytes_str(name))) put_status(&w, name, value ? value : now->items[i].value);
     }
     session_send(s, writer_bytes(&w));
     writer_release(&w);
@@ -111,7 +111,7 @@ static void bring_in_line(struct backend *b, const struct params_pg *wanted) {
 void session_pg_settings_prepare(struct session *s, struct backend *b) {
     struct session_pg *ps = session_pg_of(s);
     struct backend_pg *bp = backend_pg_of(b);
-    if (b->ledger.txn != TXN_NONE || b->variant->is_single_use) return;
+    if (b->ledger.txn != TXN_NONE || b->variant->is_single_use || !session_pg_state_prepare(s, b)) return;
     const struct params_pg *wanted = wanted_on(ps, bp);
     uint64_t digest = digest_with(&bp->params, wanted);
     if (digest != bp->params.digest) bring_in_line(b, wanted);
@@ -130,8 +130,8 @@ static bool is_reset_value(const struct backend_pg *bp, const char *now) {
 }
 
 /*
- * The client may have set its application_name by SQL; a RESET is not such a wish. Inside
- * a transaction the reset value stays until session_pg_settings_prepare() can put it right.
+ * The client may have set its application_name by SQL; a RESET goes back to that of its login. What RESET has left on the
+ * server, the connection's own, stays inside a transaction until session_pg_settings_prepare() can put it right.
  */
 static void follow_app_name(struct session *s, const struct backend_pg *bp) {
     struct session_pg *ps = session_pg_of(s);
@@ -141,11 +141,8 @@ static void follow_app_name(struct session *s, const struct backend_pg *bp) {
     struct bytes wish = without_suffix(s, now);
     ps->app_name_is_long = wish.len < strlen(now);
     if (strcmp(now, name_on_server(s, name)) == 0) return;
-    if ((bp->saw_reset || ps->app_name_was_reset) && is_reset_value(bp, now)) {
-        ps->app_name_was_reset = true;
-        return;
-    }
-    ps->app_name_was_reset = false;
+    ps->app_name_was_reset = (bp->saw_reset || ps->app_name_was_reset) && is_reset_value(bp, now);
+    if (ps->app_name_was_reset) wish = bytes_str(ps->login_app_name ? ps->login_app_name : "");
     char *copy = mem_strdup((const char *)wish.ptr, wish.len);
     if (!copy) return;
     mem_free(ps->app_name);
@@ -184,7 +181,7 @@ static void follow_settings(struct session *s, struct backend *b) {
     struct session_pg *ps = session_pg_of(s);
     const struct backend_pg *bp = backend_pg_of(b);
     if (b->ledger.txn != TXN_NONE || bp->params.settable_digest == wanted_on(ps, bp)->settable_digest) return;
-    s->pins &= (uint8_t)~PIN_SETTINGS;
+    s->pins &= (uint16_t)~PIN_SETTINGS;
     if (bp->params.settable_digest == bp->start.settable_digest) {
         forget_wishes(ps);
         return;

@@ -105,7 +105,7 @@ static void on_destroyed(struct session *s, struct backend *b) {
     session_pg_of(s)->unnamed.version++;
     if (was_here) b->unnamed_version++;
     else b->unnamed_owner = 0; /* whosever it was: it is brought back */
-    s->pins &= (uint8_t)~PIN_UNNAMED;
+    s->pins &= (uint16_t)~PIN_UNNAMED;
 }
 
 bool session_pg_unnamed_track(struct session *s, struct backend *b, const struct message *m, uint16_t *tag) {
@@ -127,7 +127,7 @@ bool session_pg_unnamed_track(struct session *s, struct backend *b, const struct
     case PG_F_BIND:
         is_unnamed = body.len >= 2 && !body.ptr[0] && !body.ptr[1];
         if (!is_unnamed && (pg_bind_names(body, &portal, &statement) != PG_FRAME_OK || statement.len)) return true;
-        s->pins &= (uint8_t)~PIN_UNNAMED;
+        s->pins &= (uint16_t)~PIN_UNNAMED;
         return is_here(s, b);
     case PG_F_DESCRIBE:
         if (!is_unnamed) return true;
@@ -170,7 +170,9 @@ void session_pg_unnamed_on_tagged(struct session *s, struct backend *b, uint8_t 
         on_described(s, &backend_pg_of(b)->description);
     } else {
         const struct backend_pg *bp = backend_pg_of(b);
-        if (b->is_tainted || bp->saw_taint || bp->saw_end) forget(session_pg_of(s)); /* what was set there may be part of it */
+        bool is_untold = b->is_tainted && !bp->trusts_texts;
+        bool is_in_doubt = is_untold || bp->saw_taint || bp->saw_end; /* what was set there may be part of it */
+        if (is_in_doubt && session_pg_names_depends_on_settings(bytes_of(u->source, u->len))) forget(session_pg_of(s));
         u->settings = backend_pg_analysis(backend_pg_of(b));
         u->is_parsed = u->is_sure = true;
     }
@@ -196,7 +198,7 @@ void session_pg_unnamed_on_group_end(struct session *s, struct backend *b) {
     bool is_all_answered = b->ledger.count == 0 && !b->ledger.is_group_open;
     if (is_all_answered && !u->is_sure) on_skipped(s, b);
     bool is_only_here = u->is_parsed && !u->len;
-    if (s->pins & PIN_UNNAMED && is_all_answered && !is_only_here) s->pins &= (uint8_t)~PIN_UNNAMED;
+    if (s->pins & PIN_UNNAMED && is_all_answered && !is_only_here) s->pins &= (uint16_t)~PIN_UNNAMED;
 }
 
 bool session_pg_unnamed_adopt(struct session *s, const struct backend *b) {

@@ -1,8 +1,10 @@
 #!/usr/bin/python3
 """Nothing that one client leaves on a server connection is met by the next: the pools here have one connection."""
 
+import threading
 import time
 
+import psycopg
 import pytest
 
 import pgwire
@@ -42,42 +44,119 @@ LEFT_BEHIND = {
     "several at once": ("set extra_float_digits = 0; select 1", "show extra_float_digits", "1"),
     "reported parameter by set_config": ("select set_config('DateStyle', 'German', false)", "show DateStyle", "ISO, MDY"),
 }
-NOT_SEEN = pytest.mark.xfail(strict=True, reason="documented in docs/compatibility.md: not seen by this release")
 BY_SELECT = {
-    "create table as": pytest.param(
-        "create temp table left_over as select 'secret' as x",
-        "select to_regclass('left_over')::text",
-        None,
-    ),
-    "select into": pytest.param(
-        "select 'secret' as x into temp left_over", "select to_regclass('left_over')::text", None
-    ),
-    "set_config": pytest.param("select set_config('work_mem', '1234kB', false)", "show work_mem", "4MB", marks=NOT_SEEN),
-    "advisory lock": pytest.param(
+    "create table as": ("create temp table left_over as select 'secret' as x", "select to_regclass('left_over')::text", None),
+    "select into": ("select 'secret' as x into temp left_over", "select to_regclass('left_over')::text", None),
+    "set_config": ("select set_config('work_mem', '1234kB', false)", "show work_mem", "4MB"),
+    "update pg_settings": ("update pg_settings set setting = '1234' where name = 'work_mem'", "show work_mem", "4MB"),
+    "advisory lock": (
         "select pg_advisory_lock(4711)",
         "select count(*) from pg_locks where locktype = 'advisory' and pid = pg_backend_pid()",
         0,
-        marks=NOT_SEEN,
     ),
 }
+LEFT_BEHIND.update(BY_SELECT)
+# What cannot be made again on another connection: the client keeps the one that it has.
+KEEPS = {"temporary table", "prepare", "listen", "held cursor", "advisory lock in a do block", "explain analyze", "create table as",
+         "select into", "advisory lock"}
+LEAVES_NOTHING = {"set local", "set role", "session authorization"}
+
+
+def ask_in_line(other, ask, give_way):
+    """What `other` is answered, who must wait until the one before it gives way."""
+    answer = []
+    thread = threading.Thread(target=lambda: answer.append(value(other, ask)))
+    thread.start()
+    time.sleep(0.2)
+    assert answer == []
+    give_way()
+    thread.join(10)
+    return answer[0]
 
 
 @pytest.mark.parametrize("name", list(LEFT_BEHIND))
 def test_state_does_not_reach_the_next_client(pair, name):
+    """And its owner still has it, however many others have used the connection meanwhile."""
     one, other = pair
     leave, ask, clean = LEFT_BEHIND[name]
     one.execute(leave)
-    assert value(other, ask) == clean
-
-
-@pytest.mark.parametrize("leave, ask, clean", list(BY_SELECT.values()), ids=list(BY_SELECT))
-def test_state_made_by_select_does_not_reach_the_next_client(pair, leave, ask, clean):
-    one, other = pair
-    one.execute(leave)
-    try:
+    if name in KEEPS:
+        assert value(one, ask) != clean
+        assert ask_in_line(other, ask, one.close) == clean
+        return
+    own = value(one, ask)
+    assert (own == clean) == (name in LEAVES_NOTHING)
+    for _ in range(2):
         assert value(other, ask) == clean
-    finally:
-        one.execute("discard all")
+        assert value(one, ask) == own
+
+
+GIVES_WAY = {
+    "temporary table": ("create temp table left_over (x int)", "drop table left_over"),
+    "until the commit": ("begin; create temp table left_over (x int) on commit drop", "commit"),
+    "prepare": ("prepare left_over as select 1", "deallocate left_over"),
+    "listen": ("listen left_over", "unlisten left_over"),
+    "held cursor": ("begin; declare left_over cursor with hold for select 1; commit", "close left_over"),
+    "advisory lock": ("select pg_advisory_lock(4711)", "select pg_advisory_unlock(4711)"),
+    "discard": ("select pg_advisory_lock(4711)", "discard all"),
+}
+
+
+@pytest.mark.parametrize("name", list(GIVES_WAY))
+def test_a_connection_is_kept_for_as_long_as_something_is_there(pair, name):
+    one, other = pair
+    leave, take = GIVES_WAY[name]
+    one.execute(leave)
+    assert ask_in_line(other, "select 'served'", lambda: one.execute(take)) == "served"
+    assert value(one, "select 'still fine'") == "still fine"
+
+
+def test_settings_with_a_dot_follow_their_client(pair):
+    one, other = pair
+    for statement in ("set app.tenant = 'it''s one'", "select set_config('app.tenant', 'it''s one', false)"):
+        one.execute(statement)
+        other.execute("set app.tenant = 'two'")
+        assert value(one, "show app.tenant") == "it's one"
+        assert value(other, "show app.tenant") == "two"
+        one.execute("reset app.tenant")
+        assert value(other, "show app.tenant") == "two"
+        assert value(one, "show app.tenant") == ""
+
+
+def test_what_a_transaction_takes_back_does_not_follow(pair):
+    one, other = pair
+    one.execute("set work_mem = '1MB'")
+    one.execute("begin; set work_mem = '2MB'; savepoint a; set work_mem = '3MB'; rollback to a; rollback")
+    assert value(other, "show work_mem") == "4MB"
+    assert value(one, "show work_mem") == "1MB"
+    one.execute("reset all")
+    assert value(other, "show work_mem") == "4MB"
+    assert value(one, "show work_mem") == "4MB"
+
+
+def test_a_value_that_cannot_be_said_again_keeps_the_connection(pair):
+    one, other = pair
+    one.execute("set app.tenant = 'J\u00f6rg'")
+    assert ask_in_line(other, "select 'served'", lambda: one.execute("reset app.tenant")) == "served"
+
+
+def test_sequences_are_nobody_elses(pair):
+    """currval and lastval: the client's own value in its transaction, else an error; never another client's."""
+    one, other = pair
+    one.execute("create sequence if not exists counted; create table if not exists counting (id int default nextval('counted'), x int)")
+    for _ in range(2):  # the first time that anybody asks is special
+        for c in (one, other):
+            with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState):
+                value(c, "select lastval()")
+            with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState):
+                value(c, "select currval('counted')")
+            other.execute("insert into counting (x) values (1)")
+    for c in (one, other):
+        c.execute("begin")
+        made = value(c, "insert into counting (x) values (2) returning id")
+        assert value(c, "select currval('counted')") == made == value(c, "select lastval()")
+        c.execute("commit")
+    one.execute("drop table counting; drop sequence counted")
 
 
 @pytest.mark.parametrize("before", ["select 1 / (x - 2) from generate_series(1, 3) x", "describe only"])
@@ -91,7 +170,7 @@ def test_rows_of_an_earlier_statement_do_not_excuse_a_table(narrow, before):
         c.query(before)
     c.query("create temp table left_over as select 'secret' as x")
     with connect(narrow) as other:
-        assert value(other, "select to_regclass('left_over')::text") is None
+        assert ask_in_line(other, "select to_regclass('left_over')::text", c.end) is None
 
 
 def portal_of_a_table():

@@ -8,6 +8,7 @@
 
 #include "tests/sim/fake_pg_conn.h"
 
+#define LOOK "s.name, s.setting FROM" /* how state_pg_put_look() begins */
 #define SET_CONFIG "pg_catalog.set_config"
 
 enum outcome { RAN, FAILED, WAITS, GONE };
@@ -147,11 +148,11 @@ static enum outcome one_row(struct fake_conn *c, const struct run *run, const ch
     return RAN;
 }
 
-/*   pg_catalog.set_config('name','value',true) , ...        as gilmok puts them around a Parse */
+/*   pg_catalog.set_config('name','value',true) , ...        as gilmok puts them around a Parse; false: before a request */
 static enum outcome do_set_config(struct fake_conn *c, const struct run *run, const char *arg) {
-    char name[64], value[64];
+    char name[64], value[64], is_local[8];
     int used = 0;
-    while (sscanf(arg, SET_CONFIG "('%63[^']','%63[^']',true)%n", name, value, &used) == 2 && used) {
+    while (sscanf(arg, SET_CONFIG "('%63[^']','%63[^']',%7[a-z])%n", name, value, is_local, &used) == 3 && used) {
         struct fake_setting *s = find_setting(c, bytes_str(name));
         if (!s) return fail(c, run, "42704", "unrecognized configuration parameter");
         set_value(c, s, value);
@@ -161,8 +162,25 @@ static enum outcome do_set_config(struct fake_conn *c, const struct run *run, co
     return *arg ? fail(c, run, ERR_SYNTAX, "set_config of what?") : one_row(c, run, "", 0, "SELECT 1");
 }
 
+/* gilmok looks at what is in the session: who one is, and what was set. */
+static enum outcome do_look(struct fake_conn *c, const struct run *run) {
+    struct bytes values[] = {bytes_str("role"), bytes_str("none")};
+    describe(c, run);
+    pg_put_text_row(&c->out, values, 2);
+    for (int i = 0; i < c->setting_count; i++) {
+        const struct fake_setting *s = &c->settings[i];
+        if (strcmp(s->value, s->start) == 0) continue;
+        values[0] = bytes_str(s->name);
+        values[1] = bytes_str(s->value);
+        pg_put_text_row(&c->out, values, 2);
+    }
+    pg_put_command_complete(&c->out, "SELECT 1");
+    return RAN;
+}
+
 static enum outcome do_select(struct fake_conn *c, const struct run *run, const char *arg) {
     char text[FAKE_SQL_MAX + 128];
+    if (strncmp(arg, LOOK, sizeof LOOK - 1) == 0) return do_look(c, run);
     if (strncmp(arg, SET_CONFIG, sizeof SET_CONFIG - 1) == 0) return do_set_config(c, run, arg);
     const char *end = arg[0] == '\'' ? strchr(arg + 1, '\'') : NULL;
     if (!end) return fail(c, run, ERR_SYNTAX, "select wants a quoted text");
@@ -315,8 +333,26 @@ static const char *after_word(const char *sql, const char *word) {
     return sql + len + (sql[len] == ' ');
 }
 
+/*   RESET name;SELECT pg_catalog.set_config(...);        as gilmok makes one client's settings another's */
+static enum outcome do_changes(struct fake_conn *c, const struct run *run, const char *sql) {
+    char one[FAKE_SQL_MAX];
+    enum outcome outcome = RAN;
+    for (const char *end; outcome == RAN && (end = strchr(sql, ';')); sql = end + 1) {
+        snprintf(one, sizeof one, "%.*s", (int)(end - sql), sql);
+        const char *name = after_word(one, "RESET"), *call = after_word(one, "SELECT");
+        outcome = name ? do_reset(c, run, name) : call ? do_set_config(c, run, call) : fail(c, run, ERR_SYNTAX, "change what?");
+    }
+    return outcome;
+}
+
+static bool is_change(const char *sql) {
+    size_t len = strlen(sql);
+    return len && sql[len - 1] == ';' && (strncmp(sql, "RESET ", 6) == 0 || strncmp(sql, "SELECT " SET_CONFIG, 7 + sizeof SET_CONFIG - 1) == 0);
+}
+
 static enum outcome run_statement(struct fake_conn *c, const struct run *run, const char *sql, bool has_slept) {
     const char *arg;
+    if (!run->portal && is_change(sql)) return do_changes(c, run, sql);
     if (!after_word(sql, "set")) fake_check_owner(c, bytes_str(sql)); /* gilmok's own SET makes the next client the owner */
     if (after_word(sql, "rollback")) return end_txn(c, false);
     if (after_word(sql, "commit")) return end_txn(c, true);

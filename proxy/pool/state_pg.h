@@ -1,0 +1,68 @@
+/*
+ * state_pg.h - what SQL has left in a PostgreSQL session, as the session itself tells it. Pure.
+ *
+ * LOOKING. One query (state_pg_put_look) asks for everything that outlives a transaction: settings that were set, the role,
+ * temporary objects, advisory locks, channels listened to, cursors WITH HOLD, statements prepared by SQL. Its rows
+ * are read by state_pg_read. What the server reports by itself (ParameterStatus) is left out: params_pg.h.
+ *
+ * MOVING. Settings can be made again elsewhere (state_pg_put_change): first what belongs to the session before is undone, role
+ * and authorization first, then the new ones are set, these last: under a role that may not do it, nothing could
+ * be set. Everything else stays where it is.
+ *
+ * The query names nothing without its schema, operators included: the client's search_path must not decide what it finds.
+ */
+#ifndef GILMOK_PROXY_POOL_STATE_PG_H
+#define GILMOK_PROXY_POOL_STATE_PG_H
+
+#include "base/writer.h"
+#include "proxy/pool/params_pg.h"
+
+enum {
+    STATE_PG_SETTINGS_MAX = 400, /* a server of version 18 has less than that */
+    STATE_PG_LOOK_MAX = 16 << 10,
+    STATE_PG_ANSWER_MAX = 64 << 10,
+};
+
+/* Settings by name; the role and the session authorization are two of them. */
+struct state_pg {
+    struct {
+        char *name;  /* owned */
+        char *value; /* owned */
+    } *items; /* owned */
+    uint32_t count, cap;
+    uint64_t digest; /* independent of order; 0: nothing is set */
+};
+
+/* What cannot be made again elsewhere. Bits. */
+enum state_pg_rest {
+    STATE_PG_TEMP = 1 << 0,     /* temporary tables, views, functions ... */
+    STATE_PG_LOCKS = 1 << 1,    /* advisory locks of the session */
+    STATE_PG_LISTENS = 1 << 2,
+    STATE_PG_CURSORS = 1 << 3,  /* WITH HOLD */
+    STATE_PG_PREPARED = 1 << 4, /* by SQL */
+    STATE_PG_FIXED = 1 << 5,    /* settings that cannot be said again: a name or a value that is not plain ASCII */
+};
+
+void state_pg_release(struct state_pg *st);
+MUST_USE bool state_pg_set(struct state_pg *st, struct bytes name, struct bytes value);
+MUST_USE bool state_pg_copy(struct state_pg *to, const struct state_pg *from);
+static inline bool state_pg_equal(const struct state_pg *a, const struct state_pg *b) {
+    return a->digest == b->digest && a->count == b->count;
+}
+
+/*
+ * The query. `names`: settings with a dot in their name, which no list of the server's shows, as words with a NUL behind each.
+ * False: one of them cannot be said.
+ */
+MUST_USE bool state_pg_put_look(struct writer *w, struct bytes names);
+/*
+ * Its rows, as DataRow messages one behind the other. `st` is empty; `reported` is what the server tells by itself, `start` the
+ * same at the login. False: the rows are not what was asked for, or memory is out.
+ */
+MUST_USE bool state_pg_read(struct state_pg *st, unsigned *rest, struct bytes rows, const struct params_pg *reported,
+                            const struct params_pg *start);
+
+/* Statements, with semicolons between them, that make of a session with `from` one with `to`. Nothing when they are equal. */
+void state_pg_put_change(struct writer *w, const struct state_pg *from, const struct state_pg *to);
+
+#endif

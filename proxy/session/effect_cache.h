@@ -1,0 +1,29 @@
+/*
+ * effect_cache.h - what texts may leave behind (routing/effect.h), for texts that were seen before. Of one worker.
+ *
+ * A table of fixed size in which a text takes the place of the one that was there; found is only what is the same
+ * byte by byte, read under the same options.
+ */
+#ifndef GILMOK_PROXY_SESSION_EFFECT_CACHE_H
+#define GILMOK_PROXY_SESSION_EFFECT_CACHE_H
+
+#include "routing/effect.h"
+
+enum {
+    EFFECT_CACHE_SLOTS = 4096,
+    EFFECT_CACHE_TEXT_MAX = 2048, /* longer ones are read each time: the slots never hold more than 8 MiB */
+};
+
+struct effect_cache;
+
+/* NULL: memory is out. */
+struct effect_cache *effect_cache_new(void);
+void effect_cache_free(struct effect_cache *cache); /* NULL is fine */
+
+/*
+ * As effect_of. A text that names settings is never remembered: whoever asks wants to hear the names. `cache` may be NULL.
+ */
+unsigned effect_cache_of(struct effect_cache *cache, struct bytes text, const struct sql_options *options, struct arena *arena,
+                         effect_name *on_name, void *ctx);
+
+#endif

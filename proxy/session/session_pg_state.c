@@ -1,0 +1,250 @@
+/*
+ * What a client's SQL has left behind, on whichever server connection it gets.
+ *
+ * Every text that goes to the server is read (routing/effect.h), once: what it may leave behind is noted. When all is
+ * answered, the transaction is over, and something may be there, gilmok looks (pool/state_pg.h): the client has its answer by
+ * then, and only the next one to use the connection waits.
+ *
+ *      settings, the role          are the client's from now on, and made again wherever it goes, in the same send as its
+ *                                  next message
+ *      temporary objects, locks,   keep the connection for the client (a pin), until a later look finds that they are gone
+ *      channels, held cursors,
+ *      statements prepared by SQL
+ *      LOAD, setseed               likewise, for as long as the client stays
+ *      nothing                     the connection goes to the next client as it is
+ *
+ * A client that leaves before gilmok has looked leaves a tainted connection, which is reset as a whole. What is reported by
+ * the server itself is not looked for: session_pg_settings.c.
+ *
+ * NOT READ is a text above `inspect_limit`: there the command tags tell, and pin. In session mode nothing is.
+ */
+#include <stdio.h>
+
+#include "base/fault.h"
+#include "base/reader.h"
+#include "parser/dialect_words.h"
+#include "proxy/pool/backend_pg.h"
+#include "proxy/session/session_pg_names.h"
+#include "proxy/wire/pg_decode.h"
+
+enum {
+    PINS_FOUND = PIN_TEMP | PIN_LOCKS | PIN_LISTEN | PIN_CURSOR | PIN_SQL_PREPARED | PIN_FIXED,
+    PINS_HERE = PINS_FOUND | PIN_LOOKING | PIN_STAYS,
+    LOOK_FOR = EFFECT_LEAVES | EFFECT_STAYS | EFFECT_UNKNOWN,
+    NAMES_MAX = 2 << 10, /* bytes of names of settings with a dot */
+    BUILTIN_OID_END = 16384, /* functions below this one are the server's own */
+};
+
+/* ---- reading --------------------------------------------------------------------------------------------------------- */
+
+/* The names that this client has ever used. One too many: nobody would know what to ask for. */
+static void on_name(void *ctx, struct bytes name) {
+    struct session_pg *ps = session_pg_of(ctx);
+    struct writer *names = &ps->left.names;
+    if (memchr(name.ptr, 0, name.len)) return; /* no setting has such a name */
+    for (size_t at = 0; at < names->len;) {
+        size_t len = strlen((const char *)names->data + at);
+        if (len == name.len && memcmp(names->data + at, name.ptr, len) == 0) return;
+        at += len + 1;
+    }
+    if (!names->max) writer_init(names, NAMES_MAX);
+    if (names->len + name.len + 1 > NAMES_MAX) ps->left.effects |= EFFECT_STAYS;
+    else writer_cstr(names, name);
+    if (names->failed) ps->left.effects |= EFFECT_STAYS;
+}
+
+static const struct sql_options *options_here(struct session *s, const struct backend *b) {
+    struct session_pg *ps = session_pg_of(s);
+    const struct params_pg *params = session_pg_settings_in_force(s, b);
+    if (ps->left.options_digest == params->digest && params->digest) return &ps->left.options;
+    struct sql_options *o = &ps->left.options;
+    *o = sql_options_default(SQL_POSTGRES);
+    const char *version = params_pg_get(params, "server_version"), *encoding = params_pg_get(params, "client_encoding");
+    const char *strings = params_pg_get(params, "standard_conforming_strings");
+    uint32_t number = version ? sql_version_of(SQL_POSTGRES, bytes_str(version)) : 0;
+    if (number) o->version = number;
+    o->encoding = encoding ? sql_encoding_of(bytes_str(encoding)) : SQL_ENCODING_UNSAFE;
+    if (strings && strcmp(strings, "off") == 0) o->modes &= ~(uint32_t)SQL_STANDARD_STRINGS;
+    ps->left.options_digest = params->digest;
+    return o;
+}
+
+static unsigned effects_of_text(struct session *s, const struct backend *b, struct bytes text) {
+    struct session_env *env = s->env;
+    if (!env->effects) env->effects = effect_cache_new();
+    return effect_cache_of(env->effects, text, options_here(s, b), &env->arena, on_name, s);
+}
+
+/* As the configuration wants it. */
+static unsigned effects_of_unknown(const struct session *s, unsigned effects) {
+    if (!(effects & EFFECT_UNKNOWN)) return effects;
+    switch (session_pool(s)->limits.unknown_effects) {
+    case UNKNOWN_EFFECTS_PIN: return effects | EFFECT_STAYS;
+    case UNKNOWN_EFFECTS_TRUST: return effects & ~(unsigned)EFFECT_UNKNOWN;
+    default: return effects;
+    }
+}
+
+static unsigned as_configured(const struct session *s, unsigned effects) {
+    effects = effects_of_unknown(s, effects);
+    bool pins = effects & EFFECT_NEXTVAL && session_pool(s)->limits.session_sequences == SESSION_SEQUENCES_PIN;
+    return pins ? effects | EFFECT_STAYS : effects;
+}
+
+/* ---- sequences ------------------------------------------------------------------------------------------------------- */
+
+/*
+ * currval() and lastval() tell what nextval() has left in the session. What another client has left, or this one on its last visit,
+ * must never be told: it is discarded before such a statement. Once somebody uses them it is discarded before a lease's
+ * first nextval(), too, so that nothing old is left among what is new.
+ */
+static bool must_discard_sequences(struct session *s, struct backend *b, unsigned effects) {
+    struct backend_pg *bp = backend_pg_of(b);
+    struct pool *p = session_pool(s);
+    if (!(effects & (EFFECT_NEXTVAL | EFFECT_CURRVAL))) return false;
+    if (bp->sequences_lease && bp->sequences_lease != b->leases) {
+        bp->has_old_sequences = true;
+        bp->sequences_lease = 0;
+    }
+    if (effects & EFFECT_CURRVAL) p->uses_currval = true;
+    bool must = bp->has_old_sequences && p->uses_currval;
+    if (effects & EFFECT_NEXTVAL) bp->sequences_lease = b->leases;
+    return must && b->ledger.txn != TXN_FAILED && !b->ledger.is_skipping;
+}
+
+/* ---- messages -------------------------------------------------------------------------------------------------------- */
+
+/* A source is a text with a NUL behind it, and then types. */
+static unsigned effects_of_source(struct session *s, const struct backend *b, struct bytes source) {
+    const uint8_t *end = source.len ? memchr(source.ptr, 0, source.len) : NULL;
+    return end ? effects_of_text(s, b, bytes_of(source.ptr, (size_t)(end - source.ptr))) : EFFECT_LEAVES;
+}
+
+/* What is not in hand as a whole is judged by its tags (backend_pg.c). */
+static unsigned distrust(struct backend *b) {
+    backend_pg_of(b)->trusts_texts = false;
+    return 0;
+}
+
+/* Of a function called by its number: the server's own ones are for large objects, whatever calls them so. */
+static unsigned effects_of_function(struct bytes body) {
+    struct reader r = reader_over(body);
+    uint32_t oid = reader_be32(&r);
+    return r.failed || oid >= BUILTIN_OID_END ? EFFECT_LEAVES | EFFECT_UNKNOWN : 0;
+}
+
+static unsigned effects_of_bind(struct session *s, struct backend *b, struct bytes body) {
+    struct session_pg *ps = session_pg_of(s);
+    struct bytes portal, name;
+    if (pg_bind_names(body, &portal, &name) != PG_FRAME_OK) return distrust(b);
+    if (!name.len) return ps->left.unnamed;
+    const struct statement_pg *st = session_pg_prepared_statement(ps, name);
+    return st ? effects_of_source(s, b, st->source) : distrust(b); /* one that has a name of its own there, or none */
+}
+
+/* It is carried out by a Bind: here the unnamed one is read, and what has no copy. */
+static void read_parse(struct session *s, struct backend *b, struct bytes body, bool is_whole) {
+    bool is_unnamed = body.len && !body.ptr[0];
+    unsigned effects = is_whole && is_unnamed ? effects_of_source(s, b, bytes_of(body.ptr + 1, body.len - 1)) : 0;
+    if (!is_whole) (void)distrust(b);
+    if (is_unnamed) session_pg_of(s)->left.unnamed = effects;
+}
+
+static unsigned effects_of_message(struct session *s, struct backend *b, const struct message *m) {
+    struct bytes body = bytes_of(m->ptr + PG_HEADER_LEN, m->avail - PG_HEADER_LEN);
+    bool is_whole = m->avail == m->h.total;
+    switch (m->h.type) {
+    case PG_F_QUERY: return is_whole ? effects_of_source(s, b, body) : distrust(b);
+    case PG_F_PARSE: read_parse(s, b, body, is_whole); return 0;
+    case PG_F_BIND: return effects_of_bind(s, b, body);
+    case PG_F_FUNCTION_CALL: return effects_of_function(body);
+    default: return 0;
+    }
+}
+
+bool session_pg_state_on_message(struct session *s, const struct message *m) {
+    struct session_pg *ps = session_pg_of(s);
+    struct backend *b = s->lessee.backend;
+    if (s->pins & PIN_MODE) return false;
+    unsigned effects = as_configured(s, effects_of_message(s, b, m));
+    ps->left.effects |= effects;
+    if (ps->left.effects & LOOK_FOR) b->is_tainted = true;
+    return must_discard_sequences(s, b, effects);
+}
+
+bool session_pg_state_needs_more(const struct session *s, const struct message *m) {
+    if (s->pins & PIN_MODE || m->h.total > s->env->config->inspect_limit) return false;
+    return m->h.type == PG_F_QUERY || m->h.type == PG_F_PARSE;
+}
+
+/* ---- looking --------------------------------------------------------------------------------------------------------- */
+
+/* What the texts alone have said, and what the tags of those that were not read. */
+static unsigned effects_so_far(struct session_pg *ps, struct backend_pg *bp) {
+    unsigned effects = ps->left.effects;
+    if (bp->saw_untold) effects |= EFFECT_LEAVES | EFFECT_STAYS;
+    bp->saw_untold = false;
+    ps->left.effects = 0;
+    if (effects & EFFECT_STAYS) ps->left.stays = true;
+    return effects;
+}
+
+void session_pg_state_settle(struct session *s, struct backend *b) {
+    struct session_pg *ps = session_pg_of(s);
+    if (s->pins & (uint16_t)~(PINS_FOUND | PIN_STAYS) || b->ledger.txn != TXN_NONE || !ledger_is_quiet(&b->ledger)) return;
+    unsigned effects = effects_so_far(ps, backend_pg_of(b));
+    if (ps->left.stays) s->pins |= PIN_STAYS;
+    bool wants = effects & LOOK_FOR || (effects & EFFECT_TAKES && s->pins & PINS_FOUND);
+    if (!wants) return;
+    struct writer sql;
+    writer_init(&sql, STATE_PG_LOOK_MAX);
+    if (!state_pg_put_look(&sql, writer_bytes(&ps->left.names))) s->pins |= PIN_STAYS;
+    else if (backend_pg_look(b, writer_bytes(&sql))) s->pins |= PIN_LOOKING;
+    writer_release(&sql);
+}
+
+static uint16_t pins_of(unsigned rest) {
+    uint16_t pins = 0;
+    if (rest & STATE_PG_TEMP) pins |= PIN_TEMP;
+    if (rest & STATE_PG_LOCKS) pins |= PIN_LOCKS;
+    if (rest & STATE_PG_LISTENS) pins |= PIN_LISTEN;
+    if (rest & STATE_PG_CURSORS) pins |= PIN_CURSOR;
+    if (rest & STATE_PG_PREPARED) pins |= PIN_SQL_PREPARED;
+    if (rest & STATE_PG_FIXED) pins |= PIN_FIXED;
+    return pins;
+}
+
+void session_pg_state_on_looked(struct session *s, struct backend *b, struct bytes rows, bool ok) {
+    struct session_pg *ps = session_pg_of(s);
+    struct backend_pg *bp = backend_pg_of(b);
+    struct state_pg found = {0};
+    unsigned rest;
+    s->pins &= (uint16_t)~(PINS_FOUND | PIN_LOOKING);
+    ok = ok && state_pg_read(&found, &rest, rows, &bp->params, &bp->start) && state_pg_copy(&bp->state, &found);
+    if (ok) {
+        s->pins |= pins_of(rest);
+        state_pg_release(&ps->left.state);
+        ps->left.state = found;
+        b->is_tainted = s->pins & (PINS_FOUND | PIN_STAYS) || ps->left.effects & LOOK_FOR;
+    } else { /* not known: the client may have a very short statement_timeout. It keeps the connection until the next look */
+        state_pg_release(&found);
+        ps->left.effects |= EFFECT_LEAVES;
+        s->pins |= PIN_FIXED;
+    }
+}
+
+/* ---- moving ---------------------------------------------------------------------------------------------------------- */
+
+bool session_pg_state_prepare(struct session *s, struct backend *b) {
+    struct session_pg *ps = session_pg_of(s);
+    struct backend_pg *bp = backend_pg_of(b);
+    bp->trusts_texts = !(s->pins & PIN_MODE);
+    if (s->pins & (PIN_MODE | PINS_HERE) || ps->left.effects) return true; /* it has been here all the time */
+    if (state_pg_equal(&bp->state, &ps->left.state)) return true;
+    return backend_pg_change_state(b, &ps->left.state);
+}
+
+void session_pg_state_release(struct session_pg *ps) {
+    state_pg_release(&ps->left.state);
+    writer_release(&ps->left.names);
+}

@@ -1,0 +1,26 @@
+/*
+ * function_pg.h - PostgreSQL's own functions: what a call leaves behind in its session.
+ *
+ * functions_pg.txt is the source. By name alone, whatever the arguments: of a name that several functions have, the
+ * worst counts.
+ */
+#ifndef GILMOK_ROUTING_FUNCTION_PG_H
+#define GILMOK_ROUTING_FUNCTION_PG_H
+
+#include "base/bytes.h"
+
+enum function_kind {
+    FUNCTION_UNKNOWN, /* none of PostgreSQL's own */
+    FUNCTION_CLEAN,
+    FUNCTION_LEAVES,
+    FUNCTION_TAKES,
+    FUNCTION_STAYS,
+    FUNCTION_NEXTVAL,
+    FUNCTION_CURRVAL,
+    FUNCTION_SET_CONFIG,
+};
+
+/* Of a name without a schema or in pg_catalog, folded as the server does. */
+enum function_kind function_pg_find(struct bytes name);
+
+#endif

@@ -1,0 +1,182 @@
+/* What a look at a session has found, and how it is made again elsewhere. */
+#include "proxy/pool/state_pg.h"
+#include "proxy/wire/pg_encode.h"
+#include "tests/unit/check_main.h"
+
+static struct state_pg a, b;
+static struct params_pg reported, start;
+static struct writer rows, sql;
+
+static void fresh(void) {
+    writer_init(&rows, 1 << 16);
+    writer_init(&sql, 1 << 16);
+    ck_assert(params_pg_set(&start, bytes_str("session_authorization"), bytes_str("app")));
+    ck_assert(params_pg_set(&start, bytes_str("TimeZone"), bytes_str("UTC")));
+    ck_assert(params_pg_copy(&reported, &start));
+}
+
+static void release(void) {
+    state_pg_release(&a);
+    state_pg_release(&b);
+    params_pg_release(&reported);
+    params_pg_release(&start);
+    writer_release(&rows);
+    writer_release(&sql);
+}
+
+static void set(struct state_pg *st, const char *name, const char *value) {
+    ck_assert(state_pg_set(st, bytes_str(name), bytes_str(value)));
+}
+
+static void row(const char *name, const char *value) {
+    size_t at = pg_begin(&rows, 'D');
+    writer_be16(&rows, 2);
+    writer_be32(&rows, (uint32_t)strlen(name));
+    writer_str(&rows, name);
+    writer_be32(&rows, value ? (uint32_t)strlen(value) : UINT32_MAX);
+    if (value) writer_str(&rows, value);
+    pg_end(&rows, at);
+}
+
+static unsigned read_rows(void) {
+    unsigned rest;
+    ck_assert(state_pg_read(&a, &rest, writer_bytes(&rows), &reported, &start));
+    return rest;
+}
+
+static const char *change(void) {
+    writer_reset(&sql);
+    state_pg_put_change(&sql, &a, &b);
+    writer_u8(&sql, 0);
+    return (const char *)sql.data;
+}
+
+START_TEST(nothing_is_nothing) {
+    row("role", "none");
+    ck_assert_uint_eq(read_rows(), 0);
+    ck_assert(state_pg_equal(&a, &b));
+    ck_assert_str_eq(change(), "");
+}
+END_TEST
+
+START_TEST(settings_are_found_and_made) {
+    row("work_mem", "7168");
+    row("app.user", NULL); /* asked for, and not there */
+    row("app.tenant", "it's");
+    row("TimeZone", "CET"); /* reported: not looked for */
+    row("transaction_isolation", "serializable");
+    row("role", "none");
+    ck_assert_uint_eq(read_rows(), 0);
+    ck_assert_uint_eq(a.count, 2);
+    ck_assert_str_eq(change(), "RESET work_mem;RESET app.tenant;");
+    ck_assert(state_pg_copy(&b, &a));
+    ck_assert(state_pg_equal(&a, &b));
+    state_pg_release(&a);
+    ck_assert_str_eq(change(), "SELECT pg_catalog.set_config('work_mem','7168',false),pg_catalog.set_config('app.tenant','it''s',false);");
+}
+END_TEST
+
+START_TEST(only_what_differs_is_changed) {
+    set(&a, "work_mem", "1");
+    set(&a, "enable_sort", "off");
+    set(&b, "enable_sort", "off");
+    set(&b, "geqo", "on");
+    ck_assert_str_eq(change(), "RESET work_mem;SELECT pg_catalog.set_config('geqo','on',false);");
+}
+END_TEST
+
+START_TEST(order_does_not_matter) {
+    set(&a, "x", "1");
+    set(&a, "y", "2");
+    set(&b, "y", "2");
+    set(&b, "x", "1");
+    ck_assert(state_pg_equal(&a, &b));
+    state_pg_release(&b);
+    set(&b, "x", "2");
+    set(&b, "y", "1");
+    ck_assert(!state_pg_equal(&a, &b));
+}
+END_TEST
+
+START_TEST(who_one_is_goes_first_and_comes_last) {
+    set(&a, "work_mem", "1");
+    set(&a, "role", "r1");
+    set(&a, "session_authorization", "s1");
+    set(&b, "role", "r2");
+    set(&b, "geqo", "off");
+    set(&b, "session_authorization", "s2");
+    ck_assert_str_eq(change(), "RESET SESSION AUTHORIZATION;RESET ROLE;RESET work_mem;SELECT pg_catalog.set_config('geqo','off',false);"
+                               "SELECT pg_catalog.set_config('session_authorization','s2',false);"
+                               "SELECT pg_catalog.set_config('role','r2',false);");
+}
+END_TEST
+
+START_TEST(the_session_authorization_is_reported) {
+    row("role", "r1");
+    ck_assert(params_pg_set(&reported, bytes_str("session_authorization"), bytes_str("other")));
+    ck_assert_uint_eq(read_rows(), 0);
+    ck_assert_uint_eq(a.count, 2);
+}
+END_TEST
+
+START_TEST(what_cannot_move_is_told) {
+    row("=temp", "");
+    row("=prepared", "");
+    ck_assert_uint_eq(read_rows(), STATE_PG_TEMP | STATE_PG_PREPARED);
+    writer_reset(&rows);
+    row("=locks", "");
+    row("=listens", "");
+    row("=cursors", "");
+    ck_assert_uint_eq(read_rows(), STATE_PG_LOCKS | STATE_PG_LISTENS | STATE_PG_CURSORS);
+}
+END_TEST
+
+START_TEST(what_cannot_be_said_is_fixed) {
+    row("app.user", "J\xc3\xb6rg");
+    ck_assert_uint_eq(read_rows(), STATE_PG_FIXED);
+    writer_reset(&rows);
+    row("a b.c", "x");
+    ck_assert_uint_eq(read_rows(), STATE_PG_FIXED);
+    writer_reset(&rows);
+    row("a.b;DROP TABLE t", "x");
+    ck_assert_uint_eq(read_rows(), STATE_PG_FIXED);
+    ck_assert_uint_eq(a.count, 0);
+}
+END_TEST
+
+START_TEST(rows_of_another_kind_are_no_answer) {
+    unsigned rest;
+    row("work_mem", "1");
+    for (size_t len = 1; len < rows.len; len++)
+        ck_assert_msg(!state_pg_read(&a, &rest, bytes_of(rows.data, len), &reported, &start), "%zu bytes", len);
+    rows.data[6] = 3; /* columns */
+    ck_assert(!state_pg_read(&a, &rest, writer_bytes(&rows), &reported, &start));
+}
+END_TEST
+
+START_TEST(names_are_asked_for) {
+    static const char words[] = "app.user\0it's.x";
+    ck_assert(state_pg_put_look(&sql, bytes_of((const uint8_t *)words, sizeof words)));
+    writer_u8(&sql, 0);
+    ck_assert_ptr_nonnull(strstr((const char *)sql.data, "UNION ALL SELECT'app.user', pg_catalog.current_setting('app.user', true)"));
+    ck_assert_ptr_nonnull(strstr((const char *)sql.data, "current_setting('it''s.x', true)"));
+    static const char odd[] = "app.\xc3\xa9";
+    ck_assert(!state_pg_put_look(&sql, bytes_of((const uint8_t *)odd, sizeof odd)));
+}
+END_TEST
+
+int main(void) {
+    TCase *tc = tcase_create("state_pg");
+    tcase_add_checked_fixture(tc, fresh, release);
+    tcase_add_test(tc, nothing_is_nothing);
+    tcase_add_test(tc, settings_are_found_and_made);
+    tcase_add_test(tc, only_what_differs_is_changed);
+    tcase_add_test(tc, order_does_not_matter);
+    tcase_add_test(tc, who_one_is_goes_first_and_comes_last);
+    tcase_add_test(tc, the_session_authorization_is_reported);
+    tcase_add_test(tc, what_cannot_move_is_told);
+    tcase_add_test(tc, what_cannot_be_said_is_fixed);
+    tcase_add_test(tc, rows_of_another_kind_are_no_answer);
+    tcase_add_test(tc, names_are_asked_for);
+    return check_main_of("state_pg", tc);
+}
