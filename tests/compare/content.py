@@ -212,25 +212,31 @@ class Writer:
     def sequence(self):
         s = self.one(f"s{self.me}", f"s{self.me}", "s0")
         return self.one(f"select nextval('{s}')", f"select nextval('{s}')", f"select currval('{s}')", "select lastval()", f"select setval('{s}', 40)",
-                        f"select setval('{s}', 50, false)", f"select last_value, is_called from {s}")  # fmt: skip
+                        f"select setval('{s}', 50, false)", f"select last_value, is_called from {s}",
+                        f"select hid_next('s{self.me}')")  # fmt: skip
 
     def hidden(self):
         c, v = self.me, quoted(self.one("1111kB", "2222kB", "3MB"))
-        return self.one(f"select hid_set('work_mem', {v})", f"select hid_set('app.who', 'hid {c}')", "select hid_set('datestyle', 'German')",
+        return self.one(f"select hid_set('work_mem', {v})", "select hid_set('datestyle', 'German')",
                         f"select hid_set_local('work_mem', {v})", f"select hid_caught({v})", f"select hid_with({v})", "select hid_with_local()",
-                        f"call hid_commits({v})", "select hid_default()", f"insert into hid_trigger values ({c})", "select * from hid_view",
-                        "show work_mem", "show work_mem", "show app.who", "show datestyle",
+                        f"call hid_commits({v})", "select hid_default()", "show work_mem", "show work_mem", "show datestyle",
                         f"do $$ begin perform set_config('work_mem', {v}, false); end $$", f"do $$ begin set work_mem = {v}; end $$",
                         f"select hid_set('work_mem', {v}), 1/0", f"select id, hid_set('work_mem', {v}) from words where id < 3",
                         "select hid_set('search_path', 'odd')", "table here", f"select 1 where hid_set('work_mem', {v}) = 2",
                         f"explain (analyze, costs off, timing off, summary off) select hid_set('work_mem', {v})",
                         f"copy (select hid_set('work_mem', {v})) to stdout")  # fmt: skip
 
+    def unseen(self):
+        """Effects of code that the statement does not name, or of settings that only functions know."""
+        c = self.me
+        return self.one(f"insert into hid_trigger values ({c})", "select * from hid_view", f"select hid_set('app.who', 'hid {c}')", "show app.who",
+                        "show work_mem", "show work_mem", f"select hid_set('app.tenant', '{c}')", "select current_setting('app.tenant')")  # fmt: skip
+
     def hidden_pin(self):
         mine = self.locks[0] * 10 + 5 + self.me
         return self.one("select hid_temp('here')", "select hid_temp('tmp_h')", "table tmp_h", "table here", f"select hid_lock({mine})",
                         f"select hid_unlock({mine})", "select hid_listen('news')", "select pg_listening_channels()", "select hid_prepare('q')", "execute q",
-                        "select hid_cursor('h')", "fetch 2 from h", f"select hid_next('s{self.me}')", f"select currval('s{self.me}')", "select lastval()",
+                        "select hid_cursor('h')", "fetch 2 from h",
                         "do $$ begin create temp table tmp_h as select 'do' as x; end $$", "drop table if exists tmp_h",
                         "select to_regclass('pg_temp.tmp_h') is null", f"do $$ begin perform pg_advisory_lock({mine}); end $$")  # fmt: skip
 
@@ -291,6 +297,7 @@ STATEMENTS = {
     "discard": (12, 3, Writer.discard, False),
     "sequence": (10, 6, Writer.sequence, False),
     "hidden": (12, 8, Writer.hidden, False),
+    "unseen": (4, 8, Writer.unseen, False),
     "hidden_pin": (10, 8, Writer.hidden_pin, False),
     "function_set": (8, 6, Writer.function_set, True),
     "seed": (4, 4, Writer.seed_of_random, False),
@@ -316,7 +323,7 @@ WAYS = {
 KINDS = {**{k: v[3] for k, v in STATEMENTS.items()}, **{k: v[1] for k, v in WAYS.items()}}
 DEFAULT = frozenset(k for k, on in KINDS.items() if on)
 # Steps of these kinds may pin their client: it is taken to hold a connection from then on.
-MAY_PIN = frozenset(("temp", "advisory", "listen", "held", "prepare", "sequence", "hidden", "hidden_pin", "seed", "pins"))
+MAY_PIN = frozenset(("temp", "advisory", "listen", "held", "prepare", "sequence", "hidden", "unseen", "hidden_pin", "seed", "by_function", "pins"))
 # What a session remembers even after DISCARD ALL: that it has had temporary tables; a setting's name.
 LEAVES_TRACES = frozenset(("fresh", "temp", "hidden_pin", "prepare"))
 CHANGES_TABLES = frozenset(("ddl", "function_set"))
@@ -352,6 +359,7 @@ class Generator:
                 steps.append(Step(MOVER, [("M",)], ("mover",)))
             steps += self.steps(dice, w, who, themes, names[who])
         script = Script(pool, clients, steps, seed)
+        script.needs_sequences = "sequence" in script.kinds()
         script.leaves_traces = bool(script.kinds() & LEAVES_TRACES)
         script.changes_tables = bool(script.kinds() & CHANGES_TABLES)
         return script

@@ -167,10 +167,10 @@ class Shared:
     def __init__(self, gilmok, passwords):
         self.gilmok, self.passwords = gilmok, passwords
 
-    def take(self, startup, pool):
+    def take(self, startup, database):
         params = {k: v for k, v in startup.items() if k != "user"}
         user = startup["user"]
-        return Player(self.gilmok.port, user, self.passwords[user], f"pool{pool}", params, timeout=WAIT_S).start()
+        return Player(self.gilmok.port, user, self.passwords[user], database, params, timeout=WAIT_S).start()
 
     @staticmethod
     def give(player):
@@ -180,23 +180,23 @@ class Shared:
             pass
         player.end()
 
-    def fresh_pool(self, pool):
-        """The next client of this pool meets connections that nobody has used."""
-        self.gilmok.console(f"RECONNECT pool{pool}")
-        self.gilmok.console(f"WAIT_CLOSE pool{pool}")
+    def fresh_pool(self, database):
+        """The next client of this database meets connections that nobody has used."""
+        self.gilmok.console(f"RECONNECT {database}")
+        self.gilmok.console(f"WAIT_CLOSE {database}")
 
 
 class Itself(Direct):
     """In gilmok's place, connections of the clients' own once more: what differs then is wrong in these tests."""
 
-    def take(self, startup, pool=None):
+    def take(self, startup, database=None):
         return super().take(startup)
 
     @staticmethod
     def give(player):
         Shared.give(player)
 
-    def fresh_pool(self, pool):
+    def fresh_pool(self, database):
         pass
 
 
@@ -283,7 +283,7 @@ class Table:
                 alone.append(self.direct.take(startup))
                 shared.append(None)
                 try:
-                    shared[-1] = self.shared.take(startup, script.pool)
+                    shared[-1] = self.shared.take(startup, script.database())
                 except (pgwire.PgError, pgwire.Closed, TimeoutError) as e:
                     return Difference(-1, f"login {startup}", [("R", b"")], [("E", repr(e).encode())], 0)
                 wrong = compare_logins(startup, alone[-1], shared[-1])
@@ -308,9 +308,10 @@ class Table:
     def mover(self, script):
         if not any(s.client == MOVER for s in script.steps):
             return Mover(None)
-        if script.pool not in self.movers:
-            self.movers[script.pool] = self.shared.take({"user": script.clients[0]["user"]}, script.pool)
-        return Mover(self.movers[script.pool])
+        name = script.database()
+        if name not in self.movers:
+            self.movers[name] = self.shared.take({"user": "app"}, name)
+        return Mover(self.movers[name])
 
     def play_steps(self, script, alone, shared, mover):
         pinned = [False] * len(alone)
@@ -339,7 +340,7 @@ class Table:
                     self.wait_for_locks()
                 alone[who] = self.direct.take(script.clients[who])
                 try:
-                    shared[who] = self.shared.take(script.clients[who], script.pool)
+                    shared[who] = self.shared.take(script.clients[who], script.database())
                 except (pgwire.PgError, pgwire.Closed, TimeoutError) as e:
                     return Difference(n, step, [("R", b"")], [("E", repr(e).encode())], 0)
                 wrong = compare_logins(script.clients[who], alone[who], shared[who])
@@ -364,7 +365,7 @@ class Table:
                 return Difference(n, step, expected, got, first_difference(expected, got))
             if expected[-1:] == [("closed", b"")]:
                 return None
-            if step.kinds & MAY_PIN:
+            if step.kinds & MAY_PIN or script.needs_sequences:
                 pinned[who] = True
             elif ("C", b"DISCARD ALL\0") in expected and not a.holds():
                 pinned[who] = False
