@@ -24,7 +24,7 @@ class Writer:
         pick = dice.sample
         self.reported = pick(sorted(settings.REPORTED), 2)
         self.unreported = pick(sorted(settings.UNREPORTED), 1) + pick(sorted(server_settings), 2)
-        self.values = {**settings.REPORTED, **settings.UNREPORTED, **settings.CUSTOM}
+        self.values = {"search_path": settings.SEARCH_PATHS, **settings.REPORTED, **settings.UNREPORTED, **settings.CUSTOM}
         self.values.update({n: v for n, v in server_settings.items() if n not in self.values})
         self.paths = pick(settings.SEARCH_PATHS, 3)
         self.me = 0
@@ -72,6 +72,8 @@ class Writer:
         name = self.dice.choice(names)
         v = quoted(self.value(name))
         shown = name if self.dice.random() < 0.8 else name.upper()
+        if name == "client_encoding" and self.dice.random() < 0.2:
+            return self.one(f"set names {v}", "set names default", "set names")
         return self.one(f"set {shown} = {v}", f"set {shown} to {v}", f"set session {shown} = {v}", f"reset {shown}", f"set {shown} to default",
                         f"select set_config({quoted(name)}, {v}, false)", f"SET /* c */ {shown}\n=\t{v}",
                         f"update pg_settings set setting = {v} where name = {quoted(name)}" if "." not in name else f"set {shown} = {v}")  # fmt: skip
@@ -92,6 +94,21 @@ class Writer:
 
     def unreported_one(self):
         return self.set_or_ask(self.unreported)
+
+    def by_function(self):
+        """set_config() wherever an expression may stand; what is never evaluated must not count."""
+        name, other = self.dice.choice([*self.reported, *self.unreported, "app.who", "search_path"]), self.dice.choice(self.unreported)
+        n, v, o, u = quoted(name), quoted(self.value(name)), quoted(other), quoted(self.value(other))
+        local = self.one("true", "false", "false", "null", "1 = 1")
+        return self.one(f"select set_config({n}, {v}, {local}) where false", f"select set_config({n}, {v}, {local}), set_config({o}, {u}, false)",
+                        f"with c as (select set_config({n}, {v}, {local}) as x) select x from c", f"select set_config({n}, null, {local})",
+                        f"with c as (select set_config({n}, {v}, false) as x) select 1", f"select case when true then 'no' else set_config({n}, {v}, false) end",
+                        f"select pg_catalog.set_config(setting_name => {n}, new_value => {v}, is_local => {local})", f"copy (select set_config({n}, {v}, {local})) to stdout",
+                        f"explain (analyze, costs off, timing off, summary off) select set_config({n}, {v}, false)", f"explain (costs off) select set_config({n}, {v}, false)",
+                        f"insert into t{self.me} values (90, set_config({n}, {v}, {local})) returning v", f"select set_config({n}, {v}, {local}), 1/0",
+                        f"values (set_config({n}, {v}, {local}))", f"select set_config(name, {v}, false) from pg_settings where name = lower({n})",
+                        f"declare sc cursor for select set_config({n}, {v}, false)", "fetch 1 from sc", f"select set_config({n}, x, false) from (values ({v}), ({v})) v (x)",
+                        self.ask_setting([name]), self.ask_setting([name]), self.ask_setting([other]))  # fmt: skip
 
     def custom(self):
         return self.set_or_ask(["app.who", "app.who", "app.tenant"])
@@ -127,7 +144,8 @@ class Writer:
         r = self.one("app", "compare_reader", "compare_stranger", "default", '"compare ""odd"""', "compare_boss")
         return self.one(f"set session authorization {r}", f"set local session authorization {r}", "reset session authorization",
                         "select current_user, session_user", "show session_authorization", "show is_superuser", "set role compare_reader", "show role",
-                        "select set_config('session_authorization', 'app', false)", f"set session authorization {r}")  # fmt: skip
+                        "select set_config('session_authorization', 'app', false)", f"set session authorization {r}", "set session_replication_role = 'replica'", "show session_replication_role",
+                        "set log_min_duration_statement = 90000", "show log_min_duration_statement", "reset log_min_duration_statement")  # fmt: skip
 
     def time_zone(self):
         return self.one("set time zone interval '+02:30' hour to minute", "set time zone -3", "set time zone local", "set time zone 'Asia/Tokyo'",
@@ -194,25 +212,31 @@ class Writer:
     def sequence(self):
         s = self.one(f"s{self.me}", f"s{self.me}", "s0")
         return self.one(f"select nextval('{s}')", f"select nextval('{s}')", f"select currval('{s}')", "select lastval()", f"select setval('{s}', 40)",
-                        f"select setval('{s}', 50, false)", f"select last_value, is_called from {s}")  # fmt: skip
+                        f"select setval('{s}', 50, false)", f"select last_value, is_called from {s}",
+                        f"select hid_next('s{self.me}')")  # fmt: skip
 
     def hidden(self):
         c, v = self.me, quoted(self.one("1111kB", "2222kB", "3MB"))
-        return self.one(f"select hid_set('work_mem', {v})", f"select hid_set('app.who', 'hid {c}')", "select hid_set('datestyle', 'German')",
+        return self.one(f"select hid_set('work_mem', {v})", "select hid_set('datestyle', 'German')",
                         f"select hid_set_local('work_mem', {v})", f"select hid_caught({v})", f"select hid_with({v})", "select hid_with_local()",
-                        f"call hid_commits({v})", "select hid_default()", f"insert into hid_trigger values ({c})", "select * from hid_view",
-                        "show work_mem", "show work_mem", "show app.who", "show datestyle",
+                        f"call hid_commits({v})", "select hid_default()", "show work_mem", "show work_mem", "show datestyle",
                         f"do $$ begin perform set_config('work_mem', {v}, false); end $$", f"do $$ begin set work_mem = {v}; end $$",
                         f"select hid_set('work_mem', {v}), 1/0", f"select id, hid_set('work_mem', {v}) from words where id < 3",
                         "select hid_set('search_path', 'odd')", "table here", f"select 1 where hid_set('work_mem', {v}) = 2",
                         f"explain (analyze, costs off, timing off, summary off) select hid_set('work_mem', {v})",
                         f"copy (select hid_set('work_mem', {v})) to stdout")  # fmt: skip
 
+    def unseen(self):
+        """Effects of code that the statement does not name, or of settings that only functions know."""
+        c = self.me
+        return self.one(f"insert into hid_trigger values ({c})", "select * from hid_view", f"select hid_set('app.who', 'hid {c}')", "show app.who",
+                        "show work_mem", "show work_mem", f"select hid_set('app.tenant', '{c}')", "select current_setting('app.tenant')")  # fmt: skip
+
     def hidden_pin(self):
         mine = self.locks[0] * 10 + 5 + self.me
         return self.one("select hid_temp('here')", "select hid_temp('tmp_h')", "table tmp_h", "table here", f"select hid_lock({mine})",
                         f"select hid_unlock({mine})", "select hid_listen('news')", "select pg_listening_channels()", "select hid_prepare('q')", "execute q",
-                        "select hid_cursor('h')", "fetch 2 from h", f"select hid_next('s{self.me}')", f"select currval('s{self.me}')", "select lastval()",
+                        "select hid_cursor('h')", "fetch 2 from h",
                         "do $$ begin create temp table tmp_h as select 'do' as x; end $$", "drop table if exists tmp_h",
                         "select to_regclass('pg_temp.tmp_h') is null", f"do $$ begin perform pg_advisory_lock({mine}); end $$")  # fmt: skip
 
@@ -240,45 +264,47 @@ class Writer:
                         "select name, statement, is_holdable from pg_cursors order by 1", "select pg_listening_channels()",
                         "select count(*) from pg_locks where locktype = 'advisory' and pid = pg_backend_pid()",
                         "select count(*) from pg_class where relpersistence = 't' and relnamespace = pg_my_temp_schema()",
-                        "select name, setting from pg_settings where source = 'session' and name not in ('application_name') order by 1",
+                        "select name, setting from pg_settings where source = 'session' and name !~ '^(transaction_|application_name)' order by 1",
                         "select application_name, usename from pg_stat_activity where pid = pg_backend_pid()",
                         f"select source, reset_val from pg_settings where name = {quoted(self.dice.choice(self.reported))}",
                         "select count(*) from pg_prepared_statements")  # fmt: skip
 
 
-# kind: (weight as a script's theme, weight of a statement within such a script, generator, on in CI). What is off is known not to work
-# yet, or cannot: README.md says why.
+# kind: (weight as a script's theme, weight of a statement within such a script, generator, on in CI). What is off cannot be the same:
+# README.md says why.
 STATEMENTS = {
     "plain": (100, 8, Writer.plain, True),
     "wrong": (40, 2, Writer.wrong, True),
     "transaction": (60, 7, Writer.transaction, True),
     "savepoint": (20, 4, Writer.savepoint, True),
     "reported": (25, 8, Writer.reported_one, True),
-    "unreported": (25, 8, Writer.unreported_one, False),
-    "custom": (20, 8, Writer.custom, False),
+    "unreported": (25, 8, Writer.unreported_one, True),
+    "by_function": (12, 8, Writer.by_function, True),
+    "custom": (20, 8, Writer.custom, True),
     "fresh": (0, 6, Writer.fresh, False),
     "local": (20, 6, Writer.local, True),
-    "reset_all": (10, 3, Writer.reset_all, False),
-    "search_path": (20, 8, Writer.search_path, False),
-    "role": (15, 8, Writer.role, False),
-    "authorization": (10, 8, Writer.authorization, False),
-    "time_zone": (10, 6, Writer.time_zone, False),
-    "characteristics": (10, 6, Writer.characteristics, False),
-    "prepare": (15, 8, Writer.prepare, False),
-    "temp": (15, 8, Writer.temp, False),
-    "advisory": (12, 8, Writer.advisory, False),
-    "listen": (12, 8, Writer.listen, False),
-    "held": (12, 8, Writer.held, False),
-    "discard": (12, 3, Writer.discard, False),
-    "sequence": (10, 6, Writer.sequence, False),
-    "hidden": (12, 8, Writer.hidden, False),
-    "hidden_pin": (10, 8, Writer.hidden_pin, False),
+    "reset_all": (10, 3, Writer.reset_all, True),
+    "search_path": (20, 8, Writer.search_path, True),
+    "role": (15, 8, Writer.role, True),
+    "authorization": (10, 8, Writer.authorization, True),
+    "time_zone": (10, 6, Writer.time_zone, True),
+    "characteristics": (10, 6, Writer.characteristics, True),
+    "prepare": (15, 8, Writer.prepare, True),
+    "temp": (15, 8, Writer.temp, True),
+    "advisory": (12, 8, Writer.advisory, True),
+    "listen": (12, 8, Writer.listen, True),
+    "held": (12, 8, Writer.held, True),
+    "discard": (12, 3, Writer.discard, True),
+    "sequence": (10, 6, Writer.sequence, True),
+    "hidden": (12, 8, Writer.hidden, True),
+    "unseen": (4, 8, Writer.unseen, False),
+    "hidden_pin": (10, 8, Writer.hidden_pin, True),
     "function_set": (8, 6, Writer.function_set, True),
-    "seed": (4, 4, Writer.seed_of_random, False),
+    "seed": (4, 4, Writer.seed_of_random, True),
     "ddl": (20, 8, Writer.ddl, True),
     "catalogs": (4, 4, Writer.catalogs, False),
 }
-SETTINGS = {"reported", "unreported", "custom", "fresh", "local", "reset_all", "search_path", "role", "authorization", "time_zone", "characteristics", "discard"}
+SETTINGS = {"reported", "by_function", "unreported", "custom", "fresh", "local", "reset_all", "search_path", "role", "authorization", "time_zone", "characteristics", "discard"}
 
 # Ways to send statements: (weight, on in CI).
 WAYS = {
@@ -296,12 +322,17 @@ WAYS = {
 }
 KINDS = {**{k: v[3] for k, v in STATEMENTS.items()}, **{k: v[1] for k, v in WAYS.items()}}
 DEFAULT = frozenset(k for k, on in KINDS.items() if on)
+# Steps of these kinds may pin their client: it is taken to hold a connection from then on.
+MAY_PIN = frozenset(("temp", "advisory", "listen", "held", "prepare", "sequence", "hidden", "unseen", "hidden_pin", "seed", "by_function", "pins"))
+# What a session remembers even after DISCARD ALL: that it has had temporary tables; a setting's name.
+LEAVES_TRACES = frozenset(("fresh", "temp", "hidden_pin", "prepare"))
 CHANGES_TABLES = frozenset(("ddl", "function_set"))
 
 STARTUPS = [
     {"application_name": "compare"}, {"options": "-c work_mem=5MB"}, {"TimeZone": "Asia/Tokyo"}, {"DateStyle": "German"},
     {"options": "-c search_path=odd,public -c app.who=start"}, {"client_encoding": "LATIN1"}, {"extra_float_digits": "3"},
     {"search_path": '"two words"'}, {"options": "-c app.who=it\\'s\\ me"}, {"default_transaction_isolation": "serializable"},
+    {"options": "-c role=compare_reader"}, {"options": "-c default_transaction_read_only=on"},
 ]  # fmt: skip
 
 
@@ -328,6 +359,8 @@ class Generator:
                 steps.append(Step(MOVER, [("M",)], ("mover",)))
             steps += self.steps(dice, w, who, themes, names[who])
         script = Script(pool, clients, steps, seed)
+        script.needs_sequences = "sequence" in script.kinds()
+        script.leaves_traces = bool(script.kinds() & LEAVES_TRACES)
         script.changes_tables = bool(script.kinds() & CHANGES_TABLES)
         return script
 
@@ -357,7 +390,9 @@ class Generator:
 
     def steps(self, dice, w, who, themes, names):
         ways = [k for k in WAYS if k in self.kinds and k not in ("startup", "mover")]
-        way = dice.choices(ways, [WAYS[k][0] for k in ways])[0]
+        # Who holds a connection for good keeps the others from playing: such clients leave more often.
+        often = 4 if MAY_PIN & set(themes[0]) else 1
+        way = dice.choices(ways, [WAYS[k][0] * (often if k == "leave" else 1) for k in ways])[0]
         return getattr(self, way)(dice, w, who, themes, names)
 
     def simple(self, dice, w, who, themes, names):

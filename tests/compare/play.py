@@ -10,16 +10,16 @@ import struct
 import time
 
 import pgwire
+from content import MAY_PIN
 from steps import MOVER
 
 WAIT_S = 4.0  # for each reply; more than gilmok's queue_timeout
 NOTIFICATIONS_S = 0.3
-LEAVING_S = 0.02  # a client that has left holds its locks until its connection is cleaned, or closed
+LEAVING_S = 1.0  # so long a client that has left may hold its locks: until its connection is cleaned, or closed
+LOCKS = "select count(*) from pg_locks where locktype = 'advisory' and database = (select oid from pg_database where datname = current_database())"
 FIRST_OID = 16384
 TEMP_SCHEMA = re.compile(r"pg_temp_[0-9]+")
 OWN_ERRORS = (b"26000", b"42P05")
-# Steps of these kinds may pin their client: it is taken to hold a connection from then on.
-MAY_PIN = frozenset(("temp", "advisory", "listen", "held", "prepare", "sequence", "hidden", "hidden_pin", "seed", "pins"))
 
 
 class Player(pgwire.Client):
@@ -167,10 +167,10 @@ class Shared:
     def __init__(self, gilmok, passwords):
         self.gilmok, self.passwords = gilmok, passwords
 
-    def take(self, startup, pool):
+    def take(self, startup, database):
         params = {k: v for k, v in startup.items() if k != "user"}
         user = startup["user"]
-        return Player(self.gilmok.port, user, self.passwords[user], f"pool{pool}", params, timeout=WAIT_S).start()
+        return Player(self.gilmok.port, user, self.passwords[user], database, params, timeout=WAIT_S).start()
 
     @staticmethod
     def give(player):
@@ -180,10 +180,24 @@ class Shared:
             pass
         player.end()
 
-    def fresh_pool(self, pool):
-        """The next client of this pool meets connections that nobody has used."""
-        self.gilmok.console(f"RECONNECT pool{pool}")
-        self.gilmok.console(f"WAIT_CLOSE pool{pool}")
+    def fresh_pool(self, database):
+        """The next client of this database meets connections that nobody has used."""
+        self.gilmok.console(f"RECONNECT {database}")
+        self.gilmok.console(f"WAIT_CLOSE {database}")
+
+
+class Itself(Direct):
+    """In gilmok's place, connections of the clients' own once more: what differs then is wrong in these tests."""
+
+    def take(self, startup, database=None):
+        return super().take(startup)
+
+    @staticmethod
+    def give(player):
+        Shared.give(player)
+
+    def fresh_pool(self, database):
+        pass
 
 
 class Difference:
@@ -263,13 +277,13 @@ class Table:
         self.reset()
         self.needs_ddl_reset = script.changes_tables
         alone, shared, mover = [], [], None
-        reusable = "fresh" not in script.kinds()
+        reusable = not script.leaves_traces
         try:
             for startup in script.clients:
                 alone.append(self.direct.take(startup))
                 shared.append(None)
                 try:
-                    shared[-1] = self.shared.take(startup, script.pool)
+                    shared[-1] = self.shared.take(startup, script.database())
                 except (pgwire.PgError, pgwire.Closed, TimeoutError) as e:
                     return Difference(-1, f"login {startup}", [("R", b"")], [("E", repr(e).encode())], 0)
                 wrong = compare_logins(startup, alone[-1], shared[-1])
@@ -282,16 +296,22 @@ class Table:
                 self.direct.give(player, startup, reusable)
             for player in shared:
                 if player:
-                    Shared.give(player)
+                    self.shared.give(player)
             if mover:
                 mover.turn(False)
+
+    def wait_for_locks(self):
+        end = time.monotonic() + LEAVING_S
+        while self.keepers[0].ask(LOCKS) != self.keepers[1].ask(LOCKS) and time.monotonic() < end:
+            time.sleep(0.002)
 
     def mover(self, script):
         if not any(s.client == MOVER for s in script.steps):
             return Mover(None)
-        if script.pool not in self.movers:
-            self.movers[script.pool] = self.shared.take({"user": script.clients[0]["user"]}, script.pool)
-        return Mover(self.movers[script.pool])
+        name = script.database()
+        if name not in self.movers:
+            self.movers[name] = self.shared.take({"user": "app"}, name)
+        return Mover(self.movers[name])
 
     def play_steps(self, script, alone, shared, mover):
         pinned = [False] * len(alone)
@@ -313,14 +333,14 @@ class Table:
             if step.items == [("X",)]:
                 if alone[who].holds():
                     pass  # it leaves in the middle of something: that is what it is for
-                self.direct.give(alone[who], script.clients[who], "fresh" not in script.kinds())
-                Shared.give(shared[who])
+                self.direct.give(alone[who], script.clients[who], not script.leaves_traces)
+                self.shared.give(shared[who])
                 pinned[who] = False
                 if step_leaves_locks:
-                    time.sleep(LEAVING_S)
+                    self.wait_for_locks()
                 alone[who] = self.direct.take(script.clients[who])
                 try:
-                    shared[who] = self.shared.take(script.clients[who], script.pool)
+                    shared[who] = self.shared.take(script.clients[who], script.database())
                 except (pgwire.PgError, pgwire.Closed, TimeoutError) as e:
                     return Difference(n, step, [("R", b"")], [("E", repr(e).encode())], 0)
                 wrong = compare_logins(script.clients[who], alone[who], shared[who])
@@ -345,7 +365,7 @@ class Table:
                 return Difference(n, step, expected, got, first_difference(expected, got))
             if expected[-1:] == [("closed", b"")]:
                 return None
-            if step.kinds & MAY_PIN:
+            if step.kinds & MAY_PIN or script.needs_sequences:
                 pinned[who] = True
             elif ("C", b"DISCARD ALL\0") in expected and not a.holds():
                 pinned[who] = False
@@ -375,7 +395,7 @@ class Table:
     def close(self):
         self.direct.close()
         for each in self.movers.values():
-            Shared.give(each)
+            self.shared.give(each)
         for k in self.keepers:
             k.end()
 

@@ -63,10 +63,7 @@ PROBES = {
     "quote_all_identifiers": ["select quote_ident('x')", "select pg_get_expr('null', 0)"],
     "array_nulls": ["select '{1,null}'::text[]"],
     "transform_null_equals": ["select 1 where null = null"],
-    "backslash_quote": ["set standard_conforming_strings = off; select 'it\\'s'"],
-    "xmlbinary": [],
     "row_security": ["select * from words limit 1"],
-    "check_function_bodies": [],
 }
 
 

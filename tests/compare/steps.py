@@ -75,7 +75,12 @@ class Script:
 
     def __init__(self, pool, clients, steps, seed=None):
         self.pool, self.clients, self.steps, self.seed = pool, clients, steps, seed
-        self.changes_tables = True
+        self.changes_tables = self.leaves_traces = True
+        self.needs_sequences = "sequence" in self.kinds()
+
+    def database(self):
+        """Its name at gilmok: with pins for those who ask sequences later for what they said."""
+        return f"sequences{self.pool}" if self.needs_sequences else f"pool{self.pool}"
 
     def kinds(self):
         return frozenset().union(*(s.kinds for s in self.steps))
