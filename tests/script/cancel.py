@@ -45,12 +45,12 @@ def login_with_key(gilmok):
 def cancelled_but_answered(gilmok, server):
     """A client whose query has ended while its cancel request is still open."""
     client, request = login_with_key(gilmok)
-    client.send(pgwire.query("SLEEP 0.3"))
+    client.send(pgwire.query("select pg_sleep(0.3)"))
     asker = socket.create_connection(("127.0.0.1", gilmok.port))
     asker.sendall(struct.pack(">I", len(request) + 4) + request)
     harness.wait_for(lambda: server.cancels == 1, what="the cancel")
     asker.close()  # some drivers do not wait; it makes no difference
-    assert client.collect().rows == [["SLEEP 0.3"]]
+    assert client.collect().rows == [["select pg_sleep(0.3)"]]
     return client
 
 

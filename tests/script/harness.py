@@ -243,10 +243,15 @@ class Toy:
         elif word in ("BEGIN", "COMMIT", "ROLLBACK"):
             self.status = "T" if word == "BEGIN" else "I"
             self.out += pgwire.complete(word)
+        elif sql.startswith(LOOK):
+            self.out += nothing_left()
         elif word == "FAIL":
             self.fail(sql.split(" ")[1], "as you wish")
         elif word == "SLEEP":
             time.sleep(float(sql.split(" ")[1]))
+            self.row(sql)
+        elif sql.startswith("select pg_sleep("):
+            time.sleep(float(sql.split("(")[1].rstrip(")")))
             self.row(sql)
         elif word == "SET":
             value = sql.split("'")[1] if "'" in sql else ""
@@ -334,6 +339,14 @@ class Toy:
             self.fail("08P01", f"toy does not know {kind!r}")
 
 
+# gilmok looks at what a statement has left in the session: what is said here is not SQL, so it looks after all of it.
+LOOK = "SELECT s.name, s.setting FROM"
+
+
+def nothing_left():
+    return pgwire.row_description() + pgwire.data_row([b"role", b"none"]) + pgwire.complete("SELECT 1")
+
+
 class Server:
     """Listens; each connection runs `handler(wire)` in a thread of its own, by default a Toy."""
 
@@ -364,7 +377,8 @@ class Server:
         wire.end()
 
     def drop_all(self):
-        """Ends every connection there is."""
+        """Ends every connection there is, once gilmok has looked at what its client has left."""
+        time.sleep(0.03)
         for wire in self.wires:
             try:
                 wire.sock.shutdown(socket.SHUT_RDWR)
