@@ -111,7 +111,7 @@ static void send_clean(struct backend *b) {
     struct backend_pg *bp = backend_pg_of(b);
     state_pg_release(&bp->state);
     bp->sequences_lease = 0;
-    bp->has_old_sequences = false;
+    bp->has_old_sequences = bp->saw_untold = false;
 }
 
 static void send_goodbye(struct backend *b) {

@@ -15,6 +15,7 @@ struct slot {
 };
 
 struct effect_cache {
+    size_t bytes; /* of all texts */
     struct slot slots[EFFECT_CACHE_SLOTS];
 };
 
@@ -22,9 +23,14 @@ struct effect_cache *effect_cache_new(void) {
     return mem_alloc(sizeof(struct effect_cache));
 }
 
+static void forget_all(struct effect_cache *cache) {
+    for (size_t i = 0; i < EFFECT_CACHE_SLOTS; i++) mem_free(cache->slots[i].text);
+    memset(cache, 0, sizeof *cache);
+}
+
 void effect_cache_free(struct effect_cache *cache) {
     if (!cache) return;
-    for (size_t i = 0; i < EFFECT_CACHE_SLOTS; i++) mem_free(cache->slots[i].text);
+    forget_all(cache);
     mem_free(cache);
 }
 
@@ -33,10 +39,12 @@ static bool is_it(const struct slot *slot, struct bytes text, const struct sql_o
            slot->encoding == o->encoding && memcmp(slot->text, text.ptr, text.len) == 0;
 }
 
-static void keep(struct slot *slot, struct bytes text, const struct sql_options *o, unsigned effects) {
+static void keep(struct effect_cache *cache, struct slot *slot, struct bytes text, const struct sql_options *o, unsigned effects) {
     uint8_t *copy = mem_alloc_raw(text.len);
     if (!copy) return;
     memcpy(copy, text.ptr, text.len);
+    if (cache->bytes + text.len > EFFECT_CACHE_BYTES_MAX) forget_all(cache);
+    cache->bytes += text.len - slot->len;
     mem_free(slot->text);
     *slot = (struct slot){.text = copy, .len = (uint32_t)text.len, .version = o->version, .modes = o->modes,
                           .encoding = (uint8_t)o->encoding, .effects = (uint8_t)effects};
@@ -63,6 +71,6 @@ unsigned effect_cache_of(struct effect_cache *cache, struct bytes text, const st
     }
     struct listener listener = {.on_name = on_name, .ctx = ctx};
     unsigned effects = effect_of(text, options, arena, pass_on, &listener);
-    if (slot && !listener.has_heard) keep(slot, text, options, effects);
+    if (slot && !listener.has_heard) keep(cache, slot, text, options, effects);
     return effects;
 }

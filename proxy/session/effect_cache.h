@@ -11,7 +11,8 @@
 
 enum {
     EFFECT_CACHE_SLOTS = 4096,
-    EFFECT_CACHE_TEXT_MAX = 2048, /* longer ones are read each time: the slots never hold more than 8 MiB */
+    EFFECT_CACHE_TEXT_MAX = 64 << 10, /* longer ones are read each time */
+    EFFECT_CACHE_BYTES_MAX = 16 << 20, /* of all texts: beyond it they are forgotten, all at once */
 };
 
 struct effect_cache;

@@ -140,6 +140,26 @@ def test_a_value_that_cannot_be_said_again_keeps_the_connection(pair):
     assert ask_in_line(other, "select 'served'", lambda: one.execute("reset app.tenant")) == "served"
 
 
+LONG_SET = "set work_mem = '1MB' -- " + "x" * 400_000  # more than is ever in hand at once: its tag tells that it left something
+
+
+def test_a_text_that_is_not_read_keeps_the_connection(pair):
+    one, other = pair
+    one.execute(LONG_SET)
+    assert value(one, "show work_mem") == "1MB"
+    assert ask_in_line(other, "show work_mem", one.close) == "4MB"
+
+
+def test_a_text_that_was_not_read_is_not_held_against_the_next_client(narrow):
+    with connect(narrow) as one:
+        one.execute("begin")
+        one.execute(LONG_SET)
+        one.close()
+    with connect(narrow) as other, connect(narrow) as third:
+        assert value(other, "show work_mem") == "4MB"
+        assert value(third, "select 'served'") == "served"
+
+
 def test_sequences_are_nobody_elses(pair):
     """currval and lastval: the client's own value in its transaction, else an error; never another client's."""
     one, other = pair

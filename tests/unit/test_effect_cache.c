@@ -1,0 +1,91 @@
+/* Texts that were seen before, and how many are remembered. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "proxy/session/effect_cache.h"
+#include "tests/unit/check_main.h"
+
+static struct effect_cache *cache;
+static struct arena arena;
+static struct sql_options options;
+static int names;
+
+static void fresh(void) {
+    cache = effect_cache_new();
+    arena_init(&arena, 8 << 20);
+    options = sql_options_default(SQL_POSTGRES);
+    names = 0;
+}
+
+static void release(void) {
+    effect_cache_free(cache);
+    arena_release(&arena);
+}
+
+static void on_name(void *ctx, struct bytes name) {
+    (void)ctx, (void)name;
+    names++;
+}
+
+static unsigned of(const char *text) {
+    return effect_cache_of(cache, bytes_str(text), &options, &arena, on_name, NULL);
+}
+
+START_TEST(what_is_remembered_is_what_was_read) {
+    for (int i = 0; i < 3; i++) {
+        ck_assert_uint_eq(of("SELECT 1"), 0);
+        ck_assert_uint_eq(of("SET work_mem = 1"), EFFECT_LEAVES);
+        ck_assert_uint_eq(of("SELECT f(1)"), EFFECT_UNKNOWN | EFFECT_NEXTVAL);
+    }
+}
+END_TEST
+
+START_TEST(names_are_told_each_time) {
+    for (int i = 1; i <= 3; i++) {
+        ck_assert_uint_eq(of("SET LOCAL a.b = 1"), 0);
+        ck_assert_int_eq(names, i);
+    }
+}
+END_TEST
+
+START_TEST(other_options_are_another_question) {
+    static const char text[] = "SELECT 'a\\'; SET work_mem = 1 --'";
+    ck_assert_uint_eq(of(text), EFFECT_LEAVES);
+    options.modes = 0; /* a backslash hides the quote */
+    ck_assert_uint_eq(of(text), 0);
+    options = sql_options_default(SQL_POSTGRES);
+    ck_assert_uint_eq(of(text), EFFECT_LEAVES);
+}
+END_TEST
+
+START_TEST(texts_are_bounded) {
+    size_t size = EFFECT_CACHE_TEXT_MAX;
+    char *text = malloc(size + 2);
+    ck_assert_ptr_nonnull(text);
+    for (int i = 0; i < 3 * (EFFECT_CACHE_BYTES_MAX / EFFECT_CACHE_TEXT_MAX); i++) {
+        memset(text, ' ', size);
+        text[size] = 0;
+        text[snprintf(text, size, "SELECT %d", i)] = ' ';
+        ck_assert_uint_eq(of(text), 0);
+    }
+    free(text);
+}
+END_TEST
+
+START_TEST(without_a_cache_texts_are_read) {
+    effect_cache_free(cache);
+    cache = NULL;
+    ck_assert_uint_eq(of("LISTEN a"), EFFECT_LEAVES);
+}
+END_TEST
+
+int main(void) {
+    TCase *tc = tcase_create("effect_cache");
+    tcase_add_checked_fixture(tc, fresh, release);
+    tcase_add_test(tc, what_is_remembered_is_what_was_read);
+    tcase_add_test(tc, names_are_told_each_time);
+    tcase_add_test(tc, other_options_are_another_question);
+    tcase_add_test(tc, texts_are_bounded);
+    tcase_add_test(tc, without_a_cache_texts_are_read);
+    return check_main_of("effect_cache", tc);
+}
