@@ -178,28 +178,28 @@ def test_server_that_does_not_answer_the_check(start):
 def test_server_idle_timeout_and_lifetime(start, toy):
     g = start(toy, database=["pool_size = 1", "server_idle_timeout = 200ms"])
     c = g.login()
-    c.ask("x")
+    c.ask("select 1")
     harness.wait_for(lambda: "X" in toy.seen, 0.2 + TICK_S, "the server's connection closed")
-    assert c.ask("y") == "y" and toy.accepted == 2
+    assert c.ask("select 2") == "select 2" and toy.accepted == 2
     g = start(toy, database=["pool_size = 1", "server_lifetime = 200ms"])
     c = g.login()
-    c.ask("x")
+    c.ask("select 1")
     accepted = toy.accepted
     c.query("BEGIN")
     time.sleep(0.5)
-    c.ask("x")
+    c.ask("select 1")
     assert toy.accepted == accepted, "not inside a transaction"
     c.query("COMMIT")
-    c.ask("x")
+    c.ask("select 1")
     assert toy.accepted == accepted + 1
 
 
 def test_check_delay_of_zero_checks_each_time(start, toy):
     g = start(toy, database=["pool_size = 1", "server_check_delay = 0"])
     c = g.login()
-    c.ask("x")
+    c.ask("select 1")
     before = len([k for k in toy.seen if k == "Q"])
-    c.ask("y")
+    c.ask("select 2")
     assert len([k for k in toy.seen if k == "Q"]) == before + 2
 
 
