@@ -150,6 +150,12 @@ def test_like_direct(narrow, table, name):
     expected = shown(answers(PRIMARY_PORT, APP_DB, SCRIPTS[name], False))
     for database in (APP_DB, "sessions"):
         for in_pieces in (False, True):
-            assert shown(answers(narrow.port, database, SCRIPTS[name], in_pieces)) == expected
+            got = shown(answers(narrow.port, database, SCRIPTS[name], in_pieces))
+            for _ in range(4):
+                # A server that closes with input unread resets the connection: what it has said before may be lost on the way.
+                if got == expected or expected[-1] != ("closed", b""):
+                    break
+                got = shown(answers(narrow.port, database, SCRIPTS[name], in_pieces))
+            assert got == expected
 
 
