@@ -1,8 +1,8 @@
 /*
  * backend_pg.h - a server connection that speaks PostgreSQL.
  *
- * Towards the server: login, and the few commands of gilmok's own (application_name,
- * check, clean), whose replies are swallowed. From the server: every message is
+ * Towards the server: login, and the few commands of gilmok's own (settings, check,
+ * clean, look), whose replies are swallowed, but for the rows of a look. From the server: every message is
  * matched with the ledger; runs of bytes that belong to the lessee are handed up
  * unlooked-at, by reference. Read are only message types and, whole, ReadyForQuery,
  * CommandComplete and ParameterStatus.

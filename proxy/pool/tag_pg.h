@@ -1,11 +1,10 @@
 /*
  * tag_pg.h - what a PostgreSQL command tag says about the session it leaves behind.
  *
- * Until statements are parsed, the tag of CommandComplete is all that is known. A
- * tag that is not on the list of harmless ones taints: the connection is cleaned
- * with DISCARD ALL before its next client. What tags cannot show (set_config() in a
- * SELECT, advisory locks, functions with effects) is named in
- * docs/compatibility.md.
+ * Of a statement that is not read (above inspect_limit, and in session mode) the tag
+ * of CommandComplete is all that is known. A tag that is not on the list of harmless
+ * ones taints. Tags also tell when what the server reports about its settings may be
+ * out of date, until the group ends. Statements that are read: routing/effect.h.
  */
 #ifndef GILMOK_PROXY_POOL_TAG_PG_H
 #define GILMOK_PROXY_POOL_TAG_PG_H

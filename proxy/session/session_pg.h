@@ -2,8 +2,9 @@
  * session_pg.h - a client that speaks PostgreSQL.
  *
  * After login its messages go to the leased connection in runs, as they came. Read
- * are: every header; the statement name of Parse, Bind, Describe and Close; the whole
- * of a Parse that names its statement. Nothing else.
+ * are: every header; the statement name of Parse, Bind, Describe and Close; and, but
+ * in session mode and above inspect_limit, the text of Query and Parse, for what it
+ * leaves behind (session_pg_state.c). Nothing else.
  */
 #ifndef GILMOK_PROXY_SESSION_SESSION_PG_H
 #define GILMOK_PROXY_SESSION_SESSION_PG_H

@@ -6,8 +6,7 @@
  * message. A client that has set nothing gets what the connection started with.
  * application_name follows the client always; with application_name_add_host the server
  * gets it with the client's address behind it, and the client never hears of that but by
- * SHOW. Settings that are not reported are not seen: a connection on which SET was used
- * is cleaned before anybody else gets it (tag_pg.h).
+ * SHOW. Settings that are not reported: session_pg_state.c.
  */
 #include <stdio.h>
 #include <string.h>

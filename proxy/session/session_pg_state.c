@@ -193,7 +193,11 @@ void session_pg_state_settle(struct session *s, struct backend *b) {
     struct session_pg *ps = session_pg_of(s);
     if (s->pins & (uint16_t)~(PINS_FOUND | PIN_STAYS) || b->ledger.txn != TXN_NONE || !ledger_is_quiet(&b->ledger)) return;
     unsigned effects = effects_so_far(ps, backend_pg_of(b));
-    if (ps->left.stays) s->pins |= PIN_STAYS;
+    if (ps->left.stays) { /* all that it leaves stays with it, and is reset when it leaves: there is nothing to look for */
+        s->pins |= PIN_STAYS;
+        b->is_tainted = true;
+        return;
+    }
     bool wants = effects & LOOK_FOR || (effects & EFFECT_TAKES && s->pins & PINS_FOUND);
     if (!wants) return;
     struct writer sql;

@@ -179,6 +179,18 @@ def test_sequences_are_nobody_elses(pair):
     one.execute("drop table counting; drop sequence counted")
 
 
+def test_sequences_may_keep_the_connection(start):
+    g = start(pool_size=1, database=["session_sequences = pin"])
+    one, other = connect(g), connect(g)
+    one.execute("create sequence pinned")
+    for n in (1, 2):
+        assert value(one, "select nextval('pinned')") == n
+        assert value(one, "select currval('pinned')") == n == value(one, "select lastval()")
+    one.execute("drop sequence pinned; set work_mem = '1MB'")
+    assert ask_in_line(other, "show work_mem", one.close) == "4MB"
+    other.close()
+
+
 @pytest.mark.parametrize("before", ["select 1 / (x - 2) from generate_series(1, 3) x", "describe only"])
 def test_rows_of_an_earlier_statement_do_not_excuse_a_table(narrow, before):
     """CREATE TABLE AS is told from SELECT by its lack of rows: those of a statement before it must not count."""
