@@ -38,9 +38,23 @@ static bool is_plain_string(const struct ast *node) {
     return node && node->kind == AST_LITERAL && node->op == LITERAL_STRING && !(node->flags & AST_LITERAL_JOINED);
 }
 
+/* An argument by its place, or by its name: f(a, b), f(a, second => b). NULL: it is not given. */
+static const struct ast *argument(const struct ast_func *call, int place, const char *name) {
+    const struct ast *arg = call->args;
+    for (; arg; arg = arg->next, place--) {
+        if (arg->kind != AST_NAMED_ARG) {
+            if (place == 0) return arg;
+            continue;
+        }
+        const struct ast_named_arg *named = AST_AS(named_arg, NAMED_ARG, arg);
+        if (named->name->kind == AST_NAME && bytes_is(AST_AS(name, NAME, named->name)->text, name)) return named->value;
+    }
+    return NULL;
+}
+
 /* set_config(name, value, is_local): a name that is computed may have a dot or not; one that has a quote in it is no name. */
 static void note_set_config(struct finding *f, const struct ast_func *call) {
-    const struct ast *name = call->args, *value = name ? name->next : NULL, *is_local = value ? value->next : NULL;
+    const struct ast *name = argument(call, 0, "setting_name"), *is_local = argument(call, 2, "is_local");
     bool ends_with_transaction = is_local && is_local->kind == AST_LITERAL && is_local->op == LITERAL_TRUE;
     if (!ends_with_transaction) f->effects |= EFFECT_LEAVES;
     if (!is_plain_string(name) || name->end - name->start < 2) {

@@ -78,6 +78,10 @@ static const struct {
     {"SELECT set_config('work_mem', '1MB', true)", 0},
     {"SELECT set_config($1, '1MB', true)", 0},
     {"SELECT set_config($1, '1MB', false)", L | S}, /* nobody knows what to look for */
+    {"SELECT set_config(is_local => false, setting_name => 'work_mem', new_value => '1MB')", L},
+    {"SELECT set_config('work_mem', is_local := true, new_value := 'false')", 0},
+    {"SELECT set_config(new_value => 'work_mem', is_local => false, setting_name => $1)", L | S},
+    {"SELECT set_config('work_mem', '1MB', is_it => true)", L}, /* there is no such argument: the server refuses it */
     {"UPDATE pg_settings SET setting = 'x'", L | N},
     {"SELECT query_to_xml('SET a.b = 1', true, true, '')", L},
     {"LOAD 'x'", S},
