@@ -141,6 +141,11 @@ static bool can_be_said(struct bytes name, struct bytes value) {
     return name.len > 0;
 }
 
+/* Where anybody has ever used temporary objects, the server refuses to set it. */
+static bool is_for_good(struct bytes name) {
+    return bytes_is(name, "temp_buffers");
+}
+
 static bool take_setting(struct state_pg *st, unsigned *rest, struct bytes name, struct bytes value,
                          const struct params_pg *reported) {
     char known[64];
@@ -151,7 +156,7 @@ static bool take_setting(struct state_pg *st, unsigned *rest, struct bytes name,
     }
     if (bytes_starts_with(name, "transaction_")) return true; /* of the transaction alone */
     if (bytes_is(name, ROLE) && bytes_is(value, "none")) return true;
-    if (!can_be_said(name, value)) {
+    if (is_for_good(name) || !can_be_said(name, value)) {
         *rest |= STATE_PG_FIXED;
         return true;
     }

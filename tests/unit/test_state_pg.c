@@ -140,6 +140,9 @@ START_TEST(what_cannot_be_said_is_fixed) {
     writer_reset(&rows);
     row("a.b;DROP TABLE t", "x");
     ck_assert_uint_eq(read_rows(), STATE_PG_FIXED);
+    writer_reset(&rows);
+    row("temp_buffers", "100");
+    ck_assert_uint_eq(read_rows(), STATE_PG_FIXED);
     ck_assert_uint_eq(a.count, 0);
 }
 END_TEST
