@@ -34,8 +34,14 @@ static void note_name(struct finding *f, const struct ast *names) {
     if (memchr(name, '.', len)) f->on_name(f->ctx, bytes_of(name, len));
 }
 
-static bool is_plain_string(const struct ast *node) {
-    return node && node->kind == AST_LITERAL && node->op == LITERAL_STRING && !(node->flags & AST_LITERAL_JOINED);
+/* The text between the quotes of a string without escapes; under standard_conforming_strings = off each is an escape string. */
+static bool take_plain_string(const struct finding *f, const struct ast *node, struct bytes *text) {
+    if (!node || node->kind != AST_LITERAL || node->flags & AST_LITERAL_JOINED) return false;
+    if (node->op != LITERAL_STRING && node->op != LITERAL_ESCAPE_STRING) return false;
+    size_t start = node->start + (f->text.ptr[node->start] != '\'') + 1; /* 'x' or E'x' */
+    if (start >= node->end) return false;
+    *text = bytes_of(f->text.ptr + start, node->end - 1 - start);
+    return node->op == LITERAL_STRING || !text->len || !memchr(text->ptr, '\\', text->len);
 }
 
 /* An argument by its place, or by its name: f(a, b), f(a, second => b). NULL: it is not given. */
@@ -57,12 +63,12 @@ static void note_set_config(struct finding *f, const struct ast_func *call) {
     const struct ast *name = argument(call, 0, "setting_name"), *is_local = argument(call, 2, "is_local");
     bool ends_with_transaction = is_local && is_local->kind == AST_LITERAL && is_local->op == LITERAL_TRUE;
     if (!ends_with_transaction) f->effects |= EFFECT_LEAVES;
-    if (!is_plain_string(name) || name->end - name->start < 2) {
+    struct bytes text;
+    if (!take_plain_string(f, name, &text)) {
         if (!ends_with_transaction) f->effects |= EFFECT_STAYS;
         return;
     }
-    struct bytes text = bytes_of(f->text.ptr + name->start + 1, name->end - name->start - 2);
-    if (memchr(text.ptr, '.', text.len)) f->on_name(f->ctx, text);
+    if (text.len && memchr(text.ptr, '.', text.len)) f->on_name(f->ctx, text);
 }
 
 /* ---- calls ----------------------------------------------------------------------------------------------------------- */

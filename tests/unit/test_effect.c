@@ -15,14 +15,19 @@ static void on_name(void *ctx, struct bytes name) {
     snprintf(names + len, sizeof names - len, "%s%.*s", len ? " " : "", (int)name.len, (const char *)name.ptr);
 }
 
-static unsigned effects_of(const char *text) {
+static unsigned effects_with(const char *text, uint32_t modes) {
     struct arena arena;
     struct sql_options options = sql_options_default(SQL_POSTGRES);
+    options.modes = modes;
     names[0] = '\0';
     arena_init(&arena, 1 << 20);
     unsigned effects = effect_of(bytes_str(text), &options, &arena, on_name, NULL);
     arena_release(&arena);
     return effects;
+}
+
+static unsigned effects_of(const char *text) {
+    return effects_with(text, sql_options_default(SQL_POSTGRES).modes);
 }
 
 static const struct {
@@ -82,6 +87,8 @@ static const struct {
     {"SELECT set_config('work_mem', is_local := true, new_value := 'false')", 0},
     {"SELECT set_config(new_value => 'work_mem', is_local => false, setting_name => $1)", L | S},
     {"SELECT set_config('work_mem', '1MB', is_it => true)", L}, /* there is no such argument: the server refuses it */
+    {"SELECT set_config(E'work_mem', '1MB', false)", L},
+    {"SELECT set_config(E'work\\x5fmem', '1MB', false)", L | S},
     {"UPDATE pg_settings SET setting = 'x'", L | N},
     {"SELECT query_to_xml('SET a.b = 1', true, true, '')", L},
     {"LOAD 'x'", S},
@@ -116,6 +123,19 @@ START_TEST(names_with_a_dot_are_told) {
 }
 END_TEST
 
+START_TEST(strings_may_have_escapes) {
+    static const char plain[] = "SELECT set_config('app.user', '1MB', false)", escaped[] = "SELECT set_config('app\\.user', '1MB', false)";
+    ck_assert_uint_eq(effects_with(plain, SQL_STANDARD_STRINGS), L);
+    ck_assert_uint_eq(effects_with(plain, 0), L);
+    ck_assert_str_eq(names, "app.user");
+    ck_assert_uint_eq(effects_with(escaped, SQL_STANDARD_STRINGS), L);
+    ck_assert_uint_eq(effects_with(escaped, 0), L | S);
+    ck_assert_str_eq(names, "");
+    ck_assert_uint_eq(effects_with("SELECT set_config(E'app.user', '', false), set_config('', '', false), set_config(E'', '', false)", 0), L);
+    ck_assert_str_eq(names, "app.user");
+}
+END_TEST
+
 START_TEST(memory_that_ends_is_no_knowledge) {
     struct arena arena;
     struct sql_options options = sql_options_default(SQL_POSTGRES);
@@ -139,6 +159,7 @@ int main(void) {
     TCase *tc = tcase_create("effect");
     tcase_add_loop_test(tc, texts_have_effects, 0, COUNT_OF(texts));
     tcase_add_test(tc, names_with_a_dot_are_told);
+    tcase_add_test(tc, strings_may_have_escapes);
     tcase_add_test(tc, memory_that_ends_is_no_knowledge);
     tcase_add_test(tc, functions_are_known_by_name);
     return check_main_of("effect", tc);
