@@ -17,11 +17,12 @@ import random
 from steps import Script, Step
 
 APP, BOSS = "app", "compare_boss"
-CUSTOM = {"app.who": ["alice", "o'brien", "back\\slash", "\\' or 1 --", "$$", "x'); select 1; --", "7"], "app.tenant": ["7", "8", "a b"]}
+CUSTOM = {"app.who": ["alice", "o'brien", "back\\slash", "\\' or 1 --", "$$", "x'); select 1; --", "7", "ein \u00fc"], "app.tenant": ["7", "8", "a b"]}
 IDENTITY = ["role", "session_authorization"]
 OF_TRANSACTION = ("transaction_isolation", "transaction_read_only", "transaction_deferrable")
 SESSION = ("user", "superuser")  # contexts of settings that a session may change
 NOT_AFTER_TEMP = "temp_buffers"  # cannot be set where temporary objects were used, and keeps its client's connection
+KEEPS = (NOT_AFTER_TEMP, "app.who")  # the latter with a value that is not plain ASCII
 REST_SHARE = 0.3  # of all changes, those of what is no setting
 
 
@@ -90,7 +91,8 @@ class Writer:
     def in_savepoints(self, name):
         a, b = (self.set_text(name, self.value(name), self.dice.random() < 0.2) for _ in range(2))
         middle = self.one([a, "savepoint one", b, "rollback to one"], ["savepoint one", a, "release one", b], ["savepoint one", a, "rollback to one"],
-                          [a, "savepoint one", f"reset {name}", "select 1/0", "rollback to one"], [a, "savepoint one", b, "release one"])  # fmt: skip
+                          [a, "savepoint one", f"reset {name}", "select 1/0", "rollback to one"], [a, "savepoint one", b, "release one"],
+                          [a, "commit and chain", b], [a, "rollback and chain", b], [a, "rollback and chain"])  # fmt: skip
         return self.steps("begin", *middle, *self.ends())
 
     def in_one_query(self, name):
@@ -144,7 +146,7 @@ class Writer:
             found = self.steps("begin", f"set {name} = {self.value(name)}", *self.ends())
         else:
             found = self.dice.choices([w for w, _ in self.SETTING_WAYS], [n for _, n in self.SETTING_WAYS])[0](self, name)
-        kinds = {name, "rest"} if name == NOT_AFTER_TEMP else {name}
+        kinds = {name, "rest"} if name in KEEPS else {name}
         return [Step(s.client, s.items, s.kinds | kinds) for s in found]
 
     # ---- settings with a grammar of their own, and all at once ----
@@ -152,7 +154,10 @@ class Writer:
     def special(self):
         sql = self.one("set time zone interval '+02:30' hour to minute", "set time zone -3", "set time zone local", "set names 'LATIN1'", "set names default",
                        "set schema 'odd'", "set session characteristics as transaction isolation level serializable, read only",
-                       "set session characteristics as transaction read write", "set time zone default", "set xml option document", "set session characteristics as transaction isolation level repeatable read")  # fmt: skip
+                       "set session characteristics as transaction read write", "set time zone default", "set xml option document", "set session characteristics as transaction isolation level repeatable read",
+                       "select hid_caught('3MB')", "select hid_with('2MB')", "select hid_with_local()", "select hid_default()")  # fmt: skip
+        if self.dice.random() < 0.1:
+            return self.steps("call hid_commits('2MB')")
         return self.steps(sql) if self.dice.random() < 0.7 else self.steps("begin", sql, *self.ends())
 
     def all_at_once(self):
@@ -273,8 +278,11 @@ class Generator:
         order = list(range(count))
         dice.shuffle(order)
         for who in order:
-            full = {"full"} if first in self.needs_boss or dice.random() < 0.1 else {"whole"}
-            steps += [self.observe(who, w, full), Step(who, [("X",)], ("leave",))]
+            if first in self.needs_boss or dice.random() < 0.1:
+                how = {"full"}
+            else:
+                how = {"whole"} if self.has_rest(lines) or dice.random() < 0.2 else set()
+            steps += [self.observe(who, w, how), Step(who, [("X",)], ("leave",))]
         return Script(pool, clients, steps, seed)
 
     def startup(self, dice, name):
@@ -288,6 +296,10 @@ class Generator:
         return {"options": f"-c {name}={escaped}"}
 
     @staticmethod
+    def has_rest(lines):
+        return any("rest" in step.kinds for line in lines for step in line)
+
+    @staticmethod
     def observe(who, w, kinds=frozenset()):
         items = [i for n in sorted(w.parsed.get(who, ())) for i in (("B", "", n, []), ("E", "", 0), ("S",))]
         return Step(who, items, {"observe", *kinds})
@@ -295,13 +307,13 @@ class Generator:
     def merged(self, dice, lines, w):
         """The clients' lines in one, in random order; now and then somebody is observed, and now and then somebody leaves."""
         left = [list(line) for line in lines]
-        steps, who = [], 0
+        steps, who, rest = [], 0, self.has_rest(left)
         while any(left):
             if not left[who] or dice.random() < 0.5:
                 who = dice.choice([i for i, line in enumerate(left) if line])
             steps.append(left[who].pop(0))
-            if dice.random() < 0.35:
-                steps.append(self.observe(dice.choice((who, dice.randrange(len(lines)))), w, ("whole",) if dice.random() < 0.2 else ()))
+            if dice.random() < 0.25:
+                steps.append(self.observe(dice.choice((who, dice.randrange(len(lines)))), w, {"whole"} if rest and dice.random() < 0.3 else set()))
             if not left[who] and dice.random() < 0.1:
                 steps.append(Step(who, [("X",)], ("leave",)))
         return steps

@@ -13,7 +13,8 @@ HOLDS = """exists (select from pg_catalog.pg_depend where refclassid = 2615 and 
  or exists (select from pg_lock_status() l where l.locktype = 'advisory' and l.pid = pg_backend_pid())
  or exists (select from pg_listening_channels()) or exists (select from pg_cursor() c where c.is_holdable)
  or exists (select from pg_prepared_statement() p where p.from_sql)
- or current_setting('temp_buffers') <> '{temp_buffers}'"""
+ or current_setting('temp_buffers') <> '{temp_buffers}'
+ or length(current_setting('app.who', true)) <> octet_length(current_setting('app.who', true))"""
 REST = {
     "current_user": "current_user",
     "session_user": "session_user",
