@@ -42,6 +42,7 @@ static bool is_plain_string(const struct ast *node) {
 static void note_set_config(struct finding *f, const struct ast_func *call) {
     const struct ast *name = call->args, *value = name ? name->next : NULL, *is_local = value ? value->next : NULL;
     bool ends_with_transaction = is_local && is_local->kind == AST_LITERAL && is_local->op == LITERAL_TRUE;
+    f->effects |= EFFECT_MOVES;
     if (!ends_with_transaction) f->effects |= EFFECT_LEAVES;
     if (!is_plain_string(name) || name->end - name->start < 2) {
         if (!ends_with_transaction) f->effects |= EFFECT_STAYS;
@@ -57,7 +58,7 @@ static void note_call(struct finding *f, const struct ast_func *call) {
     if (call->node.op == CALL_SPECIAL || call->node.op == CALL_BARE) return; /* grammar, and always the server's own */
     const struct ast *first = call->names;
     if (!first || first->kind != AST_NAME) {
-        f->effects |= EFFECT_UNKNOWN;
+        f->effects |= EFFECT_UNKNOWN | EFFECT_MOVES;
         return;
     }
     struct bytes name = AST_AS(name, NAME, first)->text;
@@ -66,9 +67,9 @@ static void note_call(struct finding *f, const struct ast_func *call) {
         name = is_builtin ? AST_AS(name, NAME, first->next)->text : bytes_of(NULL, 0);
     }
     switch (function_pg_find(name)) {
-    case FUNCTION_UNKNOWN: f->effects |= EFFECT_UNKNOWN | EFFECT_NEXTVAL; break;
+    case FUNCTION_UNKNOWN: f->effects |= EFFECT_UNKNOWN | EFFECT_NEXTVAL | EFFECT_MOVES; break;
     case FUNCTION_CLEAN: break;
-    case FUNCTION_LEAVES: f->effects |= EFFECT_LEAVES; break;
+    case FUNCTION_LEAVES: f->effects |= EFFECT_LEAVES | EFFECT_MOVES; break;
     case FUNCTION_TAKES: f->effects |= EFFECT_TAKES; break;
     case FUNCTION_STAYS: f->effects |= EFFECT_STAYS; break;
     case FUNCTION_NEXTVAL: f->effects |= EFFECT_NEXTVAL; break;
@@ -81,7 +82,7 @@ static void note_call(struct finding *f, const struct ast_func *call) {
 
 static unsigned effect_of_set(const struct ast_command *c) {
     if (c->object == SQL_OBJECT_TRANSACTION || c->object == SQL_OBJECT_CONSTRAINTS) return 0;
-    return c->node.flags & AST_COMMAND_LOCAL ? 0 : EFFECT_LEAVES;
+    return c->node.flags & AST_COMMAND_LOCAL ? EFFECT_MOVES : EFFECT_LEAVES | EFFECT_MOVES;
 }
 
 /* Objects that live in a schema may be temporary without a word: the first schema of the path may be pg_temp. */
@@ -98,20 +99,23 @@ static unsigned effect_of_create(const struct ast_command *c) {
 
 static unsigned effect_of_command(const struct ast_command *c) {
     switch ((enum sql_verb)c->node.op) {
-    case SQL_ALTER: case SQL_ANALYZE: case SQL_BEGIN: case SQL_CHECKPOINT: case SQL_CLUSTER: case SQL_COMMENT: case SQL_COMMIT:
-    case SQL_COMMIT_PREPARED: case SQL_EXPLAIN: case SQL_FETCH: case SQL_GRANT: case SQL_LOCK: case SQL_MOVE: case SQL_NOTIFY:
-    case SQL_PREPARE_TRANSACTION: case SQL_REASSIGN: case SQL_REFRESH: case SQL_REINDEX: case SQL_RELEASE: case SQL_REPACK:
-    case SQL_REVOKE: case SQL_ROLLBACK: case SQL_ROLLBACK_PREPARED: case SQL_ROLLBACK_TO: case SQL_SAVEPOINT:
-    case SQL_SECURITY_LABEL: case SQL_SHOW: case SQL_START: case SQL_TRUNCATE: case SQL_VACUUM: case SQL_WAIT:
+    case SQL_ALTER: case SQL_ANALYZE: case SQL_BEGIN: case SQL_CHECKPOINT: case SQL_CLUSTER: case SQL_COMMENT:
+    case SQL_COMMIT_PREPARED: case SQL_EXPLAIN: case SQL_GRANT: case SQL_LOCK: case SQL_NOTIFY: case SQL_REASSIGN:
+    case SQL_REFRESH: case SQL_REINDEX: case SQL_RELEASE: case SQL_REPACK: case SQL_REVOKE: case SQL_ROLLBACK_PREPARED:
+    case SQL_SAVEPOINT: case SQL_SECURITY_LABEL: case SQL_SHOW: case SQL_START: case SQL_TRUNCATE: case SQL_VACUUM:
+    case SQL_WAIT:
         return 0;
+    case SQL_COMMIT: case SQL_FETCH: case SQL_MOVE: case SQL_PREPARE_TRANSACTION: case SQL_ROLLBACK: case SQL_ROLLBACK_TO:
+        return EFFECT_MOVES; /* SET LOCAL ends; a SET is taken back; the cursor calls set_config */
     case SQL_CLOSE: case SQL_DEALLOCATE: case SQL_DROP: case SQL_UNLISTEN: return EFFECT_TAKES;
-    case SQL_CALL: case SQL_DO: return EFFECT_UNKNOWN | EFFECT_NEXTVAL;
+    case SQL_CALL: case SQL_DO: return EFFECT_UNKNOWN | EFFECT_NEXTVAL | EFFECT_MOVES;
+    case SQL_LISTEN: case SQL_PREPARE: return EFFECT_LEAVES;
     case SQL_CREATE: return effect_of_create(c);
     case SQL_DECLARE: return c->node.flags & AST_COMMAND_HOLD ? EFFECT_LEAVES : 0;
-    case SQL_EXECUTE: return EFFECT_LEAVES | EFFECT_NEXTVAL;
+    case SQL_EXECUTE: return EFFECT_LEAVES | EFFECT_NEXTVAL | EFFECT_MOVES;
     case SQL_LOAD: return EFFECT_STAYS;
     case SQL_SET: return effect_of_set(c);
-    default: return EFFECT_LEAVES;
+    default: return EFFECT_LEAVES | EFFECT_MOVES;
     }
 }
 
@@ -138,7 +142,7 @@ static bool visit(struct ast *node, void *ctx) {
     case AST_UPDATE: {
         const struct ast *target = AST_AS(update, UPDATE, node)->tables;
         if (target && target->kind == AST_TABLE && is_settings_view(AST_AS(table, TABLE, target)->names))
-            f->effects |= EFFECT_LEAVES;
+            f->effects |= EFFECT_LEAVES | EFFECT_MOVES;
         f->effects |= EFFECT_NEXTVAL;
         break;
     }
@@ -151,13 +155,16 @@ static bool visit(struct ast *node, void *ctx) {
     return true;
 }
 
+/* Not analysable. */
+#define ANYTHING (EFFECT_LEAVES | EFFECT_NEXTVAL | EFFECT_MOVES)
+
 unsigned effect_of(struct bytes text, const struct sql_options *options, struct arena *arena, effect_name *on_name, void *ctx) {
     struct finding f = {.on_name = on_name, .ctx = ctx, .text = text};
     struct sql_statement s;
     struct sql_reader *reader = sql_reader_new(text, options, arena);
-    if (!reader) f.effects = EFFECT_LEAVES | EFFECT_NEXTVAL;
+    if (!reader) f.effects = ANYTHING;
     while (reader && sql_reader_next(reader, &s)) {
-        if (s.outcome == SQL_UNKNOWN) f.effects |= EFFECT_LEAVES | EFFECT_NEXTVAL;
+        if (s.outcome == SQL_UNKNOWN) f.effects |= ANYTHING;
         if (s.outcome == SQL_PARSED) ast_walk(s.ast, visit, &f);
     }
     arena_reset(arena);
