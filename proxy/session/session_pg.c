@@ -62,6 +62,10 @@ static void on_tagged(struct session *s, struct backend *b, uint8_t kind, uint16
     else session_pg_prepared_on_tagged(s, b, kind, tag);
 }
 
+static void on_failed(struct session *s, struct backend *b, uint8_t kind, uint16_t tag) {
+    if (kind == OWED_PARSE && session_pg_unnamed_is_tag(tag)) session_pg_unnamed_on_failed(s, b, tag);
+}
+
 /* ---- from the client ---- */
 
 /* A run of bytes that goes to the server as it came. */
@@ -186,7 +190,12 @@ static enum step relay_raw(struct session *s, struct run *run, const struct mess
     uint8_t type = m->h.type;
     bool ends_group = type == PG_F_SYNC || type == PG_F_QUERY || type == PG_F_FUNCTION_CALL;
     uint16_t tag = ends_group ? session_pg_prepared_end_group(ps) : 0;
+    if (ends_group && !b->ledger.is_client_turn) session_pg_state_on_group_sent(ps);
     if (ends_group) session_pg_unnamed_on_group_sent(ps);
+    if (session_pg_unnamed_must_ask(s, m)) {
+        flush_run(s, run);
+        if (!backend_pg_ask(b)) return STEP_STOP;
+    }
     bool is_mine = type == PG_F_EXECUTE || type == PG_F_SYNC || session_pg_unnamed_track(s, b, m, &tag);
     if (type == PG_F_PARSE && body.len && body.ptr[0]) {
         s->pins |= PIN_PREPARED;
@@ -412,6 +421,7 @@ const struct session_proto session_pg_proto = {
     .prepare = session_pg_settings_prepare,
     .on_group_end = on_group_end,
     .on_tagged = on_tagged,
+    .on_failed = on_failed,
     .settle = session_pg_state_settle,
     .on_looked = session_pg_state_on_looked,
     .on_statements_dropped = session_pg_prepared_on_dropped,

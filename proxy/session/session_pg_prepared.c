@@ -35,6 +35,7 @@ struct prepared_op {
     enum op_kind kind;
     bool is_parsed;
     bool is_sent_whole; /* its group has ended since: it may be skipped, and what follows not */
+    bool is_asked;      /* OP_PARSE: the settings that it is parsed under were asked for before it */
     struct prepared_pg *made; /* in the connection's set; NULL for OP_CLOSE */
     size_t name_len;
     uint8_t name[]; /* the client's */
@@ -151,19 +152,20 @@ static bool take_statement(struct session *s, struct prepared_pg *p, struct stat
 }
 
 /*
- * Parsed just now: under the settings of now, which need not be those of when it was sent.
- * What has changed in this very group is reported at its end only: then the statement is
- * like no other, and its client stays where it is.
+ * Parsed just now: under the settings of now, which need not be those of when it was sent. What has changed in this very group is
+ * reported at its end only: then they were asked for.
  */
-static void settle_settings(struct session *s, struct backend *b, struct prepared_pg *p) {
-    const struct backend_pg *bp = backend_pg_of(b);
-    if (!p->statement->settings.digest) return;
-    if (bp->saw_taint || bp->saw_end) {
-        struct settings_pg unknown = {.digest = b->id << 32 | (bp->prepared.next + 1)};
-        s->pins |= PIN_PREPARED;
-        (void)take_statement(s, p, statement_pg_intern(&session_pool(s)->set->statements, p->statement->source, &unknown));
-    } else if (p->statement->settings.digest != backend_pg_analysis(bp)) {
-        (void)take_statement(s, p, session_pg_names_intern(s, b, p->statement->source));
+static void settle_settings(struct session *s, struct backend *b, const struct prepared_op *op) {
+    struct backend_pg *bp = backend_pg_of(b);
+    struct statement_pg *st = op->made->statement;
+    if (!st->settings.digest) return;
+    if (op->is_asked) {
+        struct params_pg asked = {0};
+        bool ok = backend_pg_take_asked(bp, &asked);
+        (void)take_statement(s, op->made, ok ? session_pg_names_intern_under(s, st->source, &asked) : NULL);
+        params_pg_release(&asked);
+    } else if (st->settings.digest != backend_pg_analysis(bp)) {
+        (void)take_statement(s, op->made, session_pg_names_intern(s, b, st->source));
     }
 }
 
@@ -194,7 +196,7 @@ void session_pg_prepared_on_tagged(struct session *s, struct backend *b, uint8_t
     if (!op) return;
     if (kind == OWED_PARSE) {
         op->is_parsed = true;
-        if (op->kind == OP_PARSE) settle_settings(s, b, op->made);
+        if (op->kind == OP_PARSE) settle_settings(s, b, op);
     } else if (kind == OWED_DESCRIBE_STATEMENT) {
         on_described(s, b, op);
     } else {
@@ -207,7 +209,8 @@ void session_pg_prepared_on_group_end(struct session *s, struct backend *b, uint
     struct prepared_client *pc = &session_pg_of(s)->prepared;
     struct backend_pg *bp = backend_pg_of(b);
     bool is_all_answered = b->ledger.count == 0 && !b->ledger.is_group_open;
-    bp->saw_taint = bp->saw_end = false;
+    backend_pg_forget_asked(bp);
+    pc->has_asked = false;
     if (is_all_answered) pc->changed = NULL; /* whoever was to be told has been, or was skipped */
     struct prepared_op *op = tag ? arrive_at(pc, b, tag) : NULL;
     if (op) undo(pc, b, op);
@@ -307,6 +310,22 @@ static enum step fail_settings(struct session *s, const struct message *m, struc
     return fail_here(s, m, &err);
 }
 
+/* STEP_DONE: `asked` is what is in force at this point of the client's group; the caller releases it. */
+static enum step ask(struct session *s, struct params_pg *asked) {
+    struct backend *b = s->lessee.backend;
+    struct prepared_client *pc = &session_pg_of(s)->prepared;
+    if (pc->has_asked && b->ledger.count) return hold(s); /* on its way */
+    if (pc->has_asked) {
+        pc->has_asked = false;
+        return backend_pg_take_asked(backend_pg_of(b), asked) ? STEP_DONE : out_of_memory(s);
+    }
+    pc->has_asked = true;
+    if (!backend_pg_ask(b)) return STEP_STOP;
+    backend_pg_send_flush(b);
+    s->request.has_sent = true;
+    return hold(s);
+}
+
 /*
  * Statements that give the settings under which `st` means what it means, and put back the
  * present ones; mostly none. False: not now, or never; *step is what became of the message.
@@ -314,17 +333,23 @@ static enum step fail_settings(struct session *s, const struct message *m, struc
 static bool settings_around(struct session *s, const struct message *m, struct bytes client_name, const struct statement_pg *st,
                             struct writer *there, struct writer *back, enum step *step) {
     struct backend *b = s->lessee.backend;
-    struct backend_pg *bp = backend_pg_of(b);
-    bool are_known = !bp->saw_taint && !bp->saw_end; /* the server reports changes at the end of a group only */
+    struct params_pg asked = {0};
+    const struct params_pg *in_force = session_pg_settings_in_force(s, b);
     if (!st->settings.digest) return true;
     if (ledger_owes_forward(&b->ledger)) { /* what is under way may change them */
         *step = session_pg_await_replies(s);
         return false;
     }
-    if (are_known && st->settings.digest == backend_pg_analysis(bp)) return true;
-    if (are_known && session_pg_settings_around(s, b, st->settings.values, there, back)) return true;
-    *step = fail_settings(s, m, client_name);
-    return false;
+    if (session_pg_of(s)->left.has_moved) { /* what is reported was true at the group's beginning */
+        *step = ask(s, &asked);
+        if (*step != STEP_DONE) return false;
+        in_force = &asked;
+    }
+    bool is_same = st->settings.digest == in_force->analysis_digest;
+    bool ok = is_same || session_pg_settings_around(in_force, st->settings.values, there, back);
+    params_pg_release(&asked);
+    if (!ok) *step = fail_settings(s, m, client_name);
+    return ok;
 }
 
 /* Sends it, and waits. */
@@ -403,6 +428,8 @@ static enum step take_parse(struct session *s, const struct message *m, struct b
     struct prepared_op *op = p ? add_op(pc, OP_PARSE, name, p) : NULL;
     statement_pg_unref(st);
     if (!op) return out_of_memory(s);
+    op->is_asked = session_pg_of(s)->left.has_moved && p->statement->settings.digest;
+    if (op->is_asked && !backend_pg_ask(b)) return STEP_STOP;
     if (!backend_pg_note_sent(b, PG_F_PARSE, 0, op->tag)) return STEP_STOP;
     session_pool(s)->stats.client_parses++;
     session_pool(s)->stats.server_parses++;

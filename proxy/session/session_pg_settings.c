@@ -219,9 +219,7 @@ static void put_set_config(struct writer *w, const char *name, const char *value
     writer_str(w, ",true)");
 }
 
-bool session_pg_settings_around(const struct session *s, const struct backend *b, struct bytes values, struct writer *there,
-                                struct writer *back) {
-    const struct params_pg *in_force = session_pg_settings_in_force(s, b);
+bool session_pg_settings_around(const struct params_pg *in_force, struct bytes values, struct writer *there, struct writer *back) {
     const char *name, *value;
     while (params_pg_next_pair(&values, &name, &value)) {
         const char *now = params_pg_get(in_force, name);

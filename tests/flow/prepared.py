@@ -570,13 +570,60 @@ def test_settings_around_a_parse_inside_a_pipeline(elsewhere):
     assert c.ask("show datestyle") == "ISO, DMY"
 
 
-def test_settings_that_are_not_known_are_not_put_around_a_parse(elsewhere):
-    """A SET in front of it in the same pipeline is reported too late: refused, with a hint."""
+def test_settings_that_are_not_reported_yet_are_asked_for(elsewhere):
+    """A SET in front of it in the same pipeline is reported too late."""
     c = elsewhere
-    got = run(c, parse("set datestyle = 'German'") + bind() + execute() + bind(name="s") + execute())
-    assert [e.sqlstate for e in got.errors] == ["0A000"] and got.rows == [] and got.status == "I"
-    assert c.ask("show datestyle") == "ISO, DMY", "the implicit transaction was rolled back"
-    assert use(c, "s").rows == [["1"]]
+    show = parse("show datestyle") + bind() + execute()
+    c.send(parse("set datestyle = 'German'") + bind() + execute() + FLUSH)  # gilmok cannot know what will follow
+    c.collect(until="C")
+    got = run(c, bind(name="s") + execute() + show)
+    assert got.rows == [["1"], ["German, DMY"]] and got.status == "I"
+    assert c.ask("show datestyle") == "German, DMY"
+
+
+def test_settings_that_a_rollback_has_changed_are_asked_for(elsewhere):
+    c = elsewhere
+    c.query("begin"), c.query("set local datestyle = 'German, YMD'")
+    got = run(c, parse("rollback") + bind() + execute() + bind(name="s") + execute() + parse("show datestyle") + bind() + execute())
+    assert got.rows == [["1"], ["ISO, DMY"]] and got.errors == [] and got.status == "I"
+
+
+SETTERS = [
+    "set datestyle = 'ISO, DMY'",
+    "select set_config('datestyle', 'ISO, DMY', false)",
+    "do $$ begin set datestyle = 'ISO, DMY'; end $$",
+]
+
+
+@pytest.mark.parametrize("setter", SETTERS)
+@pytest.mark.parametrize("name", ["", "s"])
+def test_parsed_behind_a_set_of_its_own_pipeline(few, setter, name):
+    """What it means is known, on any connection: nothing is pinned."""
+    c, other = raw(few.port), connect(few, autocommit=False)
+    got = run(c, parse(setter) + bind() + execute() + parse(MONTH, name))
+    assert got.errors == []
+    if name:  # a Query would end the unnamed one
+        c.query("set datestyle = 'ISO, MDY'")
+    with connect(few) as third:
+        assert value(third, "select 'nobody is kept waiting'")
+    other.execute("select 1")
+    for _ in range(2):
+        assert use(c, name).rows == [["2"]]
+    other.close(), c.end()
+
+
+def test_what_the_server_skipped_leaves_the_unnamed_statement_alone(few):
+    c, other = raw(few.port), connect(few, autocommit=False)
+    for skipped in (parse("select 'two'"), parse("select 'two'") + parse("select 'three'"), close("S", "")):
+        got = run(c, parse("select 'one'") + bind() + execute() + bind(name="no such") + skipped)
+        assert got.rows == [["one"]] and [e.sqlstate for e in got.errors] == ["26000"]
+        other.execute("select 1")
+        assert use(c, "").rows == [["one"]]
+        other.rollback()
+    got = run(c, parse("selec") + bind() + execute())
+    assert [e.sqlstate for e in got.errors] == ["42601"]
+    assert [e.sqlstate for e in use(c, "").errors] == ["26000"], "an error in a Parse drops the one before"
+    other.close(), c.end()
 
 
 def test_a_set_that_is_under_way_is_waited_for(few):
@@ -598,7 +645,7 @@ def test_a_parse_behind_a_set_in_one_send_means_what_it_says(few):
     for name in ("s", ""):
         c.send(query("set datestyle = 'ISO, DMY'") + parse(MONTH, name) + SYNC)
         assert c.collect().errors == [] and c.collect().errors == []
-        for _ in range(3 if name else 1):  # behind a SET an unnamed one is known on this connection only
+        for _ in range(3):
             assert use(other, "s").rows == [["1"]]
             assert use(c, name).rows == [["2"]]
         c.query("set datestyle = 'ISO, MDY'")
