@@ -412,6 +412,7 @@ const struct session_proto session_pg_proto = {
     .prepare = session_pg_settings_prepare,
     .on_group_end = on_group_end,
     .on_tagged = on_tagged,
+    .on_error = session_pg_on_error,
     .settle = session_pg_state_settle,
     .on_looked = session_pg_state_on_looked,
     .on_statements_dropped = session_pg_prepared_on_dropped,
