@@ -44,6 +44,11 @@ struct lessee_ops {
     /* The reply to an entry of this kind (the protocol's) that carries a tag is complete and no error. */
     void (*on_tagged)(struct lessee *l, uint8_t kind, uint16_t tag);
     void (*on_failed)(struct lessee *l, uint8_t kind, uint16_t tag);   /* the same for one that ended with an error: a Parse */
+    /*
+     * An ErrorResponse that is to be passed on, whole, as an answer to an entry with this tag. True: the lessee has told
+     * its client in words of its own, and it is not passed on.
+     */
+    bool (*on_error)(struct lessee *l, uint8_t kind, uint16_t tag, struct bytes message);
     void (*on_hidden)(struct lessee *l);                               /* replies came in of which it saw nothing */
     void (*on_statements_dropped)(struct lessee *l);                   /* its own command dropped all prepared statements */
     /* What a look at the session has found (backend_proto's own), as the protocol brings it; `ok`: it went well. */

@@ -315,9 +315,13 @@ static void take_ready(struct backend *b, struct run *run, enum reply_fate fate,
     }
 }
 
+enum { ERROR_WHOLE_MAX = 16 << 10 }; /* longer ones are passed on as they are */
+
 /* Bytes of the body that must be in hand before the message can be judged. */
 static uint32_t needed_body(const struct pg_header *h) {
     switch (h->type) {
+    case PG_B_ERROR:
+        return h->body_len <= ERROR_WHOLE_MAX ? h->body_len : 0;
     case PG_B_READY:
     case PG_B_COMMAND_COMPLETE:
     case PG_B_PARAMETER_STATUS:
@@ -380,6 +384,13 @@ static struct writer *reader_of(struct backend_pg *bp, uint8_t kind, uint16_t ta
     return &bp->asked;
 }
 
+/* True when the lessee has passed an error on in words of its own: the server knows its statements by other names. */
+static bool is_told(struct backend *b, struct run *run, enum reply_fate fate, uint8_t kind, uint16_t tag, struct bytes message) {
+    if (fate != REPLY_FORWARD || b->state != BACKEND_LEASED) return false;
+    flush_run(b, run);
+    return b->lessee->ops->on_error(b->lessee, kind, tag, message);
+}
+
 /* Judges one message whose needed part is in hand. `avail` of its bytes are here. False: stop, nothing is valid any more. */
 static bool take_message(struct backend *b, struct run *run, const struct pg_header *h, const uint8_t *ptr, size_t avail) {
     struct bytes body = bytes_of(ptr + PG_HEADER_LEN, avail - PG_HEADER_LEN);
@@ -407,7 +418,9 @@ static bool take_message(struct backend *b, struct run *run, const struct pg_hea
     if (b->state == BACKEND_CLOSED) return false;
     bp->reading = h->type == PG_B_DATA_ROW && fate == REPLY_SWALLOW ? reader_of(bp, kind, tag, is_wanted) : NULL;
     if (bp->reading) writer_put(bp->reading, bytes_of(ptr, avail));
-    pass(b, run, fate, ptr, avail);
+    bool is_told_already =
+        h->type == PG_B_ERROR && avail == h->total && is_told(b, run, fate, kind, tag, bytes_of(ptr, avail));
+    if (!is_told_already) pass(b, run, fate, ptr, avail);
     bool is_statement_done = h->type == PG_B_PARSE_COMPLETE || h->type == PG_B_CLOSE_COMPLETE;
     if (is_statement_done && tag && b->lessee) b->lessee->ops->on_tagged(b->lessee, kind, tag);
     bool has_failed = h->type == PG_B_ERROR && kind == OWED_PARSE && verdict == REPLY_PG_PART;

@@ -26,6 +26,18 @@ void backend_pg_send_parse(struct backend *b, const struct prepared_pg *p) {
     stream_send(b->stream, source);
 }
 
+void backend_pg_send_empty_parse(struct backend *b, const char *name) {
+    uint8_t storage[PG_HEADER_LEN + PREPARED_PG_NAME_MAX + 3];
+    struct writer w;
+    writer_init_fixed(&w, storage, sizeof storage);
+    size_t at = pg_begin(&w, PG_F_PARSE);
+    writer_cstr(&w, bytes_str(name));
+    writer_cstr(&w, bytes_of("", 0));
+    writer_be16(&w, 0); /* no parameters */
+    pg_end(&w, at);
+    stream_send(b->stream, writer_bytes(&w));
+}
+
 static void put_about(struct writer *w, uint8_t type, uint8_t kind, const char *name) {
     size_t at = pg_begin(w, type);
     writer_u8(w, kind);

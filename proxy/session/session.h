@@ -59,6 +59,8 @@ struct session_proto {
     void (*on_group_end)(struct session *s, struct backend *b, uint16_t tag); /* a reply group went to the client */
     void (*on_tagged)(struct session *s, struct backend *b, uint8_t kind, uint16_t tag); /* as in struct lessee_ops; may be NULL */
     void (*on_failed)(struct session *s, struct backend *b, uint8_t kind, uint16_t tag); /* likewise; may be NULL */
+    /* As in struct lessee_ops; may be NULL. */
+    bool (*on_error)(struct session *s, struct backend *b, uint8_t kind, uint16_t tag, struct bytes message);
     void (*settle)(struct session *s, struct backend *b); /* all is answered: what has it left behind? Sets pins; may be NULL */
     /* As in struct lessee_ops; may be NULL when settle is. */
     void (*on_looked)(struct session *s, struct backend *b, struct bytes answer, bool ok);

@@ -422,6 +422,7 @@ const struct session_proto session_pg_proto = {
     .on_group_end = on_group_end,
     .on_tagged = on_tagged,
     .on_failed = on_failed,
+    .on_error = session_pg_on_error,
     .settle = session_pg_state_settle,
     .on_looked = session_pg_state_on_looked,
     .on_statements_dropped = session_pg_prepared_on_dropped,

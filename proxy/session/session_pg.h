@@ -22,6 +22,7 @@ struct session_pg_login;
 struct prepared_client {
     struct map named;   /* name -> struct client_statement, owned */
     struct list ops;    /* what was sent about statements and is not answered yet, in order */
+    struct list gone;   /* names that errors may still be about (session_pg_names.h) */
     uint16_t last_tag;
     bool is_flushed;    /* a Flush is out: an error of gilmok's own waits for the replies before it */
     bool has_asked;     /* backend_pg_ask() is out, for the message that is held back */
@@ -169,6 +170,10 @@ const struct statement_pg *session_pg_prepared_statement(struct session_pg *ps, 
 
 /* The message stays until everything before it is answered; when that may be never, the server is asked for it. */
 enum step session_pg_await_replies(struct session *s);
+
+/* ---- session_pg_errors.c ---- */
+/* An error that is to be passed on. True: the client has been told, in its own names. */
+bool session_pg_on_error(struct session *s, struct backend *b, uint8_t kind, uint16_t tag, struct bytes message);
 
 /* ---- session_pg_names.c ---- */
 /* What each of its names stands for. */

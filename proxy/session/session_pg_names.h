@@ -15,16 +15,31 @@
 struct client_statement {
     struct statement_pg *statement; /* one reference */
     uint64_t description;
+    uint16_t number; /* the tag of the op that gave the name; 0: none. After a very long time another name may have it, too */
     bool is_described;
+};
+
+/* A name that was forgotten while replies were still owed: an error among them may be about it. */
+struct gone_statement {
+    struct list node; /* in prepared_client.gone */
+    uint16_t number;
+    struct statement_pg *statement; /* one reference */
+    size_t name_len;
+    uint8_t name[];
 };
 
 static inline struct client_statement *session_pg_names_get(const struct prepared_client *pc, struct bytes name) {
     return map_get(&pc->named, name);
 }
 /* In place of what had this name. When memory is out the name is not known: using it is an error, never another statement. */
-void session_pg_names_remember(struct prepared_client *pc, struct bytes name, struct statement_pg *st, const uint64_t *description);
+void session_pg_names_remember(struct prepared_client *pc, struct bytes name, uint16_t number, struct statement_pg *st,
+                               const uint64_t *description);
 void session_pg_names_forget(struct prepared_client *pc, struct bytes name);
 void session_pg_names_forget_all(struct prepared_client *pc);
+/* The name is not known, but an error may be about it. */
+void session_pg_names_lay_out(struct prepared_client *pc, struct bytes name, uint16_t number, struct statement_pg *st);
+/* Nothing is owed any more: what is gone need not be known. */
+void session_pg_names_bury(struct prepared_client *pc);
 
 /* May a setting change what the text means? `source` as in statement_pg.h. */
 bool session_pg_names_depends_on_settings(struct bytes source);
