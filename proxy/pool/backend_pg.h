@@ -121,6 +121,11 @@ void backend_pg_send_flush(struct backend *b);
  * nothing happens. False: the connection has failed.
  */
 MUST_USE bool backend_pg_run_among(struct backend *b, struct bytes sql);
+/*
+ * A simple query of one statement, carried out by the extended protocol with `behind` in the same group, of which only errors
+ * are seen; the client gets what it would get for the query. `tag` comes back with its ReadyForQuery. False as above.
+ */
+MUST_USE bool backend_pg_run_query(struct backend *b, struct bytes sql, struct bytes behind, uint16_t tag);
 
 /* backend_pg_login.c */
 void backend_pg_login_begin(struct backend *b);

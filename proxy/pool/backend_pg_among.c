@@ -41,44 +41,59 @@ void backend_pg_send_flush(struct backend *b) {
     stream_send(b->stream, bytes_of(flush, sizeof flush));
 }
 
-static void put_run(struct writer *w, struct bytes sql) {
+static void put_run(struct writer *w, const char *name, struct bytes sql) {
     size_t at = pg_begin(w, PG_F_PARSE);
-    writer_cstr(w, bytes_str(OWN_NAME));
+    writer_cstr(w, bytes_str(name));
     writer_cstr(w, sql);
     writer_be16(w, 0); /* no parameters */
     pg_end(w, at);
     at = pg_begin(w, PG_F_BIND);
-    writer_cstr(w, bytes_str(OWN_NAME)); /* portal */
-    writer_cstr(w, bytes_str(OWN_NAME));
+    writer_cstr(w, bytes_str(name)); /* portal */
+    writer_cstr(w, bytes_str(name));
     for (int i = 0; i < 3; i++) writer_be16(w, 0); /* no formats, no values, no result formats */
     pg_end(w, at);
     at = pg_begin(w, PG_F_EXECUTE);
-    writer_cstr(w, bytes_str(OWN_NAME));
+    writer_cstr(w, bytes_str(name));
     writer_be32(w, 0); /* all rows */
     pg_end(w, at);
-    put_about(w, PG_F_CLOSE, 'P', OWN_NAME);
-    put_about(w, PG_F_CLOSE, 'S', OWN_NAME);
+    put_about(w, PG_F_CLOSE, 'P', name);
+    put_about(w, PG_F_CLOSE, 'S', name);
 }
 
-static bool note_run(struct backend *b) {
+/* `fate`: of the statement's own reply. */
+static bool note_run(struct backend *b, enum reply_fate fate) {
     static const uint8_t types[] = {PG_F_PARSE, PG_F_BIND, PG_F_EXECUTE, PG_F_CLOSE, PG_F_CLOSE};
     for (size_t i = 0; i < sizeof types; i++)
-        if (!backend_pg_note_own(b, types[i], 0, REPLY_QUIET, 0)) return false;
+        if (!backend_pg_note_own(b, types[i], 0, types[i] == PG_F_EXECUTE ? fate : REPLY_QUIET, 0)) return false;
     return true;
 }
 
-bool backend_pg_run_among(struct backend *b, struct bytes sql) {
-    struct writer w;
-    if (!sql.len) return true;
-    if (!note_run(b)) return false;
-    writer_init(&w, sql.len + 256);
-    put_run(&w, sql);
-    bool ok = !w.failed;
-    if (ok) stream_send(b->stream, writer_bytes(&w));
-    writer_release(&w);
+static bool send_writer(struct backend *b, struct writer *w) {
+    bool ok = !w->failed;
+    if (ok) stream_send(b->stream, writer_bytes(w));
+    writer_release(w);
     if (ok) return true;
     struct err err;
     err_set(&err, ERR_OUT_OF_MEMORY, "out of memory");
     backend_fail(b, &err);
     return false;
+}
+
+bool backend_pg_run_among(struct backend *b, struct bytes sql) {
+    struct writer w;
+    if (!sql.len) return true;
+    if (!note_run(b, REPLY_QUIET)) return false;
+    writer_init(&w, sql.len + 256);
+    put_run(&w, OWN_NAME, sql);
+    return send_writer(b, &w);
+}
+
+bool backend_pg_run_query(struct backend *b, struct bytes sql, struct bytes behind, uint16_t tag) {
+    struct writer w;
+    if (!note_run(b, REPLY_FORWARD) || !note_run(b, REPLY_QUIET) || !backend_pg_note_sent(b, PG_F_SYNC, 0, tag)) return false;
+    writer_init(&w, sql.len + behind.len + 512);
+    put_run(&w, "", sql); /* a simple query, too, ends the unnamed statement and portal */
+    put_run(&w, OWN_NAME, behind);
+    pg_end(&w, pg_begin(&w, PG_F_SYNC));
+    return send_writer(b, &w);
 }

@@ -13,6 +13,7 @@
 #include "proxy/session/cancel_key.h"
 #include "proxy/session/session.h"
 #include "proxy/wire/pg_encode.h"
+#include "routing/reset_pg.h"
 
 enum { SESSION_PG_APP_NAME_MAX = 63, CANCEL_PEER_TIMEOUT_MS = 5000 };
 
@@ -49,6 +50,9 @@ struct left_client {
     unsigned effects;        /* enum effect, of what was sent since the last look */
     unsigned unnamed;        /* of the unnamed statement */
     bool stays;              /* something that no look finds */
+    bool is_reset_here;      /* the message at hand may reset what is the client's own */
+    uint64_t reset_portal;   /* mark of one whose Execute does, as `reset` says; 0: none */
+    struct reset_pg reset;
 };
 
 /* What happens to the client's messages when they are not relayed. */
@@ -115,6 +119,22 @@ void session_pg_state_on_looked(struct session *s, struct backend *b, struct byt
 /* Outside a transaction, before anything is sent. False: the connection has failed. */
 MUST_USE bool session_pg_state_prepare(struct session *s, struct backend *b);
 void session_pg_state_release(struct session_pg *ps);
+
+/* How its texts are to be read now. */
+const struct sql_options *session_pg_state_options(struct session *s, const struct backend *b);
+
+/* ---- session_pg_reset.c ---- */
+/* True when the client has values of its own that a reset does not go back to. */
+bool session_pg_reset_matters(const struct session_pg *ps);
+/* True when something must be done about the message at hand. */
+static inline bool session_pg_reset_concerns(const struct session_pg *ps) {
+    return ps->left.is_reset_here || ps->left.reset_portal;
+}
+/* Before it is placed. STEP_RAW: it is to be placed as any other. */
+enum step session_pg_reset_take(struct session *s, const struct message *m);
+bool session_pg_reset_needs_more(const struct session_pg *ps, const struct message *m);
+/* An Execute has been placed. False: the connection has failed. */
+MUST_USE bool session_pg_reset_follow(struct session *s, const struct message *m);
 
 /* ---- session_pg_settings.c ---- */
 void session_pg_settings_prepare(struct session *s, struct backend *b);
