@@ -38,12 +38,17 @@ static bool is_plain_string(const struct ast *node) {
     return node && node->kind == AST_LITERAL && node->op == LITERAL_STRING && !(node->flags & AST_LITERAL_JOINED);
 }
 
+bool effect_sets_value(const struct ast *value) {
+    return value && value->kind == AST_LITERAL && value->op != LITERAL_NULL;
+}
+
 /* set_config(name, value, is_local): a name that is computed may have a dot or not; one that has a quote in it is no name. */
 static void note_set_config(struct finding *f, const struct ast_func *call) {
     const struct ast *name = call->args, *value = name ? name->next : NULL, *is_local = value ? value->next : NULL;
     bool ends_with_transaction = is_local && is_local->kind == AST_LITERAL && is_local->op == LITERAL_TRUE;
     f->effects |= EFFECT_MOVES;
     if (!ends_with_transaction) f->effects |= EFFECT_LEAVES;
+    if (!effect_sets_value(value)) f->effects |= EFFECT_RESETS;
     if (!is_plain_string(name) || name->end - name->start < 2) {
         if (!ends_with_transaction) f->effects |= EFFECT_STAYS;
         return;
@@ -54,19 +59,29 @@ static void note_set_config(struct finding *f, const struct ast_func *call) {
 
 /* ---- calls ----------------------------------------------------------------------------------------------------------- */
 
-static void note_call(struct finding *f, const struct ast_func *call) {
-    if (call->node.op == CALL_SPECIAL || call->node.op == CALL_BARE) return; /* grammar, and always the server's own */
+/* What the name of a function may mean; not to be asked about CALL_SPECIAL and CALL_BARE. */
+static enum function_kind function_of(const struct ast_func *call) {
     const struct ast *first = call->names;
-    if (!first || first->kind != AST_NAME) {
-        f->effects |= EFFECT_UNKNOWN | EFFECT_MOVES;
-        return;
-    }
+    if (!first || first->kind != AST_NAME) return FUNCTION_UNKNOWN;
     struct bytes name = AST_AS(name, NAME, first)->text;
     if (first->next) {
         bool is_builtin = bytes_is(name, "pg_catalog") && !first->next->next && first->next->kind == AST_NAME;
         name = is_builtin ? AST_AS(name, NAME, first->next)->text : bytes_of(NULL, 0);
     }
-    switch (function_pg_find(name)) {
+    return function_pg_find(name);
+}
+
+static bool is_grammar(const struct ast_func *call) {
+    return call->node.op == CALL_SPECIAL || call->node.op == CALL_BARE;
+}
+
+bool effect_is_set_config(const struct ast_func *call) {
+    return !is_grammar(call) && function_of(call) == FUNCTION_SET_CONFIG;
+}
+
+static void note_call(struct finding *f, const struct ast_func *call) {
+    if (is_grammar(call)) return; /* and always the server's own */
+    switch (function_of(call)) {
     case FUNCTION_UNKNOWN: f->effects |= EFFECT_UNKNOWN | EFFECT_NEXTVAL | EFFECT_MOVES; break;
     case FUNCTION_CLEAN: break;
     case FUNCTION_LEAVES: f->effects |= EFFECT_LEAVES | EFFECT_MOVES; break;
@@ -79,6 +94,19 @@ static void note_call(struct finding *f, const struct ast_func *call) {
 }
 
 /* ---- commands -------------------------------------------------------------------------------------------------------- */
+
+/* TIME ZONE LOCAL is a DEFAULT, too; the implied ones of RESET and SET NAMES are written down by the parser. */
+static bool is_default(const struct ast *value) {
+    return value && (value->kind == AST_DEFAULT || (value->kind == AST_WORD && !value->next));
+}
+
+bool effect_resets(const struct ast_command *c) {
+    if (c->node.op == SQL_RESET) return true;
+    if (c->node.op == SQL_DISCARD) return c->object == SQL_OBJECT_ALL;
+    if (c->node.op != SQL_SET || !c->args || c->args->kind != AST_SETTING) return false;
+    const struct ast *value = AST_AS(setting, SETTING, c->args)->values;
+    return is_default(value) && (value->kind == AST_DEFAULT || c->object == SQL_OBJECT_TIME_ZONE);
+}
 
 static unsigned effect_of_set(const struct ast_command *c) {
     if (c->object == SQL_OBJECT_TRANSACTION || c->object == SQL_OBJECT_CONSTRAINTS) return 0;
@@ -121,31 +149,35 @@ static unsigned effect_of_command(const struct ast_command *c) {
 
 /* ---- the walk -------------------------------------------------------------------------------------------------------- */
 
-/* UPDATE pg_settings is set_config by another name. */
 static bool is_settings_view(const struct ast *names) {
     if (!names) return false;
     while (names->next) names = names->next;
     return names->kind == AST_NAME && bytes_is(AST_AS(name, NAME, names)->text, "pg_settings");
 }
 
+bool effect_is_settings_update(const struct ast_update *update) {
+    const struct ast *target = update->tables;
+    return target && target->kind == AST_TABLE && is_settings_view(AST_AS(table, TABLE, target)->names);
+}
+
 static bool visit(struct ast *node, void *ctx) {
     struct finding *f = ctx;
     switch ((enum ast_kind)node->kind) {
     case AST_FUNC: note_call(f, AST_AS(func, FUNC, node)); break;
-    case AST_COMMAND: f->effects |= effect_of_command(AST_AS(command, COMMAND, node)); break;
+    case AST_COMMAND:
+        f->effects |= effect_of_command(AST_AS(command, COMMAND, node));
+        if (effect_resets(AST_AS(command, COMMAND, node))) f->effects |= EFFECT_RESETS;
+        break;
     case AST_SETTING: note_name(f, AST_AS(setting, SETTING, node)->names); break;
     case AST_INTO:
     case AST_LOAD: f->effects |= EFFECT_LEAVES; break;
     case AST_COPY:
         if (node->flags & AST_COPY_FROM) f->effects |= EFFECT_NEXTVAL;
         break;
-    case AST_UPDATE: {
-        const struct ast *target = AST_AS(update, UPDATE, node)->tables;
-        if (target && target->kind == AST_TABLE && is_settings_view(AST_AS(table, TABLE, target)->names))
-            f->effects |= EFFECT_LEAVES | EFFECT_MOVES;
+    case AST_UPDATE:
+        if (effect_is_settings_update(AST_AS(update, UPDATE, node))) f->effects |= EFFECT_LEAVES | EFFECT_RESETS | EFFECT_MOVES;
         f->effects |= EFFECT_NEXTVAL;
         break;
-    }
     case AST_INSERT:
     case AST_DELETE:
     case AST_MERGE: f->effects |= EFFECT_NEXTVAL; break;

@@ -135,6 +135,11 @@ MUST_USE bool backend_pg_take_asked(struct backend_pg *bp, struct params_pg *out
 void backend_pg_forget_asked(struct backend_pg *bp);
 /* A row of an answer begins. */
 void backend_pg_begin_asked(struct backend_pg *bp);
+/*
+ * A simple query of one statement, carried out by the extended protocol with `behind` in the same group, of which only errors
+ * are seen; the client gets what it would get for the query. `tag` comes back with its ReadyForQuery. False as above.
+ */
+MUST_USE bool backend_pg_run_query(struct backend *b, struct bytes sql, struct bytes behind, uint16_t tag);
 
 /* backend_pg_login.c */
 void backend_pg_login_begin(struct backend *b);

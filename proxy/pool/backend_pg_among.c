@@ -59,35 +59,35 @@ void backend_pg_send_flush(struct backend *b) {
 }
 
 /* One statement without parameters, from its Parse to the end of its portal. */
-static void put_run(struct writer *w, struct bytes sql) {
+static void put_run(struct writer *w, const char *name, struct bytes sql) {
     size_t at = pg_begin(w, PG_F_PARSE);
-    writer_cstr(w, bytes_str(OWN_NAME));
+    writer_cstr(w, bytes_str(name));
     writer_cstr(w, sql);
     writer_be16(w, 0); /* no parameters */
     pg_end(w, at);
     at = pg_begin(w, PG_F_BIND);
-    writer_cstr(w, bytes_str(OWN_NAME)); /* portal */
-    writer_cstr(w, bytes_str(OWN_NAME));
+    writer_cstr(w, bytes_str(name)); /* portal */
+    writer_cstr(w, bytes_str(name));
     for (int i = 0; i < 3; i++) writer_be16(w, 0); /* no formats, no values, no result formats */
     pg_end(w, at);
     at = pg_begin(w, PG_F_EXECUTE);
-    writer_cstr(w, bytes_str(OWN_NAME));
+    writer_cstr(w, bytes_str(name));
     writer_be32(w, 0); /* all rows */
     pg_end(w, at);
-    put_about(w, PG_F_CLOSE, 'P', OWN_NAME);
-    put_about(w, PG_F_CLOSE, 'S', OWN_NAME);
+    put_about(w, PG_F_CLOSE, 'P', name);
+    put_about(w, PG_F_CLOSE, 'S', name);
 }
 
-/* `rows`: what becomes of them. */
-static bool note_run(struct backend *b, enum reply_fate rows) {
+/* `fate`: of the statement's own reply. */
+static bool note_run(struct backend *b, enum reply_fate fate) {
     static const uint8_t types[] = {PG_F_PARSE, PG_F_BIND, PG_F_EXECUTE, PG_F_CLOSE, PG_F_CLOSE};
     for (size_t i = 0; i < sizeof types; i++)
-        if (!backend_pg_note_own(b, types[i], 0, types[i] == PG_F_EXECUTE ? rows : REPLY_QUIET, 0)) return false;
+        if (!backend_pg_note_own(b, types[i], 0, types[i] == PG_F_EXECUTE ? fate : REPLY_QUIET, 0)) return false;
     return true;
 }
 
 /* Sends what was written, and releases it. */
-static bool send_written(struct backend *b, struct writer *w) {
+static bool send_writer(struct backend *b, struct writer *w) {
     bool ok = !w->failed;
     if (ok) stream_send(b->stream, writer_bytes(w));
     writer_release(w);
@@ -103,8 +103,18 @@ bool backend_pg_run_among(struct backend *b, struct bytes sql) {
     if (!sql.len) return true;
     if (!note_run(b, REPLY_QUIET)) return false;
     writer_init(&w, sql.len + 256);
-    put_run(&w, sql);
-    return send_written(b, &w);
+    put_run(&w, OWN_NAME, sql);
+    return send_writer(b, &w);
+}
+
+bool backend_pg_run_query(struct backend *b, struct bytes sql, struct bytes behind, uint16_t tag) {
+    struct writer w;
+    if (!note_run(b, REPLY_FORWARD) || !note_run(b, REPLY_QUIET) || !backend_pg_note_sent(b, PG_F_SYNC, 0, tag)) return false;
+    writer_init(&w, sql.len + behind.len + 512);
+    put_run(&w, "", sql); /* a simple query, too, ends the unnamed statement and portal */
+    put_run(&w, OWN_NAME, behind);
+    pg_end(&w, pg_begin(&w, PG_F_SYNC));
+    return send_writer(b, &w);
 }
 
 /* ---- which settings are in force? ---- */
@@ -126,11 +136,11 @@ bool backend_pg_ask(struct backend *b) {
         char show[64];
         ok = note_run(b, REPLY_COLLECT);
         snprintf(show, sizeof show, "SHOW %.48s", name);
-        put_run(&w, bytes_str(show));
+        put_run(&w, OWN_NAME, bytes_str(show));
     }
     w.failed |= questions.failed;
     writer_release(&questions);
-    if (ok) return send_written(b, &w);
+    if (ok) return send_writer(b, &w);
     writer_release(&w);
     return false;
 }

@@ -226,11 +226,20 @@ static enum step relay_message(struct session *s, struct run *run, struct messag
         flush_run(s, run);
         if (!backend_pg_discard_sequences(b, m->h.type != PG_F_QUERY || b->ledger.is_group_open)) return STEP_STOP;
     }
-    if (session_pg_prepared_concerns(s, m)) {
+    bool may_reset = UNLIKELY(session_pg_reset_concerns(session_pg_of(s)));
+    if (may_reset) {
+        flush_run(s, run);
+        step = session_pg_reset_take(s, m);
+    }
+    if (step == STEP_RAW && session_pg_prepared_concerns(s, m)) {
         flush_run(s, run);
         step = session_pg_prepared_take(s, m);
     }
     if (step == STEP_RAW) step = relay_raw(s, run, m);
+    if (may_reset && step == STEP_DONE && m->h.type == PG_F_EXECUTE) {
+        flush_run(s, run);
+        if (!session_pg_reset_follow(s, m)) return STEP_STOP;
+    }
     if (step == STEP_DONE) s->request.has_sent = true;
     if (step != STEP_KEEP) session_pg_of(s)->prepared.is_flushed = false;
     return step;
@@ -279,7 +288,8 @@ static enum step take_message(struct session *s, struct run *run, struct message
         return STEP_DONE;
     }
     bool is_whole = m->avail == m->h.total;
-    bool needs_more = session_pg_prepared_needs_more(s, m) || session_pg_state_needs_more(s, m);
+    bool needs_more =
+        session_pg_prepared_needs_more(s, m) || session_pg_state_needs_more(s, m) || session_pg_reset_needs_more(ps, m);
     if (!is_whole && (needs_more || lacks_names(&m->h, body_of(m)))) return STEP_KEEP;
     if (type == PG_F_QUERY && session_pg_has_prepared(ps)) {
         enum step step = take_deallocate(s, m);

@@ -13,6 +13,7 @@
 #include "proxy/session/cancel_key.h"
 #include "proxy/session/session.h"
 #include "proxy/wire/pg_encode.h"
+#include "routing/reset_pg.h"
 
 enum { SESSION_PG_APP_NAME_MAX = 63, CANCEL_PEER_TIMEOUT_MS = 5000 };
 
@@ -63,6 +64,9 @@ struct left_client {
     bool has_moved;          /* something in the group that is open may have changed the settings in force */
     bool has_bound;          /* a Bind was sent in it */
     bool stays;              /* something that no look finds */
+    bool is_reset_here;      /* the message at hand may reset what is the client's own */
+    uint64_t reset_portal;   /* mark of one whose Execute does, as `reset` says; 0: none */
+    struct reset_pg reset;
 };
 
 /* What happens to the client's messages when they are not relayed. */
@@ -134,6 +138,22 @@ void session_pg_state_on_looked(struct session *s, struct backend *b, struct byt
 MUST_USE bool session_pg_state_prepare(struct session *s, struct backend *b);
 void session_pg_state_release(struct session_pg *ps);
 
+/* How its texts are to be read now. */
+const struct sql_options *session_pg_state_options(struct session *s, const struct backend *b);
+
+/* ---- session_pg_reset.c ---- */
+/* True when the client has values of its own that a reset does not go back to. */
+bool session_pg_reset_matters(const struct session_pg *ps);
+/* True when something must be done about the message at hand. */
+static inline bool session_pg_reset_concerns(const struct session_pg *ps) {
+    return ps->left.is_reset_here || ps->left.reset_portal;
+}
+/* Before it is placed. STEP_RAW: it is to be placed as any other. */
+enum step session_pg_reset_take(struct session *s, const struct message *m);
+bool session_pg_reset_needs_more(const struct session_pg *ps, const struct message *m);
+/* An Execute has been placed. False: the connection has failed. */
+MUST_USE bool session_pg_reset_follow(struct session *s, const struct message *m);
+
 /* ---- session_pg_settings.c ---- */
 void session_pg_settings_prepare(struct session *s, struct backend *b);
 void session_pg_settings_on_group_end(struct session *s, struct backend *b);
@@ -198,6 +218,8 @@ void session_pg_unnamed_release(struct session_pg *ps);
 bool session_pg_unnamed_must_wait(struct session *s, struct backend *b, const struct message *m);
 /* True for a Parse of it whose meaning depends on settings of which only the server knows (backend_pg_ask()). */
 bool session_pg_unnamed_must_ask(const struct session *s, const struct message *m);
+/* The source of the one that a Bind would mean now; empty: it is not known. */
+struct bytes session_pg_unnamed_latest(const struct session_pg *ps);
 /* A group end goes out. */
 static inline void session_pg_unnamed_on_group_sent(struct session_pg *ps) {
     ps->unnamed.is_sent_whole = true;

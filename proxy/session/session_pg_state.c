@@ -53,7 +53,7 @@ static void on_name(void *ctx, struct bytes name) {
     if (names->failed) ps->left.effects |= EFFECT_STAYS;
 }
 
-static const struct sql_options *options_here(struct session *s, const struct backend *b) {
+const struct sql_options *session_pg_state_options(struct session *s, const struct backend *b) {
     struct session_pg *ps = session_pg_of(s);
     const struct params_pg *params = session_pg_settings_in_force(s, b);
     if (ps->left.options_digest == params->digest && params->digest) return &ps->left.options;
@@ -72,7 +72,7 @@ static const struct sql_options *options_here(struct session *s, const struct ba
 static unsigned effects_of_text(struct session *s, const struct backend *b, struct bytes text) {
     struct session_env *env = s->env;
     if (!env->effects) env->effects = effect_cache_new();
-    return effect_cache_of(env->effects, text, options_here(s, b), &env->arena, on_name, s);
+    return effect_cache_of(env->effects, text, session_pg_state_options(s, b), &env->arena, on_name, s);
 }
 
 /* As the configuration wants it. */
@@ -180,9 +180,10 @@ bool session_pg_state_on_message(struct session *s, const struct message *m) {
     struct backend *b = s->lessee.backend;
     if (s->pins & PIN_MODE) return false;
     unsigned effects = as_configured(s, effects_of_message(s, b, m));
-    ps->left.effects |= effects & ~(unsigned)EFFECT_MOVES;
+    if (effects & EFFECT_RESETS && session_pg_reset_matters(ps)) ps->left.is_reset_here = true;
     if (effects & EFFECT_MOVES) ps->left.has_moved = true;
     if (m->h.type == PG_F_BIND) ps->left.has_bound = true;
+    ps->left.effects |= effects & ~(unsigned)(EFFECT_RESETS | EFFECT_MOVES);
     if (ps->left.effects & LOOK_FOR) b->is_tainted = true;
     return must_discard_sequences(s, b, effects);
 }

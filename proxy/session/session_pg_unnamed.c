@@ -135,6 +135,15 @@ static bool entry_at(const struct unnamed_client *u, uint32_t at, struct unnamed
     return true;
 }
 
+struct bytes session_pg_unnamed_latest(const struct session_pg *ps) {
+    const struct unnamed_client *u = &ps->unnamed;
+    struct bytes latest = bytes_of(u->source, u->len);
+    struct unnamed_pending e;
+    for (uint32_t at = 0; entry_at(u, at, &e); at += (uint32_t)entry_size(&e))
+        latest = bytes_of(u->pending + at + sizeof e, e.len);
+    return latest;
+}
+
 static void drop_pending(struct unnamed_client *u, uint32_t len) {
     memmove(u->pending, u->pending + len, u->pending_len - len);
     u->pending_len -= len;

@@ -3,10 +3,11 @@
 
 #include "routing/effect.h"
 #include "routing/function_pg.h"
+#include "routing/reset_pg.h"
 #include "tests/unit/check_main.h"
 
 enum { L = EFFECT_LEAVES, T = EFFECT_TAKES, S = EFFECT_STAYS, U = EFFECT_UNKNOWN, N = EFFECT_NEXTVAL, C = EFFECT_CURRVAL,
-       M = EFFECT_MOVES };
+       R = EFFECT_RESETS, M = EFFECT_MOVES };
 
 static char names[256];
 
@@ -63,8 +64,17 @@ static const struct {
     {"SET ROLE a", L | M},
     {"SET SESSION AUTHORIZATION a", L | M},
     {"SET TIME ZONE 'UTC'", L | M},
-    {"RESET ALL", L | M},
-    {"DISCARD ALL", L | M},
+    {"RESET ALL", L | R | M},
+    {"RESET work_mem", L | R | M},
+    {"SET a.b TO DEFAULT", L | R | M},
+    {"SET LOCAL work_mem TO DEFAULT", R | M},
+    {"SET TIME ZONE LOCAL", L | R | M},
+    {"SET TIME ZONE interval '1' hour", L | M},
+    {"SET NAMES", L | R | M},
+    {"DISCARD PLANS", L | M},
+    {"SELECT set_config('work_mem', $1, true)", R | M}, /* it may be NULL */
+    {"SELECT set_config('work_mem', NULL, false)", L | R | M},
+    {"DISCARD ALL", L | R | M},
     {"CREATE TEMP TABLE t (a int)", L},
     {"CREATE TABLE t (a int)", L}, /* the first schema of the path may be pg_temp */
     {"CREATE VIEW v AS SELECT 1", L},
@@ -83,7 +93,7 @@ static const struct {
     {"SELECT set_config('work_mem', '1MB', true)", M},
     {"SELECT set_config($1, '1MB', true)", M},
     {"SELECT set_config($1, '1MB', false)", L | S | M}, /* nobody knows what to look for */
-    {"UPDATE pg_settings SET setting = 'x'", L | N | M},
+    {"UPDATE pg_settings SET setting = 'x'", L | N | R | M},
     {"SELECT query_to_xml('SET a.b = 1', true, true, '')", L | M},
     {"LOAD 'x'", S},
     {"SELECT setseed(0.5)", S},
@@ -104,6 +114,51 @@ static const struct {
 START_TEST(texts_have_effects) {
     ck_assert_msg(effects_of(texts[_i].text) == texts[_i].effects, "%s: %#x instead of %#x", texts[_i].text, effects_of(texts[_i].text),
                   texts[_i].effects);
+}
+END_TEST
+
+static bool is_watched(void *ctx, struct bytes name) {
+    (void)ctx;
+    return bytes_is(name, "work_mem");
+}
+
+static const struct {
+    const char *text;
+    enum reset_pg_kind kind;
+    const char *name;
+    bool is_local;
+} resets[] = {
+    {"RESET ALL", RESET_PG_ALL, "", false},
+    {"/* c */ DISCARD ALL;", RESET_PG_ALL, "", false},
+    {"RESET Work_Mem", RESET_PG_ONE, "work_mem", false},
+    {"SET LOCAL app.who TO DEFAULT", RESET_PG_ONE, "app.who", true},
+    {"SET TIME ZONE DEFAULT", RESET_PG_ONE, "timezone", false},
+    {"RESET TIME ZONE", RESET_PG_ONE, "timezone", false},
+    {"SET NAMES DEFAULT", RESET_PG_ONE, "client_encoding", false},
+    {"RESET ROLE", RESET_PG_ONE, "role", false},
+    {"DISCARD TEMP", RESET_PG_NOTHING, "", false},
+    {"SET work_mem = 1", RESET_PG_NOTHING, "", false},
+    {"SELECT 1; RESET ALL", RESET_PG_INSIDE, "", false},
+    {"RESET work_mem; SELECT 1", RESET_PG_INSIDE, "", false},
+    {"RESET enable_sort; SELECT 1", RESET_PG_NOTHING, "", false},
+    {"SELECT set_config('work_mem', $1, true)", RESET_PG_INSIDE, "", false},
+    {"SELECT set_config('app.user', $1, true)", RESET_PG_NOTHING, "", false},
+    {"SELECT set_config($1, $2, true)", RESET_PG_INSIDE, "", false},
+    {"PREPARE a AS SELECT set_config('work_mem', NULL, true)", RESET_PG_INSIDE, "", false},
+    {"UPDATE pg_settings SET setting = $1", RESET_PG_INSIDE, "", false},
+};
+
+START_TEST(resets_are_found) {
+    struct arena arena;
+    struct sql_options options = sql_options_default(SQL_POSTGRES);
+    arena_init(&arena, 1 << 20);
+    struct reset_pg r = reset_pg_of(bytes_str(resets[_i].text), &options, &arena, is_watched, NULL);
+    ck_assert_msg(r.kind == resets[_i].kind, "%s: %d", resets[_i].text, (int)r.kind);
+    if (r.kind == RESET_PG_ONE) ck_assert_str_eq(r.name, resets[_i].name);
+    if (r.kind == RESET_PG_ONE) ck_assert_int_eq(r.is_local, resets[_i].is_local);
+    r = reset_pg_of(bytes_str(resets[_i].text), &options, &arena, NULL, NULL);
+    ck_assert_int_eq(r.kind, resets[_i].kind == RESET_PG_INSIDE ? RESET_PG_NOTHING : resets[_i].kind);
+    arena_release(&arena);
 }
 END_TEST
 
@@ -139,6 +194,7 @@ END_TEST
 int main(void) {
     TCase *tc = tcase_create("effect");
     tcase_add_loop_test(tc, texts_have_effects, 0, COUNT_OF(texts));
+    tcase_add_loop_test(tc, resets_are_found, 0, COUNT_OF(resets));
     tcase_add_test(tc, names_with_a_dot_are_told);
     tcase_add_test(tc, memory_that_ends_is_no_knowledge);
     tcase_add_test(tc, functions_are_known_by_name);
