@@ -421,6 +421,7 @@ static bool take_message(struct backend *b, struct run *run, const struct pg_hea
     bool is_told_already =
         h->type == PG_B_ERROR && avail == h->total && is_told(b, run, fate, kind, tag, bytes_of(ptr, avail));
     if (!is_told_already) pass(b, run, fate, ptr, avail);
+    else bp->has_hidden = true; /* who waits for replies must hear of it */
     bool is_statement_done = h->type == PG_B_PARSE_COMPLETE || h->type == PG_B_CLOSE_COMPLETE;
     if (is_statement_done && tag && b->lessee) b->lessee->ops->on_tagged(b->lessee, kind, tag);
     bool has_failed = h->type == PG_B_ERROR && kind == OWED_PARSE && verdict == REPLY_PG_PART;
