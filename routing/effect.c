@@ -58,11 +58,17 @@ static const struct ast *argument(const struct ast_func *call, int place, const 
     return NULL;
 }
 
+bool effect_sets_value(const struct ast *value) {
+    return value && value->kind == AST_LITERAL && value->op != LITERAL_NULL;
+}
+
 /* set_config(name, value, is_local): a name that is computed may have a dot or not; one that has a quote in it is no name. */
 static void note_set_config(struct finding *f, const struct ast_func *call) {
     const struct ast *name = argument(call, 0, "setting_name"), *is_local = argument(call, 2, "is_local");
     bool ends_with_transaction = is_local && is_local->kind == AST_LITERAL && is_local->op == LITERAL_TRUE;
+    f->effects |= EFFECT_MOVES;
     if (!ends_with_transaction) f->effects |= EFFECT_LEAVES;
+    if (!effect_sets_value(argument(call, 1, "new_value"))) f->effects |= EFFECT_RESETS;
     struct bytes text;
     if (!take_plain_string(f, name, &text)) {
         if (!ends_with_transaction) f->effects |= EFFECT_STAYS;
@@ -73,22 +79,32 @@ static void note_set_config(struct finding *f, const struct ast_func *call) {
 
 /* ---- calls ----------------------------------------------------------------------------------------------------------- */
 
-static void note_call(struct finding *f, const struct ast_func *call) {
-    if (call->node.op == CALL_SPECIAL || call->node.op == CALL_BARE) return; /* grammar, and always the server's own */
+/* What the name of a function may mean; not to be asked about CALL_SPECIAL and CALL_BARE. */
+static enum function_kind function_of(const struct ast_func *call) {
     const struct ast *first = call->names;
-    if (!first || first->kind != AST_NAME) {
-        f->effects |= EFFECT_UNKNOWN;
-        return;
-    }
+    if (!first || first->kind != AST_NAME) return FUNCTION_UNKNOWN;
     struct bytes name = AST_AS(name, NAME, first)->text;
     if (first->next) {
         bool is_builtin = bytes_is(name, "pg_catalog") && !first->next->next && first->next->kind == AST_NAME;
         name = is_builtin ? AST_AS(name, NAME, first->next)->text : bytes_of(NULL, 0);
     }
-    switch (function_pg_find(name)) {
-    case FUNCTION_UNKNOWN: f->effects |= EFFECT_UNKNOWN | EFFECT_NEXTVAL; break;
+    return function_pg_find(name);
+}
+
+static bool is_grammar(const struct ast_func *call) {
+    return call->node.op == CALL_SPECIAL || call->node.op == CALL_BARE;
+}
+
+bool effect_is_set_config(const struct ast_func *call) {
+    return !is_grammar(call) && function_of(call) == FUNCTION_SET_CONFIG;
+}
+
+static void note_call(struct finding *f, const struct ast_func *call) {
+    if (is_grammar(call)) return; /* and always the server's own */
+    switch (function_of(call)) {
+    case FUNCTION_UNKNOWN: f->effects |= EFFECT_UNKNOWN | EFFECT_NEXTVAL | EFFECT_MOVES; break;
     case FUNCTION_CLEAN: break;
-    case FUNCTION_LEAVES: f->effects |= EFFECT_LEAVES; break;
+    case FUNCTION_LEAVES: f->effects |= EFFECT_LEAVES | EFFECT_MOVES; break;
     case FUNCTION_TAKES: f->effects |= EFFECT_TAKES; break;
     case FUNCTION_STAYS: f->effects |= EFFECT_STAYS; break;
     case FUNCTION_NEXTVAL: f->effects |= EFFECT_NEXTVAL; break;
@@ -99,9 +115,22 @@ static void note_call(struct finding *f, const struct ast_func *call) {
 
 /* ---- commands -------------------------------------------------------------------------------------------------------- */
 
+/* TIME ZONE LOCAL is a DEFAULT, too; the implied ones of RESET and SET NAMES are written down by the parser. */
+static bool is_default(const struct ast *value) {
+    return value && (value->kind == AST_DEFAULT || (value->kind == AST_WORD && !value->next));
+}
+
+bool effect_resets(const struct ast_command *c) {
+    if (c->node.op == SQL_RESET) return true;
+    if (c->node.op == SQL_DISCARD) return c->object == SQL_OBJECT_ALL;
+    if (c->node.op != SQL_SET || !c->args || c->args->kind != AST_SETTING) return false;
+    const struct ast *value = AST_AS(setting, SETTING, c->args)->values;
+    return is_default(value) && (value->kind == AST_DEFAULT || c->object == SQL_OBJECT_TIME_ZONE);
+}
+
 static unsigned effect_of_set(const struct ast_command *c) {
     if (c->object == SQL_OBJECT_TRANSACTION || c->object == SQL_OBJECT_CONSTRAINTS) return 0;
-    return c->node.flags & AST_COMMAND_LOCAL ? 0 : EFFECT_LEAVES;
+    return c->node.flags & AST_COMMAND_LOCAL ? EFFECT_MOVES : EFFECT_LEAVES | EFFECT_MOVES;
 }
 
 /* Objects that live in a schema may be temporary without a word: the first schema of the path may be pg_temp. */
@@ -118,50 +147,57 @@ static unsigned effect_of_create(const struct ast_command *c) {
 
 static unsigned effect_of_command(const struct ast_command *c) {
     switch ((enum sql_verb)c->node.op) {
-    case SQL_ALTER: case SQL_ANALYZE: case SQL_BEGIN: case SQL_CHECKPOINT: case SQL_CLUSTER: case SQL_COMMENT: case SQL_COMMIT:
-    case SQL_COMMIT_PREPARED: case SQL_EXPLAIN: case SQL_FETCH: case SQL_GRANT: case SQL_LOCK: case SQL_MOVE: case SQL_NOTIFY:
-    case SQL_PREPARE_TRANSACTION: case SQL_REASSIGN: case SQL_REFRESH: case SQL_REINDEX: case SQL_RELEASE: case SQL_REPACK:
-    case SQL_REVOKE: case SQL_ROLLBACK: case SQL_ROLLBACK_PREPARED: case SQL_ROLLBACK_TO: case SQL_SAVEPOINT:
-    case SQL_SECURITY_LABEL: case SQL_SHOW: case SQL_START: case SQL_TRUNCATE: case SQL_VACUUM: case SQL_WAIT:
+    case SQL_ALTER: case SQL_ANALYZE: case SQL_BEGIN: case SQL_CHECKPOINT: case SQL_CLUSTER: case SQL_COMMENT:
+    case SQL_COMMIT_PREPARED: case SQL_EXPLAIN: case SQL_GRANT: case SQL_LOCK: case SQL_NOTIFY: case SQL_REASSIGN:
+    case SQL_REFRESH: case SQL_REINDEX: case SQL_RELEASE: case SQL_REPACK: case SQL_REVOKE: case SQL_ROLLBACK_PREPARED:
+    case SQL_SAVEPOINT: case SQL_SECURITY_LABEL: case SQL_SHOW: case SQL_START: case SQL_TRUNCATE: case SQL_VACUUM:
+    case SQL_WAIT:
         return 0;
+    case SQL_COMMIT: case SQL_FETCH: case SQL_MOVE: case SQL_PREPARE_TRANSACTION: case SQL_ROLLBACK: case SQL_ROLLBACK_TO:
+        return EFFECT_MOVES; /* SET LOCAL ends; a SET is taken back; the cursor calls set_config */
     case SQL_CLOSE: case SQL_DEALLOCATE: case SQL_DROP: case SQL_UNLISTEN: return EFFECT_TAKES;
-    case SQL_CALL: case SQL_DO: return EFFECT_UNKNOWN | EFFECT_NEXTVAL;
+    case SQL_CALL: case SQL_DO: return EFFECT_UNKNOWN | EFFECT_NEXTVAL | EFFECT_MOVES;
+    case SQL_LISTEN: case SQL_PREPARE: return EFFECT_LEAVES;
     case SQL_CREATE: return effect_of_create(c);
     case SQL_DECLARE: return c->node.flags & AST_COMMAND_HOLD ? EFFECT_LEAVES : 0;
-    case SQL_EXECUTE: return EFFECT_LEAVES | EFFECT_NEXTVAL;
+    case SQL_EXECUTE: return EFFECT_LEAVES | EFFECT_NEXTVAL | EFFECT_MOVES;
     case SQL_LOAD: return EFFECT_STAYS;
     case SQL_SET: return effect_of_set(c);
-    default: return EFFECT_LEAVES;
+    default: return EFFECT_LEAVES | EFFECT_MOVES;
     }
 }
 
 /* ---- the walk -------------------------------------------------------------------------------------------------------- */
 
-/* UPDATE pg_settings is set_config by another name. */
 static bool is_settings_view(const struct ast *names) {
     if (!names) return false;
     while (names->next) names = names->next;
     return names->kind == AST_NAME && bytes_is(AST_AS(name, NAME, names)->text, "pg_settings");
 }
 
+bool effect_is_settings_update(const struct ast_update *update) {
+    const struct ast *target = update->tables;
+    return target && target->kind == AST_TABLE && is_settings_view(AST_AS(table, TABLE, target)->names);
+}
+
 static bool visit(struct ast *node, void *ctx) {
     struct finding *f = ctx;
     switch ((enum ast_kind)node->kind) {
     case AST_FUNC: note_call(f, AST_AS(func, FUNC, node)); break;
-    case AST_COMMAND: f->effects |= effect_of_command(AST_AS(command, COMMAND, node)); break;
+    case AST_COMMAND:
+        f->effects |= effect_of_command(AST_AS(command, COMMAND, node));
+        if (effect_resets(AST_AS(command, COMMAND, node))) f->effects |= EFFECT_RESETS;
+        break;
     case AST_SETTING: note_name(f, AST_AS(setting, SETTING, node)->names); break;
     case AST_INTO:
     case AST_LOAD: f->effects |= EFFECT_LEAVES; break;
     case AST_COPY:
         if (node->flags & AST_COPY_FROM) f->effects |= EFFECT_NEXTVAL;
         break;
-    case AST_UPDATE: {
-        const struct ast *target = AST_AS(update, UPDATE, node)->tables;
-        if (target && target->kind == AST_TABLE && is_settings_view(AST_AS(table, TABLE, target)->names))
-            f->effects |= EFFECT_LEAVES;
+    case AST_UPDATE:
+        if (effect_is_settings_update(AST_AS(update, UPDATE, node))) f->effects |= EFFECT_LEAVES | EFFECT_RESETS | EFFECT_MOVES;
         f->effects |= EFFECT_NEXTVAL;
         break;
-    }
     case AST_INSERT:
     case AST_DELETE:
     case AST_MERGE: f->effects |= EFFECT_NEXTVAL; break;
@@ -171,13 +207,16 @@ static bool visit(struct ast *node, void *ctx) {
     return true;
 }
 
+/* Not analysable. */
+#define ANYTHING (EFFECT_LEAVES | EFFECT_NEXTVAL | EFFECT_MOVES)
+
 unsigned effect_of(struct bytes text, const struct sql_options *options, struct arena *arena, effect_name *on_name, void *ctx) {
     struct finding f = {.on_name = on_name, .ctx = ctx, .text = text};
     struct sql_statement s;
     struct sql_reader *reader = sql_reader_new(text, options, arena);
-    if (!reader) f.effects = EFFECT_LEAVES | EFFECT_NEXTVAL;
+    if (!reader) f.effects = ANYTHING;
     while (reader && sql_reader_next(reader, &s)) {
-        if (s.outcome == SQL_UNKNOWN) f.effects |= EFFECT_LEAVES | EFFECT_NEXTVAL;
+        if (s.outcome == SQL_UNKNOWN) f.effects |= ANYTHING;
         if (s.outcome == SQL_PARSED) ast_walk(s.ast, visit, &f);
     }
     arena_reset(arena);

@@ -24,6 +24,8 @@ enum effect {
     EFFECT_UNKNOWN = 1 << 3, /* runs code that is not PostgreSQL's own: functions, DO, CALL */
     EFFECT_NEXTVAL = 1 << 4, /* may move sequences: INSERT and the like too, for defaults and triggers */
     EFFECT_CURRVAL = 1 << 5, /* reads currval or lastval */
+    EFFECT_RESETS = 1 << 6,  /* may put a setting back to what the session started with (reset_pg.h) */
+    EFFECT_MOVES = 1 << 7,   /* may change which settings are in force, if only for a while: SET LOCAL, COMMIT, FETCH */
 };
 
 /*
@@ -34,5 +36,14 @@ typedef void effect_name(void *ctx, struct bytes name);
 
 /* enum effect of all statements of the text together. The arena is used and left as it is; its ceiling may be small. */
 unsigned effect_of(struct bytes text, const struct sql_options *options, struct arena *arena, effect_name *on_name, void *ctx);
+
+/* For reset_pg.c. RESET, DISCARD ALL, SET TO DEFAULT in all its forms. */
+bool effect_resets(const struct ast_command *c);
+/* A call that may be of the server's own set_config(). */
+bool effect_is_set_config(const struct ast_func *call);
+/* An expression that is certainly not NULL: as set_config()'s value, that resets. */
+bool effect_sets_value(const struct ast *value);
+/* UPDATE pg_settings is set_config by another name. */
+bool effect_is_settings_update(const struct ast_update *update);
 
 #endif
