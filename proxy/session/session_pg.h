@@ -62,6 +62,8 @@ struct left_client {
     unsigned unnamed;        /* of all that the unnamed statement may be now */
     unsigned parsed;         /* of the latest Parse of it */
     bool has_moved;          /* something in the group that is open may have changed the settings in force */
+    bool is_moving;          /* that, or something in the groups before it that are not answered */
+    bool strings_vary;       /* a statement with a backslash was prepared while they might not be standard_conforming_strings */
     bool has_bound;          /* a Bind was sent in it */
     bool stays;              /* something that no look finds */
     bool is_reset_here;      /* the message at hand may reset what is the client's own */
