@@ -7,6 +7,7 @@
 
 #include "base/fault.h"
 #include "base/log.h"
+#include "proxy/pool/backend_pg_catalog.h"
 #include "proxy/pool/cancel_pg.h"
 #include "proxy/pool/pool.h"
 #include "proxy/pool/tag_pg.h"
@@ -56,7 +57,7 @@ static void send_text(struct backend *b, struct bytes sql, uint16_t tag) {
     writer_release(&w);
 }
 
-enum { TAG_LOOK = 1 }; /* of gilmok's own query: its rows are wanted */
+enum { TAG_LOOK = 1, TAG_ERRAND }; /* of gilmok's own queries whose rows are wanted */
 
 bool backend_pg_look(struct backend *b, struct bytes sql) {
     struct backend_pg *bp = backend_pg_of(b);
@@ -64,6 +65,10 @@ bool backend_pg_look(struct backend *b, struct bytes sql) {
     writer_init(&bp->look, STATE_PG_ANSWER_MAX);
     send_text(b, sql, TAG_LOOK);
     return b->state != BACKEND_CLOSED;
+}
+
+void backend_pg_send_errand(struct backend *b, struct bytes sql) {
+    send_text(b, sql, TAG_ERRAND);
 }
 
 bool backend_pg_change_state(struct backend *b, const struct state_pg *to) {
@@ -311,7 +316,9 @@ static void take_ready(struct backend *b, struct run *run, enum reply_fate fate,
         if (tag == TAG_LOOK) end_look(b);
         else if (is_quiet) b->lessee->ops->on_settled(b->lessee);
     } else if (is_quiet) {
-        backend_on_own_done(b, !backend_pg_of(b)->own_failed && b->ledger.txn == TXN_NONE);
+        bool is_ok = !backend_pg_of(b)->own_failed && b->ledger.txn == TXN_NONE;
+        if (tag == TAG_ERRAND && backend_pg_of(b)->errand && backend_pg_errand_goes_on(b, is_ok)) return;
+        backend_on_own_done(b, is_ok);
     }
 }
 
@@ -366,6 +373,12 @@ static void collect_more(struct backend *b, struct bytes piece, bool is_last) {
     if (is_last && bp->description.type != PG_B_PARAMETER_DESCRIPTION) end_description(b);
 }
 
+/* A piece of a row that gilmok itself has asked for. */
+static void read_on(struct backend_pg *bp, struct bytes piece, bool is_last) {
+    if (bp->errand) backend_pg_errand_piece(&bp->base, piece, is_last);
+    else writer_put(&bp->look, piece);
+}
+
 /* What is put among the client's messages shows nothing but its errors. */
 static enum reply_fate shown(enum reply_fate fate, uint8_t type) {
     if (fate == REPLY_QUIET || fate == REPLY_COLLECT) return type == PG_B_ERROR ? REPLY_FORWARD : REPLY_SWALLOW;
@@ -396,8 +409,8 @@ static bool take_message(struct backend *b, struct run *run, const struct pg_hea
     if (h->type == PG_B_PARAMETER_STATUS) take_parameter(b, body, fate);
     if (h->type == PG_B_COMMAND_COMPLETE) take_tag(b, body, fate, kind);
     if (b->state == BACKEND_CLOSED) return false;
-    bp->is_reading = h->type == PG_B_DATA_ROW && fate == REPLY_SWALLOW && kind == OWED_QUERY && tag == TAG_LOOK;
-    if (bp->is_reading) writer_put(&bp->look, bytes_of(ptr, avail));
+    bp->is_reading = h->type == PG_B_DATA_ROW && fate == REPLY_SWALLOW && kind == OWED_QUERY && tag;
+    if (bp->is_reading) read_on(bp, bytes_of(ptr, avail), avail == h->total);
     pass(b, run, fate, ptr, avail);
     bool is_statement_done = h->type == PG_B_PARSE_COMPLETE || h->type == PG_B_CLOSE_COMPLETE;
     if (is_statement_done && tag && b->lessee) b->lessee->ops->on_tagged(b->lessee, kind, tag);
@@ -416,7 +429,7 @@ static size_t relay_received(struct backend *b, struct buf *buf, struct bytes da
             size_t n = left < bp->body_left ? left : bp->body_left;
             pass(b, &run, bp->body_fate, ptr, n);
             bp->body_left -= (uint32_t)n;
-            if (bp->is_reading) writer_put(&bp->look, bytes_of(ptr, n));
+            if (bp->is_reading) read_on(bp, bytes_of(ptr, n), bp->body_left == 0);
             if (bp->collecting_tag) collect_more(b, bytes_of(ptr, n), bp->body_left == 0);
             at += n;
             continue;
@@ -455,6 +468,7 @@ static size_t on_received(struct backend *b, struct buf *buf, struct bytes data)
 
 static void release(struct backend *b) {
     struct backend_pg *bp = backend_pg_of(b);
+    backend_pg_errand_lost(b);
     params_pg_release(&bp->params);
     params_pg_release(&bp->start);
     prepared_pg_release(&bp->prepared);
@@ -472,6 +486,7 @@ const struct backend_proto backend_pg_proto = {
     .on_received = on_received,
     .send_check = send_check,
     .send_clean = send_clean,
+    .try_learn = backend_pg_try_learn,
     .send_goodbye = send_goodbye,
     .send_abort = send_abort,
     .release = release,

@@ -53,7 +53,8 @@ struct backend_pg {
     bool has_hidden;              /* something came in that the lessee did not see */
     bool trusts_texts;            /* the lessee knows what its statements leave behind: tags taint nothing */
     bool saw_untold;              /* a tainting tag passed while trusts_texts was off, since the last look */
-    bool is_reading;              /* the message that is coming in belongs to the answer of a look */
+    bool is_reading;              /* the message that is coming in belongs to the answer of a look or an errand */
+    struct catalog_errand *errand; /* owned; NULL: none is under way (backend_pg_catalog.h) */
     struct writer look;           /* the rows of a look; its memory only while one is out */
     uint64_t sequences_lease;     /* the last one in which sequences may have been moved; 0: none that still counts */
     bool has_old_sequences;       /* what currval() of earlier leases would tell is still there */

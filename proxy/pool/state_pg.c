@@ -94,23 +94,41 @@ static bool is_plain(const char *s) {
     return true;
 }
 
-bool state_pg_put_look(struct writer *w, struct bytes names) {
+static struct bytes first_word(struct bytes words) {
+    return bytes_str((const char *)words.ptr);
+}
+
+static struct bytes behind_word(struct bytes words) {
+    size_t len = first_word(words).len + 1;
+    return bytes_of(words.ptr + len, words.len - len);
+}
+
+static bool has_word(struct bytes words, struct bytes word) {
+    for (; words.len; words = behind_word(words))
+        if (bytes_equal(first_word(words), word)) return true;
+    return false;
+}
+
+static bool put_dotted(struct writer *w, struct bytes name, const char *before, const char *behind) {
+    if (!is_plain((const char *)name.ptr)) return false;
+    writer_str(w, " UNION ALL SELECT");
+    pg_put_literal(w, name);
+    writer_fmt(w, ", %spg_catalog.current_setting(", before);
+    pg_put_literal(w, name);
+    writer_fmt(w, ", true)%s", behind);
+    return true;
+}
+
+bool state_pg_put_look(struct writer *w, struct bytes names, struct bytes others) {
     writer_str(w, "SELECT s.name, s.setting FROM pg_catalog.pg_show_all_settings() AS s "
                   "WHERE s.source OPERATOR(pg_catalog.=) 'session' "
                   "UNION ALL SELECT '" ROLE "', pg_catalog.current_setting('" ROLE "')");
     for (size_t i = 0; i < COUNT_OF(rests); i++)
         writer_fmt(w, " UNION ALL SELECT '%s', '' WHERE %s", rests[i].word, rests[i].condition);
-    while (names.len) {
-        const char *name = (const char *)names.ptr;
-        size_t len = strlen(name);
-        if (!is_plain(name)) return false;
-        writer_str(w, " UNION ALL SELECT");
-        pg_put_literal(w, bytes_str(name));
-        writer_str(w, ", pg_catalog.current_setting(");
-        pg_put_literal(w, bytes_str(name));
-        writer_str(w, ", true)");
-        names = bytes_of(names.ptr + len + 1, names.len - len - 1);
-    }
+    for (struct bytes left = names; left.len; left = behind_word(left))
+        if (!put_dotted(w, first_word(left), "", "")) return false;
+    for (struct bytes left = others; left.len; left = behind_word(left))
+        if (!has_word(names, first_word(left)) && !put_dotted(w, first_word(left), "NULLIF(", ", '')")) return false;
     return !w->failed;
 }
 

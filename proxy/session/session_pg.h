@@ -48,6 +48,7 @@ struct left_client {
     uint64_t options_digest; /* of the parameters that `options` was made from */
     unsigned effects;        /* enum effect, of what was sent since the last look */
     unsigned unnamed;        /* of the unnamed statement */
+    uint64_t unnamed_version; /* and what its names stood for then (catalog_book.h) */
     bool stays;              /* something that no look finds */
 };
 
