@@ -11,7 +11,7 @@
 #include "parser/lex.h"
 #include "routing/function_pg.h"
 
-enum { WORD_MAX = 64, SETTING_MAX = 256, ANYTHING = EFFECT_UNKNOWN | EFFECT_NEXTVAL };
+enum { WORD_MAX = 64, SETTING_MAX = 256, ANYTHING = EFFECT_UNKNOWN | EFFECT_NEXTVAL | EFFECT_MOVES };
 
 struct scan {
     struct lexer lexer;
@@ -103,6 +103,7 @@ static void note_set(struct scan *s) {
     size_t len = 0;
     bool has_dot = false;
     advance(s);
+    s->effects |= EFFECT_MOVES;
     if (is_word(s, "local")) return;
     s->effects |= EFFECT_LEAVES;
     if (is_word(s, "session")) advance(s);
@@ -142,6 +143,7 @@ static void note_set_config(struct scan *s) {
         if (!first.end) first = t;
         last = t;
     }
+    s->effects |= EFFECT_MOVES;
     if (last.kind == KW_TRUE) return;
     s->effects |= EFFECT_LEAVES;
     bool is_plain = first.kind == TOKEN_STRING && first.flags & TOKEN_IS_PLAIN && first.end - first.start > 2;
@@ -167,7 +169,7 @@ static void note_word(struct scan *s) {
     if (!s->word_len) return;
     if (is_word(s, "execute")) s->effects |= ANYTHING;
     if (is_among(s, writes)) s->effects |= EFFECT_NEXTVAL;
-    if (bytes_is(word_of(s), "pg_settings") || bytes_is(word_of(s), "pg_temp")) s->effects |= EFFECT_LEAVES;
+    if (bytes_is(word_of(s), "pg_settings") || bytes_is(word_of(s), "pg_temp")) s->effects |= EFFECT_LEAVES | EFFECT_MOVES;
     if (next_kind(s) == '(') {
         note_call(s);
         return;

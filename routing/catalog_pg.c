@@ -140,7 +140,7 @@ static bool is_clean_library(struct bytes path) {
 
 /* Of a function, as its language lets it be judged; what has a body is judged when that comes. */
 static unsigned effects_of_language(struct bytes language) {
-    static const unsigned anything = EFFECT_UNKNOWN | EFFECT_NEXTVAL;
+    const unsigned anything = function_pg_effects(FUNCTION_UNKNOWN);
     if (bytes_is(language, "aggregate") || bytes_is(language, "sql ") || bytes_is(language, "plpgsql ")) return 0;
     if (language.len > 2 && memcmp(language.ptr, "c ", 2) == 0)
         return is_clean_library(bytes_of(language.ptr + 2, language.len - 2)) ? 0 : anything;
@@ -207,7 +207,7 @@ static void take_body(struct catalog *c, const struct bytes row[], struct arena 
     const struct effect_names names = {
         .of_function = body_of_function, .of_relation = body_of_relation, .on_setting = body_on_setting, .ctx = &body};
     struct sql_options options = sql_options_default(SQL_POSTGRES);
-    unsigned effects = EFFECT_UNKNOWN | EFFECT_NEXTVAL;
+    unsigned effects = function_pg_effects(FUNCTION_UNKNOWN);
     if (row[3].ptr && bytes_is(row[2], "plpgsql")) effects = body_pg_effects(row[3], &options, &names);
     else if (row[3].ptr) effects = body_pg_sql_effects(row[3], &options, arena, &names);
     catalog_leaves(c, body.function, effects & ~(unsigned)EFFECT_CATALOG);

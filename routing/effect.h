@@ -24,7 +24,9 @@ enum effect {
     EFFECT_UNKNOWN = 1 << 3, /* runs code that is not PostgreSQL's own: functions, DO, CALL */
     EFFECT_NEXTVAL = 1 << 4, /* may move sequences: INSERT and the like too, for defaults and triggers */
     EFFECT_CURRVAL = 1 << 5, /* reads currval or lastval */
-    EFFECT_CATALOG = 1 << 6, /* may change what names stand for: functions, triggers, views ... */
+    EFFECT_RESETS = 1 << 6,  /* may put a setting back to what the session started with (reset_pg.h) */
+    EFFECT_MOVES = 1 << 7,   /* may change which settings are in force, if only for a while: SET LOCAL, COMMIT, FETCH */
+    EFFECT_CATALOG = 1 << 8, /* may change what names stand for: functions, triggers, views ... */
 };
 
 enum { EFFECT_NO_SUCH = 1 << 16 }; /* of_function: there is none of that name */
@@ -54,5 +56,14 @@ unsigned effect_of(struct bytes text, const struct sql_options *options, struct 
 static inline bool effect_depends_on_strings(struct bytes text) {
     return memmem(text.ptr, text.len, "\\'", 2) != NULL;
 }
+
+/* For reset_pg.c. RESET, DISCARD ALL, SET TO DEFAULT in all its forms. */
+bool effect_resets(const struct ast_command *c);
+/* A call that may be of the server's own set_config(). */
+bool effect_is_set_config(const struct ast_func *call);
+/* An expression that is certainly not NULL: as set_config()'s value, that resets. */
+bool effect_sets_value(const struct ast *value);
+/* UPDATE pg_settings is set_config by another name. */
+bool effect_is_settings_update(const struct ast_update *update);
 
 #endif

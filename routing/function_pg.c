@@ -43,10 +43,10 @@ enum function_kind function_pg_find(struct bytes name) {
 
 unsigned function_pg_effects(enum function_kind kind) {
     switch (kind) {
-    case FUNCTION_UNKNOWN: return EFFECT_UNKNOWN | EFFECT_NEXTVAL;
+    case FUNCTION_UNKNOWN: return EFFECT_UNKNOWN | EFFECT_NEXTVAL | EFFECT_MOVES;
     case FUNCTION_CLEAN: return 0;
     case FUNCTION_SET_CONFIG:
-    case FUNCTION_LEAVES: return EFFECT_LEAVES;
+    case FUNCTION_LEAVES: return EFFECT_LEAVES | EFFECT_MOVES;
     case FUNCTION_TAKES: return EFFECT_TAKES;
     case FUNCTION_STAYS: return EFFECT_STAYS;
     case FUNCTION_NEXTVAL: return EFFECT_NEXTVAL;

@@ -252,11 +252,9 @@ static void take_tag(struct backend *b, struct bytes body, enum reply_fate fate,
     bool returned_rows = bp->has_rows || (kind == OWED_EXECUTE_UNNAMED && bp->is_described);
     bp->has_rows = false;
     if (effect & TAG_PG_TAINTS || (effect & TAG_PG_IS_SELECT && !returned_rows)) {
-        bp->saw_taint = true;
         if (!bp->trusts_texts) b->is_tainted = bp->saw_untold = true;
     }
     if (effect & TAG_PG_RESETS) bp->saw_reset = true;
-    if (effect & TAG_PG_ENDS) bp->saw_end = true;
     if (effect & TAG_PG_DROPS_STATEMENTS && b->lessee) b->lessee->ops->on_statements_dropped(b->lessee);
 }
 
@@ -297,7 +295,7 @@ static void end_look(struct backend *b) {
 }
 
 /* A group has ended. What was ours is reported to backend.c; what was the lessee's to the lessee. */
-static void take_ready(struct backend *b, struct run *run, enum reply_fate fate, uint16_t tag) {
+static void take_ready(struct backend *b, struct run *run, enum reply_fate fate, uint8_t kind, uint16_t tag) {
     bool is_quiet = ledger_is_quiet(&b->ledger);
     if (fate == REPLY_FORWARD) {
         b->queries++;
@@ -312,8 +310,10 @@ static void take_ready(struct backend *b, struct run *run, enum reply_fate fate,
             backend_fail(b, &err); /* what follows would run under other settings */
             return;
         }
-        backend_pg_of(b)->analysis_to_be = 0;
-        if (tag == TAG_LOOK) end_look(b);
+        const struct ledger_entry *next = ledger_head(&b->ledger);
+        if (!next || next->fate != REPLY_SWALLOW) backend_pg_of(b)->analysis_to_be = 0; /* all of it is in force */
+        if (kind == OWED_SYNC && tag) b->lessee->ops->on_tagged(b->lessee, kind, tag);
+        if (kind == OWED_QUERY && tag == TAG_LOOK) end_look(b);
         else if (is_quiet) b->lessee->ops->on_settled(b->lessee);
     } else if (is_quiet) {
         bool is_ok = !backend_pg_of(b)->own_failed && b->ledger.txn == TXN_NONE;
@@ -322,9 +322,13 @@ static void take_ready(struct backend *b, struct run *run, enum reply_fate fate,
     }
 }
 
+enum { ERROR_WHOLE_MAX = 16 << 10 }; /* longer ones are passed on as they are */
+
 /* Bytes of the body that must be in hand before the message can be judged. */
 static uint32_t needed_body(const struct pg_header *h) {
     switch (h->type) {
+    case PG_B_ERROR:
+        return h->body_len <= ERROR_WHOLE_MAX ? h->body_len : 0;
     case PG_B_READY:
     case PG_B_COMMAND_COMPLETE:
     case PG_B_PARAMETER_STATUS:
@@ -373,16 +377,25 @@ static void collect_more(struct backend *b, struct bytes piece, bool is_last) {
     if (is_last && bp->description.type != PG_B_PARAMETER_DESCRIPTION) end_description(b);
 }
 
-/* A piece of a row that gilmok itself has asked for. */
-static void read_on(struct backend_pg *bp, struct bytes piece, bool is_last) {
-    if (bp->errand) backend_pg_errand_piece(&bp->base, piece, is_last);
-    else writer_put(&bp->look, piece);
-}
-
 /* What is put among the client's messages shows nothing but its errors. */
 static enum reply_fate shown(enum reply_fate fate, uint8_t type) {
     if (fate == REPLY_QUIET || fate == REPLY_COLLECT) return type == PG_B_ERROR ? REPLY_FORWARD : REPLY_SWALLOW;
     return fate;
+}
+
+/* Who wants a row that nobody sees. */
+static struct writer *reader_of(struct backend_pg *bp, uint8_t kind, uint16_t tag, bool is_wanted) {
+    if (kind == OWED_QUERY && tag == TAG_LOOK) return &bp->look;
+    if (kind != OWED_EXECUTE || !is_wanted) return NULL;
+    backend_pg_begin_asked(bp);
+    return &bp->asked;
+}
+
+/* True when the lessee has passed an error on in words of its own: the server knows its statements by other names. */
+static bool is_told(struct backend *b, struct run *run, enum reply_fate fate, uint8_t kind, uint16_t tag, struct bytes message) {
+    if (fate != REPLY_FORWARD || b->state != BACKEND_LEASED) return false;
+    flush_run(b, run);
+    return b->lessee->ops->on_error(b->lessee, kind, tag, message);
 }
 
 /* Judges one message whose needed part is in hand. `avail` of its bytes are here. False: stop, nothing is valid any more. */
@@ -399,7 +412,8 @@ static bool take_message(struct backend *b, struct run *run, const struct pg_hea
         broken(b, "a reply that answers nothing that was asked");
         return false;
     }
-    if (fate == REPLY_COLLECT || (tag && kind == OWED_DESCRIBE_STATEMENT)) collect(b, h, body, tag);
+    bool is_wanted = fate == REPLY_COLLECT;
+    if (is_wanted || (tag && kind == OWED_DESCRIBE_STATEMENT)) collect(b, h, body, tag);
     fate = shown(fate, h->type);
     struct backend_pg *bp = backend_pg_of(b);
     bp->body_fate = fate;
@@ -409,12 +423,19 @@ static bool take_message(struct backend *b, struct run *run, const struct pg_hea
     if (h->type == PG_B_PARAMETER_STATUS) take_parameter(b, body, fate);
     if (h->type == PG_B_COMMAND_COMPLETE) take_tag(b, body, fate, kind);
     if (b->state == BACKEND_CLOSED) return false;
-    bp->is_reading = h->type == PG_B_DATA_ROW && fate == REPLY_SWALLOW && kind == OWED_QUERY && tag;
-    if (bp->is_reading) read_on(bp, bytes_of(ptr, avail), avail == h->total);
-    pass(b, run, fate, ptr, avail);
+    bp->reading = h->type == PG_B_DATA_ROW && fate == REPLY_SWALLOW ? reader_of(bp, kind, tag, is_wanted) : NULL;
+    if (bp->reading) writer_put(bp->reading, bytes_of(ptr, avail));
+    bp->is_on_errand = h->type == PG_B_DATA_ROW && kind == OWED_QUERY && tag == TAG_ERRAND && bp->errand;
+    if (bp->is_on_errand) backend_pg_errand_piece(b, bytes_of(ptr, avail), avail == h->total);
+    bool is_told_already =
+        h->type == PG_B_ERROR && avail == h->total && is_told(b, run, fate, kind, tag, bytes_of(ptr, avail));
+    if (!is_told_already) pass(b, run, fate, ptr, avail);
+    else bp->has_hidden = true; /* who waits for replies must hear of it */
     bool is_statement_done = h->type == PG_B_PARSE_COMPLETE || h->type == PG_B_CLOSE_COMPLETE;
     if (is_statement_done && tag && b->lessee) b->lessee->ops->on_tagged(b->lessee, kind, tag);
-    if (verdict == REPLY_PG_READY) take_ready(b, run, fate, tag);
+    bool has_failed = h->type == PG_B_ERROR && kind == OWED_PARSE && verdict == REPLY_PG_PART;
+    if (has_failed && tag && b->lessee) b->lessee->ops->on_failed(b->lessee, kind, tag);
+    if (verdict == REPLY_PG_READY) take_ready(b, run, fate, kind, tag);
     return b->state != BACKEND_CLOSED;
 }
 
@@ -429,7 +450,8 @@ static size_t relay_received(struct backend *b, struct buf *buf, struct bytes da
             size_t n = left < bp->body_left ? left : bp->body_left;
             pass(b, &run, bp->body_fate, ptr, n);
             bp->body_left -= (uint32_t)n;
-            if (bp->is_reading) read_on(bp, bytes_of(ptr, n), bp->body_left == 0);
+            if (bp->reading) writer_put(bp->reading, bytes_of(ptr, n));
+            if (bp->is_on_errand) backend_pg_errand_piece(b, bytes_of(ptr, n), bp->body_left == 0);
             if (bp->collecting_tag) collect_more(b, bytes_of(ptr, n), bp->body_left == 0);
             at += n;
             continue;
@@ -474,6 +496,7 @@ static void release(struct backend *b) {
     prepared_pg_release(&bp->prepared);
     description_pg_release(&bp->description);
     writer_release(&bp->look);
+    writer_release(&bp->asked);
     state_pg_release(&bp->state);
     mem_free(bp->login);
 }

@@ -23,7 +23,7 @@ enum {
     STATE_PG_ANSWER_MAX = 64 << 10,
 };
 
-/* Settings by name; the role and the session authorization are two of them. */
+/* Settings by name; the role and the session authorization are two of them. Values are in the database's encoding. */
 struct state_pg {
     struct {
         char *name;  /* owned */
@@ -40,7 +40,7 @@ enum state_pg_rest {
     STATE_PG_LISTENS = 1 << 2,
     STATE_PG_CURSORS = 1 << 3,  /* WITH HOLD */
     STATE_PG_PREPARED = 1 << 4, /* by SQL */
-    STATE_PG_FIXED = 1 << 5,    /* settings that cannot be said again: a name or a value that is not plain ASCII */
+    STATE_PG_FIXED = 1 << 5,    /* settings that cannot be said again: by their name; temp_buffers */
 };
 
 void state_pg_release(struct state_pg *st);

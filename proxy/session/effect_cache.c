@@ -11,8 +11,8 @@ struct slot {
     uint32_t len;
     uint64_t names_version;
     uint32_t version, modes;
+    uint16_t effects;
     uint8_t encoding;
-    uint8_t effects;
 };
 
 struct effect_cache {
@@ -85,7 +85,7 @@ unsigned effect_cache_of(struct effect_cache *cache, struct bytes text, const st
         .of_function = of_function, .of_relation = of_relation, .on_setting = on_setting, .ctx = &listener};
     unsigned effects = effect_of(text, options, arena, &heard);
     struct slot what = {.names_version = version, .version = options->version, .modes = options->modes,
-                        .encoding = (uint8_t)options->encoding, .effects = (uint8_t)effects};
+                        .encoding = (uint8_t)options->encoding, .effects = (uint16_t)effects};
     if (slot && !listener.has_heard) keep(cache, slot, text, &what);
     return effects;
 }

@@ -52,7 +52,7 @@ static void on_setting(void *ctx, struct bytes name) {
     if (names->failed) ps->left.effects |= EFFECT_STAYS;
 }
 
-static const struct sql_options *options_here(struct session *s, const struct backend *b) {
+const struct sql_options *session_pg_state_options(struct session *s, const struct backend *b) {
     struct session_pg *ps = session_pg_of(s);
     const struct params_pg *params = session_pg_settings_in_force(s, b);
     if (ps->left.options_digest == params->digest && params->digest) return &ps->left.options;
@@ -104,7 +104,8 @@ static unsigned effects_of_text(struct session *s, const struct backend *b, stru
     const struct effect_names names = {.of_function = of_function, .of_relation = of_relation, .on_setting = on_setting, .ctx = s};
     const struct catalog *c = catalog_of(s);
     if (!env->effects) env->effects = effect_cache_new();
-    unsigned effects = effect_cache_of(env->effects, text, options_here(s, b), names_version(s, c), &env->arena, &names);
+    const struct sql_options *options = session_pg_state_options(s, b);
+    unsigned effects = effect_cache_of(env->effects, text, options, names_version(s, c), &env->arena, &names);
     return effects | (c ? catalog_everywhere(c) : doubt(s));
 }
 
@@ -156,14 +157,14 @@ static unsigned effects_of_source(struct session *s, const struct backend *b, st
 /* What is not in hand as a whole is judged by its tags (backend_pg.c). */
 static unsigned distrust(struct backend *b) {
     backend_pg_of(b)->trusts_texts = false;
-    return 0;
+    return EFFECT_MOVES;
 }
 
 /* Of a function called by its number: the server's own ones are for large objects, whatever calls them so. */
 static unsigned effects_of_function(struct bytes body) {
     struct reader r = reader_over(body);
     uint32_t oid = reader_be32(&r);
-    return r.failed || oid >= BUILTIN_OID_END ? EFFECT_LEAVES | EFFECT_UNKNOWN : 0;
+    return r.failed || oid >= BUILTIN_OID_END ? EFFECT_LEAVES | EFFECT_UNKNOWN | EFFECT_MOVES : 0;
 }
 
 static unsigned effects_of_bind(struct session *s, struct backend *b, struct bytes body) {
@@ -178,14 +179,25 @@ static unsigned effects_of_bind(struct session *s, struct backend *b, struct byt
     return st ? effects_of_source(s, b, st->source) : distrust(b); /* one that has a name of its own there, or none */
 }
 
-/* It is carried out by a Bind: here the unnamed one is read, and what has no copy. */
+/*
+ * It is carried out by a Bind: here the unnamed one is read, and what has no copy. After an error the server may skip it: then a
+ * Bind runs the one before.
+ */
 static void read_parse(struct session *s, struct backend *b, struct bytes body, bool is_whole) {
+    struct left_client *left = &session_pg_of(s)->left;
     bool is_unnamed = body.len && !body.ptr[0];
     unsigned effects = is_whole && is_unnamed ? effects_of_source(s, b, bytes_of(body.ptr + 1, body.len - 1)) : 0;
-    if (!is_whole) (void)distrust(b);
+    if (!is_whole) effects |= distrust(b);
     if (!is_unnamed) return;
-    session_pg_of(s)->left.unnamed = effects;
-    session_pg_of(s)->left.unnamed_version = names_version(s, catalog_of(s));
+    left->parsed = effects;
+    left->unnamed_version = names_version(s, catalog_of(s));
+    left->unnamed = session_pg_unnamed_is_certain(b) ? effects : left->unnamed | effects;
+}
+
+/* A portal of an earlier group may be of anything. */
+static unsigned effects_of_execute(const struct left_client *left, struct bytes body) {
+    bool is_known = left->has_bound && body.len && !body.ptr[0];
+    return is_known ? 0 : EFFECT_MOVES;
 }
 
 static unsigned effects_of_message(struct session *s, struct backend *b, const struct message *m) {
@@ -195,6 +207,7 @@ static unsigned effects_of_message(struct session *s, struct backend *b, const s
     case PG_F_QUERY: return is_whole ? effects_of_source(s, b, body) : distrust(b);
     case PG_F_PARSE: read_parse(s, b, body, is_whole); return 0;
     case PG_F_BIND: return effects_of_bind(s, b, body);
+    case PG_F_EXECUTE: return effects_of_execute(&session_pg_of(s)->left, body);
     case PG_F_FUNCTION_CALL: return effects_of_function(body);
     default: return 0;
     }
@@ -205,8 +218,11 @@ bool session_pg_state_on_message(struct session *s, const struct message *m) {
     struct backend *b = s->lessee.backend;
     if (s->pins & PIN_MODE) return false;
     unsigned effects = as_configured(s, effects_of_message(s, b, m));
-    ps->left.effects |= effects;
+    if (effects & EFFECT_RESETS && session_pg_reset_matters(ps)) ps->left.is_reset_here = true;
+    if (effects & EFFECT_MOVES) ps->left.has_moved = true;
+    if (m->h.type == PG_F_BIND) ps->left.has_bound = true;
     if (effects & EFFECT_CATALOG) catalog_book_changed(session_pool(s)->set); /* and once more when it is over */
+    ps->left.effects |= effects & ~(unsigned)(EFFECT_RESETS | EFFECT_MOVES);
     if (ps->left.effects & LOOK_FOR) b->is_tainted = true;
     return must_discard_sequences(s, b, effects);
 }

@@ -343,7 +343,7 @@ class Toy:
 
 
 # gilmok looks at what a statement has left in the session: what is said here is not SQL, so it looks after all of it.
-LOOK = "SELECT s.name, s.setting FROM"
+LOOK = "SELECT CASE WHEN l.setting "
 
 
 # And it reads what code the database has: none.

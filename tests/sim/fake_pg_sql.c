@@ -8,7 +8,7 @@
 
 #include "tests/sim/fake_pg_conn.h"
 
-#define LOOK "s.name, s.setting FROM" /* how state_pg_put_look() begins */
+#define LOOK "CASE WHEN l.setting " /* how state_pg_put_look() begins */
 #define CATALOG "BEGIN ISOLATION LEVEL REPEATABLE READ" /* how catalog_pg_put_query() begins */
 #define SET_CONFIG "pg_catalog.set_config"
 

@@ -4,7 +4,7 @@
 #include "routing/body_pg.h"
 #include "tests/unit/check_main.h"
 
-enum { L = EFFECT_LEAVES, S = EFFECT_STAYS, U = EFFECT_UNKNOWN | EFFECT_NEXTVAL, N = EFFECT_NEXTVAL, C = EFFECT_CURRVAL };
+enum { L = EFFECT_LEAVES, S = EFFECT_STAYS, M = EFFECT_MOVES, U = EFFECT_UNKNOWN | EFFECT_NEXTVAL | EFFECT_MOVES, N = EFFECT_NEXTVAL, C = EFFECT_CURRVAL };
 
 static char names[256];
 
@@ -44,8 +44,8 @@ static const struct {
     {"begin notify a; lock table t; truncate t; assert a; commit; rollback; end", 0},
     {"begin insert into t values (1) on conflict do update set a = 1; end", N},
     {"begin update t set a = 1; delete from t; end", N},
-    {"begin set local work_mem = 1; end", 0},
-    {"begin perform set_config('a.b', f(x, (y)), true); end", 0},
+    {"begin set local work_mem = 1; end", M},
+    {"begin perform set_config('a.b', f(x, (y)), true); end", M},
     {"begin perform \"Clean\"(); end", 0},
     {"declare set int; begin set := 1; end", 0},
     {"begin perform pins(); end", S},
@@ -55,19 +55,19 @@ static const struct {
     {"begin call pins(); end", S},
     {"begin insert into audited values (1); end", C | N},
     {"begin return query select * from s.audited; end", C},
-    {"begin set work_mem = 1; end", L},
-    {"begin if a then set session x = 1; end if; end", L},
-    {"begin perform set_config('work_mem', '1', false); end", L},
-    {"begin perform set_config(a, '1', false); end", L | S},
-    {"begin update pg_settings set setting = 1; end", L | N},
-    {"begin perform pg_advisory_lock(1); end", L},
+    {"begin set work_mem = 1; end", L | M},
+    {"begin if a then set session x = 1; end if; end", L | M},
+    {"begin perform set_config('work_mem', '1', false); end", L | M},
+    {"begin perform set_config(a, '1', false); end", L | S | M},
+    {"begin update pg_settings set setting = 1; end", L | N | M},
+    {"begin perform pg_advisory_lock(1); end", L | M},
     {"begin return currval('s'); end", C},
     {"begin return nextval('s'); end", N},
     {"begin perform setseed(1); end", S},
-    {"begin case a when 1 then b := 1; end case; if c then set d = 1; end if; end", L},
-    {"begin a := case b when 1 then 2 end; if c then set d = 1; end if; end", L},
-    {"begin loop exit; end loop; set d = 1; end", L},
-    {"begin if case when a then b else c end then set d = 1; end if; end", L},
+    {"begin case a when 1 then b := 1; end case; if c then set d = 1; end if; end", L | M},
+    {"begin a := case b when 1 then 2 end; if c then set d = 1; end if; end", L | M},
+    {"begin loop exit; end loop; set d = 1; end", L | M},
+    {"begin if case when a then b else c end then set d = 1; end if; end", L | M},
     {"begin execute 'x'; end", U},
     {"begin return query execute a; end", U},
     {"begin for r in execute a loop end loop; end", U},
@@ -108,7 +108,7 @@ static unsigned of_sql(const char *body) {
 START_TEST(sql_in_all_its_forms) {
     ck_assert_uint_eq(of_sql("select 1; select clean(2)"), 0);
     ck_assert_uint_eq(of_sql("select pins()"), S);
-    ck_assert_uint_eq(of_sql("set work_mem = 1"), L);
+    ck_assert_uint_eq(of_sql("set work_mem = 1"), L | M);
     ck_assert_uint_eq(of_sql("RETURN public.clean(2)"), 0);
     ck_assert_uint_eq(of_sql("RETURN (a + public.pins())"), S);
     ck_assert_uint_eq(of_sql("BEGIN ATOMIC\n SELECT public.clean(1) AS f;\n INSERT INTO t (a)\n   VALUES (1);\nEND"), N);

@@ -4,7 +4,7 @@
 #include "routing/catalog_pg.h"
 #include "tests/unit/check_main.h"
 
-enum { L = EFFECT_LEAVES, S = EFFECT_STAYS, U = EFFECT_UNKNOWN | EFFECT_NEXTVAL, N = EFFECT_NEXTVAL };
+enum { L = EFFECT_LEAVES, S = EFFECT_STAYS, M = EFFECT_MOVES, U = EFFECT_UNKNOWN | EFFECT_NEXTVAL | EFFECT_MOVES, N = EFFECT_NEXTVAL };
 
 static struct catalog *c;
 static struct arena arena;
@@ -115,8 +115,8 @@ START_TEST(functions_by_language_and_body) {
     ck_assert_uint_eq(function("geo"), 0);
     ck_assert_uint_eq(function("in_other_c"), U);
     ck_assert_uint_eq(function("own"), U);
-    ck_assert_uint_eq(function("sets"), L);
-    ck_assert_uint_eq(function("calls"), L);
+    ck_assert_uint_eq(function("sets"), L | M);
+    ck_assert_uint_eq(function("calls"), L | M);
     ck_assert_uint_eq(function("two"), N); /* the worst of both */
     ck_assert_uint_eq(function("huge"), U);
     ck_assert_uint_eq(function("nobody"), EFFECT_NO_SUCH);
@@ -137,16 +137,16 @@ START_TEST(relations_run_what_their_rows_say) {
     take("body", "1", "plpgsql", "begin set x = 1; end");
     take("body", "2", "sql", "select * from v2");
     take("body", "3", "plpgsql", "begin insert into parent values (1); end");
-    ck_assert_uint_eq(reading("v"), L);
-    ck_assert_uint_eq(reading("v2"), L);
+    ck_assert_uint_eq(reading("v"), L | M);
+    ck_assert_uint_eq(reading("v2"), L | M);
     ck_assert_uint_eq(writing("v2"), 0);
-    ck_assert_uint_eq(writing("t"), L);
+    ck_assert_uint_eq(writing("t"), L | M);
     ck_assert_uint_eq(reading("t"), 0);
-    ck_assert_uint_eq(writing("parent"), L);
-    ck_assert_uint_eq(writing("by_default"), L);
+    ck_assert_uint_eq(writing("parent"), L | M);
+    ck_assert_uint_eq(writing("by_default"), L | M);
     ck_assert_uint_eq(writing("harmless"), 0);
-    ck_assert_uint_eq(function("reads"), L);
-    ck_assert_uint_eq(function("writes"), L | N);
+    ck_assert_uint_eq(function("reads"), L | M);
+    ck_assert_uint_eq(function("writes"), L | N | M);
 }
 END_TEST
 
@@ -160,8 +160,8 @@ START_TEST(aggregates_operators_and_names_in_other_letters) {
     take("everywhere", "", "", "f1");
     take("function", "3", "", "plperl "); /* a name that is not plain ASCII */
     take("body", "1", "plpgsql", "begin set x = 1; end");
-    ck_assert_uint_eq(function("agg"), L);
-    ck_assert_uint_eq(catalog_everywhere(c), L);
+    ck_assert_uint_eq(function("agg"), L | M);
+    ck_assert_uint_eq(catalog_everywhere(c), L | M);
     ck_assert_uint_eq(function("f\xc3\xbc"), U);
     ck_assert_uint_eq(function("fu"), EFFECT_NO_SUCH);
 }
