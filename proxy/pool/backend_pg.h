@@ -125,6 +125,12 @@ void backend_pg_send_flush(struct backend *b);
  */
 MUST_USE bool backend_pg_run_among(struct backend *b, struct bytes sql);
 /*
+ * Prepares and describes a statement in a group of gilmok's own, outside of transactions: nobody sees anything of it, not even an
+ * error. `settings`: a statement that puts some in force for the group; may be empty. `tag` comes back with each part that went
+ * well, and with the group's end. False as above.
+ */
+MUST_USE bool backend_pg_prepare_aside(struct backend *b, const struct prepared_pg *p, struct bytes settings, uint16_t tag);
+/*
  * Asks which of the settings that parse analysis reads are in force at this point of the client's group: SHOW for each. It takes no
  * snapshot. False: the connection has failed.
  */
