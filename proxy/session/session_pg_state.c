@@ -176,7 +176,9 @@ static unsigned effects_of_bind(struct session *s, struct backend *b, struct byt
         return means_the_same ? ps->left.unnamed : ps->left.unnamed | EFFECT_LEAVES;
     }
     const struct statement_pg *st = session_pg_prepared_statement(ps, name);
-    return st ? effects_of_source(s, b, st->source) : distrust(b); /* one that has a name of its own there, or none */
+    if (st) return effects_of_source(s, b, st->source);
+    bool is_none = !session_pg_prepared_is_known(ps, name) && list_is_empty(&ps->prepared.ops); /* it is refused: 26000 */
+    return is_none ? 0 : distrust(b); /* one that has a name of its own there */
 }
 
 /*

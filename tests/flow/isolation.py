@@ -175,6 +175,19 @@ def test_temp_buffers_keep_the_connection(start):
         assert value(one, "show temp_buffers") == "8MB"
 
 
+def test_a_statement_that_does_not_exist_is_not_held_against_its_client(narrow):
+    one, other = raw(narrow), raw(narrow)
+    one.query("begin")
+    one.send(pgwire.bind(name="missing") + pgwire.execute() + pgwire.SYNC)
+    assert one.collect().errors[0].sqlstate == "26000"
+    one.query("rollback and chain")
+    one.query("set work_mem = '1MB'")
+    one.query("commit")
+    assert other.ask("show work_mem") == "4MB"
+    assert one.ask("show work_mem") == "1MB"
+    one.end(), other.end()
+
+
 LONG_SET = "set work_mem = '1MB' -- " + "x" * 400_000  # more than is ever in hand at once: its tag tells that it left something
 
 

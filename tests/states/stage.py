@@ -10,6 +10,7 @@ import play
 
 # What may differ, as docs/compatibility.md says: currval() and lastval() in a later transaction; that there once was a temporary object.
 LATER = ("E", pgwire.cstr("C55000"))
+GONE, CLOSED = ("E", pgwire.cstr("C08006")), ("closed", b"")  # the server has ended the session: gilmok says so
 NO_SCHEMA, NO_FUNCTION = ("E", pgwire.cstr("C3F000")), ("E", pgwire.cstr("C42883"))
 
 
@@ -152,7 +153,10 @@ class Stage:
                 if kind == "S":
                     name, value = body[:-1].split(b"\0")
                     player.parameters[name.decode()] = value.decode()
-        return [[observe.canonical(m) for m in ms if m[0] not in "SN"] for ms in (expected, got)]
+        expected, got = ([observe.canonical(m) for m in ms if m[0] not in "SN"] for ms in (expected, got))
+        if expected[-1:] == [CLOSED] and got[-2:] == [GONE, CLOSED]:
+            del got[-2]
+        return expected, got
 
     def change(self, n, step, seat):
         was = seat.alone.status
@@ -160,7 +164,7 @@ class Stage:
         self.steps += 1
         if expected != got and not self.is_allowed(step, was, expected, got):
             return Wrong(n, step, expected, got, play.first_difference(expected, got))
-        if expected[-1][0] == "closed":
+        if expected[-1] == CLOSED:
             self.leave(seat)
             return None
         if "stays" in step.kinds:
@@ -197,6 +201,8 @@ class Stage:
         if told:
             return Wrong(n, step, expected, got, 0, [(f"(told) {k}", a, b) for k, a, b in told])
         self.note_shown(seat, expected)
+        if expected[-1] == CLOSED:
+            self.leave(seat)
         return None
 
     def note_shown(self, seat, messages):
