@@ -52,6 +52,8 @@ struct backend_pg {
     bool trusts_texts;            /* the lessee knows what its statements leave behind: tags taint nothing */
     bool saw_untold;              /* a tainting tag passed while trusts_texts was off, since the last look */
     struct writer *reading;       /* where the row that is coming in goes: `look`, `asked`, or NULL */
+    bool is_on_errand;            /* that row belongs to the errand */
+    struct catalog_errand *errand; /* owned; NULL: none is under way (backend_pg_catalog.h) */
     struct writer look;           /* the rows of a look; its memory only while one is out */
     struct writer asked;          /* the rows of backend_pg_ask(); likewise */
     uint32_t asked_rows;          /* whole or begun in `asked` */
@@ -122,6 +124,12 @@ void backend_pg_send_flush(struct backend *b);
  * nothing happens. False: the connection has failed.
  */
 MUST_USE bool backend_pg_run_among(struct backend *b, struct bytes sql);
+/*
+ * Prepares and describes a statement in a group of gilmok's own, outside of transactions: nobody sees anything of it, not even an
+ * error. `settings`: a statement that puts some in force for the group; may be empty. `tag` comes back with each part that went
+ * well, and with the group's end. False as above.
+ */
+MUST_USE bool backend_pg_prepare_aside(struct backend *b, const struct prepared_pg *p, struct bytes settings, uint16_t tag);
 /*
  * Asks which of the settings that parse analysis reads are in force at this point of the client's group: SHOW for each. It takes no
  * snapshot. False: the connection has failed.

@@ -81,8 +81,9 @@ static void put_run(struct writer *w, const char *name, struct bytes sql) {
 /* `fate`: of the statement's own reply. */
 static bool note_run(struct backend *b, enum reply_fate fate) {
     static const uint8_t types[] = {PG_F_PARSE, PG_F_BIND, PG_F_EXECUTE, PG_F_CLOSE, PG_F_CLOSE};
+    enum reply_fate of_others = fate == REPLY_SWALLOW ? REPLY_SWALLOW : REPLY_QUIET;
     for (size_t i = 0; i < sizeof types; i++)
-        if (!backend_pg_note_own(b, types[i], 0, types[i] == PG_F_EXECUTE ? fate : REPLY_QUIET, 0)) return false;
+        if (!backend_pg_note_own(b, types[i], 0, types[i] == PG_F_EXECUTE ? fate : of_others, 0)) return false;
     return true;
 }
 
@@ -98,13 +99,29 @@ static bool send_writer(struct backend *b, struct writer *w) {
     return false;
 }
 
-bool backend_pg_run_among(struct backend *b, struct bytes sql) {
+static bool run(struct backend *b, struct bytes sql, enum reply_fate fate) {
     struct writer w;
     if (!sql.len) return true;
-    if (!note_run(b, REPLY_QUIET)) return false;
+    if (!note_run(b, fate)) return false;
     writer_init(&w, sql.len + 256);
     put_run(&w, OWN_NAME, sql);
     return send_writer(b, &w);
+}
+
+bool backend_pg_run_among(struct backend *b, struct bytes sql) {
+    return run(b, sql, REPLY_QUIET);
+}
+
+bool backend_pg_prepare_aside(struct backend *b, const struct prepared_pg *p, struct bytes settings, uint16_t tag) {
+    static const uint8_t sync[] = {PG_F_SYNC, 0, 0, 0, 4};
+    if (!run(b, settings, REPLY_SWALLOW)) return false;
+    if (!backend_pg_note_own(b, PG_F_PARSE, 0, REPLY_SWALLOW, tag)) return false;
+    backend_pg_send_parse(b, p);
+    if (!backend_pg_note_own(b, PG_F_DESCRIBE, TARGET_STATEMENT, REPLY_SWALLOW, tag)) return false;
+    backend_pg_send_about(b, PG_F_DESCRIBE, p->name);
+    if (!backend_pg_note_own(b, PG_F_SYNC, 0, REPLY_SWALLOW, tag)) return false;
+    stream_send(b->stream, bytes_of(sync, sizeof sync));
+    return true;
 }
 
 bool backend_pg_run_query(struct backend *b, struct bytes sql, struct bytes behind, uint16_t tag) {

@@ -51,10 +51,11 @@ static inline bool state_pg_equal(const struct state_pg *a, const struct state_p
 }
 
 /*
- * The query. `names`: settings with a dot in their name, which no list of the server's shows, as words with a NUL behind each.
- * False: one of them cannot be said.
+ * The query. Settings with a dot in their name are shown by no list of the server's and asked for by name: words with a NUL behind
+ * each. Of `names` an empty value counts; of `others`, which the client has never named itself, it means that nothing was
+ * set. False: one of them cannot be said.
  */
-MUST_USE bool state_pg_put_look(struct writer *w, struct bytes names);
+MUST_USE bool state_pg_put_look(struct writer *w, struct bytes names, struct bytes others);
 /*
  * Its rows, as DataRow messages one behind the other. `st` is empty; `reported` is what the server tells by itself, `start` the
  * same at the login. False: the rows are not what was asked for, or memory is out.

@@ -221,6 +221,14 @@ static enum step relay_message(struct session *s, struct run *run, struct messag
         flush_run(s, run);
         return session_pg_await_replies(s);
     }
+    if (session_pg_must_look_ahead(session_pg_of(s))) {
+        step = session_pg_look_ahead(s, m);
+        if (step != STEP_DONE) {
+            flush_run(s, run);
+            return step;
+        }
+        step = STEP_RAW;
+    }
     if (UNLIKELY(session_pg_state_on_message(s, m))) {
         struct backend *b = s->lessee.backend;
         flush_run(s, run);
@@ -365,7 +373,7 @@ static size_t relay_received(struct session *s, struct buf *buf, struct bytes da
         }
         if (!is_legal(s, &h, frame)) return data.len;
         if (left < PG_HEADER_LEN + (size_t)needed_body(&h)) break;
-        struct message m = {.buf = buf, .h = h, .ptr = ptr, .avail = left < h.total ? left : h.total};
+        struct message m = {.buf = buf, .h = h, .ptr = ptr, .avail = left < h.total ? left : h.total, .in_hand = left};
         enum step step = take_message(s, &run, &m);
         if (step == STEP_KEEP) break;
         if (step == STEP_STOP) return data.len;

@@ -27,6 +27,7 @@ struct prepared_client {
     uint16_t last_tag;
     bool is_flushed;    /* a Flush is out: an error of gilmok's own waits for the replies before it */
     bool has_asked;     /* backend_pg_ask() is out, for the message that is held back */
+    bool has_looked_ahead; /* at the group that is open or begins now (session_pg_ahead.c) */
     const struct statement_pg *changed; /* just prepared anew and found different; identity only */
 };
 
@@ -60,6 +61,7 @@ struct left_client {
     uint64_t options_digest; /* of the parameters that `options` was made from */
     unsigned effects;        /* enum effect, of what was sent since the last look */
     unsigned unnamed;        /* of all that the unnamed statement may be now */
+    uint64_t unnamed_version; /* what names stood for when it was parsed (catalog_book.h) */
     unsigned parsed;         /* of the latest Parse of it */
     bool has_moved;          /* something in the group that is open may have changed the settings in force */
     bool is_moving;          /* that, or something in the groups before it that are not answered */
@@ -114,6 +116,7 @@ struct message {
     struct pg_header h;
     const uint8_t *ptr;
     size_t avail;
+    size_t in_hand; /* from ptr on, the messages behind it included */
     struct bytes portal, statement; /* set by session_pg_prepared_concerns */
 };
 
@@ -128,7 +131,7 @@ void session_pg_send_complete(struct session *s, const char *tag, char status);
 /* ---- session_pg_state.c ---- */
 /* A group end goes out. */
 static inline void session_pg_state_on_group_sent(struct session_pg *ps) {
-    ps->left.has_moved = ps->left.has_bound = false;
+    ps->left.has_moved = ps->left.has_bound = ps->prepared.has_looked_ahead = false;
 }
 /* Before a message goes to the server. True: sequences must be discarded before it (backend_pg_discard_sequences). */
 MUST_USE bool session_pg_state_on_message(struct session *s, const struct message *m);
@@ -189,6 +192,18 @@ void session_pg_prepared_on_dropped(struct session *s);
 bool session_pg_prepared_is_known(struct session_pg *ps, struct bytes name);
 /* The statement that it stands for, or is about to; NULL: none that gilmok knows. */
 const struct statement_pg *session_pg_prepared_statement(struct session_pg *ps, struct bytes name);
+
+/* True when the client knows it by this name, the connection does not, and it is not on its way there. */
+bool session_pg_prepared_lacks(struct session *s, struct bytes name);
+/* Prepares it there, in a group of gilmok's own; nothing when that cannot be done now. False: the session is over. */
+MUST_USE bool session_pg_prepared_bring(struct session *s, struct bytes name);
+
+/* ---- session_pg_ahead.c ---- */
+/* What the group that begins with this message needs is brought to the connection before it. STEP_DONE: the message may go. */
+enum step session_pg_look_ahead(struct session *s, const struct message *m);
+static inline bool session_pg_must_look_ahead(const struct session_pg *ps) {
+    return !ps->prepared.has_looked_ahead && (ps->prepared.named.count || ps->unnamed.len);
+}
 
 /* The message stays until everything before it is answered; when that may be never, the server is asked for it. */
 enum step session_pg_await_replies(struct session *s);

@@ -182,6 +182,8 @@ void session_pg_prepared_on_tagged(struct session *s, struct backend *b, uint8_t
         if (op->kind == OP_PARSE) settle_settings(s, b, op);
     } else if (kind == OWED_DESCRIBE_STATEMENT) {
         on_described(s, b, op);
+    } else if (kind == OWED_SYNC) { /* of a group of gilmok's own, which has failed */
+        undo(pc, b, op);
     } else {
         session_pg_names_forget(pc, op_name(op));
         end_op(op);
@@ -282,6 +284,43 @@ static enum step fail_changed(struct session *s, const struct message *m) {
     enum step step = fail_here(s, m, &err);
     if (step == STEP_DONE) session_pg_of(s)->prepared.changed = NULL;
     return step;
+}
+
+/* ---- before a group ---- */
+
+static bool is_coming(const struct prepared_client *pc, struct bytes name) {
+    LIST_EACH(n, &pc->ops)
+        if (op_at(n)->kind == OP_PREPARE_HERE && bytes_equal(op_name(op_at(n)), name)) return true;
+    return false;
+}
+
+bool session_pg_prepared_lacks(struct session *s, struct bytes name) {
+    struct prepared_client *pc = &session_pg_of(s)->prepared;
+    struct prepared_set_pg *set = &backend_pg_of(s->lessee.backend)->prepared;
+    const struct client_statement *known = meaning_of(pc, name).known;
+    if (!known || is_coming(pc, name)) return false;
+    return !known->is_described || !prepared_pg_find(set, known->statement, known->description);
+}
+
+bool session_pg_prepared_bring(struct session *s, struct bytes name) {
+    struct prepared_client *pc = &session_pg_of(s)->prepared;
+    struct backend *b = s->lessee.backend;
+    struct statement_pg *st = session_pg_names_get(pc, name)->statement;
+    const struct params_pg *in_force = session_pg_settings_in_force(s, b);
+    struct writer there, back;
+    writer_init(&there, BACKEND_PG_AMONG_MAX);
+    writer_init(&back, BACKEND_PG_AMONG_MAX); /* not needed: they end with the group */
+    bool means_the_same = !st->settings.digest || st->settings.digest == in_force->analysis_digest;
+    bool ok = true;
+    if (means_the_same || session_pg_settings_around(in_force, st->settings.values, &there, &back)) {
+        struct prepared_pg *p = prepared_pg_new(&backend_pg_of(b)->prepared, st);
+        struct prepared_op *op = p ? add_op(pc, OP_PREPARE_HERE, name, p) : NULL;
+        session_pool(s)->stats.server_parses++;
+        ok = op ? backend_pg_prepare_aside(b, p, writer_bytes(&there), op->tag) : out_of_memory(s) == STEP_DONE;
+    }
+    writer_release(&there);
+    writer_release(&back);
+    return ok;
 }
 
 /* ---- the messages ---- */

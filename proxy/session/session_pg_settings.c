@@ -110,6 +110,7 @@ static void bring_in_line(struct backend *b, const struct params_pg *wanted) {
 void session_pg_settings_prepare(struct session *s, struct backend *b) {
     struct session_pg *ps = session_pg_of(s);
     struct backend_pg *bp = backend_pg_of(b);
+    ps->prepared.has_looked_ahead = false;
     if (b->ledger.txn != TXN_NONE || b->variant->is_single_use || !session_pg_state_prepare(s, b)) return;
     const struct params_pg *wanted = wanted_on(ps, bp);
     uint64_t digest = digest_with(&bp->params, wanted);

@@ -586,6 +586,57 @@ def test_settings_that_a_rollback_has_changed_are_asked_for(elsewhere):
     assert got.rows == [["1"], ["ISO, DMY"]] and got.errors == [] and got.status == "I"
 
 
+# ---- what a group needs is there before it begins ----
+
+
+@pytest.fixture
+def needy(few):
+    """Uses what it is given in a group, on a connection that has nothing of the client's."""
+    c, mover = raw(few.port), connect(few, autocommit=False)
+
+    def prepare_and_use(statements, group, meanwhile=None):
+        assert run(c, b"".join(parse(text, name) for name, text in statements.items())).errors == []
+        mover.execute("select 1")
+        if meanwhile:
+            meanwhile()
+        return run(c, group)
+
+    yield prepare_and_use
+    mover.close(), c.end()
+
+
+def test_no_snapshot_is_taken_before_set_transaction(needy):
+    isolation = {"a": "select $1::text", "i": "set transaction isolation level repeatable read", "b": "begin"}
+    got = needy(isolation, bind(name="b") + execute() + describe("S", "a") + bind(name="i") + execute())
+    assert got.errors == [] and got.status == "T"
+
+
+def test_a_table_that_changes_in_the_group(needy):
+    """The server's own error, as on a connection where the statement was prepared before."""
+    with superuser() as su:
+        su.execute("drop table if exists changing; create table changing (a int); grant all on changing to public; alter table changing owner to app")
+    statements = {"c": "alter table changing add b int", "s": "select * from changing"}
+    got = needy(statements, bind(name="c") + execute() + bind(name="s") + execute())
+    assert [(e.sqlstate, e.fields["F"], e.fields["R"]) for e in got.errors] == [("0A000", "plancache.c", "RevalidateCachedQuery")]
+
+
+def test_a_statement_that_cannot_be_prepared_any_more_fails_in_its_place(needy):
+    with superuser() as su:
+        su.execute("drop table if exists leaving; create table leaving (a int); grant all on leaving to public")
+        statements = {"one": "select 1", "s": "select * from leaving", "two": "select 2"}
+        use_all = bind(name="one") + execute() + bind(name="s") + execute() + bind(name="two") + execute()
+        got = needy(statements, use_all, lambda: su.execute("drop table leaving"))
+        assert got.rows == [["1"]] and [e.sqlstate for e in got.errors] == ["42P01"] and got.status == "I"
+
+
+def test_several_groups_in_one_send(needy):
+    statements = {"one": "select 1", "two": "select 'two'", "b": "begin", "e": "commit"}
+    group = bind(name="one") + execute() + SYNC + bind(name="b") + execute() + bind(name="two") + execute() + SYNC
+    group += bind(name="two") + execute() + bind(name="e") + execute() + bind(name="one") + execute()
+    got = needy(statements, group)
+    assert got.rows == [["1"]] and got.errors == []
+
+
 SETTERS = [
     "set datestyle = 'ISO, DMY'",
     "select set_config('datestyle', 'ISO, DMY', false)",

@@ -180,12 +180,12 @@ END_TEST
 
 START_TEST(names_are_asked_for) {
     static const char words[] = "app.user\0it's.x";
-    ck_assert(state_pg_put_look(&sql, bytes_of((const uint8_t *)words, sizeof words)));
+    ck_assert(state_pg_put_look(&sql, bytes_of((const uint8_t *)words, sizeof words), bytes_of(NULL, 0)));
     writer_u8(&sql, 0);
     ck_assert_ptr_nonnull(strstr((const char *)sql.data, "UNION ALL SELECT'app.user', pg_catalog.current_setting('app.user', true)"));
     ck_assert_ptr_nonnull(strstr((const char *)sql.data, "current_setting('it''s.x', true)"));
     static const char odd[] = "app.\xc3\xa9";
-    ck_assert(!state_pg_put_look(&sql, bytes_of((const uint8_t *)odd, sizeof odd)));
+    ck_assert(!state_pg_put_look(&sql, bytes_of((const uint8_t *)odd, sizeof odd), bytes_of(NULL, 0)));
 }
 END_TEST
 
