@@ -27,7 +27,7 @@ enum backend_state {
     BACKEND_CONNECTING, /* TCP handshake */
     BACKEND_LOGIN,      /* startup and authentication */
     BACKEND_IDLE,
-    BACKEND_CHECKING, /* a probe is out */
+    BACKEND_CHECKING, /* a probe is out, or an errand of gilmok's own */
     BACKEND_LEASED,
     BACKEND_CLEANING, /* a reset is out */
     BACKEND_CLOSED,
@@ -81,6 +81,8 @@ struct backend_proto {
     /* Each sends a command whose reply is swallowed; when it is back, backend_on_own_done() is called. */
     void (*send_check)(struct backend *b);
     void (*send_clean)(struct backend *b);
+    /* A connection that is free may be used to learn about its database: true when it is, and CHECKING. May be NULL. */
+    bool (*try_learn)(struct backend *b);
     void (*send_goodbye)(struct backend *b);
     /* Asks the server, on another connection, to stop what it does for us: `b` is about to be closed. May be NULL. */
     void (*send_abort)(struct backend *b);

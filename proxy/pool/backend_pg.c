@@ -7,6 +7,7 @@
 
 #include "base/fault.h"
 #include "base/log.h"
+#include "proxy/pool/backend_pg_catalog.h"
 #include "proxy/pool/cancel_pg.h"
 #include "proxy/pool/pool.h"
 #include "proxy/pool/tag_pg.h"
@@ -56,7 +57,7 @@ static void send_text(struct backend *b, struct bytes sql, uint16_t tag) {
     writer_release(&w);
 }
 
-enum { TAG_LOOK = 1 }; /* of gilmok's own query: its rows are wanted */
+enum { TAG_LOOK = 1, TAG_ERRAND }; /* of gilmok's own queries whose rows are wanted */
 
 bool backend_pg_look(struct backend *b, struct bytes sql) {
     struct backend_pg *bp = backend_pg_of(b);
@@ -64,6 +65,10 @@ bool backend_pg_look(struct backend *b, struct bytes sql) {
     writer_init(&bp->look, STATE_PG_ANSWER_MAX);
     send_text(b, sql, TAG_LOOK);
     return b->state != BACKEND_CLOSED;
+}
+
+void backend_pg_send_errand(struct backend *b, struct bytes sql) {
+    send_text(b, sql, TAG_ERRAND);
 }
 
 bool backend_pg_change_state(struct backend *b, const struct state_pg *to) {
@@ -311,7 +316,9 @@ static void take_ready(struct backend *b, struct run *run, enum reply_fate fate,
         if (kind == OWED_QUERY && tag == TAG_LOOK) end_look(b);
         else if (is_quiet) b->lessee->ops->on_settled(b->lessee);
     } else if (is_quiet) {
-        backend_on_own_done(b, !backend_pg_of(b)->own_failed && b->ledger.txn == TXN_NONE);
+        bool is_ok = !backend_pg_of(b)->own_failed && b->ledger.txn == TXN_NONE;
+        if (tag == TAG_ERRAND && backend_pg_of(b)->errand && backend_pg_errand_goes_on(b, is_ok)) return;
+        backend_on_own_done(b, is_ok);
     }
 }
 
@@ -419,6 +426,8 @@ static bool take_message(struct backend *b, struct run *run, const struct pg_hea
     if (b->state == BACKEND_CLOSED) return false;
     bp->reading = h->type == PG_B_DATA_ROW && fate == REPLY_SWALLOW ? reader_of(bp, kind, tag, is_wanted) : NULL;
     if (bp->reading) writer_put(bp->reading, bytes_of(ptr, avail));
+    bp->is_on_errand = h->type == PG_B_DATA_ROW && kind == OWED_QUERY && tag == TAG_ERRAND && bp->errand;
+    if (bp->is_on_errand) backend_pg_errand_piece(b, bytes_of(ptr, avail), avail == h->total);
     bool is_told_already =
         h->type == PG_B_ERROR && avail == h->total && is_told(b, run, fate, kind, tag, bytes_of(ptr, avail));
     if (!is_told_already) pass(b, run, fate, ptr, avail);
@@ -443,6 +452,7 @@ static size_t relay_received(struct backend *b, struct buf *buf, struct bytes da
             pass(b, &run, bp->body_fate, ptr, n);
             bp->body_left -= (uint32_t)n;
             if (bp->reading) writer_put(bp->reading, bytes_of(ptr, n));
+            if (bp->is_on_errand) backend_pg_errand_piece(b, bytes_of(ptr, n), bp->body_left == 0);
             if (bp->collecting_tag) collect_more(b, bytes_of(ptr, n), bp->body_left == 0);
             at += n;
             continue;
@@ -481,6 +491,7 @@ static size_t on_received(struct backend *b, struct buf *buf, struct bytes data)
 
 static void release(struct backend *b) {
     struct backend_pg *bp = backend_pg_of(b);
+    backend_pg_errand_lost(b);
     params_pg_release(&bp->params);
     params_pg_release(&bp->start);
     prepared_pg_release(&bp->prepared);
@@ -499,6 +510,7 @@ const struct backend_proto backend_pg_proto = {
     .on_received = on_received,
     .send_check = send_check,
     .send_clean = send_clean,
+    .try_learn = backend_pg_try_learn,
     .send_goodbye = send_goodbye,
     .send_abort = send_abort,
     .release = release,

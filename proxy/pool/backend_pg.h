@@ -52,6 +52,8 @@ struct backend_pg {
     bool trusts_texts;            /* the lessee knows what its statements leave behind: tags taint nothing */
     bool saw_untold;              /* a tainting tag passed while trusts_texts was off, since the last look */
     struct writer *reading;       /* where the row that is coming in goes: `look`, `asked`, or NULL */
+    bool is_on_errand;            /* that row belongs to the errand */
+    struct catalog_errand *errand; /* owned; NULL: none is under way (backend_pg_catalog.h) */
     struct writer look;           /* the rows of a look; its memory only while one is out */
     struct writer asked;          /* the rows of backend_pg_ask(); likewise */
     uint32_t asked_rows;          /* whole or begun in `asked` */

@@ -94,6 +94,31 @@ static bool is_plain(const char *s) {
     return true;
 }
 
+static struct bytes first_word(struct bytes words) {
+    return bytes_str((const char *)words.ptr);
+}
+
+static struct bytes behind_word(struct bytes words) {
+    size_t len = first_word(words).len + 1;
+    return bytes_of(words.ptr + len, words.len - len);
+}
+
+static bool has_word(struct bytes words, struct bytes word) {
+    for (; words.len; words = behind_word(words))
+        if (bytes_equal(first_word(words), word)) return true;
+    return false;
+}
+
+static bool put_dotted(struct writer *w, struct bytes name, const char *before, const char *behind) {
+    if (!is_plain((const char *)name.ptr)) return false;
+    writer_str(w, " UNION ALL SELECT");
+    pg_put_literal(w, name);
+    writer_fmt(w, ", %spg_catalog.current_setting(", before);
+    pg_put_literal(w, name);
+    writer_fmt(w, ", true)%s", behind);
+    return true;
+}
+
 /*
  * A value that is not plain ASCII is told by the bytes that it has in the database, in hexadecimal: what the client would read
  * depends on its client_encoding, which need not be the same, or able to, where the setting is made again.
@@ -102,7 +127,7 @@ static bool is_plain(const char *s) {
 #define IS_ODD "l.setting OPERATOR(pg_catalog.~) '[^ -~]'"
 #define TWO_BACKSLASHES "pg_catalog.repeat(pg_catalog.chr(92), 2)"
 
-bool state_pg_put_look(struct writer *w, struct bytes names) {
+bool state_pg_put_look(struct writer *w, struct bytes names, struct bytes others) {
     writer_str(w, "SELECT CASE WHEN " IS_ODD " THEN pg_catalog.concat('" HEX "', l.name) ELSE l.name END, "
                   "CASE WHEN " IS_ODD " THEN pg_catalog.encode(CAST(pg_catalog.replace(l.setting, pg_catalog.chr(92), "
                   TWO_BACKSLASHES ") AS pg_catalog.bytea), 'hex') ELSE l.setting END FROM (");
@@ -111,17 +136,10 @@ bool state_pg_put_look(struct writer *w, struct bytes names) {
                   "UNION ALL SELECT '" ROLE "', pg_catalog.current_setting('" ROLE "')");
     for (size_t i = 0; i < COUNT_OF(rests); i++)
         writer_fmt(w, " UNION ALL SELECT '%s', '' WHERE %s", rests[i].word, rests[i].condition);
-    while (names.len) {
-        const char *name = (const char *)names.ptr;
-        size_t len = strlen(name);
-        if (!is_plain(name)) return false;
-        writer_str(w, " UNION ALL SELECT");
-        pg_put_literal(w, bytes_str(name));
-        writer_str(w, ", pg_catalog.current_setting(");
-        pg_put_literal(w, bytes_str(name));
-        writer_str(w, ", true)");
-        names = bytes_of(names.ptr + len + 1, names.len - len - 1);
-    }
+    for (struct bytes left = names; left.len; left = behind_word(left))
+        if (!put_dotted(w, first_word(left), "", "")) return false;
+    for (struct bytes left = others; left.len; left = behind_word(left))
+        if (!has_word(names, first_word(left)) && !put_dotted(w, first_word(left), "NULLIF(", ", '')")) return false;
     writer_str(w, ") AS l (name, setting)");
     return !w->failed;
 }
@@ -151,6 +169,11 @@ static bool is_sayable_name(struct bytes name) {
     return name.len > 0;
 }
 
+/* Where anybody has ever used temporary objects, the server refuses to set it. */
+static bool is_for_good(struct bytes name) {
+    return bytes_is(name, "temp_buffers");
+}
+
 /* Two digits for each byte; what they stand for is shorter, and takes their place. */
 static bool read_hex(struct bytes hex, uint8_t *out, size_t *len) {
     *len = hex.len / 2;
@@ -174,7 +197,7 @@ static bool take_setting(struct state_pg *st, unsigned *rest, struct bytes name,
     }
     if (bytes_starts_with(name, "transaction_")) return true; /* of the transaction alone */
     if (bytes_is(name, ROLE) && bytes_is(value, "none")) return true;
-    if (!is_sayable_name(name)) {
+    if (is_for_good(name) || !is_sayable_name(name)) {
         *rest |= STATE_PG_FIXED;
         return true;
     }

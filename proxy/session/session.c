@@ -335,6 +335,7 @@ void session_env_init(struct session_env *env, struct session_hub *hub, uint32_t
     *env = (struct session_env){.hub = hub, .worker = worker, .loop = loop, .pools = pools};
     hub->envs[worker] = env;
     pools->gates = &hub->gates;
+    pools->catalog_changes = &hub->catalog_changes;
     pools->backend_id_step = hub->worker_count;
     pools->last_backend_id = (uint64_t)worker + 1 - hub->worker_count; /* the first one is worker + 1 */
     list_init(&env->logins);

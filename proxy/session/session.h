@@ -99,6 +99,7 @@ struct session_hub {
     struct share_book shares;
     struct budget_book budgets;
     struct gate_book gates;
+    _Atomic uint64_t catalog_changes; /* pool_set.catalog_changes */
     uint32_t worker_count;
     struct session_env *envs[WORKERS_MAX];
     _Atomic uint64_t last_id;

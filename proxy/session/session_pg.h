@@ -61,6 +61,7 @@ struct left_client {
     uint64_t options_digest; /* of the parameters that `options` was made from */
     unsigned effects;        /* enum effect, of what was sent since the last look */
     unsigned unnamed;        /* of all that the unnamed statement may be now */
+    uint64_t unnamed_version; /* what names stood for when it was parsed (catalog_book.h) */
     unsigned parsed;         /* of the latest Parse of it */
     bool will_move;          /* the message at hand may change the settings in force */
     bool has_moved;          /* something in the group that is open may have changed the settings in force */

@@ -159,6 +159,35 @@ def test_a_name_that_cannot_be_said_again_keeps_the_connection(pair):
     assert ask_in_line(other, "select 'served'", one.close) == "served"
 
 
+def test_temp_buffers_keep_the_connection(start):
+    """Once temporary objects have been used on a connection, the server refuses to set it there."""
+    two = start(pool_size=2, database=["queue_timeout = 5s", "server_round_robin = on"])
+    with connect(two) as one, connect(two) as other:
+        one.execute("begin")
+        other.execute("create temp table left_over as select 1")
+        one.execute("set temp_buffers = 200")
+        one.execute("commit")
+        other.execute("drop table left_over")
+        for _ in range(3):
+            assert value(other, "show temp_buffers") == "8MB"
+            assert value(one, "show temp_buffers") == "1600kB"
+        one.execute("reset temp_buffers")
+        assert value(one, "show temp_buffers") == "8MB"
+
+
+def test_a_statement_that_does_not_exist_is_not_held_against_its_client(narrow):
+    one, other = raw(narrow), raw(narrow)
+    one.query("begin")
+    one.send(pgwire.bind(name="missing") + pgwire.execute() + pgwire.SYNC)
+    assert one.collect().errors[0].sqlstate == "26000"
+    one.query("rollback and chain")
+    one.query("set work_mem = '1MB'")
+    one.query("commit")
+    assert other.ask("show work_mem") == "4MB"
+    assert one.ask("show work_mem") == "1MB"
+    one.end(), other.end()
+
+
 LONG_SET = "set work_mem = '1MB' -- " + "x" * 400_000  # more than is ever in hand at once: its tag tells that it left something
 
 

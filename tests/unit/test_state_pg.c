@@ -137,6 +137,9 @@ START_TEST(what_cannot_be_said_is_fixed) {
     writer_reset(&rows);
     row("a.b;DROP TABLE t", "x");
     ck_assert_uint_eq(read_rows(), STATE_PG_FIXED);
+    writer_reset(&rows);
+    row("temp_buffers", "100");
+    ck_assert_uint_eq(read_rows(), STATE_PG_FIXED);
     ck_assert_uint_eq(a.count, 0);
 }
 END_TEST
@@ -177,12 +180,12 @@ END_TEST
 
 START_TEST(names_are_asked_for) {
     static const char words[] = "app.user\0it's.x";
-    ck_assert(state_pg_put_look(&sql, bytes_of((const uint8_t *)words, sizeof words)));
+    ck_assert(state_pg_put_look(&sql, bytes_of((const uint8_t *)words, sizeof words), bytes_of(NULL, 0)));
     writer_u8(&sql, 0);
     ck_assert_ptr_nonnull(strstr((const char *)sql.data, "UNION ALL SELECT'app.user', pg_catalog.current_setting('app.user', true)"));
     ck_assert_ptr_nonnull(strstr((const char *)sql.data, "current_setting('it''s.x', true)"));
     static const char odd[] = "app.\xc3\xa9";
-    ck_assert(!state_pg_put_look(&sql, bytes_of((const uint8_t *)odd, sizeof odd)));
+    ck_assert(!state_pg_put_look(&sql, bytes_of((const uint8_t *)odd, sizeof odd), bytes_of(NULL, 0)));
 }
 END_TEST
 
