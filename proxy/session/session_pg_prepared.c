@@ -62,6 +62,19 @@ static bool is_in_doubt(const struct prepared_client *pc, struct bytes name) {
     return is_in_doubt;
 }
 
+/* True when what was sent about it last, in a group before this one, may be skipped, and then it means something else. */
+static bool may_mean_another(const struct prepared_client *pc, struct bytes name) {
+    const struct prepared_op *last = NULL;
+    bool has_other = session_pg_names_get(pc, name) != NULL;
+    LIST_EACH(n, &pc->ops) {
+        const struct prepared_op *op = op_at(n);
+        if ((op->kind != OP_PARSE && op->kind != OP_CLOSE) || !bytes_equal(op_name(op), name)) continue;
+        has_other |= last != NULL;
+        last = op;
+    }
+    return last && last->is_sent_whole && has_other;
+}
+
 bool session_pg_prepared_is_known(struct session_pg *ps, struct bytes name) {
     return is_named(meaning_of(&ps->prepared, name));
 }
@@ -448,7 +461,7 @@ static enum step name_here(struct session *s, const struct message *m, struct by
     *number = meaning.number;
     if (meaning.made) {
         *name = meaning.made->name;
-        return STEP_DONE;
+        return may_mean_another(&session_pg_of(s)->prepared, client_name) ? session_pg_await_replies(s) : STEP_DONE;
     }
     if (meaning.known) {
         *name = name_of_known(s, meaning.known);

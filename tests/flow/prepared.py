@@ -586,6 +586,18 @@ def test_settings_that_a_rollback_has_changed_are_asked_for(elsewhere):
     assert got.rows == [["1"], ["ISO, DMY"]] and got.errors == [] and got.status == "I"
 
 
+def test_a_name_whose_new_meaning_is_skipped(few):
+    """In one send: a group in which it is given anew behind an error, and a group that uses it."""
+    c = raw(few.port)
+    first = parse("select 'old'", "s") + parse("select 1/0", "e") + bind(name="e") + execute()
+    c.send(first + close("S", "s") + parse("select 'new'", "s") + SYNC + bind(name="s") + execute() + SYNC)
+    assert [e.sqlstate for e in c.collect().errors] == ["22012"]
+    assert c.collect().rows == [["old"]]
+    c.send(close("S", "s") + parse("select 'new'", "s") + SYNC + bind(name="s") + execute() + SYNC)
+    assert c.collect().errors == [] and c.collect().rows == [["new"]]
+    c.end()
+
+
 # ---- in a transaction that has failed ----
 
 ABORTED = [
