@@ -14,18 +14,21 @@ bool session_pg_is_failed(const struct session *s) {
     return s->lessee.backend->ledger.txn == TXN_FAILED && !ps->left.has_moved; /* else a ROLLBACK may be on its way */
 }
 
-/* COMMIT and the like: what a failed transaction listens to. */
-static bool is_exit_statement(struct session *s, const struct statement_pg *st) {
+unsigned session_pg_verb_of(struct session *s, const struct statement_pg *st) {
     struct sql_statement first;
     struct bytes text = bytes_str((const char *)st->source.ptr);
     struct sql_reader *reader = sql_reader_new(text, session_pg_state_options(s, s->lessee.backend), &s->env->arena);
-    bool is_exit = false;
-    if (reader && sql_reader_next(reader, &first) && first.outcome == SQL_PARSED && first.ast->kind == AST_COMMAND) {
-        uint16_t verb = first.ast->op;
-        is_exit = verb == SQL_COMMIT || verb == SQL_ROLLBACK || verb == SQL_ROLLBACK_TO || verb == SQL_PREPARE_TRANSACTION;
-    }
+    unsigned verb = 0;
+    bool is_read = reader && sql_reader_next(reader, &first) && first.outcome == SQL_PARSED;
+    if (is_read && first.ast->kind == AST_COMMAND) verb = first.ast->op;
     arena_reset(&s->env->arena);
-    return is_exit;
+    return verb;
+}
+
+/* COMMIT and the like: what a failed transaction listens to. */
+static bool is_exit_statement(struct session *s, const struct statement_pg *st) {
+    unsigned verb = session_pg_verb_of(s, st);
+    return verb == SQL_COMMIT || verb == SQL_ROLLBACK || verb == SQL_ROLLBACK_TO || verb == SQL_PREPARE_TRANSACTION;
 }
 
 bool session_pg_stand_in(struct session *s, struct bytes client_name, const struct client_statement *known, uint8_t type,

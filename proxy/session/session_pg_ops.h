@@ -41,6 +41,8 @@ static inline struct prepared_op *op_at(struct list *n) {
 
 /* session_pg_prepared.c: it has been sent, in this order. NULL: memory is out. */
 struct prepared_op *session_pg_ops_add(struct prepared_client *pc, enum op_kind kind, struct bytes name, struct prepared_pg *made);
+/* Its verb (parser/ast.h), when it is a command; else 0. Reads the text. session_pg_failed.c. */
+unsigned session_pg_verb_of(struct session *s, const struct statement_pg *st);
 /* In a transaction that has failed for sure, session_pg_failed.c. */
 bool session_pg_is_failed(const struct session *s);
 /*

@@ -20,6 +20,7 @@
  * the rest of the group, and what was noted for it is undone when the group ends.
  */
 #include "base/fault.h"
+#include "parser/ast.h"
 #include "proxy/session/session_pg_ops.h"
 
 enum {
@@ -178,6 +179,9 @@ static void on_described(struct session *s, struct backend *b, struct prepared_o
     struct client_statement *known = op->kind == OP_PARSE ? NULL : session_pg_names_get(pc, op_name(op));
     bool is_for_known = known && known->statement == op->made->statement;
     if (!settle_types(s, bp, op->made)) return;
+    /* What a FETCH returns depends on the cursors of the moment, and the server never asks again. */
+    bool has_changed = is_for_known && known->is_described && known->description != description;
+    if (has_changed && session_pg_verb_of(s, op->made->statement) == SQL_FETCH) description = known->description;
     prepared_pg_settle(&bp->prepared, op->made, description);
     if (is_for_known && known->is_described && known->description != description)
         pc->changed = known->statement;

@@ -653,6 +653,16 @@ def needy(few):
     mover.close(), c.end()
 
 
+def test_a_fetch_is_not_described_anew(few):
+    """Prepared when there was no such cursor: the server does not look again."""
+    c, mover = raw(few.port), connect(few, autocommit=False)
+    run(c, parse("fetch all from some_cursor", "f"))
+    mover.execute("select 1")
+    c.query("begin; declare some_cursor cursor for select 'row'")
+    assert use(c, "f").rows == [["row"]]
+    mover.close(), c.end()
+
+
 def test_no_snapshot_is_taken_before_set_transaction(needy):
     isolation = {"a": "select $1::text", "i": "set transaction isolation level repeatable read", "b": "begin"}
     got = needy(isolation, bind(name="b") + execute() + describe("S", "a") + bind(name="i") + execute())
