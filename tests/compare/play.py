@@ -97,7 +97,11 @@ class Player(pgwire.Client):
         return self.is_open or self.status != "I"
 
     def has_answered(self):
-        return bool(self.buffer) or bool(select.select([self.sock], [], [], 0)[0])
+        """A group has ended, or the connection; notices alone do not count."""
+        if not select.select([self.sock], [], [], 0)[0]:
+            return False
+        waiting = self.sock.recv(1 << 16, socket.MSG_PEEK)
+        return not waiting or b"Z\0\0\0\5" in waiting
 
     def cancel(self):
         """A CancelRequest for what it runs; returns when whoever takes it has closed the connection."""
