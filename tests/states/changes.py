@@ -243,6 +243,9 @@ class Writer:
         return self.dice.choices([w for w, _ in others], [n for _, n in others])[0](self)
 
 
+NOT_AT_START = OF_TRANSACTION + ("local_preload_libraries", "session_preload_libraries")  # the server looks for the libraries then
+
+
 class Generator:
     """Interleavings. `found`: settings.all_of_server() of the server; `usual`: the values of a session that has set nothing;
     `readable`: names of those that everybody may read."""
@@ -250,7 +253,7 @@ class Generator:
     def __init__(self, found, usual, readable):
         self.usual, self.hidden = usual, set(found) - set(readable)
         self.values = {**{n: v for n, (c, v) in found.items() if c in SESSION}, **CUSTOM}
-        self.at_start = {n: (c, v) for n, (c, v) in found.items() if n not in OF_TRANSACTION and len(v) > 1}
+        self.at_start = {n: (c, v) for n, (c, v) in found.items() if n not in NOT_AT_START and len(v) > 1}
         self.left_out = {}
         for name, (context, values) in found.items():
             if len(values) < 2:
