@@ -65,8 +65,6 @@ struct left_client {
     unsigned parsed;         /* of the latest Parse of it */
     bool will_move;          /* the message at hand may change the settings in force */
     bool has_moved;          /* something in the group that is open may have changed the settings in force */
-    bool is_moving;          /* that, or something in the groups before it that are not answered */
-    bool strings_vary;       /* a statement with a backslash was prepared while they might not be standard_conforming_strings */
     bool has_bound;          /* a Bind was sent in it */
     bool stays;              /* something that no look finds */
     bool is_reset_here;      /* the message at hand may reset what is the client's own */

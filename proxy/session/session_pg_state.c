@@ -99,33 +99,14 @@ static uint64_t names_version(const struct session *s, const struct catalog *c) 
     return c ? session_pool(s)->catalog->version : 0;
 }
 
-static unsigned effects_with(struct session *s, struct bytes text, const struct sql_options *options) {
+static unsigned effects_of_text(struct session *s, const struct backend *b, struct bytes text) {
     struct session_env *env = s->env;
     const struct effect_names names = {.of_function = of_function, .of_relation = of_relation, .on_setting = on_setting, .ctx = s};
     const struct catalog *c = catalog_of(s);
     if (!env->effects) env->effects = effect_cache_new();
+    const struct sql_options *options = session_pg_state_options(s, b);
     unsigned effects = effect_cache_of(env->effects, text, options, names_version(s, c), &env->arena, &names);
     return effects | (c ? catalog_everywhere(c) : doubt(s));
-}
-
-/* Are backslashes of a text what they are under the usual settings, for all that is known? */
-static bool is_usual_here(struct session *s, struct backend *b) {
-    struct left_client *left = &session_pg_of(s)->left;
-    if (!left->has_moved && !ledger_owes_forward(&b->ledger)) left->is_moving = false;
-    return !left->is_moving && session_pg_state_options(s, b)->modes & SQL_STANDARD_STRINGS;
-}
-
-/*
- * The server reads a text with a backslash under the standard_conforming_strings of the moment when it is parsed, which may be long
- * ago, or behind what is under way: unless that was never changed, what it says is all that it says under either.
- */
-static unsigned effects_of_text(struct session *s, struct backend *b, struct bytes text) {
-    unsigned effects = effects_with(s, text, session_pg_state_options(s, b));
-    if (!text.len || !memchr(text.ptr, '\\', text.len)) return effects;
-    if (is_usual_here(s, b) && !session_pg_of(s)->left.strings_vary) return effects;
-    struct sql_options other = *session_pg_state_options(s, b);
-    other.modes ^= SQL_STANDARD_STRINGS;
-    return effects | effects_with(s, text, &other);
 }
 
 /* As the configuration wants it. */
@@ -168,7 +149,7 @@ static bool must_discard_sequences(struct session *s, struct backend *b, unsigne
 /* ---- messages -------------------------------------------------------------------------------------------------------- */
 
 /* A source is a text with a NUL behind it, and then types. */
-static unsigned effects_of_source(struct session *s, struct backend *b, struct bytes source) {
+static unsigned effects_of_source(struct session *s, const struct backend *b, struct bytes source) {
     const uint8_t *end = source.len ? memchr(source.ptr, 0, source.len) : NULL;
     return end ? effects_of_text(s, b, bytes_of(source.ptr, (size_t)(end - source.ptr))) : EFFECT_LEAVES;
 }
@@ -209,10 +190,7 @@ static void read_parse(struct session *s, struct backend *b, struct bytes body, 
     bool is_unnamed = body.len && !body.ptr[0];
     unsigned effects = is_whole && is_unnamed ? effects_of_source(s, b, bytes_of(body.ptr + 1, body.len - 1)) : 0;
     if (!is_whole) effects |= distrust(b);
-    if (!is_unnamed) {
-        if (is_whole && body.len && memchr(body.ptr, '\\', body.len) && !is_usual_here(s, b)) left->strings_vary = true;
-        return;
-    }
+    if (!is_unnamed) return;
     left->parsed = effects;
     left->unnamed_version = names_version(s, catalog_of(s));
     left->unnamed = session_pg_unnamed_is_certain(b) ? effects : left->unnamed | effects;
@@ -244,7 +222,6 @@ bool session_pg_state_on_message(struct session *s, const struct message *m) {
     unsigned effects = as_configured(s, effects_of_message(s, b, m));
     if (effects & EFFECT_RESETS && session_pg_reset_matters(ps)) ps->left.is_reset_here = true;
     ps->left.will_move = effects & EFFECT_MOVES;
-    if (ps->left.will_move) ps->left.is_moving = true;
     if (m->h.type == PG_F_BIND) ps->left.has_bound = true;
     if (effects & EFFECT_CATALOG) catalog_book_changed(session_pool(s)->set); /* and once more when it is over */
     ps->left.effects |= effects & ~(unsigned)(EFFECT_RESETS | EFFECT_MOVES);
