@@ -515,7 +515,7 @@ class Generator:
         return [Step(who, [dice.choice((("F", 1397, ["-5"]), ("F", 154, ["1", "0"]), ("F", 4294967, [])))], {"call"})]
 
     def cancel(self, dice, w, who, themes, names):
-        """Cancelled while it sleeps, as play.py sees to."""
+        """Cancelled while it sleeps, as play.py sees to. Nothing that runs may follow: PostgreSQL sends its signal twice."""
         kind, sql = self.statement(dice, w, themes)
         kinds, roll = {"cancel", kind}, dice.random()
         if roll < 0.3:
@@ -526,7 +526,7 @@ class Generator:
         other = [("P", "", sql), ("B", "", "", []), ("E", "", 0)]
         if roll < 0.8:
             return [Step(who, [*other, *sleep, ("S",)], kinds)]
-        return [Step(who, [*sleep, *other, ("S",), *other, ("S",)], kinds)]
+        return [Step(who, [*sleep, *other, ("S",)], kinds)]
 
     def leave(self, dice, w, who, themes, names):
         names.clear()
