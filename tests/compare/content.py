@@ -522,7 +522,7 @@ class Generator:
             return [Step(who, [("Q", SLEEP)], {"cancel"})]
         if roll < 0.6:
             return [Step(who, [("Q", self.one_of(dice, f"{sql}; {SLEEP}; select 2", f"begin; {SLEEP}", f"select 1; {SLEEP}; {sql}"))], kinds | {"multi"})]
-        sleep = [("P", "", SLEEP), ("B", "", "", []), ("E", "", 0)]
+        sleep = [("C", "S", "sleep"), ("P", "sleep", SLEEP), ("B", "", "sleep", []), ("E", "", 0)]  # nobody else uses that name
         other = [("P", "", sql), ("B", "", "", []), ("E", "", 0)]
         if roll < 0.8:
             return [Step(who, [*other, *sleep, ("S",)], kinds)]
