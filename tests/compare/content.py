@@ -515,18 +515,18 @@ class Generator:
         return [Step(who, [dice.choice((("F", 1397, ["-5"]), ("F", 154, ["1", "0"]), ("F", 4294967, [])))], {"call"})]
 
     def cancel(self, dice, w, who, themes, names):
-        """Cancelled while it sleeps, as play.py sees to."""
+        """Cancelled while it sleeps, as play.py sees to. Nothing that runs may follow: PostgreSQL sends its signal twice."""
         kind, sql = self.statement(dice, w, themes)
         kinds, roll = {"cancel", kind}, dice.random()
         if roll < 0.3:
             return [Step(who, [("Q", SLEEP)], {"cancel"})]
         if roll < 0.6:
             return [Step(who, [("Q", self.one_of(dice, f"{sql}; {SLEEP}; select 2", f"begin; {SLEEP}", f"select 1; {SLEEP}; {sql}"))], kinds | {"multi"})]
-        sleep = [("P", "", SLEEP), ("B", "", "", []), ("E", "", 0)]
+        sleep = [("C", "S", "sleep"), ("P", "sleep", SLEEP), ("B", "", "sleep", []), ("E", "", 0)]  # nobody else uses that name
         other = [("P", "", sql), ("B", "", "", []), ("E", "", 0)]
         if roll < 0.8:
             return [Step(who, [*other, *sleep, ("S",)], kinds)]
-        return [Step(who, [*sleep, *other, ("S",), *other, ("S",)], kinds)]
+        return [Step(who, [*sleep, *other, ("S",)], kinds)]
 
     def leave(self, dice, w, who, themes, names):
         names.clear()
