@@ -151,9 +151,18 @@ static bool is_settings_view(const struct ast *names) {
     return names->kind == AST_NAME && bytes_is(AST_AS(name, NAME, names)->text, "pg_settings");
 }
 
-bool effect_is_settings_update(const struct ast_update *update) {
+static bool is_settings_update(const struct ast_update *update) {
     const struct ast *target = update->tables;
     return target && target->kind == AST_TABLE && is_settings_view(AST_AS(table, TABLE, target)->names);
+}
+
+bool effect_resets_settings(const struct ast_update *update) {
+    if (!is_settings_update(update)) return false;
+    for (const struct ast *n = update->set; n; n = n->next) {
+        bool is_single = n->kind == AST_ASSIGNMENT && !(n->flags & AST_ASSIGNMENT_MULTI);
+        if (!is_single || !effect_sets_value(AST_AS(assignment, ASSIGNMENT, n)->value)) return true;
+    }
+    return false;
 }
 
 static bool visit(struct ast *node, void *ctx) {
@@ -171,7 +180,8 @@ static bool visit(struct ast *node, void *ctx) {
         if (node->flags & AST_COPY_FROM) f->effects |= EFFECT_NEXTVAL;
         break;
     case AST_UPDATE:
-        if (effect_is_settings_update(AST_AS(update, UPDATE, node))) f->effects |= EFFECT_LEAVES | EFFECT_RESETS;
+        if (is_settings_update(AST_AS(update, UPDATE, node))) f->effects |= EFFECT_LEAVES;
+        if (effect_resets_settings(AST_AS(update, UPDATE, node))) f->effects |= EFFECT_RESETS;
         f->effects |= EFFECT_NEXTVAL;
         break;
     case AST_INSERT:

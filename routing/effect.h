@@ -42,7 +42,7 @@ bool effect_resets(const struct ast_command *c);
 bool effect_is_set_config(const struct ast_func *call);
 /* An expression that is certainly not NULL: as set_config()'s value, that resets. */
 bool effect_sets_value(const struct ast *value);
-/* UPDATE pg_settings is set_config by another name. */
-bool effect_is_settings_update(const struct ast_update *update);
+/* UPDATE pg_settings, which is set_config by another name, with a value that may be NULL. */
+bool effect_resets_settings(const struct ast_update *update);
 
 #endif

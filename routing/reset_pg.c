@@ -51,7 +51,7 @@ static void take_call(struct search *f, const struct ast_func *call) {
 static bool visit(struct ast *node, void *ctx) {
     struct search *f = ctx;
     if (node->kind == AST_FUNC) take_call(f, AST_AS(func, FUNC, node));
-    else if (node->kind == AST_UPDATE && effect_is_settings_update(AST_AS(update, UPDATE, node))) find(f, bytes_of(NULL, 0));
+    else if (node->kind == AST_UPDATE && effect_resets_settings(AST_AS(update, UPDATE, node))) find(f, bytes_of(NULL, 0));
     else if (node->kind == AST_COMMAND) take_command(f, AST_AS(command, COMMAND, node), NULL);
     return !f->found;
 }

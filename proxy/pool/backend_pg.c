@@ -457,6 +457,8 @@ static void release(struct backend *b) {
     struct backend_pg *bp = backend_pg_of(b);
     params_pg_release(&bp->params);
     params_pg_release(&bp->start);
+    params_pg_release(&bp->home);
+    startup_pg_unref(bp->home_of);
     prepared_pg_release(&bp->prepared);
     description_pg_release(&bp->description);
     writer_release(&bp->look);

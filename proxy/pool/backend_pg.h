@@ -17,6 +17,7 @@
 #include "proxy/pool/params_pg.h"
 #include "proxy/pool/prepared_pg.h"
 #include "proxy/pool/reply_pg.h"
+#include "proxy/pool/startup_pg.h"
 #include "proxy/pool/state_pg.h"
 
 enum { BACKEND_PG_KEY_MAX = 256, BACKEND_PG_APP_NAME_MAX = 64, BACKEND_PG_AMONG_MAX = 64 << 10 };
@@ -36,6 +37,9 @@ struct backend_pg {
     struct backend_pg_login *login; /* owned; NULL after the login */
     struct params_pg params; /* as reported */
     struct params_pg start;  /* as they were at the end of the login: what RESET goes back to */
+    struct params_pg home;   /* what a reset goes back to for a client with the startup parameters `home_of` */
+    struct startup_pg *home_of; /* a reference; NULL: `home` is empty */
+    uint64_t home_start;     /* digest of the `start` that `home` was made from */
     uint64_t analysis_to_be; /* params.analysis_digest once the settings that were just sent are in force; 0: it is true as it is */
     uint32_t pid;
     uint8_t key[BACKEND_PG_KEY_MAX];
@@ -126,6 +130,8 @@ MUST_USE bool backend_pg_run_among(struct backend *b, struct bytes sql);
  * are seen; the client gets what it would get for the query. `tag` comes back with its ReadyForQuery. False as above.
  */
 MUST_USE bool backend_pg_run_query(struct backend *b, struct bytes sql, struct bytes behind, uint16_t tag);
+/* A simple query of gilmok's in the place of one of the client's, who gets the reply. `tag` and False as above. */
+MUST_USE bool backend_pg_query(struct backend *b, const char *sql, uint16_t tag);
 
 /* backend_pg_login.c */
 void backend_pg_login_begin(struct backend *b);

@@ -97,3 +97,11 @@ bool backend_pg_run_query(struct backend *b, struct bytes sql, struct bytes behi
     pg_end(&w, pg_begin(&w, PG_F_SYNC));
     return send_writer(b, &w);
 }
+
+bool backend_pg_query(struct backend *b, const char *sql, uint16_t tag) {
+    struct writer w;
+    if (!backend_pg_note_sent(b, PG_F_QUERY, 0, tag)) return false;
+    writer_init(&w, strlen(sql) + 64);
+    pg_put_query(&w, sql);
+    return send_writer(b, &w);
+}

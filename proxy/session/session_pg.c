@@ -408,6 +408,7 @@ static void release(struct session *s) {
     session_pg_settings_release(session_pg_of(s));
     session_pg_unnamed_release(session_pg_of(s));
     session_pg_state_release(session_pg_of(s));
+    session_pg_startup_release(session_pg_of(s));
     session_pg_console_release(session_pg_of(s));
     mem_free(session_pg_of(s)->app_name);
     mem_free(session_pg_of(s)->login_app_name);

@@ -38,8 +38,8 @@ enum {
 /* ---- reading --------------------------------------------------------------------------------------------------------- */
 
 /* The names that this client has ever used. One too many: nobody would know what to ask for. */
-static void on_name(void *ctx, struct bytes name) {
-    struct session_pg *ps = session_pg_of(ctx);
+void session_pg_state_on_name(void *session, struct bytes name) {
+    struct session_pg *ps = session_pg_of(session);
     struct writer *names = &ps->left.names;
     if (memchr(name.ptr, 0, name.len)) return; /* no setting has such a name */
     for (size_t at = 0; at < names->len;) {
@@ -72,7 +72,7 @@ const struct sql_options *session_pg_state_options(struct session *s, const stru
 static unsigned effects_of_text(struct session *s, const struct backend *b, struct bytes text) {
     struct session_env *env = s->env;
     if (!env->effects) env->effects = effect_cache_new();
-    return effect_cache_of(env->effects, text, session_pg_state_options(s, b), &env->arena, on_name, s);
+    return effect_cache_of(env->effects, text, session_pg_state_options(s, b), &env->arena, session_pg_state_on_name, s);
 }
 
 /* As the configuration wants it. */
@@ -144,10 +144,15 @@ static unsigned effects_of_bind(struct session *s, struct backend *b, struct byt
 
 /* It is carried out by a Bind: here the unnamed one is read, and what has no copy. */
 static void read_parse(struct session *s, struct backend *b, struct bytes body, bool is_whole) {
+    struct session_pg *ps = session_pg_of(s);
+    const uint8_t *name_end = body.len ? memchr(body.ptr, 0, body.len) : NULL;
     bool is_unnamed = body.len && !body.ptr[0];
-    unsigned effects = is_whole && is_unnamed ? effects_of_source(s, b, bytes_of(body.ptr + 1, body.len - 1)) : 0;
+    unsigned effects = 0;
+    if (is_whole && name_end && (is_unnamed || ps->startup))
+        effects = effects_of_source(s, b, bytes_of(name_end + 1, body.len - (size_t)(name_end + 1 - body.ptr)));
     if (!is_whole) (void)distrust(b);
-    if (is_unnamed) session_pg_of(s)->left.unnamed = effects;
+    if (is_unnamed) ps->left.unnamed = effects;
+    if (effects & EFFECT_RESETS && ps->startup) ps->left.is_reset_here = true;
 }
 
 static unsigned effects_of_message(struct session *s, struct backend *b, const struct message *m) {
@@ -224,8 +229,13 @@ void session_pg_state_on_looked(struct session *s, struct backend *b, struct byt
     struct backend_pg *bp = backend_pg_of(b);
     struct state_pg found = {0};
     unsigned rest;
+    if (s->state == SESSION_LOGIN_WAITING) {
+        session_pg_startup_on_looked(s, b, rows, ok);
+        return;
+    }
     s->pins &= (uint16_t)~(PINS_FOUND | PIN_LOOKING);
-    ok = ok && state_pg_read(&found, &rest, rows, &bp->params, &bp->start) && state_pg_copy(&bp->state, &found);
+    ok = ok && state_pg_read(&found, &rest, rows, &bp->params, &bp->start) && state_pg_copy(&bp->state, &found) &&
+         session_pg_startup_add(ps, &found);
     if (ok) {
         s->pins |= pins_of(rest);
         state_pg_release(&ps->left.state);

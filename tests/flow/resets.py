@@ -76,6 +76,10 @@ def cases(params):
 # startup parameters: the settings that are played with, and what they are set to
 CLIENTS = {
     (("application_name", "own name"),): [("application_name", "'other'")],
+    (("TimeZone", "Asia/Tokyo"), ("DateStyle", "iso, dmy"), ("client_encoding", "LATIN1"), ("extra_float_digits", "2"), ("application_name", "driver")):
+        [("timezone", "'Europe/Oslo'"), ("extra_float_digits", "0"), ("datestyle", "'German'"), ("application_name", "'other'")],
+    (("options", "-c work_mem=5MB --search-path=pg_catalog -c app.who=it\\'s\\ me"),):
+        [("work_mem", "'1111kB'"), ("search_path", "public"), ("app.who", "'me'")],
     (): [("application_name", "'other'"), ("work_mem", "'1111kB'")],
 }
 

@@ -89,7 +89,8 @@ static const struct {
     {"SELECT set_config('work_mem', '1MB', true)", 0},
     {"SELECT set_config($1, '1MB', true)", 0},
     {"SELECT set_config($1, '1MB', false)", L | S}, /* nobody knows what to look for */
-    {"UPDATE pg_settings SET setting = 'x'", L | N | R},
+    {"UPDATE pg_settings SET setting = 'x'", L | N},
+    {"UPDATE pg_settings SET setting = $1", L | N | R},
     {"SELECT query_to_xml('SET a.b = 1', true, true, '')", L},
     {"LOAD 'x'", S},
     {"SELECT setseed(0.5)", S},
