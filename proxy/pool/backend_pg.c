@@ -372,6 +372,19 @@ static enum reply_fate shown(enum reply_fate fate, uint8_t type) {
     return fate;
 }
 
+/*
+ * Behind so many statements of the client's in its query comes one of gilmok's (backend_pg_run_text): nothing is shown of it but
+ * an error.
+ */
+static enum reply_fate shown_behind(struct backend_pg *bp, enum reply_fate fate, uint8_t type) {
+    if (fate != REPLY_FORWARD) return fate;
+    if (type == PG_B_READY) bp->until_behind = 0;
+    bool is_ours = bp->until_behind == 1;
+    if (type == PG_B_COMMAND_COMPLETE && bp->until_behind > 1) bp->until_behind--;
+    bool is_shown = type == PG_B_READY || type == PG_B_ERROR || type == PG_B_NOTIFICATION || type == PG_B_PARAMETER_STATUS;
+    return is_ours && !is_shown ? REPLY_SWALLOW : fate;
+}
+
 /* Judges one message whose needed part is in hand. `avail` of its bytes are here. False: stop, nothing is valid any more. */
 static bool take_message(struct backend *b, struct run *run, const struct pg_header *h, const uint8_t *ptr, size_t avail) {
     struct bytes body = bytes_of(ptr + PG_HEADER_LEN, avail - PG_HEADER_LEN);
@@ -389,6 +402,7 @@ static bool take_message(struct backend *b, struct run *run, const struct pg_hea
     if (fate == REPLY_COLLECT || (tag && kind == OWED_DESCRIBE_STATEMENT)) collect(b, h, body, tag);
     fate = shown(fate, h->type);
     struct backend_pg *bp = backend_pg_of(b);
+    if (UNLIKELY(bp->until_behind)) fate = shown_behind(bp, fate, h->type);
     bp->body_fate = fate;
     if (h->type == PG_B_ERROR) take_error(b, body, verdict, fate, kind, tag);
     note_rows(bp, h->type, kind);

@@ -57,6 +57,7 @@ struct backend_pg {
     bool has_hidden;              /* something came in that the lessee did not see */
     bool trusts_texts;            /* the lessee knows what its statements leave behind: tags taint nothing */
     bool saw_untold;              /* a tainting tag passed while trusts_texts was off, since the last look */
+    uint32_t until_behind;        /* statements of the client's that are still to come before backend_pg_run_text()'s own, plus 1 */
     bool is_reading;              /* the message that is coming in belongs to the answer of a look */
     struct writer look;           /* the rows of a look; its memory only while one is out */
     uint64_t sequences_lease;     /* the last one in which sequences may have been moved; 0: none that still counts */
@@ -130,6 +131,12 @@ MUST_USE bool backend_pg_run_among(struct backend *b, struct bytes sql);
  * are seen; the client gets what it would get for the query. `tag` comes back with its ReadyForQuery. False as above.
  */
 MUST_USE bool backend_pg_run_query(struct backend *b, struct bytes sql, struct bytes behind, uint16_t tag);
+/*
+ * A simple query of so many statements, with one more behind them, of which only its error is seen. When nothing of the client's
+ * is owed. `tag` and False as above.
+ */
+MUST_USE bool backend_pg_run_text(struct backend *b, struct bytes sql, uint32_t statements, struct bytes behind, uint16_t tag);
+
 /* A simple query of gilmok's in the place of one of the client's, who gets the reply. `tag` and False as above. */
 MUST_USE bool backend_pg_query(struct backend *b, const char *sql, uint16_t tag);
 

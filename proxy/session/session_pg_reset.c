@@ -8,11 +8,12 @@
  *
  *      Execute of RESET x           Execute, (set_config(x, own value))          the client's Sync follows
  *      Query RESET x                (Parse, Bind) Execute (Close, Close, set_config(x, own value)) Sync
+ *      Query ... ; RESET x          Query ... ; RESET x (; set_config(x, own value))
  *
- * What stands in parentheses is gilmok's own: its success is not shown. A simple query is carried out by the extended
- * protocol for that; the client gets the same messages for it.
+ * What stands in parentheses is gilmok's own: its success is not shown. A simple query of one statement is carried out by the
+ * extended protocol for that, since DISCARD ALL suffers no other statement beside it; the client gets the same messages.
  *
- * WHERE THAT CANNOT BE DONE, because the text goes on behind the reset or hides it in an expression, the client gets connections
+ * WHERE THAT CANNOT BE DONE, because the text goes on behind the reset, or hides it in an expression, the client gets connections
  * that were started with its parameters, from then on. A client that is bound to its connection when it sends such a
  * text is refused: what stands behind the reset would meet another value than the client's.
  */
@@ -102,9 +103,9 @@ static enum step go_own(struct session *s) {
 /* An error that the server itself raises, so that it ends what an error ends. */
 #define REFUSAL                                                                                                        \
     "DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '0A000', "                                                             \
-    "MESSAGE = 'gilmok cannot carry out a reset among other statements here', "                                         \
+    "MESSAGE = 'gilmok cannot carry out a reset before other statements here', "                                         \
     "DETAIL = 'The client has startup parameters, and is bound to a server connection that was started without them.', " \
-    "HINT = 'Send RESET, SET ... TO DEFAULT or DISCARD ALL as a statement of its own.'; END $$"
+    "HINT = 'Send RESET or SET ... TO DEFAULT as a statement of its own, or as the last one.'; END $$"
 
 /* STEP_RAW: the message follows behind an error, which makes the server skip it. */
 static enum step refuse(struct session *s, const struct message *m) {
@@ -134,26 +135,35 @@ static uint64_t mark_of(struct bytes portal) {
     return map_hash(portal) | 1;
 }
 
-/* The whole query is in hand. Inside an open group it would end it early, in a failed transaction it resets nothing: it passes. */
-static enum step take_query(struct session *s, const struct message *m) {
+/* A query that ends with a reset, and what must stand behind it. */
+static enum step follow_query(struct session *s, const struct message *m, const struct reset_pg *reset, struct bytes own) {
     struct session_pg *ps = session_pg_of(s);
     struct backend *b = s->lessee.backend;
+    if (reset->statements > 1 && ledger_owes_forward(&b->ledger)) {
+        s->is_held_back = true;
+        return STEP_KEEP;
+    }
     struct bytes text = text_in(body_of(m));
-    struct reset_pg reset = read_reset(s, text);
+    uint16_t unused, tag = session_pg_prepared_end_group(ps);
+    session_pg_unnamed_on_group_sent(ps);
+    (void)session_pg_unnamed_track(s, b, m, &unused);
+    session_pg_drop(ps, m);
+    if (reset->statements > 1) return backend_pg_run_text(b, text, reset->statements, own, tag) ? STEP_DONE : STEP_STOP;
+    b->unnamed_owner = 0; /* where the query fails, it is what stays behind without a name */
+    return backend_pg_run_query(b, text, own, tag) ? STEP_DONE : STEP_STOP;
+}
+
+/* The whole query is in hand. Inside an open group it would end it early, in a failed transaction it resets nothing: it passes. */
+static enum step take_query(struct session *s, const struct message *m) {
+    struct backend *b = s->lessee.backend;
+    struct reset_pg reset = read_reset(s, text_in(body_of(m)));
     struct writer own;
     enum step step = STEP_RAW;
     writer_init(&own, OWN_VALUES_MAX);
     put_own_values(s, &reset, &own);
-    if (reset.kind == RESET_PG_INSIDE) {
-        step = take_inside(s, m);
-    } else if (own.len && !own.failed && !b->ledger.is_group_open && b->ledger.txn != TXN_FAILED) {
-        uint16_t unused, tag = session_pg_prepared_end_group(ps);
-        session_pg_unnamed_on_group_sent(ps);
-        (void)session_pg_unnamed_track(s, b, m, &unused);
-        b->unnamed_owner = 0; /* where the query fails, it is what stays behind without a name */
-        session_pg_drop(ps, m);
-        step = backend_pg_run_query(b, text, writer_bytes(&own), tag) ? STEP_DONE : STEP_STOP;
-    }
+    bool may_follow = !b->ledger.is_group_open && !b->ledger.is_client_turn && !b->ledger.doubtful && b->ledger.txn != TXN_FAILED;
+    if (reset.kind == RESET_PG_INSIDE) step = take_inside(s, m);
+    else if (own.len && !own.failed && may_follow) step = follow_query(s, m, &reset, writer_bytes(&own));
     writer_release(&own);
     return step;
 }

@@ -62,6 +62,11 @@ def scripts_for(name, value):
         yield key + " in a pipeline", [put, pipeline(f"show {name}") + pipeline(sql) + pipeline(f"show {name}") + SYNC, show]
         yield key + " in a pipeline that fails", [put, pipeline(sql) + pipeline("select 1/0") + SYNC, show]
         yield key + " behind a failure", [put, pipeline("select 1/0") + pipeline(sql) + SYNC, show]
+        yield key + " at the end", [put, query(f"select 1; select 2, 3; {sql}"), show, put, query(f"select 1;;{sql}; -- c") * 2 + show, put, query(f"values (1); /* ; */ {sql} -- c")]
+        yield key + " at the end in a transaction", [put, query("begin"), query(f"select 1; {sql}"), show, query("rollback"), show, query(f"begin; {sql}"), show, query("commit"), show]
+        yield key + " at the end and failures", [put, query(f"select 1; select 1/0; {sql}"), show, query(f"select 1; {sql} x"), show, query(f"rollback; {sql}")]
+        if name != "application_name" and key != "all":  # which is told in the middle of a text
+            yield key + " twice", [put, query(f"{sql}; {sql}"), show, query(f"select 1; {sql}; select 2"), show, put, query(f"begin; commit; {sql}; select 1"), show]
         yield key + " with a flush", [put, parse(sql) + bind() + describe("P") + FLUSH + execute() + FLUSH + SYNC, show]
         yield key + " ends the unnamed", [put, parse("select 1") + SYNC, query(sql), pipeline("", name="") + SYNC, bind() + execute() + SYNC]
         yield key + " by a portal", [put, query("begin"), parse(sql) + bind(portal="p") + SYNC, show, execute("p") + close("P", "p") + SYNC, show, query("commit"), show]
