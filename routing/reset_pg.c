@@ -41,10 +41,8 @@ static struct reset_pg read_command(const struct ast_command *c) {
 }
 
 static void take_call(struct search *f, const struct ast_func *call) {
-    const struct ast *name = call->args, *value = name ? name->next : NULL;
-    if (!effect_is_set_config(call) || effect_sets_value(value)) return;
-    bool is_plain = name && name->kind == AST_LITERAL && name->op == LITERAL_STRING && name->end - name->start > 2;
-    find(f, is_plain ? bytes_of(f->text.ptr + name->start + 1, name->end - name->start - 2) : bytes_of(NULL, 0));
+    struct bytes setting;
+    if (effect_resets_by_call(f->text, call, &setting)) find(f, setting);
 }
 
 static bool visit(struct ast *node, void *ctx) {

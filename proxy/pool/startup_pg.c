@@ -29,10 +29,16 @@ static bool is_of_the_start(const char *name) {
     return strncasecmp(name, "transaction_", 12) == 0;
 }
 
-/* One that state_pg.h can say. */
+/* A value that pg_put_literal() can say whatever the encoding is. */
+static bool is_plain(struct bytes value) {
+    for (size_t i = 0; i < value.len; i++)
+        if (value.ptr[i] < 32 || value.ptr[i] > 126) return false;
+    return true;
+}
+
 static bool tell_name(struct bytes text, each_name *each, void *ctx) {
     char name[NAME_MAX_LEN + 1];
-    if (text.len > NAME_MAX_LEN || !state_pg_can_be_said(text, bytes_of(NULL, 0))) return false;
+    if (text.len > NAME_MAX_LEN || !state_pg_is_sayable(text)) return false;
     memcpy(name, text.ptr, text.len);
     name[text.len] = '\0';
     return !is_of_the_start(name) && each(ctx, name);
@@ -177,11 +183,11 @@ static bool take_setting(struct startup_pg *st, struct bytes name, struct bytes 
     if (!*can) return true;
     for (int i = 0; i < st->reported.count; i++) {
         if (!bytes_is(name, st->reported.items[i].name)) continue;
-        *can = params_pg_is_settable(name) && state_pg_can_be_said(name, bytes_str(st->reported.items[i].value));
+        *can = params_pg_is_settable(name) && is_plain(bytes_str(st->reported.items[i].value));
         st->own |= UINT64_C(1) << i;
         return true;
     }
-    *can = state_pg_can_be_said(name, value);
+    *can = is_plain(value);
     return startup_pg_sets(st, name) || state_pg_set(&st->rest, name, value);
 }
 
@@ -204,6 +210,14 @@ bool startup_pg_is_there(const struct startup_pg *st, const struct params_pg *st
         if (!there || strcmp(there, st->reported.items[i].value) != 0) return false;
     }
     return st->rest.count == 0;
+}
+
+bool startup_pg_is_undone(const struct startup_pg *st, const struct params_pg *now, const struct params_pg *start) {
+    for (int i = 0; i < st->reported.count; i++) {
+        const char *name = st->reported.items[i].name, *there = params_pg_get(start, name), *is = params_pg_get(now, name);
+        if (st->own >> i & 1 && there && is && strcmp(there, is) != 0) return false;
+    }
+    return true;
 }
 
 bool startup_pg_put_on(const struct startup_pg *st, const struct params_pg *start, struct params_pg *home) {

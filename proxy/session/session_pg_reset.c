@@ -113,6 +113,7 @@ static enum step refuse(struct session *s, const struct message *m) {
     if (m->h.type == PG_F_PARSE) return STEP_RAW; /* it does nothing; its Bind is refused */
     if (m->h.type == PG_F_BIND) return backend_pg_run_among(b, bytes_str(REFUSAL)) ? STEP_RAW : STEP_STOP;
     uint16_t unused, tag = session_pg_prepared_end_group(session_pg_of(s));
+    session_pg_state_on_group_sent(session_pg_of(s));
     session_pg_unnamed_on_group_sent(session_pg_of(s));
     (void)session_pg_unnamed_track(s, b, m, &unused);
     session_pg_drop(session_pg_of(s), m);
@@ -145,6 +146,7 @@ static enum step follow_query(struct session *s, const struct message *m, const 
     }
     struct bytes text = text_in(body_of(m));
     uint16_t unused, tag = session_pg_prepared_end_group(ps);
+    session_pg_state_on_group_sent(ps);
     session_pg_unnamed_on_group_sent(ps);
     (void)session_pg_unnamed_track(s, b, m, &unused);
     session_pg_drop(ps, m);
@@ -184,7 +186,7 @@ static enum step take_bind(struct session *s, const struct message *m) {
     if (ps->left.reset_portal == mark_of(portal)) ps->left.reset_portal = 0;
     if (!ps->left.is_reset_here) return STEP_RAW;
     const struct statement_pg *st = name.len ? session_pg_prepared_statement(ps, name) : NULL;
-    struct bytes source = st ? st->source : name.len ? bytes_of(NULL, 0) : bytes_of(ps->unnamed.source, ps->unnamed.len);
+    struct bytes source = st ? st->source : name.len ? bytes_of(NULL, 0) : session_pg_unnamed_latest(ps);
     struct reset_pg reset = read_reset(s, text_in(source));
     if (reset.kind == RESET_PG_INSIDE) return take_inside(s, m);
     ps->left.reset = reset;
@@ -212,6 +214,7 @@ bool session_pg_reset_follow(struct session *s, const struct message *m) {
     struct writer own;
     writer_init(&own, OWN_VALUES_MAX);
     put_own_values(s, &ps->left.reset, &own);
+    if (ps->left.reset.is_discard) ps->left.has_discarded = true;
     ps->left.reset_portal = 0;
     bool ok = backend_pg_run_among(s->lessee.backend, own.failed ? bytes_of(NULL, 0) : writer_bytes(&own));
     writer_release(&own);

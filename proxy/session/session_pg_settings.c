@@ -129,6 +129,7 @@ static void bring_in_line(struct backend *b, const struct params_pg *wanted) {
 void session_pg_settings_prepare(struct session *s, struct backend *b) {
     struct session_pg *ps = session_pg_of(s);
     struct backend_pg *bp = backend_pg_of(b);
+    ps->prepared.has_looked_ahead = false;
     if (b->ledger.txn != TXN_NONE || b->variant->is_single_use || !make_home(ps, b) || !session_pg_state_prepare(s, b)) return;
     const struct params_pg *wanted = wanted_on(ps, bp);
     uint64_t digest = digest_with(&bp->params, wanted);
@@ -213,13 +214,24 @@ static void follow_settings(struct session *s, struct backend *b) {
     end_without_settings(s);
 }
 
+/*
+ * DISCARD ALL is committed at once, what was set behind it is not: when its group failed later, the client is at its startup
+ * values all the same.
+ */
+static bool is_discarded(struct session_pg *ps, const struct backend *b, const struct backend_pg *bp) {
+    bool has_discarded = ps->left.has_discarded && bp->saw_reset;
+    ps->left.has_discarded = false;
+    return has_discarded && ps->startup && b->ledger.txn == TXN_NONE && startup_pg_is_undone(ps->startup, &bp->params, &bp->start);
+}
+
 void session_pg_settings_on_group_end(struct session *s, struct backend *b) {
     struct session_pg *ps = session_pg_of(s);
     struct backend_pg *bp = backend_pg_of(b);
     ps->params_digest = bp->params.digest; /* its changes were part of what was passed on */
     follow_app_name(s, bp);
+    if (is_discarded(ps, b, bp)) forget_wishes(ps);
+    else follow_settings(s, b);
     bp->saw_reset = bp->saw_app_name = false;
-    follow_settings(s, b);
 }
 
 /* ---- around a Parse ---- */
@@ -239,9 +251,7 @@ static void put_set_config(struct writer *w, const char *name, const char *value
     writer_str(w, ",true)");
 }
 
-bool session_pg_settings_around(const struct session *s, const struct backend *b, struct bytes values, struct writer *there,
-                                struct writer *back) {
-    const struct params_pg *in_force = session_pg_settings_in_force(s, b);
+bool session_pg_settings_around(const struct params_pg *in_force, struct bytes values, struct writer *there, struct writer *back) {
     const char *name, *value;
     while (params_pg_next_pair(&values, &name, &value)) {
         const char *now = params_pg_get(in_force, name);

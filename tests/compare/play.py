@@ -19,7 +19,7 @@ LEAVING_S = 1.0  # so long a client that has left may hold its locks: until its 
 LOCKS = "select count(*) from pg_locks where locktype = 'advisory' and database = (select oid from pg_database where datname = current_database())"
 FIRST_OID = 16384
 TEMP_SCHEMA = re.compile(r"pg_temp_[0-9]+")
-OWN_ERRORS = (b"26000", b"42P05")
+OWN_ERRORS = (b"26000",)
 
 
 class Player(pgwire.Client):

@@ -145,6 +145,7 @@ def test_a_hidden_reset_is_put_right(narrow):
     with connect(narrow, options="-c work_mem=5MB", autocommit=True) as c, connect(narrow) as other:
         for reset in ("do $$ begin reset work_mem; end $$", "do $$ begin reset all; end $$", "do $$ begin perform set_config('work_mem', null, false); end $$"):
             c.execute(reset)
+            assert value(c, "show work_mem") == "5MB"
             assert value(other, "show work_mem") == "4MB"
             assert value(c, "show work_mem") == "5MB"
 

@@ -74,6 +74,17 @@ def scripts_for(name, value):
     yield "wrong", [put, query(f"reset {name} x"), show, query("reset no_such_setting"), show]
 
 
+def test_a_discard_whose_group_fails_later(narrow):
+    """It is not undone with the group, as everything else is."""
+    params = {"TimeZone": "Asia/Tokyo", "work_mem": "5MB", "application_name": "own"}
+    c = pgwire.Client(narrow.port, user=APP_USER, password=APP_PASSWORD, database=APP_DB, params=params).login()
+    c.query("set timezone = 'Europe/Oslo'"), c.query("set work_mem = '9MB'"), c.query("set application_name = 'other'")
+    c.send(pipeline("discard all") + pipeline("select 1/0") + SYNC)
+    assert [e.sqlstate for e in c.collect().errors] == ["22012"]
+    assert [c.ask(f"show {n}") for n in params] == list(params.values())
+    c.end()
+
+
 def cases(params):
     return [pytest.param(steps, params, id=f"{name} {key}") for name, value in CLIENTS[params] for key, steps in scripts_for(name, value)]
 
