@@ -63,6 +63,7 @@ struct left_client {
     unsigned unnamed;        /* of all that the unnamed statement may be now */
     uint64_t unnamed_version; /* what names stood for when it was parsed (catalog_book.h) */
     unsigned parsed;         /* of the latest Parse of it */
+    bool will_move;          /* the message at hand may change the settings in force */
     bool has_moved;          /* something in the group that is open may have changed the settings in force */
     bool has_bound;          /* a Bind was sent in it */
     bool stays;              /* something that no look finds */
@@ -132,6 +133,10 @@ void session_pg_send_complete(struct session *s, const char *tag, char status);
 /* A group end goes out. */
 static inline void session_pg_state_on_group_sent(struct session_pg *ps) {
     ps->left.has_moved = ps->left.has_bound = ps->prepared.has_looked_ahead = false;
+}
+/* A message was sent. */
+static inline void session_pg_state_on_sent(struct session_pg *ps, uint8_t type) {
+    if (ps->left.will_move && type != PG_F_QUERY && type != PG_F_FUNCTION_CALL) ps->left.has_moved = true;
 }
 /* Before a message goes to the server. True: sequences must be discarded before it (backend_pg_discard_sequences). */
 MUST_USE bool session_pg_state_on_message(struct session *s, const struct message *m);

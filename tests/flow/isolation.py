@@ -310,6 +310,23 @@ def test_unnamed_statement_of_a_client_that_left(narrow):
     assert got.rows == [] and got.errors[0].sqlstate == "26000"
 
 
+def test_unnamed_statement_of_another_client_is_never_run_for_one_that_was_skipped(narrow):
+    one, other = raw(narrow), raw(narrow)
+    use = pgwire.bind() + pgwire.execute() + pgwire.SYNC
+    between = {"nothing": b"", "a named one": pgwire.parse("select 1", "c"), "a close": pgwire.close("S", "x")}
+    for what, more in between.items():
+        one.send(pgwire.parse("select 'secret of one'") + pgwire.SYNC)
+        one.collect()
+        other.send(pgwire.parse("selec", "b") + pgwire.parse("select 'own'") + pgwire.SYNC + more + use)
+        assert [e.sqlstate for e in other.collect().errors] == ["42601"]
+        got = other.collect()
+        assert got.rows == [] and [e.sqlstate for e in got.errors] == ["26000"], what
+        other.query("deallocate all")
+        one.send(use)
+        assert one.collect().rows == [["secret of one"]]
+    one.end(), other.end()
+
+
 def test_named_statement_of_another_client_is_never_run(narrow):
     one, other = raw(narrow), raw(narrow)
     one.send(pgwire.parse("select 'secret of one'", "s1") + pgwire.SYNC)
