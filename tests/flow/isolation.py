@@ -188,6 +188,33 @@ def test_a_statement_that_does_not_exist_is_not_held_against_its_client(narrow):
     one.end(), other.end()
 
 
+# A call of set_config() under one of the values of standard_conforming_strings, a part of a string under the other.
+CALL_WHEN = {
+    "on": "select '\\', set_config(--'\n'work_mem','1234kB', '\\'='' ) as \"'--\"",
+    "off": "select '\\'', set_config(--'\n'work_mem','1234kB', '\\''='' ) as \"'--\"",
+}
+
+
+@pytest.mark.parametrize("together", (False, True))
+@pytest.mark.parametrize("prepared, used", (("on", "off"), ("off", "on")))
+def test_a_text_is_read_as_the_server_has_read_it(narrow, prepared, used, together):
+    """A prepared statement means what it meant when it was prepared."""
+    one, other = raw(narrow), raw(narrow)
+    parse = pgwire.parse(CALL_WHEN[prepared], "q") + pgwire.SYNC
+    run = pgwire.bind(name="q") + pgwire.execute() + pgwire.SYNC
+    groups = [pgwire.query(f"set standard_conforming_strings = {prepared}"), parse, pgwire.query(f"set standard_conforming_strings = {used}"), run]
+    if together:
+        one.send(b"".join(groups))
+        assert not any(one.collect().errors for _ in groups)
+    else:
+        for group in groups:
+            one.send(group)
+            assert not one.collect().errors
+    assert other.ask("show work_mem") == "4MB"
+    assert one.ask("show work_mem") == "1234kB"
+    one.end(), other.end()
+
+
 LONG_SET = "set work_mem = '1MB' -- " + "x" * 400_000  # more than is ever in hand at once: its tag tells that it left something
 
 
