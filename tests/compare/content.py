@@ -334,7 +334,10 @@ STARTUPS = [
     {"application_name": "compare"}, {"options": "-c work_mem=5MB"}, {"TimeZone": "Asia/Tokyo"}, {"DateStyle": "German"},
     {"options": "-c search_path=odd,public -c app.who=start"}, {"client_encoding": "LATIN1"}, {"extra_float_digits": "3"},
     {"search_path": '"two words"'}, {"options": "-c app.who=it\\'s\\ me"}, {"default_transaction_isolation": "serializable"},
-    {"options": "-c role=compare_reader"}, {"options": "-c default_transaction_read_only=on"},
+    {"options": "-c role=compare_reader"}, {"options": "-c default_transaction_read_only=on"}, {"temp_buffers": "2MB"},
+    {"client_encoding": "UTF8", "DateStyle": "ISO", "TimeZone": "Europe/Oslo", "extra_float_digits": "3", "application_name": "driver"},
+    {"client_encoding": "'utf-8'", "options": "--work-mem=3MB -cgeqo=off", "IntervalStyle": "iso_8601"},
+    {"DateStyle": "sql, dmy", "options": "-c standard_conforming_strings=off -c app.tenant=t1", "statement_timeout": "60s"},
 ]  # fmt: skip
 
 
@@ -381,7 +384,7 @@ class Generator:
     def startup(self, dice, themes):
         # Who owns everything could drop what no script may.
         user = "compare_boss" if "authorization" in themes[0] and "temp" not in themes[0] and dice.random() < 0.7 else "app"
-        if "startup" in self.kinds and dice.random() < 0.15:
+        if "startup" in self.kinds and dice.random() < 0.3:
             return {"user": user, **dice.choice(STARTUPS)}
         return {"user": user}
 
