@@ -127,7 +127,7 @@ def test_the_snapshots_of_a_parallel_dump_are_one(source, tmp_path):
 
 RESTORES = {
     "one connection": ["custom"], "one transaction": ["custom", "--single-transaction", "--no-owner"],
-    "in parallel, custom": ["custom", f"-j{JOBS}"], "in parallel, folder": ["folder", f"-j{JOBS}", "--no-tablespaces"],
+    "in parallel, folder": ["folder", f"-j{JOBS}", "--no-tablespaces"],
 }  # fmt: skip
 
 

@@ -155,7 +155,8 @@ class Beside:
     def live(self, c, number, dice):
         mine = {
             "search_path": ["pg_catalog", "nowhere", '"$user", public'], "timezone": ["Asia/Tokyo", "America/Lima", "UTC"],
-            "synchronize_seqscans": ["off", "on"], "row_security": ["off", "on"], "work_mem": ["1MB", "5MB"],
+            "standard_conforming_strings": ["off", "on"], "synchronize_seqscans": ["off", "on"], "row_security": ["off", "on"],
+            "work_mem": ["1MB", "5MB"],
             "client_min_messages": ["error", "notice"], "extra_float_digits": ["0", "3"], "lock_timeout": ["0", "7s"],
             "bytea_output": ["escape", "hex"], "datestyle": ["German, DMY", "ISO, MDY"], "app.who": [f"client {number}", "nobody"],
         }  # fmt: skip
