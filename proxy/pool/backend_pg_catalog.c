@@ -29,7 +29,7 @@ static void free_errand(struct backend_pg *bp) {
 bool backend_pg_try_learn(struct backend *b) {
     struct backend_pg *bp = backend_pg_of(b);
     struct pool *p = b->variant->pool;
-    if (!p->catalog || b->variant->is_single_use || bp->errand || p->set->is_closing) return false;
+    if (!catalog_reading_is_due(p) || b->variant->is_single_use || bp->errand || p->set->is_closing) return false;
     struct writer sql;
     writer_init(&sql, CATALOG_PG_QUERY_MAX);
     struct catalog_reading *reading = catalog_reading_begin(p, &sql, version_of(bp));

@@ -60,9 +60,10 @@ const struct catalog *catalog_entry_current(const struct catalog_entry *e, const
 }
 
 /* In good time: nobody should have to do without it. */
-static bool is_due(const struct catalog_entry *e, const struct pool *p) {
+bool catalog_reading_is_due(const struct pool *p) {
+    const struct catalog_entry *e = p->catalog;
     uint64_t now_us = p->set->loop->now_us;
-    if (!e->is_wanted || e->is_under_way || is_younger(e, p, p->limits.catalog_refresh_ms / 2)) return false;
+    if (!e || !e->is_wanted || e->is_under_way || is_younger(e, p, p->limits.catalog_refresh_ms / 2)) return false;
     return !e->failed_us || now_us - e->failed_us > (uint64_t)CATALOG_RETRY_MS * 1000;
 }
 
@@ -90,7 +91,6 @@ static void end(struct catalog_reading *r) {
 
 struct catalog_reading *catalog_reading_begin(struct pool *p, struct writer *w, uint32_t version) {
     struct catalog_entry *e = p->catalog;
-    if (!e || !is_due(e, p)) return NULL;
     struct catalog_reading *r = mem_alloc(sizeof *r);
     if (!r) return NULL;
     r->entry = e;

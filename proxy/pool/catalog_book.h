@@ -49,7 +49,9 @@ const struct catalog *catalog_entry_current(const struct catalog_entry *e, const
 /* Some client has changed what names stand for. */
 void catalog_book_changed(struct pool_set *set);
 
-/* The reading that is due, with its query in `w`; NULL: none is, or memory is out. */
+/* Asked each time that a connection becomes free. */
+bool catalog_reading_is_due(const struct pool *p);
+/* The reading that is due, with its query in `w`; NULL: memory is out. */
 struct catalog_reading *catalog_reading_begin(struct pool *p, struct writer *w, uint32_t version);
 /* One row's columns. */
 void catalog_reading_row(struct catalog_reading *r, const struct bytes row[CATALOG_PG_COLUMNS]);
