@@ -104,14 +104,16 @@ static unsigned effect_of_command(const struct ast_command *c) {
     case SQL_REVOKE: case SQL_ROLLBACK: case SQL_ROLLBACK_PREPARED: case SQL_ROLLBACK_TO: case SQL_SAVEPOINT:
     case SQL_SECURITY_LABEL: case SQL_SHOW: case SQL_START: case SQL_TRUNCATE: case SQL_VACUUM: case SQL_WAIT:
         return 0;
-    case SQL_CLOSE: case SQL_DEALLOCATE: case SQL_DROP: case SQL_UNLISTEN: return EFFECT_TAKES;
+    case SQL_CLOSE: case SQL_DEALLOCATE: case SQL_DROP: return EFFECT_TAKES;
+    case SQL_UNLISTEN: return EFFECT_TAKES | EFFECT_CHANNELS;
     case SQL_CALL: case SQL_DO: return EFFECT_UNKNOWN | EFFECT_NEXTVAL;
     case SQL_CREATE: return effect_of_create(c);
     case SQL_DECLARE: return c->node.flags & AST_COMMAND_HOLD ? EFFECT_LEAVES : 0;
-    case SQL_EXECUTE: return EFFECT_LEAVES | EFFECT_NEXTVAL;
+    case SQL_EXECUTE: return EFFECT_LEAVES | EFFECT_NEXTVAL | EFFECT_CHANNELS; /* what it calls is not known here */
     case SQL_LOAD: return EFFECT_STAYS;
+    case SQL_PREPARE: case SQL_RESET: return EFFECT_LEAVES;
     case SQL_SET: return effect_of_set(c);
-    default: return EFFECT_LEAVES;
+    default: return EFFECT_LEAVES | EFFECT_CHANNELS;
     }
 }
 
@@ -155,9 +157,9 @@ unsigned effect_of(struct bytes text, const struct sql_options *options, struct 
     struct finding f = {.on_name = on_name, .ctx = ctx, .text = text};
     struct sql_statement s;
     struct sql_reader *reader = sql_reader_new(text, options, arena);
-    if (!reader) f.effects = EFFECT_LEAVES | EFFECT_NEXTVAL;
+    if (!reader) f.effects = EFFECT_LEAVES | EFFECT_NEXTVAL | EFFECT_CHANNELS;
     while (reader && sql_reader_next(reader, &s)) {
-        if (s.outcome == SQL_UNKNOWN) f.effects |= EFFECT_LEAVES | EFFECT_NEXTVAL;
+        if (s.outcome == SQL_UNKNOWN) f.effects |= EFFECT_LEAVES | EFFECT_NEXTVAL | EFFECT_CHANNELS;
         if (s.outcome == SQL_PARSED) ast_walk(s.ast, visit, &f);
     }
     arena_reset(arena);

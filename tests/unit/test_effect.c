@@ -5,7 +5,8 @@
 #include "routing/function_pg.h"
 #include "tests/unit/check_main.h"
 
-enum { L = EFFECT_LEAVES, T = EFFECT_TAKES, S = EFFECT_STAYS, U = EFFECT_UNKNOWN, N = EFFECT_NEXTVAL, C = EFFECT_CURRVAL };
+enum { L = EFFECT_LEAVES, T = EFFECT_TAKES, S = EFFECT_STAYS, U = EFFECT_UNKNOWN, N = EFFECT_NEXTVAL, C = EFFECT_CURRVAL,
+       H = EFFECT_CHANNELS };
 
 static char names[256];
 
@@ -49,7 +50,7 @@ static const struct {
     {"ALTER TABLE t ADD a int; CREATE INDEX ON t (a); GRANT SELECT ON t TO u", 0},
     {"EXPLAIN ANALYZE SELECT 1", 0},
     {"CLOSE c", T},
-    {"UNLISTEN *", T},
+    {"UNLISTEN *", T | H},
     {"DEALLOCATE p", T},
     {"DROP TABLE t", T},
     {"SELECT pg_advisory_unlock(1)", T},
@@ -59,16 +60,16 @@ static const struct {
     {"SET SESSION AUTHORIZATION a", L},
     {"SET TIME ZONE 'UTC'", L},
     {"RESET ALL", L},
-    {"DISCARD ALL", L},
+    {"DISCARD ALL", L | H},
     {"CREATE TEMP TABLE t (a int)", L},
     {"CREATE TABLE t (a int)", L}, /* the first schema of the path may be pg_temp */
     {"CREATE VIEW v AS SELECT 1", L},
     {"SELECT 1 INTO t", L},
     {"CREATE TABLE t AS SELECT 1", L},
-    {"LISTEN a", L},
+    {"LISTEN a", L | H},
     {"PREPARE p AS SELECT 1", L},
-    {"EXECUTE p", L | N},
-    {"EXPLAIN ANALYZE EXECUTE p", L | N},
+    {"EXECUTE p", L | N | H},
+    {"EXPLAIN ANALYZE EXECUTE p", L | N | H},
     {"DECLARE c CURSOR WITH HOLD FOR SELECT 1", L},
     {"SELECT pg_advisory_lock(1)", L},
     {"SELECT * FROM t WHERE pg_try_advisory_lock_shared(a)", L},
@@ -91,9 +92,9 @@ static const struct {
     {"WITH a AS (INSERT INTO t SELECT f(1)) SELECT 1", U | N},
     {"CALL p()", U | N},
     {"DO 'x'", U | N},
-    {"FROB", L | N}, /* not analysable */
-    {"SELECT 1; FROB; SELECT 2", L | N},
-    {"SELECT 'a", L | N},
+    {"FROB", L | N | H}, /* not analysable */
+    {"SELECT 1; FROB; SELECT 2", L | N | H},
+    {"SELECT 'a", L | N | H},
 };
 
 START_TEST(texts_have_effects) {
@@ -116,7 +117,7 @@ START_TEST(memory_that_ends_is_no_knowledge) {
     struct arena arena;
     struct sql_options options = sql_options_default(SQL_POSTGRES);
     arena_init(&arena, 256);
-    ck_assert_uint_eq(effect_of(bytes_str("SELECT 1"), &options, &arena, on_name, NULL), L | N);
+    ck_assert_uint_eq(effect_of(bytes_str("SELECT 1"), &options, &arena, on_name, NULL), L | N | H);
     arena_release(&arena);
 }
 END_TEST

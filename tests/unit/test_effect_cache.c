@@ -75,7 +75,7 @@ END_TEST
 START_TEST(without_a_cache_texts_are_read) {
     effect_cache_free(cache);
     cache = NULL;
-    ck_assert_uint_eq(of("LISTEN a"), EFFECT_LEAVES);
+    ck_assert_uint_eq(of("LISTEN a"), EFFECT_LEAVES | EFFECT_CHANNELS);
 }
 END_TEST
 
