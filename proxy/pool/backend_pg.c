@@ -66,6 +66,17 @@ bool backend_pg_look(struct backend *b, struct bytes sql) {
     return b->state != BACKEND_CLOSED;
 }
 
+bool backend_pg_run(struct backend *b, struct bytes sql) {
+    if (sql.ptr) {
+        send_text(b, sql, 0);
+    } else {
+        struct err err;
+        err_set(&err, ERR_OUT_OF_MEMORY, "out of memory");
+        backend_fail(b, &err);
+    }
+    return b->state != BACKEND_CLOSED;
+}
+
 bool backend_pg_change_state(struct backend *b, const struct state_pg *to) {
     struct backend_pg *bp = backend_pg_of(b);
     struct writer sql;
@@ -252,6 +263,7 @@ static void take_tag(struct backend *b, struct bytes body, enum reply_fate fate,
     }
     if (effect & TAG_PG_RESETS) bp->saw_reset = true;
     if (effect & TAG_PG_ENDS) bp->saw_end = true;
+    if (effect & TAG_PG_ENDS && bytes_is(tag, "ROLLBACK")) bp->saw_undo = true;
     if (effect & TAG_PG_DROPS_STATEMENTS && b->lessee) b->lessee->ops->on_statements_dropped(b->lessee);
 }
 
@@ -270,6 +282,7 @@ static void take_error(struct backend *b, struct bytes body, enum reply_pg_verdi
         return;
     }
     bool is_read = pg_error_read(body, &f);
+    backend_pg_of(b)->saw_undo = true;
     if (verdict == REPLY_PG_FATAL || (is_read && bytes_is(f.severity, "FATAL"))) b->is_client_told = true;
     if (is_read && bytes_is(f.sqlstate, "26000") && f.message.len &&
         memmem(f.message.ptr, f.message.len, STATEMENT_PG_PREFIX, sizeof STATEMENT_PG_PREFIX - 1))
@@ -316,8 +329,10 @@ static void take_ready(struct backend *b, struct run *run, enum reply_fate fate,
 }
 
 /* Bytes of the body that must be in hand before the message can be judged. */
-static uint32_t needed_body(const struct pg_header *h) {
+static uint32_t needed_body(const struct backend *b, const struct pg_header *h) {
     switch (h->type) {
+    case PG_B_NOTIFICATION:
+        return b->reads_notifications ? h->body_len : 0;
     case PG_B_READY:
     case PG_B_COMMAND_COMPLETE:
     case PG_B_PARAMETER_STATUS:
@@ -327,7 +342,7 @@ static uint32_t needed_body(const struct pg_header *h) {
     }
 }
 
-static bool is_too_long(const struct pg_header *h) {
+static bool is_too_long(const struct backend *b, const struct pg_header *h) {
     switch (h->type) {
     case PG_B_READY:
         return h->body_len != 1;
@@ -335,6 +350,8 @@ static bool is_too_long(const struct pg_header *h) {
         return h->body_len > PG_TAG_MAX;
     case PG_B_PARAMETER_STATUS:
         return h->body_len > PG_STATUS_MAX;
+    case PG_B_NOTIFICATION:
+        return b->reads_notifications && h->body_len > PG_NOTIFICATION_MAX;
     default:
         return false;
     }
@@ -372,6 +389,12 @@ static enum reply_fate shown(enum reply_fate fate, uint8_t type) {
     return fate;
 }
 
+/* Whatever it came among, it is not part of a reply of ours: the lessee's, who may want to see each. */
+static enum reply_fate fate_of_notification(struct backend *b, struct buf *buf, struct bytes message) {
+    if (!b->reads_notifications || !b->lessee) return REPLY_FORWARD;
+    return b->lessee->ops->on_notification(b->lessee, buf, message) ? REPLY_FORWARD : REPLY_SWALLOW;
+}
+
 /* Judges one message whose needed part is in hand. `avail` of its bytes are here. False: stop, nothing is valid any more. */
 static bool take_message(struct backend *b, struct run *run, const struct pg_header *h, const uint8_t *ptr, size_t avail) {
     struct bytes body = bytes_of(ptr + PG_HEADER_LEN, avail - PG_HEADER_LEN);
@@ -392,7 +415,7 @@ static bool take_message(struct backend *b, struct run *run, const struct pg_hea
     bp->body_fate = fate;
     if (h->type == PG_B_ERROR) take_error(b, body, verdict, fate, kind, tag);
     note_rows(bp, h->type, kind);
-    if (h->type == PG_B_NOTIFICATION) fate = bp->body_fate = REPLY_FORWARD; /* not part of a reply of ours */
+    if (h->type == PG_B_NOTIFICATION) fate = bp->body_fate = fate_of_notification(b, run->buf, bytes_of(ptr, avail));
     if (h->type == PG_B_PARAMETER_STATUS) take_parameter(b, body, fate);
     if (h->type == PG_B_COMMAND_COMPLETE) take_tag(b, body, fate, kind);
     if (b->state == BACKEND_CLOSED) return false;
@@ -424,12 +447,12 @@ static size_t relay_received(struct backend *b, struct buf *buf, struct bytes da
         struct pg_header h;
         enum pg_frame frame = pg_header_read(bytes_of(ptr, left), &h);
         if (frame == PG_FRAME_NEED_MORE) break;
-        if (frame == PG_FRAME_BAD || is_too_long(&h)) {
+        if (frame == PG_FRAME_BAD || is_too_long(b, &h)) {
             flush_run(b, &run);
             broken(b, "a message with an impossible length");
             return data.len;
         }
-        if (left < PG_HEADER_LEN + (size_t)needed_body(&h)) break;
+        if (left < PG_HEADER_LEN + (size_t)needed_body(b, &h)) break;
         size_t avail = left < h.total ? left : h.total;
         bp->body_left = (uint32_t)(h.total - avail);
         if (!take_message(b, &run, &h, ptr, avail)) return data.len;

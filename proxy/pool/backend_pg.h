@@ -50,6 +50,7 @@ struct backend_pg {
     bool saw_app_name;            /* a value of application_name was passed on since the last group end */
     bool saw_taint;               /* a tainting tag passed since the last group end */
     bool saw_end;                 /* a COMMIT or ROLLBACK passed since the last group end */
+    bool saw_undo;                /* a ROLLBACK or an error passed since the lessee last asked */
     bool has_hidden;              /* something came in that the lessee did not see */
     bool trusts_texts;            /* the lessee knows what its statements leave behind: tags taint nothing */
     bool saw_untold;              /* a tainting tag passed while trusts_texts was off, since the last look */
@@ -87,6 +88,12 @@ MUST_USE bool backend_pg_look(struct backend *b, struct bytes sql);
 /* Makes the settings of the session those of `to`; goes out together with what the caller sends next. When the server
    refuses, the connection is closed. False: it has failed already. */
 MUST_USE bool backend_pg_change_state(struct backend *b, const struct state_pg *to);
+
+/*
+ * Runs statements of gilmok's own, outside of the client's groups; goes out with what the caller sends next. Their success is not
+ * seen, their error ends the connection, and so does `sql` without a pointer: memory was out. False: the connection has failed.
+ */
+bool backend_pg_run(struct backend *b, struct bytes sql);
 
 /*
  * Discards what nextval() has left in the session; goes out with what the caller sends next. `among`: in the client's group.

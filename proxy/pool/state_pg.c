@@ -71,6 +71,8 @@ static const char *get(const struct state_pg *st, const char *name) {
 
 /* ---- looking --------------------------------------------------------------------------------------------------------- */
 
+#define CHANNELS "=listens"
+
 /* The words that stand in the first column for what is no setting. */
 static const struct {
     const char *word;
@@ -83,7 +85,7 @@ static const struct {
     {"=locks", STATE_PG_LOCKS,
      "EXISTS (SELECT FROM pg_catalog.pg_lock_status() AS l WHERE l.locktype OPERATOR(pg_catalog.=) 'advisory' "
      "AND l.pid OPERATOR(pg_catalog.=) pg_catalog.pg_backend_pid())"},
-    {"=listens", STATE_PG_LISTENS, "EXISTS (SELECT FROM pg_catalog.pg_listening_channels())"},
+    {CHANNELS, STATE_PG_LISTENS, "EXISTS (SELECT FROM pg_catalog.pg_listening_channels())"},
     {"=cursors", STATE_PG_CURSORS, "EXISTS (SELECT FROM pg_catalog.pg_cursor() AS c WHERE c.is_holdable)"},
     {"=prepared", STATE_PG_PREPARED, "EXISTS (SELECT FROM pg_catalog.pg_prepared_statement() AS p WHERE p.from_sql)"},
 };
@@ -94,12 +96,16 @@ static bool is_plain(const char *s) {
     return true;
 }
 
-bool state_pg_put_look(struct writer *w, struct bytes names) {
+bool state_pg_put_look(struct writer *w, struct bytes names, bool with_channels) {
     writer_str(w, "SELECT s.name, s.setting FROM pg_catalog.pg_show_all_settings() AS s "
                   "WHERE s.source OPERATOR(pg_catalog.=) 'session' "
                   "UNION ALL SELECT '" ROLE "', pg_catalog.current_setting('" ROLE "')");
     for (size_t i = 0; i < COUNT_OF(rests); i++)
-        writer_fmt(w, " UNION ALL SELECT '%s', '' WHERE %s", rests[i].word, rests[i].condition);
+        if (!with_channels || rests[i].rest != STATE_PG_LISTENS)
+            writer_fmt(w, " UNION ALL SELECT '%s', '' WHERE %s", rests[i].word, rests[i].condition);
+    if (with_channels)
+        writer_fmt(w, " UNION ALL (SELECT '" CHANNELS "', c FROM pg_catalog.pg_listening_channels() AS c LIMIT %d)",
+                   STATE_PG_CHANNELS_MAX + 1);
     while (names.len) {
         const char *name = (const char *)names.ptr;
         size_t len = strlen(name);
@@ -158,8 +164,8 @@ static bool take_setting(struct state_pg *st, unsigned *rest, struct bytes name,
     return state_pg_set(st, name, value);
 }
 
-bool state_pg_read(struct state_pg *st, unsigned *rest, struct bytes rows, const struct params_pg *reported,
-                   const struct params_pg *start) {
+bool state_pg_read(struct state_pg *st, unsigned *rest, struct writer *channels, struct bytes rows,
+                   const struct params_pg *reported, const struct params_pg *start) {
     const char *authorization = params_pg_get(reported, AUTHORIZATION), *at_start = params_pg_get(start, AUTHORIZATION);
     *rest = 0;
     while (rows.len) {
@@ -172,8 +178,10 @@ bool state_pg_read(struct state_pg *st, unsigned *rest, struct bytes rows, const
         rows = bytes_of(rows.ptr + h.total, rows.len - h.total);
         unsigned found = rest_of(name);
         *rest |= found;
+        if (found == STATE_PG_LISTENS && channels && value.len) writer_cstr(channels, value);
         if (!found && !is_null && !take_setting(st, rest, name, value, reported)) return false;
     }
+    if (channels && channels->failed) return false;
     if (!authorization || !at_start || strcmp(authorization, at_start) == 0) return true;
     if (!can_be_said(bytes_str(AUTHORIZATION), bytes_str(authorization))) *rest |= STATE_PG_FIXED;
     return state_pg_set(st, bytes_str(AUTHORIZATION), bytes_str(authorization));
