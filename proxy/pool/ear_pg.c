@@ -1,6 +1,6 @@
 /*
- * Owns the connection, its channels and their seats. What a member does with what it hears, and when it sends its mark,
- * is the member's business.
+ * Owns the connection, its channels and their seats. What a member does with what it hears, and when its mark is sent, is the
+ * member's business.
  */
 #include "proxy/pool/ear_pg.h"
 
@@ -14,10 +14,11 @@
 enum { ASK_MAX = 48 << 10 /* bytes of LISTENs in one send */ };
 
 #define APP_NAME "gilmok listens"
-/* Nobody speaks here for long; the setting exists from version 14 on. */
-#define NO_IDLE_TIMEOUT                                                              \
+/* Nobody speaks here for long, and a NOTIFY may wait for others; not every version has them all. */
+#define NO_TIMEOUTS                                                                                  \
     "SELECT pg_catalog.set_config(s.name, '0', false) FROM pg_catalog.pg_show_all_settings() AS s " \
-    "WHERE s.name OPERATOR(pg_catalog.=) 'idle_session_timeout'"
+    "WHERE s.name OPERATOR(pg_catalog.=) ANY "                                                      \
+    "(ARRAY['idle_session_timeout', 'statement_timeout', 'lock_timeout', 'transaction_timeout'])"
 
 enum channel_state {
     CHANNEL_WANTED,   /* not asked for yet */
@@ -49,6 +50,7 @@ struct ear_pg {
     struct pool *pool;
     struct map channels; /* struct channel, owned */
     struct list to_ask, asked;
+    struct list to_mark; /* members */
     struct list members;
     struct task ask;
     char marker[48];
@@ -77,6 +79,7 @@ static struct ear_member *member_at(struct list *n) {
 void ear_member_init(struct ear_member *m, const struct ear_member_ops *ops) {
     *m = (struct ear_member){.ops = ops};
     list_init(&m->node);
+    list_init(&m->mark_node);
     list_init(&m->seats);
 }
 
@@ -196,17 +199,24 @@ static void put_question(struct writer *w, struct channel *c) {
     list_push_back(&c->ear->asked, &c->node);
 }
 
+static void put_mark(struct writer *w, struct ear_member *m) {
+    writer_fmt(w, "NOTIFY \"%s\", '%llu';", m->ear->marker, (unsigned long long)m->mark);
+    list_remove(&m->mark_node);
+}
+
 /* One question at a time: when its answer is in, all that was asked is so. */
 static void on_ask(struct task *t) {
     struct ear_pg *e = CONTAINER_OF(t, struct ear_pg, ask);
     struct writer sql;
     if (e->is_asking || !e->lessee.backend) return;
-    if (list_is_empty(&e->to_ask)) {
+    if (list_is_empty(&e->to_ask) && list_is_empty(&e->to_mark)) {
         tell_ready(e);
         return;
     }
     writer_init(&sql, 2 * ASK_MAX);
     while (!list_is_empty(&e->to_ask) && sql.len < ASK_MAX) put_question(&sql, channel_at(list_first(&e->to_ask)));
+    while (!list_is_empty(&e->to_mark) && sql.len < ASK_MAX)
+        put_mark(&sql, CONTAINER_OF(list_first(&e->to_mark), struct ear_member, mark_node));
     e->is_asking = true;
     (void)backend_pg_run(e->lessee.backend, sql.failed ? bytes_of(NULL, 0) : writer_bytes(&sql));
     writer_release(&sql);
@@ -250,7 +260,12 @@ static void take_mark(struct ear_pg *e, struct bytes payload) {
 static bool on_notification(struct lessee *l, struct buf *buf, struct bytes message) {
     struct ear_pg *e = ear_of(l);
     struct pg_notification note;
-    if (!pg_notification_read(bytes_of(message.ptr + PG_HEADER_LEN, message.len - PG_HEADER_LEN), &note)) return false;
+    if (!pg_notification_read(bytes_of(message.ptr + PG_HEADER_LEN, message.len - PG_HEADER_LEN), &note)) {
+        struct err err;
+        err_set(&err, ERR_CONNECTION_FAILURE, "server %s broke the protocol: malformed notification", e->pool->server.name);
+        backend_fail(l->backend, &err);
+        return false;
+    }
     if (bytes_is(note.channel, e->marker)) {
         take_mark(e, note.payload);
         return false;
@@ -269,6 +284,7 @@ static bool on_notification(struct lessee *l, struct buf *buf, struct bytes mess
 static void leave(struct ear_member *m) {
     while (!list_is_empty(&m->seats)) give_up_seat(seat_of_member(list_first(&m->seats)));
     list_remove(&m->node);
+    list_remove(&m->mark_node);
     m->ear = NULL;
     m->mark = 0;
     m->is_waiting = false;
@@ -360,13 +376,13 @@ static bool set_names(struct ear_pg *e, const struct backend *b) {
 static void set_up(struct ear_pg *e) {
     struct backend *b = e->lessee.backend;
     const struct state_pg nothing = {0};
-    char sql[sizeof NO_IDLE_TIMEOUT + sizeof e->marker + 32];
+    char sql[sizeof NO_TIMEOUTS + sizeof e->marker + 32];
     b->is_tainted = b->reads_notifications = true;
     e->is_asking = true;
     if (!state_pg_equal(&backend_pg_of(b)->state, &nothing) && !backend_pg_change_state(b, &nothing)) return;
     backend_pg_set_app_name(b, APP_NAME);
     if (b->state == BACKEND_CLOSED) return;
-    snprintf(sql, sizeof sql, "LISTEN \"%s\"; %s", e->marker, NO_IDLE_TIMEOUT);
+    snprintf(sql, sizeof sql, "LISTEN \"%s\"; %s", e->marker, NO_TIMEOUTS);
     (void)backend_pg_run(b, bytes_str(sql));
 }
 
@@ -380,6 +396,7 @@ bool ear_pg_found(struct lessee *from, struct ear_member *m, struct bytes names)
     map_init(&e->channels);
     list_init(&e->to_ask);
     list_init(&e->asked);
+    list_init(&e->to_mark);
     list_init(&e->members);
     list_init(&e->lessee.wait_node);
     task_init(&e->ask, on_ask);
@@ -430,7 +447,10 @@ struct ear_pg *ear_pg_of(const struct pool *p) {
     return (struct ear_pg *)p->ear;
 }
 
-uint64_t ear_pg_new_mark(struct ear_member *m) {
+uint64_t ear_pg_send_mark(struct ear_member *m) {
+    INVARIANT(!m->mark);
+    list_push_back(&m->ear->to_mark, &m->mark_node);
+    want_to_ask(m->ear);
     return m->mark = ++m->ear->last_mark;
 }
 

@@ -10,8 +10,8 @@
  * THE MARK. A member's channels come over from a connection of its own, where it listens already. Both connections are told the
  * notifications of all sessions in one order, that of the server's queue, so one notification of gilmok's own cuts it for both:
  * what stands before the mark is the member's from its old connection, what stands behind it from here. Hence a seat is
- * silent until the mark has come by here. The mark is notified on a channel with a name of its own, ear_pg_marker(), which this
- * connection always listens to; its payload is the number that ear_pg_new_mark() gave.
+ * silent until the mark has come by here. The mark is notified by this connection, on a channel with a name of its own,
+ * ear_pg_marker(), to which it always listens and the member's by now; its payload is a number.
  *
  * When the connection is lost all members are told, and are members no more: what was notified since is unknown.
  */
@@ -27,7 +27,7 @@ struct ear_member;
 
 /* All calls come from the loop; a member may leave inside of each. */
 struct ear_member_ops {
-    void (*on_ready)(struct ear_member *m);  /* the server listens to all its channels: the mark may be notified */
+    void (*on_ready)(struct ear_member *m);  /* the server listens to all its channels: the mark may be sent */
     void (*on_marked)(struct ear_member *m); /* its mark has come by: from now on all its seats are heard */
     void (*on_heard)(struct ear_member *m, struct buf *buf, struct bytes message); /* a NotificationResponse inside `buf` */
     void (*on_lost)(struct ear_member *m, const struct err *err); /* it has left */
@@ -38,6 +38,7 @@ struct ear_member {
     struct ear_pg *ear; /* NULL: of none */
     struct list node;   /* in its members */
     struct list seats;
+    struct list mark_node; /* in those whose mark is not sent yet */
     uint64_t mark;      /* that it waits for; 0: none */
     bool is_waiting;    /* for on_ready */
 };
@@ -57,8 +58,8 @@ MUST_USE bool ear_pg_join(struct ear_pg *e, struct ear_member *m, struct bytes n
 void ear_pg_keep(struct ear_member *m, struct bytes names);
 void ear_pg_leave(struct ear_member *m);
 
-/* The number of a mark that `m` waits for from now on. */
-uint64_t ear_pg_new_mark(struct ear_member *m);
+/* Soon, its mark is notified. Its number, never 0. */
+uint64_t ear_pg_send_mark(struct ear_member *m);
 const char *ear_pg_marker(const struct ear_pg *e);
 /* In which the server tells it names and payloads. */
 const char *ear_pg_encoding(const struct ear_pg *e);

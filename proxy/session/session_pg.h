@@ -122,7 +122,7 @@ unsigned session_pg_state_effects(struct session *s, const struct message *m);
 
 /* ---- session_pg_listen.c, session_pg_lay.c, session_pg_hear.c ---- */
 /* Looks tell the channels by name. */
-bool session_pg_listen_is_shared(const struct session *s);
+bool session_pg_listen_wants_names(const struct session *s);
 /* True while a look is due, whatever pins the client: its channels may have changed. */
 bool session_pg_listen_is_due(const struct session_pg *ps);
 /* Before a message goes to the server, with nothing of the client's kept back in front of it. STEP_RAW: it may go now. */

@@ -6,7 +6,8 @@
  * the client's under way and nothing more read from it (PIN_HANDING):
  *
  *      RESTS -> FOUNDS -> RESTS                      nobody listens for the pool yet: the client's connection does from now on
- *      RESTS -> JOINS -> MARKS -> CLEARS -> RESTS    else: the shared one listens to them, too; the mark is notified; UNLISTEN *
+ *      RESTS -> JOINS -> MARKS -> CLEARS -> RESTS    else: the shared one listens to them, too, and this one to the mark;
+ *                                                    the mark is notified; UNLISTEN *
  *
  * Until the mark, what its own connection hears goes to the client; behind it, what the shared one hears. Both are told everything
  * in the same order, so nothing is lost, and nothing comes twice.
@@ -24,8 +25,12 @@ static struct listen_client *client_of(struct ear_member *m) {
     return CONTAINER_OF(m, struct listen_client, member);
 }
 
-bool session_pg_listen_is_shared(const struct session *s) {
-    return s->variant && session_pool(s)->limits.listen == LISTEN_SHARED && !(s->pins & PIN_MODE);
+static bool is_shared(const struct session *s) {
+    return session_pool(s)->limits.listen == LISTEN_SHARED;
+}
+
+bool session_pg_listen_wants_names(const struct session *s) {
+    return is_shared(s) || session_pg_of((struct session *)s)->listen;
 }
 
 /* ---- words with a NUL behind each ------------------------------------------------------------------------------------ */
@@ -62,7 +67,7 @@ static bool has_fresh(const struct listen_client *lc) {
 static void come_to_rest(struct listen_client *lc) {
     struct session *s = lc->session;
     lc->phase = LISTEN_RESTS;
-    lc->is_withheld = lc->mark_is_here = lc->mark_is_there = false;
+    lc->is_withheld = false;
     s->pins &= (uint16_t)~PIN_HANDING;
     listen_release_held(lc);
     if (lc->member.ear && list_is_empty(&lc->member.seats)) ear_pg_leave(&lc->member);
@@ -75,19 +80,11 @@ static void out_of_memory(struct session *s) {
     listen_end(s, &err);
 }
 
+/* Both connections listen to what they must. */
 static void send_mark(struct listen_client *lc) {
-    struct backend *b = lc->session->lessee.backend;
-    uint8_t storage[256];
-    struct writer sql;
-    const char *marker = ear_pg_marker(lc->member.ear);
+    if (lc->phase != LISTEN_JOINS || !lc->is_ready_here || !lc->is_ready_there) return;
     lc->phase = LISTEN_MARKS;
-    writer_init_fixed(&sql, storage, sizeof storage);
-    writer_fmt(&sql, "LISTEN \"%s\"", marker);
-    if (!backend_pg_run(b, writer_bytes(&sql))) return;
-    writer_reset(&sql);
-    lc->mark = ear_pg_new_mark(&lc->member);
-    writer_fmt(&sql, "NOTIFY \"%s\", '%llu'", marker, (unsigned long long)lc->mark);
-    (void)backend_pg_run(b, writer_bytes(&sql));
+    lc->mark = ear_pg_send_mark(&lc->member);
 }
 
 static void clear_connection(struct listen_client *lc) {
@@ -115,11 +112,21 @@ static void end_clearing(struct listen_client *lc, struct backend *b) {
 
 static void join(struct listen_client *lc) {
     struct session *s = lc->session;
+    struct ear_pg *e = ear_pg_of(session_pool(s));
+    uint8_t storage[128];
+    struct writer sql;
     lc->phase = LISTEN_JOINS;
     s->pins |= PIN_HANDING;
     s->is_bound = true;
     s->lessee.backend->reads_notifications = true;
-    if (!ear_pg_join(ear_pg_of(session_pool(s)), &lc->member, writer_bytes(&lc->found))) out_of_memory(s);
+    lc->is_ready_here = lc->is_ready_there = lc->mark_is_here = lc->mark_is_there = false;
+    if (!ear_pg_join(e, &lc->member, writer_bytes(&lc->found))) {
+        out_of_memory(s);
+        return;
+    }
+    writer_init_fixed(&sql, storage, sizeof storage);
+    writer_fmt(&sql, "LISTEN \"%s\"", ear_pg_marker(e));
+    (void)backend_pg_run(s->lessee.backend, writer_bytes(&sql));
 }
 
 /* Somebody else may have been first. */
@@ -127,6 +134,10 @@ static void found(struct listen_client *lc) {
     struct session *s = lc->session;
     if (ear_pg_of(session_pool(s))) {
         join(lc);
+        return;
+    }
+    if (s->lessee.backend->cancels_open) {
+        come_to_rest(lc);
         return;
     }
     if (!ear_pg_found(&s->lessee, &lc->member, writer_bytes(&lc->found))) {
@@ -142,7 +153,8 @@ static void found(struct listen_client *lc) {
 
 static void on_ready(struct ear_member *m) {
     struct listen_client *lc = client_of(m);
-    if (lc->phase == LISTEN_JOINS && lc->session->state != SESSION_CLOSED) send_mark(lc);
+    lc->is_ready_there = true;
+    if (lc->session->state != SESSION_CLOSED) send_mark(lc);
 }
 
 static void on_marked(struct ear_member *m) {
@@ -169,7 +181,7 @@ static const struct ear_member_ops member_ops = {
 
 /* A connection that somebody else may need more, or that is about to be closed, is none to listen on. */
 static bool can_found(const struct session *s, struct backend *b) {
-    return s->pins == PIN_LISTEN && session_pool(s)->limits.size > 1 && !b->is_retired && !b->cancels_open &&
+    return s->pins == PIN_LISTEN && session_pool(s)->limits.size > 1 && !b->is_retired &&
            !backend_pg_of(b)->body_left;
 }
 
@@ -181,7 +193,7 @@ static bool can_join(const struct ear_pg *e, struct backend *b) {
 static void hand_over(struct listen_client *lc, struct backend *b) {
     struct session *s = lc->session;
     const struct ear_pg *e = ear_pg_of(session_pool(s));
-    bool may = session_pg_listen_is_shared(s) && lc->found.len && count_names(writer_bytes(&lc->found)) <= STATE_PG_CHANNELS_MAX;
+    bool may = is_shared(s) && lc->found.len && count_names(writer_bytes(&lc->found)) <= STATE_PG_CHANNELS_MAX;
     if (may && e && can_join(e, b)) {
         join(lc);
     } else if (may && !e && can_found(s, b)) {
@@ -200,6 +212,7 @@ static void hand_over(struct listen_client *lc, struct backend *b) {
 static void give_up_what_is_gone(struct listen_client *lc, const struct backend_pg *bp) {
     bool has_marker = take_name_out(&lc->found, ear_pg_marker(lc->member.ear));
     if (!lc->is_laid) return;
+    lc->is_laid = has_marker;
     if (!lc->is_laid_for_sure && !has_marker && bp->saw_undo) return;
     ear_pg_keep(&lc->member, writer_bytes(&lc->found));
     listen_forget_held(lc);
@@ -208,7 +221,9 @@ static void give_up_what_is_gone(struct listen_client *lc, const struct backend_
 void session_pg_listen_settle(struct session *s, struct backend *b) {
     struct listen_client *lc = session_pg_of(s)->listen;
     if (!lc || lc->phase != LISTEN_RESTS || s->state == SESSION_CLOSED) return;
-    if (s->pins & PIN_LISTEN && lc->member.ear && !has_fresh(lc)) {
+    if (b->cancels_open) { /* it would hit gilmok's own commands: next time */
+        come_to_rest(lc);
+    } else if (s->pins & PIN_LISTEN && lc->member.ear && !has_fresh(lc)) {
         s->pins |= PIN_HANDING;
         clear_connection(lc);
     } else if (s->pins & PIN_LISTEN) {
@@ -259,7 +274,9 @@ void session_pg_listen_on_found(struct session *s, struct backend *b, struct wri
 void session_pg_listen_on_settled(struct session *s, struct backend *b) {
     struct listen_client *lc = session_pg_of(s)->listen;
     if (!lc || s->state != SESSION_HELD) return;
+    lc->is_ready_here = true;
     if (lc->phase == LISTEN_FOUNDS) found(lc);
+    else if (lc->phase == LISTEN_JOINS) send_mark(lc);
     else if (lc->phase == LISTEN_MARKS) on_mark(lc);
     else if (lc->phase == LISTEN_CLEARS) end_clearing(lc, b);
 }

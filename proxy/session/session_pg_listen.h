@@ -28,8 +28,8 @@ struct listen_client {
     bool is_laid;           /* its connection listens to its channels, and to the marker's, beside the shared one */
     bool is_laid_for_sure;  /* outside of a transaction: no rollback undoes it */
     bool is_withheld;       /* its channels may have changed: a look is due */
-    bool mark_is_here;      /* it has come by on its own connection */
-    bool mark_is_there;     /* and on the shared one */
+    bool is_ready_here, is_ready_there; /* its own connection, and the shared one, listen to what they must for the mark */
+    bool mark_is_here, mark_is_there;   /* it has come by */
 };
 
 /* The next of words with a NUL behind each. */

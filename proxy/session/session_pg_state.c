@@ -201,7 +201,7 @@ static unsigned effects_so_far(struct session_pg *ps, struct backend_pg *bp) {
 static void look(struct session *s, struct backend *b) {
     struct writer sql;
     writer_init(&sql, STATE_PG_LOOK_MAX);
-    if (!state_pg_put_look(&sql, writer_bytes(&session_pg_of(s)->left.names), session_pg_listen_is_shared(s))) {
+    if (!state_pg_put_look(&sql, writer_bytes(&session_pg_of(s)->left.names), session_pg_listen_wants_names(s))) {
         s->pins |= PIN_STAYS;
         session_pg_listen_on_no_look(s);
     } else if (backend_pg_look(b, writer_bytes(&sql))) {
