@@ -101,14 +101,16 @@ static unsigned effect_of_command(const struct ast_command *c) {
     case SQL_ALTER: case SQL_ANALYZE: case SQL_BEGIN: case SQL_CHECKPOINT: case SQL_CLUSTER: case SQL_COMMENT: case SQL_COMMIT:
     case SQL_COMMIT_PREPARED: case SQL_EXPLAIN: case SQL_FETCH: case SQL_GRANT: case SQL_LOCK: case SQL_MOVE: case SQL_NOTIFY:
     case SQL_PREPARE_TRANSACTION: case SQL_REASSIGN: case SQL_REFRESH: case SQL_REINDEX: case SQL_RELEASE: case SQL_REPACK:
-    case SQL_REVOKE: case SQL_ROLLBACK: case SQL_ROLLBACK_PREPARED: case SQL_ROLLBACK_TO: case SQL_SAVEPOINT:
+    case SQL_REVOKE: case SQL_ROLLBACK: case SQL_ROLLBACK_PREPARED: case SQL_ROLLBACK_TO:
     case SQL_SECURITY_LABEL: case SQL_SHOW: case SQL_START: case SQL_TRUNCATE: case SQL_VACUUM: case SQL_WAIT:
         return 0;
+    case SQL_SAVEPOINT: return EFFECT_SAVEPOINT;
     case SQL_CLOSE: case SQL_DEALLOCATE: case SQL_DROP: return EFFECT_TAKES;
     case SQL_UNLISTEN: return EFFECT_TAKES | EFFECT_CHANNELS;
     case SQL_CALL: case SQL_DO: return EFFECT_UNKNOWN | EFFECT_NEXTVAL;
     case SQL_CREATE: return effect_of_create(c);
     case SQL_DECLARE: return c->node.flags & AST_COMMAND_HOLD ? EFFECT_LEAVES : 0;
+    case SQL_DISCARD: return c->object == SQL_OBJECT_ALL ? EFFECT_LEAVES | EFFECT_DISCARD : EFFECT_LEAVES;
     case SQL_EXECUTE: return EFFECT_LEAVES | EFFECT_NEXTVAL | EFFECT_CHANNELS; /* what it calls is not known here */
     case SQL_LOAD: return EFFECT_STAYS;
     case SQL_PREPARE: case SQL_RESET: return EFFECT_LEAVES;

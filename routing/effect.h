@@ -25,6 +25,8 @@ enum effect {
     EFFECT_NEXTVAL = 1 << 4, /* may move sequences: INSERT and the like too, for defaults and triggers */
     EFFECT_CURRVAL = 1 << 5, /* reads currval or lastval */
     EFFECT_CHANNELS = 1 << 6, /* may change which channels the session listens to; unknown code may, too, without this bit */
+    EFFECT_SAVEPOINT = 1 << 7, /* sets a savepoint: what comes behind may be undone without the whole transaction */
+    EFFECT_DISCARD = 1 << 8, /* DISCARD ALL: its tag tells that all channels are gone */
 };
 
 /*

@@ -122,7 +122,7 @@ static void send_clean(struct backend *b) {
     struct backend_pg *bp = backend_pg_of(b);
     state_pg_release(&bp->state);
     bp->sequences_lease = 0;
-    bp->has_old_sequences = bp->saw_untold = false;
+    bp->has_old_sequences = bp->saw_untold = bp->saw_discard = false;
 }
 
 static void send_goodbye(struct backend *b) {
@@ -245,6 +245,11 @@ static void note_rows(struct backend_pg *bp, uint8_t type, uint8_t kind) {
     }
 }
 
+/* The first outcome counts: what comes behind it is about another transaction. */
+static void note_outcome(struct backend_pg *bp, bool is_commit) {
+    if (!bp->saw_undo && !bp->saw_commit) *(is_commit ? &bp->saw_commit : &bp->saw_undo) = true;
+}
+
 static void take_tag(struct backend *b, struct bytes body, enum reply_fate fate, uint8_t kind) {
     struct bytes tag;
     if (!pg_command_tag_read(body, &tag)) {
@@ -263,7 +268,8 @@ static void take_tag(struct backend *b, struct bytes body, enum reply_fate fate,
     }
     if (effect & TAG_PG_RESETS) bp->saw_reset = true;
     if (effect & TAG_PG_ENDS) bp->saw_end = true;
-    if (effect & TAG_PG_ENDS && bytes_is(tag, "ROLLBACK")) bp->saw_undo = true;
+    if (effect & TAG_PG_RESETS && effect & TAG_PG_DROPS_STATEMENTS) bp->saw_discard = true;
+    if (effect & TAG_PG_ENDS) note_outcome(bp, bytes_is(tag, "COMMIT"));
     if (effect & TAG_PG_DROPS_STATEMENTS && b->lessee) b->lessee->ops->on_statements_dropped(b->lessee);
 }
 
@@ -282,7 +288,7 @@ static void take_error(struct backend *b, struct bytes body, enum reply_pg_verdi
         return;
     }
     bool is_read = pg_error_read(body, &f);
-    backend_pg_of(b)->saw_undo = true;
+    note_outcome(backend_pg_of(b), false);
     if (verdict == REPLY_PG_FATAL || (is_read && bytes_is(f.severity, "FATAL"))) b->is_client_told = true;
     if (is_read && bytes_is(f.sqlstate, "26000") && f.message.len &&
         memmem(f.message.ptr, f.message.len, STATEMENT_PG_PREFIX, sizeof STATEMENT_PG_PREFIX - 1))

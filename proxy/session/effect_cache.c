@@ -11,7 +11,7 @@ struct slot {
     uint32_t len;
     uint32_t version, modes;
     uint8_t encoding;
-    uint8_t effects;
+    uint16_t effects;
 };
 
 struct effect_cache {
@@ -47,7 +47,7 @@ static void keep(struct effect_cache *cache, struct slot *slot, struct bytes tex
     cache->bytes += text.len - slot->len;
     mem_free(slot->text);
     *slot = (struct slot){.text = copy, .len = (uint32_t)text.len, .version = o->version, .modes = o->modes,
-                          .encoding = (uint8_t)o->encoding, .effects = (uint8_t)effects};
+                          .encoding = (uint8_t)o->encoding, .effects = (uint16_t)effects};
 }
 
 struct listener {

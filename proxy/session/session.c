@@ -188,7 +188,8 @@ static void on_settled(struct lessee *l) {
 
 static bool on_notification(struct lessee *l, struct buf *buf, struct bytes message) {
     struct session *s = session_of(l);
-    return s->proto->on_notification(s, buf, message);
+    (void)buf;
+    return s->proto->on_notification(s, message);
 }
 
 static void on_room(struct lessee *l) {

@@ -64,7 +64,7 @@ struct session_proto {
     void (*on_looked)(struct session *s, struct backend *b, struct bytes answer, bool ok);
     void (*on_settled)(struct session *s, struct backend *b); /* as in struct lessee_ops; may be NULL */
     /* Likewise; may be NULL when nothing sets backend.reads_notifications. */
-    bool (*on_notification)(struct session *s, struct buf *buf, struct bytes message);
+    bool (*on_notification)(struct session *s, struct bytes message);
     void (*on_statements_dropped)(struct session *s); /* by a command of the client's; may be NULL */
     void (*tell)(struct session *s, const struct err *err, bool is_fatal); /* an error in the client's language */
     void (*refuse)(struct session *s, const struct err *err); /* the open request cannot run: error, session lives */

@@ -123,7 +123,7 @@ unsigned session_pg_state_effects(struct session *s, const struct message *m);
 /* ---- session_pg_listen.c, session_pg_lay.c, session_pg_hear.c ---- */
 /* Looks tell the channels by name. */
 bool session_pg_listen_wants_names(const struct session *s);
-/* True while a look is due, whatever pins the client: its channels may have changed. */
+/* Of one with `listen`: true while a look is due, whatever pins the client: its channels may have changed. */
 bool session_pg_listen_is_due(const struct session_pg *ps);
 /* Before a message goes to the server, with nothing of the client's kept back in front of it. STEP_RAW: it may go now. */
 enum step session_pg_listen_on_message(struct session *s, const struct message *m);
@@ -135,7 +135,7 @@ void session_pg_listen_on_found(struct session *s, struct backend *b, struct wri
 void session_pg_listen_settle(struct session *s, struct backend *b);
 void session_pg_listen_on_settled(struct session *s, struct backend *b);
 void session_pg_listen_on_group_end(struct session *s, struct backend *b);
-bool session_pg_listen_on_notification(struct session *s, struct buf *buf, struct bytes message);
+bool session_pg_listen_on_notification(struct session *s, struct bytes message);
 void session_pg_listen_prepare(struct session *s, struct backend *b);
 void session_pg_listen_release(struct session_pg *ps);
 

@@ -80,22 +80,33 @@ void listen_release_held(struct listen_client *lc) {
     writer_init(&lc->held, LISTEN_BACKLOG_MAX);
 }
 
+/* False: the session has ended. */
+static bool may_wait(struct listen_client *lc, struct bytes message) {
+    struct err err;
+    if (stream_queued(lc->session->stream) <= LISTEN_BACKLOG_MAX && lc->held.len + message.len <= LISTEN_BACKLOG_MAX) return true;
+    err_set(&err, ERR_LIMIT_EXCEEDED, "more than %d kB of notifications wait for the client", LISTEN_BACKLOG_MAX >> 10);
+    err_hint(&err, "A client that listens must read, and not stay in a transaction for long.");
+    listen_end(lc->session, &err);
+    return false;
+}
+
+static void hold(struct listen_client *lc, struct bytes message) {
+    struct err err;
+    if (!may_wait(lc, message)) return;
+    writer_put(&lc->held, message);
+    if (!lc->held.failed) return;
+    err_set(&err, ERR_OUT_OF_MEMORY, "out of memory for notifications");
+    listen_end(lc->session, &err);
+}
+
 void listen_on_heard(struct listen_client *lc, struct buf *buf, struct bytes message) {
     struct session *s = lc->session;
-    struct err err;
     if (s->state == SESSION_CLOSED) return;
-    if (stream_queued(s->stream) > LISTEN_BACKLOG_MAX || lc->held.len + message.len > LISTEN_BACKLOG_MAX) {
-        err_set(&err, ERR_LIMIT_EXCEEDED, "more than %d kB of notifications wait for the client", LISTEN_BACKLOG_MAX >> 10);
-        err_hint(&err, "A client that listens must read, and not stay in a transaction for long.");
-        listen_end(s, &err);
-    } else if (!may_hear(s, lc)) {
-        writer_put(&lc->held, message);
-        if (!lc->held.failed) return;
-        err_set(&err, ERR_OUT_OF_MEMORY, "out of memory for notifications");
-        listen_end(s, &err);
+    if (!may_hear(s, lc)) {
+        hold(lc, message);
     } else if (!can_read(lc, message)) {
         refuse_encoding(lc);
-    } else {
+    } else if (may_wait(lc, message)) {
         session_pool(s)->stats.sent += message.len;
         stream_send_ref(s->stream, buf, message);
     }
@@ -104,11 +115,13 @@ void listen_on_heard(struct listen_client *lc, struct buf *buf, struct bytes mes
 void session_pg_listen_on_no_look(struct session *s) {
     struct listen_client *lc = session_pg_of(s)->listen;
     if (!lc || lc->phase != LISTEN_RESTS) return;
-    lc->is_withheld = false;
+    lc->is_withheld = lc->is_discarded = false;
     listen_release_held(lc);
 }
 
 void session_pg_listen_on_group_end(struct session *s, struct backend *b) {
     struct listen_client *lc = session_pg_of(s)->listen;
-    if (b->ledger.txn == TXN_NONE && lc->held.len && !lc->is_withheld && lc->phase == LISTEN_RESTS) listen_release_held(lc);
+    if (b->ledger.txn != TXN_NONE) return;
+    if (lc->laid == LAID_MAYBE) lc->laid = backend_pg_of(b)->saw_undo ? LAID_NO : LAID_SURE;
+    if (lc->held.len && !lc->is_withheld && lc->phase == LISTEN_RESTS) listen_release_held(lc);
 }

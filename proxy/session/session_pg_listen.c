@@ -67,7 +67,7 @@ static bool has_fresh(const struct listen_client *lc) {
 static void come_to_rest(struct listen_client *lc) {
     struct session *s = lc->session;
     lc->phase = LISTEN_RESTS;
-    lc->is_withheld = false;
+    lc->is_withheld = lc->is_discarded = false;
     s->pins &= (uint16_t)~PIN_HANDING;
     listen_release_held(lc);
     if (lc->member.ear && list_is_empty(&lc->member.seats)) ear_pg_leave(&lc->member);
@@ -103,7 +103,7 @@ static void end_clearing(struct listen_client *lc, struct backend *b) {
     s->pins &= (uint16_t)~(PIN_LISTEN | PIN_HANDING);
     ear_pg_settle(&lc->member);
     writer_reset(&lc->found);
-    lc->is_laid = false;
+    lc->laid = LAID_NO;
     b->reads_notifications = true;
     b->is_tainted = s->pins != 0;
     come_to_rest(lc);
@@ -206,14 +206,15 @@ static void hand_over(struct listen_client *lc, struct backend *b) {
 }
 
 /*
- * What the look has told, taken for true unless it may be the rest of what was undone: then the channels are those that there were
- * before, and what is new.
+ * What the look has told is the truth, unless nothing is laid there, or what was laid is undone: then the channels are those that
+ * there were before, and what is new.
  */
 static void give_up_what_is_gone(struct listen_client *lc, const struct backend_pg *bp) {
     bool has_marker = take_name_out(&lc->found, ear_pg_marker(lc->member.ear));
-    if (!lc->is_laid) return;
-    lc->is_laid = has_marker;
-    if (!lc->is_laid_for_sure && !has_marker && bp->saw_undo) return;
+    if (bp->saw_discard) lc->laid = LAID_SURE; /* what is left, and what has come since */
+    lc->is_discarded = false;
+    if (has_marker) lc->laid = LAID_SURE;
+    if (lc->laid == LAID_NO) return;
     ear_pg_keep(&lc->member, writer_bytes(&lc->found));
     listen_forget_held(lc);
 }
@@ -229,7 +230,7 @@ void session_pg_listen_settle(struct session *s, struct backend *b) {
     } else if (s->pins & PIN_LISTEN) {
         hand_over(lc, b);
     } else {
-        lc->is_laid = false;
+        lc->laid = LAID_NO;
         come_to_rest(lc);
     }
 }
@@ -283,23 +284,26 @@ void session_pg_listen_on_settled(struct session *s, struct backend *b) {
 
 /* ---- on its own connection ------------------------------------------------------------------------------------------- */
 
-bool session_pg_listen_on_notification(struct session *s, struct buf *buf, struct bytes message) {
-    struct listen_client *lc = session_pg_of(s)->listen;
-    struct pg_notification note;
-    (void)buf;
-    if (!lc || !lc->member.ear) return true;
-    if (!pg_notification_read(bytes_of(message.ptr + PG_HEADER_LEN, message.len - PG_HEADER_LEN), &note)) return true;
-    if (!bytes_is(note.channel, ear_pg_marker(lc->member.ear))) {
-        enum ear_seat seat = ear_pg_seat(&lc->member, note.channel);
-        return seat == EAR_NO_SEAT || (seat == EAR_SEAT_NEW && !lc->mark_is_here);
-    }
+static void take_mark(struct listen_client *lc, struct bytes payload) {
     char text[24];
     snprintf(text, sizeof text, "%llu", (unsigned long long)lc->mark);
-    if (lc->phase == LISTEN_MARKS && bytes_is(note.payload, text)) {
-        lc->mark_is_here = true;
-        on_mark(lc);
+    if (lc->phase != LISTEN_MARKS || !bytes_is(payload, text)) return;
+    lc->mark_is_here = true;
+    on_mark(lc);
+}
+
+/* What goes over is the client's at once until the mark, in front of what the shared connection hears of it. */
+bool session_pg_listen_on_notification(struct session *s, struct bytes message) {
+    struct listen_client *lc = session_pg_of(s)->listen;
+    struct pg_notification note;
+    if (!lc || !lc->member.ear) return true;
+    if (!pg_notification_read(bytes_of(message.ptr + PG_HEADER_LEN, message.len - PG_HEADER_LEN), &note)) return true;
+    if (bytes_is(note.channel, ear_pg_marker(lc->member.ear))) {
+        take_mark(lc, note.payload);
+        return false;
     }
-    return false;
+    enum ear_seat seat = ear_pg_seat(&lc->member, note.channel);
+    return seat == EAR_NO_SEAT || (seat == EAR_SEAT_NEW && !lc->mark_is_here);
 }
 
 void session_pg_listen_prepare(struct session *s, struct backend *b) {

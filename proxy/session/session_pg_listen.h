@@ -18,6 +18,13 @@ enum {
 
 enum listen_phase { LISTEN_RESTS, LISTEN_FOUNDS, LISTEN_JOINS, LISTEN_MARKS, LISTEN_CLEARS };
 
+/* Does its connection listen to its channels, and to the marker's, beside the shared one? */
+enum laid {
+    LAID_NO,
+    LAID_MAYBE, /* it was made to, in a transaction that is not over */
+    LAID_SURE,  /* so what it listens to by now is what the client listens to */
+};
+
 struct listen_client {
     struct ear_member member; /* its seats are the channels that are heard through the shared connection */
     struct session *session;
@@ -25,8 +32,8 @@ struct listen_client {
     uint64_t mark;       /* the number of the last one */
     struct writer found; /* what its connection listens to, since the last look; words with a NUL behind each */
     struct writer held;  /* notifications that it may not hear yet, as messages */
-    bool is_laid;           /* its connection listens to its channels, and to the marker's, beside the shared one */
-    bool is_laid_for_sure;  /* outside of a transaction: no rollback undoes it */
+    enum laid laid;
+    bool is_discarded;      /* a DISCARD ALL was sent since the last look */
     bool is_withheld;       /* its channels may have changed: a look is due */
     bool is_ready_here, is_ready_there; /* its own connection, and the shared one, listen to what they must for the mark */
     bool mark_is_here, mark_is_there;   /* it has come by */

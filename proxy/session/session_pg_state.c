@@ -219,7 +219,7 @@ static bool is_kept_from_looking(const struct session *s, bool is_due) {
 
 void session_pg_state_settle(struct session *s, struct backend *b) {
     struct session_pg *ps = session_pg_of(s);
-    bool is_due = session_pg_listen_is_due(ps);
+    bool is_due = ps->listen && session_pg_listen_is_due(ps);
     if (b->ledger.txn != TXN_NONE || !ledger_is_quiet(&b->ledger)) return;
     if (is_kept_from_looking(s, is_due)) {
         if (is_due && !(s->pins & (PIN_LOOKING | PIN_HANDING))) session_pg_listen_on_no_look(s);
@@ -268,6 +268,7 @@ void session_pg_state_on_looked(struct session *s, struct backend *b, struct byt
         s->pins |= PIN_FIXED;
         session_pg_listen_on_no_look(s);
     }
+    bp->saw_discard = false;
     writer_release(&channels);
 }
 

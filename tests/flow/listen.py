@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """`listen = shared`: clients that listen share their server connections, and hear what they would hear alone."""
 
+import os
 import random
 import socket
 import time
@@ -10,7 +11,7 @@ import pytest
 
 import hearing
 import pgwire
-from flowtools import APP_DB, APP_PASSWORD, APP_USER, in_threads, superuser
+from flowtools import APP_DB, APP_PASSWORD, APP_USER, PRIMARY_PORT, in_threads, superuser
 from harness import wait_for
 
 
@@ -84,7 +85,7 @@ def test_channels_are_heard_at_once_after_listen(shared, notify):
 
 
 def test_each_payload_comes_once_whatever_is_notified_during_listen(shared):
-    """Others notify without a pause while clients listen and unlisten: from the answer of LISTEN on nothing lacks or comes twice."""
+    """Others notify without a pause while clients listen and unlisten: from LISTEN's answer on nothing lacks or comes twice."""
     begun, ended, done = [0, 0], [0, 0], []
 
     def talk(k):
@@ -268,6 +269,7 @@ def test_the_end_of_the_shared_connection_ends_those_who_listen(shared, notify):
         c.do("listen x")
     settle(shared)
     listeners[0].do("begin")
+    wait_for(lambda: listening(shared), what="the connection that listens")
     pid = int(listening(shared)[0]["remote_pid"])
     with superuser() as su:
         su.execute("select pg_terminate_backend(%s)", [pid])
@@ -309,7 +311,7 @@ def test_the_connection_goes_back_when_nobody_listens(shared, notify):
     one = Listener(shared)
     one.do("listen x")
     settle(shared)
-    assert listening(shared)
+    wait_for(lambda: listening(shared), what="the connection that listens")
     one.do("unlisten *")
     wait_for(lambda: not listening(shared), seconds=10, what="the connection's return")
     assert servers(shared)
@@ -384,3 +386,81 @@ def test_pipelines(shared, notify):
     assert one.hear(2) == [("c", "c"), ("d", "d")]
     assert one.hear(3, 0.3) == [("c", "c"), ("d", "d")]
     end_all(one)
+
+
+def random_script(rng):
+    """Statements about channels, in and out of transactions; never UNLISTEN * behind ROLLBACK TO (docs/compatibility.md)."""
+    script, channels, has_star = [], "abcd", True
+
+    def change():
+        c = rng.choice(channels)
+        what = rng.choice([f"listen {c}"] * 3 + [f"unlisten {c}"] * 2 + ["unlisten *"] * has_star)
+        return what if rng.random() < 0.7 else f"do $$ begin execute '{what}'; end $$"
+
+    for _ in range(rng.randrange(2, 6)):
+        has_star = True
+        if rng.random() < 0.5:
+            script.append(rng.choice([change, change, lambda: "select 1", lambda: "discard all", lambda: "select 1/0"])())
+            continue
+        script.append("begin")
+        points, has_star = 0, rng.random() < 0.3
+        for _ in range(rng.randrange(5)):
+            kind = rng.choice(["change", "change", "savepoint", "rollback to", "release", "error"])
+            if kind == "savepoint":
+                points += 1
+                script.append(f"savepoint s{points}")
+            elif kind in ("rollback to", "release") and points and not has_star:
+                script.append(f"{kind} s{points}")
+                points -= kind == "release"
+            elif kind == "error" and points and not has_star:
+                script += ["select 1/0", f"rollback to s{points}"]
+            else:
+                script.append(change())
+        script.append(rng.choice(["commit", "commit", "rollback"]))
+    return script
+
+
+def play(client, script, rng):
+    """In whatever pieces: one by one, or several at once; as simple queries, or extended ones with a Sync each or one for all,
+    which then has no ROLLBACK (docs/compatibility.md)."""
+    while script:
+        n = rng.choice([1, 1, 1, 2, 3])
+        piece, script = script[:n], script[n:]
+        kind = rng.choice(["simple", "simple", "extended"] + ["pipeline"] * (not any("rollback" in sql for sql in piece)))
+        if kind == "simple":
+            messages = [pgwire.query(sql) for sql in piece]
+        else:
+            messages = [pgwire.parse(sql) + pgwire.bind() + pgwire.execute() for sql in piece]
+            messages = [m + pgwire.SYNC for m in messages] if kind == "extended" else [b"".join(messages) + pgwire.SYNC]
+        client.send(b"".join(messages))
+        for _ in messages:
+            client.collect()
+        if rng.random() < 0.3:
+            time.sleep(0.003)
+
+
+def test_random_scripts_leave_the_same_channels(start, notify):
+    """As on a connection of one's own, whatever is rolled back; while another client listens to the same channels."""
+    seconds = float(os.environ.get("GILMOK_TEST_LISTEN_SECONDS", "8"))
+    seed = int(os.environ.get("GILMOK_TEST_LISTEN_SEED", time.time()))
+    g = start(pool_size=3, database=["listen = shared"])
+    other = Listener(g)
+    other.do("listen a; listen b; listen c; listen d")
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        seed += 1
+        script = random_script(random.Random(seed))
+        direct = hearing.Listener(PRIMARY_PORT, user=APP_USER, password=APP_PASSWORD, database=APP_DB)
+        ours = Listener(g)
+        for c in direct, ours:
+            play(c, script, random.Random(seed))
+            c.heard.clear()
+        for channel in "abcd":
+            notify(channel, str(seed))
+        direct.hear(4, 0.02)
+        ours.hear(max(1, len(direct.heard)), 2 if direct.heard else 0.02)
+        ours.hear(4, 0.01)
+        assert sorted(ours.heard) == sorted(direct.heard), f"{seed}: {script}, {ours.heard} instead of {direct.heard}"
+        end_all(direct, ours)
+    print("the last seed was", seed)
+    end_all(other)

@@ -6,7 +6,7 @@
 #include "tests/unit/check_main.h"
 
 enum { L = EFFECT_LEAVES, T = EFFECT_TAKES, S = EFFECT_STAYS, U = EFFECT_UNKNOWN, N = EFFECT_NEXTVAL, C = EFFECT_CURRVAL,
-       H = EFFECT_CHANNELS };
+       H = EFFECT_CHANNELS, P = EFFECT_SAVEPOINT, D = EFFECT_DISCARD };
 
 static char names[256];
 
@@ -39,7 +39,8 @@ static const struct {
     {"DELETE FROM t", N}, /* triggers */
     {"COPY t FROM STDIN", N},
     {"COPY t TO STDOUT", 0},
-    {"BEGIN; SAVEPOINT a; ROLLBACK TO a; COMMIT", 0},
+    {"BEGIN; SAVEPOINT a; ROLLBACK TO a; COMMIT", P},
+    {"BEGIN; ROLLBACK TO a; RELEASE a; COMMIT", 0},
     {"START TRANSACTION ISOLATION LEVEL SERIALIZABLE", 0},
     {"SET TRANSACTION READ ONLY", 0},
     {"SET CONSTRAINTS ALL DEFERRED", 0},
@@ -60,7 +61,8 @@ static const struct {
     {"SET SESSION AUTHORIZATION a", L},
     {"SET TIME ZONE 'UTC'", L},
     {"RESET ALL", L},
-    {"DISCARD ALL", L | H},
+    {"DISCARD ALL", L | D},
+    {"DISCARD TEMP", L},
     {"CREATE TEMP TABLE t (a int)", L},
     {"CREATE TABLE t (a int)", L}, /* the first schema of the path may be pg_temp */
     {"CREATE VIEW v AS SELECT 1", L},
