@@ -51,7 +51,7 @@ struct backend_pg {
     bool saw_taint;               /* a tainting tag passed since the last group end */
     bool saw_end;                 /* a COMMIT or ROLLBACK passed since the last group end */
     bool saw_discard;             /* a DISCARD ALL passed since the last look */
-    bool saw_commit, saw_undo;    /* which was first, since the lessee last asked: a COMMIT, or a ROLLBACK (TO, perhaps) or an error */
+    bool saw_commit, saw_undo;    /* which came first since the lessee last asked: a COMMIT; a ROLLBACK (TO, perhaps) or an error */
     bool has_hidden;              /* something came in that the lessee did not see */
     bool trusts_texts;            /* the lessee knows what its statements leave behind: tags taint nothing */
     bool saw_untold;              /* a tainting tag passed while trusts_texts was off, since the last look */
