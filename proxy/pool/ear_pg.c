@@ -352,8 +352,18 @@ static void ignore_reply(struct lessee *l, struct buf *buf, struct bytes data) {
     (void)data;
 }
 
+/* The server's goodbye, perhaps: on_lost tells. */
+static bool on_error(struct lessee *l, uint8_t kind, uint16_t tag, struct bytes message) {
+    (void)l;
+    (void)kind;
+    (void)tag;
+    (void)message;
+    return false;
+}
+
 static const struct lessee_ops lessee_ops = {
     .on_reply = ignore_reply, /* notices */
+    .on_error = on_error,
     .on_hidden = ignore,
     .on_statements_dropped = ignore,
     .on_settled = on_settled,

@@ -15,29 +15,56 @@ static void free_known(struct client_statement *known) {
     mem_free(known);
 }
 
+/* Not known any more; but an error may still name it. Without memory it will be named as the server does. */
+void session_pg_names_lay_out(struct prepared_client *pc, struct bytes name, uint16_t number, struct statement_pg *st) {
+    struct gone_statement *gone = mem_alloc(sizeof *gone + name.len);
+    if (!gone) return;
+    list_init(&gone->node);
+    list_push_back(&pc->gone, &gone->node);
+    gone->number = number;
+    gone->statement = statement_pg_ref(st);
+    gone->name_len = name.len;
+    if (name.len) memcpy(gone->name, name.ptr, name.len);
+}
+
+static void lay_out(struct prepared_client *pc, struct bytes name, struct client_statement *known) {
+    session_pg_names_lay_out(pc, name, known->number, known->statement);
+    free_known(known);
+}
+
+void session_pg_names_bury(struct prepared_client *pc) {
+    struct list *n;
+    while ((n = list_take_first(&pc->gone))) {
+        struct gone_statement *gone = CONTAINER_OF(n, struct gone_statement, node);
+        statement_pg_unref(gone->statement);
+        mem_free(gone);
+    }
+}
+
 void session_pg_names_forget(struct prepared_client *pc, struct bytes name) {
     struct client_statement *known = map_take(&pc->named, name);
     if (!known) return;
     if (pc->changed == known->statement) pc->changed = NULL;
-    free_known(known);
+    lay_out(pc, name, known);
 }
 
 void session_pg_names_forget_all(struct prepared_client *pc) {
     struct bytes name;
     void *value;
     size_t at = 0;
-    while (map_next(&pc->named, &at, &name, &value)) free_known(value);
+    while (map_next(&pc->named, &at, &name, &value)) lay_out(pc, name, value);
     map_release(&pc->named);
     map_init(&pc->named);
     pc->changed = NULL;
 }
 
-void session_pg_names_remember(struct prepared_client *pc, struct bytes name, struct statement_pg *st,
+void session_pg_names_remember(struct prepared_client *pc, struct bytes name, uint16_t number, struct statement_pg *st,
                                const uint64_t *description) {
     struct client_statement *known = mem_alloc(sizeof *known);
     session_pg_names_forget(pc, name);
     if (!known) return;
     known->statement = statement_pg_ref(st);
+    known->number = number;
     known->is_described = description != NULL;
     known->description = description ? *description : 0;
     if (!map_put(&pc->named, name, known)) free_known(known);
@@ -65,16 +92,14 @@ bool session_pg_names_depends_on_settings(struct bytes source) {
     return false;
 }
 
-/* `digest`: of the settings under which the source was parsed; their values are known when they are still in force on `b`. */
-static struct statement_pg *intern(struct session *s, const struct backend *b, struct bytes source, uint64_t digest) {
+struct statement_pg *session_pg_names_intern_under(struct session *s, struct bytes source, const struct params_pg *params) {
     struct map *home = &session_pool(s)->set->statements;
-    struct settings_pg settings = {.digest = digest};
-    const struct backend_pg *bp = backend_pg_of((struct backend *)b);
+    struct settings_pg settings = {.digest = params->analysis_digest};
     struct statement_pg *st = NULL;
     struct writer w;
     if (!session_pg_names_depends_on_settings(source)) return statement_pg_intern(home, source, NULL);
     writer_init(&w, PARAMS_PG_ANALYSIS_MAX);
-    if (digest == backend_pg_analysis(bp)) params_pg_put_analysis(session_pg_settings_in_force(s, b), &w);
+    params_pg_put_analysis(params, &w);
     settings.values = writer_bytes(&w);
     if (!w.failed) st = statement_pg_intern(home, source, &settings);
     writer_release(&w);
@@ -82,7 +107,7 @@ static struct statement_pg *intern(struct session *s, const struct backend *b, s
 }
 
 struct statement_pg *session_pg_names_intern(struct session *s, struct backend *b, struct bytes source) {
-    return intern(s, b, source, backend_pg_analysis(backend_pg_of(b)));
+    return session_pg_names_intern_under(s, source, session_pg_settings_in_force(s, b));
 }
 
 struct statement_pg *session_pg_names_intern_typed(struct session *s, const struct statement_pg *st, struct bytes types) {
@@ -101,14 +126,15 @@ struct statement_pg *session_pg_names_intern_typed(struct session *s, const stru
 
 /* ---- the unnamed statement, under the empty name ---- */
 
-bool session_pg_names_know_unnamed(struct session *s, const struct backend *b, struct bytes source, uint64_t settings,
-                                      const uint64_t *description) {
+bool session_pg_names_know_unnamed(struct session *s, struct bytes source, const struct settings_pg *settings,
+                                   const uint64_t *description) {
     struct prepared_client *pc = &session_pg_of(s)->prepared;
     struct bytes name = bytes_of("", 0);
     if (map_get(&pc->named, name)) return true;
-    struct statement_pg *st = intern(s, b, source, settings);
+    if (!session_pg_names_depends_on_settings(source)) settings = NULL;
+    struct statement_pg *st = statement_pg_intern(&session_pool(s)->set->statements, source, settings);
     if (!st) return false;
-    session_pg_names_remember(pc, name, st, description);
+    session_pg_names_remember(pc, name, 0, st, description);
     statement_pg_unref(st);
     return map_get(&pc->named, name) != NULL;
 }
@@ -152,6 +178,7 @@ static struct statement_pg *interned(struct session *s, struct statement_pg *st)
 }
 
 void session_pg_names_pack(struct session *s) {
+    session_pg_names_bury(&session_pg_of(s)->prepared);
     exchange_all(s, copy_of);
 }
 

@@ -12,14 +12,16 @@
  *                turn out different, and the client gets the error that it would get alone
  *      Close     only forgets: the preparation is everybody's. The server is sent a Close
  *                of nothing, whose reply stands in the right place
+ *      Parse of  a taken name is sent twice, under one new name: the server says what is wrong
+ *                with the text, or that there is such a statement already
  *
  * WHAT IS NOT ANSWERED YET stands in `ops`, each with a tag that its reply brings back.
  * A client may use a name before the reply to its Parse; after an error the server skips
  * the rest of the group, and what was noted for it is undone when the group ends.
  */
 #include "base/fault.h"
-#include "proxy/pool/backend_pg.h"
-#include "proxy/session/session_pg_names.h"
+#include "parser/ast.h"
+#include "proxy/session/session_pg_ops.h"
 
 enum {
     NAMED_MAX = 10000,      /* statements of one client */
@@ -27,56 +29,51 @@ enum {
     QUERY_MAX = 256,        /* a Query that may be a DEALLOCATE is looked at whole */
 };
 
-enum op_kind { OP_PARSE, OP_PREPARE_HERE, OP_CLOSE };
-
-struct prepared_op {
-    struct list node;
-    uint16_t tag;
-    enum op_kind kind;
-    bool is_parsed;
-    bool is_sent_whole; /* its group has ended since: it may be skipped, and what follows not */
-    struct prepared_pg *made; /* in the connection's set; NULL for OP_CLOSE */
-    size_t name_len;
-    uint8_t name[]; /* the client's */
-};
-
-static struct bytes op_name(const struct prepared_op *op) {
-    return bytes_of(op->name, op->name_len);
-}
-
-static struct prepared_op *op_at(struct list *n) {
-    return n ? CONTAINER_OF(n, struct prepared_op, node) : NULL;
-}
-
 /* ---- what names mean ---- */
 
 /* What a name stands for at this point of the client's messages. */
 struct meaning {
     struct prepared_pg *made;       /* parsed on this very connection, not answered yet */
     struct client_statement *known; /* else what it is */
+    uint16_t number; /* of the name: the tag of the op that gave it */
 };
 
 static struct meaning meaning_of(struct prepared_client *pc, struct bytes name) {
     for (struct list *n = pc->ops.prev; n != &pc->ops; n = n->prev) {
         struct prepared_op *op = op_at(n);
-        if (op->kind == OP_PREPARE_HERE || !bytes_equal(op_name(op), name)) continue;
-        return (struct meaning){.made = op->kind == OP_PARSE ? op->made : NULL};
+        if ((op->kind != OP_PARSE && op->kind != OP_CLOSE) || !bytes_equal(op_name(op), name)) continue;
+        return (struct meaning){.made = op->kind == OP_PARSE ? op->made : NULL, .number = op->tag};
     }
-    return (struct meaning){.known = session_pg_names_get(pc, name)};
+    struct client_statement *known = session_pg_names_get(pc, name);
+    return (struct meaning){.known = known, .number = known ? known->number : 0};
 }
 
 static bool is_named(struct meaning m) {
     return m.made || m.known;
 }
 
-/* True when a Close of it, in a group before this one, is not answered: after an error it will have been skipped. */
-static bool is_close_in_doubt(const struct prepared_client *pc, struct bytes name) {
+/* True when what was sent about it, in a group before this one, is not answered: after an error it will have been skipped. */
+static bool is_in_doubt(const struct prepared_client *pc, struct bytes name) {
     bool is_in_doubt = false;
     LIST_EACH(n, &pc->ops) {
         const struct prepared_op *op = op_at(n);
-        if (op->kind == OP_CLOSE && op->is_sent_whole && bytes_equal(op_name(op), name)) is_in_doubt = true;
+        bool says_what_it_means = op->kind == OP_CLOSE || op->kind == OP_PARSE;
+        if (says_what_it_means && op->is_sent_whole && bytes_equal(op_name(op), name)) is_in_doubt = true;
     }
     return is_in_doubt;
+}
+
+/* True when what was sent about it last, in a group before this one, may be skipped, and then it means something else. */
+static bool may_mean_another(const struct prepared_client *pc, struct bytes name) {
+    const struct prepared_op *last = NULL;
+    bool has_other = session_pg_names_get(pc, name) != NULL;
+    LIST_EACH(n, &pc->ops) {
+        const struct prepared_op *op = op_at(n);
+        if ((op->kind != OP_PARSE && op->kind != OP_CLOSE) || !bytes_equal(op_name(op), name)) continue;
+        has_other |= last != NULL;
+        last = op;
+    }
+    return last && last->is_sent_whole && has_other;
 }
 
 bool session_pg_prepared_is_known(struct session_pg *ps, struct bytes name) {
@@ -91,7 +88,7 @@ const struct statement_pg *session_pg_prepared_statement(struct session_pg *ps, 
 
 /* ---- what is not answered yet ---- */
 
-static struct prepared_op *add_op(struct prepared_client *pc, enum op_kind kind, struct bytes name, struct prepared_pg *made) {
+struct prepared_op *session_pg_ops_add(struct prepared_client *pc, enum op_kind kind, struct bytes name, struct prepared_pg *made) {
     struct prepared_op *op = mem_alloc(sizeof *op + name.len);
     if (!op) return NULL;
     if (++pc->last_tag > TAG_MAX) pc->last_tag = 1;
@@ -114,9 +111,10 @@ static void end_op(struct prepared_op *op) {
 static void undo(struct prepared_client *pc, struct backend *b, struct prepared_op *op) {
     struct prepared_set_pg *set = &backend_pg_of(b)->prepared;
     if (op->made && op->is_parsed) {
-        if (op->kind == OP_PARSE) session_pg_names_remember(pc, op_name(op), op->made->statement, NULL);
+        if (op->kind == OP_PARSE) session_pg_names_remember(pc, op_name(op), op->tag, op->made->statement, NULL);
         prepared_pg_give_up(set, op->made);
     } else if (op->made) {
+        if (op->kind == OP_PARSE) session_pg_names_lay_out(pc, op_name(op), op->tag, op->made->statement);
         prepared_pg_drop(set, op->made);
     }
     end_op(op);
@@ -151,19 +149,20 @@ static bool take_statement(struct session *s, struct prepared_pg *p, struct stat
 }
 
 /*
- * Parsed just now: under the settings of now, which need not be those of when it was sent.
- * What has changed in this very group is reported at its end only: then the statement is
- * like no other, and its client stays where it is.
+ * Parsed just now: under the settings of now, which need not be those of when it was sent. What has changed in this very group is
+ * reported at its end only: then they were asked for.
  */
-static void settle_settings(struct session *s, struct backend *b, struct prepared_pg *p) {
-    const struct backend_pg *bp = backend_pg_of(b);
-    if (!p->statement->settings.digest) return;
-    if (bp->saw_taint || bp->saw_end) {
-        struct settings_pg unknown = {.digest = b->id << 32 | (bp->prepared.next + 1)};
-        s->pins |= PIN_PREPARED;
-        (void)take_statement(s, p, statement_pg_intern(&session_pool(s)->set->statements, p->statement->source, &unknown));
-    } else if (p->statement->settings.digest != backend_pg_analysis(bp)) {
-        (void)take_statement(s, p, session_pg_names_intern(s, b, p->statement->source));
+static void settle_settings(struct session *s, struct backend *b, const struct prepared_op *op) {
+    struct backend_pg *bp = backend_pg_of(b);
+    struct statement_pg *st = op->made->statement;
+    if (!st->settings.digest) return;
+    if (op->is_asked) {
+        struct params_pg asked = {0};
+        bool ok = backend_pg_take_asked(bp, &asked);
+        (void)take_statement(s, op->made, ok ? session_pg_names_intern_under(s, st->source, &asked) : NULL);
+        params_pg_release(&asked);
+    } else if (st->settings.digest != backend_pg_analysis(bp)) {
+        (void)take_statement(s, op->made, session_pg_names_intern(s, b, st->source));
     }
 }
 
@@ -180,11 +179,14 @@ static void on_described(struct session *s, struct backend *b, struct prepared_o
     struct client_statement *known = op->kind == OP_PARSE ? NULL : session_pg_names_get(pc, op_name(op));
     bool is_for_known = known && known->statement == op->made->statement;
     if (!settle_types(s, bp, op->made)) return;
+    /* What a FETCH returns depends on the cursors of the moment, and the server never asks again. */
+    bool has_changed = is_for_known && known->is_described && known->description != description;
+    if (has_changed && session_pg_verb_of(s, op->made->statement) == SQL_FETCH) description = known->description;
     prepared_pg_settle(&bp->prepared, op->made, description);
     if (is_for_known && known->is_described && known->description != description)
         pc->changed = known->statement;
     else if (op->kind == OP_PARSE || is_for_known)
-        session_pg_names_remember(pc, op_name(op), op->made->statement, &description);
+        session_pg_names_remember(pc, op_name(op), op->tag, op->made->statement, &description);
     end_op(op);
 }
 
@@ -194,9 +196,11 @@ void session_pg_prepared_on_tagged(struct session *s, struct backend *b, uint8_t
     if (!op) return;
     if (kind == OWED_PARSE) {
         op->is_parsed = true;
-        if (op->kind == OP_PARSE) settle_settings(s, b, op->made);
+        if (op->kind == OP_PARSE) settle_settings(s, b, op);
     } else if (kind == OWED_DESCRIBE_STATEMENT) {
         on_described(s, b, op);
+    } else if (kind == OWED_SYNC) { /* of a group of gilmok's own, which has failed */
+        undo(pc, b, op);
     } else {
         session_pg_names_forget(pc, op_name(op));
         end_op(op);
@@ -207,13 +211,15 @@ void session_pg_prepared_on_group_end(struct session *s, struct backend *b, uint
     struct prepared_client *pc = &session_pg_of(s)->prepared;
     struct backend_pg *bp = backend_pg_of(b);
     bool is_all_answered = b->ledger.count == 0 && !b->ledger.is_group_open;
-    bp->saw_taint = bp->saw_end = false;
+    backend_pg_forget_asked(bp);
+    pc->has_asked = false;
     if (is_all_answered) pc->changed = NULL; /* whoever was to be told has been, or was skipped */
     struct prepared_op *op = tag ? arrive_at(pc, b, tag) : NULL;
     if (op) undo(pc, b, op);
     /* A group end that was in doubt (reply_pg.h) brings no tag; but when all is answered, nothing is under way. */
-    if (is_all_answered)
-        while ((op = op_at(list_first(&pc->ops)))) undo(pc, b, op);
+    if (!is_all_answered) return;
+    while ((op = op_at(list_first(&pc->ops)))) undo(pc, b, op);
+    session_pg_names_bury(pc);
 }
 
 void session_pg_prepared_on_dropped(struct session *s) {
@@ -228,6 +234,7 @@ uint16_t session_pg_prepared_end_group(struct session_pg *ps) {
 void session_pg_prepared_init(struct session_pg *ps) {
     map_init(&ps->prepared.named);
     list_init(&ps->prepared.ops);
+    list_init(&ps->prepared.gone);
 }
 
 /* What the ops have made belongs to the connection, which ended with the session. */
@@ -235,6 +242,7 @@ void session_pg_prepared_release(struct session_pg *ps) {
     struct list *n;
     while ((n = list_first(&ps->prepared.ops))) end_op(op_at(n));
     session_pg_names_forget_all(&ps->prepared);
+    session_pg_names_bury(&ps->prepared);
 }
 
 /* ---- to the server ---- */
@@ -295,6 +303,51 @@ static enum step fail_changed(struct session *s, const struct message *m) {
     return step;
 }
 
+/* Nothing on this connection can be made to say it. */
+static enum step fail_aborted(struct session *s, const struct message *m) {
+    struct err err = {0};
+    err_set(&err, "25P02", "current transaction is aborted, commands ignored until end of transaction block");
+    err.routine = "exec_describe_statement_message";
+    return fail_here(s, m, &err);
+}
+
+/* ---- before a group ---- */
+
+static bool is_coming(const struct prepared_client *pc, struct bytes name) {
+    LIST_EACH(n, &pc->ops)
+        if (op_at(n)->kind == OP_PREPARE_HERE && bytes_equal(op_name(op_at(n)), name)) return true;
+    return false;
+}
+
+bool session_pg_prepared_lacks(struct session *s, struct bytes name) {
+    struct prepared_client *pc = &session_pg_of(s)->prepared;
+    struct prepared_set_pg *set = &backend_pg_of(s->lessee.backend)->prepared;
+    const struct client_statement *known = meaning_of(pc, name).known;
+    if (!known || (known->is_described && prepared_pg_find(set, known->statement, known->description))) return false;
+    return !is_coming(pc, name);
+}
+
+bool session_pg_prepared_bring(struct session *s, struct bytes name) {
+    struct prepared_client *pc = &session_pg_of(s)->prepared;
+    struct backend *b = s->lessee.backend;
+    struct statement_pg *st = session_pg_names_get(pc, name)->statement;
+    const struct params_pg *in_force = session_pg_settings_in_force(s, b);
+    struct writer there, back;
+    writer_init(&there, BACKEND_PG_AMONG_MAX);
+    writer_init(&back, BACKEND_PG_AMONG_MAX); /* not needed: they end with the group */
+    bool means_the_same = !st->settings.digest || st->settings.digest == in_force->analysis_digest;
+    bool ok = true;
+    if (means_the_same || session_pg_settings_around(in_force, st->settings.values, &there, &back)) {
+        struct prepared_pg *p = prepared_pg_new(&backend_pg_of(b)->prepared, st);
+        struct prepared_op *op = p ? session_pg_ops_add(pc, OP_PREPARE_HERE, name, p) : NULL;
+        session_pool(s)->stats.server_parses++;
+        ok = op ? backend_pg_prepare_aside(b, p, writer_bytes(&there), op->tag) : out_of_memory(s) == STEP_DONE;
+    }
+    writer_release(&there);
+    writer_release(&back);
+    return ok;
+}
+
 /* ---- the messages ---- */
 
 /* Its constants mean what they meant under settings that are not in force here, and cannot be for a moment. */
@@ -307,6 +360,22 @@ static enum step fail_settings(struct session *s, const struct message *m, struc
     return fail_here(s, m, &err);
 }
 
+/* STEP_DONE: `asked` is what is in force at this point of the client's group; the caller releases it. */
+static enum step ask(struct session *s, struct params_pg *asked) {
+    struct backend *b = s->lessee.backend;
+    struct prepared_client *pc = &session_pg_of(s)->prepared;
+    if (pc->has_asked && b->ledger.count) return hold(s); /* on its way */
+    if (pc->has_asked) {
+        pc->has_asked = false;
+        return backend_pg_take_asked(backend_pg_of(b), asked) ? STEP_DONE : out_of_memory(s);
+    }
+    pc->has_asked = true;
+    if (!backend_pg_ask(b)) return STEP_STOP;
+    backend_pg_send_flush(b);
+    s->request.has_sent = true;
+    return hold(s);
+}
+
 /*
  * Statements that give the settings under which `st` means what it means, and put back the
  * present ones; mostly none. False: not now, or never; *step is what became of the message.
@@ -314,17 +383,23 @@ static enum step fail_settings(struct session *s, const struct message *m, struc
 static bool settings_around(struct session *s, const struct message *m, struct bytes client_name, const struct statement_pg *st,
                             struct writer *there, struct writer *back, enum step *step) {
     struct backend *b = s->lessee.backend;
-    struct backend_pg *bp = backend_pg_of(b);
-    bool are_known = !bp->saw_taint && !bp->saw_end; /* the server reports changes at the end of a group only */
+    struct params_pg asked = {0};
+    const struct params_pg *in_force = session_pg_settings_in_force(s, b);
     if (!st->settings.digest) return true;
     if (ledger_owes_forward(&b->ledger)) { /* what is under way may change them */
         *step = session_pg_await_replies(s);
         return false;
     }
-    if (are_known && st->settings.digest == backend_pg_analysis(bp)) return true;
-    if (are_known && session_pg_settings_around(s, b, st->settings.values, there, back)) return true;
-    *step = fail_settings(s, m, client_name);
-    return false;
+    if (session_pg_of(s)->left.has_moved) { /* what is reported was true at the group's beginning */
+        *step = ask(s, &asked);
+        if (*step != STEP_DONE) return false;
+        in_force = &asked;
+    }
+    bool is_same = st->settings.digest == in_force->analysis_digest;
+    bool ok = is_same || session_pg_settings_around(in_force, st->settings.values, there, back);
+    params_pg_release(&asked);
+    if (!ok) *step = fail_settings(s, m, client_name);
+    return ok;
 }
 
 /* Sends it, and waits. */
@@ -332,7 +407,7 @@ static enum step send_preparation(struct session *s, struct bytes client_name, s
                                   struct bytes back) {
     struct backend *b = s->lessee.backend;
     struct prepared_pg *p = prepared_pg_new(&backend_pg_of(b)->prepared, st);
-    struct prepared_op *op = p ? add_op(&session_pg_of(s)->prepared, OP_PREPARE_HERE, client_name, p) : NULL;
+    struct prepared_op *op = p ? session_pg_ops_add(&session_pg_of(s)->prepared, OP_PREPARE_HERE, client_name, p) : NULL;
     if (!op) return out_of_memory(s);
     session_pool(s)->stats.server_parses++;
     if (!backend_pg_run_among(b, there)) return STEP_STOP;
@@ -346,16 +421,10 @@ static enum step send_preparation(struct session *s, struct bytes client_name, s
     return hold(s);
 }
 
-/* Makes sure that the preparation is on this connection. STEP_DONE: *name is its name there. */
+/* Prepares it on this connection, which lacks it: the message waits, or fails. */
 static enum step prepare_here(struct session *s, const struct message *m, struct bytes client_name,
-                              struct client_statement *known, const char **name) {
+                              struct client_statement *known) {
     struct prepared_client *pc = &session_pg_of(s)->prepared;
-    struct prepared_set_pg *set = &backend_pg_of(s->lessee.backend)->prepared;
-    struct prepared_pg *p = known->is_described ? prepared_pg_find(set, known->statement, known->description) : NULL;
-    if (p) {
-        *name = p->name;
-        return STEP_DONE;
-    }
     struct prepared_op *last = op_at(list_last(&pc->ops));
     if (last && last->kind == OP_PREPARE_HERE) return hold(s); /* on its way */
     if (pc->changed == known->statement) return fail_changed(s, m);
@@ -370,28 +439,67 @@ static enum step prepare_here(struct session *s, const struct message *m, struct
     return step;
 }
 
-/* The name on this connection of a statement that the client calls `client_name`. STEP_RAW: it is the client's own. */
-static enum step name_here(struct session *s, const struct message *m, struct bytes client_name, const char **name) {
+static const char *name_of_known(struct session *s, const struct client_statement *known) {
+    struct prepared_set_pg *set = &backend_pg_of(s->lessee.backend)->prepared;
+    const struct prepared_pg *p = known->is_described ? prepared_pg_find(set, known->statement, known->description) : NULL;
+    return p ? p->name : NULL;
+}
+
+/* It is not there. What earlier groups leave behind decides what is done. */
+static enum step bring_known(struct session *s, const struct message *m, struct bytes client_name, struct client_statement *known,
+                             const char **name) {
+    bool is_exit = true;
+    if (s->lessee.backend->ledger.groups) return hold(s);
+    if (session_pg_is_failed(s) && !session_pg_stand_in(s, client_name, known, m->h.type, name, &is_exit)) return out_of_memory(s);
+    if (*name) return STEP_DONE;
+    return is_exit ? prepare_here(s, m, client_name, known) : fail_aborted(s, m);
+}
+
+/*
+ * The name on this connection of a statement that the client calls `client_name`, and its number. STEP_RAW: it is the client's
+ * own.
+ */
+static enum step name_here(struct session *s, const struct message *m, struct bytes client_name, const char **name,
+                           uint16_t *number) {
     struct meaning meaning = meaning_of(&session_pg_of(s)->prepared, client_name);
+    *number = meaning.number;
     if (meaning.made) {
         *name = meaning.made->name;
-        return STEP_DONE;
+        return may_mean_another(&session_pg_of(s)->prepared, client_name) ? session_pg_await_replies(s) : STEP_DONE;
     }
-    if (meaning.known) return prepare_here(s, m, client_name, meaning.known, name);
+    if (meaning.known) {
+        *name = name_of_known(s, meaning.known);
+        return *name ? STEP_DONE : bring_known(s, m, client_name, meaning.known, name);
+    }
     if (s->pins & PIN_PREPARED && !bytes_starts_with(client_name, STATEMENT_PG_PREFIX)) return STEP_RAW;
     return fail_missing(s, m, client_name);
+}
+
+/*
+ * The name is taken; but the server looks at the text first. It gets it under a new name, and once more under the same: an empty
+ * one, with which nothing else can be wrong. What the first one makes is nobody's.
+ */
+static enum step take_duplicate(struct session *s, struct bytes name, struct bytes source) {
+    struct backend *b = s->lessee.backend;
+    struct statement_pg *st = session_pg_names_intern(s, b, source);
+    struct prepared_pg *p = st ? prepared_pg_new(&backend_pg_of(b)->prepared, st) : NULL;
+    struct prepared_op *op = p ? session_pg_ops_add(&session_pg_of(s)->prepared, OP_DUPLICATE, name, p) : NULL;
+    statement_pg_unref(st);
+    if (!op) return out_of_memory(s);
+    if (!backend_pg_note_own(b, PG_F_PARSE, 0, REPLY_QUIET, op->tag)) return STEP_STOP;
+    backend_pg_send_parse(b, p);
+    if (!backend_pg_note_sent(b, PG_F_PARSE, 0, op->tag)) return STEP_STOP;
+    backend_pg_send_empty_parse(b, p->name);
+    return STEP_DONE;
 }
 
 /*   Parse = name NUL source        source = text NUL count types */
 static enum step take_parse(struct session *s, const struct message *m, struct bytes name, struct bytes source) {
     struct prepared_client *pc = &session_pg_of(s)->prepared;
     struct backend *b = s->lessee.backend;
-    if (is_close_in_doubt(pc, name)) return session_pg_await_replies(s);
-    if (is_named(meaning_of(pc, name))) {
-        struct err err = {0};
-        err_set(&err, "42P05", "prepared statement \"%.*s\" already exists", (int)name.len, (const char *)name.ptr);
-        return fail_here(s, m, &err);
-    }
+    if (is_in_doubt(pc, name)) return session_pg_await_replies(s);
+    if (is_named(meaning_of(pc, name))) /* what is under way may be a DEALLOCATE ALL */
+        return b->ledger.count > 0 ? session_pg_await_replies(s) : take_duplicate(s, name, source);
     if (s->pins & PIN_PREPARED) return STEP_RAW; /* the connection is its own, and so are names that gilmok does not know */
     if (pc->named.count >= NAMED_MAX) {
         struct err err = {0};
@@ -400,9 +508,11 @@ static enum step take_parse(struct session *s, const struct message *m, struct b
     }
     struct statement_pg *st = session_pg_names_intern(s, b, source);
     struct prepared_pg *p = st ? prepared_pg_new(&backend_pg_of(b)->prepared, st) : NULL;
-    struct prepared_op *op = p ? add_op(pc, OP_PARSE, name, p) : NULL;
+    struct prepared_op *op = p ? session_pg_ops_add(pc, OP_PARSE, name, p) : NULL;
     statement_pg_unref(st);
     if (!op) return out_of_memory(s);
+    op->is_asked = session_pg_of(s)->left.has_moved && p->statement->settings.digest;
+    if (op->is_asked && !backend_pg_ask(b)) return STEP_STOP;
     if (!backend_pg_note_sent(b, PG_F_PARSE, 0, op->tag)) return STEP_STOP;
     session_pool(s)->stats.client_parses++;
     session_pool(s)->stats.server_parses++;
@@ -417,12 +527,13 @@ static enum step take_bind(struct session *s, const struct message *m, struct by
     struct session_pg *ps = session_pg_of(s);
     struct backend *b = s->lessee.backend;
     const char *name = NULL;
-    enum step step = name_here(s, m, client_name, &name);
+    uint16_t number;
+    enum step step = name_here(s, m, client_name, &name, &number);
     if (step != STEP_DONE || !name) return step;
     uint8_t storage[PG_HEADER_LEN + PREPARED_PG_NAME_MAX];
     struct writer w;
     size_t old_head = portal.len + 1 + client_name.len + 1, name_len = strlen(name) + 1;
-    if (!backend_pg_note_sent(b, PG_F_BIND, 0, 0)) return STEP_STOP;
+    if (!backend_pg_note_sent(b, PG_F_BIND, 0, number)) return STEP_STOP; /* an error will bring the number back */
     session_pool(s)->stats.binds++;
     writer_init_fixed(&w, storage, sizeof storage);
     writer_u8(&w, PG_F_BIND);
@@ -441,7 +552,8 @@ static enum step take_bind(struct session *s, const struct message *m, struct by
 static enum step take_describe(struct session *s, const struct message *m, struct bytes client_name) {
     struct backend *b = s->lessee.backend;
     const char *name = NULL;
-    enum step step = name_here(s, m, client_name, &name);
+    uint16_t number;
+    enum step step = name_here(s, m, client_name, &name, &number);
     if (step != STEP_DONE || !name) return step;
     if (!backend_pg_note_sent(b, PG_F_DESCRIBE, TARGET_STATEMENT, 0)) return STEP_STOP;
     backend_pg_send_about(b, PG_F_DESCRIBE, name);
@@ -452,7 +564,7 @@ static enum step take_close(struct session *s, struct bytes client_name) {
     struct prepared_client *pc = &session_pg_of(s)->prepared;
     struct backend *b = s->lessee.backend;
     if (!is_named(meaning_of(pc, client_name)) && s->pins & PIN_PREPARED) return STEP_RAW;
-    struct prepared_op *op = add_op(pc, OP_CLOSE, client_name, NULL);
+    struct prepared_op *op = session_pg_ops_add(pc, OP_CLOSE, client_name, NULL);
     if (!op) return out_of_memory(s);
     if (!backend_pg_note_sent(b, PG_F_CLOSE, 0, op->tag)) return STEP_STOP;
     backend_pg_send_about(b, PG_F_CLOSE, STATEMENT_PG_PREFIX);

@@ -134,10 +134,85 @@ def test_what_a_transaction_takes_back_does_not_follow(pair):
     assert value(one, "show work_mem") == "4MB"
 
 
-def test_a_value_that_cannot_be_said_again_keeps_the_connection(pair):
+ODD_VALUES = ["J\u00f6rg", "two\nlines", "tab\there", "back\\\\slash\u00fc", "\\\\x4a\u00fc", "it''s \u2603", "\x7f"]
+
+
+@pytest.mark.parametrize("text", ODD_VALUES)
+@pytest.mark.parametrize("strings", ["on", "off"])
+@pytest.mark.parametrize("encoding", ["UTF8", "LATIN1"])
+def test_values_of_any_bytes_follow_their_client(pair, text, strings, encoding):
     one, other = pair
-    one.execute("set app.tenant = 'J\u00f6rg'")
-    assert ask_in_line(other, "select 'served'", lambda: one.execute("reset app.tenant")) == "served"
+    one.execute(f"set standard_conforming_strings = {strings}")
+    one.execute(f"set app.tenant = E'{text}'")
+    plain = text.replace("\\\\", "\\").replace("''", "'")
+    other.execute(f"set client_encoding = {encoding}")
+    assert not value(other, "select current_setting('app.tenant', true)")
+    assert value(one, "show app.tenant") == plain
+    other.execute("set app.tenant = 'two'")
+    assert value(one, "show app.tenant") == plain
+    assert value(other, "show app.tenant") == "two"
+
+
+def test_a_name_that_cannot_be_said_again_keeps_the_connection(pair):
+    one, other = pair
+    one.execute("set app.\"ten\u00e4nt\" = 'x'")
+    assert ask_in_line(other, "select 'served'", one.close) == "served"
+
+
+def test_temp_buffers_keep_the_connection(start):
+    """Once temporary objects have been used on a connection, the server refuses to set it there."""
+    two = start(pool_size=2, database=["queue_timeout = 5s", "server_round_robin = on"])
+    with connect(two) as one, connect(two) as other:
+        one.execute("begin")
+        other.execute("create temp table left_over as select 1")
+        one.execute("set temp_buffers = 200")
+        one.execute("commit")
+        other.execute("drop table left_over")
+        for _ in range(3):
+            assert value(other, "show temp_buffers") == "8MB"
+            assert value(one, "show temp_buffers") == "1600kB"
+        one.execute("reset temp_buffers")
+        assert value(one, "show temp_buffers") == "8MB"
+
+
+def test_a_statement_that_does_not_exist_is_not_held_against_its_client(narrow):
+    one, other = raw(narrow), raw(narrow)
+    one.query("begin")
+    one.send(pgwire.bind(name="missing") + pgwire.execute() + pgwire.SYNC)
+    assert one.collect().errors[0].sqlstate == "26000"
+    one.query("rollback and chain")
+    one.query("set work_mem = '1MB'")
+    one.query("commit")
+    assert other.ask("show work_mem") == "4MB"
+    assert one.ask("show work_mem") == "1MB"
+    one.end(), other.end()
+
+
+# A call of set_config() under one of the values of standard_conforming_strings, a part of a string under the other.
+CALL_WHEN = {
+    "on": "select '\\', set_config(--'\n'work_mem','1234kB', '\\'='' ) as \"'--\"",
+    "off": "select '\\'', set_config(--'\n'work_mem','1234kB', '\\''='' ) as \"'--\"",
+}
+
+
+@pytest.mark.parametrize("together", (False, True))
+@pytest.mark.parametrize("prepared, used", (("on", "off"), ("off", "on")))
+def test_a_text_is_read_as_the_server_has_read_it(narrow, prepared, used, together):
+    """A prepared statement means what it meant when it was prepared."""
+    one, other = raw(narrow), raw(narrow)
+    parse = pgwire.parse(CALL_WHEN[prepared], "q") + pgwire.SYNC
+    run = pgwire.bind(name="q") + pgwire.execute() + pgwire.SYNC
+    groups = [pgwire.query(f"set standard_conforming_strings = {prepared}"), parse, pgwire.query(f"set standard_conforming_strings = {used}"), run]
+    if together:
+        one.send(b"".join(groups))
+        assert not any(one.collect().errors for _ in groups)
+    else:
+        for group in groups:
+            one.send(group)
+            assert not one.collect().errors
+    assert other.ask("show work_mem") == "4MB"
+    assert one.ask("show work_mem") == "1234kB"
+    one.end(), other.end()
 
 
 LONG_SET = "set work_mem = '1MB' -- " + "x" * 400_000  # more than is ever in hand at once: its tag tells that it left something
@@ -260,6 +335,23 @@ def test_unnamed_statement_of_a_client_that_left(narrow):
     other.send(pgwire.bind() + pgwire.execute() + pgwire.SYNC)
     got = other.collect()
     assert got.rows == [] and got.errors[0].sqlstate == "26000"
+
+
+def test_unnamed_statement_of_another_client_is_never_run_for_one_that_was_skipped(narrow):
+    one, other = raw(narrow), raw(narrow)
+    use = pgwire.bind() + pgwire.execute() + pgwire.SYNC
+    between = {"nothing": b"", "a named one": pgwire.parse("select 1", "c"), "a close": pgwire.close("S", "x")}
+    for what, more in between.items():
+        one.send(pgwire.parse("select 'secret of one'") + pgwire.SYNC)
+        one.collect()
+        other.send(pgwire.parse("selec", "b") + pgwire.parse("select 'own'") + pgwire.SYNC + more + use)
+        assert [e.sqlstate for e in other.collect().errors] == ["42601"]
+        got = other.collect()
+        assert got.rows == [] and [e.sqlstate for e in got.errors] == ["26000"], what
+        other.query("deallocate all")
+        one.send(use)
+        assert one.collect().rows == [["secret of one"]]
+    one.end(), other.end()
 
 
 def test_named_statement_of_another_client_is_never_run(narrow):

@@ -1,0 +1,120 @@
+/*
+ * Errors about statements that the server knows by gilmok's names: the client reads its own.
+ *
+ * Works on the way of errors alone. Whose name stands in an error is known by the number of the name that the failing message
+ * was about (a ledger tag), else by the statement: where a client has one statement under two names, that may be the other.
+ */
+#include <ctype.h>
+
+#include "base/reader.h"
+#include "proxy/session/session_pg_ops.h"
+#include "proxy/wire/pg_encode.h"
+
+enum { GROWTH_MAX = 64 << 10 }; /* of an error by its names */
+
+/*   "gilmok_" 16 digits "_" digits        The length of such a name at the beginning of `text`; 0: there is none. */
+static size_t server_name_len(struct bytes text) {
+    size_t at = STATEMENT_PG_NAME_LEN;
+    if (text.len <= at || !bytes_starts_with(text, STATEMENT_PG_PREFIX)) return 0;
+    for (size_t i = sizeof STATEMENT_PG_PREFIX - 1; i < at; i++)
+        if (!isxdigit(text.ptr[i])) return 0;
+    if (text.ptr[at++] != '_') return 0;
+    size_t digits = at;
+    while (at < text.len && isxdigit(text.ptr[at])) at++;
+    return at > digits ? at : 0;
+}
+
+/* The statement of this name on the connection; NULL: there is none any more. */
+static const struct statement_pg *statement_here(struct backend *b, struct bytes server_name) {
+    LIST_EACH(n, &backend_pg_of(b)->prepared.recent) {
+        const struct prepared_pg *p = CONTAINER_OF(n, struct prepared_pg, node);
+        if (bytes_is(server_name, p->name)) return p->statement;
+    }
+    return NULL;
+}
+
+/* One that is not answered yet. */
+static bool find_pending(const struct prepared_client *pc, struct bytes server_name, struct bytes *name) {
+    LIST_EACH(n, &pc->ops) {
+        const struct prepared_op *op = op_at(n);
+        if (!op->made || !bytes_is(server_name, op->made->name)) continue;
+        *name = op_name(op);
+        return true;
+    }
+    return false;
+}
+
+static bool is_of(const struct gone_statement *gone, const struct statement_pg *st, struct bytes server_name) {
+    return gone->statement == st || memcmp(gone->statement->name, server_name.ptr, STATEMENT_PG_NAME_LEN) == 0;
+}
+
+/* One with this number (unless it is 0), else one that stands for the statement. */
+static bool find_known(const struct prepared_client *pc, struct backend *b, struct bytes server_name, uint16_t number,
+                       struct bytes *name) {
+    const struct statement_pg *st = statement_here(b, server_name);
+    struct bytes each;
+    void *value;
+    size_t at = 0;
+    bool is_found = false;
+    while (map_next(&pc->named, &at, &each, &value)) {
+        const struct client_statement *known = value;
+        bool is_it = number && known->number == number;
+        if (is_it || known->statement == st) *name = each;
+        if (is_it) return true;
+        is_found |= known->statement == st;
+    }
+    LIST_EACH(n, &pc->gone) {
+        const struct gone_statement *gone = CONTAINER_OF(n, struct gone_statement, node);
+        bool is_it = number && gone->number == number;
+        bool may_be_it = !is_found && is_of(gone, st, server_name);
+        if (is_it || may_be_it) *name = bytes_of(gone->name, gone->name_len);
+        is_found |= is_it || may_be_it;
+    }
+    return is_found;
+}
+
+/* A text with the client's names in place of the server's. True: there were any. */
+static bool put_text(const struct prepared_client *pc, struct backend *b, struct writer *w, struct bytes text, uint16_t number) {
+    bool is_changed = false;
+    for (size_t at = 0; at < text.len;) {
+        struct bytes rest = bytes_of(text.ptr + at, text.len - at), name;
+        struct bytes server_name = bytes_of(rest.ptr, server_name_len(rest));
+        bool is_ours = server_name.len && (find_pending(pc, server_name, &name) ||
+                                           find_known(pc, b, server_name, number, &name));
+        if (is_ours) writer_put(w, name);
+        else writer_u8(w, rest.ptr[0]);
+        at += is_ours ? server_name.len : 1;
+        is_changed |= is_ours;
+    }
+    return is_changed;
+}
+
+/* A body is fields: code (1), text, NUL; and a NUL behind the last. True: something in it has changed. */
+static bool put_fields(const struct prepared_client *pc, struct backend *b, struct writer *w, struct bytes body, uint16_t number) {
+    struct reader r = reader_over(body);
+    bool is_changed = false;
+    uint8_t code;
+    while ((code = reader_u8(&r)) && !r.failed) {
+        struct bytes text = reader_cstr(&r);
+        writer_u8(w, code);
+        is_changed |= put_text(pc, b, w, text, number);
+        writer_u8(w, 0);
+    }
+    writer_u8(w, 0);
+    return is_changed && !r.failed && !w->failed;
+}
+
+bool session_pg_on_error(struct session *s, struct backend *b, uint8_t kind, uint16_t tag, struct bytes message) {
+    const struct prepared_client *pc = &session_pg_of(s)->prepared;
+    struct bytes body = bytes_of(message.ptr + PG_HEADER_LEN, message.len - PG_HEADER_LEN);
+    (void)kind;
+    if (s->pins & PIN_MODE || !memmem(body.ptr, body.len, STATEMENT_PG_PREFIX, sizeof STATEMENT_PG_PREFIX - 1)) return false;
+    struct writer w;
+    writer_init(&w, message.len + GROWTH_MAX);
+    size_t at = pg_begin(&w, PG_B_ERROR);
+    bool is_changed = put_fields(pc, b, &w, body, tag);
+    pg_end(&w, at);
+    if (is_changed) session_send(s, writer_bytes(&w));
+    writer_release(&w);
+    return is_changed;
+}
