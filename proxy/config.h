@@ -30,6 +30,9 @@ enum session_sequences { SESSION_SEQUENCES_REFUSE, SESSION_SEQUENCES_PIN };
 /* After a statement that runs code which is not the server's own: see whether it left something, keep the connection, nothing. */
 enum unknown_effects { UNKNOWN_EFFECTS_PROBE, UNKNOWN_EFFECTS_PIN, UNKNOWN_EFFECTS_TRUST };
 
+/* A client that has done LISTEN: it keeps its connection, or one connection listens for all clients of a pool. */
+enum listen_mode { LISTEN_PIN, LISTEN_SHARED };
+
 enum proto_kind { PROTO_POSTGRESQL };
 
 /* One address to listen on: `host:port`, `[v6]:port`, or `unix:/path/of/socket`. */
@@ -124,6 +127,7 @@ struct config_database {
     uint32_t catalog_refresh_ms; /* what is known of functions, triggers and views holds for so long */
     enum unknown_effects unknown_effects;
     enum session_sequences session_sequences;
+    enum listen_mode listen;
     bool server_round_robin; /* idle connections are handed out in turn, not the one used last */
     int line;
     const char *file;

@@ -21,6 +21,7 @@ static const char *const tls_version_words[] = {"1.2", "1.3", NULL};
 static const char *const server_tls_words[] = {"disable", "require", "verify-ca", "verify-full", NULL};
 static const char *const protocol_words[] = {"postgresql", NULL};
 static const char *const unknown_effects_words[] = {"probe", "pin", "trust", NULL};
+static const char *const listen_words[] = {"pin", "shared", NULL};
 static const char *const session_sequences_words[] = {"refuse", "pin", NULL};
 static const char *const pool_mode_words[] = {"session", "transaction", "statement", NULL};
 
@@ -125,6 +126,7 @@ const struct config_key config_keys[] = {
     {CONFIG_DATABASE, "server_round_robin", KEY_BOOL, "off", 0, 0, NULL, DATABASE(database.server_round_robin), RELOAD, "hand out idle connections in turn"},
 
     {CONFIG_DATABASE, "catalog_refresh", KEY_DURATION, "1min", 1000, LONGEST, NULL, DATABASE(database.catalog_refresh_ms), RELOAD, "what functions, triggers and views do is read again after this"},
+    {CONFIG_DATABASE, "listen", KEY_WORD, "pin", 0, 0, listen_words, DATABASE(database.listen), RELOAD, "what a client that listens to channels keeps"},
     {CONFIG_DATABASE, "session_sequences", KEY_WORD, "refuse", 0, 0, session_sequences_words, DATABASE(database.session_sequences), RELOAD, "currval() in a later transaction than nextval()"},
     {CONFIG_DATABASE, "unknown_effects", KEY_WORD, "probe", 0, 0, unknown_effects_words, DATABASE(database.unknown_effects), RELOAD, "what to think of functions that are not the server's own"},
     {CONFIG_USER, "pool_mode", KEY_WORD, "", 0, 0, pool_mode_words, USER(user.pool_mode), RELOAD, "instead of the database's pool_mode"},

@@ -192,19 +192,22 @@ static unsigned effect_of_command(const struct ast_command *c) {
     case SQL_ANALYZE: case SQL_BEGIN: case SQL_CALL: case SQL_CHECKPOINT: case SQL_CLUSTER: case SQL_COMMENT:
     case SQL_COMMIT_PREPARED: case SQL_EXPLAIN: case SQL_GRANT: case SQL_LOCK: case SQL_NOTIFY: case SQL_REASSIGN:
     case SQL_REFRESH: case SQL_REINDEX: case SQL_RELEASE: case SQL_REPACK: case SQL_REVOKE: case SQL_ROLLBACK_PREPARED:
-    case SQL_SAVEPOINT: case SQL_SECURITY_LABEL: case SQL_SHOW: case SQL_START: case SQL_TRUNCATE: case SQL_VACUUM:
-    case SQL_WAIT:
+    case SQL_SECURITY_LABEL: case SQL_SHOW: case SQL_START: case SQL_TRUNCATE: case SQL_VACUUM: case SQL_WAIT:
         return 0;
+    case SQL_SAVEPOINT: return EFFECT_SAVEPOINT;
     case SQL_COMMIT: case SQL_FETCH: case SQL_MOVE: case SQL_PREPARE_TRANSACTION: case SQL_ROLLBACK: case SQL_ROLLBACK_TO:
         return EFFECT_MOVES; /* SET LOCAL ends; a SET is taken back; the cursor calls set_config */
-    case SQL_CLOSE: case SQL_DEALLOCATE: case SQL_UNLISTEN: return EFFECT_TAKES;
-    case SQL_LISTEN: case SQL_PREPARE: return EFFECT_LEAVES;
+    case SQL_CLOSE: case SQL_DEALLOCATE: return EFFECT_TAKES;
+    case SQL_UNLISTEN: return EFFECT_TAKES | EFFECT_CHANNELS;
+    case SQL_LISTEN: return EFFECT_LEAVES | EFFECT_CHANNELS;
+    case SQL_PREPARE: return EFFECT_LEAVES;
     case SQL_ALTER: return effect_of_change(c);
     case SQL_CREATE: return effect_of_create(c);
     case SQL_DECLARE: return c->node.flags & AST_COMMAND_HOLD ? EFFECT_LEAVES : 0;
     case SQL_DO: return 0; /* its body: note_do() */
     case SQL_DROP: return effect_of_drop(c);
-    case SQL_EXECUTE: return EFFECT_LEAVES | EFFECT_NEXTVAL | EFFECT_MOVES;
+    case SQL_DISCARD: return EFFECT_LEAVES | EFFECT_MOVES | (c->object == SQL_OBJECT_ALL ? EFFECT_DISCARD : 0u);
+    case SQL_EXECUTE: return EFFECT_LEAVES | EFFECT_NEXTVAL | EFFECT_MOVES | EFFECT_CHANNELS;
     case SQL_IMPORT: return EFFECT_LEAVES | EFFECT_CATALOG;
     case SQL_LOAD: return EFFECT_STAYS;
     case SQL_SET: return effect_of_set(c);
@@ -305,7 +308,7 @@ static bool visit(struct ast *node, void *ctx) {
 }
 
 /* Not analysable. */
-#define ANYTHING (EFFECT_LEAVES | EFFECT_NEXTVAL | EFFECT_MOVES)
+#define ANYTHING (EFFECT_LEAVES | EFFECT_NEXTVAL | EFFECT_MOVES | EFFECT_CHANNELS)
 
 static unsigned effects_under(struct bytes text, const struct sql_options *options, struct arena *arena,
                               const struct effect_names *names) {

@@ -27,6 +27,9 @@ enum effect {
     EFFECT_RESETS = 1 << 6,  /* may put a setting back to what the session started with (reset_pg.h) */
     EFFECT_MOVES = 1 << 7,   /* may change which settings are in force, if only for a while: SET LOCAL, COMMIT, FETCH */
     EFFECT_CATALOG = 1 << 8, /* may change what names stand for: functions, triggers, views ... */
+    EFFECT_CHANNELS = 1 << 9, /* may change which channels the session listens to; unknown code may, too, without this bit */
+    EFFECT_SAVEPOINT = 1 << 10, /* sets a savepoint: what comes behind may be undone without the whole transaction */
+    EFFECT_DISCARD = 1 << 11, /* DISCARD ALL: its tag tells that all channels are gone */
 };
 
 enum { EFFECT_NO_SUCH = 1 << 16 }; /* of_function: there is none of that name */

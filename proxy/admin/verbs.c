@@ -41,7 +41,10 @@ static void begin_pause(struct console_call *call) {
     set_gate(call, GATE_PAUSED);
 }
 
-/* Connections that are still open: leased ones close when their lease ends. */
+/*
+ * Connections that are still open: leased ones close when their lease ends. The one that clients listen through stays open: it
+ * is in no transaction, and closing it would end them.
+ */
 static void visit_pause(struct console_call *call) {
     if (!(gate_book_own(gates_of(call), named(call)) & GATE_PAUSED)) {
         err_set(call->err, "55000", "RESUME has come before everything was paused");
@@ -50,7 +53,7 @@ static void visit_pause(struct console_call *call) {
     pool_set_obey_gates(&call->worker->pools);
     LIST_EACH(n, &call->worker->pools.all) {
         const struct pool *p = CONTAINER_OF(n, struct pool, node);
-        call->is_pending |= is_meant(call, p->database) && p->total > 0;
+        call->is_pending |= is_meant(call, p->database) && p->total > (p->ear ? 1 : 0);
     }
 }
 

@@ -54,6 +54,8 @@ struct lessee_ops {
     /* What a look at the session has found (backend_proto's own), as the protocol brings it; `ok`: it went well. */
     void (*on_looked)(struct lessee *l, struct bytes answer, bool ok);
     void (*on_settled)(struct lessee *l);                              /* the connection became quiet by a reply of gilmok's own */
+    /* One notification, whole, as a message inside `buf`, where backend.reads_notifications is set. True: pass it on. */
+    bool (*on_notification)(struct lessee *l, struct buf *buf, struct bytes message);
     void (*on_room)(struct lessee *l);                                 /* the server's input queue has drained */
     /* The connection is gone. NULL: the client must not be told: the server said goodbye itself, or a message was cut. */
     void (*on_lost)(struct lessee *l, const struct err *err);
@@ -105,6 +107,7 @@ struct backend {
     bool is_tainted;       /* session state may be left behind: clean before the next lessee */
     bool is_checked;       /* a check has just come back */
     bool is_retired;       /* close instead of going back to IDLE */
+    bool reads_notifications; /* the lessee wants to see each; ends with the lease */
     uint32_t cancels_open; /* cancel requests for it under way: not reusable, not freed */
     uint32_t cancels_unsent, cancels_sent; /* of these, clients': on their way to the server, and at it */
     bool is_client_told;   /* the server's own last words were passed on */

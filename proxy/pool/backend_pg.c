@@ -67,6 +67,17 @@ bool backend_pg_look(struct backend *b, struct bytes sql) {
     return b->state != BACKEND_CLOSED;
 }
 
+bool backend_pg_run(struct backend *b, struct bytes sql) {
+    if (sql.ptr) {
+        send_text(b, sql, 0);
+    } else {
+        struct err err;
+        err_set(&err, ERR_OUT_OF_MEMORY, "out of memory");
+        backend_fail(b, &err);
+    }
+    return b->state != BACKEND_CLOSED;
+}
+
 void backend_pg_send_errand(struct backend *b, struct bytes sql) {
     send_text(b, sql, TAG_ERRAND);
 }
@@ -116,7 +127,7 @@ static void send_clean(struct backend *b) {
     struct backend_pg *bp = backend_pg_of(b);
     state_pg_release(&bp->state);
     bp->sequences_lease = 0;
-    bp->has_old_sequences = bp->saw_untold = false;
+    bp->has_old_sequences = bp->saw_untold = bp->saw_discard = false;
 }
 
 static void send_goodbye(struct backend *b) {
@@ -239,6 +250,11 @@ static void note_rows(struct backend_pg *bp, uint8_t type, uint8_t kind) {
     }
 }
 
+/* The first outcome counts: what comes behind it is about another transaction. */
+static void note_outcome(struct backend_pg *bp, bool is_commit) {
+    if (!bp->saw_undo && !bp->saw_commit) *(is_commit ? &bp->saw_commit : &bp->saw_undo) = true;
+}
+
 static void take_tag(struct backend *b, struct bytes body, enum reply_fate fate, uint8_t kind) {
     struct bytes tag;
     if (!pg_command_tag_read(body, &tag)) {
@@ -255,6 +271,8 @@ static void take_tag(struct backend *b, struct bytes body, enum reply_fate fate,
         if (!bp->trusts_texts) b->is_tainted = bp->saw_untold = true;
     }
     if (effect & TAG_PG_RESETS) bp->saw_reset = true;
+    if (effect & TAG_PG_RESETS && effect & TAG_PG_DROPS_STATEMENTS) bp->saw_discard = true;
+    if (bytes_is(tag, "COMMIT") || bytes_is(tag, "ROLLBACK")) note_outcome(bp, tag.len == sizeof "COMMIT" - 1);
     if (effect & TAG_PG_DROPS_STATEMENTS && b->lessee) b->lessee->ops->on_statements_dropped(b->lessee);
 }
 
@@ -273,6 +291,7 @@ static void take_error(struct backend *b, struct bytes body, enum reply_pg_verdi
         return;
     }
     bool is_read = pg_error_read(body, &f);
+    note_outcome(backend_pg_of(b), false);
     if (verdict == REPLY_PG_FATAL || (is_read && bytes_is(f.severity, "FATAL"))) b->is_client_told = true;
     if (is_read && bytes_is(f.sqlstate, "26000") && f.message.len &&
         memmem(f.message.ptr, f.message.len, STATEMENT_PG_PREFIX, sizeof STATEMENT_PG_PREFIX - 1))
@@ -325,8 +344,10 @@ static void take_ready(struct backend *b, struct run *run, enum reply_fate fate,
 enum { ERROR_WHOLE_MAX = 16 << 10 }; /* longer ones are passed on as they are */
 
 /* Bytes of the body that must be in hand before the message can be judged. */
-static uint32_t needed_body(const struct pg_header *h) {
+static uint32_t needed_body(const struct backend *b, const struct pg_header *h) {
     switch (h->type) {
+    case PG_B_NOTIFICATION:
+        return b->reads_notifications ? h->body_len : 0;
     case PG_B_ERROR:
         return h->body_len <= ERROR_WHOLE_MAX ? h->body_len : 0;
     case PG_B_READY:
@@ -338,7 +359,7 @@ static uint32_t needed_body(const struct pg_header *h) {
     }
 }
 
-static bool is_too_long(const struct pg_header *h) {
+static bool is_too_long(const struct backend *b, const struct pg_header *h) {
     switch (h->type) {
     case PG_B_READY:
         return h->body_len != 1;
@@ -346,6 +367,8 @@ static bool is_too_long(const struct pg_header *h) {
         return h->body_len > PG_TAG_MAX;
     case PG_B_PARAMETER_STATUS:
         return h->body_len > PG_STATUS_MAX;
+    case PG_B_NOTIFICATION:
+        return b->reads_notifications && h->body_len > PG_NOTIFICATION_MAX;
     default:
         return false;
     }
@@ -397,6 +420,12 @@ static enum reply_fate shown_behind(struct backend_pg *bp, enum reply_fate fate,
     return is_ours && !is_shown ? REPLY_SWALLOW : fate;
 }
 
+/* Whatever it came among, it is not part of a reply of ours: the lessee's, who may want to see each. */
+static enum reply_fate fate_of_notification(struct backend *b, struct buf *buf, struct bytes message) {
+    if (!b->reads_notifications || !b->lessee) return REPLY_FORWARD;
+    return b->lessee->ops->on_notification(b->lessee, buf, message) ? REPLY_FORWARD : REPLY_SWALLOW;
+}
+
 /* Who wants a row that nobody sees. */
 static struct writer *reader_of(struct backend_pg *bp, uint8_t kind, uint16_t tag, bool is_wanted) {
     if (kind == OWED_QUERY && tag == TAG_LOOK) return &bp->look;
@@ -434,7 +463,7 @@ static bool take_message(struct backend *b, struct run *run, const struct pg_hea
     bp->body_fate = fate;
     if (h->type == PG_B_ERROR) take_error(b, body, verdict, fate, kind, tag);
     note_rows(bp, h->type, kind);
-    if (h->type == PG_B_NOTIFICATION) fate = bp->body_fate = REPLY_FORWARD; /* not part of a reply of ours */
+    if (h->type == PG_B_NOTIFICATION) fate = bp->body_fate = fate_of_notification(b, run->buf, bytes_of(ptr, avail));
     if (h->type == PG_B_PARAMETER_STATUS) take_parameter(b, body, fate);
     if (h->type == PG_B_COMMAND_COMPLETE) take_tag(b, body, fate, kind);
     if (b->state == BACKEND_CLOSED) return false;
@@ -474,12 +503,12 @@ static size_t relay_received(struct backend *b, struct buf *buf, struct bytes da
         struct pg_header h;
         enum pg_frame frame = pg_header_read(bytes_of(ptr, left), &h);
         if (frame == PG_FRAME_NEED_MORE) break;
-        if (frame == PG_FRAME_BAD || is_too_long(&h)) {
+        if (frame == PG_FRAME_BAD || is_too_long(b, &h)) {
             flush_run(b, &run);
             broken(b, "a message with an impossible length");
             return data.len;
         }
-        if (left < PG_HEADER_LEN + (size_t)needed_body(&h)) break;
+        if (left < PG_HEADER_LEN + (size_t)needed_body(b, &h)) break;
         size_t avail = left < h.total ? left : h.total;
         bp->body_left = (uint32_t)(h.total - avail);
         if (!take_message(b, &run, &h, ptr, avail)) return data.len;

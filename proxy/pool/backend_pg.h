@@ -52,6 +52,8 @@ struct backend_pg {
     bool is_described;            /* the unnamed portal returns rows, its own Describe said so */
     bool saw_reset;               /* RESET or DISCARD ALL passed since the lessee last asked */
     bool saw_app_name;            /* a value of application_name was passed on since the last group end */
+    bool saw_discard;             /* a DISCARD ALL passed since the last look */
+    bool saw_commit, saw_undo;    /* which came first since the lessee last asked: a COMMIT; a ROLLBACK (TO, perhaps) or an error */
     bool has_hidden;              /* something came in that the lessee did not see */
     bool trusts_texts;            /* the lessee knows what its statements leave behind: tags taint nothing */
     bool saw_untold;              /* a tainting tag passed while trusts_texts was off, since the last look */
@@ -94,6 +96,12 @@ MUST_USE bool backend_pg_look(struct backend *b, struct bytes sql);
 /* Makes the settings of the session those of `to`; goes out together with what the caller sends next. When the server
    refuses, the connection is closed. False: it has failed already. */
 MUST_USE bool backend_pg_change_state(struct backend *b, const struct state_pg *to);
+
+/*
+ * Runs statements of gilmok's own, outside of the client's groups; goes out with what the caller sends next. Their success is not
+ * seen, their error ends the connection, and so does `sql` without a pointer: memory was out. False: the connection has failed.
+ */
+bool backend_pg_run(struct backend *b, struct bytes sql);
 
 /*
  * Discards what nextval() has left in the session; goes out with what the caller sends next. `among`: in the client's group.

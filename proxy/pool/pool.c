@@ -49,7 +49,7 @@ static void lease(struct backend *b, struct lessee *l, uint64_t since_us) {
     if (sh) atomic_store_explicit(&sh->newest_us, since_us, memory_order_relaxed);
     backend_set_state(b, BACKEND_LEASED);
     b->leases++;
-    b->is_checked = false;
+    b->is_checked = b->reads_notifications = false;
     b->lessee = l;
     l->backend = b;
     l->last_backend_id = b->id;
@@ -191,6 +191,17 @@ void pool_release(struct lessee *l) {
     if (b->cancels_open) backend_set_state(b, BACKEND_CLEANING); /* pool_on_cancel_done goes on */
     else make_clean(b);
     pool_publish(p);
+}
+
+void pool_hand_over(struct lessee *from, struct lessee *to) {
+    struct backend *b = from->backend;
+    INVARIANT(b && !to->backend && ledger_is_quiet(&b->ledger) && b->ledger.txn == TXN_NONE && !b->cancels_open);
+    from->backend = NULL;
+    to->backend = b;
+    to->variant = b->variant;
+    to->last_backend_id = b->id;
+    b->lessee = to;
+    stream_resume(b->stream);
 }
 
 void pool_on_cancel_done(struct backend *b) {

@@ -107,7 +107,14 @@ struct pool_limits {
     uint32_t catalog_refresh_ms;
     enum unknown_effects unknown_effects;
     enum session_sequences session_sequences;
+    enum listen_mode listen;
     bool is_round_robin; /* idle connections are handed out longest idle first */
+};
+
+/* A connection that a pool's clients use together, beside those that they lease (ear_pg.h). */
+struct pool_ear {
+    void (*on_tick)(struct pool_ear *e);
+    void (*lose)(struct pool_ear *e, const struct err *err); /* ends it, and with it whoever uses it */
 };
 
 /* Places under caps that several pools share (budget.h). */
@@ -141,6 +148,7 @@ struct pool {
     uint64_t failed_us; /* last failed connect, 0 = none since the last success */
     bool has_just_failed; /* who waits now is refused, whatever login_retry says */
     struct err failure;
+    struct pool_ear *ear; /* NULL: there is none */
     bool is_paused;   /* nobody is leased a connection (gate.h) */
     bool uses_currval; /* somebody has read currval() or lastval() */
     bool is_emptying; /* no connection stays open that nobody leases */
@@ -198,6 +206,8 @@ void pool_cancel_wait(struct lessee *l);
  * and reused; any other is closed.
  */
 void pool_release(struct lessee *l);
+/* The lease goes on for `to`, who has none. Nothing is owed, no transaction is open, no cancel request is under way. */
+void pool_hand_over(struct lessee *from, struct lessee *to);
 /* A cancel request for `b` (which may be closed by now) has ended. */
 void pool_on_cancel_done(struct backend *b);
 bool pool_has_waiters(const struct variant *v);

@@ -92,6 +92,7 @@ static void set_limits(struct pool *p, const struct config *c, const struct conf
     p->limits.catalog_refresh_ms = db->catalog_refresh_ms;
     p->limits.unknown_effects = db->unknown_effects;
     p->limits.session_sequences = db->session_sequences;
+    p->limits.listen = db->listen;
 }
 
 /* Connections that are open count in what is capped now. */
@@ -208,6 +209,14 @@ struct pool *pool_get(struct pool_set *set, const struct backend_proto *proto, c
     return p;
 }
 
+/* Clients would go on listening where nobody notifies any more. */
+static void lose_ear(struct pool *p, const char *why) {
+    struct err err;
+    if (!p->ear) return;
+    err_set(&err, ERR_ADMIN_SHUTDOWN, "%s", why);
+    p->ear->lose(p->ear, &err);
+}
+
 void pool_retire(struct pool *p) {
     LIST_EACH(n, &p->variants) {
         struct variant *v = CONTAINER_OF(n, struct variant, node);
@@ -271,6 +280,7 @@ bool pool_reconfigure(struct pool *p, const struct config *c) {
         pool_retire(p);
         startup_pg_forget_all(&p->startups);
         p->failed_us = 0;
+        lose_ear(p, "the configuration names another server");
     }
     forget_identity(&before);
     pool_want_dispatch(p);
@@ -354,6 +364,7 @@ void pool_set_release(struct pool_set *set) {
     }
     while ((n = list_first(&set->all))) {
         struct pool *p = CONTAINER_OF(n, struct pool, node);
+        lose_ear(p, "gilmok is shutting down");
         LIST_EACH(i, &p->variants) {
             struct variant *v = CONTAINER_OF(i, struct variant, node);
             LIST_EACH(k, &v->busy) backend_retire(backend_at(k));

@@ -50,6 +50,7 @@ void pool_set_tick(struct pool_set *set) {
     LIST_EACH(n, &set->all) {
         struct pool *p = CONTAINER_OF(n, struct pool, node);
         bool is_waited_for = false;
+        if (p->ear) p->ear->on_tick(p->ear);
         LIST_EACH(i, &p->variants) {
             struct variant *v = CONTAINER_OF(i, struct variant, node);
             expire_servers(v);

@@ -78,6 +78,8 @@ bool state_pg_add_missing(struct state_pg *st, const struct state_pg *from) {
 
 /* ---- looking --------------------------------------------------------------------------------------------------------- */
 
+#define CHANNELS "=listens"
+
 /* The words that stand in the first column for what is no setting. */
 static const struct {
     const char *word;
@@ -90,7 +92,7 @@ static const struct {
     {"=locks", STATE_PG_LOCKS,
      "EXISTS (SELECT FROM pg_catalog.pg_lock_status() AS l WHERE l.locktype OPERATOR(pg_catalog.=) 'advisory' "
      "AND l.pid OPERATOR(pg_catalog.=) pg_catalog.pg_backend_pid())"},
-    {"=listens", STATE_PG_LISTENS, "EXISTS (SELECT FROM pg_catalog.pg_listening_channels())"},
+    {CHANNELS, STATE_PG_LISTENS, "EXISTS (SELECT FROM pg_catalog.pg_listening_channels())"},
     {"=cursors", STATE_PG_CURSORS, "EXISTS (SELECT FROM pg_catalog.pg_cursor() AS c WHERE c.is_holdable)"},
     {"=prepared", STATE_PG_PREPARED, "EXISTS (SELECT FROM pg_catalog.pg_prepared_statement() AS p WHERE p.from_sql)"},
 };
@@ -134,7 +136,7 @@ static bool put_dotted(struct writer *w, struct bytes name, const char *before, 
 #define IS_ODD "l.setting OPERATOR(pg_catalog.~) '[^ -~]'"
 #define TWO_BACKSLASHES "pg_catalog.repeat(pg_catalog.chr(92), 2)"
 
-bool state_pg_put_look(struct writer *w, struct bytes names, struct bytes others) {
+bool state_pg_put_look(struct writer *w, struct bytes names, struct bytes others, bool with_channels) {
     writer_str(w, "SELECT CASE WHEN " IS_ODD " THEN pg_catalog.concat('" HEX "', l.name) ELSE l.name END, "
                   "CASE WHEN " IS_ODD " THEN pg_catalog.encode(CAST(pg_catalog.replace(l.setting, pg_catalog.chr(92), "
                   TWO_BACKSLASHES ") AS pg_catalog.bytea), 'hex') ELSE l.setting END FROM (");
@@ -142,12 +144,17 @@ bool state_pg_put_look(struct writer *w, struct bytes names, struct bytes others
                   "WHERE s.source OPERATOR(pg_catalog.=) 'session' "
                   "UNION ALL SELECT '" ROLE "', pg_catalog.current_setting('" ROLE "')");
     for (size_t i = 0; i < COUNT_OF(rests); i++)
-        writer_fmt(w, " UNION ALL SELECT '%s', '' WHERE %s", rests[i].word, rests[i].condition);
+        if (!with_channels || rests[i].rest != STATE_PG_LISTENS)
+            writer_fmt(w, " UNION ALL SELECT '%s', '' WHERE %s", rests[i].word, rests[i].condition);
     for (struct bytes left = names; left.len; left = behind_word(left))
         if (!put_dotted(w, first_word(left), "", "")) return false;
     for (struct bytes left = others; left.len; left = behind_word(left))
         if (!has_word(names, first_word(left)) && !put_dotted(w, first_word(left), "NULLIF(", ", '')")) return false;
     writer_str(w, ") AS l (name, setting)");
+    /* In the client's encoding, as notifications will tell them. */
+    if (with_channels)
+        writer_fmt(w, " UNION ALL (SELECT '" CHANNELS "', c FROM pg_catalog.pg_listening_channels() AS c LIMIT %d)",
+                   STATE_PG_CHANNELS_MAX + 1);
     return !w->failed;
 }
 
@@ -224,8 +231,8 @@ static bool take_odd_setting(struct state_pg *st, unsigned *rest, struct bytes n
     return ok;
 }
 
-bool state_pg_read(struct state_pg *st, unsigned *rest, struct bytes rows, const struct params_pg *reported,
-                   const struct params_pg *start) {
+bool state_pg_read(struct state_pg *st, unsigned *rest, struct writer *channels, struct bytes rows,
+                   const struct params_pg *reported, const struct params_pg *start) {
     const char *authorization = params_pg_get(reported, AUTHORIZATION), *at_start = params_pg_get(start, AUTHORIZATION);
     *rest = 0;
     while (rows.len) {
@@ -234,11 +241,13 @@ bool state_pg_read(struct state_pg *st, unsigned *rest, struct bytes rows, const
         if (!state_pg_next_row(&rows, &name, &value, &is_null)) return false;
         unsigned found = rest_of(name);
         *rest |= found;
+        if (found == STATE_PG_LISTENS && channels && value.len) writer_cstr(channels, value);
         if (found || is_null) continue;
         bool is_odd = bytes_starts_with(name, HEX);
         if (is_odd) name = bytes_of(name.ptr + strlen(HEX), name.len - strlen(HEX));
         if (!(is_odd ? take_odd_setting : take_setting)(st, rest, name, value, reported)) return false;
     }
+    if (channels && channels->failed) return false;
     if (!authorization || !at_start || strcmp(authorization, at_start) == 0) return true;
     if (!is_plain(authorization)) *rest |= STATE_PG_FIXED; /* reported: in an encoding of the client's */
     return state_pg_set(st, bytes_str(AUTHORIZATION), bytes_str(authorization));

@@ -21,6 +21,7 @@ enum {
     STATE_PG_SETTINGS_MAX = 400, /* a server of version 18 has less than that */
     STATE_PG_LOOK_MAX = 16 << 10,
     STATE_PG_ANSWER_MAX = 64 << 10,
+    STATE_PG_CHANNELS_MAX = 500, /* that are told by name; with one more it is known that there are too many */
 };
 
 /* Settings by name; the role and the session authorization are two of them. Values are in the database's encoding. */
@@ -55,15 +56,16 @@ static inline bool state_pg_equal(const struct state_pg *a, const struct state_p
 /*
  * The query. Settings with a dot in their name are shown by no list of the server's and asked for by name: words with a NUL behind
  * each. Of `names` an empty value counts; of `others`, which the client has never named itself, it means that nothing was
- * set. False: one of them cannot be said.
+ * set. `with_channels`: the channels by name, up to STATE_PG_CHANNELS_MAX + 1. False: one of the settings cannot be said.
  */
-MUST_USE bool state_pg_put_look(struct writer *w, struct bytes names, struct bytes others);
+MUST_USE bool state_pg_put_look(struct writer *w, struct bytes names, struct bytes others, bool with_channels);
 /*
- * Its rows, as DataRow messages one behind the other. `st` is empty; `reported` is what the server tells by itself, `start` the
- * same at the login. False: the rows are not what was asked for, or memory is out.
+ * Its rows, as DataRow messages one behind the other. `st` is empty; `channels`, which may be NULL, gets their names with a NUL
+ * behind each; `reported` is what the server tells by itself, `start` the same at the login. False: the rows are not what was
+ * asked for, or memory is out.
  */
-MUST_USE bool state_pg_read(struct state_pg *st, unsigned *rest, struct bytes rows, const struct params_pg *reported,
-                            const struct params_pg *start);
+MUST_USE bool state_pg_read(struct state_pg *st, unsigned *rest, struct writer *channels, struct bytes rows,
+                            const struct params_pg *reported, const struct params_pg *start);
 
 /* Of such messages the first one, which is taken off: two columns. False: it is something else. */
 MUST_USE bool state_pg_next_row(struct bytes *rows, struct bytes *name, struct bytes *value, bool *is_null);

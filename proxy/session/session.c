@@ -167,20 +167,39 @@ static void on_statements_dropped(struct lessee *l) {
     if (s->proto->on_statements_dropped) s->proto->on_statements_dropped(s);
 }
 
-/* Nothing but the look may have kept the connection. */
-static void on_looked(struct lessee *l, struct bytes answer, bool ok) {
-    struct session *s = session_of(l);
-    s->proto->on_looked(s, l->backend, answer, ok);
+void session_on_unpinned(struct session *s) {
     if (s->state == SESSION_HELD && session_may_release(s)) {
         session_release_lease(s);
         session_set_state(s, SESSION_IDLE);
     }
     if (s->state != SESSION_CLOSED && (s->is_held_back || s->env->is_draining)) session_resume_input(s);
+}
+
+void session_on_handed_over(struct session *s) {
+    INVARIANT(s->state == SESSION_HELD && !s->lessee.backend);
+    session_set_state(s, SESSION_IDLE);
+    stream_resume(s->stream);
+    session_resume_input(s);
+}
+
+/* Nothing but the look may have kept the connection. */
+static void on_looked(struct lessee *l, struct bytes answer, bool ok) {
+    struct session *s = session_of(l);
+    s->proto->on_looked(s, l->backend, answer, ok);
+    session_on_unpinned(s);
     if (s->state == SESSION_ACTIVE) session_check_answered(s);
 }
 
 static void on_settled(struct lessee *l) {
-    session_check_answered(session_of(l));
+    struct session *s = session_of(l);
+    session_check_answered(s);
+    if (s->proto->on_settled && l->backend) s->proto->on_settled(s, l->backend);
+}
+
+static bool on_notification(struct lessee *l, struct buf *buf, struct bytes message) {
+    struct session *s = session_of(l);
+    (void)buf;
+    return s->proto->on_notification(s, message);
 }
 
 static void on_room(struct lessee *l) {
@@ -197,6 +216,7 @@ static void on_lost(struct lessee *l, const struct err *err) {
 
 static void on_better_share(struct lessee *l, uint32_t index) {
     struct session *s = session_of(l);
+    if (s->is_bound) return;
     if (s->state == SESSION_WAITING || s->state == SESSION_LOGIN_WAITING) (void)session_move(s, index);
 }
 
@@ -212,6 +232,7 @@ static const struct lessee_ops lessee_ops = {
     .on_statements_dropped = on_statements_dropped,
     .on_looked = on_looked,
     .on_settled = on_settled,
+    .on_notification = on_notification,
     .on_room = on_room,
     .on_lost = on_lost,
     .on_better_share = on_better_share,

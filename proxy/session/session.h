@@ -45,6 +45,7 @@ enum session_pin {
     PIN_SQL_PREPARED = 1 << 9, /* statements prepared by SQL */
     PIN_FIXED = 1 << 10,   /* settings that cannot be said again */
     PIN_STAYS = 1 << 11,   /* something that nothing finds and nothing undoes: LOAD, setseed */
+    PIN_HANDING = 1 << 12, /* the channels that it listens to go over to another connection; soon. Nothing is read meanwhile */
 };
 
 struct session;
@@ -64,6 +65,9 @@ struct session_proto {
     void (*settle)(struct session *s, struct backend *b); /* all is answered: what has it left behind? Sets pins; may be NULL */
     /* As in struct lessee_ops; may be NULL when settle is. */
     void (*on_looked)(struct session *s, struct backend *b, struct bytes answer, bool ok);
+    void (*on_settled)(struct session *s, struct backend *b); /* as in struct lessee_ops; may be NULL */
+    /* Likewise; may be NULL when nothing sets backend.reads_notifications. */
+    bool (*on_notification)(struct session *s, struct bytes message);
     void (*on_statements_dropped)(struct session *s); /* by a command of the client's; may be NULL */
     void (*tell)(struct session *s, const struct err *err, bool is_fatal); /* an error in the client's language */
     void (*refuse)(struct session *s, const struct err *err); /* the open request cannot run: error, session lives */
@@ -160,6 +164,7 @@ struct session {
     uint16_t pins; /* enum session_pin */
     bool is_held_back; /* input is kept until the backend has room or its replies are in */
     bool is_console;
+    bool is_bound; /* it stays on this worker: it listens through a connection of it */
     void *console_job; /* the console's, while it works on an answer: nothing more is read */
     struct session_peer peer;
     bool awaits_header; /* a PROXY header must come before anything else */
@@ -197,6 +202,10 @@ bool session_may_release(const struct session *s);
 void session_check_answered(struct session *s);
 /* A client in session mode has its connection before it asks for anything: IDLE becomes HELD. */
 void session_hold(struct session *s);
+/* A pin has fallen, outside of an exchange: the lease ends unless something else keeps it. */
+void session_on_unpinned(struct session *s);
+/* Its lease has become somebody else's. */
+void session_on_handed_over(struct session *s);
 /* Ends the lease, if there is one. */
 void session_release_lease(struct session *s);
 /* The pool, or NULL. */

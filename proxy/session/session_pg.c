@@ -55,6 +55,7 @@ static void on_group_end(struct session *s, struct backend *b, uint16_t tag) {
     session_pg_prepared_on_group_end(s, b, tag);
     session_pg_unnamed_on_group_end(s, b);
     session_pg_settings_on_group_end(s, b);
+    if (UNLIKELY(session_pg_of(s)->listen)) session_pg_listen_on_group_end(s, b);
 }
 
 static void on_tagged(struct session *s, struct backend *b, uint8_t kind, uint16_t tag) {
@@ -221,6 +222,11 @@ static enum step relay_message(struct session *s, struct run *run, struct messag
         flush_run(s, run);
         return session_pg_await_replies(s);
     }
+    if (UNLIKELY(session_pg_of(s)->listen)) {
+        flush_run(s, run);
+        step = session_pg_listen_on_message(s, m);
+        if (step != STEP_RAW) return step;
+    }
     if (session_pg_must_look_ahead(session_pg_of(s))) {
         step = session_pg_look_ahead(s, m);
         if (step != STEP_DONE) {
@@ -287,6 +293,10 @@ static enum step take_message(struct session *s, struct run *run, struct message
         flush_run(s, run);
         session_close(s, "client said goodbye");
         return STEP_STOP;
+    }
+    if (UNLIKELY(s->pins & PIN_HANDING)) {
+        s->is_held_back = true;
+        return STEP_KEEP;
     }
     if (ps->discard) {
         flush_run(s, run); /* a run is one piece: what is dropped must not stand inside it */
@@ -433,6 +443,7 @@ static void release(struct session *s) {
     session_pg_unnamed_release(session_pg_of(s));
     session_pg_state_release(session_pg_of(s));
     session_pg_startup_release(session_pg_of(s));
+    session_pg_listen_release(session_pg_of(s));
     session_pg_console_release(session_pg_of(s));
     mem_free(session_pg_of(s)->app_name);
     mem_free(session_pg_of(s)->login_app_name);
@@ -451,6 +462,8 @@ const struct session_proto session_pg_proto = {
     .on_error = session_pg_on_error,
     .settle = session_pg_state_settle,
     .on_looked = session_pg_state_on_looked,
+    .on_settled = session_pg_listen_on_settled,
+    .on_notification = session_pg_listen_on_notification,
     .on_statements_dropped = session_pg_prepared_on_dropped,
     .tell = session_pg_tell,
     .refuse = refuse,

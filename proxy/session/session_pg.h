@@ -92,6 +92,7 @@ struct session_pg {
     struct prepared_client prepared;
     struct unnamed_client unnamed;
     struct left_client left;
+    struct listen_client *listen; /* owned; NULL: it has never listened to anything where `listen = shared` */
     struct console_pg *console; /* owned; what a client of the console has prepared; NULL: nothing */
     uint32_t pid; /* that the client was told: gilmok's number for it, or in session mode the server's own process id */
     struct cancel_key cancel_key; /* with pid, what a CancelRequest must bring */
@@ -150,6 +151,27 @@ void session_pg_state_on_looked(struct session *s, struct backend *b, struct byt
 MUST_USE bool session_pg_state_prepare(struct session *s, struct backend *b);
 void session_pg_state_release(struct session_pg *ps);
 
+/* enum effect of a message's text, that of a Parse included. */
+unsigned session_pg_state_effects(struct session *s, const struct message *m);
+
+/* ---- session_pg_listen.c, session_pg_lay.c, session_pg_hear.c ---- */
+/* Looks tell the channels by name. */
+bool session_pg_listen_wants_names(const struct session *s);
+/* Of one with `listen`: true while a look is due, whatever pins the client: its channels may have changed. */
+bool session_pg_listen_is_due(const struct session_pg *ps);
+/* Before a message goes to the server, with nothing of the client's kept back in front of it. STEP_RAW: it may go now. */
+enum step session_pg_listen_on_message(struct session *s, const struct message *m);
+/* There is no look now, although it is due: what was held back goes out. */
+void session_pg_listen_on_no_look(struct session *s);
+/* The channels that the connection listens to, words with a NUL behind each; taken from the writer. */
+void session_pg_listen_on_found(struct session *s, struct backend *b, struct writer *channels);
+/* All is answered, and there is nothing to look for: channels that were found go over to the shared connection (PIN_HANDING). */
+void session_pg_listen_settle(struct session *s, struct backend *b);
+void session_pg_listen_on_settled(struct session *s, struct backend *b);
+void session_pg_listen_on_group_end(struct session *s, struct backend *b);
+bool session_pg_listen_on_notification(struct session *s, struct bytes message);
+void session_pg_listen_prepare(struct session *s, struct backend *b);
+void session_pg_listen_release(struct session_pg *ps);
 /* How its texts are to be read now. */
 const struct sql_options *session_pg_state_options(struct session *s, const struct backend *b);
 

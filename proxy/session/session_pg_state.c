@@ -9,7 +9,7 @@
  *                                  next message
  *      temporary objects, locks,   keep the connection for the client (a pin), until a later look finds that they are gone
  *      channels, held cursors,
- *      statements prepared by SQL
+ *      statements prepared by SQL                  (channels may be heard otherwise: session_pg_listen.c)
  *      LOAD, setseed               likewise, for as long as the client stays
  *      nothing                     the connection goes to the next client as it is
  *
@@ -221,6 +221,15 @@ static unsigned effects_of_message(struct session *s, struct backend *b, const s
     }
 }
 
+unsigned session_pg_state_effects(struct session *s, const struct message *m) {
+    struct backend *b = s->lessee.backend;
+    struct bytes body = bytes_of(m->ptr + PG_HEADER_LEN, m->avail - PG_HEADER_LEN);
+    const uint8_t *source = m->h.type == PG_F_PARSE && body.len ? memchr(body.ptr, 0, body.len) : NULL;
+    if (m->h.type != PG_F_PARSE) return as_configured(s, effects_of_message(s, b, m));
+    if (!source || m->avail < m->h.total) return EFFECT_CHANNELS;
+    return as_configured(s, effects_of_source(s, b, bytes_of(source + 1, (size_t)(body.ptr + body.len - source - 1))));
+}
+
 bool session_pg_state_on_message(struct session *s, const struct message *m) {
     struct session_pg *ps = session_pg_of(s);
     struct backend *b = s->lessee.backend;
@@ -253,24 +262,44 @@ static unsigned effects_so_far(struct session_pg *ps, struct backend_pg *bp) {
     return effects;
 }
 
+static void look(struct session *s, struct backend *b) {
+    struct writer sql;
+    const struct catalog *c = catalog_of(s);
+    struct bytes others = c ? catalog_settings(c) : bytes_of(NULL, 0);
+    writer_init(&sql, STATE_PG_LOOK_MAX);
+    if (!state_pg_put_look(&sql, writer_bytes(&session_pg_of(s)->left.names), others, session_pg_listen_wants_names(s))) {
+        s->pins |= PIN_STAYS;
+        session_pg_listen_on_no_look(s);
+    } else if (backend_pg_look(b, writer_bytes(&sql))) {
+        s->pins |= PIN_LOOKING;
+    }
+    writer_release(&sql);
+}
+
+/* Who is pinned for another reason anyway is not looked at, unless it would miss what it does to its channels. */
+static bool is_kept_from_looking(const struct session *s, bool is_due) {
+    uint16_t others = s->pins & (uint16_t)~(PINS_FOUND | PIN_STAYS);
+    if (is_due) others &= PIN_MODE | PIN_LOOKING | PIN_HANDING | PIN_UNNAMED;
+    return others != 0;
+}
+
 void session_pg_state_settle(struct session *s, struct backend *b) {
     struct session_pg *ps = session_pg_of(s);
-    if (s->pins & (uint16_t)~(PINS_FOUND | PIN_STAYS) || b->ledger.txn != TXN_NONE || !ledger_is_quiet(&b->ledger)) return;
+    bool is_due = ps->listen && session_pg_listen_is_due(ps);
+    if (b->ledger.txn != TXN_NONE || !ledger_is_quiet(&b->ledger)) return;
+    if (is_kept_from_looking(s, is_due)) {
+        if (is_due && !(s->pins & (PIN_LOOKING | PIN_HANDING))) session_pg_listen_on_no_look(s);
+        return;
+    }
     unsigned effects = effects_so_far(ps, backend_pg_of(b));
     if (ps->left.stays) { /* all that it leaves stays with it, and is reset when it leaves: there is nothing to look for */
         s->pins |= PIN_STAYS;
         b->is_tainted = true;
-        return;
+        if (!is_due) return;
     }
     bool wants = effects & LOOK_FOR || (effects & EFFECT_TAKES && s->pins & PINS_FOUND);
-    if (!wants) return;
-    struct writer sql;
-    writer_init(&sql, STATE_PG_LOOK_MAX);
-    const struct catalog *c = catalog_of(s);
-    struct bytes others = c ? catalog_settings(c) : bytes_of(NULL, 0);
-    if (!state_pg_put_look(&sql, writer_bytes(&ps->left.names), others)) s->pins |= PIN_STAYS;
-    else if (backend_pg_look(b, writer_bytes(&sql))) s->pins |= PIN_LOOKING;
-    writer_release(&sql);
+    if (wants) look(s, b);
+    else if (UNLIKELY(ps->listen)) session_pg_listen_settle(s, b);
 }
 
 static uint16_t pins_of(unsigned rest) {
@@ -288,24 +317,30 @@ void session_pg_state_on_looked(struct session *s, struct backend *b, struct byt
     struct session_pg *ps = session_pg_of(s);
     struct backend_pg *bp = backend_pg_of(b);
     struct state_pg found = {0};
+    struct writer channels;
     unsigned rest;
     if (s->state == SESSION_LOGIN_WAITING) {
         session_pg_startup_on_looked(s, b, rows, ok);
         return;
     }
+    writer_init(&channels, STATE_PG_ANSWER_MAX);
     s->pins &= (uint16_t)~(PINS_FOUND | PIN_LOOKING);
-    ok = ok && state_pg_read(&found, &rest, rows, &bp->params, &bp->start) && state_pg_copy(&bp->state, &found) &&
+    ok = ok && state_pg_read(&found, &rest, &channels, rows, &bp->params, &bp->start) && state_pg_copy(&bp->state, &found) &&
          session_pg_startup_add(ps, &found);
     if (ok) {
         s->pins |= pins_of(rest);
         state_pg_release(&ps->left.state);
         ps->left.state = found;
         b->is_tainted = s->pins & (PINS_FOUND | PIN_STAYS) || ps->left.effects & LOOK_FOR;
+        session_pg_listen_on_found(s, b, &channels);
     } else { /* not known: the client may have a very short statement_timeout. It keeps the connection until the next look */
         state_pg_release(&found);
         ps->left.effects |= EFFECT_LEAVES;
         s->pins |= PIN_FIXED;
+        session_pg_listen_on_no_look(s);
     }
+    bp->saw_discard = false;
+    writer_release(&channels);
 }
 
 /* ---- moving ---------------------------------------------------------------------------------------------------------- */
@@ -314,6 +349,7 @@ bool session_pg_state_prepare(struct session *s, struct backend *b) {
     struct session_pg *ps = session_pg_of(s);
     struct backend_pg *bp = backend_pg_of(b);
     bp->trusts_texts = !(s->pins & PIN_MODE);
+    if (UNLIKELY(ps->listen)) session_pg_listen_prepare(s, b);
     if (s->pins & (PIN_MODE | PINS_HERE) || ps->left.effects) return true; /* it has been here all the time */
     if (state_pg_equal(&bp->state, &ps->left.state)) return true;
     return backend_pg_change_state(b, &ps->left.state);

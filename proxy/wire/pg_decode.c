@@ -122,6 +122,14 @@ bool pg_parameter_status_read(struct bytes body, struct pg_param *out) {
     return reader_done(&r);
 }
 
+bool pg_notification_read(struct bytes body, struct pg_notification *out) {
+    struct reader r = reader_over(body);
+    out->pid = reader_be32(&r);
+    out->channel = reader_cstr(&r);
+    out->payload = reader_cstr(&r);
+    return reader_done(&r);
+}
+
 bool pg_key_data_read(struct bytes body, uint32_t *pid, struct bytes *key) {
     struct reader r = reader_over(body);
     *pid = reader_be32(&r);

@@ -72,6 +72,12 @@ MUST_USE bool pg_sasl_initial_read(struct bytes body, struct bytes *mechanism, s
 MUST_USE bool pg_auth_read(struct bytes body, uint32_t *code, struct bytes *rest);
 /* True when an AuthenticationSASL mechanism list (`rest` of 'R' 10) names `mechanism`. */
 bool pg_sasl_offers(struct bytes list, const char *mechanism);
+/* 'A': int32 process id, channel, payload. */
+struct pg_notification {
+    uint32_t pid;
+    struct bytes channel, payload;
+};
+MUST_USE bool pg_notification_read(struct bytes body, struct pg_notification *out);
 MUST_USE bool pg_parameter_status_read(struct bytes body, struct pg_param *out);
 MUST_USE bool pg_key_data_read(struct bytes body, uint32_t *pid, struct bytes *key);
 /* 'C': the tag without its NUL. */

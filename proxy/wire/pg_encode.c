@@ -205,6 +205,15 @@ void pg_put_cancel(struct writer *w, uint32_t pid, struct bytes key) {
     pg_end(w, at);
 }
 
+void pg_put_identifier(struct writer *w, struct bytes name) {
+    writer_u8(w, '"');
+    for (size_t i = 0; i < name.len; i++) {
+        if (name.ptr[i] == '"') writer_u8(w, '"');
+        writer_u8(w, name.ptr[i]);
+    }
+    writer_u8(w, '"');
+}
+
 void pg_put_literal(struct writer *w, struct bytes value) {
     bool has_backslash = value.len && memchr(value.ptr, '\\', value.len);
     writer_str(w, has_backslash ? " E'" : "'");

@@ -46,6 +46,12 @@ void pg_put_terminate(struct writer *w);
 void pg_put_cancel(struct writer *w, uint32_t pid, struct bytes key);
 
 /*
+ * `name` in double quotes, byte for byte: in no client encoding is a quote the second byte of a character. For names that
+ * the server has told in the encoding that is in force.
+ */
+void pg_put_identifier(struct writer *w, struct bytes name);
+
+/*
  * `value` as a SQL string literal: quotes doubled, E'' when it holds a backslash. Bytes
  * outside printable ASCII become question marks, because in some client encodings the
  * second byte of a character looks like a quote or a backslash.

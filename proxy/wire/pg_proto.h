@@ -19,6 +19,7 @@ enum {
     PG_LARGE_MAX = 0x3ffffffe,   /* Query, Parse, Bind, FunctionCall, CopyData */
     PG_PARAM_MAX = 64,           /* startup parameters in one packet */
     PG_TAG_MAX = 64,             /* a command tag and its NUL (COMPLETION_TAG_BUFSIZE) */
+    PG_NOTIFICATION_MAX = 32 << 10, /* a NotificationResponse body; a server's are below 8.1 kB, before they change encoding */
     PG_STATUS_MAX = 16 << 10,    /* a ParameterStatus body that gilmok will hold */
     PG_BACKEND_AUTH_MAX = 8192,  /* a server's message before ReadyForQuery */
 };

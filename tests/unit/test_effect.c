@@ -7,7 +7,8 @@
 #include "tests/unit/check_main.h"
 
 enum { L = EFFECT_LEAVES, T = EFFECT_TAKES, S = EFFECT_STAYS, U = EFFECT_UNKNOWN, N = EFFECT_NEXTVAL, C = EFFECT_CURRVAL,
-       R = EFFECT_RESETS, M = EFFECT_MOVES, K = EFFECT_CATALOG };
+       R = EFFECT_RESETS, M = EFFECT_MOVES, K = EFFECT_CATALOG,
+       H = EFFECT_CHANNELS, P = EFFECT_SAVEPOINT, D = EFFECT_DISCARD };
 
 static char names[256];
 
@@ -58,8 +59,8 @@ static const struct {
     {"DELETE FROM t", N}, /* triggers */
     {"COPY t FROM STDIN", N},
     {"COPY t TO STDOUT", 0},
-    {"BEGIN; SAVEPOINT a; ROLLBACK TO a; COMMIT", M},
-    {"START TRANSACTION ISOLATION LEVEL SERIALIZABLE; SAVEPOINT a; RELEASE a", 0},
+    {"BEGIN; SAVEPOINT a; ROLLBACK TO a; COMMIT", M | P},
+    {"START TRANSACTION ISOLATION LEVEL SERIALIZABLE; SAVEPOINT a; RELEASE a", P},
     {"COMMIT", M},
     {"ROLLBACK AND CHAIN", M},
     {"PREPARE TRANSACTION 'x'", M},
@@ -74,7 +75,7 @@ static const struct {
     {"ALTER ROLE r SET work_mem = 1; CREATE DATABASE d; ALTER SEQUENCE s RESTART", 0},
     {"EXPLAIN ANALYZE SELECT 1", 0},
     {"CLOSE c", T},
-    {"UNLISTEN *", T},
+    {"UNLISTEN *", T | H},
     {"DEALLOCATE p", T},
     {"DROP TABLE t", T | K},
     {"DROP ROLE r", T},
@@ -94,17 +95,17 @@ static const struct {
     {"DISCARD PLANS", L | M},
     {"SELECT set_config('work_mem', $1, true)", R | M}, /* it may be NULL */
     {"SELECT set_config('work_mem', NULL, false)", L | R | M},
-    {"DISCARD ALL", L | R | M},
+    {"DISCARD ALL", L | R | M | D},
     {"CREATE TEMP TABLE t (a int)", L},
     {"CREATE TABLE t (a int)", L | K}, /* the first schema of the path may be pg_temp */
     {"CREATE VIEW v AS SELECT 1", L | K},
     {"CREATE TRIGGER t BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION f()", L | K},
     {"SELECT 1 INTO t", L},
     {"CREATE TABLE t AS SELECT 1", L | K},
-    {"LISTEN a", L},
+    {"LISTEN a", L | H},
     {"PREPARE p AS SELECT 1", L},
-    {"EXECUTE p", L | N | M},
-    {"EXPLAIN ANALYZE EXECUTE p", L | N | M},
+    {"EXECUTE p", L | N | M | H},
+    {"EXPLAIN ANALYZE EXECUTE p", L | N | M | H},
     {"DECLARE c CURSOR WITH HOLD FOR SELECT 1", L},
     {"SELECT pg_advisory_lock(1)", L | M}, /* a function that leaves something is not asked what */
     {"SELECT * FROM t WHERE pg_try_advisory_lock_shared(a)", L | M},
@@ -155,9 +156,9 @@ static const struct {
     {"SELECT (SELECT max(a) FROM odd_view)", C},
     {"REFRESH MATERIALIZED VIEW odd_view", C},
     {"TABLE odd_view", C},
-    {"FROB", L | N | M}, /* not analysable */
-    {"SELECT 1; FROB; SELECT 2", L | N | M},
-    {"SELECT 'a", L | N | M},
+    {"FROB", L | N | M | H}, /* not analysable */
+    {"SELECT 1; FROB; SELECT 2", L | N | M | H},
+    {"SELECT 'a", L | N | M | H},
 };
 
 START_TEST(texts_have_effects) {
@@ -255,7 +256,7 @@ START_TEST(memory_that_ends_is_no_knowledge) {
     struct arena arena;
     struct sql_options options = sql_options_default(SQL_POSTGRES);
     arena_init(&arena, 256);
-    ck_assert_uint_eq(effect_of(bytes_str("SELECT 1"), &options, &arena, &known), L | N | M);
+    ck_assert_uint_eq(effect_of(bytes_str("SELECT 1"), &options, &arena, &known), L | N | M | H);
     arena_release(&arena);
 }
 END_TEST

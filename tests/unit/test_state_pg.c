@@ -5,11 +5,12 @@
 
 static struct state_pg a, b;
 static struct params_pg reported, start;
-static struct writer rows, sql;
+static struct writer rows, sql, channels;
 
 static void fresh(void) {
     writer_init(&rows, 1 << 16);
     writer_init(&sql, 1 << 16);
+    writer_init(&channels, 1 << 16);
     ck_assert(params_pg_set(&start, bytes_str("session_authorization"), bytes_str("app")));
     ck_assert(params_pg_set(&start, bytes_str("TimeZone"), bytes_str("UTC")));
     ck_assert(params_pg_copy(&reported, &start));
@@ -22,6 +23,7 @@ static void release(void) {
     params_pg_release(&start);
     writer_release(&rows);
     writer_release(&sql);
+    writer_release(&channels);
 }
 
 static void set(struct state_pg *st, const char *name, const char *value) {
@@ -40,7 +42,7 @@ static void row(const char *name, const char *value) {
 
 static unsigned read_rows(void) {
     unsigned rest;
-    ck_assert(state_pg_read(&a, &rest, writer_bytes(&rows), &reported, &start));
+    ck_assert(state_pg_read(&a, &rest, &channels, writer_bytes(&rows), &reported, &start));
     return rest;
 }
 
@@ -131,6 +133,19 @@ START_TEST(what_cannot_move_is_told) {
 }
 END_TEST
 
+START_TEST(channels_are_told_by_name) {
+    row("=listens", "a");
+    row("=listens", "B \"c");
+    ck_assert_uint_eq(read_rows(), STATE_PG_LISTENS);
+    ck_assert_uint_eq(channels.len, sizeof "a\0B \"c");
+    ck_assert_mem_eq(channels.data, "a\0B \"c", channels.len);
+    ck_assert(state_pg_put_look(&sql, bytes_of(NULL, 0), bytes_of(NULL, 0), true));
+    writer_u8(&sql, 0);
+    ck_assert_ptr_nonnull(strstr((const char *)sql.data, "(SELECT '=listens', c FROM pg_catalog.pg_listening_channels() AS c LIMIT 501)"));
+    ck_assert_ptr_null(strstr((const char *)sql.data, "EXISTS (SELECT FROM pg_catalog.pg_listening_channels"));
+}
+END_TEST
+
 START_TEST(what_cannot_be_said_is_fixed) {
     row("a b.c", "x");
     ck_assert_uint_eq(read_rows(), STATE_PG_FIXED);
@@ -163,7 +178,7 @@ START_TEST(bytes_that_are_none_are_no_answer) {
         unsigned rest;
         writer_reset(&rows);
         row("=hex:app.user", wrong[i]);
-        ck_assert_msg(!state_pg_read(&a, &rest, writer_bytes(&rows), &reported, &start), "%s", wrong[i]);
+        ck_assert_msg(!state_pg_read(&a, &rest, &channels, writer_bytes(&rows), &reported, &start), "%s", wrong[i]);
     }
 }
 END_TEST
@@ -172,20 +187,20 @@ START_TEST(rows_of_another_kind_are_no_answer) {
     unsigned rest;
     row("work_mem", "1");
     for (size_t len = 1; len < rows.len; len++)
-        ck_assert_msg(!state_pg_read(&a, &rest, bytes_of(rows.data, len), &reported, &start), "%zu bytes", len);
+        ck_assert_msg(!state_pg_read(&a, &rest, NULL, bytes_of(rows.data, len), &reported, &start), "%zu bytes", len);
     rows.data[6] = 3; /* columns */
-    ck_assert(!state_pg_read(&a, &rest, writer_bytes(&rows), &reported, &start));
+    ck_assert(!state_pg_read(&a, &rest, &channels, writer_bytes(&rows), &reported, &start));
 }
 END_TEST
 
 START_TEST(names_are_asked_for) {
     static const char words[] = "app.user\0it's.x";
-    ck_assert(state_pg_put_look(&sql, bytes_of((const uint8_t *)words, sizeof words), bytes_of(NULL, 0)));
+    ck_assert(state_pg_put_look(&sql, bytes_of((const uint8_t *)words, sizeof words), bytes_of(NULL, 0), false));
     writer_u8(&sql, 0);
     ck_assert_ptr_nonnull(strstr((const char *)sql.data, "UNION ALL SELECT'app.user', pg_catalog.current_setting('app.user', true)"));
     ck_assert_ptr_nonnull(strstr((const char *)sql.data, "current_setting('it''s.x', true)"));
     static const char odd[] = "app.\xc3\xa9";
-    ck_assert(!state_pg_put_look(&sql, bytes_of((const uint8_t *)odd, sizeof odd), bytes_of(NULL, 0)));
+    ck_assert(!state_pg_put_look(&sql, bytes_of((const uint8_t *)odd, sizeof odd), bytes_of(NULL, 0), false));
 }
 END_TEST
 
@@ -199,6 +214,7 @@ int main(void) {
     tcase_add_test(tc, who_one_is_goes_first_and_comes_last);
     tcase_add_test(tc, the_session_authorization_is_reported);
     tcase_add_test(tc, what_cannot_move_is_told);
+    tcase_add_test(tc, channels_are_told_by_name);
     tcase_add_test(tc, what_cannot_be_said_is_fixed);
     tcase_add_test(tc, values_that_are_not_ascii_move_as_bytes);
     tcase_add_test(tc, bytes_that_are_none_are_no_answer);

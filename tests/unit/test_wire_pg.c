@@ -234,6 +234,16 @@ START_TEST(parameter_status_comes_back) {
 }
 END_TEST
 
+START_TEST(a_notification_is_read) {
+    static const char body[] = "\0\0\1\2chan\0text";
+    struct pg_notification n;
+    ck_assert(pg_notification_read(bytes_of((const uint8_t *)body, sizeof body), &n));
+    ck_assert_uint_eq(n.pid, 258);
+    ck_assert(bytes_is(n.channel, "chan") && bytes_is(n.payload, "text"));
+    for (size_t len = 0; len < sizeof body; len++) ck_assert(!pg_notification_read(bytes_of((const uint8_t *)body, len), &n));
+}
+END_TEST
+
 START_TEST(key_data_comes_back) {
     uint32_t pid;
     struct bytes key;
@@ -396,6 +406,12 @@ START_TEST(literals_cannot_be_left) {
 }
 END_TEST
 
+START_TEST(identifiers_cannot_be_left) {
+    pg_put_identifier(&w, bytes_str("a\"b \"\"; \xe4\\"));
+    ck_assert(bytes_is(writer_bytes(&w), "\"a\"\"b \"\"\"\"; \xe4\\\""));
+}
+END_TEST
+
 int main(void) {
     TCase *tc = tcase_create("wire_pg");
     tcase_add_checked_fixture(tc, fresh, release);
@@ -413,6 +429,7 @@ int main(void) {
     tcase_add_test(tc, sasl_initial_comes_back);
     tcase_add_test(tc, a_missing_sasl_response_is_not_an_empty_one);
     tcase_add_test(tc, parameter_status_comes_back);
+    tcase_add_test(tc, a_notification_is_read);
     tcase_add_test(tc, key_data_comes_back);
     tcase_add_test(tc, a_command_tag_comes_back);
     tcase_add_test(tc, an_error_comes_back);
@@ -425,5 +442,6 @@ int main(void) {
     tcase_add_test(tc, bind_names_are_read_from_a_prefix);
     tcase_add_test(tc, a_target_is_a_statement_or_a_portal);
     tcase_add_test(tc, literals_cannot_be_left);
+    tcase_add_test(tc, identifiers_cannot_be_left);
     return check_main_of("wire_pg", tc);
 }
