@@ -74,9 +74,11 @@ def narrow_pair():
     """(server, gilmok with one connection to it)"""
     server = harness.Server()
     gilmok = harness.Gilmok(server.port, database=["pool_size = 1", "queue_timeout = 5s"])
-    yield server, gilmok
-    gilmok.close()
-    server.close()
+    try:
+        yield server, gilmok
+    finally:
+        gilmok.close()
+        server.close()
 
 
 @pytest.fixture(scope="module")
