@@ -194,7 +194,7 @@ def test_databases_and_users(begin):
 
 
 def test_statistics(begin):
-    g = begin(main=["stats_period = 1s"])
+    g = begin(main=["stats_period = 1s"], database=["unknown_effects = trust"])
     time.sleep(1.2)
     clients = [connect(g) for _ in range(4)]
     for c in clients:
@@ -314,7 +314,7 @@ def test_why_a_client_keeps_its_connection(start, reason):
 def test_both_ends_of_connections(start):
     """addr and port, local_addr and local_port: what the client's socket, the server and we call the same connection.
     remote_pid is who is on the other side, where that can be known."""
-    g = start(socket=True, pool_size=1)
+    g = start(socket=True, pool_size=1, database=["unknown_effects = trust"])
     with connect(g, application_name="tcp") as c, connect(g, host=g.dir, port=g.port, application_name="socket") as other:
         theirs = pgwire.socket.socket(fileno=os.dup(c.pgconn.socket)).getsockname()
         rows = {r["application_name"]: r for r in g.show("CLIENTS", database=APP_DB)}

@@ -3,6 +3,7 @@
 
 import os
 import random
+import time
 
 import psycopg
 import pytest
@@ -452,12 +453,19 @@ def test_inspect_limit(start, limit, length, is_kept):
     """A longer Parse works all the same, on the one connection that its client then keeps."""
     g = start(main=[f"inspect_limit = {limit}"])
     c = raw(g.port)
+
+    def held_by():
+        end, reason = time.monotonic() + 2, "probe"
+        while reason == "probe" and time.monotonic() < end:  # gilmok may look at what is left, first
+            reason = g.show("CLIENTS", database=APP_DB)[0]["held_by"]
+        return reason
+
     assert run(c, parse(f"select length('{'x' * length}')", "s")).errors == []
-    assert g.show("CLIENTS", database=APP_DB)[0]["held_by"] == ("" if is_kept else "prepared statement")
+    assert held_by() == ("" if is_kept else "prepared statement")
     for _ in range(3):
         assert use(c, "s").rows == [[str(length)]]
     c.query("deallocate all")
-    assert g.show("CLIENTS", database=APP_DB)[0]["held_by"] == ""
+    assert held_by() == ""
     c.end()
 
 
