@@ -38,7 +38,7 @@ def pid(c):
 
 
 def test_round_robin_hands_out_all_connections_in_turn(start):
-    g = start(pool_size=4, database=["server_round_robin = yes"])
+    g = start(pool_size=4, database=["server_round_robin = yes", "unknown_effects = trust"])
     connections_open(g, 4)
     with connect(g) as c:
         pids = [pid(c) for _ in range(12)]
