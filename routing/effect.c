@@ -104,11 +104,12 @@ static unsigned effect_of_command(const struct ast_command *c) {
     case SQL_REVOKE: case SQL_ROLLBACK: case SQL_ROLLBACK_PREPARED: case SQL_ROLLBACK_TO: case SQL_SAVEPOINT:
     case SQL_SECURITY_LABEL: case SQL_SHOW: case SQL_START: case SQL_TRUNCATE: case SQL_VACUUM: case SQL_WAIT:
         return 0;
-    case SQL_CLOSE: case SQL_DEALLOCATE: case SQL_DROP: case SQL_UNLISTEN: return EFFECT_TAKES;
+    case SQL_CLOSE: case SQL_DROP: case SQL_UNLISTEN: return EFFECT_TAKES;
+    case SQL_DEALLOCATE: return EFFECT_TAKES | EFFECT_STATEMENTS;
+    case SQL_EXECUTE: case SQL_PREPARE: return EFFECT_STATEMENTS;
     case SQL_CALL: case SQL_DO: return EFFECT_UNKNOWN | EFFECT_NEXTVAL;
     case SQL_CREATE: return effect_of_create(c);
     case SQL_DECLARE: return c->node.flags & AST_COMMAND_HOLD ? EFFECT_LEAVES : 0;
-    case SQL_EXECUTE: return EFFECT_LEAVES | EFFECT_NEXTVAL;
     case SQL_LOAD: return EFFECT_STAYS;
     case SQL_SET: return effect_of_set(c);
     default: return EFFECT_LEAVES;
@@ -128,7 +129,9 @@ static bool visit(struct ast *node, void *ctx) {
     struct finding *f = ctx;
     switch ((enum ast_kind)node->kind) {
     case AST_FUNC: note_call(f, AST_AS(func, FUNC, node)); break;
-    case AST_COMMAND: f->effects |= effect_of_command(AST_AS(command, COMMAND, node)); break;
+    case AST_COMMAND:
+        f->effects |= effect_of_command(AST_AS(command, COMMAND, node));
+        return node->op != SQL_PREPARE; /* what is prepared does not run */
     case AST_SETTING: note_name(f, AST_AS(setting, SETTING, node)->names); break;
     case AST_INTO:
     case AST_LOAD: f->effects |= EFFECT_LEAVES; break;

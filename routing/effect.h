@@ -24,6 +24,7 @@ enum effect {
     EFFECT_UNKNOWN = 1 << 3, /* runs code that is not PostgreSQL's own: functions, DO, CALL */
     EFFECT_NEXTVAL = 1 << 4, /* may move sequences: INSERT and the like too, for defaults and triggers */
     EFFECT_CURRVAL = 1 << 5, /* reads currval or lastval */
+    EFFECT_STATEMENTS = 1 << 6, /* names prepared statements (name_use.h): what EXECUTE leaves is not told here */
 };
 
 /*

@@ -243,11 +243,12 @@ static void take_tag(struct backend *b, struct bytes body, enum reply_fate fate,
     struct backend_pg *bp = backend_pg_of(b);
     enum tag_pg_effect effect = tag_pg_effect(tag);
     if (effect & TAG_PG_DROPS_STATEMENTS) prepared_pg_clear(&bp->prepared);
+    if (b->state == BACKEND_CLEANING && effect & TAG_PG_DROPS_STATEMENTS) prepared_pg_clear_unsettled(&bp->prepared);
     if (fate == REPLY_SWALLOW) return;
     bool returned_rows = bp->has_rows || (kind == OWED_EXECUTE_UNNAMED && bp->is_described);
     bp->has_rows = false;
     if (effect & TAG_PG_TAINTS || (effect & TAG_PG_IS_SELECT && !returned_rows)) {
-        bp->saw_taint = true;
+        if (!(effect & TAG_PG_PREPARES)) bp->saw_taint = true;
         if (!bp->trusts_texts) b->is_tainted = bp->saw_untold = true;
     }
     if (effect & TAG_PG_RESETS) bp->saw_reset = true;
@@ -265,8 +266,9 @@ static void take_error(struct backend *b, struct bytes body, enum reply_pg_verdi
     struct pg_error_fields f = {0};
     if (fate == REPLY_SWALLOW) {
         struct backend_pg *bp = backend_pg_of(b);
+        bp->own_is_missing = pg_error_read(body, &f) && bytes_is(f.sqlstate, "26000");
         if (kind == OWED_QUERY && tag == TAG_LOOK) bp->look.failed = true;
-        else if (kind == OWED_QUERY) bp->own_failed = true; /* else one that had to fail */
+        else if (kind == OWED_QUERY) bp->own_failed = true; /* else one that had to fail, or may */
         return;
     }
     bool is_read = pg_error_read(body, &f);
@@ -292,7 +294,7 @@ static void end_look(struct backend *b) {
 }
 
 /* A group has ended. What was ours is reported to backend.c; what was the lessee's to the lessee. */
-static void take_ready(struct backend *b, struct run *run, enum reply_fate fate, uint16_t tag) {
+static void take_ready(struct backend *b, struct run *run, enum reply_fate fate, uint8_t kind, uint16_t tag) {
     bool is_quiet = ledger_is_quiet(&b->ledger);
     if (fate == REPLY_FORWARD) {
         b->queries++;
@@ -308,8 +310,10 @@ static void take_ready(struct backend *b, struct run *run, enum reply_fate fate,
             return;
         }
         backend_pg_of(b)->analysis_to_be = 0;
-        if (tag == TAG_LOOK) end_look(b);
-        else if (is_quiet) b->lessee->ops->on_settled(b->lessee);
+        bool is_look = kind == OWED_QUERY && tag == TAG_LOOK;
+        if (kind == OWED_SYNC && tag) b->lessee->ops->on_tagged(b->lessee, kind, tag);
+        if (is_look) end_look(b);
+        else if (is_quiet && b->lessee) b->lessee->ops->on_settled(b->lessee);
     } else if (is_quiet) {
         backend_on_own_done(b, !backend_pg_of(b)->own_failed && b->ledger.txn == TXN_NONE);
     }
@@ -412,9 +416,10 @@ static bool take_message(struct backend *b, struct run *run, const struct pg_hea
     bool is_told_already =
         h->type == PG_B_ERROR && avail == h->total && is_told(b, run, fate, kind, tag, bytes_of(ptr, avail));
     if (!is_told_already) pass(b, run, fate, ptr, avail);
-    bool is_statement_done = h->type == PG_B_PARSE_COMPLETE || h->type == PG_B_CLOSE_COMPLETE;
+    bool is_statement_done = h->type == PG_B_PARSE_COMPLETE || h->type == PG_B_CLOSE_COMPLETE ||
+                             h->type == PG_B_COMMAND_COMPLETE;
     if (is_statement_done && tag && b->lessee) b->lessee->ops->on_tagged(b->lessee, kind, tag);
-    if (verdict == REPLY_PG_READY) take_ready(b, run, fate, tag);
+    if (verdict == REPLY_PG_READY) take_ready(b, run, fate, kind, tag);
     return b->state != BACKEND_CLOSED;
 }
 

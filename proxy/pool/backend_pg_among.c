@@ -53,6 +53,11 @@ void backend_pg_send_flush(struct backend *b) {
     stream_send(b->stream, bytes_of(flush, sizeof flush));
 }
 
+void backend_pg_send_sync(struct backend *b) {
+    static const uint8_t sync[] = {PG_F_SYNC, 0, 0, 0, 4};
+    stream_send(b->stream, bytes_of(sync, sizeof sync));
+}
+
 static void put_run(struct writer *w, struct bytes sql) {
     size_t at = pg_begin(w, PG_F_PARSE);
     writer_cstr(w, bytes_str(OWN_NAME));

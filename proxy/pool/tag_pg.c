@@ -40,6 +40,7 @@ enum tag_pg_effect tag_pg_effect(struct bytes tag) {
     if (bytes_is(tag, "COMMIT") || bytes_is(tag, "ROLLBACK")) return TAG_PG_ENDS;
     if (bytes_is(tag, "DEALLOCATE ALL")) return TAG_PG_DROPS_STATEMENTS;
     if (bytes_is(tag, "DISCARD ALL")) return TAG_PG_TAINTS | TAG_PG_RESETS | TAG_PG_DROPS_STATEMENTS;
+    if (bytes_is(tag, "PREPARE")) return TAG_PG_TAINTS | TAG_PG_PREPARES;
     if (bytes_is(tag, "RESET")) return TAG_PG_TAINTS | TAG_PG_RESETS;
     return TAG_PG_TAINTS;
 }

@@ -16,6 +16,7 @@ enum tag_pg_effect {
     TAG_PG_TAINTS = 1,           /* may leave state behind */
     TAG_PG_RESETS = 2,           /* settings went back to the connection's defaults */
     TAG_PG_DROPS_STATEMENTS = 4, /* all prepared statements are gone */
+    TAG_PG_PREPARES = 32,        /* a statement, which changes no setting */
     TAG_PG_ENDS = 16,            /* a transaction or a part of it is over, and with it what was set LOCAL there */
     TAG_PG_IS_SELECT = 8,        /* harmless with rows or their description; else CREATE TABLE AS or SELECT INTO */
 };

@@ -64,7 +64,8 @@ void session_hold(struct session *s) {
 
 void session_release_lease(struct session *s) {
     if (!s->lessee.backend) return;
-    if (s->pins & PIN_MODE) s->lessee.backend->is_tainted = true; /* nobody has kept count of what it has done there */
+    /* Nobody has kept count of what it has done there, or it leaves before it is known. */
+    if (s->pins & (PIN_MODE | PIN_DESCRIBING)) s->lessee.backend->is_tainted = true;
     pool_release(&s->lessee);
     if (!s->stream) return;
     stream_resume(s->stream); /* it may have been paused for a slow server that is no longer its own */
@@ -162,10 +163,8 @@ static void on_statements_dropped(struct lessee *l) {
     if (s->proto->on_statements_dropped) s->proto->on_statements_dropped(s);
 }
 
-/* Nothing but the look may have kept the connection. */
-static void on_looked(struct lessee *l, struct bytes answer, bool ok) {
-    struct session *s = session_of(l);
-    s->proto->on_looked(s, l->backend, answer, ok);
+/* Something of gilmok's own has ended: nothing else may have kept the connection. */
+static void release_if_free(struct session *s) {
     if (s->state == SESSION_HELD && session_may_release(s)) {
         session_release_lease(s);
         session_set_state(s, SESSION_IDLE);
@@ -174,8 +173,14 @@ static void on_looked(struct lessee *l, struct bytes answer, bool ok) {
     if (s->state == SESSION_ACTIVE) session_check_answered(s);
 }
 
+static void on_looked(struct lessee *l, struct bytes answer, bool ok) {
+    struct session *s = session_of(l);
+    s->proto->on_looked(s, l->backend, answer, ok);
+    release_if_free(s);
+}
+
 static void on_settled(struct lessee *l) {
-    session_check_answered(session_of(l));
+    release_if_free(session_of(l));
 }
 
 static void on_room(struct lessee *l) {

@@ -23,6 +23,9 @@ struct prepared_client {
     struct map named;   /* name -> struct client_statement, owned */
     struct list ops;    /* what was sent about statements and is not answered yet, in order */
     struct list gone;   /* names that errors may still be about (session_pg_names.h) */
+    uint32_t here_count; /* names that stand for what only the present connection has (session_pg_sql.c) */
+    struct list portals; /* portals of texts that name statements (session_pg_sql_portal.c) */
+    bool has_failed;     /* what had to be prepared for a Query could not be, and the client has been told */
     uint16_t last_tag;
     bool is_flushed;    /* a Flush is out: an error of gilmok's own waits for the replies before it */
     const struct statement_pg *changed; /* just prepared anew and found different; identity only */
@@ -49,6 +52,7 @@ struct left_client {
     uint64_t options_digest; /* of the parameters that `options` was made from */
     unsigned effects;        /* enum effect, of what was sent since the last look */
     unsigned unnamed;        /* of the unnamed statement */
+    unsigned latest;         /* of the message at hand; EFFECT_STATEMENTS only here */
     bool stays;              /* something that no look finds */
 };
 
@@ -96,6 +100,7 @@ struct message {
     const uint8_t *ptr;
     size_t avail;
     struct bytes portal, statement; /* set by session_pg_prepared_concerns */
+    uint16_t tag; /* of an Execute: what the ledger gives back with its reply; 0: nothing */
 };
 
 /* The rest of a message, when it comes, is thrown away. */
@@ -104,13 +109,16 @@ void session_pg_drop(struct session_pg *ps, const struct message *m);
 void session_pg_send_missing(struct backend *b, uint8_t type);
 /* ErrorResponse, CommandComplete and ReadyForQuery of gilmok's own. */
 void session_pg_tell(struct session *s, const struct err *err, bool is_fatal);
-void session_pg_send_complete(struct session *s, const char *tag, char status);
+void session_pg_send_ready(struct session *s, char status);
 
 /* ---- session_pg_state.c ---- */
 /* Before a message goes to the server. True: sequences must be discarded before it (backend_pg_discard_sequences). */
 MUST_USE bool session_pg_state_on_message(struct session *s, const struct message *m);
 /* True for one that must be in hand as a whole to be judged. */
 bool session_pg_state_needs_more(const struct session *s, const struct message *m);
+/* How its texts are to be read now, and what they may leave behind. A source is a text with a NUL behind it, and then types. */
+const struct sql_options *session_pg_state_options(struct session *s, const struct backend *b);
+unsigned session_pg_state_effects(struct session *s, const struct backend *b, struct bytes source);
 void session_pg_state_settle(struct session *s, struct backend *b);
 void session_pg_state_on_looked(struct session *s, struct backend *b, struct bytes rows, bool ok);
 /* Outside a transaction, before anything is sent. False: the connection has failed. */
@@ -133,9 +141,6 @@ void session_pg_settings_release(struct session_pg *ps);
 /* ---- session_pg_prepared.c ---- */
 void session_pg_prepared_init(struct session_pg *ps);
 void session_pg_prepared_release(struct session_pg *ps);
-static inline bool session_pg_has_prepared(const struct session_pg *ps) {
-    return ps->prepared.named.count || !list_is_empty(&ps->prepared.ops);
-}
 /* True for a message of which only a part is in hand, when it names a statement and more of it must be. */
 bool session_pg_prepared_needs_more(const struct session *s, const struct message *m);
 /* True for a Parse, Bind, Describe or Close that names a statement, unless it is to pass as it is. */
@@ -147,8 +152,6 @@ uint16_t session_pg_prepared_end_group(struct session_pg *ps);
 void session_pg_prepared_on_group_end(struct session *s, struct backend *b, uint16_t tag);
 void session_pg_prepared_on_tagged(struct session *s, struct backend *b, uint8_t kind, uint16_t tag);
 void session_pg_prepared_on_dropped(struct session *s);
-/* True when it stands for a statement, at this point of the client's messages. */
-bool session_pg_prepared_is_known(struct session_pg *ps, struct bytes name);
 /* The statement that it stands for, or is about to; NULL: none that gilmok knows. */
 const struct statement_pg *session_pg_prepared_statement(struct session_pg *ps, struct bytes name);
 
@@ -166,9 +169,15 @@ void session_pg_names_each(const struct session_pg *ps, void (*each)(void *ctx, 
 void session_pg_names_pack(struct session *s);
 void session_pg_names_unpack(struct session *s);
 
-/* ---- session_pg_deallocate.c ---- */
-/* True when `sql` is a DEALLOCATE of a statement that the client has by the protocol; `really`: it is forgotten. */
-bool session_pg_deallocate(struct session_pg *ps, struct bytes sql, bool really);
+/* ---- session_pg_sql.c ---- */
+/* What a text that names prepared statements may leave behind by what it executes. */
+unsigned session_pg_sql_effects(struct session *s, struct backend *b, struct bytes text);
+/* session_pg_sql_portal.c: before a message goes out while there are portals of such texts. STEP_RAW: it may go. */
+enum step session_pg_sql_track(struct session *s, struct message *m);
+/* A Query whose text names prepared statements. STEP_RAW: as it is. */
+enum step session_pg_sql_take_query(struct session *s, const struct message *m);
+/* All is answered, outside of a transaction: what was prepared by SQL is described. */
+void session_pg_sql_settle(struct session *s, struct backend *b);
 
 /* Ends the session with a protocol violation. */
 void session_pg_violation(struct session *s, const char *what);
@@ -194,6 +203,8 @@ void session_pg_unnamed_on_not_sent(struct session *s, const struct message *m);
 bool session_pg_unnamed_is_tag(uint16_t tag);
 void session_pg_unnamed_on_tagged(struct session *s, struct backend *b, uint8_t kind, uint16_t tag);
 void session_pg_unnamed_on_group_end(struct session *s, struct backend *b);
+/* A Bind or Describe of it, when its text names statements (session_pg_sql_portal.c). STEP_RAW: it is like any other. */
+enum step session_pg_unnamed_take_sql(struct session *s, const struct message *m);
 /* True when the client's unnamed statement is not on this connection, but known: it now has the empty name. */
 bool session_pg_unnamed_adopt(struct session *s, const struct backend *b);
 

@@ -9,7 +9,8 @@
  *                                  next message
  *      temporary objects, locks,   keep the connection for the client (a pin), until a later look finds that they are gone
  *      channels, held cursors,
- *      statements prepared by SQL
+ *      statements that functions
+ *      have prepared
  *      LOAD, setseed               likewise, for as long as the client stays
  *      nothing                     the connection goes to the next client as it is
  *
@@ -29,7 +30,7 @@
 
 enum {
     PINS_FOUND = PIN_TEMP | PIN_LOCKS | PIN_LISTEN | PIN_CURSOR | PIN_SQL_PREPARED | PIN_FIXED,
-    PINS_HERE = PINS_FOUND | PIN_LOOKING | PIN_STAYS,
+    PINS_HERE = PINS_FOUND | PIN_LOOKING | PIN_STAYS | PIN_DESCRIBING,
     LOOK_FOR = EFFECT_LEAVES | EFFECT_STAYS | EFFECT_UNKNOWN,
     NAMES_MAX = 2 << 10, /* bytes of names of settings with a dot */
     BUILTIN_OID_END = 16384, /* functions below this one are the server's own */
@@ -53,7 +54,7 @@ static void on_name(void *ctx, struct bytes name) {
     if (names->failed) ps->left.effects |= EFFECT_STAYS;
 }
 
-static const struct sql_options *options_here(struct session *s, const struct backend *b) {
+const struct sql_options *session_pg_state_options(struct session *s, const struct backend *b) {
     struct session_pg *ps = session_pg_of(s);
     const struct params_pg *params = session_pg_settings_in_force(s, b);
     if (ps->left.options_digest == params->digest && params->digest) return &ps->left.options;
@@ -72,7 +73,7 @@ static const struct sql_options *options_here(struct session *s, const struct ba
 static unsigned effects_of_text(struct session *s, const struct backend *b, struct bytes text) {
     struct session_env *env = s->env;
     if (!env->effects) env->effects = effect_cache_new();
-    return effect_cache_of(env->effects, text, options_here(s, b), &env->arena, on_name, s);
+    return effect_cache_of(env->effects, text, session_pg_state_options(s, b), &env->arena, on_name, s);
 }
 
 /* As the configuration wants it. */
@@ -115,7 +116,7 @@ static bool must_discard_sequences(struct session *s, struct backend *b, unsigne
 /* ---- messages -------------------------------------------------------------------------------------------------------- */
 
 /* A source is a text with a NUL behind it, and then types. */
-static unsigned effects_of_source(struct session *s, const struct backend *b, struct bytes source) {
+unsigned session_pg_state_effects(struct session *s, const struct backend *b, struct bytes source) {
     const uint8_t *end = source.len ? memchr(source.ptr, 0, source.len) : NULL;
     return end ? effects_of_text(s, b, bytes_of(source.ptr, (size_t)(end - source.ptr))) : EFFECT_LEAVES;
 }
@@ -133,19 +134,28 @@ static unsigned effects_of_function(struct bytes body) {
     return r.failed || oid >= BUILTIN_OID_END ? EFFECT_LEAVES | EFFECT_UNKNOWN : 0;
 }
 
+/* With those of the statements that it executes by name. */
+static unsigned effects_when_run(struct session *s, struct backend *b, struct bytes source, unsigned effects) {
+    const uint8_t *end = source.len ? memchr(source.ptr, 0, source.len) : NULL;
+    if (!(effects & EFFECT_STATEMENTS)) return effects;
+    if (!end) return effects | EFFECT_LEAVES | EFFECT_NEXTVAL | EFFECT_CURRVAL;
+    return effects | session_pg_sql_effects(s, b, bytes_of(source.ptr, (size_t)(end - source.ptr)));
+}
+
 static unsigned effects_of_bind(struct session *s, struct backend *b, struct bytes body) {
     struct session_pg *ps = session_pg_of(s);
     struct bytes portal, name;
     if (pg_bind_names(body, &portal, &name) != PG_FRAME_OK) return distrust(b);
-    if (!name.len) return ps->left.unnamed;
+    if (!name.len) return effects_when_run(s, b, bytes_of(ps->unnamed.source, ps->unnamed.len), ps->left.unnamed);
     const struct statement_pg *st = session_pg_prepared_statement(ps, name);
-    return st ? effects_of_source(s, b, st->source) : distrust(b); /* one that has a name of its own there, or none */
+    if (!st) return distrust(b); /* one that has a name of its own there, or none */
+    return effects_when_run(s, b, st->source, session_pg_state_effects(s, b, st->source));
 }
 
 /* It is carried out by a Bind: here the unnamed one is read, and what has no copy. */
 static void read_parse(struct session *s, struct backend *b, struct bytes body, bool is_whole) {
     bool is_unnamed = body.len && !body.ptr[0];
-    unsigned effects = is_whole && is_unnamed ? effects_of_source(s, b, bytes_of(body.ptr + 1, body.len - 1)) : 0;
+    unsigned effects = is_whole && is_unnamed ? session_pg_state_effects(s, b, bytes_of(body.ptr + 1, body.len - 1)) : 0;
     if (!is_whole) (void)distrust(b);
     if (is_unnamed) session_pg_of(s)->left.unnamed = effects;
 }
@@ -154,7 +164,7 @@ static unsigned effects_of_message(struct session *s, struct backend *b, const s
     struct bytes body = bytes_of(m->ptr + PG_HEADER_LEN, m->avail - PG_HEADER_LEN);
     bool is_whole = m->avail == m->h.total;
     switch (m->h.type) {
-    case PG_F_QUERY: return is_whole ? effects_of_source(s, b, body) : distrust(b);
+    case PG_F_QUERY: return is_whole ? effects_when_run(s, b, body, session_pg_state_effects(s, b, body)) : distrust(b);
     case PG_F_PARSE: read_parse(s, b, body, is_whole); return 0;
     case PG_F_BIND: return effects_of_bind(s, b, body);
     case PG_F_FUNCTION_CALL: return effects_of_function(body);
@@ -166,7 +176,9 @@ bool session_pg_state_on_message(struct session *s, const struct message *m) {
     struct session_pg *ps = session_pg_of(s);
     struct backend *b = s->lessee.backend;
     if (s->pins & PIN_MODE) return false;
-    unsigned effects = as_configured(s, effects_of_message(s, b, m));
+    unsigned effects = effects_of_message(s, b, m);
+    ps->left.latest = effects;
+    effects = as_configured(s, effects) & ~(unsigned)EFFECT_STATEMENTS;
     ps->left.effects |= effects;
     if (ps->left.effects & LOOK_FOR) b->is_tainted = true;
     return must_discard_sequences(s, b, effects);
@@ -191,7 +203,8 @@ static unsigned effects_so_far(struct session_pg *ps, struct backend_pg *bp) {
 
 void session_pg_state_settle(struct session *s, struct backend *b) {
     struct session_pg *ps = session_pg_of(s);
-    if (s->pins & (uint16_t)~(PINS_FOUND | PIN_STAYS) || b->ledger.txn != TXN_NONE || !ledger_is_quiet(&b->ledger)) return;
+    bool is_pinned = s->pins & (uint16_t)~(PINS_FOUND | PIN_STAYS | PIN_DESCRIBING);
+    if (is_pinned || b->ledger.txn != TXN_NONE || !ledger_is_quiet(&b->ledger)) return;
     unsigned effects = effects_so_far(ps, backend_pg_of(b));
     if (ps->left.stays) { /* all that it leaves stays with it, and is reset when it leaves: there is nothing to look for */
         s->pins |= PIN_STAYS;

@@ -23,7 +23,7 @@
  */
 #include "base/fault.h"
 #include "proxy/pool/backend_pg.h"
-#include "proxy/session/session_pg_names.h"
+#include "proxy/session/session_pg_ops.h"
 
 enum {
     SOURCE_MAX = 8 << 10,
@@ -206,4 +206,15 @@ bool session_pg_unnamed_adopt(struct session *s, const struct backend *b) {
     const struct unnamed_client *u = &ps->unnamed;
     if (is_here(s, b) || !u->len || !u->is_parsed) return false;
     return session_pg_names_know_unnamed(s, b, bytes_of(u->source, u->len), u->settings, u->is_described ? &u->description : NULL);
+}
+
+/* The server's answer to its Parse decides; in the same group it will not come to the message when that has failed. */
+enum step session_pg_unnamed_take_sql(struct session *s, const struct message *m) {
+    struct session_pg *ps = session_pg_of(s);
+    const struct unnamed_client *u = &ps->unnamed;
+    if (!(ps->left.unnamed & EFFECT_STATEMENTS) || !u->len) return STEP_RAW;
+    if (!u->is_parsed && u->is_sent_whole) return s->lessee.backend->ledger.count ? session_pg_await_replies(s) : STEP_RAW;
+    enum step step = session_pg_sql_take(s, m, bytes_of(u->source, u->len), 0);
+    if (step == STEP_DONE && m->h.type == PG_F_BIND) s->pins &= (uint16_t)~PIN_UNNAMED;
+    return step;
 }

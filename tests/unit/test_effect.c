@@ -5,7 +5,8 @@
 #include "routing/function_pg.h"
 #include "tests/unit/check_main.h"
 
-enum { L = EFFECT_LEAVES, T = EFFECT_TAKES, S = EFFECT_STAYS, U = EFFECT_UNKNOWN, N = EFFECT_NEXTVAL, C = EFFECT_CURRVAL };
+enum { L = EFFECT_LEAVES, T = EFFECT_TAKES, S = EFFECT_STAYS, U = EFFECT_UNKNOWN, N = EFFECT_NEXTVAL, C = EFFECT_CURRVAL,
+       P = EFFECT_STATEMENTS };
 
 static char names[256];
 
@@ -50,7 +51,7 @@ static const struct {
     {"EXPLAIN ANALYZE SELECT 1", 0},
     {"CLOSE c", T},
     {"UNLISTEN *", T},
-    {"DEALLOCATE p", T},
+    {"DEALLOCATE p", T | P},
     {"DROP TABLE t", T},
     {"SELECT pg_advisory_unlock(1)", T},
     {"SET work_mem = '1MB'", L},
@@ -66,9 +67,11 @@ static const struct {
     {"SELECT 1 INTO t", L},
     {"CREATE TABLE t AS SELECT 1", L},
     {"LISTEN a", L},
-    {"PREPARE p AS SELECT 1", L},
-    {"EXECUTE p", L | N},
-    {"EXPLAIN ANALYZE EXECUTE p", L | N},
+    {"PREPARE p AS SELECT 1", P},
+    {"PREPARE p AS SELECT f()", P},
+    {"EXECUTE p", P},
+    {"EXECUTE p(f())", P | U | N},
+    {"EXPLAIN ANALYZE EXECUTE p", P},
     {"DECLARE c CURSOR WITH HOLD FOR SELECT 1", L},
     {"SELECT pg_advisory_lock(1)", L},
     {"SELECT * FROM t WHERE pg_try_advisory_lock_shared(a)", L},
