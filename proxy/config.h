@@ -121,6 +121,7 @@ struct config_database {
     uint32_t server_idle_timeout_ms;
     uint32_t server_lifetime_ms;
     uint32_t server_check_delay_ms; /* a connection idle for longer is checked before use */
+    uint32_t catalog_refresh_ms; /* what is known of functions, triggers and views holds for so long */
     enum unknown_effects unknown_effects;
     enum session_sequences session_sequences;
     bool server_round_robin; /* idle connections are handed out in turn, not the one used last */

@@ -124,6 +124,7 @@ const struct config_key config_keys[] = {
     {CONFIG_DATABASE, "server_check_delay", KEY_DURATION, "30s", 0, LONGEST, NULL, DATABASE(database.server_check_delay_ms), RELOAD, "a connection idle for longer is checked before use"},
     {CONFIG_DATABASE, "server_round_robin", KEY_BOOL, "off", 0, 0, NULL, DATABASE(database.server_round_robin), RELOAD, "hand out idle connections in turn"},
 
+    {CONFIG_DATABASE, "catalog_refresh", KEY_DURATION, "1min", 1000, LONGEST, NULL, DATABASE(database.catalog_refresh_ms), RELOAD, "what functions, triggers and views do is read again after this"},
     {CONFIG_DATABASE, "session_sequences", KEY_WORD, "refuse", 0, 0, session_sequences_words, DATABASE(database.session_sequences), RELOAD, "currval() in a later transaction than nextval()"},
     {CONFIG_DATABASE, "unknown_effects", KEY_WORD, "probe", 0, 0, unknown_effects_words, DATABASE(database.unknown_effects), RELOAD, "what to think of functions that are not the server's own"},
     {CONFIG_USER, "pool_mode", KEY_WORD, "", 0, 0, pool_mode_words, USER(user.pool_mode), RELOAD, "instead of the database's pool_mode"},

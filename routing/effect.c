@@ -3,12 +3,13 @@
  */
 #include "routing/effect.h"
 
+#include "routing/body_pg.h"
 #include "routing/function_pg.h"
 
 struct finding {
     unsigned effects;
-    effect_name *on_name;
-    void *ctx;
+    const struct effect_names *names;
+    const struct sql_options *options;
     struct bytes text;
 };
 
@@ -31,98 +32,239 @@ static void note_name(struct finding *f, const struct ast *names) {
         memcpy(name + len, part.ptr, part.len);
         len += part.len;
     }
-    if (memchr(name, '.', len)) f->on_name(f->ctx, bytes_of(name, len));
+    if (memchr(name, '.', len)) f->names->on_setting(f->names->ctx, bytes_of(name, len));
 }
 
-static bool is_plain_string(const struct ast *node) {
-    return node && node->kind == AST_LITERAL && node->op == LITERAL_STRING && !(node->flags & AST_LITERAL_JOINED);
+/* The text between the quotes of a string without escapes; under standard_conforming_strings = off each is an escape string. */
+static bool take_plain_string(const struct finding *f, const struct ast *node, struct bytes *text) {
+    if (!node || node->kind != AST_LITERAL || node->flags & AST_LITERAL_JOINED) return false;
+    if (node->op != LITERAL_STRING && node->op != LITERAL_ESCAPE_STRING) return false;
+    size_t start = node->start + (f->text.ptr[node->start] != '\'') + 1; /* 'x' or E'x' */
+    if (start >= node->end) return false;
+    *text = bytes_of(f->text.ptr + start, node->end - 1 - start);
+    return node->op == LITERAL_STRING || !text->len || !memchr(text->ptr, '\\', text->len);
+}
+
+/* An argument by its place, or by its name: f(a, b), f(a, second => b). NULL: it is not given. */
+static const struct ast *argument(const struct ast_func *call, int place, const char *name) {
+    const struct ast *arg = call->args;
+    for (; arg; arg = arg->next, place--) {
+        if (arg->kind != AST_NAMED_ARG) {
+            if (place == 0) return arg;
+            continue;
+        }
+        const struct ast_named_arg *named = AST_AS(named_arg, NAMED_ARG, arg);
+        if (named->name->kind == AST_NAME && bytes_is(AST_AS(name, NAME, named->name)->text, name)) return named->value;
+    }
+    return NULL;
+}
+
+bool effect_sets_value(const struct ast *value) {
+    return value && value->kind == AST_LITERAL && value->op != LITERAL_NULL;
 }
 
 /* set_config(name, value, is_local): a name that is computed may have a dot or not; one that has a quote in it is no name. */
 static void note_set_config(struct finding *f, const struct ast_func *call) {
-    const struct ast *name = call->args, *value = name ? name->next : NULL, *is_local = value ? value->next : NULL;
+    const struct ast *name = argument(call, 0, "setting_name"), *is_local = argument(call, 2, "is_local");
     bool ends_with_transaction = is_local && is_local->kind == AST_LITERAL && is_local->op == LITERAL_TRUE;
+    f->effects |= EFFECT_MOVES;
     if (!ends_with_transaction) f->effects |= EFFECT_LEAVES;
-    if (!is_plain_string(name) || name->end - name->start < 2) {
+    if (!effect_sets_value(argument(call, 1, "new_value"))) f->effects |= EFFECT_RESETS;
+    struct bytes text;
+    if (!take_plain_string(f, name, &text)) {
         if (!ends_with_transaction) f->effects |= EFFECT_STAYS;
         return;
     }
-    struct bytes text = bytes_of(f->text.ptr + name->start + 1, name->end - name->start - 2);
-    if (memchr(text.ptr, '.', text.len)) f->on_name(f->ctx, text);
+    if (text.len && memchr(text.ptr, '.', text.len)) f->names->on_setting(f->names->ctx, text);
 }
 
 /* ---- calls ----------------------------------------------------------------------------------------------------------- */
 
+/* The last part of a name with dots, and whether the parts before it name the schema of PostgreSQL's own functions. */
+static struct bytes last_name(const struct ast *names, bool *is_own_schema) {
+    const struct ast *first = names;
+    while (names && names->next) names = names->next;
+    if (!names || names->kind != AST_NAME || first->kind != AST_NAME) return bytes_of(NULL, 0);
+    *is_own_schema = first == names || bytes_is(AST_AS(name, NAME, first)->text, "pg_catalog");
+    return AST_AS(name, NAME, names)->text;
+}
+
+/* What the name of a function may mean; not to be asked about CALL_SPECIAL and CALL_BARE. */
+static enum function_kind function_of(const struct ast_func *call, struct bytes *name) {
+    bool may_be_own = false;
+    *name = last_name(call->names, &may_be_own);
+    return may_be_own ? function_pg_find(*name) : FUNCTION_UNKNOWN;
+}
+
+static bool is_grammar(const struct ast_func *call) {
+    return call->node.op == CALL_SPECIAL || call->node.op == CALL_BARE;
+}
+
+bool effect_is_set_config(const struct ast_func *call) {
+    struct bytes name;
+    return !is_grammar(call) && function_of(call, &name) == FUNCTION_SET_CONFIG;
+}
+
+/* One of PostgreSQL's own may have a namesake with other arguments: both count. */
 static void note_call(struct finding *f, const struct ast_func *call) {
-    if (call->node.op == CALL_SPECIAL || call->node.op == CALL_BARE) return; /* grammar, and always the server's own */
-    const struct ast *first = call->names;
-    if (!first || first->kind != AST_NAME) {
-        f->effects |= EFFECT_UNKNOWN;
-        return;
-    }
-    struct bytes name = AST_AS(name, NAME, first)->text;
-    if (first->next) {
-        bool is_builtin = bytes_is(name, "pg_catalog") && !first->next->next && first->next->kind == AST_NAME;
-        name = is_builtin ? AST_AS(name, NAME, first->next)->text : bytes_of(NULL, 0);
-    }
-    switch (function_pg_find(name)) {
-    case FUNCTION_UNKNOWN: f->effects |= EFFECT_UNKNOWN | EFFECT_NEXTVAL; break;
-    case FUNCTION_CLEAN: break;
-    case FUNCTION_LEAVES: f->effects |= EFFECT_LEAVES; break;
-    case FUNCTION_TAKES: f->effects |= EFFECT_TAKES; break;
-    case FUNCTION_STAYS: f->effects |= EFFECT_STAYS; break;
-    case FUNCTION_NEXTVAL: f->effects |= EFFECT_NEXTVAL; break;
-    case FUNCTION_CURRVAL: f->effects |= EFFECT_CURRVAL; break;
-    case FUNCTION_SET_CONFIG: note_set_config(f, call); break;
+    if (is_grammar(call)) return; /* and always the server's own */
+    struct bytes name;
+    enum function_kind kind = function_of(call, &name);
+    unsigned found = f->names->of_function(f->names->ctx, name);
+    if (kind == FUNCTION_SET_CONFIG) note_set_config(f, call);
+    else if (kind != FUNCTION_UNKNOWN || found & EFFECT_NO_SUCH) f->effects |= function_pg_effects(kind);
+    f->effects |= found & ~(unsigned)EFFECT_NO_SUCH;
+}
+
+/* ---- relations ------------------------------------------------------------------------------------------------------- */
+
+static void note_relation(struct finding *f, const struct ast *names, bool is_written) {
+    bool ignored = false;
+    struct bytes name = last_name(names, &ignored);
+    if (name.len) f->effects |= f->names->of_relation(f->names->ctx, name, is_written);
+}
+
+/* What a statement writes; reads are noted with each TABLE. */
+static void note_target(struct finding *f, const struct ast *tables) {
+    for (const struct ast *t = tables; t; t = t->next) {
+        if (t->kind == AST_TABLE) note_relation(f, AST_AS(table, TABLE, t)->names, true);
+        if (t->kind == AST_OBJECT) {
+            note_relation(f, AST_AS(object, OBJECT, t)->names, false);
+            note_target(f, AST_AS(object, OBJECT, t)->on);
+        }
     }
 }
 
 /* ---- commands -------------------------------------------------------------------------------------------------------- */
 
-static unsigned effect_of_set(const struct ast_command *c) {
-    if (c->object == SQL_OBJECT_TRANSACTION || c->object == SQL_OBJECT_CONSTRAINTS) return 0;
-    return c->node.flags & AST_COMMAND_LOCAL ? 0 : EFFECT_LEAVES;
+/* TIME ZONE LOCAL is a DEFAULT, too; the implied ones of RESET and SET NAMES are written down by the parser. */
+static bool is_default(const struct ast *value) {
+    return value && (value->kind == AST_DEFAULT || (value->kind == AST_WORD && !value->next));
 }
 
-/* Objects that live in a schema may be temporary without a word: the first schema of the path may be pg_temp. */
-static unsigned effect_of_create(const struct ast_command *c) {
-    switch (c->object) {
-    case SQL_OBJECT_DATABASE: case SQL_OBJECT_EVENT_TRIGGER: case SQL_OBJECT_FOREIGN_DATA_WRAPPER: case SQL_OBJECT_GROUP:
-    case SQL_OBJECT_INDEX: case SQL_OBJECT_POLICY: case SQL_OBJECT_PUBLICATION: case SQL_OBJECT_ROLE: case SQL_OBJECT_RULE:
-    case SQL_OBJECT_SCHEMA: case SQL_OBJECT_SERVER: case SQL_OBJECT_SUBSCRIPTION: case SQL_OBJECT_TABLESPACE:
-    case SQL_OBJECT_TRIGGER: case SQL_OBJECT_USER: case SQL_OBJECT_USER_MAPPING:
-        return 0;
-    default: return EFFECT_LEAVES;
+bool effect_resets(const struct ast_command *c) {
+    if (c->node.op == SQL_RESET) return true;
+    if (c->node.op == SQL_DISCARD) return c->object == SQL_OBJECT_ALL;
+    if (c->node.op != SQL_SET || !c->args || c->args->kind != AST_SETTING) return false;
+    const struct ast *value = AST_AS(setting, SETTING, c->args)->values;
+    return is_default(value) && (value->kind == AST_DEFAULT || c->object == SQL_OBJECT_TIME_ZONE);
+}
+
+static unsigned effect_of_set(const struct ast_command *c) {
+    if (c->object == SQL_OBJECT_TRANSACTION || c->object == SQL_OBJECT_CONSTRAINTS) return 0;
+    return c->node.flags & AST_COMMAND_LOCAL ? EFFECT_MOVES : EFFECT_LEAVES | EFFECT_MOVES;
+}
+
+/* No statement runs code for what it finds of these. */
+static bool has_no_code(uint16_t object) {
+    switch (object) {
+    case SQL_OBJECT_DATABASE: case SQL_OBJECT_FOREIGN_DATA_WRAPPER: case SQL_OBJECT_GROUP: case SQL_OBJECT_PUBLICATION:
+    case SQL_OBJECT_ROLE: case SQL_OBJECT_SEQUENCE: case SQL_OBJECT_SERVER: case SQL_OBJECT_SUBSCRIPTION:
+    case SQL_OBJECT_TABLESPACE: case SQL_OBJECT_USER: case SQL_OBJECT_USER_MAPPING:
+        return true;
+    default: return false;
     }
+}
+
+/*
+ * Objects that live in a schema may be temporary without a word: the first schema of the path may be pg_temp. With what names
+ * stand for, the rest of the transaction is in doubt.
+ */
+static unsigned effect_of_create(const struct ast_command *c) {
+    if (c->node.flags & AST_COMMAND_TEMPORARY) return EFFECT_LEAVES;
+    if (c->object == SQL_OBJECT_SEQUENCE) return EFFECT_LEAVES;
+    return has_no_code(c->object) ? 0 : EFFECT_LEAVES | EFFECT_CATALOG;
+}
+
+static unsigned effect_of_change(const struct ast_command *c) {
+    return has_no_code(c->object) ? 0 : EFFECT_LEAVES | EFFECT_CATALOG;
+}
+
+static unsigned effect_of_drop(const struct ast_command *c) {
+    return has_no_code(c->object) ? EFFECT_TAKES : EFFECT_TAKES | EFFECT_CATALOG;
 }
 
 static unsigned effect_of_command(const struct ast_command *c) {
     switch ((enum sql_verb)c->node.op) {
-    case SQL_ALTER: case SQL_ANALYZE: case SQL_BEGIN: case SQL_CHECKPOINT: case SQL_CLUSTER: case SQL_COMMENT: case SQL_COMMIT:
-    case SQL_COMMIT_PREPARED: case SQL_EXPLAIN: case SQL_FETCH: case SQL_GRANT: case SQL_LOCK: case SQL_MOVE: case SQL_NOTIFY:
-    case SQL_PREPARE_TRANSACTION: case SQL_REASSIGN: case SQL_REFRESH: case SQL_REINDEX: case SQL_RELEASE: case SQL_REPACK:
-    case SQL_REVOKE: case SQL_ROLLBACK: case SQL_ROLLBACK_PREPARED: case SQL_ROLLBACK_TO: case SQL_SAVEPOINT:
-    case SQL_SECURITY_LABEL: case SQL_SHOW: case SQL_START: case SQL_TRUNCATE: case SQL_VACUUM: case SQL_WAIT:
+    case SQL_ANALYZE: case SQL_BEGIN: case SQL_CALL: case SQL_CHECKPOINT: case SQL_CLUSTER: case SQL_COMMENT:
+    case SQL_COMMIT_PREPARED: case SQL_EXPLAIN: case SQL_GRANT: case SQL_LOCK: case SQL_NOTIFY: case SQL_REASSIGN:
+    case SQL_REFRESH: case SQL_REINDEX: case SQL_RELEASE: case SQL_REPACK: case SQL_REVOKE: case SQL_ROLLBACK_PREPARED:
+    case SQL_SAVEPOINT: case SQL_SECURITY_LABEL: case SQL_SHOW: case SQL_START: case SQL_TRUNCATE: case SQL_VACUUM:
+    case SQL_WAIT:
         return 0;
-    case SQL_CLOSE: case SQL_DROP: case SQL_UNLISTEN: return EFFECT_TAKES;
+    case SQL_COMMIT: case SQL_FETCH: case SQL_MOVE: case SQL_PREPARE_TRANSACTION: case SQL_ROLLBACK: case SQL_ROLLBACK_TO:
+        return EFFECT_MOVES; /* SET LOCAL ends; a SET is taken back; the cursor calls set_config */
+    case SQL_CLOSE: case SQL_UNLISTEN: return EFFECT_TAKES;
     case SQL_DEALLOCATE: return EFFECT_TAKES | EFFECT_STATEMENTS;
     case SQL_EXECUTE: case SQL_PREPARE: return EFFECT_STATEMENTS;
-    case SQL_CALL: case SQL_DO: return EFFECT_UNKNOWN | EFFECT_NEXTVAL;
+    case SQL_LISTEN: return EFFECT_LEAVES;
+    case SQL_ALTER: return effect_of_change(c);
     case SQL_CREATE: return effect_of_create(c);
     case SQL_DECLARE: return c->node.flags & AST_COMMAND_HOLD ? EFFECT_LEAVES : 0;
+    case SQL_DO: return 0; /* its body: note_do() */
+    case SQL_DROP: return effect_of_drop(c);
+    case SQL_IMPORT: return EFFECT_LEAVES | EFFECT_CATALOG;
     case SQL_LOAD: return EFFECT_STAYS;
     case SQL_SET: return effect_of_set(c);
-    default: return EFFECT_LEAVES;
+    default: return EFFECT_LEAVES | EFFECT_MOVES;
     }
+}
+
+/* The name of its language; PL/pgSQL when it names none. */
+static bool is_plpgsql(const struct ast *options) {
+    for (const struct ast *o = options; o; o = o->next) {
+        if (o->kind != AST_OPTION) return false;
+        const struct ast *value = AST_AS(option, OPTION, o)->values;
+        if (!value || value->kind != AST_NAME || !bytes_is(AST_AS(name, NAME, value)->text, "plpgsql")) return false;
+    }
+    return true;
+}
+
+/* The inside of $tag$...$tag$, or of a string without escapes; empty: none of these. */
+static struct bytes inside(struct bytes literal) {
+    if (literal.len >= 2 && literal.ptr[0] == '\'' && !memchr(literal.ptr + 1, '\'', literal.len - 2))
+        return bytes_of(literal.ptr + 1, literal.len - 2);
+    const uint8_t *end = literal.len > 2 && literal.ptr[0] == '$' ? memchr(literal.ptr + 1, '$', literal.len - 1) : NULL;
+    if (!end) return bytes_of(NULL, 0);
+    size_t tag = (size_t)(end - literal.ptr) + 1;
+    return literal.len >= 2 * tag ? bytes_of(literal.ptr + tag, literal.len - 2 * tag) : bytes_of(NULL, 0);
+}
+
+/* DO 'body'. One that is not seen through may also be a whole migration. */
+static void note_do(struct finding *f, const struct ast_command *c) {
+    const struct ast *literal = c->args;
+    struct bytes body = bytes_of(NULL, 0);
+    if (literal && !literal->next && literal->kind == AST_LITERAL && is_plpgsql(c->options))
+        body = inside(bytes_of(f->text.ptr + literal->start, literal->end - literal->start));
+    unsigned effects = body.ptr ? body_pg_effects(body, f->options, f->names) : function_pg_effects(FUNCTION_UNKNOWN);
+    if (effects & (EFFECT_UNKNOWN | EFFECT_LEAVES)) effects |= EFFECT_CATALOG;
+    f->effects |= effects;
+}
+
+static void note_command(struct finding *f, const struct ast_command *c) {
+    f->effects |= effect_of_command(c);
+    if (effect_resets(c)) f->effects |= EFFECT_RESETS;
+    if (c->node.op == SQL_DO) note_do(f, c);
+    note_target(f, c->objects);
 }
 
 /* ---- the walk -------------------------------------------------------------------------------------------------------- */
 
-/* UPDATE pg_settings is set_config by another name. */
 static bool is_settings_view(const struct ast *names) {
     if (!names) return false;
     while (names->next) names = names->next;
     return names->kind == AST_NAME && bytes_is(AST_AS(name, NAME, names)->text, "pg_settings");
+}
+
+/* Defaults and triggers may move a sequence. */
+static void note_write(struct finding *f, const struct ast *tables) {
+    f->effects |= EFFECT_NEXTVAL;
+    note_target(f, tables);
+}
+
+bool effect_is_settings_update(const struct ast_update *update) {
+    const struct ast *target = update->tables;
+    return target && target->kind == AST_TABLE && is_settings_view(AST_AS(table, TABLE, target)->names);
 }
 
 static bool visit(struct ast *node, void *ctx) {
@@ -130,39 +272,49 @@ static bool visit(struct ast *node, void *ctx) {
     switch ((enum ast_kind)node->kind) {
     case AST_FUNC: note_call(f, AST_AS(func, FUNC, node)); break;
     case AST_COMMAND:
-        f->effects |= effect_of_command(AST_AS(command, COMMAND, node));
+        note_command(f, AST_AS(command, COMMAND, node));
         return node->op != SQL_PREPARE; /* what is prepared does not run */
+    case AST_TABLE: note_relation(f, AST_AS(table, TABLE, node)->names, false); break;
     case AST_SETTING: note_name(f, AST_AS(setting, SETTING, node)->names); break;
     case AST_INTO:
     case AST_LOAD: f->effects |= EFFECT_LEAVES; break;
     case AST_COPY:
-        if (node->flags & AST_COPY_FROM) f->effects |= EFFECT_NEXTVAL;
+        if (node->flags & AST_COPY_FROM) note_write(f, AST_AS(copy, COPY, node)->table);
         break;
-    case AST_UPDATE: {
-        const struct ast *target = AST_AS(update, UPDATE, node)->tables;
-        if (target && target->kind == AST_TABLE && is_settings_view(AST_AS(table, TABLE, target)->names))
-            f->effects |= EFFECT_LEAVES;
-        f->effects |= EFFECT_NEXTVAL;
+    case AST_UPDATE:
+        if (effect_is_settings_update(AST_AS(update, UPDATE, node))) f->effects |= EFFECT_LEAVES | EFFECT_RESETS | EFFECT_MOVES;
+        note_write(f, AST_AS(update, UPDATE, node)->tables);
         break;
-    }
-    case AST_INSERT:
-    case AST_DELETE:
-    case AST_MERGE: f->effects |= EFFECT_NEXTVAL; break;
+    case AST_INSERT: note_write(f, AST_AS(insert, INSERT, node)->table); break;
+    case AST_DELETE: note_write(f, AST_AS(delete, DELETE, node)->tables); break;
+    case AST_MERGE: note_write(f, AST_AS(merge, MERGE, node)->table); break;
     case AST_NAME: case AST_LITERAL: case AST_COLUMN: case AST_TYPE: return false; /* nothing is called below them */
     default: break;
     }
     return true;
 }
 
-unsigned effect_of(struct bytes text, const struct sql_options *options, struct arena *arena, effect_name *on_name, void *ctx) {
-    struct finding f = {.on_name = on_name, .ctx = ctx, .text = text};
+/* Not analysable. */
+#define ANYTHING (EFFECT_LEAVES | EFFECT_NEXTVAL | EFFECT_MOVES)
+
+static unsigned effects_under(struct bytes text, const struct sql_options *options, struct arena *arena,
+                              const struct effect_names *names) {
+    struct finding f = {.names = names, .options = options, .text = text};
     struct sql_statement s;
     struct sql_reader *reader = sql_reader_new(text, options, arena);
-    if (!reader) f.effects = EFFECT_LEAVES | EFFECT_NEXTVAL;
+    if (!reader) f.effects = ANYTHING;
     while (reader && sql_reader_next(reader, &s)) {
-        if (s.outcome == SQL_UNKNOWN) f.effects |= EFFECT_LEAVES | EFFECT_NEXTVAL;
+        if (s.outcome == SQL_UNKNOWN) f.effects |= ANYTHING;
         if (s.outcome == SQL_PARSED) ast_walk(s.ast, visit, &f);
     }
     arena_reset(arena);
     return f.effects;
+}
+
+unsigned effect_of(struct bytes text, const struct sql_options *options, struct arena *arena, const struct effect_names *names) {
+    unsigned effects = effects_under(text, options, arena, names);
+    struct sql_options others = *options;
+    if (options->dialect != SQL_POSTGRES || !effect_depends_on_strings(text)) return effects;
+    others.modes ^= SQL_STANDARD_STRINGS;
+    return effects | effects_under(text, &others, arena, names);
 }

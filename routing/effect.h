@@ -9,8 +9,8 @@
  * The rule is the other way round from the tags' (pool/tag_pg.h): what is known to leave nothing leaves nothing, everything else
  * may leave anything. Known are the statements' own grammar and PostgreSQL's own functions.
  *
- * Not seen in a text, and taken to leave nothing: what triggers, rules, views, defaults, operators, casts and policies
- * call (docs/compatibility.md).
+ * What a text names (functions, relations) may run code of somebody's own: who asks says what each name stands for, as far as he
+ * knows (struct effect_names; a catalog, catalog.h).
  */
 #ifndef GILMOK_ROUTING_EFFECT_H
 #define GILMOK_ROUTING_EFFECT_H
@@ -24,16 +24,47 @@ enum effect {
     EFFECT_UNKNOWN = 1 << 3, /* runs code that is not PostgreSQL's own: functions, DO, CALL */
     EFFECT_NEXTVAL = 1 << 4, /* may move sequences: INSERT and the like too, for defaults and triggers */
     EFFECT_CURRVAL = 1 << 5, /* reads currval or lastval */
-    EFFECT_STATEMENTS = 1 << 6, /* names prepared statements (name_use.h): what EXECUTE leaves is not told here */
+    EFFECT_RESETS = 1 << 6,  /* may put a setting back to what the session started with (reset_pg.h) */
+    EFFECT_MOVES = 1 << 7,   /* may change which settings are in force, if only for a while: SET LOCAL, COMMIT, FETCH */
+    EFFECT_CATALOG = 1 << 8, /* may change what names stand for: functions, triggers, views ... */
+    EFFECT_STATEMENTS = 1 << 9, /* names prepared statements (name_use.h): what EXECUTE leaves is not told here */
+};
+
+enum { EFFECT_NO_SUCH = 1 << 16 }; /* of_function: there is none of that name */
+
+/* Called while a text is read; names are folded as the server does, and borrowed for the call. */
+struct effect_names {
+    /* What a call of a function of that name may leave, whatever its schema and its arguments. */
+    unsigned (*of_function)(void *ctx, struct bytes name);
+    /* What is left by the code that reading a relation runs (a view's functions, policies), or writing it (triggers, defaults). */
+    unsigned (*of_relation)(void *ctx, struct bytes name, bool is_written);
+    /*
+     * A setting whose name has a dot is seen by no list of the server's: whoever looks must ask for it by name. Called for
+     * each one that the text names in SET, RESET and set_config.
+     */
+    void (*on_setting)(void *ctx, struct bytes name);
+    void *ctx;
 };
 
 /*
- * A setting whose name has a dot is seen by no list of the server's: whoever looks must ask for it by name. Called for each one
- * that the text names in SET, RESET and set_config; `name` is folded as the server does, and borrowed for the call.
+ * enum effect of all statements of the text together. Where a backslash before a quote means one thing or another, it means both:
+ * what standard_conforming_strings will be when the server reads the text is not known for sure. The arena is used and left as
+ * it is; its ceiling may be small.
  */
-typedef void effect_name(void *ctx, struct bytes name);
+unsigned effect_of(struct bytes text, const struct sql_options *options, struct arena *arena, const struct effect_names *names);
 
-/* enum effect of all statements of the text together. The arena is used and left as it is; its ceiling may be small. */
-unsigned effect_of(struct bytes text, const struct sql_options *options, struct arena *arena, effect_name *on_name, void *ctx);
+/* True for a text of PostgreSQL's that standard_conforming_strings may turn into another one. */
+static inline bool effect_depends_on_strings(struct bytes text) {
+    return memmem(text.ptr, text.len, "\\'", 2) != NULL;
+}
+
+/* For reset_pg.c. RESET, DISCARD ALL, SET TO DEFAULT in all its forms. */
+bool effect_resets(const struct ast_command *c);
+/* A call that may be of the server's own set_config(). */
+bool effect_is_set_config(const struct ast_func *call);
+/* An expression that is certainly not NULL: as set_config()'s value, that resets. */
+bool effect_sets_value(const struct ast *value);
+/* UPDATE pg_settings is set_config by another name. */
+bool effect_is_settings_update(const struct ast_update *update);
 
 #endif

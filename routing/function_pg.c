@@ -3,6 +3,8 @@
  */
 #include "routing/function_pg.h"
 
+#include "routing/effect.h"
+
 struct function_row {
     const char *name;
     uint8_t len;
@@ -36,5 +38,26 @@ enum function_kind function_pg_find(struct bytes name) {
         const struct function_row *row = &function_rows[at];
         if (!row->name) return FUNCTION_UNKNOWN;
         if (row->len == name.len && memcmp(row->name, name.ptr, name.len) == 0) return (enum function_kind)row->kind;
+    }
+}
+
+unsigned function_pg_effects(enum function_kind kind) {
+    switch (kind) {
+    case FUNCTION_UNKNOWN: return EFFECT_UNKNOWN | EFFECT_NEXTVAL | EFFECT_MOVES;
+    case FUNCTION_CLEAN: return 0;
+    case FUNCTION_SET_CONFIG:
+    case FUNCTION_LEAVES: return EFFECT_LEAVES | EFFECT_MOVES;
+    case FUNCTION_TAKES: return EFFECT_TAKES;
+    case FUNCTION_STAYS: return EFFECT_STAYS;
+    case FUNCTION_NEXTVAL: return EFFECT_NEXTVAL;
+    case FUNCTION_CURRVAL: return EFFECT_CURRVAL;
+    }
+    return EFFECT_UNKNOWN;
+}
+
+void function_pg_each_unclean(void (*each)(void *ctx, const char *name), void *ctx) {
+    for (size_t i = 0; i < FUNCTION_SLOTS; i++) {
+        const struct function_row *row = &function_rows[i];
+        if (row->name && row->kind != FUNCTION_CLEAN && row->kind != FUNCTION_NEXTVAL) each(ctx, row->name);
     }
 }

@@ -23,4 +23,10 @@ enum function_kind {
 /* Of a name without a schema or in pg_catalog, folded as the server does. */
 enum function_kind function_pg_find(struct bytes name);
 
+/* What a call of one leaves, whatever its arguments: enum effect. */
+unsigned function_pg_effects(enum function_kind kind);
+
+/* Every name of which a call may leave something, but nextval: writing is taken to call it anyway. */
+void function_pg_each_unclean(void (*each)(void *ctx, const char *name), void *ctx);
+
 #endif

@@ -27,7 +27,7 @@ enum backend_state {
     BACKEND_CONNECTING, /* TCP handshake */
     BACKEND_LOGIN,      /* startup and authentication */
     BACKEND_IDLE,
-    BACKEND_CHECKING, /* a probe is out */
+    BACKEND_CHECKING, /* a probe is out, or an errand of gilmok's own */
     BACKEND_LEASED,
     BACKEND_CLEANING, /* a reset is out */
     BACKEND_CLOSED,
@@ -43,6 +43,7 @@ struct lessee_ops {
     void (*on_group_end)(struct lessee *l, uint16_t tag, bool is_quiet);
     /* The reply to an entry of this kind (the protocol's) that carries a tag is complete and no error. */
     void (*on_tagged)(struct lessee *l, uint8_t kind, uint16_t tag);
+    void (*on_failed)(struct lessee *l, uint8_t kind, uint16_t tag);   /* the same for one that ended with an error: a Parse */
     /*
      * An ErrorResponse that is to be passed on, whole, as an answer to an entry with this tag. True: the lessee has told
      * its client in words of its own, and it is not passed on.
@@ -80,6 +81,8 @@ struct backend_proto {
     /* Each sends a command whose reply is swallowed; when it is back, backend_on_own_done() is called. */
     void (*send_check)(struct backend *b);
     void (*send_clean)(struct backend *b);
+    /* A connection that is free may be used to learn about its database: true when it is, and CHECKING. May be NULL. */
+    bool (*try_learn)(struct backend *b);
     void (*send_goodbye)(struct backend *b);
     /* Asks the server, on another connection, to stop what it does for us: `b` is about to be closed. May be NULL. */
     void (*send_abort)(struct backend *b);
@@ -106,7 +109,7 @@ struct backend {
     uint32_t cancels_unsent, cancels_sent; /* of these, clients': on their way to the server, and at it */
     bool is_client_told;   /* the server's own last words were passed on */
     bool is_reply_cut;     /* part of a message was passed on; the rest is still to come */
-    uint64_t unnamed_owner;   /* lessee id whose unnamed statement it holds; 0 = nobody's */
+    uint64_t unnamed_owner;   /* lessee id whose unnamed statement it holds, as far as is answered; 0: it is not known */
     uint64_t unnamed_version; /* which of the lessee's: it may have another one by now, parsed elsewhere */
     uint64_t queries;
     uint64_t leases; /* that it has had, the present one included */

@@ -7,6 +7,7 @@
 
 #include "base/fault.h"
 #include "base/log.h"
+#include "proxy/pool/backend_pg_catalog.h"
 #include "proxy/pool/cancel_pg.h"
 #include "proxy/pool/pool.h"
 #include "proxy/pool/tag_pg.h"
@@ -56,7 +57,7 @@ static void send_text(struct backend *b, struct bytes sql, uint16_t tag) {
     writer_release(&w);
 }
 
-enum { TAG_LOOK = 1 }; /* of gilmok's own query: its rows are wanted */
+enum { TAG_LOOK = 1, TAG_ERRAND }; /* of gilmok's own queries whose rows are wanted */
 
 bool backend_pg_look(struct backend *b, struct bytes sql) {
     struct backend_pg *bp = backend_pg_of(b);
@@ -64,6 +65,10 @@ bool backend_pg_look(struct backend *b, struct bytes sql) {
     writer_init(&bp->look, STATE_PG_ANSWER_MAX);
     send_text(b, sql, TAG_LOOK);
     return b->state != BACKEND_CLOSED;
+}
+
+void backend_pg_send_errand(struct backend *b, struct bytes sql) {
+    send_text(b, sql, TAG_ERRAND);
 }
 
 bool backend_pg_change_state(struct backend *b, const struct state_pg *to) {
@@ -248,11 +253,9 @@ static void take_tag(struct backend *b, struct bytes body, enum reply_fate fate,
     bool returned_rows = bp->has_rows || (kind == OWED_EXECUTE_UNNAMED && bp->is_described);
     bp->has_rows = false;
     if (effect & TAG_PG_TAINTS || (effect & TAG_PG_IS_SELECT && !returned_rows)) {
-        if (!(effect & TAG_PG_PREPARES)) bp->saw_taint = true;
         if (!bp->trusts_texts) b->is_tainted = bp->saw_untold = true;
     }
     if (effect & TAG_PG_RESETS) bp->saw_reset = true;
-    if (effect & TAG_PG_ENDS) bp->saw_end = true;
     if (effect & TAG_PG_DROPS_STATEMENTS && b->lessee) b->lessee->ops->on_statements_dropped(b->lessee);
 }
 
@@ -309,13 +312,16 @@ static void take_ready(struct backend *b, struct run *run, enum reply_fate fate,
             backend_fail(b, &err); /* what follows would run under other settings */
             return;
         }
-        backend_pg_of(b)->analysis_to_be = 0;
+        const struct ledger_entry *next = ledger_head(&b->ledger);
+        if (!next || next->fate != REPLY_SWALLOW) backend_pg_of(b)->analysis_to_be = 0; /* all of it is in force */
         bool is_look = kind == OWED_QUERY && tag == TAG_LOOK;
         if (kind == OWED_SYNC && tag) b->lessee->ops->on_tagged(b->lessee, kind, tag);
         if (is_look) end_look(b);
         else if (is_quiet && b->lessee) b->lessee->ops->on_settled(b->lessee);
     } else if (is_quiet) {
-        backend_on_own_done(b, !backend_pg_of(b)->own_failed && b->ledger.txn == TXN_NONE);
+        bool is_ok = !backend_pg_of(b)->own_failed && b->ledger.txn == TXN_NONE;
+        if (tag == TAG_ERRAND && backend_pg_of(b)->errand && backend_pg_errand_goes_on(b, is_ok)) return;
+        backend_on_own_done(b, is_ok);
     }
 }
 
@@ -380,6 +386,14 @@ static enum reply_fate shown(enum reply_fate fate, uint8_t type) {
     return fate;
 }
 
+/* Who wants a row that nobody sees. */
+static struct writer *reader_of(struct backend_pg *bp, uint8_t kind, uint16_t tag, bool is_wanted) {
+    if (kind == OWED_QUERY && tag == TAG_LOOK) return &bp->look;
+    if (kind != OWED_EXECUTE || !is_wanted) return NULL;
+    backend_pg_begin_asked(bp);
+    return &bp->asked;
+}
+
 /* True when the lessee has passed an error on in words of its own: the server knows its statements by other names. */
 static bool is_told(struct backend *b, struct run *run, enum reply_fate fate, uint8_t kind, uint16_t tag, struct bytes message) {
     if (fate != REPLY_FORWARD || b->state != BACKEND_LEASED) return false;
@@ -401,7 +415,8 @@ static bool take_message(struct backend *b, struct run *run, const struct pg_hea
         broken(b, "a reply that answers nothing that was asked");
         return false;
     }
-    if (fate == REPLY_COLLECT || (tag && kind == OWED_DESCRIBE_STATEMENT)) collect(b, h, body, tag);
+    bool is_wanted = fate == REPLY_COLLECT;
+    if (is_wanted || (tag && kind == OWED_DESCRIBE_STATEMENT)) collect(b, h, body, tag);
     fate = shown(fate, h->type);
     struct backend_pg *bp = backend_pg_of(b);
     bp->body_fate = fate;
@@ -411,14 +426,19 @@ static bool take_message(struct backend *b, struct run *run, const struct pg_hea
     if (h->type == PG_B_PARAMETER_STATUS) take_parameter(b, body, fate);
     if (h->type == PG_B_COMMAND_COMPLETE) take_tag(b, body, fate, kind);
     if (b->state == BACKEND_CLOSED) return false;
-    bp->is_reading = h->type == PG_B_DATA_ROW && fate == REPLY_SWALLOW && kind == OWED_QUERY && tag == TAG_LOOK;
-    if (bp->is_reading) writer_put(&bp->look, bytes_of(ptr, avail));
+    bp->reading = h->type == PG_B_DATA_ROW && fate == REPLY_SWALLOW ? reader_of(bp, kind, tag, is_wanted) : NULL;
+    if (bp->reading) writer_put(bp->reading, bytes_of(ptr, avail));
+    bp->is_on_errand = h->type == PG_B_DATA_ROW && kind == OWED_QUERY && tag == TAG_ERRAND && bp->errand;
+    if (bp->is_on_errand) backend_pg_errand_piece(b, bytes_of(ptr, avail), avail == h->total);
     bool is_told_already =
         h->type == PG_B_ERROR && avail == h->total && is_told(b, run, fate, kind, tag, bytes_of(ptr, avail));
     if (!is_told_already) pass(b, run, fate, ptr, avail);
+    else bp->has_hidden = true; /* who waits for replies must hear of it */
     bool is_statement_done = h->type == PG_B_PARSE_COMPLETE || h->type == PG_B_CLOSE_COMPLETE ||
                              h->type == PG_B_COMMAND_COMPLETE;
     if (is_statement_done && tag && b->lessee) b->lessee->ops->on_tagged(b->lessee, kind, tag);
+    bool has_failed = h->type == PG_B_ERROR && kind == OWED_PARSE && verdict == REPLY_PG_PART;
+    if (has_failed && tag && b->lessee) b->lessee->ops->on_failed(b->lessee, kind, tag);
     if (verdict == REPLY_PG_READY) take_ready(b, run, fate, kind, tag);
     return b->state != BACKEND_CLOSED;
 }
@@ -434,7 +454,8 @@ static size_t relay_received(struct backend *b, struct buf *buf, struct bytes da
             size_t n = left < bp->body_left ? left : bp->body_left;
             pass(b, &run, bp->body_fate, ptr, n);
             bp->body_left -= (uint32_t)n;
-            if (bp->is_reading) writer_put(&bp->look, bytes_of(ptr, n));
+            if (bp->reading) writer_put(bp->reading, bytes_of(ptr, n));
+            if (bp->is_on_errand) backend_pg_errand_piece(b, bytes_of(ptr, n), bp->body_left == 0);
             if (bp->collecting_tag) collect_more(b, bytes_of(ptr, n), bp->body_left == 0);
             at += n;
             continue;
@@ -473,11 +494,13 @@ static size_t on_received(struct backend *b, struct buf *buf, struct bytes data)
 
 static void release(struct backend *b) {
     struct backend_pg *bp = backend_pg_of(b);
+    backend_pg_errand_lost(b);
     params_pg_release(&bp->params);
     params_pg_release(&bp->start);
     prepared_pg_release(&bp->prepared);
     description_pg_release(&bp->description);
     writer_release(&bp->look);
+    writer_release(&bp->asked);
     state_pg_release(&bp->state);
     mem_free(bp->login);
 }
@@ -490,6 +513,7 @@ const struct backend_proto backend_pg_proto = {
     .on_received = on_received,
     .send_check = send_check,
     .send_clean = send_clean,
+    .try_learn = backend_pg_try_learn,
     .send_goodbye = send_goodbye,
     .send_abort = send_abort,
     .release = release,

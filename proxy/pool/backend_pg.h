@@ -49,13 +49,15 @@ struct backend_pg {
     bool is_described;            /* the unnamed portal returns rows, its own Describe said so */
     bool saw_reset;               /* RESET or DISCARD ALL passed since the lessee last asked */
     bool saw_app_name;            /* a value of application_name was passed on since the last group end */
-    bool saw_taint;               /* a tainting tag passed since the last group end */
-    bool saw_end;                 /* a COMMIT or ROLLBACK passed since the last group end */
     bool has_hidden;              /* something came in that the lessee did not see */
     bool trusts_texts;            /* the lessee knows what its statements leave behind: tags taint nothing */
     bool saw_untold;              /* a tainting tag passed while trusts_texts was off, since the last look */
-    bool is_reading;              /* the message that is coming in belongs to the answer of a look */
+    struct writer *reading;       /* where the row that is coming in goes: `look`, `asked`, or NULL */
+    bool is_on_errand;            /* that row belongs to the errand */
+    struct catalog_errand *errand; /* owned; NULL: none is under way (backend_pg_catalog.h) */
     struct writer look;           /* the rows of a look; its memory only while one is out */
+    struct writer asked;          /* the rows of backend_pg_ask(); likewise */
+    uint32_t asked_rows;          /* whole or begun in `asked` */
     uint64_t sequences_lease;     /* the last one in which sequences may have been moved; 0: none that still counts */
     bool has_old_sequences;       /* what currval() of earlier leases would tell is still there */
     struct state_pg state;        /* settings that SQL has set here, as of the last look or since they were made */
@@ -124,6 +126,30 @@ void backend_pg_send_sync(struct backend *b);
  * nothing happens. False: the connection has failed.
  */
 MUST_USE bool backend_pg_run_among(struct backend *b, struct bytes sql);
+/*
+ * Prepares and describes a statement in a group of gilmok's own, outside of transactions: nobody sees anything of it, not even an
+ * error. `settings`: a statement that puts some in force for the group; may be empty. `tag` comes back with each part that went
+ * well, and with the group's end. False as above.
+ */
+MUST_USE bool backend_pg_prepare_aside(struct backend *b, const struct prepared_pg *p, struct bytes settings, uint16_t tag);
+/*
+ * Asks which of the settings that parse analysis reads are in force at this point of the client's group: SHOW for each. It takes no
+ * snapshot. False: the connection has failed.
+ */
+MUST_USE bool backend_pg_ask(struct backend *b);
+/*
+ * The answer to the latest question that has one, once: what is reported, with the settings that it is about as they were then.
+ * False: there is none, or memory is out. The caller releases `out`.
+ */
+MUST_USE bool backend_pg_take_asked(struct backend_pg *bp, struct params_pg *out);
+void backend_pg_forget_asked(struct backend_pg *bp);
+/* A row of an answer begins. */
+void backend_pg_begin_asked(struct backend_pg *bp);
+/*
+ * A simple query of one statement, carried out by the extended protocol with `behind` in the same group, of which only errors
+ * are seen; the client gets what it would get for the query. `tag` comes back with its ReadyForQuery. False as above.
+ */
+MUST_USE bool backend_pg_run_query(struct backend *b, struct bytes sql, struct bytes behind, uint16_t tag);
 
 /* backend_pg_login.c */
 void backend_pg_login_begin(struct backend *b);

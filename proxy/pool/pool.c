@@ -215,6 +215,7 @@ void pool_on_backend_clean(struct backend *b) {
         backend_retire(b);
         return;
     }
+    if (b->proto->try_learn && b->proto->try_learn(b)) return;
     LIST_EACH(n, &p->variants) {
         if (!CONTAINER_OF(n, struct variant, node)->waiting_count) continue;
         pool_want_dispatch(p);

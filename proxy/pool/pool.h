@@ -64,6 +64,9 @@ struct pool_set {
     /* A pool waits for a place: somebody should close an idle connection. May be NULL. */
     void (*on_claim)(struct pool_set *set, const struct budget_list *wants);
     void (*on_waiting)(struct pool_set *set); /* somebody began to wait for a pool that other workers share; may be NULL */
+    struct map catalogs;   /* struct catalog_entry, owned (catalog_book.h) */
+    uint64_t last_catalog_version;
+    _Atomic uint64_t *catalog_changes; /* counts, in the whole process, what may have changed them; borrowed; NULL: nothing does */
     struct map statements; /* texts of prepared statements, shared by clients and connections (statement_pg.h) */
     struct list dead;  /* closed backends, freed by `bury` once no caller can hold them */
     struct task bury;
@@ -100,6 +103,7 @@ struct pool_limits {
     uint32_t server_lifetime_ms;
     uint32_t server_check_delay_ms;
     bool app_name_add_host;
+    uint32_t catalog_refresh_ms;
     enum unknown_effects unknown_effects;
     enum session_sequences session_sequences;
     bool is_round_robin; /* idle connections are handed out longest idle first */
@@ -123,6 +127,7 @@ struct pool {
     struct share *share;       /* this worker's part of it */
 
     struct pool_server server;
+    struct catalog_entry *catalog; /* of its database; NULL: not asked for yet. Borrowed from the set */
     struct pool_limits limits;
     struct pool_places places;
 

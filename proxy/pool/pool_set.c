@@ -8,7 +8,7 @@
 #include "base/fault.h"
 #include "base/log.h"
 #include "proxy/auth/secret.h"
-#include "proxy/pool/pool.h"
+#include "proxy/pool/catalog_book.h"
 
 static struct backend *backend_at(struct list *n) {
     return CONTAINER_OF(n, struct backend, node);
@@ -27,6 +27,7 @@ static void on_bury(struct task *t) {
 void pool_set_init(struct pool_set *set, struct loop *loop) {
     *set = (struct pool_set){.loop = loop, .backend_id_step = 1};
     map_init(&set->pools);
+    map_init(&set->catalogs);
     map_init(&set->statements);
     list_init(&set->all);
     list_init(&set->errands);
@@ -87,6 +88,7 @@ static void set_limits(struct pool *p, const struct config *c, const struct conf
     p->limits.server_lifetime_ms = db->server_lifetime_ms;
     p->limits.server_check_delay_ms = db->server_check_delay_ms;
     p->limits.is_round_robin = db->server_round_robin;
+    p->limits.catalog_refresh_ms = db->catalog_refresh_ms;
     p->limits.unknown_effects = db->unknown_effects;
     p->limits.session_sequences = db->session_sequences;
 }
@@ -116,6 +118,7 @@ static bool configure(struct pool *p, const struct config *c, const struct confi
     const struct config_node *node = CONTAINER_OF(list_first(&db->cluster->nodes), struct config_node, node);
     if (!set_server(p, db->cluster, node, err)) return false;
     free_credentials(p);
+    p->catalog = NULL; /* it may be another database */
     p->server.host = dup_or_null(node->host);
     p->server.database = dup_or_null(db->server_database ? db->server_database : p->database);
     p->server.user = dup_or_null(db->server_user ? db->server_user : p->user);
@@ -341,6 +344,7 @@ void pool_set_release(struct pool_set *set) {
         free_pool(p);
     }
     task_cancel(&set->bury);
+    catalog_book_release(set);
     map_release(&set->pools);
     map_release(&set->statements);
 }

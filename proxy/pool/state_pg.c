@@ -96,23 +96,53 @@ static bool is_plain(const char *s) {
     return true;
 }
 
-bool state_pg_put_look(struct writer *w, struct bytes names) {
+static struct bytes first_word(struct bytes words) {
+    return bytes_str((const char *)words.ptr);
+}
+
+static struct bytes behind_word(struct bytes words) {
+    size_t len = first_word(words).len + 1;
+    return bytes_of(words.ptr + len, words.len - len);
+}
+
+static bool has_word(struct bytes words, struct bytes word) {
+    for (; words.len; words = behind_word(words))
+        if (bytes_equal(first_word(words), word)) return true;
+    return false;
+}
+
+static bool put_dotted(struct writer *w, struct bytes name, const char *before, const char *behind) {
+    if (!is_plain((const char *)name.ptr)) return false;
+    writer_str(w, " UNION ALL SELECT");
+    pg_put_literal(w, name);
+    writer_fmt(w, ", %spg_catalog.current_setting(", before);
+    pg_put_literal(w, name);
+    writer_fmt(w, ", true)%s", behind);
+    return true;
+}
+
+/*
+ * A value that is not plain ASCII is told by the bytes that it has in the database, in hexadecimal: what the client would read
+ * depends on its client_encoding, which need not be the same, or able to, where the setting is made again.
+ */
+#define HEX "=hex:"
+#define IS_ODD "l.setting OPERATOR(pg_catalog.~) '[^ -~]'"
+#define TWO_BACKSLASHES "pg_catalog.repeat(pg_catalog.chr(92), 2)"
+
+bool state_pg_put_look(struct writer *w, struct bytes names, struct bytes others) {
+    writer_str(w, "SELECT CASE WHEN " IS_ODD " THEN pg_catalog.concat('" HEX "', l.name) ELSE l.name END, "
+                  "CASE WHEN " IS_ODD " THEN pg_catalog.encode(CAST(pg_catalog.replace(l.setting, pg_catalog.chr(92), "
+                  TWO_BACKSLASHES ") AS pg_catalog.bytea), 'hex') ELSE l.setting END FROM (");
     writer_str(w, "SELECT s.name, s.setting FROM pg_catalog.pg_show_all_settings() AS s "
                   "WHERE s.source OPERATOR(pg_catalog.=) 'session' "
                   "UNION ALL SELECT '" ROLE "', pg_catalog.current_setting('" ROLE "')");
     for (size_t i = 0; i < COUNT_OF(rests); i++)
         writer_fmt(w, " UNION ALL SELECT '%s', '' WHERE %s", rests[i].word, rests[i].condition);
-    while (names.len) {
-        const char *name = (const char *)names.ptr;
-        size_t len = strlen(name);
-        if (!is_plain(name)) return false;
-        writer_str(w, " UNION ALL SELECT");
-        pg_put_literal(w, bytes_str(name));
-        writer_str(w, ", pg_catalog.current_setting(");
-        pg_put_literal(w, bytes_str(name));
-        writer_str(w, ", true)");
-        names = bytes_of(names.ptr + len + 1, names.len - len - 1);
-    }
+    for (struct bytes left = names; left.len; left = behind_word(left))
+        if (!put_dotted(w, first_word(left), "", "")) return false;
+    for (struct bytes left = others; left.len; left = behind_word(left))
+        if (!has_word(names, first_word(left)) && !put_dotted(w, first_word(left), "NULLIF(", ", '')")) return false;
+    writer_str(w, ") AS l (name, setting)");
     return !w->failed;
 }
 
@@ -134,13 +164,29 @@ static unsigned rest_of(struct bytes word) {
 }
 
 /* Can it be said in the statements of state_pg_put_change? */
-static bool can_be_said(struct bytes name, struct bytes value) {
+static bool is_sayable_name(struct bytes name) {
     static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.$";
     for (size_t i = 0; i < name.len; i++)
         if (!name.ptr[i] || !strchr(letters, name.ptr[i])) return false;
-    for (size_t i = 0; i < value.len; i++)
-        if (value.ptr[i] < 32 || value.ptr[i] > 126) return false;
     return name.len > 0;
+}
+
+/* Where anybody has ever used temporary objects, the server refuses to set it. */
+static bool is_for_good(struct bytes name) {
+    return bytes_is(name, "temp_buffers");
+}
+
+/* Two digits for each byte; what they stand for is shorter, and takes their place. */
+static bool read_hex(struct bytes hex, uint8_t *out, size_t *len) {
+    *len = hex.len / 2;
+    if (hex.len % 2) return false;
+    for (size_t i = 0; i < hex.len; i++) {
+        const char *digits = "0123456789abcdef", *at = hex.ptr[i] ? strchr(digits, hex.ptr[i]) : NULL;
+        if (!at) return false;
+        unsigned value = (unsigned)(at - digits);
+        out[i / 2] = (uint8_t)(i % 2 ? out[i / 2] | value : value << 4);
+    }
+    return true;
 }
 
 static bool take_setting(struct state_pg *st, unsigned *rest, struct bytes name, struct bytes value,
@@ -153,11 +199,21 @@ static bool take_setting(struct state_pg *st, unsigned *rest, struct bytes name,
     }
     if (bytes_starts_with(name, "transaction_")) return true; /* of the transaction alone */
     if (bytes_is(name, ROLE) && bytes_is(value, "none")) return true;
-    if (!can_be_said(name, value)) {
+    if (is_for_good(name) || !is_sayable_name(name)) {
         *rest |= STATE_PG_FIXED;
         return true;
     }
     return state_pg_set(st, name, value);
+}
+
+static bool take_odd_setting(struct state_pg *st, unsigned *rest, struct bytes name, struct bytes hex,
+                             const struct params_pg *reported) {
+    size_t len;
+    uint8_t *value = mem_alloc_raw(hex.len + 1);
+    bool ok = value && read_hex(hex, value, &len) && !memchr(value, 0, len) &&
+              take_setting(st, rest, name, bytes_of(value, len), reported);
+    mem_free(value);
+    return ok;
 }
 
 bool state_pg_read(struct state_pg *st, unsigned *rest, struct bytes rows, const struct params_pg *reported,
@@ -174,10 +230,13 @@ bool state_pg_read(struct state_pg *st, unsigned *rest, struct bytes rows, const
         rows = bytes_of(rows.ptr + h.total, rows.len - h.total);
         unsigned found = rest_of(name);
         *rest |= found;
-        if (!found && !is_null && !take_setting(st, rest, name, value, reported)) return false;
+        if (found || is_null) continue;
+        bool is_odd = bytes_starts_with(name, HEX);
+        if (is_odd) name = bytes_of(name.ptr + strlen(HEX), name.len - strlen(HEX));
+        if (!(is_odd ? take_odd_setting : take_setting)(st, rest, name, value, reported)) return false;
     }
     if (!authorization || !at_start || strcmp(authorization, at_start) == 0) return true;
-    if (!can_be_said(bytes_str(AUTHORIZATION), bytes_str(authorization))) *rest |= STATE_PG_FIXED;
+    if (!is_plain(authorization)) *rest |= STATE_PG_FIXED; /* reported: in an encoding of the client's */
     return state_pg_set(st, bytes_str(AUTHORIZATION), bytes_str(authorization));
 }
 
@@ -187,12 +246,23 @@ static bool is_identity(const char *name) {
     return strcmp(name, ROLE) == 0 || strcmp(name, AUTHORIZATION) == 0;
 }
 
+/* Its bytes are those of the database, whatever the client_encoding is by now. */
+static void put_value(struct writer *w, const char *value) {
+    if (is_plain(value)) {
+        pg_put_literal(w, bytes_str(value));
+        return;
+    }
+    writer_str(w, "pg_catalog.convert_from(pg_catalog.decode('");
+    for (; *value; value++) writer_fmt(w, "%02x", (unsigned)(uint8_t)*value);
+    writer_str(w, "','hex'),pg_catalog.getdatabaseencoding())");
+}
+
 static void put_set(struct writer *w, const char *name, const char *value, bool is_first) {
     writer_str(w, is_first ? "SELECT pg_catalog.set_config(" : ",pg_catalog.set_config(");
     pg_put_literal(w, bytes_str(name));
     writer_u8(w, ',');
-    pg_put_literal(w, bytes_str(value));
-    writer_str(w, ",false)");
+    put_value(w, value);
+    writer_str(w, is_plain(value) ? ",false)" : ",false) IS NULL"); /* an odd one could not be told to every client_encoding */
 }
 
 static void put_identity(struct writer *w, const struct state_pg *to, const char *name) {

@@ -23,7 +23,7 @@ enum {
     STATE_PG_ANSWER_MAX = 64 << 10,
 };
 
-/* Settings by name; the role and the session authorization are two of them. */
+/* Settings by name; the role and the session authorization are two of them. Values are in the database's encoding. */
 struct state_pg {
     struct {
         char *name;  /* owned */
@@ -40,7 +40,7 @@ enum state_pg_rest {
     STATE_PG_LISTENS = 1 << 2,
     STATE_PG_CURSORS = 1 << 3,  /* WITH HOLD */
     STATE_PG_PREPARED = 1 << 4, /* by SQL */
-    STATE_PG_FIXED = 1 << 5,    /* settings that cannot be said again: a name or a value that is not plain ASCII */
+    STATE_PG_FIXED = 1 << 5,    /* settings that cannot be said again: by their name; temp_buffers */
 };
 
 void state_pg_release(struct state_pg *st);
@@ -51,10 +51,11 @@ static inline bool state_pg_equal(const struct state_pg *a, const struct state_p
 }
 
 /*
- * The query. `names`: settings with a dot in their name, which no list of the server's shows, as words with a NUL behind each.
- * False: one of them cannot be said.
+ * The query. Settings with a dot in their name are shown by no list of the server's and asked for by name: words with a NUL behind
+ * each. Of `names` an empty value counts; of `others`, which the client has never named itself, it means that nothing was
+ * set. False: one of them cannot be said.
  */
-MUST_USE bool state_pg_put_look(struct writer *w, struct bytes names);
+MUST_USE bool state_pg_put_look(struct writer *w, struct bytes names, struct bytes others);
 /*
  * Its rows, as DataRow messages one behind the other. `st` is empty; `reported` is what the server tells by itself, `start` the
  * same at the login. False: the rows are not what was asked for, or memory is out.

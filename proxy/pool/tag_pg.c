@@ -25,6 +25,7 @@ static const struct {
     TAG("CHECKPOINT"), TAG("REINDEX"),           TAG("CLUSTER"),
     TAG("LOCK TABLE"), TAG("TRUNCATE TABLE"),    TAG("NOTIFY"),          TAG("CLOSE CURSOR"),
     TAG("SET CONSTRAINTS"), TAG("DEALLOCATE"),   TAG("UNLISTEN"),        TAG("REFRESH MATERIALIZED VIEW"),
+    TAG("COMMIT"), TAG("ROLLBACK"),
 };
 
 static bool has_first_word(struct bytes tag, const char *text, size_t len) {
@@ -37,10 +38,8 @@ enum tag_pg_effect tag_pg_effect(struct bytes tag) {
         if (has_first_word(tag, harmless_first_words[i].text, harmless_first_words[i].len)) return TAG_PG_CLEAN;
     for (size_t i = 0; i < COUNT_OF(harmless); i++)
         if (tag.len == harmless[i].len && memcmp(tag.ptr, harmless[i].text, tag.len) == 0) return TAG_PG_CLEAN;
-    if (bytes_is(tag, "COMMIT") || bytes_is(tag, "ROLLBACK")) return TAG_PG_ENDS;
     if (bytes_is(tag, "DEALLOCATE ALL")) return TAG_PG_DROPS_STATEMENTS;
     if (bytes_is(tag, "DISCARD ALL")) return TAG_PG_TAINTS | TAG_PG_RESETS | TAG_PG_DROPS_STATEMENTS;
-    if (bytes_is(tag, "PREPARE")) return TAG_PG_TAINTS | TAG_PG_PREPARES;
     if (bytes_is(tag, "RESET")) return TAG_PG_TAINTS | TAG_PG_RESETS;
     return TAG_PG_TAINTS;
 }

@@ -3,8 +3,7 @@
  *
  * Of a statement that is not read (above inspect_limit, and in session mode) the tag
  * of CommandComplete is all that is known. A tag that is not on the list of harmless
- * ones taints. Tags also tell when what the server reports about its settings may be
- * out of date, until the group ends. Statements that are read: routing/effect.h.
+ * ones taints. Statements that are read: routing/effect.h.
  */
 #ifndef GILMOK_PROXY_POOL_TAG_PG_H
 #define GILMOK_PROXY_POOL_TAG_PG_H
@@ -16,8 +15,6 @@ enum tag_pg_effect {
     TAG_PG_TAINTS = 1,           /* may leave state behind */
     TAG_PG_RESETS = 2,           /* settings went back to the connection's defaults */
     TAG_PG_DROPS_STATEMENTS = 4, /* all prepared statements are gone */
-    TAG_PG_PREPARES = 32,        /* a statement, which changes no setting */
-    TAG_PG_ENDS = 16,            /* a transaction or a part of it is over, and with it what was set LOCAL there */
     TAG_PG_IS_SELECT = 8,        /* harmless with rows or their description; else CREATE TABLE AS or SELECT INTO */
 };
 

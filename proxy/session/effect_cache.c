@@ -9,9 +9,10 @@
 struct slot {
     uint8_t *text; /* owned; NULL: empty */
     uint32_t len;
+    uint64_t names_version;
     uint32_t version, modes;
+    uint16_t effects;
     uint8_t encoding;
-    uint8_t effects;
 };
 
 struct effect_cache {
@@ -34,43 +35,57 @@ void effect_cache_free(struct effect_cache *cache) {
     mem_free(cache);
 }
 
-static bool is_it(const struct slot *slot, struct bytes text, const struct sql_options *o) {
-    return slot->text && slot->len == text.len && slot->version == o->version && slot->modes == o->modes &&
-           slot->encoding == o->encoding && memcmp(slot->text, text.ptr, text.len) == 0;
+static bool is_it(const struct slot *slot, struct bytes text, const struct sql_options *o, uint64_t version) {
+    return slot->text && slot->len == text.len && slot->names_version == version && slot->version == o->version &&
+           slot->modes == o->modes && slot->encoding == o->encoding && memcmp(slot->text, text.ptr, text.len) == 0;
 }
 
-static void keep(struct effect_cache *cache, struct slot *slot, struct bytes text, const struct sql_options *o, unsigned effects) {
+static void keep(struct effect_cache *cache, struct slot *slot, struct bytes text, const struct slot *what) {
     uint8_t *copy = mem_alloc_raw(text.len);
     if (!copy) return;
     memcpy(copy, text.ptr, text.len);
     if (cache->bytes + text.len > EFFECT_CACHE_BYTES_MAX) forget_all(cache);
     cache->bytes += text.len - slot->len;
     mem_free(slot->text);
-    *slot = (struct slot){.text = copy, .len = (uint32_t)text.len, .version = o->version, .modes = o->modes,
-                          .encoding = (uint8_t)o->encoding, .effects = (uint8_t)effects};
+    *slot = *what;
+    slot->text = copy;
+    slot->len = (uint32_t)text.len;
 }
 
 struct listener {
-    effect_name *on_name;
-    void *ctx;
+    const struct effect_names *names;
     bool has_heard;
 };
 
-static void pass_on(void *ctx, struct bytes name) {
-    struct listener *l = ctx;
-    l->has_heard = true;
-    l->on_name(l->ctx, name);
+static unsigned of_function(void *ctx, struct bytes name) {
+    const struct effect_names *names = ((struct listener *)ctx)->names;
+    return names->of_function(names->ctx, name);
 }
 
-unsigned effect_cache_of(struct effect_cache *cache, struct bytes text, const struct sql_options *options, struct arena *arena,
-                         effect_name *on_name, void *ctx) {
+static unsigned of_relation(void *ctx, struct bytes name, bool is_written) {
+    const struct effect_names *names = ((struct listener *)ctx)->names;
+    return names->of_relation(names->ctx, name, is_written);
+}
+
+static void on_setting(void *ctx, struct bytes name) {
+    struct listener *l = ctx;
+    l->has_heard = true;
+    l->names->on_setting(l->names->ctx, name);
+}
+
+unsigned effect_cache_of(struct effect_cache *cache, struct bytes text, const struct sql_options *options, uint64_t version,
+                         struct arena *arena, const struct effect_names *names) {
     struct slot *slot = NULL;
     if (cache && text.len && text.len <= EFFECT_CACHE_TEXT_MAX) {
-        slot = &cache->slots[map_hash(text) % EFFECT_CACHE_SLOTS];
-        if (is_it(slot, text, options)) return slot->effects;
+        slot = &cache->slots[(map_hash(text) ^ version) % EFFECT_CACHE_SLOTS];
+        if (is_it(slot, text, options, version)) return slot->effects;
     }
-    struct listener listener = {.on_name = on_name, .ctx = ctx};
-    unsigned effects = effect_of(text, options, arena, pass_on, &listener);
-    if (slot && !listener.has_heard) keep(cache, slot, text, options, effects);
+    struct listener listener = {.names = names};
+    const struct effect_names heard = {
+        .of_function = of_function, .of_relation = of_relation, .on_setting = on_setting, .ctx = &listener};
+    unsigned effects = effect_of(text, options, arena, &heard);
+    struct slot what = {.names_version = version, .version = options->version, .modes = options->modes,
+                        .encoding = (uint8_t)options->encoding, .effects = (uint16_t)effects};
+    if (slot && !listener.has_heard) keep(cache, slot, text, &what);
     return effects;
 }

@@ -2,7 +2,7 @@
  * effect_cache.h - what texts may leave behind (routing/effect.h), for texts that were seen before. Of one worker.
  *
  * A table of fixed size in which a text takes the place of the one that was there; found is only what is the same
- * byte by byte, read under the same options.
+ * byte by byte, read under the same options and with the same meaning of its names.
  */
 #ifndef GILMOK_PROXY_SESSION_EFFECT_CACHE_H
 #define GILMOK_PROXY_SESSION_EFFECT_CACHE_H
@@ -22,9 +22,10 @@ struct effect_cache *effect_cache_new(void);
 void effect_cache_free(struct effect_cache *cache); /* NULL is fine */
 
 /*
- * As effect_of. A text that names settings is never remembered: whoever asks wants to hear the names. `cache` may be NULL.
+ * As effect_of; `version` stands for what `names` says of functions and relations. A text that names settings is never
+ * remembered: whoever asks wants to hear the names. `cache` may be NULL.
  */
-unsigned effect_cache_of(struct effect_cache *cache, struct bytes text, const struct sql_options *options, struct arena *arena,
-                         effect_name *on_name, void *ctx);
+unsigned effect_cache_of(struct effect_cache *cache, struct bytes text, const struct sql_options *options, uint64_t version,
+                         struct arena *arena, const struct effect_names *names);
 
 #endif

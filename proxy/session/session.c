@@ -147,6 +147,11 @@ static void on_tagged(struct lessee *l, uint8_t kind, uint16_t tag) {
     if (s->proto->on_tagged) s->proto->on_tagged(s, l->backend, kind, tag);
 }
 
+static void on_failed(struct lessee *l, uint8_t kind, uint16_t tag) {
+    struct session *s = session_of(l);
+    if (s->proto->on_failed) s->proto->on_failed(s, l->backend, kind, tag);
+}
+
 static bool on_error(struct lessee *l, uint8_t kind, uint16_t tag, struct bytes message) {
     struct session *s = session_of(l);
     return s->proto->on_error && s->proto->on_error(s, l->backend, kind, tag, message);
@@ -206,6 +211,7 @@ static const struct lessee_ops lessee_ops = {
     .on_reply = on_reply,
     .on_group_end = on_group_end,
     .on_tagged = on_tagged,
+    .on_failed = on_failed,
     .on_error = on_error,
     .on_hidden = on_hidden,
     .on_statements_dropped = on_statements_dropped,
@@ -334,6 +340,7 @@ void session_env_init(struct session_env *env, struct session_hub *hub, uint32_t
     *env = (struct session_env){.hub = hub, .worker = worker, .loop = loop, .pools = pools};
     hub->envs[worker] = env;
     pools->gates = &hub->gates;
+    pools->catalog_changes = &hub->catalog_changes;
     pools->backend_id_step = hub->worker_count;
     pools->last_backend_id = (uint64_t)worker + 1 - hub->worker_count; /* the first one is worker + 1 */
     list_init(&env->logins);

@@ -36,7 +36,7 @@ enum session_pin {
     PIN_MODE = 1,     /* session pooling */
     PIN_PREPARED = 2, /* it has a prepared statement there that no other connection can be given */
     PIN_SETTINGS = 8, /* it has set something that cannot be set again elsewhere */
-    PIN_UNNAMED = 4,  /* it parsed the unnamed statement and has not used it yet */
+    PIN_UNNAMED = 4,  /* its unnamed statement is known there alone, and not used yet */
     PIN_LOOKING = 1 << 4,  /* what it has left there is not known yet; soon */
     PIN_TEMP = 1 << 5,     /* it has temporary objects */
     PIN_LOCKS = 1 << 6,    /* advisory locks */
@@ -59,6 +59,7 @@ struct session_proto {
     void (*prepare)(struct session *s, struct backend *b); /* bring connection and client in line, before anything is sent */
     void (*on_group_end)(struct session *s, struct backend *b, uint16_t tag); /* a reply group went to the client */
     void (*on_tagged)(struct session *s, struct backend *b, uint8_t kind, uint16_t tag); /* as in struct lessee_ops; may be NULL */
+    void (*on_failed)(struct session *s, struct backend *b, uint8_t kind, uint16_t tag); /* likewise; may be NULL */
     /* As in struct lessee_ops; may be NULL. */
     bool (*on_error)(struct session *s, struct backend *b, uint8_t kind, uint16_t tag, struct bytes message);
     void (*settle)(struct session *s, struct backend *b); /* all is answered: what has it left behind? Sets pins; may be NULL */
@@ -99,6 +100,7 @@ struct session_hub {
     struct share_book shares;
     struct budget_book budgets;
     struct gate_book gates;
+    _Atomic uint64_t catalog_changes; /* pool_set.catalog_changes */
     uint32_t worker_count;
     struct session_env *envs[WORKERS_MAX];
     _Atomic uint64_t last_id;

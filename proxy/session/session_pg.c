@@ -59,6 +59,10 @@ static void on_tagged(struct session *s, struct backend *b, uint8_t kind, uint16
     else session_pg_prepared_on_tagged(s, b, kind, tag);
 }
 
+static void on_failed(struct session *s, struct backend *b, uint8_t kind, uint16_t tag) {
+    if (kind == OWED_PARSE && session_pg_unnamed_is_tag(tag)) session_pg_unnamed_on_failed(s, b, tag);
+}
+
 /* ---- from the client ---- */
 
 /* A run of bytes that goes to the server as it came. */
@@ -183,7 +187,12 @@ static enum step relay_raw(struct session *s, struct run *run, const struct mess
     uint8_t type = m->h.type;
     bool ends_group = type == PG_F_SYNC || type == PG_F_QUERY || type == PG_F_FUNCTION_CALL;
     uint16_t tag = ends_group ? session_pg_prepared_end_group(ps) : m->tag;
+    if (ends_group && !b->ledger.is_client_turn) session_pg_state_on_group_sent(ps);
     if (ends_group) session_pg_unnamed_on_group_sent(ps);
+    if (session_pg_unnamed_must_ask(s, m)) {
+        flush_run(s, run);
+        if (!backend_pg_ask(b)) return STEP_STOP;
+    }
     bool is_mine = type == PG_F_EXECUTE || type == PG_F_SYNC || session_pg_unnamed_track(s, b, m, &tag);
     if (type == PG_F_PARSE && body.len && body.ptr[0]) {
         s->pins |= PIN_PREPARED;
@@ -209,6 +218,14 @@ static enum step relay_message(struct session *s, struct run *run, struct messag
         flush_run(s, run);
         return session_pg_await_replies(s);
     }
+    if (session_pg_must_look_ahead(session_pg_of(s))) {
+        step = session_pg_look_ahead(s, m);
+        if (step != STEP_DONE) {
+            flush_run(s, run);
+            return step;
+        }
+        step = STEP_RAW;
+    }
     if (UNLIKELY(session_pg_state_on_message(s, m))) {
         struct backend *b = s->lessee.backend;
         flush_run(s, run);
@@ -219,7 +236,12 @@ static enum step relay_message(struct session *s, struct run *run, struct messag
         step = session_pg_sql_track(s, m);
         if (step != STEP_RAW) return step;
     }
-    if (session_pg_prepared_concerns(s, m)) {
+    bool may_reset = UNLIKELY(session_pg_reset_concerns(session_pg_of(s)));
+    if (may_reset) {
+        flush_run(s, run);
+        step = session_pg_reset_take(s, m);
+    }
+    if (step == STEP_RAW && session_pg_prepared_concerns(s, m)) {
         flush_run(s, run);
         step = session_pg_prepared_take(s, m);
     } else if (UNLIKELY(session_pg_of(s)->left.latest & EFFECT_STATEMENTS && m->h.type == PG_F_QUERY)) {
@@ -227,6 +249,10 @@ static enum step relay_message(struct session *s, struct run *run, struct messag
         step = session_pg_sql_take_query(s, m);
     }
     if (step == STEP_RAW) step = relay_raw(s, run, m);
+    if (may_reset && step == STEP_DONE && m->h.type == PG_F_EXECUTE) {
+        flush_run(s, run);
+        if (!session_pg_reset_follow(s, m)) return STEP_STOP;
+    }
     if (step == STEP_DONE) s->request.has_sent = true;
     if (step != STEP_KEEP) session_pg_of(s)->prepared.is_flushed = false;
     return step;
@@ -252,7 +278,8 @@ static enum step take_message(struct session *s, struct run *run, struct message
         return STEP_DONE;
     }
     bool is_whole = m->avail == m->h.total;
-    bool needs_more = session_pg_prepared_needs_more(s, m) || session_pg_state_needs_more(s, m);
+    bool needs_more =
+        session_pg_prepared_needs_more(s, m) || session_pg_state_needs_more(s, m) || session_pg_reset_needs_more(ps, m);
     if (!is_whole && (needs_more || lacks_names(&m->h, body_of(m)))) return STEP_KEEP;
     if (!request_is_open(&s->request)) {
         flush_run(s, run);
@@ -321,7 +348,7 @@ static size_t relay_received(struct session *s, struct buf *buf, struct bytes da
         }
         if (!is_legal(s, &h, frame)) return data.len;
         if (left < PG_HEADER_LEN + (size_t)needed_body(&h)) break;
-        struct message m = {.buf = buf, .h = h, .ptr = ptr, .avail = left < h.total ? left : h.total};
+        struct message m = {.buf = buf, .h = h, .ptr = ptr, .avail = left < h.total ? left : h.total, .in_hand = left};
         enum step step = take_message(s, &run, &m);
         if (step == STEP_KEEP) break;
         if (step == STEP_STOP) return data.len;
@@ -387,6 +414,7 @@ const struct session_proto session_pg_proto = {
     .prepare = session_pg_settings_prepare,
     .on_group_end = on_group_end,
     .on_tagged = on_tagged,
+    .on_failed = on_failed,
     .on_error = session_pg_on_error,
     .settle = settle,
     .on_looked = session_pg_state_on_looked,

@@ -13,6 +13,7 @@
 #include "proxy/session/cancel_key.h"
 #include "proxy/session/session.h"
 #include "proxy/wire/pg_encode.h"
+#include "routing/reset_pg.h"
 
 enum { SESSION_PG_APP_NAME_MAX = 63, CANCEL_PEER_TIMEOUT_MS = 5000 };
 
@@ -28,20 +29,31 @@ struct prepared_client {
     bool has_failed;     /* what had to be prepared for a Query could not be, and the client has been told */
     uint16_t last_tag;
     bool is_flushed;    /* a Flush is out: an error of gilmok's own waits for the replies before it */
+    bool has_asked;     /* backend_pg_ask() is out, for the message that is held back */
+    bool has_looked_ahead; /* at the group that is open or begins now (session_pg_ahead.c) */
     const struct statement_pg *changed; /* just prepared anew and found different; identity only */
 };
 
-/* The statement that it has without a name (session_pg_unnamed.c). */
+/* The statement that it has without a name, as far as is answered, and what is pending (session_pg_unnamed.c). */
 struct unnamed_client {
-    uint8_t *source;      /* owned; as it stood in the Parse, behind the name */
-    uint32_t len, cap;    /* 0: there is none, or it is not known */
-    uint64_t version;     /* grows with each Parse, and with each end: what a connection has of an older one is not the client's */
-    bool is_parsed;       /* the server has said so */
-    bool is_sure;         /* where it was parsed is nobody else's, even if the Parse should be skipped after an error */
-    bool is_sent_whole;   /* and its group has ended since */
+    bool is_there;        /* it has one */
+    bool is_used;         /* in a Bind, since it is there */
     bool is_described;    /* the client has heard what it takes and returns: `description` */
+    uint16_t effects;     /* of its text (routing/effect.h) */
+    uint8_t *source;      /* owned; as it stood in the Parse, behind the name */
+    uint32_t len, cap;    /* 0: it is not known, and found only where it was parsed */
+    uint64_t version;     /* which one: what a connection has of an older one is not the client's */
     uint64_t description;
     uint64_t settings;    /* under which it was parsed (params_pg.h) */
+    uint8_t *values;      /* owned; of such settings, as params_pg_put_analysis() writes them ... */
+    uint32_t values_len;
+    uint64_t values_of;   /* ... with this digest */
+
+    uint8_t *pending;     /* owned; Parses and Closes that are not answered: struct unnamed_pending, each with its source */
+    uint32_t pending_len, pending_cap;
+    uint64_t last_version; /* of the latest one that was sent */
+    bool is_sure;         /* what the connection has is nobody else's, even if all that is pending should be skipped */
+    bool is_sent_whole;   /* the group of the last one that is pending has ended since */
 };
 
 /* What its SQL has left behind, beyond what the server reports (session_pg_state.c). */
@@ -51,9 +63,16 @@ struct left_client {
     struct sql_options options; /* for reading its texts */
     uint64_t options_digest; /* of the parameters that `options` was made from */
     unsigned effects;        /* enum effect, of what was sent since the last look */
-    unsigned unnamed;        /* of the unnamed statement */
+    unsigned unnamed;        /* of all that the unnamed statement may be now */
+    uint64_t unnamed_version; /* what names stood for when it was parsed (catalog_book.h) */
+    unsigned parsed;         /* of the latest Parse of it */
     unsigned latest;         /* of the message at hand; EFFECT_STATEMENTS only here */
+    bool has_moved;          /* something in the group that is open may have changed the settings in force */
+    bool has_bound;          /* a Bind was sent in it */
     bool stays;              /* something that no look finds */
+    bool is_reset_here;      /* the message at hand may reset what is the client's own */
+    uint64_t reset_portal;   /* mark of one whose Execute does, as `reset` says; 0: none */
+    struct reset_pg reset;
 };
 
 /* What happens to the client's messages when they are not relayed. */
@@ -99,6 +118,7 @@ struct message {
     struct pg_header h;
     const uint8_t *ptr;
     size_t avail;
+    size_t in_hand; /* from ptr on, the messages behind it included */
     struct bytes portal, statement; /* set by session_pg_prepared_concerns */
     uint16_t tag; /* of an Execute: what the ledger gives back with its reply; 0: nothing */
 };
@@ -112,6 +132,10 @@ void session_pg_tell(struct session *s, const struct err *err, bool is_fatal);
 void session_pg_send_ready(struct session *s, char status);
 
 /* ---- session_pg_state.c ---- */
+/* A group end goes out. */
+static inline void session_pg_state_on_group_sent(struct session_pg *ps) {
+    ps->left.has_moved = ps->left.has_bound = ps->prepared.has_looked_ahead = false;
+}
 /* Before a message goes to the server. True: sequences must be discarded before it (backend_pg_discard_sequences). */
 MUST_USE bool session_pg_state_on_message(struct session *s, const struct message *m);
 /* True for one that must be in hand as a whole to be judged. */
@@ -125,17 +149,32 @@ void session_pg_state_on_looked(struct session *s, struct backend *b, struct byt
 MUST_USE bool session_pg_state_prepare(struct session *s, struct backend *b);
 void session_pg_state_release(struct session_pg *ps);
 
+/* How its texts are to be read now. */
+const struct sql_options *session_pg_state_options(struct session *s, const struct backend *b);
+
+/* ---- session_pg_reset.c ---- */
+/* True when the client has values of its own that a reset does not go back to. */
+bool session_pg_reset_matters(const struct session_pg *ps);
+/* True when something must be done about the message at hand. */
+static inline bool session_pg_reset_concerns(const struct session_pg *ps) {
+    return ps->left.is_reset_here || ps->left.reset_portal;
+}
+/* Before it is placed. STEP_RAW: it is to be placed as any other. */
+enum step session_pg_reset_take(struct session *s, const struct message *m);
+bool session_pg_reset_needs_more(const struct session_pg *ps, const struct message *m);
+/* An Execute has been placed. False: the connection has failed. */
+MUST_USE bool session_pg_reset_follow(struct session *s, const struct message *m);
+
 /* ---- session_pg_settings.c ---- */
 void session_pg_settings_prepare(struct session *s, struct backend *b);
 void session_pg_settings_on_group_end(struct session *s, struct backend *b);
 /* What statements that are sent now will find, as far as the server reports it. */
 const struct params_pg *session_pg_settings_in_force(const struct session *s, const struct backend *b);
 /*
- * Two statements: one puts these settings (params_pg_put_analysis) in force, one puts back what is now. False: that
+ * Two statements: one puts these settings (params_pg_put_analysis) in force, one puts back those of `in_force`. False: that
  * cannot be done, or they are not known.
  */
-bool session_pg_settings_around(const struct session *s, const struct backend *b, struct bytes values, struct writer *there,
-                                struct writer *back);
+bool session_pg_settings_around(const struct params_pg *in_force, struct bytes values, struct writer *there, struct writer *back);
 void session_pg_settings_release(struct session_pg *ps);
 
 /* ---- session_pg_prepared.c ---- */
@@ -152,8 +191,22 @@ uint16_t session_pg_prepared_end_group(struct session_pg *ps);
 void session_pg_prepared_on_group_end(struct session *s, struct backend *b, uint16_t tag);
 void session_pg_prepared_on_tagged(struct session *s, struct backend *b, uint8_t kind, uint16_t tag);
 void session_pg_prepared_on_dropped(struct session *s);
+/* True when it stands for a statement, at this point of the client's messages. */
+bool session_pg_prepared_is_known(struct session_pg *ps, struct bytes name);
 /* The statement that it stands for, or is about to; NULL: none that gilmok knows. */
 const struct statement_pg *session_pg_prepared_statement(struct session_pg *ps, struct bytes name);
+
+/* True when the client knows it by this name, the connection does not, and it is not on its way there. */
+bool session_pg_prepared_lacks(struct session *s, struct bytes name);
+/* Prepares it there, in a group of gilmok's own; nothing when that cannot be done now. False: the session is over. */
+MUST_USE bool session_pg_prepared_bring(struct session *s, struct bytes name);
+
+/* ---- session_pg_ahead.c ---- */
+/* What the group that begins with this message needs is brought to the connection before it. STEP_DONE: the message may go. */
+enum step session_pg_look_ahead(struct session *s, const struct message *m);
+static inline bool session_pg_must_look_ahead(const struct session_pg *ps) {
+    return !ps->prepared.has_looked_ahead && (ps->prepared.named.count || ps->unnamed.len);
+}
 
 /* The message stays until everything before it is answered; when that may be never, the server is asked for it. */
 enum step session_pg_await_replies(struct session *s);
@@ -189,10 +242,16 @@ void session_pg_unnamed_release(struct session_pg *ps);
  * skipped after an error, and then the connection still has another client's.
  */
 bool session_pg_unnamed_must_wait(struct session *s, struct backend *b, const struct message *m);
+/* True for a Parse of it whose meaning depends on settings of which only the server knows (backend_pg_ask()). */
+bool session_pg_unnamed_must_ask(const struct session *s, const struct message *m);
+/* The source of the one that a Bind would mean now; empty: it is not known. */
+struct bytes session_pg_unnamed_latest(const struct session_pg *ps);
 /* A group end goes out. */
 static inline void session_pg_unnamed_on_group_sent(struct session_pg *ps) {
     ps->unnamed.is_sent_whole = true;
 }
+/* True when the next Parse of it will be read by the server, whatever happens before. */
+bool session_pg_unnamed_is_certain(const struct backend *b);
 /*
  * Notes what a message does to unnamed statements; `*tag` is set when its reply matters.
  * False: it names one that is not the client's on this connection, and must be replaced.
@@ -202,6 +261,7 @@ bool session_pg_unnamed_track(struct session *s, struct backend *b, const struct
 void session_pg_unnamed_on_not_sent(struct session *s, const struct message *m);
 bool session_pg_unnamed_is_tag(uint16_t tag);
 void session_pg_unnamed_on_tagged(struct session *s, struct backend *b, uint8_t kind, uint16_t tag);
+void session_pg_unnamed_on_failed(struct session *s, struct backend *b, uint16_t tag);
 void session_pg_unnamed_on_group_end(struct session *s, struct backend *b);
 /* A Bind or Describe of it, when its text names statements (session_pg_sql_portal.c). STEP_RAW: it is like any other. */
 enum step session_pg_unnamed_take_sql(struct session *s, const struct message *m);

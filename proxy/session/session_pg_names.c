@@ -132,16 +132,14 @@ bool session_pg_names_depends_on_settings(struct bytes source) {
     return false;
 }
 
-/* `digest`: of the settings under which the source was parsed; their values are known when they are still in force on `b`. */
-static struct statement_pg *intern(struct session *s, const struct backend *b, struct bytes source, uint64_t digest) {
+struct statement_pg *session_pg_names_intern_under(struct session *s, struct bytes source, const struct params_pg *params) {
     struct map *home = &session_pool(s)->set->statements;
-    struct settings_pg settings = {.digest = digest};
-    const struct backend_pg *bp = backend_pg_of((struct backend *)b);
+    struct settings_pg settings = {.digest = params->analysis_digest};
     struct statement_pg *st = NULL;
     struct writer w;
     if (!session_pg_names_depends_on_settings(source)) return statement_pg_intern(home, source, NULL);
     writer_init(&w, PARAMS_PG_ANALYSIS_MAX);
-    if (digest == backend_pg_analysis(bp)) params_pg_put_analysis(session_pg_settings_in_force(s, b), &w);
+    params_pg_put_analysis(params, &w);
     settings.values = writer_bytes(&w);
     if (!w.failed) st = statement_pg_intern(home, source, &settings);
     writer_release(&w);
@@ -149,7 +147,7 @@ static struct statement_pg *intern(struct session *s, const struct backend *b, s
 }
 
 struct statement_pg *session_pg_names_intern(struct session *s, struct backend *b, struct bytes source) {
-    return intern(s, b, source, backend_pg_analysis(backend_pg_of(b)));
+    return session_pg_names_intern_under(s, source, session_pg_settings_in_force(s, b));
 }
 
 struct statement_pg *session_pg_names_intern_typed(struct session *s, const struct statement_pg *st, struct bytes types) {
@@ -168,12 +166,13 @@ struct statement_pg *session_pg_names_intern_typed(struct session *s, const stru
 
 /* ---- the unnamed statement, under the empty name ---- */
 
-bool session_pg_names_know_unnamed(struct session *s, const struct backend *b, struct bytes source, uint64_t settings,
-                                      const uint64_t *description) {
+bool session_pg_names_know_unnamed(struct session *s, struct bytes source, const struct settings_pg *settings,
+                                   const uint64_t *description) {
     struct prepared_client *pc = &session_pg_of(s)->prepared;
     struct bytes name = bytes_of("", 0);
     if (map_get(&pc->named, name)) return true;
-    struct statement_pg *st = intern(s, b, source, settings);
+    if (!session_pg_names_depends_on_settings(source)) settings = NULL;
+    struct statement_pg *st = statement_pg_intern(&session_pool(s)->set->statements, source, settings);
     if (!st) return false;
     session_pg_names_remember(pc, name, 0, st, description);
     statement_pg_unref(st);

@@ -9,6 +9,7 @@
 #ifndef GILMOK_PROXY_SESSION_SESSION_PG_NAMES_H
 #define GILMOK_PROXY_SESSION_SESSION_PG_NAMES_H
 
+#include "proxy/pool/statement_pg.h"
 #include "proxy/session/session_pg.h"
 
 struct client_statement {
@@ -60,14 +61,16 @@ bool session_pg_names_depends_on_settings(struct bytes source);
  * are in force there when they may change what it means. One reference. NULL: memory is out.
  */
 struct statement_pg *session_pg_names_intern(struct session *s, struct backend *b, struct bytes source);
+/* The same under these settings. */
+struct statement_pg *session_pg_names_intern_under(struct session *s, struct bytes source, const struct params_pg *params);
 /* The same statement with the parameter types of a ParameterDescription's body. One reference. NULL: memory is out. */
 struct statement_pg *session_pg_names_intern_typed(struct session *s, const struct statement_pg *st, struct bytes types);
 
 /*
- * The client's unnamed statement, as a statement of the empty name; `settings`: the digest of those that were in force when
- * it was parsed. False: memory is out.
+ * The client's unnamed statement, as a statement of the empty name; `settings`: those that were in force when it was parsed. False:
+ * memory is out.
  */
-bool session_pg_names_know_unnamed(struct session *s, const struct backend *b, struct bytes source, uint64_t settings,
+bool session_pg_names_know_unnamed(struct session *s, struct bytes source, const struct settings_pg *settings,
                                    const uint64_t *description);
 void session_pg_names_forget_unnamed(struct session_pg *ps);
 

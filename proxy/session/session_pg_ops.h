@@ -28,6 +28,8 @@ struct prepared_op {
     enum op_kind kind;
     bool is_parsed;
     bool is_sent_whole; /* its group has ended since: it may be skipped, and what follows not */
+    bool is_asked;      /* OP_PARSE: the settings that it is parsed under were asked for before it */
+    bool is_for_query;  /* OP_PREPARE_HERE: in a group of its own before a Query, which fails with it */
     struct prepared_pg *made; /* in the connection's set; NULL for OP_CLOSE and OP_SQL */
     struct sql_text *text;    /* OP_SQL: one reference */
     size_t name_len;
@@ -74,8 +76,8 @@ enum step session_pg_prepare_here(struct session *s, const struct message *m, st
 enum step session_pg_fail_here(struct session *s, const struct message *m, const struct err *err);
 /* A Bind, under another name. */
 enum step session_pg_send_bind(struct session *s, const struct message *m, const char *name, uint16_t number);
-/* Of what was parsed just now: the settings that gave it its meaning. */
-void session_pg_settle_settings(struct session *s, struct backend *b, struct prepared_pg *p);
+/* Of what was prepared by SQL just now: the settings that gave it its meaning; `is_known`: they are those that are in force. */
+void session_pg_settle_sql(struct session *s, struct backend *b, struct prepared_pg *p, bool is_known);
 /* Closes what is beyond `max` on the connection. False: it has failed. */
 MUST_USE bool session_pg_close_surplus(struct session_pg *ps, struct backend *b, uint32_t max);
 
@@ -101,6 +103,7 @@ struct sql_text {
     uint32_t refs;
     uint32_t done;  /* statements of it that the server has completed */
     uint32_t count;
+    bool may_move;  /* it, or what stands before it in its group, may change the settings in force */
     bool is_portal; /* of one statement, by Bind and Execute */
     uint32_t voids; /* names that must stand for something while it runs: SQL_TAKEN and SQL_DEALLOCATES */
     struct sql_use uses[];

@@ -52,6 +52,10 @@ static bool is_in_doubt(const struct prepared_client *pc, struct bytes name) {
     return is_in_doubt;
 }
 
+bool session_pg_prepared_is_known(struct session_pg *ps, struct bytes name) {
+    return meaning_is_named(session_pg_meaning(&ps->prepared, name));
+}
+
 const struct statement_pg *session_pg_prepared_statement(struct session_pg *ps, struct bytes name) {
     struct meaning meaning = session_pg_meaning(&ps->prepared, name);
     if (meaning.made) return meaning.made->statement;
@@ -134,19 +138,20 @@ static bool take_statement(struct session *s, struct prepared_pg *p, struct stat
 }
 
 /*
- * Parsed just now: under the settings of now, which need not be those of when it was sent.
- * What has changed in this very group is reported at its end only: then the statement is
- * like no other, and its client stays where it is.
+ * Parsed just now: under the settings of now, which need not be those of when it was sent. What has changed in this very group is
+ * reported at its end only: then they were asked for.
  */
-void session_pg_settle_settings(struct session *s, struct backend *b, struct prepared_pg *p) {
-    const struct backend_pg *bp = backend_pg_of(b);
-    if (!p->statement->settings.digest) return;
-    if (bp->saw_taint || bp->saw_end) {
-        struct settings_pg unknown = {.digest = b->id << 32 | (bp->prepared.next + 1)};
-        s->pins |= PIN_PREPARED;
-        (void)take_statement(s, p, statement_pg_intern(&session_pool(s)->set->statements, p->statement->source, &unknown));
-    } else if (p->statement->settings.digest != backend_pg_analysis(bp)) {
-        (void)take_statement(s, p, session_pg_names_intern(s, b, p->statement->source));
+static void settle_settings(struct session *s, struct backend *b, const struct prepared_op *op) {
+    struct backend_pg *bp = backend_pg_of(b);
+    struct statement_pg *st = op->made->statement;
+    if (!st->settings.digest) return;
+    if (op->is_asked) {
+        struct params_pg asked = {0};
+        bool ok = backend_pg_take_asked(bp, &asked);
+        (void)take_statement(s, op->made, ok ? session_pg_names_intern_under(s, st->source, &asked) : NULL);
+        params_pg_release(&asked);
+    } else if (st->settings.digest != backend_pg_analysis(bp)) {
+        (void)take_statement(s, op->made, session_pg_names_intern(s, b, st->source));
     }
 }
 
@@ -156,12 +161,24 @@ static bool settle_types(struct session *s, const struct backend_pg *bp, struct 
     return take_statement(s, p, types->failed ? NULL : session_pg_names_intern_typed(s, p->statement, writer_bytes(types)));
 }
 
+void session_pg_settle_sql(struct session *s, struct backend *b, struct prepared_pg *p, bool is_known) {
+    struct statement_pg *st = p->statement;
+    if (!st->settings.digest) return;
+    if (!is_known) { /* like no other, and its client stays where it is */
+        struct settings_pg unknown = {.digest = b->id << 32 | (backend_pg_of(b)->prepared.next + 1)};
+        s->pins |= PIN_PREPARED;
+        (void)take_statement(s, p, statement_pg_intern(&session_pool(s)->set->statements, st->source, &unknown));
+    } else if (st->settings.digest != backend_pg_analysis(backend_pg_of(b))) {
+        (void)take_statement(s, p, session_pg_names_intern(s, b, st->source));
+    }
+}
+
 /* The group of gilmok's own that it stands in has ended without its answer. */
 static void on_skipped(struct session *s, struct backend *b, struct prepared_op *op) {
     if (op->kind == OP_DESCRIBE) {
         session_pg_sql_on_not_described(s, b, op);
     } else {
-        session_pg_of(s)->prepared.has_failed = true;
+        session_pg_of(s)->prepared.has_failed |= op->is_for_query;
         undo(session_pg_of(s), b, op);
     }
 }
@@ -198,7 +215,7 @@ void session_pg_prepared_on_tagged(struct session *s, struct backend *b, uint8_t
         on_skipped(s, b, op);
     } else if (kind == OWED_PARSE) {
         op->is_parsed = true;
-        if (op->kind == OP_PARSE) session_pg_settle_settings(s, b, op->made);
+        if (op->kind == OP_PARSE) settle_settings(s, b, op);
     } else if (kind == OWED_DESCRIBE_STATEMENT) {
         on_described(s, b, op);
     } else {
@@ -211,7 +228,8 @@ void session_pg_prepared_on_group_end(struct session *s, struct backend *b, uint
     struct prepared_client *pc = &session_pg_of(s)->prepared;
     struct backend_pg *bp = backend_pg_of(b);
     bool is_all_answered = b->ledger.count == 0 && !b->ledger.is_group_open;
-    bp->saw_taint = bp->saw_end = false;
+    backend_pg_forget_asked(bp);
+    pc->has_asked = false;
     if (is_all_answered) pc->changed = NULL; /* whoever was to be told has been, or was skipped */
     struct prepared_op *op = tag ? arrive_at(session_pg_of(s), b, tag) : NULL;
     if (op) undo(session_pg_of(s), b, op);
@@ -314,6 +332,44 @@ static enum step fail_changed(struct session *s, const struct message *m) {
     return step;
 }
 
+/* ---- before a group ---- */
+
+static bool is_coming(const struct prepared_client *pc, struct bytes name) {
+    LIST_EACH(n, &pc->ops)
+        if (op_at(n)->kind == OP_PREPARE_HERE && bytes_equal(op_name(op_at(n)), name)) return true;
+    return false;
+}
+
+bool session_pg_prepared_lacks(struct session *s, struct bytes name) {
+    struct prepared_client *pc = &session_pg_of(s)->prepared;
+    struct prepared_set_pg *set = &backend_pg_of(s->lessee.backend)->prepared;
+    const struct client_statement *known = session_pg_meaning(pc, name).known;
+    if (!known || is_coming(pc, name)) return false;
+    return !known->is_described || !prepared_pg_find(set, known->statement, known->description);
+}
+
+bool session_pg_prepared_bring(struct session *s, struct bytes name) {
+    struct prepared_client *pc = &session_pg_of(s)->prepared;
+    struct backend *b = s->lessee.backend;
+    struct statement_pg *st = session_pg_names_get(pc, name)->statement;
+    const struct params_pg *in_force = session_pg_settings_in_force(s, b);
+    struct writer there, back;
+    writer_init(&there, BACKEND_PG_AMONG_MAX);
+    writer_init(&back, BACKEND_PG_AMONG_MAX); /* not needed: they end with the group */
+    bool means_the_same = !st->settings.digest || st->settings.digest == in_force->analysis_digest;
+    bool ok = true;
+    if (means_the_same || session_pg_settings_around(in_force, st->settings.values, &there, &back)) {
+        struct prepared_pg *p = prepared_pg_new(&backend_pg_of(b)->prepared, st);
+        struct prepared_op *op = p ? session_pg_op_add(pc, OP_PREPARE_HERE, name, p) : NULL;
+        session_pool(s)->stats.server_parses++;
+        ok = op ? backend_pg_prepare_aside(b, p, writer_bytes(&there), op->tag)
+                : session_pg_prepared_out_of_memory(s) == STEP_DONE;
+    }
+    writer_release(&there);
+    writer_release(&back);
+    return ok;
+}
+
 /* ---- the messages ---- */
 
 /* Its constants mean what they meant under settings that are not in force here, and cannot be for a moment. */
@@ -326,6 +382,22 @@ static enum step fail_settings(struct session *s, const struct message *m, struc
     return session_pg_fail_here(s, m, &err);
 }
 
+/* STEP_DONE: `asked` is what is in force at this point of the client's group; the caller releases it. */
+static enum step ask(struct session *s, struct params_pg *asked) {
+    struct backend *b = s->lessee.backend;
+    struct prepared_client *pc = &session_pg_of(s)->prepared;
+    if (pc->has_asked && b->ledger.count) return hold(s); /* on its way */
+    if (pc->has_asked) {
+        pc->has_asked = false;
+        return backend_pg_take_asked(backend_pg_of(b), asked) ? STEP_DONE : session_pg_prepared_out_of_memory(s);
+    }
+    pc->has_asked = true;
+    if (!backend_pg_ask(b)) return STEP_STOP;
+    backend_pg_send_flush(b);
+    s->request.has_sent = true;
+    return hold(s);
+}
+
 /*
  * Statements that give the settings under which `st` means what it means, and put back the
  * present ones; mostly none. False: not now, or never; *step is what became of the message.
@@ -333,17 +405,24 @@ static enum step fail_settings(struct session *s, const struct message *m, struc
 static bool settings_around(struct session *s, const struct message *m, struct bytes client_name, const struct statement_pg *st,
                             struct writer *there, struct writer *back, enum step *step) {
     struct backend *b = s->lessee.backend;
-    struct backend_pg *bp = backend_pg_of(b);
-    bool are_known = !bp->saw_taint && !bp->saw_end; /* the server reports changes at the end of a group only */
+    struct params_pg asked = {0};
+    const struct params_pg *in_force = session_pg_settings_in_force(s, b);
     if (!st->settings.digest) return true;
     if (ledger_owes_forward(&b->ledger)) { /* what is under way may change them */
         *step = session_pg_await_replies(s);
         return false;
     }
-    if (are_known && st->settings.digest == backend_pg_analysis(bp)) return true;
-    if (are_known && session_pg_settings_around(s, b, st->settings.values, there, back)) return true;
-    *step = fail_settings(s, m, client_name);
-    return false;
+    bool is_alone = m->h.type == PG_F_QUERY && !b->ledger.is_group_open;
+    if (session_pg_of(s)->left.has_moved && !is_alone) { /* what is reported was true at the group's beginning */
+        *step = ask(s, &asked);
+        if (*step != STEP_DONE) return false;
+        in_force = &asked;
+    }
+    bool is_same = st->settings.digest == in_force->analysis_digest;
+    bool ok = is_same || session_pg_settings_around(in_force, st->settings.values, there, back);
+    params_pg_release(&asked);
+    if (!ok) *step = fail_settings(s, m, client_name);
+    return ok;
 }
 
 /*
@@ -357,6 +436,7 @@ static enum step send_preparation(struct session *s, const struct message *m, st
     struct prepared_op *op = p ? session_pg_op_add(&session_pg_of(s)->prepared, OP_PREPARE_HERE, client_name, p) : NULL;
     if (!op) return session_pg_prepared_out_of_memory(s);
     bool is_alone = m->h.type == PG_F_QUERY && !b->ledger.is_group_open;
+    op->is_for_query = is_alone;
     session_pool(s)->stats.server_parses++;
     if (!backend_pg_run_among(b, there)) return STEP_STOP;
     if (!backend_pg_note_own(b, PG_F_PARSE, 0, REPLY_QUIET, op->tag)) return STEP_STOP;
@@ -451,6 +531,8 @@ static enum step take_parse(struct session *s, const struct message *m, struct b
     struct prepared_op *op = p ? session_pg_op_add(pc, OP_PARSE, name, p) : NULL;
     statement_pg_unref(st);
     if (!op) return session_pg_prepared_out_of_memory(s);
+    op->is_asked = session_pg_of(s)->left.has_moved && p->statement->settings.digest;
+    if (op->is_asked && !backend_pg_ask(b)) return STEP_STOP;
     if (!backend_pg_note_sent(b, PG_F_PARSE, 0, op->tag)) return STEP_STOP;
     session_pool(s)->stats.client_parses++;
     session_pool(s)->stats.server_parses++;

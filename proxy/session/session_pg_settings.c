@@ -110,6 +110,7 @@ static void bring_in_line(struct backend *b, const struct params_pg *wanted) {
 void session_pg_settings_prepare(struct session *s, struct backend *b) {
     struct session_pg *ps = session_pg_of(s);
     struct backend_pg *bp = backend_pg_of(b);
+    ps->prepared.has_looked_ahead = false;
     if (b->ledger.txn != TXN_NONE || b->variant->is_single_use || !session_pg_state_prepare(s, b)) return;
     const struct params_pg *wanted = wanted_on(ps, bp);
     uint64_t digest = digest_with(&bp->params, wanted);
@@ -129,19 +130,20 @@ static bool is_reset_value(const struct backend_pg *bp, const char *now) {
 }
 
 /*
- * The client may have set its application_name by SQL; a RESET goes back to that of its login. What RESET has left on the
- * server, the connection's own, stays inside a transaction until session_pg_settings_prepare() can put it right.
+ * The client may have set its application_name by SQL. Where a RESET went back to the connection's own value, because nothing
+ * could follow it (session_pg_reset.c), the client's is that of its login all the same. What is on the server until then stays
+ * inside a transaction, until session_pg_settings_prepare() can put it right.
  */
 static void follow_app_name(struct session *s, const struct backend_pg *bp) {
     struct session_pg *ps = session_pg_of(s);
     char name[SESSION_PG_APP_NAME_MAX + 1];
-    const char *now = bp->params.app_name;
+    const char *now = bp->params.app_name, *at_login = ps->login_app_name ? ps->login_app_name : "";
     if (!now || !bp->saw_app_name) return;
     struct bytes wish = without_suffix(s, now);
     ps->app_name_is_long = wish.len < strlen(now);
     if (strcmp(now, name_on_server(s, name)) == 0) return;
-    ps->app_name_was_reset = (bp->saw_reset || ps->app_name_was_reset) && is_reset_value(bp, now);
-    if (ps->app_name_was_reset) wish = bytes_str(ps->login_app_name ? ps->login_app_name : "");
+    ps->app_name_was_reset = (bp->saw_reset || ps->app_name_was_reset) && is_reset_value(bp, now) && strcmp(now, at_login) != 0;
+    if (ps->app_name_was_reset) wish = bytes_str(at_login);
     char *copy = mem_strdup((const char *)wish.ptr, wish.len);
     if (!copy) return;
     mem_free(ps->app_name);
@@ -219,9 +221,7 @@ static void put_set_config(struct writer *w, const char *name, const char *value
     writer_str(w, ",true)");
 }
 
-bool session_pg_settings_around(const struct session *s, const struct backend *b, struct bytes values, struct writer *there,
-                                struct writer *back) {
-    const struct params_pg *in_force = session_pg_settings_in_force(s, b);
+bool session_pg_settings_around(const struct params_pg *in_force, struct bytes values, struct writer *there, struct writer *back) {
     const char *name, *value;
     while (params_pg_next_pair(&values, &name, &value)) {
         const char *now = params_pg_get(in_force, name);

@@ -24,7 +24,7 @@ enum { EXECUTED_MAX = 64 /* in one text; beyond it everything is taken to be pos
 
 static unsigned effects_of_text(struct session *s, struct backend *b, struct bytes text) {
     struct writer w;
-    unsigned effects = EFFECT_LEAVES | EFFECT_NEXTVAL | EFFECT_CURRVAL;
+    unsigned effects = EFFECT_LEAVES | EFFECT_NEXTVAL | EFFECT_CURRVAL | EFFECT_MOVES;
     writer_init(&w, text.len + 1);
     writer_cstr(&w, text);
     if (!w.failed) effects = session_pg_state_effects(s, b, writer_bytes(&w));
@@ -45,11 +45,11 @@ unsigned session_pg_sql_effects(struct session *s, struct backend *b, struct byt
         if (use->kind != NAME_EXECUTED) continue;
         st = session_pg_prepared_statement(session_pg_of(s), use->name);
         if (st) executed[count++] = bytes_str((const char *)st->source.ptr);
-        else effects |= EFFECT_LEAVES | EFFECT_NEXTVAL; /* prepared in the text itself; or by a function, which was looked at */
+        else effects |= EFFECT_LEAVES | EFFECT_NEXTVAL | EFFECT_MOVES; /* prepared in the text itself, or by a function */
     }
     bool has_executed = false;
     for (uint32_t i = 0; i < uses.count; i++) has_executed |= uses.items[i].kind == NAME_EXECUTED;
-    if (uses.failed || count == EXECUTED_MAX) effects |= EFFECT_LEAVES | EFFECT_NEXTVAL | EFFECT_CURRVAL;
+    if (uses.failed || count == EXECUTED_MAX) effects |= EFFECT_LEAVES | EFFECT_NEXTVAL | EFFECT_CURRVAL | EFFECT_MOVES;
     arena_reset(&s->env->arena);
     for (size_t i = 0; i < count && has_executed; i++) effects |= effects_of_text(s, b, executed[i]);
     return effects;
@@ -134,7 +134,7 @@ static void apply(struct session *s, struct backend *b, struct prepared_op *op, 
     if (use->kind == SQL_DEALLOCATES) session_pg_names_forget(pc, use->name);
     if (use->kind != SQL_PREPARES || !p) return;
     use->made = NULL;
-    session_pg_settle_settings(s, b, p);
+    session_pg_settle_sql(s, b, p, !op->text->may_move);
     if (s->state == SESSION_CLOSED) return; /* out of memory */
     session_pg_names_remember_here(pc, use->name, op->tag, &backend_pg_of(b)->prepared, p);
 }

@@ -19,12 +19,11 @@
  *
  * NOT READ is a text above `inspect_limit`: there the command tags tell, and pin. In session mode nothing is.
  */
-#include <stdio.h>
-
 #include "base/fault.h"
 #include "base/reader.h"
 #include "parser/dialect_words.h"
 #include "proxy/pool/backend_pg.h"
+#include "proxy/pool/catalog_book.h"
 #include "proxy/session/session_pg_names.h"
 #include "proxy/wire/pg_decode.h"
 
@@ -39,7 +38,7 @@ enum {
 /* ---- reading --------------------------------------------------------------------------------------------------------- */
 
 /* The names that this client has ever used. One too many: nobody would know what to ask for. */
-static void on_name(void *ctx, struct bytes name) {
+static void on_setting(void *ctx, struct bytes name) {
     struct session_pg *ps = session_pg_of(ctx);
     struct writer *names = &ps->left.names;
     if (memchr(name.ptr, 0, name.len)) return; /* no setting has such a name */
@@ -70,10 +69,45 @@ const struct sql_options *session_pg_state_options(struct session *s, const stru
     return o;
 }
 
+/* What is known of the database just now; NULL: nothing, or the configuration does not want to know. */
+static const struct catalog *catalog_of(struct session *s) {
+    struct pool *p = session_pool(s);
+    if (p->limits.unknown_effects == UNKNOWN_EFFECTS_TRUST) return NULL;
+    const struct catalog_entry *e = catalog_book_entry(p);
+    return e ? catalog_entry_current(e, p) : NULL;
+}
+
+/* Nothing is known: every statement is looked after, and soon somebody will have read what its names stand for. */
+static unsigned doubt(const struct session *s) {
+    struct catalog_entry *e = session_pool(s)->catalog;
+    if (session_pool(s)->limits.unknown_effects == UNKNOWN_EFFECTS_TRUST) return 0;
+    if (e) e->is_wanted = true;
+    return EFFECT_LEAVES;
+}
+
+static unsigned of_function(void *ctx, struct bytes name) {
+    const struct catalog *c = catalog_of(ctx);
+    return c ? catalog_of_function(c, name) : EFFECT_NO_SUCH;
+}
+
+static unsigned of_relation(void *ctx, struct bytes name, bool is_written) {
+    const struct catalog *c = catalog_of(ctx);
+    return c ? catalog_of_relation(c, name, is_written) : 0;
+}
+
+/* Stands for what the names of the database mean, in what is remembered; 0: nobody knows what they mean. */
+static uint64_t names_version(const struct session *s, const struct catalog *c) {
+    return c ? session_pool(s)->catalog->version : 0;
+}
+
 static unsigned effects_of_text(struct session *s, const struct backend *b, struct bytes text) {
     struct session_env *env = s->env;
+    const struct effect_names names = {.of_function = of_function, .of_relation = of_relation, .on_setting = on_setting, .ctx = s};
+    const struct catalog *c = catalog_of(s);
     if (!env->effects) env->effects = effect_cache_new();
-    return effect_cache_of(env->effects, text, session_pg_state_options(s, b), &env->arena, on_name, s);
+    const struct sql_options *options = session_pg_state_options(s, b);
+    unsigned effects = effect_cache_of(env->effects, text, options, names_version(s, c), &env->arena, &names);
+    return effects | (c ? catalog_everywhere(c) : doubt(s));
 }
 
 /* As the configuration wants it. */
@@ -124,21 +158,21 @@ unsigned session_pg_state_effects(struct session *s, const struct backend *b, st
 /* What is not in hand as a whole is judged by its tags (backend_pg.c). */
 static unsigned distrust(struct backend *b) {
     backend_pg_of(b)->trusts_texts = false;
-    return 0;
+    return EFFECT_MOVES;
 }
 
 /* Of a function called by its number: the server's own ones are for large objects, whatever calls them so. */
 static unsigned effects_of_function(struct bytes body) {
     struct reader r = reader_over(body);
     uint32_t oid = reader_be32(&r);
-    return r.failed || oid >= BUILTIN_OID_END ? EFFECT_LEAVES | EFFECT_UNKNOWN : 0;
+    return r.failed || oid >= BUILTIN_OID_END ? EFFECT_LEAVES | EFFECT_UNKNOWN | EFFECT_MOVES : 0;
 }
 
 /* With those of the statements that it executes by name. */
 static unsigned effects_when_run(struct session *s, struct backend *b, struct bytes source, unsigned effects) {
     const uint8_t *end = source.len ? memchr(source.ptr, 0, source.len) : NULL;
     if (!(effects & EFFECT_STATEMENTS)) return effects;
-    if (!end) return effects | EFFECT_LEAVES | EFFECT_NEXTVAL | EFFECT_CURRVAL;
+    if (!end) return effects | EFFECT_LEAVES | EFFECT_NEXTVAL | EFFECT_CURRVAL | EFFECT_MOVES;
     return effects | session_pg_sql_effects(s, b, bytes_of(source.ptr, (size_t)(end - source.ptr)));
 }
 
@@ -146,18 +180,36 @@ static unsigned effects_of_bind(struct session *s, struct backend *b, struct byt
     struct session_pg *ps = session_pg_of(s);
     struct bytes portal, name;
     if (pg_bind_names(body, &portal, &name) != PG_FRAME_OK) return distrust(b);
-    if (!name.len) return effects_when_run(s, b, bytes_of(ps->unnamed.source, ps->unnamed.len), ps->left.unnamed);
+    if (!name.len) {
+        bool means_the_same = ps->left.unnamed_version == names_version(s, catalog_of(s));
+        unsigned effects = means_the_same ? ps->left.unnamed : ps->left.unnamed | EFFECT_LEAVES;
+        return effects_when_run(s, b, session_pg_unnamed_latest(ps), effects);
+    }
     const struct statement_pg *st = session_pg_prepared_statement(ps, name);
-    if (!st) return distrust(b); /* one that has a name of its own there, or none */
-    return effects_when_run(s, b, st->source, session_pg_state_effects(s, b, st->source));
+    if (st) return effects_when_run(s, b, st->source, session_pg_state_effects(s, b, st->source));
+    bool is_none = !session_pg_prepared_is_known(ps, name) && list_is_empty(&ps->prepared.ops); /* it is refused: 26000 */
+    return is_none ? 0 : distrust(b); /* one that has a name of its own there */
 }
 
-/* It is carried out by a Bind: here the unnamed one is read, and what has no copy. */
+/*
+ * It is carried out by a Bind: here the unnamed one is read, and what has no copy. After an error the server may skip it: then a
+ * Bind runs the one before.
+ */
 static void read_parse(struct session *s, struct backend *b, struct bytes body, bool is_whole) {
+    struct left_client *left = &session_pg_of(s)->left;
     bool is_unnamed = body.len && !body.ptr[0];
     unsigned effects = is_whole && is_unnamed ? session_pg_state_effects(s, b, bytes_of(body.ptr + 1, body.len - 1)) : 0;
-    if (!is_whole) (void)distrust(b);
-    if (is_unnamed) session_pg_of(s)->left.unnamed = effects;
+    if (!is_whole) effects |= distrust(b);
+    if (!is_unnamed) return;
+    left->parsed = effects;
+    left->unnamed_version = names_version(s, catalog_of(s));
+    left->unnamed = session_pg_unnamed_is_certain(b) ? effects : left->unnamed | effects;
+}
+
+/* A portal of an earlier group may be of anything. */
+static unsigned effects_of_execute(const struct left_client *left, struct bytes body) {
+    bool is_known = left->has_bound && body.len && !body.ptr[0];
+    return is_known ? 0 : EFFECT_MOVES;
 }
 
 static unsigned effects_of_message(struct session *s, struct backend *b, const struct message *m) {
@@ -167,6 +219,7 @@ static unsigned effects_of_message(struct session *s, struct backend *b, const s
     case PG_F_QUERY: return is_whole ? effects_when_run(s, b, body, session_pg_state_effects(s, b, body)) : distrust(b);
     case PG_F_PARSE: read_parse(s, b, body, is_whole); return 0;
     case PG_F_BIND: return effects_of_bind(s, b, body);
+    case PG_F_EXECUTE: return effects_of_execute(&session_pg_of(s)->left, body);
     case PG_F_FUNCTION_CALL: return effects_of_function(body);
     default: return 0;
     }
@@ -178,8 +231,13 @@ bool session_pg_state_on_message(struct session *s, const struct message *m) {
     if (s->pins & PIN_MODE) return false;
     unsigned effects = effects_of_message(s, b, m);
     ps->left.latest = effects;
-    effects = as_configured(s, effects) & ~(unsigned)EFFECT_STATEMENTS;
-    ps->left.effects |= effects;
+    if (effects & EFFECT_STATEMENTS) effects &= ~(unsigned)(EFFECT_STATEMENTS | EFFECT_RESETS); /* a text is edited in one way */
+    effects = as_configured(s, effects);
+    if (effects & EFFECT_RESETS && session_pg_reset_matters(ps)) ps->left.is_reset_here = true;
+    if (effects & EFFECT_MOVES) ps->left.has_moved = true;
+    if (m->h.type == PG_F_BIND) ps->left.has_bound = true;
+    if (effects & EFFECT_CATALOG) catalog_book_changed(session_pool(s)->set); /* and once more when it is over */
+    ps->left.effects |= effects & ~(unsigned)(EFFECT_RESETS | EFFECT_MOVES);
     if (ps->left.effects & LOOK_FOR) b->is_tainted = true;
     return must_discard_sequences(s, b, effects);
 }
@@ -194,6 +252,7 @@ bool session_pg_state_needs_more(const struct session *s, const struct message *
 /* What the texts alone have said, and what the tags of those that were not read. */
 static unsigned effects_so_far(struct session_pg *ps, struct backend_pg *bp) {
     unsigned effects = ps->left.effects;
+    if (effects & EFFECT_CATALOG) catalog_book_changed(bp->base.variant->pool->set);
     if (bp->saw_untold) effects |= EFFECT_LEAVES | EFFECT_STAYS;
     bp->saw_untold = false;
     ps->left.effects = 0;
@@ -215,7 +274,9 @@ void session_pg_state_settle(struct session *s, struct backend *b) {
     if (!wants) return;
     struct writer sql;
     writer_init(&sql, STATE_PG_LOOK_MAX);
-    if (!state_pg_put_look(&sql, writer_bytes(&ps->left.names))) s->pins |= PIN_STAYS;
+    const struct catalog *c = catalog_of(s);
+    struct bytes others = c ? catalog_settings(c) : bytes_of(NULL, 0);
+    if (!state_pg_put_look(&sql, writer_bytes(&ps->left.names), others)) s->pins |= PIN_STAYS;
     else if (backend_pg_look(b, writer_bytes(&sql))) s->pins |= PIN_LOOKING;
     writer_release(&sql);
 }

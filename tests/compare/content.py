@@ -297,7 +297,7 @@ STATEMENTS = {
     "discard": (12, 3, Writer.discard, True),
     "sequence": (10, 6, Writer.sequence, True),
     "hidden": (12, 8, Writer.hidden, True),
-    "unseen": (4, 8, Writer.unseen, False),
+    "unseen": (4, 8, Writer.unseen, True),
     "hidden_pin": (10, 8, Writer.hidden_pin, True),
     "function_set": (8, 6, Writer.function_set, True),
     "seed": (4, 4, Writer.seed_of_random, True),

@@ -83,3 +83,76 @@ def from_server(rows):
         elif kind == "real":
             found[name] = sorted({low, "0.5", "1", "1.25"}) if float(low) <= 0.5 and float(high) >= 1.25 else [low, high]
     return found
+
+
+# ---- for who compares settings, not bytes (tests/states): all that a session may set, with values that the server takes ----
+
+BY_HAND = {
+    **{name: [v for v in values if v not in ("nonsense", "nowhere/land", "KLINGON", "-1", "xx_YY", "no such", "4")]
+       for name, values in {**REPORTED, **UNREPORTED}.items()},
+    "search_path": [p.replace("'", "") for p in SEARCH_PATHS if p not in ("'odd, public'", "\"it's\", odd")],
+    "client_min_messages": ["warning", "notice", "error", "log", "debug1"],
+    "log_min_messages": ["error", "panic", "warning"],
+    "log_min_error_statement": ["error", "panic", "warning"],
+    "backtrace_functions": ["one", "one,two", ""],
+    "default_table_access_method": ["heap", "other_heap"],
+    "default_tablespace": ["pg_default", ""],
+    "temp_tablespaces": ["pg_default", "", "pg_default, pg_default"],
+    "dynamic_library_path": ["$libdir", "$libdir:/nowhere"],
+    "extension_destdir": ["/nowhere", ""],
+    "lc_messages": ["C", "POSIX", "C.UTF-8"],
+    "lc_monetary": ["C", "POSIX"],
+    "lc_numeric": ["C", "POSIX"],
+    "lc_time": ["C", "POSIX"],
+    "local_preload_libraries": ["", "some_library", "one, \"Two words\""],
+    "session_preload_libraries": ["plpgsql", "", "plpgsql, \"Two words\""],
+    "restrict_nonsystem_relation_kind": ["view", "", "view, foreign-table"],
+    "wal_consistency_checking": ["heap", "", "heap, btree"],
+    "plpgsql.extra_errors": ["none", "shadowed_variables", "all"],
+    "plpgsql.extra_warnings": ["none", "shadowed_variables", "all"],
+    "max_stack_depth": ["100kB", "1MB", "2000"],
+    "tcp_keepalives_idle": ["100", "2000", "32000"],
+    "tcp_keepalives_interval": ["100", "2000", "32000"],
+    "tcp_keepalives_count": ["3", "100"],
+    "tcp_user_timeout": ["20s", "1min"],
+    "client_connection_check_interval": ["0", "10s"],
+    "idle_session_timeout": ["10min", "1h"],
+    "transaction_timeout": ["10min", "1h"],
+    "wal_sender_timeout": ["10min", "1h"],
+    "deadlock_timeout": ["2s", "500"],
+    "commit_delay": ["1", "2", "10"],
+    "jit_above_cost": ["-1", "200000"],
+    "jit_inline_above_cost": ["-1", "600000"],
+    "jit_optimize_above_cost": ["-1", "600000"],
+    "jit_dump_bitcode": ["on", "off"],
+    "post_auth_delay": ["0"],
+    "transaction_isolation": ["serializable", "repeatable read", "read committed"],
+    "transaction_read_only": ["on", "off"],
+    "transaction_deferrable": ["on", "off"],
+}  # fmt: skip
+
+
+def values_within(kind, low, high, words):
+    """Values that the server's own table of settings allows."""
+    if kind == "bool":
+        return ["on", "off"]
+    if kind == "enum":
+        return [w for w in words if not w.startswith("debug") or w == "debug1"]
+    if kind == "integer":
+        low, high = int(low), int(high)
+        return sorted({str(min(max(v, low), high)) for v in (low, low + 1, 100, 2000, 77777)})
+    low, high = float(low), float(high)
+    return sorted({str(v) for v in (low, 0.5, 1.0, 1.25, 2.0, 3.5) if low <= v <= high})
+
+
+def all_of_server(rows):
+    """name -> (context, values), of the rows (name, context, vartype, min, max, words); of those nobody may set, nothing."""
+    found = {}
+    for name, context, kind, low, high, words in rows:
+        if name in BY_HAND:
+            found[name] = (context, BY_HAND[name])
+        elif kind == "string":
+            found[name] = (context, [])
+        else:
+            found[name] = (context, values_within(kind, low, high, words))
+    return found

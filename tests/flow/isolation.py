@@ -134,10 +134,58 @@ def test_what_a_transaction_takes_back_does_not_follow(pair):
     assert value(one, "show work_mem") == "4MB"
 
 
-def test_a_value_that_cannot_be_said_again_keeps_the_connection(pair):
+ODD_VALUES = ["J\u00f6rg", "two\nlines", "tab\there", "back\\\\slash\u00fc", "\\\\x4a\u00fc", "it''s \u2603", "\x7f"]
+
+
+@pytest.mark.parametrize("text", ODD_VALUES)
+@pytest.mark.parametrize("strings", ["on", "off"])
+@pytest.mark.parametrize("encoding", ["UTF8", "LATIN1"])
+def test_values_of_any_bytes_follow_their_client(pair, text, strings, encoding):
     one, other = pair
-    one.execute("set app.tenant = 'J\u00f6rg'")
-    assert ask_in_line(other, "select 'served'", lambda: one.execute("reset app.tenant")) == "served"
+    one.execute(f"set standard_conforming_strings = {strings}")
+    one.execute(f"set app.tenant = E'{text}'")
+    plain = text.replace("\\\\", "\\").replace("''", "'")
+    other.execute(f"set client_encoding = {encoding}")
+    assert not value(other, "select current_setting('app.tenant', true)")
+    assert value(one, "show app.tenant") == plain
+    other.execute("set app.tenant = 'two'")
+    assert value(one, "show app.tenant") == plain
+    assert value(other, "show app.tenant") == "two"
+
+
+def test_a_name_that_cannot_be_said_again_keeps_the_connection(pair):
+    one, other = pair
+    one.execute("set app.\"ten\u00e4nt\" = 'x'")
+    assert ask_in_line(other, "select 'served'", one.close) == "served"
+
+
+def test_temp_buffers_keep_the_connection(start):
+    """Once temporary objects have been used on a connection, the server refuses to set it there."""
+    two = start(pool_size=2, database=["queue_timeout = 5s", "server_round_robin = on"])
+    with connect(two) as one, connect(two) as other:
+        one.execute("begin")
+        other.execute("create temp table left_over as select 1")
+        one.execute("set temp_buffers = 200")
+        one.execute("commit")
+        other.execute("drop table left_over")
+        for _ in range(3):
+            assert value(other, "show temp_buffers") == "8MB"
+            assert value(one, "show temp_buffers") == "1600kB"
+        one.execute("reset temp_buffers")
+        assert value(one, "show temp_buffers") == "8MB"
+
+
+def test_a_statement_that_does_not_exist_is_not_held_against_its_client(narrow):
+    one, other = raw(narrow), raw(narrow)
+    one.query("begin")
+    one.send(pgwire.bind(name="missing") + pgwire.execute() + pgwire.SYNC)
+    assert one.collect().errors[0].sqlstate == "26000"
+    one.query("rollback and chain")
+    one.query("set work_mem = '1MB'")
+    one.query("commit")
+    assert other.ask("show work_mem") == "4MB"
+    assert one.ask("show work_mem") == "1MB"
+    one.end(), other.end()
 
 
 LONG_SET = "set work_mem = '1MB' -- " + "x" * 400_000  # more than is ever in hand at once: its tag tells that it left something

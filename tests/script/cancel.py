@@ -56,7 +56,7 @@ def cancelled_but_answered(gilmok, server):
 
 def test_a_connection_is_not_reused_before_its_cancel_has_ended(start):
     server = Holding()
-    client = cancelled_but_answered(start(server, database=["pool_size = 1"]), server)
+    client = cancelled_but_answered(start(server, database=["pool_size = 1", "unknown_effects = trust"]), server)
     client.send(pgwire.query("next"))
     client.timeout = 0.3
     try:
@@ -73,7 +73,7 @@ def test_a_connection_is_not_reused_before_its_cancel_has_ended(start):
 def test_a_cancel_that_never_ends_costs_the_connection(start):
     """Nobody knows whether the signal is still to come: the connection is closed, the next client gets another."""
     server = Holding()
-    client = cancelled_but_answered(start(server, cluster=["connect_timeout = 500ms"], database=["pool_size = 1"]), server)
+    client = cancelled_but_answered(start(server, cluster=["connect_timeout = 500ms"], database=["pool_size = 1", "unknown_effects = trust"]), server)
     assert client.ask("next") == "next"
     assert server.accepted == 3, "served by a connection that a cancel may still hit"  # two logins and the cancel
     server.gate.set()
@@ -82,7 +82,7 @@ def test_a_cancel_that_never_ends_costs_the_connection(start):
 
 def test_a_connection_retired_meanwhile_ends_with_its_cancel(start):
     server, other = Holding(), harness.Server()
-    gilmok = start(server, database=["pool_size = 1"])
+    gilmok = start(server, database=["pool_size = 1", "unknown_effects = trust"])
     client = cancelled_but_answered(gilmok, server)
     gilmok.write("gilmok.conf", gilmok.text.replace(f"port = {server.port}", f"port = {other.port}"))
     gilmok.console("RELOAD")
@@ -106,7 +106,7 @@ def pool_numbers(gilmok, *more):
 def test_show_pools_counts_cancels(start, workers):
     """While the server has not dealt with a cancel request; before and after its query has ended."""
     server = Holding()
-    gilmok = start(server, main=[f"workers = {workers}"], database=["pool_size = 4"])
+    gilmok = start(server, main=[f"workers = {workers}"], database=["pool_size = 4", "unknown_effects = trust"])
     client, request = login_with_key(gilmok)
     assert client.ask("first") == "first"
     client.send(pgwire.query("SLEEP 1.5"))

@@ -14,7 +14,7 @@ SECRETS = {
     "hashed": pgwire.md5_verifier("hashed", "hashed-password"),
     "scrammed": pgwire.scram_verifier("scrammed-password"),
 }
-ACCOUNT = ["server_user = app", "server_password = app-password"]
+ACCOUNT = ["server_user = app", "server_password = app-password", "unknown_effects = trust"]
 
 # Method -> kind of secret -> what the client is asked for; nothing else may ever happen.
 MATRIX = {

@@ -166,7 +166,7 @@ def test_server_that_does_not_answer_the_check(start):
         t.run()
 
     toy = harness.Server(handler=run)
-    g = start(toy, cluster=["connect_timeout = 300ms"], database=["pool_size = 1", "server_check_delay = 100ms"])
+    g = start(toy, cluster=["connect_timeout = 300ms"], database=["pool_size = 1", "server_check_delay = 100ms", "unknown_effects = trust"])
     c = g.login(timeout=3)
     c.ask("x")
     time.sleep(0.3)
@@ -181,7 +181,7 @@ def test_server_idle_timeout_and_lifetime(start, toy):
     c.ask("select 1")
     harness.wait_for(lambda: "X" in toy.seen, 0.2 + TICK_S, "the server's connection closed")
     assert c.ask("select 2") == "select 2" and toy.accepted == 2
-    g = start(toy, database=["pool_size = 1", "server_lifetime = 200ms"])
+    g = start(toy, database=["pool_size = 1", "server_lifetime = 200ms", "unknown_effects = trust"])
     c = g.login()
     c.ask("select 1")
     accepted = toy.accepted
@@ -195,7 +195,7 @@ def test_server_idle_timeout_and_lifetime(start, toy):
 
 
 def test_check_delay_of_zero_checks_each_time(start, toy):
-    g = start(toy, database=["pool_size = 1", "server_check_delay = 0"])
+    g = start(toy, database=["pool_size = 1", "server_check_delay = 0", "unknown_effects = trust"])
     c = g.login()
     c.ask("select 1")
     before = len([k for k in toy.seen if k == "Q"])

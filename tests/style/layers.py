@@ -17,7 +17,7 @@ LAYERS = {
     "proxy/wire": ["base"],
     "proxy/auth": ["base"],
     "proxy": ["base", "proxy/auth"],  # config*; who puts it all together is listed below
-    "proxy/pool": ["base", "proxy/net", "proxy/wire", "proxy/auth", "proxy"],
+    "proxy/pool": ["base", "parser", "routing", "proxy/net", "proxy/wire", "proxy/auth", "proxy"],
     "proxy/session": ["base", "parser", "routing", "proxy/net", "proxy/wire", "proxy/auth", "proxy/pool", "proxy"],
     "proxy/admin": ["base", "proxy/net", "proxy/wire", "proxy/auth", "proxy/pool", "proxy/session", "proxy"],
     "proxy/tools": ["base", "parser", "proxy/net", "proxy/auth", "proxy/pool", "proxy"],

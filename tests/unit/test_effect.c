@@ -3,27 +3,46 @@
 
 #include "routing/effect.h"
 #include "routing/function_pg.h"
+#include "routing/reset_pg.h"
 #include "tests/unit/check_main.h"
 
 enum { L = EFFECT_LEAVES, T = EFFECT_TAKES, S = EFFECT_STAYS, U = EFFECT_UNKNOWN, N = EFFECT_NEXTVAL, C = EFFECT_CURRVAL,
-       P = EFFECT_STATEMENTS };
+       R = EFFECT_RESETS, M = EFFECT_MOVES, K = EFFECT_CATALOG, P = EFFECT_STATEMENTS };
 
 static char names[256];
 
-static void on_name(void *ctx, struct bytes name) {
+static void on_setting(void *ctx, struct bytes name) {
     (void)ctx;
     size_t len = strlen(names);
     snprintf(names + len, sizeof names - len, "%s%.*s", len ? " " : "", (int)name.len, (const char *)name.ptr);
 }
 
-static unsigned effects_of(const char *text) {
+/* known_clean() and known_pins() are functions; writing `audited` runs one that leaves something, so does reading `odd_view`. */
+static unsigned of_function(void *ctx, struct bytes name) {
+    (void)ctx;
+    return bytes_is(name, "known_clean") ? 0 : bytes_is(name, "known_pins") ? S : bytes_is(name, "upper") ? C : EFFECT_NO_SUCH;
+}
+
+static unsigned of_relation(void *ctx, struct bytes name, bool is_written) {
+    (void)ctx;
+    return bytes_is(name, "audited") && is_written ? S : bytes_is(name, "odd_view") && !is_written ? C : 0;
+}
+
+static const struct effect_names known = {.of_function = of_function, .of_relation = of_relation, .on_setting = on_setting};
+
+static unsigned effects_with(const char *text, uint32_t modes) {
     struct arena arena;
     struct sql_options options = sql_options_default(SQL_POSTGRES);
+    options.modes = modes;
     names[0] = '\0';
     arena_init(&arena, 1 << 20);
-    unsigned effects = effect_of(bytes_str(text), &options, &arena, on_name, NULL);
+    unsigned effects = effect_of(bytes_str(text), &options, &arena, &known);
     arena_release(&arena);
     return effects;
+}
+
+static unsigned effects_of(const char *text) {
+    return effects_with(text, sql_options_default(SQL_POSTGRES).modes);
 }
 
 static const struct {
@@ -39,69 +58,165 @@ static const struct {
     {"DELETE FROM t", N}, /* triggers */
     {"COPY t FROM STDIN", N},
     {"COPY t TO STDOUT", 0},
-    {"BEGIN; SAVEPOINT a; ROLLBACK TO a; COMMIT", 0},
-    {"START TRANSACTION ISOLATION LEVEL SERIALIZABLE", 0},
+    {"BEGIN; SAVEPOINT a; ROLLBACK TO a; COMMIT", M},
+    {"START TRANSACTION ISOLATION LEVEL SERIALIZABLE; SAVEPOINT a; RELEASE a", 0},
+    {"COMMIT", M},
+    {"ROLLBACK AND CHAIN", M},
+    {"PREPARE TRANSACTION 'x'", M},
+    {"MOVE c", M},
     {"SET TRANSACTION READ ONLY", 0},
     {"SET CONSTRAINTS ALL DEFERRED", 0},
-    {"SET LOCAL work_mem = '1MB'", 0},
+    {"SET LOCAL work_mem = '1MB'", M},
     {"SHOW ALL", 0},
-    {"DECLARE c CURSOR FOR SELECT 1; FETCH c; MOVE c", 0},
+    {"DECLARE c CURSOR FOR SELECT 1; FETCH c; MOVE c", M},
     {"LOCK TABLE t; TRUNCATE t; VACUUM t; ANALYZE t; NOTIFY n, 'x'", 0},
-    {"ALTER TABLE t ADD a int; CREATE INDEX ON t (a); GRANT SELECT ON t TO u", 0},
+    {"ALTER TABLE t ADD a int; CREATE INDEX ON t (a); GRANT SELECT ON t TO u", L | K},
+    {"ALTER ROLE r SET work_mem = 1; CREATE DATABASE d; ALTER SEQUENCE s RESTART", 0},
     {"EXPLAIN ANALYZE SELECT 1", 0},
     {"CLOSE c", T},
     {"UNLISTEN *", T},
     {"DEALLOCATE p", T | P},
-    {"DROP TABLE t", T},
+    {"DROP TABLE t", T | K},
+    {"DROP ROLE r", T},
     {"SELECT pg_advisory_unlock(1)", T},
-    {"SET work_mem = '1MB'", L},
-    {"SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY", L},
-    {"SET ROLE a", L},
-    {"SET SESSION AUTHORIZATION a", L},
-    {"SET TIME ZONE 'UTC'", L},
-    {"RESET ALL", L},
-    {"DISCARD ALL", L},
+    {"SET work_mem = '1MB'", L | M},
+    {"SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY", L | M},
+    {"SET ROLE a", L | M},
+    {"SET SESSION AUTHORIZATION a", L | M},
+    {"SET TIME ZONE 'UTC'", L | M},
+    {"RESET ALL", L | R | M},
+    {"RESET work_mem", L | R | M},
+    {"SET a.b TO DEFAULT", L | R | M},
+    {"SET LOCAL work_mem TO DEFAULT", R | M},
+    {"SET TIME ZONE LOCAL", L | R | M},
+    {"SET TIME ZONE interval '1' hour", L | M},
+    {"SET NAMES", L | R | M},
+    {"DISCARD PLANS", L | M},
+    {"SELECT set_config('work_mem', $1, true)", R | M}, /* it may be NULL */
+    {"SELECT set_config('work_mem', NULL, false)", L | R | M},
+    {"DISCARD ALL", L | R | M},
     {"CREATE TEMP TABLE t (a int)", L},
-    {"CREATE TABLE t (a int)", L}, /* the first schema of the path may be pg_temp */
-    {"CREATE VIEW v AS SELECT 1", L},
+    {"CREATE TABLE t (a int)", L | K}, /* the first schema of the path may be pg_temp */
+    {"CREATE VIEW v AS SELECT 1", L | K},
+    {"CREATE TRIGGER t BEFORE INSERT ON t FOR EACH ROW EXECUTE FUNCTION f()", L | K},
     {"SELECT 1 INTO t", L},
-    {"CREATE TABLE t AS SELECT 1", L},
+    {"CREATE TABLE t AS SELECT 1", L | K},
     {"LISTEN a", L},
     {"PREPARE p AS SELECT 1", P},
     {"PREPARE p AS SELECT f()", P},
     {"EXECUTE p", P},
-    {"EXECUTE p(f())", P | U | N},
+    {"EXECUTE p(set_config('a', 'b', false))", P | L | M | R},
     {"EXPLAIN ANALYZE EXECUTE p", P},
     {"DECLARE c CURSOR WITH HOLD FOR SELECT 1", L},
-    {"SELECT pg_advisory_lock(1)", L},
-    {"SELECT * FROM t WHERE pg_try_advisory_lock_shared(a)", L},
+    {"SELECT pg_advisory_lock(1)", L | M}, /* a function that leaves something is not asked what */
+    {"SELECT * FROM t WHERE pg_try_advisory_lock_shared(a)", L | M},
     {"SELECT pg_advisory_xact_lock(1)", 0},
-    {"SELECT set_config('work_mem', '1MB', false)", L},
-    {"SELECT set_config('work_mem', '1MB', $1)", L},
-    {"SELECT set_config('work_mem', '1MB', true)", 0},
-    {"SELECT set_config($1, '1MB', true)", 0},
-    {"SELECT set_config($1, '1MB', false)", L | S}, /* nobody knows what to look for */
-    {"UPDATE pg_settings SET setting = 'x'", L | N},
-    {"SELECT query_to_xml('SET a.b = 1', true, true, '')", L},
+    {"SELECT set_config('work_mem', '1MB', false)", L | M},
+    {"SELECT set_config('work_mem', '1MB', $1)", L | M},
+    {"SELECT set_config('work_mem', '1MB', true)", M},
+    {"SELECT set_config($1, '1MB', true)", M},
+    {"SELECT set_config($1, '1MB', false)", L | S | M}, /* nobody knows what to look for */
+    {"SELECT set_config(is_local => false, setting_name => 'work_mem', new_value => '1MB')", L | M},
+    {"SELECT set_config('work_mem', is_local := true, new_value := 'false')", M},
+    {"SELECT set_config(new_value => 'work_mem', is_local => false, setting_name => $1)", L | S | M},
+    {"SELECT set_config('work_mem', '1MB', is_it => true)", L | M}, /* there is no such argument: the server refuses it */
+    {"SELECT set_config(E'work_mem', '1MB', false)", L | M},
+    {"SELECT set_config(E'work\\x5fmem', '1MB', false)", L | S | M},
+    {"UPDATE pg_settings SET setting = 'x'", L | N | R | M},
+    {"SELECT query_to_xml('SET a.b = 1', true, true, '')", L | M},
     {"LOAD 'x'", S},
     {"SELECT setseed(0.5)", S},
     {"SELECT nextval('s')", N},
     {"SELECT currval('s'), lastval()", C},
-    {"SELECT f(1)", U | N},
-    {"SELECT s.lower('x')", U | N},
-    {"SELECT \"Lower\"('x')", U | N},
-    {"SELECT 1 FROM t ORDER BY f(a)", U | N},
-    {"WITH a AS (INSERT INTO t SELECT f(1)) SELECT 1", U | N},
-    {"CALL p()", U | N},
-    {"DO 'x'", U | N},
-    {"FROB", L | N}, /* not analysable */
-    {"SELECT 1; FROB; SELECT 2", L | N},
-    {"SELECT 'a", L | N},
+    {"SELECT f(1)", U | N | M},
+    {"SELECT s.lower('x')", U | N | M},
+    {"SELECT \"Lower\"('x')", U | N | M},
+    {"SELECT 1 FROM t ORDER BY f(a)", U | N | M},
+    {"WITH a AS (INSERT INTO t SELECT f(1)) SELECT 1", U | N | M},
+    {"CALL p()", U | N | M},
+    {"DO 'x'", U | N | M | K},
+    {"DO $a$ BEGIN PERFORM known_clean(); END $a$", 0},
+    {"DO LANGUAGE plpgsql 'BEGIN PERFORM known_pins(); END'", S},
+    {"DO LANGUAGE plperl 'x'", U | N | M | K},
+    {"DO $a$ BEGIN EXECUTE 'CREATE VIEW v AS SELECT 1'; END $a$", U | N | M | K},
+    {"SELECT known_clean(), x.known_clean()", 0},
+    {"SELECT known_pins()", S},
+    {"SELECT upper(a)", C}, /* a namesake of one of PostgreSQL's own */
+    {"CALL known_pins()", S},
+    {"INSERT INTO s.audited VALUES (1)", S | N},
+    {"UPDATE audited SET a = 1", S | N},
+    {"DELETE FROM audited", S | N},
+    {"COPY audited FROM STDIN", S | N},
+    {"COPY audited TO STDOUT", 0},
+    {"TRUNCATE t, audited", S},
+    {"SELECT * FROM audited", 0},
+    {"MERGE INTO audited USING t ON true WHEN MATCHED THEN DELETE", S | N},
+    {"WITH a AS (DELETE FROM audited RETURNING *) SELECT * FROM a", S | N},
+    {"SELECT * FROM t JOIN s.odd_view ON true", C},
+    {"SELECT (SELECT max(a) FROM odd_view)", C},
+    {"REFRESH MATERIALIZED VIEW odd_view", C},
+    {"TABLE odd_view", C},
+    {"FROB", L | N | M}, /* not analysable */
+    {"SELECT 1; FROB; SELECT 2", L | N | M},
+    {"SELECT 'a", L | N | M},
 };
 
 START_TEST(texts_have_effects) {
     ck_assert_msg(effects_of(texts[_i].text) == texts[_i].effects, "%s: %#x instead of %#x", texts[_i].text, effects_of(texts[_i].text),
                   texts[_i].effects);
+}
+END_TEST
+
+/* standard_conforming_strings may be another one by the time that the server reads it. */
+START_TEST(a_backslash_before_a_quote_means_both) {
+    ck_assert_uint_eq(effects_of("SELECT '\\', set_config(--'\n'work_mem','1MB', '\\'='' ) as \"'--\""), L | M);
+    ck_assert_uint_eq(effects_of("SELECT '\\'; SET work_mem = 1 --'"), L | M);
+    ck_assert_uint_eq(effects_of("SELECT '\\d+', E'\\n'"), 0);
+}
+END_TEST
+
+static bool is_watched(void *ctx, struct bytes name) {
+    (void)ctx;
+    return bytes_is(name, "work_mem");
+}
+
+static const struct {
+    const char *text;
+    enum reset_pg_kind kind;
+    const char *name;
+    bool is_local;
+} resets[] = {
+    {"RESET ALL", RESET_PG_ALL, "", false},
+    {"/* c */ DISCARD ALL;", RESET_PG_ALL, "", false},
+    {"RESET Work_Mem", RESET_PG_ONE, "work_mem", false},
+    {"SET LOCAL app.who TO DEFAULT", RESET_PG_ONE, "app.who", true},
+    {"SET TIME ZONE DEFAULT", RESET_PG_ONE, "timezone", false},
+    {"RESET TIME ZONE", RESET_PG_ONE, "timezone", false},
+    {"SET NAMES DEFAULT", RESET_PG_ONE, "client_encoding", false},
+    {"RESET ROLE", RESET_PG_ONE, "role", false},
+    {"DISCARD TEMP", RESET_PG_NOTHING, "", false},
+    {"SET work_mem = 1", RESET_PG_NOTHING, "", false},
+    {"SELECT 1; RESET ALL", RESET_PG_INSIDE, "", false},
+    {"RESET work_mem; SELECT 1", RESET_PG_INSIDE, "", false},
+    {"RESET enable_sort; SELECT 1", RESET_PG_NOTHING, "", false},
+    {"SELECT set_config('work_mem', $1, true)", RESET_PG_INSIDE, "", false},
+    {"SELECT set_config('app.user', $1, true)", RESET_PG_NOTHING, "", false},
+    {"SELECT set_config($1, $2, true)", RESET_PG_INSIDE, "", false},
+    {"PREPARE a AS SELECT set_config('work_mem', NULL, true)", RESET_PG_INSIDE, "", false},
+    {"UPDATE pg_settings SET setting = $1", RESET_PG_INSIDE, "", false},
+};
+
+START_TEST(resets_are_found) {
+    struct arena arena;
+    struct sql_options options = sql_options_default(SQL_POSTGRES);
+    arena_init(&arena, 1 << 20);
+    struct reset_pg r = reset_pg_of(bytes_str(resets[_i].text), &options, &arena, is_watched, NULL);
+    ck_assert_msg(r.kind == resets[_i].kind, "%s: %d", resets[_i].text, (int)r.kind);
+    if (r.kind == RESET_PG_ONE) ck_assert_str_eq(r.name, resets[_i].name);
+    if (r.kind == RESET_PG_ONE) ck_assert_int_eq(r.is_local, resets[_i].is_local);
+    r = reset_pg_of(bytes_str(resets[_i].text), &options, &arena, NULL, NULL);
+    ck_assert_int_eq(r.kind, resets[_i].kind == RESET_PG_INSIDE ? RESET_PG_NOTHING : resets[_i].kind);
+    arena_release(&arena);
 }
 END_TEST
 
@@ -115,11 +230,24 @@ START_TEST(names_with_a_dot_are_told) {
 }
 END_TEST
 
+START_TEST(strings_may_have_escapes) {
+    static const char plain[] = "SELECT set_config('app.user', '1MB', false)", escaped[] = "SELECT set_config('app\\.user', '1MB', false)";
+    ck_assert_uint_eq(effects_with(plain, SQL_STANDARD_STRINGS), L | M);
+    ck_assert_uint_eq(effects_with(plain, 0), L | M);
+    ck_assert_str_eq(names, "app.user");
+    ck_assert_uint_eq(effects_with(escaped, SQL_STANDARD_STRINGS), L | M);
+    ck_assert_uint_eq(effects_with(escaped, 0), L | S | M);
+    ck_assert_str_eq(names, "");
+    ck_assert_uint_eq(effects_with("SELECT set_config(E'app.user', '', false), set_config('', '', false), set_config(E'', '', false)", 0), L | M);
+    ck_assert_str_eq(names, "app.user");
+}
+END_TEST
+
 START_TEST(memory_that_ends_is_no_knowledge) {
     struct arena arena;
     struct sql_options options = sql_options_default(SQL_POSTGRES);
     arena_init(&arena, 256);
-    ck_assert_uint_eq(effect_of(bytes_str("SELECT 1"), &options, &arena, on_name, NULL), L | N);
+    ck_assert_uint_eq(effect_of(bytes_str("SELECT 1"), &options, &arena, &known), L | N | M);
     arena_release(&arena);
 }
 END_TEST
@@ -137,7 +265,10 @@ END_TEST
 int main(void) {
     TCase *tc = tcase_create("effect");
     tcase_add_loop_test(tc, texts_have_effects, 0, COUNT_OF(texts));
+    tcase_add_test(tc, a_backslash_before_a_quote_means_both);
+    tcase_add_loop_test(tc, resets_are_found, 0, COUNT_OF(resets));
     tcase_add_test(tc, names_with_a_dot_are_told);
+    tcase_add_test(tc, strings_may_have_escapes);
     tcase_add_test(tc, memory_that_ends_is_no_knowledge);
     tcase_add_test(tc, functions_are_known_by_name);
     return check_main_of("effect", tc);

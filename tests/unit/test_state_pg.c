@@ -132,15 +132,39 @@ START_TEST(what_cannot_move_is_told) {
 END_TEST
 
 START_TEST(what_cannot_be_said_is_fixed) {
-    row("app.user", "J\xc3\xb6rg");
-    ck_assert_uint_eq(read_rows(), STATE_PG_FIXED);
-    writer_reset(&rows);
     row("a b.c", "x");
     ck_assert_uint_eq(read_rows(), STATE_PG_FIXED);
     writer_reset(&rows);
     row("a.b;DROP TABLE t", "x");
     ck_assert_uint_eq(read_rows(), STATE_PG_FIXED);
+    writer_reset(&rows);
+    row("temp_buffers", "100");
+    ck_assert_uint_eq(read_rows(), STATE_PG_FIXED);
     ck_assert_uint_eq(a.count, 0);
+}
+END_TEST
+
+START_TEST(values_that_are_not_ascii_move_as_bytes) {
+    row("=hex:app.user", "4ac3b672670a27"); /* J\xc3\xb6rg, a newline, a quote */
+    ck_assert_uint_eq(read_rows(), 0);
+    ck_assert_uint_eq(a.count, 1);
+    ck_assert_str_eq(a.items[0].name, "app.user");
+    ck_assert_str_eq(a.items[0].value, "J\xc3\xb6rg\n'");
+    ck_assert(state_pg_copy(&b, &a));
+    state_pg_release(&a);
+    ck_assert_str_eq(change(), "SELECT pg_catalog.set_config('app.user',pg_catalog.convert_from(pg_catalog.decode("
+                               "'4ac3b672670a27','hex'),pg_catalog.getdatabaseencoding()),false) IS NULL;");
+}
+END_TEST
+
+START_TEST(bytes_that_are_none_are_no_answer) {
+    static const char *const wrong[] = {"4", "4g", "4A", "00"};
+    for (size_t i = 0; i < COUNT_OF(wrong); i++) {
+        unsigned rest;
+        writer_reset(&rows);
+        row("=hex:app.user", wrong[i]);
+        ck_assert_msg(!state_pg_read(&a, &rest, writer_bytes(&rows), &reported, &start), "%s", wrong[i]);
+    }
 }
 END_TEST
 
@@ -156,12 +180,12 @@ END_TEST
 
 START_TEST(names_are_asked_for) {
     static const char words[] = "app.user\0it's.x";
-    ck_assert(state_pg_put_look(&sql, bytes_of((const uint8_t *)words, sizeof words)));
+    ck_assert(state_pg_put_look(&sql, bytes_of((const uint8_t *)words, sizeof words), bytes_of(NULL, 0)));
     writer_u8(&sql, 0);
     ck_assert_ptr_nonnull(strstr((const char *)sql.data, "UNION ALL SELECT'app.user', pg_catalog.current_setting('app.user', true)"));
     ck_assert_ptr_nonnull(strstr((const char *)sql.data, "current_setting('it''s.x', true)"));
     static const char odd[] = "app.\xc3\xa9";
-    ck_assert(!state_pg_put_look(&sql, bytes_of((const uint8_t *)odd, sizeof odd)));
+    ck_assert(!state_pg_put_look(&sql, bytes_of((const uint8_t *)odd, sizeof odd), bytes_of(NULL, 0)));
 }
 END_TEST
 
@@ -176,6 +200,8 @@ int main(void) {
     tcase_add_test(tc, the_session_authorization_is_reported);
     tcase_add_test(tc, what_cannot_move_is_told);
     tcase_add_test(tc, what_cannot_be_said_is_fixed);
+    tcase_add_test(tc, values_that_are_not_ascii_move_as_bytes);
+    tcase_add_test(tc, bytes_that_are_none_are_no_answer);
     tcase_add_test(tc, rows_of_another_kind_are_no_answer);
     tcase_add_test(tc, names_are_asked_for);
     return check_main_of("state_pg", tc);

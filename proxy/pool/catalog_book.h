@@ -1,0 +1,61 @@
+/*
+ * catalog_book.h - what each database's names stand for (routing/catalog.h), as far as this worker knows, and for how long.
+ *
+ *      nothing known -> wanted -> being read, over a connection that has just become free -> known -> old -> checked or read again
+ *
+ * It is read when some text wants to know; from then on it is checked before it is `refresh` old, and whenever a
+ * client of gilmok has changed what names stand for, on any worker. While it is not known, or may be out of date, nobody is
+ * told anything: every text is taken to leave something, and looked after.
+ */
+#ifndef GILMOK_PROXY_POOL_CATALOG_BOOK_H
+#define GILMOK_PROXY_POOL_CATALOG_BOOK_H
+
+#include <stdatomic.h>
+
+#include "proxy/pool/pool.h"
+#include "routing/catalog_pg.h"
+
+enum { CATALOG_RETRY_MS = 30000 }; /* after it could not be read */
+
+/* One for each database of each server. */
+struct catalog_entry {
+    struct catalog *now;    /* owned; NULL: none was read yet */
+    uint64_t version;       /* of `now`; no two of a worker have the same, and none has 0 */
+    char digest[CATALOG_PG_DIGEST_MAX]; /* of `now` */
+    uint64_t checked_us;    /* when it was last known to be true */
+    uint64_t changes;       /* of the process, before it was last read or checked */
+    uint64_t failed_us;     /* 0, or when the last attempt failed */
+    bool is_wanted;
+    bool is_under_way;
+};
+
+/* One reading or check. Lives as long as it is under way. */
+struct catalog_reading {
+    struct catalog_entry *entry;
+    struct catalog *coming; /* owned; NULL: a check */
+    char digest[CATALOG_PG_DIGEST_MAX];
+    bool has_digest;
+    bool has_failed; /* a row was not what it should be, or memory is out */
+    uint64_t changes;
+    struct arena arena;
+};
+
+/* The entry of a pool's database. NULL: memory is out. */
+struct catalog_entry *catalog_book_entry(struct pool *p);
+void catalog_book_release(struct pool_set *set);
+
+/* What is known and holds; NULL: nothing. */
+const struct catalog *catalog_entry_current(const struct catalog_entry *e, const struct pool *p);
+/* Some client has changed what names stand for. */
+void catalog_book_changed(struct pool_set *set);
+
+/* The reading that is due, with its query in `w`; NULL: none is, or memory is out. */
+struct catalog_reading *catalog_reading_begin(struct pool *p, struct writer *w, uint32_t version);
+/* One row's columns. */
+void catalog_reading_row(struct catalog_reading *r, const struct bytes row[CATALOG_PG_COLUMNS]);
+/* It comes to nothing: the connection is lost, or memory is out. Frees it. */
+void catalog_reading_fail(struct catalog_reading *r, const struct pool *p);
+/* All rows are in, or `is_ok` is false. True: more is to be read, by the query in `w`; false: it is over, and `r` freed. */
+MUST_USE bool catalog_reading_end(struct catalog_reading *r, struct pool *p, bool is_ok, struct writer *w, uint32_t version);
+
+#endif

@@ -1,0 +1,248 @@
+#!/usr/bin/python3
+"""Code that no statement names (triggers, defaults, views, policies ...) leaves nothing for the next client; and code that is seen
+to leave nothing costs nothing. Pools of one connection."""
+
+import threading
+import time
+
+import pytest
+
+from flowtools import APP_DB, APP_USER, connect, superuser, value
+
+SETUP = """
+drop schema if exists hidden cascade; create schema hidden; set search_path = hidden;
+create function dirty() returns int language plpgsql as $$ begin set work_mem = '1234kB'; return 1; end $$;
+create function dirty_trigger() returns trigger language plpgsql as $$ begin perform hidden.dirty(); return new; end $$;
+create function clean(a int) returns int language plpgsql as
+  $$ declare b int := 1; begin if a > b then b := case when a > 2 then a else b end; end if; return b; end $$;
+create function clean_sql(a int) returns int language sql as $$ select hidden.clean(a) + 1 $$;
+create function clean_atomic(a int) returns int language sql begin atomic; select hidden.clean_sql(a); end;
+create function local() returns void language plpgsql as $$ begin perform set_config('work_mem', '1234kB', true); end $$;
+create function dynamic() returns void language plpgsql as $$ begin execute 'set work_mem = ''1234kB'''; end $$;
+create function by_sql() returns int language sql as $$ select hidden.dirty() $$;
+create function tenant(who text) returns text language plpgsql as $$ begin return set_config('app.tenant', who, false); end $$;
+create procedure proc() language plpgsql as $$ begin perform hidden.dirty(); end $$;
+create table plain (a int); insert into plain values (1), (2), (3);
+create table triggered (a int); create trigger t before insert on triggered for each row execute function dirty_trigger();
+create table defaulted (a int, b int default dirty());
+create table checked (a int check (dirty() = 1));
+create table parent (a int primary key); insert into parent values (1);
+create table child (a int references parent on delete cascade, b int); insert into child values (1);
+create trigger t after delete on child for each row execute function dirty_trigger();
+create table parted (a int) partition by list (a); create table part partition of parted for values in (1);
+create trigger t after insert on part for each row execute function dirty_trigger();
+create view seen as select hidden.dirty() as a; create view seen_again as select * from seen;
+create table ruled (a int); create rule r as on insert to ruled do also select hidden.dirty();
+create table guarded (a int); insert into guarded values (1); alter table guarded enable row level security;
+create policy p on guarded using (dirty() = 1);
+create table indexed (a int); insert into indexed values (1);
+create function same(a int) returns int language plpgsql immutable as $$ begin perform hidden.dirty(); return a; end $$;
+create index on indexed (same(a));
+create type pair as (a int, b int);
+create function pair_lt(x pair, y pair) returns bool language plpgsql as $$ begin perform hidden.dirty(); return true; end $$;
+grant usage on schema hidden to app; grant all on all tables in schema hidden to app;
+"""
+OPERATOR = "create operator hidden.<<< (function = hidden.pair_lt, leftarg = hidden.pair, rightarg = hidden.pair)"
+
+HIDDEN = {
+    "trigger": "insert into hidden.triggered values (1)",
+    "default": "insert into hidden.defaulted (a) values (1)",
+    "check": "insert into hidden.checked values (1)",
+    "cascade": "delete from hidden.parent",
+    "partition": "insert into hidden.parted values (1)",
+    "view": "select * from hidden.seen",
+    "view of a view": "select * from hidden.seen_again",
+    "rule": "insert into hidden.ruled values (1)",
+    "policy": "select * from hidden.guarded",
+    "index": "insert into hidden.indexed values (2)",
+    "function": "select hidden.dirty()",
+    "function of a function": "select hidden.by_sql()",
+    "dynamic": "select hidden.dynamic()",
+    "procedure": "call hidden.proc()",
+    "do": "do $$ begin perform hidden.dirty(); end $$",
+}
+CLEAN = {
+    "select": "select * from hidden.plain",
+    "insert": "insert into hidden.plain values (4)",
+    "plpgsql": "select hidden.clean(a) from hidden.plain",
+    "sql": "select hidden.clean_sql(3)",
+    "atomic": "select hidden.clean_atomic(3)",
+    "local": "select hidden.local()",
+    "do": "do $$ begin perform hidden.clean(1); end $$",
+}
+
+
+@pytest.fixture(scope="module")
+def code():
+    with superuser() as su:
+        su.execute(SETUP)
+    yield
+    with superuser() as su:
+        su.execute("drop schema hidden cascade")
+
+
+def last_query(pid):
+    with superuser() as su:
+        return value(su, "select query from pg_stat_activity where pid = %s", (pid,))
+
+
+def learn(connection):
+    """Until the database's code is known: the first statements that name something are looked after."""
+    for _ in range(50):
+        value(connection, "select count(*) from hidden.plain")
+        pid = value(connection, "select pg_backend_pid()")
+        time.sleep(0.02)
+        value(connection, "select count(*) from hidden.plain")
+        time.sleep(0.05)
+        if "count(*)" in last_query(pid):
+            return pid
+    raise AssertionError("the code of the database is never known")
+
+
+@pytest.fixture
+def pair(narrow, code):
+    one, other = connect(narrow, autocommit=True), connect(narrow, autocommit=True)
+    learn(one)
+    yield one, other
+    one.close(), other.close()
+
+
+@pytest.mark.parametrize("name", list(HIDDEN))
+def test_what_hidden_code_sets_follows_its_client(pair, name):
+    one, other = pair
+    one.execute(HIDDEN[name])
+    assert value(other, "show work_mem") == "4MB"
+    assert value(one, "show work_mem") == "1234kB"
+    assert value(other, "show work_mem") == "4MB"
+
+
+@pytest.mark.parametrize("name", list(CLEAN))
+def test_code_that_leaves_nothing_is_not_looked_after(pair, name):
+    one, _ = pair
+    pid = value(one, "select pg_backend_pid()")
+    one.execute(CLEAN[name])
+    time.sleep(0.05)
+    assert last_query(pid) == CLEAN[name]
+
+
+def test_an_operator_is_code_too(start, code):
+    with superuser() as su:
+        su.execute(OPERATOR)
+    try:
+        g = start(pool_size=1)
+        with connect(g, autocommit=True) as one, connect(g, autocommit=True) as other:
+            one.execute("select row(1, 2)::hidden.pair operator(hidden.<<<) row(1, 2)::hidden.pair")
+            for _ in range(3):
+                assert value(other, "show work_mem") == "4MB"
+            assert value(one, "show work_mem") == "1234kB"
+            one.execute("reset work_mem")
+            one.execute("select row(1, 2)::hidden.pair operator(hidden.<<<) row(1, 2)::hidden.pair")
+            assert value(other, "show work_mem") == "4MB"
+    finally:
+        with superuser() as su:
+            su.execute("drop operator hidden.<<< (hidden.pair, hidden.pair)")
+
+
+def test_a_setting_that_only_a_function_names(pair):
+    one, other = pair
+    one.execute("select hidden.tenant('one')")
+    assert value(other, "select current_setting('app.tenant', true)") in (None, "")
+    other.execute("select hidden.tenant('other')")
+    assert value(one, "select current_setting('app.tenant', true)") == "one"
+    assert value(other, "select current_setting('app.tenant', true)") == "other"
+
+
+def test_code_that_changes_through_gilmok_counts_at_once(pair):
+    one, other = pair
+    with superuser() as su:
+        su.execute(f"grant create on schema hidden to {APP_USER}")
+    try:
+        one.execute("create function hidden.turns() returns int language sql as 'select 1'")
+        learn(one)
+        other.execute("create or replace function hidden.turns() returns int language plpgsql as $$ begin set work_mem = '1234kB'; return 1; end $$")
+        one.execute("select hidden.turns()")
+        assert value(other, "show work_mem") == "4MB"
+        assert value(one, "show work_mem") == "1234kB"
+    finally:
+        one.execute("drop function if exists hidden.turns()")
+        with superuser() as su:
+            su.execute(f"revoke create on schema hidden from {APP_USER}")
+
+
+def test_code_that_changes_elsewhere_counts_after_catalog_refresh(start, code):
+    g = start(pool_size=1, database=["catalog_refresh = 1s"])
+    with connect(g, autocommit=True) as one, connect(g, autocommit=True) as other:
+        learn(one)
+        with superuser() as su:
+            su.execute("create table hidden.later (a int); grant all on hidden.later to public;"
+                       "create trigger t before insert on hidden.later for each row execute function hidden.dirty_trigger()")
+        time.sleep(1.2)
+        one.execute("insert into hidden.later values (1)")
+        assert value(other, "show work_mem") == "4MB"
+        assert value(one, "show work_mem") == "1234kB"
+        with superuser() as su:
+            su.execute("drop table hidden.later")
+
+
+def test_a_database_that_cannot_be_read_is_looked_after(start, code):
+    """Its catalogs are refused to the user: nothing is known, so everything is looked for; and nobody is kept waiting."""
+    with superuser() as su:
+        su.execute("revoke select on pg_proc from public")
+    try:
+        g = start(pool_size=1)
+        with connect(g, autocommit=True) as one, connect(g, autocommit=True) as other:
+            for _ in range(3):
+                one.execute("insert into hidden.triggered values (1)")
+                assert value(other, "show work_mem") == "4MB"
+                assert value(one, "show work_mem") == "1234kB"
+                one.execute("reset work_mem")
+        assert "could not be read" in g.said()
+    finally:
+        with superuser() as su:
+            su.execute("grant select on pg_proc to public")
+
+
+def test_trust_reads_nothing(start, code):
+    g = start(pool_size=1, database=["unknown_effects = trust"])
+    with connect(g, autocommit=True) as one:
+        pid = value(one, "select pg_backend_pid()")
+        one.execute("select hidden.clean(1) from hidden.plain")
+        time.sleep(0.05)
+        assert last_query(pid) == "select hidden.clean(1) from hidden.plain"
+
+
+def test_many_clients_while_the_code_changes(start, code):
+    """DDL comes and goes while others call what it changes: nobody ever meets a setting of another client."""
+    g = start(pool_size=3, database=["server_round_robin = on"])
+    wrong, stop = [], threading.Event()
+
+    def caller():
+        with connect(g, autocommit=True) as c:
+            while not stop.is_set():
+                c.execute("insert into hidden.triggered values (1)")
+                if value(c, "show work_mem") != "1234kB":
+                    wrong.append("lost")
+                c.execute("reset work_mem")
+
+    def watcher():
+        with connect(g, autocommit=True) as c:
+            while not stop.is_set():
+                if value(c, "show work_mem") != "4MB":
+                    wrong.append("met")
+
+    threads = [threading.Thread(target=work) for work in (caller, caller, watcher, watcher)]
+    for thread in threads:
+        thread.start()
+    with superuser() as su:
+        su.execute(f"grant create on schema hidden to {APP_USER}")
+    with connect(g, autocommit=True) as c:
+        for i in range(20):
+            c.execute(f"create or replace function hidden.comes() returns int language sql as 'select {i}'")
+            time.sleep(0.05)
+        c.execute("drop function hidden.comes()")
+    stop.set()
+    for thread in threads:
+        thread.join(20)
+    with superuser() as su:
+        su.execute(f"revoke create on schema hidden from {APP_USER}")
+    assert not wrong

@@ -1,0 +1,82 @@
+#!/usr/bin/python3
+"""What a client can see of its session, as one statement that changes nothing, and how two answers differ.
+
+The statement names only what gilmok knows to leave nothing, so that asking makes nobody look."""
+
+import re
+
+import pgwire
+
+TEMP_SCHEMA = re.compile(r"pg_temp_[0-9]+")
+# What keeps a server connection for its client.
+HOLDS = """exists (select from pg_catalog.pg_depend where refclassid = 2615 and refobjid = pg_my_temp_schema())
+ or exists (select from pg_lock_status() l where l.locktype = 'advisory' and l.pid = pg_backend_pid())
+ or exists (select from pg_listening_channels()) or exists (select from pg_cursor() c where c.is_holdable)
+ or exists (select from pg_prepared_statement() p where p.from_sql)
+ or current_setting('temp_buffers') <> '{temp_buffers}'
+ or length(current_setting('app.who', true)) <> octet_length(current_setting('app.who', true))"""
+REST = {
+    "current_user": "current_user",
+    "session_user": "session_user",
+    # The schema for temporary objects stays there when they are gone: docs/compatibility.md.
+    "current_schemas": "(select string_agg(s, ', ') from unnest(current_schemas(true)) s where s not like 'pg\\_temp\\_%')",
+    "channels": "(select string_agg(c, ', ' order by c) from pg_listening_channels() c)",
+    "cursors": "(select string_agg(c.name || ' ' || c.statement || ' ' || c.is_scrollable, ', ' order by c.name) from pg_cursor() c where c.is_holdable)",
+    "prepared": """(select string_agg(p.name || ' ' || p.statement || ' ' || p.parameter_types::text, ', ' order by p.name)
+        from pg_prepared_statement() p where p.from_sql)""",
+    "locks": """(select string_agg(l.classid || ' ' || l.objid || ' ' || l.objsubid || ' ' || l.mode, ', ' order by l.classid, l.objid, l.mode)
+        from pg_lock_status() l where l.locktype = 'advisory' and l.pid = pg_backend_pid())""",
+    "temporary": """(select string_agg(pg_describe_object(classid, objid, objsubid), ', ' order by classid, objid) from pg_catalog.pg_depend
+        where refclassid = 2615 and refobjid = pg_my_temp_schema() and classid <> 1247)""",
+}
+QUICK = 3  # so many of them are asked for each time
+# With what RESET would bring; that of application_name is the connection's own.
+ALL = """(select string_agg(s.name || '=' || coalesce(s.setting, '-') || ' ' || case s.name when 'application_name' then '' else coalesce(s.reset_val, '-') end, E'\\n')
+    from pg_show_all_settings() s)"""
+
+
+class Questions:
+    """The statements, for settings of these names, which everybody may read: quick, whole, and with all of pg_settings. Each says
+    what the one before it says, and more."""
+
+    def __init__(self, names, custom, temp_buffers):
+        listed = ",".join([*names, *custom, "role", "session_authorization", "is_superuser"])
+        settings = f"(select string_agg(coalesce(current_setting(n, true), '(none)'), E'\\n') from unnest('{{{listed}}}'::text[]) n)"
+        rest = list(REST.values())
+        self.quick = pgwire.query(f"select {settings}, {', '.join(rest[:QUICK])}")
+        self.whole = pgwire.query(f"select {settings}, {', '.join(rest)}")
+        self.full = pgwire.query(f"select {settings}, {', '.join(rest)}, {ALL}")
+        self.holds = pgwire.query(f"select {HOLDS.format(temp_buffers=temp_buffers)}")
+        self.listed = listed.split(",")
+
+    def parts(self, body):
+        """name -> what an answer says of it."""
+        values = pgwire.row_values(body)
+        found = dict(zip(self.listed, (values[0] or "").split("\n")))
+        found.update((f"({n})", v) for n, v in zip(REST, values[1:]))
+        if len(values) > len(REST) + 1:
+            found.update(("pg_settings " + line.split("=", 1)[0], line) for line in values[-1].split("\n"))
+        return found
+
+    def differing(self, a, b):
+        """The parts that differ, as (name, one, other); of two answers to the same question."""
+        a, b = self.parts(a), self.parts(b)
+        return [(n, a.get(n), b.get(n)) for n in {**a, **b} if a.get(n) != b.get(n)]
+
+
+    def settings(self, body):
+        """The values of the settings `listed`."""
+        return pgwire.row_values(body)[0].split("\n")
+
+
+def canonical(message):
+    """A message of a step without what must differ: which temporary schema, numbers of tables, whose words an error has."""
+    kind, body = message
+    if kind == "E":
+        return kind, pgwire.cstr("C" + pgwire.error_fields(body).get("C", ""))
+    if kind in "Tt":
+        return kind, b"\0\0"
+    if kind == "D" and b"pg_temp_" in body:
+        values = [TEMP_SCHEMA.sub("pg_temp_N", v or "").encode() for v in pgwire.row_values(body)]
+        return kind, pgwire.data_row(values)[5:]
+    return message
