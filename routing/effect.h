@@ -47,7 +47,7 @@ struct effect_names {
 };
 
 /*
- * enum effect of all statements of the text together. Where a backslash before a quote means one thing or another, it means both:
+ * enum effect of all statements of the text together. Where a backslash in a string means one thing or another, it means both:
  * what standard_conforming_strings will be when the server reads the text is not known for sure. The arena is used and left as
  * it is; its ceiling may be small.
  */
@@ -55,7 +55,7 @@ unsigned effect_of(struct bytes text, const struct sql_options *options, struct 
 
 /* True for a text of PostgreSQL's that standard_conforming_strings may turn into another one. */
 static inline bool effect_depends_on_strings(struct bytes text) {
-    return memmem(text.ptr, text.len, "\\'", 2) != NULL;
+    return text.len && memchr(text.ptr, '\\', text.len);
 }
 
 /* For reset_pg.c. RESET, DISCARD ALL, SET TO DEFAULT in all its forms. */

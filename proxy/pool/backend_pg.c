@@ -360,6 +360,7 @@ static void end_description(struct backend *b) {
     struct backend_pg *bp = backend_pg_of(b);
     uint16_t tag = bp->collecting_tag;
     bp->collecting_tag = 0;
+    description_pg_end(&bp->description);
     if (tag && b->lessee) b->lessee->ops->on_tagged(b->lessee, OWED_DESCRIBE_STATEMENT, tag);
 }
 

@@ -118,6 +118,7 @@ MUST_USE bool backend_pg_note_own(struct backend *b, uint8_t type, uint8_t targe
 /* backend_pg_among.c: messages of gilmok's own among the client's; noted by the caller, but for the last. */
 void backend_pg_send_parse(struct backend *b, const struct prepared_pg *p);
 void backend_pg_send_empty_parse(struct backend *b, const char *name); /* of a text without a statement */
+void backend_pg_send_stand_in(struct backend *b, const struct prepared_pg *p); /* an empty text with the parameters of this one */
 void backend_pg_send_about(struct backend *b, uint8_t type, const char *name); /* Describe or Close of a statement */
 void backend_pg_send_flush(struct backend *b);
 void backend_pg_send_sync(struct backend *b);

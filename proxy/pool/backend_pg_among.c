@@ -45,6 +45,19 @@ static void put_about(struct writer *w, uint8_t type, uint8_t kind, const char *
     pg_end(w, at);
 }
 
+void backend_pg_send_stand_in(struct backend *b, const struct prepared_pg *p) {
+    struct bytes source = p->statement->source;
+    const uint8_t *types = memchr(source.ptr, 0, source.len);
+    struct writer w;
+    writer_init(&w, source.len + PG_HEADER_LEN + PREPARED_PG_NAME_MAX);
+    size_t at = pg_begin(&w, PG_F_PARSE);
+    writer_cstr(&w, bytes_str(p->name));
+    if (types) writer_put(&w, bytes_of(types, source.len - (size_t)(types - source.ptr)));
+    pg_end(&w, at);
+    stream_send(b->stream, writer_bytes(&w));
+    writer_release(&w);
+}
+
 void backend_pg_send_about(struct backend *b, uint8_t type, const char *name) {
     uint8_t storage[PG_HEADER_LEN + 1 + PREPARED_PG_NAME_MAX];
     struct writer w;
@@ -65,6 +78,7 @@ void backend_pg_send_sync(struct backend *b) {
 
 /* One statement without parameters, from its Parse to the end of its portal. */
 static void put_run(struct writer *w, const char *name, struct bytes sql) {
+    put_about(w, PG_F_CLOSE, 'S', name); /* an error may have left it */
     size_t at = pg_begin(w, PG_F_PARSE);
     writer_cstr(w, bytes_str(name));
     writer_cstr(w, sql);
@@ -85,7 +99,7 @@ static void put_run(struct writer *w, const char *name, struct bytes sql) {
 
 /* `fate`: of the statement's own reply. */
 static bool note_run(struct backend *b, enum reply_fate fate) {
-    static const uint8_t types[] = {PG_F_PARSE, PG_F_BIND, PG_F_EXECUTE, PG_F_CLOSE, PG_F_CLOSE};
+    static const uint8_t types[] = {PG_F_CLOSE, PG_F_PARSE, PG_F_BIND, PG_F_EXECUTE, PG_F_CLOSE, PG_F_CLOSE};
     enum reply_fate of_others = fate == REPLY_SWALLOW ? REPLY_SWALLOW : REPLY_QUIET;
     for (size_t i = 0; i < sizeof types; i++)
         if (!backend_pg_note_own(b, types[i], 0, types[i] == PG_F_EXECUTE ? fate : of_others, 0)) return false;

@@ -67,3 +67,7 @@ void description_pg_feed(struct description_pg *d, struct bytes piece) {
         else add(d, piece.ptr[i]);
     }
 }
+
+void description_pg_end(struct description_pg *d) {
+    d->digest = (d->digest & ~UINT64_C(1)) | (d->type == PG_B_ROW_DESCRIPTION);
+}

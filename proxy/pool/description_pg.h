@@ -30,5 +30,11 @@ void description_pg_begin(struct description_pg *d);
 /* A message of type 't', 'T' or 'n' begins. */
 void description_pg_message(struct description_pg *d, uint8_t type);
 void description_pg_feed(struct description_pg *d, struct bytes piece);
+/* All of it has been fed: the digest is complete. */
+void description_pg_end(struct description_pg *d);
+/* Of a complete one: does the statement return rows? */
+static inline bool description_pg_has_columns(uint64_t digest) {
+    return digest & 1;
+}
 
 #endif

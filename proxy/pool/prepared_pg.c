@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "base/fault.h"
+#include "proxy/pool/description_pg.h"
 
 struct key {
     const struct statement_pg *statement;
@@ -98,4 +99,12 @@ struct prepared_pg *prepared_pg_surplus(struct prepared_set_pg *set, uint32_t ma
     if (set->spares == 0 && set->count <= max) return NULL;
     struct list *n = list_last(&set->recent);
     return n ? CONTAINER_OF(n, struct prepared_pg, node) : NULL;
+}
+
+const struct prepared_pg *prepared_pg_with_rows(const struct prepared_set_pg *set) {
+    LIST_EACH(n, &set->recent) {
+        const struct prepared_pg *p = CONTAINER_OF(n, struct prepared_pg, node);
+        if (description_pg_has_columns(p->description)) return p;
+    }
+    return NULL;
 }

@@ -253,7 +253,10 @@ static enum step relay_message(struct session *s, struct run *run, struct messag
         flush_run(s, run);
         if (!session_pg_reset_follow(s, m)) return STEP_STOP;
     }
-    if (step == STEP_DONE) s->request.has_sent = true;
+    if (step == STEP_DONE) {
+        s->request.has_sent = true;
+        session_pg_state_on_sent(session_pg_of(s), m->h.type);
+    }
     if (step != STEP_KEEP) session_pg_of(s)->prepared.is_flushed = false;
     return step;
 }

@@ -67,6 +67,7 @@ struct left_client {
     uint64_t unnamed_version; /* what names stood for when it was parsed (catalog_book.h) */
     unsigned parsed;         /* of the latest Parse of it */
     unsigned latest;         /* of the message at hand; EFFECT_STATEMENTS only here */
+    bool will_move;          /* the message at hand may change the settings in force */
     bool has_moved;          /* something in the group that is open may have changed the settings in force */
     bool has_bound;          /* a Bind was sent in it */
     bool stays;              /* something that no look finds */
@@ -135,6 +136,10 @@ void session_pg_send_ready(struct session *s, char status);
 /* A group end goes out. */
 static inline void session_pg_state_on_group_sent(struct session_pg *ps) {
     ps->left.has_moved = ps->left.has_bound = ps->prepared.has_looked_ahead = false;
+}
+/* A message was sent. */
+static inline void session_pg_state_on_sent(struct session_pg *ps, uint8_t type) {
+    if (ps->left.will_move && type != PG_F_QUERY && type != PG_F_FUNCTION_CALL) ps->left.has_moved = true;
 }
 /* Before a message goes to the server. True: sequences must be discarded before it (backend_pg_discard_sequences). */
 MUST_USE bool session_pg_state_on_message(struct session *s, const struct message *m);

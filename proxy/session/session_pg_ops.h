@@ -15,6 +15,7 @@ enum op_kind {
     OP_PARSE,
     OP_PREPARE_HERE, /* made by gilmok, for a message that waits */
     OP_CLOSE,
+    OP_STAND_IN,     /* a Parse of nothing, in place of one that a failed transaction would not read */
     OP_DUPLICATE,    /* a Parse of a name that is taken: it will fail, one way or the other */
     OP_SQL,          /* a Query or an Execute whose text names statements */
     OP_DESCRIBE,     /* gilmok asks what was prepared by SQL */
@@ -57,8 +58,6 @@ static inline bool meaning_is_named(struct meaning m) {
 
 /* ---- session_pg_prepared.c ---- */
 struct meaning session_pg_meaning(struct prepared_client *pc, struct bytes name);
-/* NULL: memory is out. */
-struct prepared_op *session_pg_op_add(struct prepared_client *pc, enum op_kind kind, struct bytes name, struct prepared_pg *made);
 void session_pg_op_end(struct prepared_op *op);
 struct prepared_op *session_pg_op_find(struct prepared_client *pc, uint16_t tag);
 /* Ends the session. STEP_STOP. */
@@ -148,5 +147,18 @@ void session_pg_sql_undo(struct session_pg *ps, struct backend *b, struct prepar
 /* OP_DESCRIBE: described; or it cannot be. */
 void session_pg_sql_on_described(struct session *s, struct backend *b, struct prepared_op *op);
 void session_pg_sql_on_not_described(struct session *s, struct backend *b, struct prepared_op *op);
+/* session_pg_prepared.c: it has been sent, in this order. NULL: memory is out. */
+struct prepared_op *session_pg_ops_add(struct prepared_client *pc, enum op_kind kind, struct bytes name, struct prepared_pg *made);
+/* Its verb (parser/ast.h), when it is a command; else 0. Reads the text. session_pg_failed.c. */
+unsigned session_pg_verb_of(struct session *s, const struct statement_pg *st);
+/* In a transaction that has failed for sure, session_pg_failed.c. */
+bool session_pg_is_failed(const struct session *s);
+/*
+ * What the server is to be sent instead of a statement that it lacks, so that a message of this type brings the answer that it
+ * would bring if it were there. NULL in *name: gilmok must say it, or the statement can be parsed even now (`is_exit`).
+ * False: memory is out.
+ */
+MUST_USE bool session_pg_stand_in(struct session *s, struct bytes client_name, const struct client_statement *known, uint8_t type,
+                                  const char **name, bool *is_exit);
 
 #endif

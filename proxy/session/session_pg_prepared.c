@@ -20,6 +20,7 @@
  * the rest of the group, and what was noted for it is undone when the group ends.
  */
 #include "base/fault.h"
+#include "parser/ast.h"
 #include "proxy/session/session_pg_ops.h"
 
 enum {
@@ -52,6 +53,19 @@ static bool is_in_doubt(const struct prepared_client *pc, struct bytes name) {
     return is_in_doubt;
 }
 
+/* True when what was sent about it last, in a group before this one, may be skipped, and then it means something else. */
+static bool may_mean_another(const struct prepared_client *pc, struct bytes name) {
+    const struct prepared_op *last = NULL;
+    bool has_other = session_pg_names_get(pc, name) != NULL;
+    LIST_EACH(n, &pc->ops) {
+        const struct prepared_op *op = op_at(n);
+        if ((op->kind != OP_PARSE && op->kind != OP_CLOSE) || !bytes_equal(op_name(op), name)) continue;
+        has_other |= last != NULL;
+        last = op;
+    }
+    return last && last->is_sent_whole && has_other;
+}
+
 bool session_pg_prepared_is_known(struct session_pg *ps, struct bytes name) {
     return meaning_is_named(session_pg_meaning(&ps->prepared, name));
 }
@@ -64,7 +78,7 @@ const struct statement_pg *session_pg_prepared_statement(struct session_pg *ps, 
 
 /* ---- what is not answered yet ---- */
 
-struct prepared_op *session_pg_op_add(struct prepared_client *pc, enum op_kind kind, struct bytes name, struct prepared_pg *made) {
+struct prepared_op *session_pg_ops_add(struct prepared_client *pc, enum op_kind kind, struct bytes name, struct prepared_pg *made) {
     struct prepared_op *op = mem_alloc(sizeof *op + name.len);
     if (!op) return NULL;
     if (++pc->last_tag > TAG_MAX) pc->last_tag = 1;
@@ -194,6 +208,9 @@ static void on_described(struct session *s, struct backend *b, struct prepared_o
         session_pg_sql_on_described(s, b, op);
         return;
     }
+    /* What a FETCH returns depends on the cursors of the moment, and the server never asks again. */
+    bool has_changed = is_for_known && known->is_described && known->description != description;
+    if (has_changed && session_pg_verb_of(s, op->made->statement) == SQL_FETCH) description = known->description;
     prepared_pg_settle(&bp->prepared, op->made, description);
     if (is_for_known && known->is_described && known->description != description)
         pc->changed = known->statement;
@@ -332,6 +349,14 @@ static enum step fail_changed(struct session *s, const struct message *m) {
     return step;
 }
 
+/* Nothing on this connection can be made to say it. */
+static enum step fail_aborted(struct session *s, const struct message *m) {
+    struct err err = {0};
+    err_set(&err, "25P02", "current transaction is aborted, commands ignored until end of transaction block");
+    err.routine = "exec_describe_statement_message";
+    return session_pg_fail_here(s, m, &err);
+}
+
 /* ---- before a group ---- */
 
 static bool is_coming(const struct prepared_client *pc, struct bytes name) {
@@ -344,8 +369,8 @@ bool session_pg_prepared_lacks(struct session *s, struct bytes name) {
     struct prepared_client *pc = &session_pg_of(s)->prepared;
     struct prepared_set_pg *set = &backend_pg_of(s->lessee.backend)->prepared;
     const struct client_statement *known = session_pg_meaning(pc, name).known;
-    if (!known || is_coming(pc, name)) return false;
-    return !known->is_described || !prepared_pg_find(set, known->statement, known->description);
+    if (!known || (known->is_described && prepared_pg_find(set, known->statement, known->description))) return false;
+    return !is_coming(pc, name);
 }
 
 bool session_pg_prepared_bring(struct session *s, struct bytes name) {
@@ -360,7 +385,7 @@ bool session_pg_prepared_bring(struct session *s, struct bytes name) {
     bool ok = true;
     if (means_the_same || session_pg_settings_around(in_force, st->settings.values, &there, &back)) {
         struct prepared_pg *p = prepared_pg_new(&backend_pg_of(b)->prepared, st);
-        struct prepared_op *op = p ? session_pg_op_add(pc, OP_PREPARE_HERE, name, p) : NULL;
+        struct prepared_op *op = p ? session_pg_ops_add(pc, OP_PREPARE_HERE, name, p) : NULL;
         session_pool(s)->stats.server_parses++;
         ok = op ? backend_pg_prepare_aside(b, p, writer_bytes(&there), op->tag)
                 : session_pg_prepared_out_of_memory(s) == STEP_DONE;
@@ -433,7 +458,7 @@ static enum step send_preparation(struct session *s, const struct message *m, st
                                   struct bytes there, struct bytes back) {
     struct backend *b = s->lessee.backend;
     struct prepared_pg *p = prepared_pg_new(&backend_pg_of(b)->prepared, st);
-    struct prepared_op *op = p ? session_pg_op_add(&session_pg_of(s)->prepared, OP_PREPARE_HERE, client_name, p) : NULL;
+    struct prepared_op *op = p ? session_pg_ops_add(&session_pg_of(s)->prepared, OP_PREPARE_HERE, client_name, p) : NULL;
     if (!op) return session_pg_prepared_out_of_memory(s);
     bool is_alone = m->h.type == PG_F_QUERY && !b->ledger.is_group_open;
     op->is_for_query = is_alone;
@@ -454,16 +479,10 @@ static enum step send_preparation(struct session *s, const struct message *m, st
     return hold(s);
 }
 
-/* Makes sure that the preparation is on this connection. STEP_DONE: *name is its name there. */
-enum step session_pg_prepare_here(struct session *s, const struct message *m, struct bytes client_name,
-                              struct client_statement *known, const char **name) {
+/* Prepares it on this connection, which lacks it: the message waits, or fails. */
+static enum step prepare_here(struct session *s, const struct message *m, struct bytes client_name,
+                              struct client_statement *known) {
     struct prepared_client *pc = &session_pg_of(s)->prepared;
-    struct prepared_set_pg *set = &backend_pg_of(s->lessee.backend)->prepared;
-    struct prepared_pg *p = known->is_described ? prepared_pg_find(set, known->statement, known->description) : NULL;
-    if (p) {
-        *name = p->name;
-        return STEP_DONE;
-    }
     struct prepared_op *last = op_at(list_last(&pc->ops));
     if (last && last->kind == OP_PREPARE_HERE) return hold(s); /* on its way */
     if (pc->changed == known->statement) return fail_changed(s, m);
@@ -478,6 +497,30 @@ enum step session_pg_prepare_here(struct session *s, const struct message *m, st
     return step;
 }
 
+static const char *name_of_known(struct session *s, const struct client_statement *known) {
+    struct prepared_set_pg *set = &backend_pg_of(s->lessee.backend)->prepared;
+    const struct prepared_pg *p = known->is_described ? prepared_pg_find(set, known->statement, known->description) : NULL;
+    return p ? p->name : NULL;
+}
+
+enum step session_pg_prepare_here(struct session *s, const struct message *m, struct bytes client_name,
+                                  struct client_statement *known, const char **name) {
+    *name = name_of_known(s, known);
+    if (*name) return STEP_DONE;
+    return s->lessee.backend->ledger.groups ? hold(s) : prepare_here(s, m, client_name, known);
+}
+
+/* It is not there. What earlier groups leave behind decides what is done. */
+static enum step bring_known(struct session *s, const struct message *m, struct bytes client_name, struct client_statement *known,
+                             const char **name) {
+    bool is_exit = true;
+    if (s->lessee.backend->ledger.groups) return hold(s);
+    if (session_pg_is_failed(s) && !session_pg_stand_in(s, client_name, known, m->h.type, name, &is_exit))
+        return session_pg_prepared_out_of_memory(s);
+    if (*name) return STEP_DONE;
+    return is_exit ? prepare_here(s, m, client_name, known) : fail_aborted(s, m);
+}
+
 /*
  * The name on this connection of a statement that the client calls `client_name`, and its number. STEP_RAW: it is the client's
  * own.
@@ -488,9 +531,12 @@ static enum step name_here(struct session *s, const struct message *m, struct by
     *number = meaning.number;
     if (meaning.made) {
         *name = meaning.made->name;
-        return STEP_DONE;
+        return may_mean_another(&session_pg_of(s)->prepared, client_name) ? session_pg_await_replies(s) : STEP_DONE;
     }
-    if (meaning.known) return session_pg_prepare_here(s, m, client_name, meaning.known, name);
+    if (meaning.known) {
+        *name = name_of_known(s, meaning.known);
+        return *name ? STEP_DONE : bring_known(s, m, client_name, meaning.known, name);
+    }
     if (s->pins & PIN_PREPARED && !bytes_starts_with(client_name, STATEMENT_PG_PREFIX)) return STEP_RAW;
     return fail_missing(s, m, client_name);
 }
@@ -503,7 +549,7 @@ static enum step take_duplicate(struct session *s, struct bytes name, struct byt
     struct backend *b = s->lessee.backend;
     struct statement_pg *st = session_pg_names_intern(s, b, source);
     struct prepared_pg *p = st ? prepared_pg_new(&backend_pg_of(b)->prepared, st) : NULL;
-    struct prepared_op *op = p ? session_pg_op_add(&session_pg_of(s)->prepared, OP_DUPLICATE, name, p) : NULL;
+    struct prepared_op *op = p ? session_pg_ops_add(&session_pg_of(s)->prepared, OP_DUPLICATE, name, p) : NULL;
     statement_pg_unref(st);
     if (!op) return session_pg_prepared_out_of_memory(s);
     if (!backend_pg_note_own(b, PG_F_PARSE, 0, REPLY_QUIET, op->tag)) return STEP_STOP;
@@ -528,7 +574,7 @@ static enum step take_parse(struct session *s, const struct message *m, struct b
     }
     struct statement_pg *st = session_pg_names_intern(s, b, source);
     struct prepared_pg *p = st ? prepared_pg_new(&backend_pg_of(b)->prepared, st) : NULL;
-    struct prepared_op *op = p ? session_pg_op_add(pc, OP_PARSE, name, p) : NULL;
+    struct prepared_op *op = p ? session_pg_ops_add(pc, OP_PARSE, name, p) : NULL;
     statement_pg_unref(st);
     if (!op) return session_pg_prepared_out_of_memory(s);
     op->is_asked = session_pg_of(s)->left.has_moved && p->statement->settings.digest;
@@ -614,7 +660,7 @@ static enum step take_close(struct session *s, struct bytes client_name) {
     struct prepared_client *pc = &session_pg_of(s)->prepared;
     struct backend *b = s->lessee.backend;
     if (!meaning_is_named(session_pg_meaning(pc, client_name)) && s->pins & PIN_PREPARED) return STEP_RAW;
-    struct prepared_op *op = session_pg_op_add(pc, OP_CLOSE, client_name, NULL);
+    struct prepared_op *op = session_pg_ops_add(pc, OP_CLOSE, client_name, NULL);
     if (!op) return session_pg_prepared_out_of_memory(s);
     if (!backend_pg_note_sent(b, PG_F_CLOSE, 0, op->tag)) return STEP_STOP;
     backend_pg_send_about(b, PG_F_CLOSE, STATEMENT_PG_PREFIX);

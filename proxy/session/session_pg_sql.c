@@ -90,7 +90,7 @@ static enum step send_query(struct session *s, const struct message *m, struct s
     struct session_pg *ps = session_pg_of(s);
     struct backend *b = s->lessee.backend;
     if (!session_pg_close_surplus(ps, b, kept_max(b, text)) || !session_pg_sql_text_send_voids(b, text)) return STEP_STOP;
-    struct prepared_op *op = session_pg_op_add(&ps->prepared, OP_SQL, bytes_of("", 0), NULL);
+    struct prepared_op *op = session_pg_ops_add(&ps->prepared, OP_SQL, bytes_of("", 0), NULL);
     if (!op) return session_pg_prepared_out_of_memory(s);
     op->text = text;
     text->refs++;
@@ -167,7 +167,7 @@ void session_pg_sql_undo(struct session_pg *ps, struct backend *b, struct prepar
 
 /* In a group of its own: after an error the server listens again. */
 static bool describe(struct session *s, struct backend *b, struct bytes name, struct prepared_pg *here) {
-    struct prepared_op *op = session_pg_op_add(&session_pg_of(s)->prepared, OP_DESCRIBE, name, here);
+    struct prepared_op *op = session_pg_ops_add(&session_pg_of(s)->prepared, OP_DESCRIBE, name, here);
     if (!op) {
         (void)session_pg_prepared_out_of_memory(s);
         return false;

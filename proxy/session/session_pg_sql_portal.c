@@ -113,7 +113,7 @@ static enum step take_execute(struct session *s, struct message *m, struct sql_t
     struct prepared_client *pc = &session_pg_of(s)->prepared;
     struct backend *b = s->lessee.backend;
     if (!session_pg_sql_text_send_voids(b, text)) return STEP_STOP;
-    struct prepared_op *op = session_pg_op_add(pc, OP_SQL, bytes_of("", 0), NULL);
+    struct prepared_op *op = session_pg_ops_add(pc, OP_SQL, bytes_of("", 0), NULL);
     if (!op) return session_pg_prepared_out_of_memory(s);
     op->text = text;
     text->refs++;

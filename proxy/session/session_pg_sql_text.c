@@ -89,7 +89,7 @@ static struct sql_text *new_text(struct maker *k) {
     struct sql_text *text = mem_alloc(size + names);
     if (!text) return NULL;
     text->refs = 1;
-    text->may_move = session_pg_of(k->s)->left.has_moved;
+    text->may_move = session_pg_of(k->s)->left.has_moved || session_pg_of(k->s)->left.will_move;
     k->names_end = (uint8_t *)text + size;
     return text;
 }

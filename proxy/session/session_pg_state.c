@@ -234,7 +234,7 @@ bool session_pg_state_on_message(struct session *s, const struct message *m) {
     if (effects & EFFECT_STATEMENTS) effects &= ~(unsigned)(EFFECT_STATEMENTS | EFFECT_RESETS); /* a text is edited in one way */
     effects = as_configured(s, effects);
     if (effects & EFFECT_RESETS && session_pg_reset_matters(ps)) ps->left.is_reset_here = true;
-    if (effects & EFFECT_MOVES) ps->left.has_moved = true;
+    ps->left.will_move = effects & EFFECT_MOVES;
     if (m->h.type == PG_F_BIND) ps->left.has_bound = true;
     if (effects & EFFECT_CATALOG) catalog_book_changed(session_pool(s)->set); /* and once more when it is over */
     ps->left.effects |= effects & ~(unsigned)(EFFECT_RESETS | EFFECT_MOVES);

@@ -351,9 +351,17 @@ void session_pg_unnamed_on_not_sent(struct session *s, const struct message *m) 
     if (is_parse || m->h.type == PG_F_QUERY) forget(session_pg_of(s));
 }
 
+/* Nothing is owed: what is still pending was skipped, all of it, and the connection has what it had before. */
+static void on_all_answered(struct session_pg *ps) {
+    if (!ps->unnamed.pending_len) return;
+    drop_pending(&ps->unnamed, ps->unnamed.pending_len);
+    on_answered(ps);
+}
+
 bool session_pg_unnamed_must_wait(struct session *s, struct backend *b, const struct message *m) {
     const struct unnamed_client *u = &session_pg_of(s)->unnamed;
     const struct ledger *l = &b->ledger;
+    if (l->count == 0) on_all_answered(session_pg_of(s));
     if (l->is_skipping || l->is_client_turn || l->count == 0) return false;
     if (m->h.type == PG_F_QUERY) return l->is_group_open && (u->is_there || u->pending_len);
     if (m->h.type != PG_F_BIND && m->h.type != PG_F_DESCRIBE) return false;
@@ -364,10 +372,7 @@ void session_pg_unnamed_on_group_end(struct session *s, struct backend *b) {
     struct session_pg *ps = session_pg_of(s);
     struct unnamed_client *u = &ps->unnamed;
     if (b->ledger.count || b->ledger.is_group_open) return;
-    if (u->pending_len) { /* skipped, all of it */
-        drop_pending(u, u->pending_len);
-        on_answered(ps);
-    }
+    on_all_answered(ps);
     bool is_only_here = u->is_there && !u->len && !u->is_used;
     if (s->pins & PIN_UNNAMED && !is_only_here) s->pins &= (uint16_t)~PIN_UNNAMED;
 }

@@ -8,6 +8,7 @@ import settings
 from steps import MOVER, Script, Step
 
 NAMES = ("a", "b", "c")
+SLEEP = "select pg_sleep(6)"  # longer than a reply is waited for
 CHANNELS = ("news", "Odd channel", "other")
 ROLES = ("compare_reader", '"compare ""odd"""', "none", "app", "compare_stranger")
 
@@ -316,6 +317,7 @@ WAYS = {
     "flush": (6, True),
     "copy": (6, True),
     "call": (2, True),
+    "cancel": (2, True),
     "leave": (4, True),
     "startup": (8, True),
     "mover": (8, True),
@@ -511,6 +513,20 @@ class Generator:
 
     def call(self, dice, w, who, themes, names):
         return [Step(who, [dice.choice((("F", 1397, ["-5"]), ("F", 154, ["1", "0"]), ("F", 4294967, [])))], {"call"})]
+
+    def cancel(self, dice, w, who, themes, names):
+        """Cancelled while it sleeps, as play.py sees to."""
+        kind, sql = self.statement(dice, w, themes)
+        kinds, roll = {"cancel", kind}, dice.random()
+        if roll < 0.3:
+            return [Step(who, [("Q", SLEEP)], {"cancel"})]
+        if roll < 0.6:
+            return [Step(who, [("Q", self.one_of(dice, f"{sql}; {SLEEP}; select 2", f"begin; {SLEEP}", f"select 1; {SLEEP}; {sql}"))], kinds | {"multi"})]
+        sleep = [("P", "", SLEEP), ("B", "", "", []), ("E", "", 0)]
+        other = [("P", "", sql), ("B", "", "", []), ("E", "", 0)]
+        if roll < 0.8:
+            return [Step(who, [*other, *sleep, ("S",)], kinds)]
+        return [Step(who, [*sleep, *other, ("S",), *other, ("S",)], kinds)]
 
     def leave(self, dice, w, who, themes, names):
         names.clear()

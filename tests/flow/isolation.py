@@ -188,6 +188,33 @@ def test_a_statement_that_does_not_exist_is_not_held_against_its_client(narrow):
     one.end(), other.end()
 
 
+# A call of set_config() under one of the values of standard_conforming_strings, a part of a string under the other.
+CALL_WHEN = {
+    "on": "select '\\', set_config(--'\n'work_mem','1234kB', '\\'='' ) as \"'--\"",
+    "off": "select '\\'', set_config(--'\n'work_mem','1234kB', '\\''='' ) as \"'--\"",
+}
+
+
+@pytest.mark.parametrize("together", (False, True))
+@pytest.mark.parametrize("prepared, used", (("on", "off"), ("off", "on")))
+def test_a_text_is_read_as_the_server_has_read_it(narrow, prepared, used, together):
+    """A prepared statement means what it meant when it was prepared."""
+    one, other = raw(narrow), raw(narrow)
+    parse = pgwire.parse(CALL_WHEN[prepared], "q") + pgwire.SYNC
+    run = pgwire.bind(name="q") + pgwire.execute() + pgwire.SYNC
+    groups = [pgwire.query(f"set standard_conforming_strings = {prepared}"), parse, pgwire.query(f"set standard_conforming_strings = {used}"), run]
+    if together:
+        one.send(b"".join(groups))
+        assert not any(one.collect().errors for _ in groups)
+    else:
+        for group in groups:
+            one.send(group)
+            assert not one.collect().errors
+    assert other.ask("show work_mem") == "4MB"
+    assert one.ask("show work_mem") == "1234kB"
+    one.end(), other.end()
+
+
 LONG_SET = "set work_mem = '1MB' -- " + "x" * 400_000  # more than is ever in hand at once: its tag tells that it left something
 
 
@@ -308,6 +335,23 @@ def test_unnamed_statement_of_a_client_that_left(narrow):
     other.send(pgwire.bind() + pgwire.execute() + pgwire.SYNC)
     got = other.collect()
     assert got.rows == [] and got.errors[0].sqlstate == "26000"
+
+
+def test_unnamed_statement_of_another_client_is_never_run_for_one_that_was_skipped(narrow):
+    one, other = raw(narrow), raw(narrow)
+    use = pgwire.bind() + pgwire.execute() + pgwire.SYNC
+    between = {"nothing": b"", "a named one": pgwire.parse("select 1", "c"), "a close": pgwire.close("S", "x")}
+    for what, more in between.items():
+        one.send(pgwire.parse("select 'secret of one'") + pgwire.SYNC)
+        one.collect()
+        other.send(pgwire.parse("selec", "b") + pgwire.parse("select 'own'") + pgwire.SYNC + more + use)
+        assert [e.sqlstate for e in other.collect().errors] == ["42601"]
+        got = other.collect()
+        assert got.rows == [] and [e.sqlstate for e in got.errors] == ["26000"], what
+        other.query("deallocate all")
+        one.send(use)
+        assert one.collect().rows == [["secret of one"]]
+    one.end(), other.end()
 
 
 def test_named_statement_of_another_client_is_never_run(narrow):

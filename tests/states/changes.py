@@ -129,7 +129,9 @@ class Writer:
                  f"select set_config({n}, {v}, false) where false"]  # fmt: skip
         if "." in name and not name.startswith("plpgsql."):  # of one's own, and not named by the client itself: a documented limit
             hidden = []
-        return self.steps(self.one(*hidden, *named).replace("$$", "$code$") if "$$" in v else self.one(*hidden, *named))
+        sql = self.one(*hidden, *named)
+        # The function's body has a set_config() with a computed name.
+        return self.steps(sql.replace("$$", "$code$") if "$$" in v else sql, kinds=("stays",) if "hid_set(" in sql else ())
 
     def computed(self, name):
         n, v = quoted(name), self.value(name)
@@ -241,10 +243,11 @@ class Writer:
 
 
 class Generator:
-    """Interleavings. `found`: settings.all_of_server() of the server; `usual`: the values of a session that has set nothing."""
+    """Interleavings. `found`: settings.all_of_server() of the server; `usual`: the values of a session that has set nothing;
+    `readable`: names of those that everybody may read."""
 
-    def __init__(self, found, usual):
-        self.usual = usual
+    def __init__(self, found, usual, readable):
+        self.usual, self.hidden = usual, set(found) - set(readable)
         self.values = {**{n: v for n, (c, v) in found.items() if c in SESSION}, **CUSTOM}
         self.at_start = {n: (c, v) for n, (c, v) in found.items() if n not in OF_TRANSACTION and len(v) > 1}
         self.left_out = {}
@@ -278,7 +281,7 @@ class Generator:
         order = list(range(count))
         dice.shuffle(order)
         for who in order:
-            if first in self.needs_boss or dice.random() < 0.1:
+            if first in self.hidden or dice.random() < 0.05:
                 how = {"full"}
             else:
                 how = {"whole"} if self.has_rest(lines) or dice.random() < 0.2 else set()
