@@ -105,7 +105,7 @@ static const struct {
     {"PREPARE p AS SELECT 1", P},
     {"PREPARE p AS SELECT f()", P},
     {"EXECUTE p", P},
-    {"EXECUTE p(set_config('a', 'b', false))", P | L | M | R},
+    {"EXECUTE p(set_config('a', 'b', false))", P | L | M},
     {"EXPLAIN ANALYZE EXECUTE p", P},
     {"DECLARE c CURSOR WITH HOLD FOR SELECT 1", L},
     {"SELECT pg_advisory_lock(1)", L | M}, /* a function that leaves something is not asked what */
