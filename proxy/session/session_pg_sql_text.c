@@ -24,6 +24,7 @@ struct maker {
     const char **here; /* in the arena: of each that is executed, its name on the connection; NULL: none yet, or none at all */
     struct sql_text *text;
     uint8_t *names_end; /* in the text's memory: where the next name goes */
+    bool is_unreadable; /* the text as a whole: the server says so, too, before it runs any of it */
     bool is_over;       /* the message has failed, and been dealt with */
 };
 
@@ -194,13 +195,21 @@ static bool print(struct maker *k, struct writer *w) {
         expected = expected - (from->end - from->start) + len;
         u++;
     }
-    return edit_print(&list, w) && w->len - at == expected;
+    bool ok = edit_print(&list, w);
+    k->is_unreadable = list.problem != NULL;
+    return ok && w->len - at == expected;
 }
 
 static enum step fail_text(struct maker *k) {
     struct err err = {0};
     err_set(&err, ERR_FEATURE_NOT_SUPPORTED, "this statement names prepared statements in a way that cannot be followed");
     return session_pg_fail_here(k->s, k->m, &err);
+}
+
+static bool names_gilmoks(const struct maker *k) {
+    for (uint32_t i = 0; i < k->uses.count; i++)
+        if (bytes_starts_with(k->uses.items[i].name, STATEMENT_PG_PREFIX)) return true;
+    return false;
 }
 
 static enum step make(struct maker *k, struct sql_text **out, struct writer *w) {
@@ -218,7 +227,7 @@ static enum step make(struct maker *k, struct sql_text **out, struct writer *w) 
         *out = k->text;
         return STEP_DONE;
     }
-    bool is_as_it_is = ok && !k->text->count;
+    bool is_as_it_is = ok && (!k->text->count || (k->is_unreadable && !names_gilmoks(k)));
     if (k->text) session_pg_sql_text_unref(k->text, &backend_pg_of(k->s->lessee.backend)->prepared);
     if (!ok) return session_pg_prepared_out_of_memory(k->s);
     return is_as_it_is ? STEP_RAW : fail_text(k);

@@ -77,7 +77,7 @@ SCRIPTS = {
     "what it leaves": [query("prepare q as select set_config('work_mem', '777kB', false)"), query("execute q"), query("show work_mem"), query("reset work_mem")],
     "names of gilmok": [query("execute gilmok_0123456789abcdef_0"), query("deallocate gilmok_0123456789abcdef_0"), query("prepare gilmok_void_0 as select 1"),
                         query("execute gilmok_void_0"), query("deallocate gilmok_void_0"), query("execute gilmok_void_0"), query("execute gilmok_text")],
-    "not prepared": [query("prepare q as vacuum"), query("execute q"), query("prepare q as select $1"), query("execute q(1)"), query("prepare as select 1"),
+    "not prepared": [query("prepare q as vacuum"), query("execute q"), query("prepare q as select $1"), query("execute q(1)"), query("prepare as select 1"), query("prepare q as select 1; select 'open"), query("execute q"),
                      query("prepare transaction 'never'"), query("")],
     "copy": [query("create temp table c (x int); prepare q as insert into c values (2); copy c from stdin; execute q; select x + 0 from c; drop table c")
              + pgwire.message("d", b"1\n") + pgwire.message("c")],
