@@ -36,12 +36,12 @@ static void note_name(struct finding *f, const struct ast *names) {
 }
 
 /* The text between the quotes of a string without escapes; under standard_conforming_strings = off each is an escape string. */
-static bool take_plain_string(const struct finding *f, const struct ast *node, struct bytes *text) {
+static bool take_plain_string(struct bytes all, const struct ast *node, struct bytes *text) {
     if (!node || node->kind != AST_LITERAL || node->flags & AST_LITERAL_JOINED) return false;
     if (node->op != LITERAL_STRING && node->op != LITERAL_ESCAPE_STRING) return false;
-    size_t start = node->start + (f->text.ptr[node->start] != '\'') + 1; /* 'x' or E'x' */
+    size_t start = node->start + (all.ptr[node->start] != '\'') + 1; /* 'x' or E'x' */
     if (start >= node->end) return false;
-    *text = bytes_of(f->text.ptr + start, node->end - 1 - start);
+    *text = bytes_of(all.ptr + start, node->end - 1 - start);
     return node->op == LITERAL_STRING || !text->len || !memchr(text->ptr, '\\', text->len);
 }
 
@@ -59,7 +59,7 @@ static const struct ast *argument(const struct ast_func *call, int place, const 
     return NULL;
 }
 
-bool effect_sets_value(const struct ast *value) {
+static bool sets_value(const struct ast *value) {
     return value && value->kind == AST_LITERAL && value->op != LITERAL_NULL;
 }
 
@@ -69,9 +69,9 @@ static void note_set_config(struct finding *f, const struct ast_func *call) {
     bool ends_with_transaction = is_local && is_local->kind == AST_LITERAL && is_local->op == LITERAL_TRUE;
     f->effects |= EFFECT_MOVES;
     if (!ends_with_transaction) f->effects |= EFFECT_LEAVES;
-    if (!effect_sets_value(argument(call, 1, "new_value"))) f->effects |= EFFECT_RESETS;
+    if (!sets_value(argument(call, 1, "new_value"))) f->effects |= EFFECT_RESETS;
     struct bytes text;
-    if (!take_plain_string(f, name, &text)) {
+    if (!take_plain_string(f->text, name, &text)) {
         if (!ends_with_transaction) f->effects |= EFFECT_STAYS;
         return;
     }
@@ -100,9 +100,12 @@ static bool is_grammar(const struct ast_func *call) {
     return call->node.op == CALL_SPECIAL || call->node.op == CALL_BARE;
 }
 
-bool effect_is_set_config(const struct ast_func *call) {
+bool effect_resets_by_call(struct bytes text, const struct ast_func *call, struct bytes *setting) {
     struct bytes name;
-    return !is_grammar(call) && function_of(call, &name) == FUNCTION_SET_CONFIG;
+    if (is_grammar(call) || function_of(call, &name) != FUNCTION_SET_CONFIG) return false;
+    if (sets_value(argument(call, 1, "new_value"))) return false;
+    if (!take_plain_string(text, argument(call, 0, "setting_name"), setting)) *setting = bytes_of(NULL, 0);
+    return true;
 }
 
 /* One of PostgreSQL's own may have a namesake with other arguments: both count. */
@@ -262,9 +265,18 @@ static void note_write(struct finding *f, const struct ast *tables) {
     note_target(f, tables);
 }
 
-bool effect_is_settings_update(const struct ast_update *update) {
+static bool is_settings_update(const struct ast_update *update) {
     const struct ast *target = update->tables;
     return target && target->kind == AST_TABLE && is_settings_view(AST_AS(table, TABLE, target)->names);
+}
+
+bool effect_resets_settings(const struct ast_update *update) {
+    if (!is_settings_update(update)) return false;
+    for (const struct ast *n = update->set; n; n = n->next) {
+        bool is_single = n->kind == AST_ASSIGNMENT && !(n->flags & AST_ASSIGNMENT_MULTI);
+        if (!is_single || !sets_value(AST_AS(assignment, ASSIGNMENT, n)->value)) return true;
+    }
+    return false;
 }
 
 static bool visit(struct ast *node, void *ctx) {
@@ -282,7 +294,8 @@ static bool visit(struct ast *node, void *ctx) {
         if (node->flags & AST_COPY_FROM) note_write(f, AST_AS(copy, COPY, node)->table);
         break;
     case AST_UPDATE:
-        if (effect_is_settings_update(AST_AS(update, UPDATE, node))) f->effects |= EFFECT_LEAVES | EFFECT_RESETS | EFFECT_MOVES;
+        if (is_settings_update(AST_AS(update, UPDATE, node))) f->effects |= EFFECT_LEAVES | EFFECT_MOVES;
+        if (effect_resets_settings(AST_AS(update, UPDATE, node))) f->effects |= EFFECT_RESETS;
         note_write(f, AST_AS(update, UPDATE, node)->tables);
         break;
     case AST_INSERT: note_write(f, AST_AS(insert, INSERT, node)->table); break;

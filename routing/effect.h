@@ -60,11 +60,9 @@ static inline bool effect_depends_on_strings(struct bytes text) {
 
 /* For reset_pg.c. RESET, DISCARD ALL, SET TO DEFAULT in all its forms. */
 bool effect_resets(const struct ast_command *c);
-/* A call that may be of the server's own set_config(). */
-bool effect_is_set_config(const struct ast_func *call);
-/* An expression that is certainly not NULL: as set_config()'s value, that resets. */
-bool effect_sets_value(const struct ast *value);
-/* UPDATE pg_settings is set_config by another name. */
-bool effect_is_settings_update(const struct ast_update *update);
+/* set_config() with a value that may be NULL, which resets; `*setting`: its name, empty when it is computed. */
+bool effect_resets_by_call(struct bytes text, const struct ast_func *call, struct bytes *setting);
+/* UPDATE pg_settings, which is set_config by another name, with a value that may be NULL. */
+bool effect_resets_settings(const struct ast_update *update);
 
 #endif

@@ -32,44 +32,53 @@ static bool name_of(const struct ast_command *c, char out[RESET_PG_NAME_MAX]) {
     return len > 0;
 }
 
-/* `alone`: what it would be if it were the only statement. */
-static void take_command(struct search *f, const struct ast_command *c, struct reset_pg *alone) {
-    if (!effect_resets(c)) return;
-    struct reset_pg r = {.kind = RESET_PG_ALL, .is_local = c->node.flags & AST_COMMAND_LOCAL};
-    if (name_of(c, r.name)) r.kind = RESET_PG_ONE;
-    find(f, bytes_str(r.name));
-    if (alone) *alone = r;
+/* RESET_PG_NOTHING when it resets nothing. */
+static struct reset_pg read_command(const struct ast_command *c) {
+    struct reset_pg r = {.is_local = c->node.flags & AST_COMMAND_LOCAL, .is_discard = c->node.op == SQL_DISCARD};
+    if (!effect_resets(c)) return r;
+    r.kind = name_of(c, r.name) ? RESET_PG_ONE : RESET_PG_ALL;
+    return r;
 }
 
 static void take_call(struct search *f, const struct ast_func *call) {
-    const struct ast *name = call->args, *value = name ? name->next : NULL;
-    if (!effect_is_set_config(call) || effect_sets_value(value)) return;
-    bool is_plain = name && name->kind == AST_LITERAL && name->op == LITERAL_STRING && name->end - name->start > 2;
-    find(f, is_plain ? bytes_of(f->text.ptr + name->start + 1, name->end - name->start - 2) : bytes_of(NULL, 0));
+    struct bytes setting;
+    if (effect_resets_by_call(f->text, call, &setting)) find(f, setting);
 }
 
 static bool visit(struct ast *node, void *ctx) {
     struct search *f = ctx;
     if (node->kind == AST_FUNC) take_call(f, AST_AS(func, FUNC, node));
-    else if (node->kind == AST_UPDATE && effect_is_settings_update(AST_AS(update, UPDATE, node))) find(f, bytes_of(NULL, 0));
-    else if (node->kind == AST_COMMAND) take_command(f, AST_AS(command, COMMAND, node), NULL);
+    else if (node->kind == AST_UPDATE && effect_resets_settings(AST_AS(update, UPDATE, node))) find(f, bytes_of(NULL, 0));
     return !f->found;
+}
+
+/* Among other statements DISCARD ALL is an error, of which nothing stays. */
+static void note_earlier(struct search *f, const struct reset_pg *r) {
+    if (r->kind != RESET_PG_NOTHING && !r->is_discard) find(f, bytes_str(r->name));
 }
 
 struct reset_pg reset_pg_of(struct bytes text, const struct sql_options *options, struct arena *arena, reset_pg_watch *watch,
                             void *ctx) {
     struct search f = {.text = text, .watch = watch, .ctx = ctx};
-    struct reset_pg alone = {0};
+    struct reset_pg last = {0}, nothing = {0}, inside = {.kind = RESET_PG_INSIDE};
     struct sql_statement s;
-    unsigned count = 0;
+    bool is_readable = true;
+    uint32_t count = 0;
     struct sql_reader *reader = sql_reader_new(text, options, arena);
     while (reader && sql_reader_next(reader, &s)) {
-        if (count++) alone.kind = RESET_PG_NOTHING;
-        if (s.outcome != SQL_PARSED) continue; /* the server will refuse it, and with it the text */
-        if (s.ast->kind == AST_COMMAND) take_command(&f, AST_AS(command, COMMAND, s.ast), count == 1 ? &alone : NULL);
-        if (alone.kind == RESET_PG_NOTHING && watch) ast_walk(s.ast, visit, &f);
+        if (s.outcome == SQL_EMPTY) continue;
+        note_earlier(&f, &last);
+        last = nothing;
+        count++;
+        is_readable = is_readable && s.outcome == SQL_PARSED; /* else the server will most likely refuse the text */
+        if (s.outcome != SQL_PARSED) continue;
+        if (s.ast->kind == AST_COMMAND) last = read_command(AST_AS(command, COMMAND, s.ast));
+        if (last.kind == RESET_PG_NOTHING && watch) ast_walk(s.ast, visit, &f);
     }
     arena_reset(arena);
-    if (alone.kind == RESET_PG_NOTHING && f.found) alone.kind = RESET_PG_INSIDE;
-    return alone;
+    if (!is_readable) note_earlier(&f, &last);
+    if (f.found) return inside;
+    if (!is_readable || (last.is_discard && count > 1)) return nothing;
+    last.statements = count;
+    return last;
 }

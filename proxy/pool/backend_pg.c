@@ -387,6 +387,19 @@ static enum reply_fate shown(enum reply_fate fate, uint8_t type) {
     return fate;
 }
 
+/*
+ * Behind so many statements of the client's in its query comes one of gilmok's (backend_pg_run_text): nothing is shown of it but
+ * an error.
+ */
+static enum reply_fate shown_behind(struct backend_pg *bp, enum reply_fate fate, uint8_t type) {
+    if (fate != REPLY_FORWARD) return fate;
+    if (type == PG_B_READY) bp->until_behind = 0;
+    bool is_ours = bp->until_behind == 1;
+    if (type == PG_B_COMMAND_COMPLETE && bp->until_behind > 1) bp->until_behind--;
+    bool is_shown = type == PG_B_READY || type == PG_B_ERROR || type == PG_B_NOTIFICATION || type == PG_B_PARAMETER_STATUS;
+    return is_ours && !is_shown ? REPLY_SWALLOW : fate;
+}
+
 /* Who wants a row that nobody sees. */
 static struct writer *reader_of(struct backend_pg *bp, uint8_t kind, uint16_t tag, bool is_wanted) {
     if (kind == OWED_QUERY && tag == TAG_LOOK) return &bp->look;
@@ -420,6 +433,7 @@ static bool take_message(struct backend *b, struct run *run, const struct pg_hea
     if (is_wanted || (tag && kind == OWED_DESCRIBE_STATEMENT)) collect(b, h, body, tag);
     fate = shown(fate, h->type);
     struct backend_pg *bp = backend_pg_of(b);
+    if (UNLIKELY(bp->until_behind)) fate = shown_behind(bp, fate, h->type);
     bp->body_fate = fate;
     if (h->type == PG_B_ERROR) take_error(b, body, verdict, fate, kind, tag);
     note_rows(bp, h->type, kind);
@@ -498,6 +512,8 @@ static void release(struct backend *b) {
     backend_pg_errand_lost(b);
     params_pg_release(&bp->params);
     params_pg_release(&bp->start);
+    params_pg_release(&bp->home);
+    startup_pg_unref(bp->home_of);
     prepared_pg_release(&bp->prepared);
     description_pg_release(&bp->description);
     writer_release(&bp->look);

@@ -17,6 +17,7 @@
 #include "proxy/pool/params_pg.h"
 #include "proxy/pool/prepared_pg.h"
 #include "proxy/pool/reply_pg.h"
+#include "proxy/pool/startup_pg.h"
 #include "proxy/pool/state_pg.h"
 
 enum { BACKEND_PG_KEY_MAX = 256, BACKEND_PG_APP_NAME_MAX = 64, BACKEND_PG_AMONG_MAX = 64 << 10 };
@@ -36,6 +37,9 @@ struct backend_pg {
     struct backend_pg_login *login; /* owned; NULL after the login */
     struct params_pg params; /* as reported */
     struct params_pg start;  /* as they were at the end of the login: what RESET goes back to */
+    struct params_pg home;   /* what a reset goes back to for a client with the startup parameters `home_of` */
+    struct startup_pg *home_of; /* a reference; NULL: `home` is empty */
+    uint64_t home_start;     /* digest of the `start` that `home` was made from */
     uint64_t analysis_to_be; /* params.analysis_digest once the settings that were just sent are in force; 0: it is true as it is */
     uint32_t pid;
     uint8_t key[BACKEND_PG_KEY_MAX];
@@ -52,6 +56,7 @@ struct backend_pg {
     bool has_hidden;              /* something came in that the lessee did not see */
     bool trusts_texts;            /* the lessee knows what its statements leave behind: tags taint nothing */
     bool saw_untold;              /* a tainting tag passed while trusts_texts was off, since the last look */
+    uint32_t until_behind;        /* statements of the client's that are still to come before backend_pg_run_text()'s own, plus 1 */
     struct writer *reading;       /* where the row that is coming in goes: `look`, `asked`, or NULL */
     bool is_on_errand;            /* that row belongs to the errand */
     struct catalog_errand *errand; /* owned; NULL: none is under way (backend_pg_catalog.h) */
@@ -151,6 +156,14 @@ void backend_pg_begin_asked(struct backend_pg *bp);
  * are seen; the client gets what it would get for the query. `tag` comes back with its ReadyForQuery. False as above.
  */
 MUST_USE bool backend_pg_run_query(struct backend *b, struct bytes sql, struct bytes behind, uint16_t tag);
+/*
+ * A simple query of so many statements, with one more behind them, of which only its error is seen. When nothing of the client's
+ * is owed. `tag` and False as above.
+ */
+MUST_USE bool backend_pg_run_text(struct backend *b, struct bytes sql, uint32_t statements, struct bytes behind, uint16_t tag);
+
+/* A simple query of gilmok's in the place of one of the client's, who gets the reply. `tag` and False as above. */
+MUST_USE bool backend_pg_query(struct backend *b, const char *sql, uint16_t tag);
 
 /* backend_pg_login.c */
 void backend_pg_login_begin(struct backend *b);

@@ -153,6 +153,28 @@ bool backend_pg_run_query(struct backend *b, struct bytes sql, struct bytes behi
     return send_writer(b, &w);
 }
 
+bool backend_pg_query(struct backend *b, const char *sql, uint16_t tag) {
+    struct writer w;
+    if (!backend_pg_note_sent(b, PG_F_QUERY, 0, tag)) return false;
+    writer_init(&w, strlen(sql) + 64);
+    pg_put_query(&w, sql);
+    return send_writer(b, &w);
+}
+
+/* What the text may end with: a semicolon, or a comment to the end of its line. */
+bool backend_pg_run_text(struct backend *b, struct bytes sql, uint32_t statements, struct bytes behind, uint16_t tag) {
+    struct writer w;
+    if (!backend_pg_note_sent(b, PG_F_QUERY, 0, tag)) return false;
+    backend_pg_of(b)->until_behind = statements + 1;
+    writer_init(&w, sql.len + behind.len + 64);
+    size_t at = pg_begin(&w, PG_F_QUERY);
+    writer_put(&w, sql);
+    writer_str(&w, "\n;");
+    writer_cstr(&w, behind);
+    pg_end(&w, at);
+    return send_writer(b, &w);
+}
+
 /* ---- which settings are in force? ---- */
 
 /* Their names and values as last reported; the caller releases it. */

@@ -121,6 +121,7 @@ void pool_dispatch(struct task *t) {
         if (v->waiting_count) refuse_hopeless(v);
     }
     p->has_just_failed = false;
+    pool_drop_spent(p);
     pool_publish(p);
 }
 
@@ -231,6 +232,7 @@ void pool_on_backend_gone(struct backend *b, const struct err *err, bool was_ope
     if (!was_opening) p->ready--;
     if (is_parameter_error) {
         v->is_failed = true;
+        v->is_spent |= v->is_judging;
         v->failure = *err;
     } else if (was_opening && err) {
         pool_note_failure(p, err);

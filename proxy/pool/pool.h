@@ -6,8 +6,8 @@
  *             '- variant: connections with the same startup parameters
  *                  '- backends: opening, idle, busy; and the lessees that wait, in order
  *
- * Startup parameters (except application_name) are part of what makes two server
- * connections different, because RESET and DISCARD ALL go back to them: hence
+ * Startup parameters that cannot be set later (startup_pg.h) are part of what makes two server
+ * connections different, and so are all where a client keeps its connection: hence
  * variants. When a variant needs a connection and the pool is full, the
  * longest-idle connection of another variant is closed for it.
  *
@@ -34,6 +34,7 @@
 #include "proxy/pool/gate.h"
 #include "proxy/pool/pool_stats.h"
 #include "proxy/pool/share.h"
+#include "proxy/pool/startup_pg.h"
 #include "proxy/pool/tls_book.h"
 
 enum { CHECK_HOLDS_MS = 1000, VARIANT_PATIENCE_MS = 100, VARIANT_KEY_MAX = 8192 };
@@ -133,6 +134,7 @@ struct pool {
 
     struct list variants;
     uint32_t variant_count;
+    struct list startups; /* struct startup_pg: sets of startup parameters that were judged */
     uint32_t total;  /* backends in any state but CLOSED */
     uint32_t ready;  /* of them logged in */
     uint32_t clients; /* sessions of this pair, logged in */
@@ -160,6 +162,8 @@ struct variant {
     uint32_t sessions; /* clients that use it */
     uint64_t last_used_us;
     bool is_single_use; /* its connections serve one client each and are closed after it (replication) */
+    bool is_judging;  /* its first connection is to tell whether clients need it at all (startup_pg.h): one is enough */
+    bool is_spent;    /* they do not, or the server refuses it: it goes when nobody uses it */
     bool is_failed;   /* the server refused its parameters: `failure` */
     struct err failure;
     void *baseline;   /* the protocol's picture of a fresh connection (struct params_pg), owned; NULL until the first login */

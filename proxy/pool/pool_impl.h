@@ -43,6 +43,11 @@ static inline void pool_note_failure(struct pool *p, const struct err *err) {
 /* Takes it out of its line. */
 void pool_refuse(struct lessee *l, const struct err *err);
 
+/* ---- pool_set.c ---- */
+
+/* Frees the variants that have shown not to be needed. From a task. */
+void pool_drop_spent(struct pool *p);
+
 /* ---- pool_open.c ---- */
 
 /* False when the pool is full of this variant's own connections: the common case under load. */

@@ -139,8 +139,10 @@ bool pool_could_add_server(const struct variant *v) {
 void pool_open_as_needed(struct variant *v) {
     struct pool *p = v->pool;
     if (!pool_could_add_server(v)) return;
+    if (v->is_judging && v->opening_count + v->busy_count + v->idle_count) return;
     uint32_t supply = v->opening_count + count_in_state(v, BACKEND_CHECKING) + count_in_state(v, BACKEND_CLEANING);
-    while (supply < v->waiting_count && !pool_is_backing_off(p) && !v->is_failed) {
+    uint32_t wanted = v->is_judging ? 1 : v->waiting_count;
+    while (supply < wanted && !pool_is_backing_off(p) && !v->is_failed) {
         if (p->total >= pool_limit(p) && !evict_for(v, false)) return;
         if (!take_place(p)) {
             file_claim(p);
@@ -180,7 +182,8 @@ void pool_keep_minimum(struct pool *p) {
     if (p->total >= p->limits.min_size || p->set->is_closing || p->is_paused || p->is_emptying || pool_is_backing_off(p)) return;
     LIST_EACH(n, &p->variants) {
         struct variant *v = CONTAINER_OF(n, struct variant, node);
-        if (!v->is_single_use && !v->is_failed && (!latest || v->last_used_us > latest->last_used_us)) latest = v;
+        bool is_lasting = !v->is_single_use && !v->is_failed && !v->is_judging && !v->is_spent;
+        if (is_lasting && (!latest || v->last_used_us > latest->last_used_us)) latest = v;
     }
     while (latest && p->total < p->limits.min_size && !pool_is_backing_off(p) && take_place(p)) open_one(latest);
 }

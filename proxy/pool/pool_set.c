@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "proxy/auth/secret.h"
 #include "proxy/pool/catalog_book.h"
+#include "proxy/pool/pool_impl.h"
 
 static struct backend *backend_at(struct list *n) {
     return CONTAINER_OF(n, struct backend, node);
@@ -141,6 +142,7 @@ static void free_variant(struct variant *v) {
 
 static void free_pool(struct pool *p) {
     LIST_EACH(n, &p->variants) free_variant(CONTAINER_OF(n, struct variant, node));
+    startup_pg_forget_all(&p->startups);
     task_cancel(&p->dispatch);
     list_remove(&p->node);
     free_credentials(p);
@@ -168,6 +170,7 @@ static struct pool *new_pool(struct pool_set *set, struct bytes database, struct
     p->user = mem_strdup((const char *)user.ptr, user.len);
     list_init(&p->node);
     list_init(&p->variants);
+    list_init(&p->startups);
     task_init(&p->dispatch, pool_dispatch);
     if (p->database && p->user) return p;
     free_pool(p);
@@ -266,6 +269,7 @@ bool pool_reconfigure(struct pool *p, const struct config *c) {
         log_line(LOG_ERROR, "pool", p->server.name, "%s/%s keeps its server: %s", p->database, p->user, err.message);
     } else if (!is_still(p, &before)) {
         pool_retire(p);
+        startup_pg_forget_all(&p->startups);
         p->failed_us = 0;
     }
     forget_identity(&before);
@@ -281,25 +285,40 @@ static bool has_open_cancel(const struct variant *v) {
     return false;
 }
 
+static bool is_unused(const struct variant *v) {
+    return !v->sessions && !v->busy_count && !v->waiting_count && !v->opening_count && !has_open_cancel(v);
+}
+
+static void drop_variant(struct variant *v) {
+    LIST_EACH(i, &v->idle) backend_retire(backend_at(i));
+    on_bury(&v->pool->set->bury);
+    free_variant(v);
+}
+
 /* A variant that nobody uses makes room for a new one; its idle connections are closed. */
 static bool drop_unused_variant(struct pool *p) {
     struct variant *oldest = NULL;
     LIST_EACH(n, &p->variants) {
         struct variant *v = CONTAINER_OF(n, struct variant, node);
-        if (v->sessions || v->busy_count || v->waiting_count || v->opening_count || has_open_cancel(v)) continue;
-        if (!oldest || v->last_used_us < oldest->last_used_us) oldest = v;
+        if (is_unused(v) && (!oldest || v->last_used_us < oldest->last_used_us)) oldest = v;
     }
-    if (!oldest) return false;
-    LIST_EACH(i, &oldest->idle) backend_retire(backend_at(i));
-    on_bury(&p->set->bury);
-    free_variant(oldest);
-    return true;
+    if (oldest) drop_variant(oldest);
+    return oldest != NULL;
+}
+
+void pool_drop_spent(struct pool *p) {
+    LIST_EACH(n, &p->variants) {
+        struct variant *v = CONTAINER_OF(n, struct variant, node);
+        if (v->is_spent && is_unused(v)) drop_variant(v);
+    }
 }
 
 struct variant *variant_get(struct pool *p, struct bytes key, struct err *err) {
     LIST_EACH(n, &p->variants) {
         struct variant *v = CONTAINER_OF(n, struct variant, node);
-        if (bytes_equal(v->key, key)) return v;
+        if (!bytes_equal(v->key, key)) continue;
+        v->is_spent = false;
+        return v;
     }
     if (p->variant_count >= p->limits.max_variants && !drop_unused_variant(p)) {
         err_set(err, ERR_TOO_MANY_CONNECTIONS, "database \"%s\" has %u different sets of startup parameters in use by user \"%s\"",

@@ -70,6 +70,13 @@ static const char *get(const struct state_pg *st, const char *name) {
     return NULL;
 }
 
+bool state_pg_add_missing(struct state_pg *st, const struct state_pg *from) {
+    bool ok = true;
+    for (uint32_t i = 0; ok && i < from->count; i++)
+        if (!get(st, from->items[i].name)) ok = state_pg_set(st, bytes_str(from->items[i].name), bytes_str(from->items[i].value));
+    return ok;
+}
+
 /* ---- looking --------------------------------------------------------------------------------------------------------- */
 
 /* The words that stand in the first column for what is no setting. */
@@ -147,14 +154,18 @@ bool state_pg_put_look(struct writer *w, struct bytes names, struct bytes others
 }
 
 /*   DataRow = int16 columns, then for each int32 length (-1: NULL) and the value        two columns are expected */
-static bool read_row(struct reader *r, struct bytes *name, struct bytes *value, bool *is_null) {
-    if (reader_be16(r) != 2) return false;
-    uint32_t len = reader_be32(r);
-    *name = reader_take(r, len);
-    len = reader_be32(r);
+bool state_pg_next_row(struct bytes *rows, struct bytes *name, struct bytes *value, bool *is_null) {
+    struct pg_header h;
+    if (pg_header_read(*rows, &h) != PG_FRAME_OK || h.type != PG_B_DATA_ROW || h.total > rows->len) return false;
+    struct reader r = reader_over(bytes_of(rows->ptr + PG_HEADER_LEN, h.body_len));
+    if (reader_be16(&r) != 2) return false;
+    uint32_t len = reader_be32(&r);
+    *name = reader_take(&r, len);
+    len = reader_be32(&r);
     *is_null = len == UINT32_MAX;
-    *value = *is_null ? bytes_of(NULL, 0) : reader_take(r, len);
-    return !r->failed;
+    *value = *is_null ? bytes_of(NULL, 0) : reader_take(&r, len);
+    *rows = bytes_of(rows->ptr + h.total, rows->len - h.total);
+    return !r.failed;
 }
 
 static unsigned rest_of(struct bytes word) {
@@ -163,8 +174,7 @@ static unsigned rest_of(struct bytes word) {
     return 0;
 }
 
-/* Can it be said in the statements of state_pg_put_change? */
-static bool is_sayable_name(struct bytes name) {
+bool state_pg_is_sayable(struct bytes name) {
     static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.$";
     for (size_t i = 0; i < name.len; i++)
         if (!name.ptr[i] || !strchr(letters, name.ptr[i])) return false;
@@ -199,7 +209,7 @@ static bool take_setting(struct state_pg *st, unsigned *rest, struct bytes name,
     }
     if (bytes_starts_with(name, "transaction_")) return true; /* of the transaction alone */
     if (bytes_is(name, ROLE) && bytes_is(value, "none")) return true;
-    if (is_for_good(name) || !is_sayable_name(name)) {
+    if (is_for_good(name) || !state_pg_is_sayable(name)) {
         *rest |= STATE_PG_FIXED;
         return true;
     }
@@ -221,13 +231,9 @@ bool state_pg_read(struct state_pg *st, unsigned *rest, struct bytes rows, const
     const char *authorization = params_pg_get(reported, AUTHORIZATION), *at_start = params_pg_get(start, AUTHORIZATION);
     *rest = 0;
     while (rows.len) {
-        struct pg_header h;
         struct bytes name, value;
         bool is_null;
-        if (pg_header_read(rows, &h) != PG_FRAME_OK || h.type != PG_B_DATA_ROW || h.total > rows.len) return false;
-        struct reader r = reader_over(bytes_of(rows.ptr + PG_HEADER_LEN, h.body_len));
-        if (!read_row(&r, &name, &value, &is_null)) return false;
-        rows = bytes_of(rows.ptr + h.total, rows.len - h.total);
+        if (!state_pg_next_row(&rows, &name, &value, &is_null)) return false;
         unsigned found = rest_of(name);
         *rest |= found;
         if (found || is_null) continue;

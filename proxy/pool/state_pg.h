@@ -46,6 +46,8 @@ enum state_pg_rest {
 void state_pg_release(struct state_pg *st);
 MUST_USE bool state_pg_set(struct state_pg *st, struct bytes name, struct bytes value);
 MUST_USE bool state_pg_copy(struct state_pg *to, const struct state_pg *from);
+/* What `st` does not have of `from`. */
+MUST_USE bool state_pg_add_missing(struct state_pg *st, const struct state_pg *from);
 static inline bool state_pg_equal(const struct state_pg *a, const struct state_pg *b) {
     return a->digest == b->digest && a->count == b->count;
 }
@@ -62,6 +64,11 @@ MUST_USE bool state_pg_put_look(struct writer *w, struct bytes names, struct byt
  */
 MUST_USE bool state_pg_read(struct state_pg *st, unsigned *rest, struct bytes rows, const struct params_pg *reported,
                             const struct params_pg *start);
+
+/* Of such messages the first one, which is taken off: two columns. False: it is something else. */
+MUST_USE bool state_pg_next_row(struct bytes *rows, struct bytes *name, struct bytes *value, bool *is_null);
+/* True for a name that state_pg_put_change can say. */
+bool state_pg_is_sayable(struct bytes name);
 
 /* Statements, with semicolons between them, that make of a session with `from` one with `to`. Nothing when they are equal. */
 void state_pg_put_change(struct writer *w, const struct state_pg *from, const struct state_pg *to);

@@ -286,6 +286,10 @@ static enum step take_message(struct session *s, struct run *run, struct message
     if (!is_whole && (needs_more || lacks_names(&m->h, body_of(m)))) return STEP_KEEP;
     if (!request_is_open(&s->request)) {
         flush_run(s, run);
+        if (UNLIKELY(s->pins & PIN_LOOKING) && session_pg_startup_awaits_look(ps)) {
+            s->is_held_back = true;
+            return STEP_KEEP;
+        }
         if (!request_open(s)) return s->state == SESSION_CLOSED ? STEP_STOP : STEP_KEEP;
     } else if (s->request.stage != REQUEST_RELAY) {
         return STEP_KEEP;
@@ -403,6 +407,7 @@ static void release(struct session *s) {
     session_pg_settings_release(session_pg_of(s));
     session_pg_unnamed_release(session_pg_of(s));
     session_pg_state_release(session_pg_of(s));
+    session_pg_startup_release(session_pg_of(s));
     session_pg_console_release(session_pg_of(s));
     mem_free(session_pg_of(s)->app_name);
     mem_free(session_pg_of(s)->login_app_name);

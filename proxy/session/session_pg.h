@@ -74,6 +74,7 @@ struct left_client {
     bool is_reset_here;      /* the message at hand may reset what is the client's own */
     uint64_t reset_portal;   /* mark of one whose Execute does, as `reset` says; 0: none */
     struct reset_pg reset;
+    bool has_discarded;      /* a DISCARD ALL in the group under way was followed: a later failure does not take it back */
 };
 
 /* What happens to the client's messages when they are not relayed. */
@@ -84,6 +85,7 @@ struct session_pg {
     struct session_pg_login *login; /* owned; NULL after the login */
     char *app_name;                 /* owned; NULL = empty */
     char *login_app_name;           /* owned; what it was at the login: what RESET goes back to */
+    struct startup_pg *startup;     /* a reference; what its startup parameters come to, which connections lack; may be NULL */
     struct params_pg *wanted;       /* owned; what is reported, as the client has set it; NULL: as connections start */
     uint64_t params_digest;         /* of the server parameters that the client believes in */
     uint32_t body_left;             /* of a message whose head was relayed or dropped */
@@ -144,6 +146,8 @@ static inline void session_pg_state_on_sent(struct session_pg *ps, uint8_t type)
 /* Before a message goes to the server. True: sequences must be discarded before it (backend_pg_discard_sequences). */
 MUST_USE bool session_pg_state_on_message(struct session *s, const struct message *m);
 /* True for one that must be in hand as a whole to be judged. */
+/* A setting with a dot in its name is the client's: looks must ask for it. */
+void session_pg_state_on_name(void *session, struct bytes name);
 bool session_pg_state_needs_more(const struct session *s, const struct message *m);
 /* How its texts are to be read now, and what they may leave behind. A source is a text with a NUL behind it, and then types. */
 const struct sql_options *session_pg_state_options(struct session *s, const struct backend *b);
@@ -169,6 +173,22 @@ enum step session_pg_reset_take(struct session *s, const struct message *m);
 bool session_pg_reset_needs_more(const struct session_pg *ps, const struct message *m);
 /* An Execute has been placed. False: the connection has failed. */
 MUST_USE bool session_pg_reset_follow(struct session *s, const struct message *m);
+
+/* ---- session_pg_startup.c ---- */
+/* The variant for a client that is to be greeted, whose startup parameters are `key`: it shares connections if it can. */
+struct variant *session_pg_startup_variant(struct session *s, struct pool *p, struct bytes key, struct err *err);
+/* It has a connection that was started with its parameters, and is not greeted yet. True: the server is asked about them. */
+bool session_pg_startup_ask(struct session *s, struct backend *b);
+void session_pg_startup_on_looked(struct session *s, struct backend *b, struct bytes rows, bool ok);
+/* From now on it needs connections that were started with its parameters. It holds none now. */
+MUST_USE bool session_pg_startup_go_own(struct session *s, struct err *err);
+/* True when a look may find that some of its startup settings are gone: they are made again before its next message. */
+static inline bool session_pg_startup_awaits_look(const struct session_pg *ps) {
+    return ps->startup && ps->startup->rest.count;
+}
+/* What its SQL has left, with its own startup values where that left none. False: memory is out. */
+MUST_USE bool session_pg_startup_add(const struct session_pg *ps, struct state_pg *left);
+void session_pg_startup_release(struct session_pg *ps);
 
 /* ---- session_pg_settings.c ---- */
 void session_pg_settings_prepare(struct session *s, struct backend *b);
@@ -291,6 +311,10 @@ size_t session_pg_login_received(struct session *s, struct bytes data);
 void session_pg_on_arrived(struct session *s, struct bytes key);
 void session_pg_login_leased(struct session *s, struct backend *b);
 void session_pg_login_release(struct session *s);
+/* Its startup parameters have been judged: to its pool, in whichever way they say. */
+void session_pg_begin_service(struct session *s);
+/* It is greeted with what this connection reports. */
+void session_pg_greet_leased(struct session *s, struct backend *b);
 /* The cancel request that it brought is over. */
 void session_pg_login_forget_cancel(struct session *s);
 

@@ -167,7 +167,7 @@ static bool join_pool(struct session *s, struct bytes key, struct err *err) {
     if (!db) return err_set(err, ERR_NO_SUCH_DATABASE, "database \"%s\" does not exist", s->database);
     const char *password = user_store_server_secret(user_store_find(s->env->users, user));
     struct pool *p = pool_get(s->env->pools, &backend_pg_proto, c, db, database, user, password, s->group, s->share, err);
-    struct variant *v = p ? variant_get(p, key, err) : NULL;
+    struct variant *v = p ? session_pg_startup_variant(s, p, key, err) : NULL;
     if (!v) return false;
     if (session_pg_of(s)->login) v->is_single_use = session_pg_of(s)->login->is_replication;
     session_join(s, v);
@@ -175,12 +175,13 @@ static bool join_pool(struct session *s, struct bytes key, struct err *err) {
 }
 
 /* On the worker where it belongs: a client that is still to be greeted. */
-static void begin_service(struct session *s) {
+void session_pg_begin_service(struct session *s) {
+    struct session_pg *ps = session_pg_of(s);
     struct err err = {0};
-    if (!join_pool(s, writer_bytes(&session_pg_of(s)->login->params), &err)) {
+    if (!join_pool(s, writer_bytes(&ps->login->params), &err)) {
         session_end(s, &err);
-    } else if (s->variant->baseline && !(s->pins & PIN_MODE)) {
-        greet(s, s->variant->baseline);
+    } else if (ps->startup || (s->variant->baseline && !s->variant->is_judging && !(s->pins & PIN_MODE))) {
+        greet(s, ps->startup ? &ps->startup->reported : s->variant->baseline);
         session_resume_input(s);
     } else if (pool_acquire(s->variant, &s->lessee)) {
         session_pg_login_leased(s, s->lessee.backend);
@@ -190,7 +191,7 @@ static void begin_service(struct session *s) {
 void session_pg_on_arrived(struct session *s, struct bytes key) {
     struct err err = {0};
     session_pg_names_unpack(s);
-    if (s->state == SESSION_LOGIN_WAITING) begin_service(s);
+    if (s->state == SESSION_LOGIN_WAITING) session_pg_begin_service(s);
     else if (!join_pool(s, key, &err)) session_end(s, &err);
     else session_resume_input(s);
 }
@@ -205,7 +206,7 @@ void session_pg_login_proven(struct session *s) {
         session_end(s, &err);
     } else {
         session_set_state(s, SESSION_LOGIN_WAITING);
-        if (s->group->shares[s->share].worker == s->env->worker) begin_service(s);
+        if (s->group->shares[s->share].worker == s->env->worker) session_pg_begin_service(s);
         else session_move_soon(s, s->share);
     }
 }
@@ -215,6 +216,10 @@ void session_pg_login_proven(struct session *s) {
  * session mode keeps it from now on; any other gives it back.
  */
 void session_pg_login_leased(struct session *s, struct backend *b) {
+    if (s->pins & PIN_MODE || !session_pg_startup_ask(s, b)) session_pg_greet_leased(s, b);
+}
+
+void session_pg_greet_leased(struct session *s, struct backend *b) {
     greet(s, &backend_pg_of(b)->params);
     if (s->state != SESSION_IDLE) return;
     if (s->pins & PIN_MODE) {

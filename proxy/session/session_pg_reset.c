@@ -8,9 +8,14 @@
  *
  *      Execute of RESET x           Execute, (set_config(x, own value))          the client's Sync follows
  *      Query RESET x                (Parse, Bind) Execute (Close, Close, set_config(x, own value)) Sync
+ *      Query ... ; RESET x          Query ... ; RESET x (; set_config(x, own value))
  *
- * What stands in parentheses is gilmok's own: its success is not shown. A simple query is carried out by the extended
- * protocol for that; the client gets the same messages for it.
+ * What stands in parentheses is gilmok's own: its success is not shown. A simple query of one statement is carried out by the
+ * extended protocol for that, since DISCARD ALL suffers no other statement beside it; the client gets the same messages.
+ *
+ * WHERE THAT CANNOT BE DONE, because the text goes on behind the reset, or hides it in an expression, the client gets connections
+ * that were started with its parameters, from then on. A client that is bound to its connection when it sends such a
+ * text is refused: what stands behind the reset would meet another value than the client's.
  */
 #include <strings.h>
 
@@ -34,14 +39,24 @@ static void put_own(struct writer *w, const struct reset_pg *r, const char *name
     writer_str(w, r->is_local ? ",true)" : ",false)");
 }
 
+static void put_startup(struct writer *w, const struct reset_pg *r, const struct startup_pg *st, const struct params_pg *start) {
+    for (int i = 0; i < st->reported.count; i++) {
+        const char *name = st->reported.items[i].name, *value = st->reported.items[i].value, *there = params_pg_get(start, name);
+        if (st->own >> i & 1 && (!there || strcmp(there, value) != 0)) put_own(w, r, name, value);
+    }
+    for (uint32_t i = 0; i < st->rest.count; i++) put_own(w, r, st->rest.items[i].name, st->rest.items[i].value);
+}
+
 /* What must stand behind a reset; nothing when what the server goes back to is right. */
-static void put_own_values(const struct session_pg *ps, const struct reset_pg *r, struct writer *w) {
+static void put_own_values(struct session *s, const struct reset_pg *r, struct writer *w) {
+    const struct session_pg *ps = session_pg_of(s);
     if (r->kind != RESET_PG_ONE && r->kind != RESET_PG_ALL) return;
     if (ps->login_app_name) put_own(w, r, "application_name", ps->login_app_name);
+    if (ps->startup) put_startup(w, r, ps->startup, &backend_pg_of(s->lessee.backend)->start);
 }
 
 bool session_pg_reset_matters(const struct session_pg *ps) {
-    return ps->login_app_name;
+    return ps->login_app_name || ps->startup;
 }
 
 /* ---- messages -------------------------------------------------------------------------------------------------------- */
@@ -56,55 +71,135 @@ static struct bytes text_in(struct bytes source) {
     return bytes_of(source.ptr, end ? (size_t)(end - source.ptr) : 0);
 }
 
+static bool is_own(void *session, struct bytes name) {
+    return startup_pg_sets(session_pg_of(session)->startup, name);
+}
+
+/* Inside of texts only what the connection does not go back to by itself is looked for. */
 static struct reset_pg read_reset(struct session *s, struct bytes text) {
-    return reset_pg_of(text, session_pg_state_options(s, s->lessee.backend), &s->env->arena, NULL, NULL);
+    struct backend *b = s->lessee.backend;
+    const struct startup_pg *st = session_pg_of(s)->startup;
+    bool differs = st && !startup_pg_is_there(st, &backend_pg_of(b)->start);
+    return reset_pg_of(text, session_pg_state_options(s, b), &s->env->arena, differs ? is_own : NULL, s);
+}
+
+/* ---- where nothing can follow ---------------------------------------------------------------------------------------- */
+
+/* Nothing of the open request has been sent. */
+static enum step go_own(struct session *s) {
+    struct err err = {0};
+    session_pg_of(s)->left.effects = 0; /* of the message at hand, which is read again */
+    request_drop(s);
+    session_release_lease(s);
+    session_set_state(s, SESSION_IDLE);
+    if (!session_pg_startup_go_own(s, &err)) {
+        session_end(s, &err);
+        return STEP_STOP;
+    }
+    session_resume_input(s);
+    return STEP_KEEP;
+}
+
+/* An error that the server itself raises, so that it ends what an error ends. */
+#define REFUSAL                                                                                                        \
+    "DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '0A000', "                                                             \
+    "MESSAGE = 'gilmok cannot carry out a reset before other statements here', "                                         \
+    "DETAIL = 'The client has startup parameters, and is bound to a server connection that was started without them.', " \
+    "HINT = 'Send RESET or SET ... TO DEFAULT as a statement of its own, or as the last one.'; END $$"
+
+/* STEP_RAW: the message follows behind an error, which makes the server skip it. */
+static enum step refuse(struct session *s, const struct message *m) {
+    struct backend *b = s->lessee.backend;
+    if (m->h.type == PG_F_PARSE) return STEP_RAW; /* it does nothing; its Bind is refused */
+    if (m->h.type == PG_F_BIND) return backend_pg_run_among(b, bytes_str(REFUSAL)) ? STEP_RAW : STEP_STOP;
+    uint16_t unused, tag = session_pg_prepared_end_group(session_pg_of(s));
+    session_pg_state_on_group_sent(session_pg_of(s));
+    session_pg_unnamed_on_group_sent(session_pg_of(s));
+    (void)session_pg_unnamed_track(s, b, m, &unused);
+    session_pg_drop(session_pg_of(s), m);
+    return backend_pg_query(b, REFUSAL, tag) ? STEP_DONE : STEP_STOP;
+}
+
+/* A message that resets inside of something. */
+static enum step take_inside(struct session *s, const struct message *m) {
+    struct backend *b = s->lessee.backend;
+    bool is_open = b->ledger.is_group_open || b->ledger.is_skipping || b->ledger.is_client_turn;
+    if (is_open) return refuse(s, m);
+    if (!ledger_is_quiet(&b->ledger) || s->pins & PIN_LOOKING) { /* what is under way decides whether it is bound */
+        s->is_held_back = true;
+        return STEP_KEEP;
+    }
+    return s->pins || b->ledger.txn != TXN_NONE || s->request.has_sent ? refuse(s, m) : go_own(s);
 }
 
 static uint64_t mark_of(struct bytes portal) {
     return map_hash(portal) | 1;
 }
 
-/* The whole query is in hand. Inside an open group it would end it early, in a failed transaction it resets nothing: it passes. */
-static enum step take_query(struct session *s, const struct message *m) {
+/* A query that ends with a reset, and what must stand behind it. */
+static enum step follow_query(struct session *s, const struct message *m, const struct reset_pg *reset, struct bytes own) {
     struct session_pg *ps = session_pg_of(s);
     struct backend *b = s->lessee.backend;
+    if (reset->statements > 1 && ledger_owes_forward(&b->ledger)) {
+        s->is_held_back = true;
+        return STEP_KEEP;
+    }
     struct bytes text = text_in(body_of(m));
-    struct reset_pg reset = read_reset(s, text);
+    uint16_t unused, tag = session_pg_prepared_end_group(ps);
+    session_pg_state_on_group_sent(ps);
+    session_pg_unnamed_on_group_sent(ps);
+    (void)session_pg_unnamed_track(s, b, m, &unused);
+    session_pg_drop(ps, m);
+    if (reset->statements > 1) return backend_pg_run_text(b, text, reset->statements, own, tag) ? STEP_DONE : STEP_STOP;
+    b->unnamed_owner = 0; /* where the query fails, it is what stays behind without a name */
+    return backend_pg_run_query(b, text, own, tag) ? STEP_DONE : STEP_STOP;
+}
+
+/* The whole query is in hand. Inside an open group it would end it early, in a failed transaction it resets nothing: it passes. */
+static enum step take_query(struct session *s, const struct message *m) {
+    struct backend *b = s->lessee.backend;
+    struct reset_pg reset = read_reset(s, text_in(body_of(m)));
     struct writer own;
     enum step step = STEP_RAW;
     writer_init(&own, OWN_VALUES_MAX);
-    put_own_values(ps, &reset, &own);
-    if (own.len && !own.failed && !b->ledger.is_group_open && b->ledger.txn != TXN_FAILED) {
-        uint16_t unused, tag = session_pg_prepared_end_group(ps);
-        session_pg_state_on_group_sent(ps);
-        session_pg_unnamed_on_group_sent(ps);
-        (void)session_pg_unnamed_track(s, b, m, &unused);
-        b->unnamed_owner = 0; /* where the query fails, it is what stays behind without a name */
-        session_pg_drop(ps, m);
-        step = backend_pg_run_query(b, text, writer_bytes(&own), tag) ? STEP_DONE : STEP_STOP;
-    }
+    put_own_values(s, &reset, &own);
+    bool may_follow = !b->ledger.is_group_open && !b->ledger.is_client_turn && !b->ledger.doubtful && b->ledger.txn != TXN_FAILED;
+    if (reset.kind == RESET_PG_INSIDE) step = take_inside(s, m);
+    else if (own.len && !own.failed && may_follow) step = follow_query(s, m, &reset, writer_bytes(&own));
     writer_release(&own);
     return step;
 }
 
+static enum step take_parse(struct session *s, const struct message *m) {
+    struct bytes body = body_of(m);
+    const uint8_t *end = body.len ? memchr(body.ptr, 0, body.len) : NULL;
+    struct bytes source = end ? bytes_of(end + 1, body.len - (size_t)(end + 1 - body.ptr)) : bytes_of(NULL, 0);
+    bool is_inside = read_reset(s, text_in(source)).kind == RESET_PG_INSIDE;
+    return is_inside ? take_inside(s, m) : STEP_RAW;
+}
+
 /* The portal's Execute will reset something. */
-static void take_bind(struct session *s, struct bytes body) {
+static enum step take_bind(struct session *s, const struct message *m) {
     struct session_pg *ps = session_pg_of(s);
     struct bytes portal, name;
-    if (pg_bind_names(body, &portal, &name) != PG_FRAME_OK) return;
+    if (pg_bind_names(body_of(m), &portal, &name) != PG_FRAME_OK) return STEP_RAW;
     if (ps->left.reset_portal == mark_of(portal)) ps->left.reset_portal = 0;
-    if (!ps->left.is_reset_here) return;
+    if (!ps->left.is_reset_here) return STEP_RAW;
     const struct statement_pg *st = name.len ? session_pg_prepared_statement(ps, name) : NULL;
     struct bytes source = st ? st->source : name.len ? bytes_of(NULL, 0) : session_pg_unnamed_latest(ps);
-    ps->left.reset = read_reset(s, text_in(source));
+    struct reset_pg reset = read_reset(s, text_in(source));
+    if (reset.kind == RESET_PG_INSIDE) return take_inside(s, m);
+    ps->left.reset = reset;
     ps->left.reset_portal = mark_of(portal);
+    return STEP_RAW;
 }
 
 enum step session_pg_reset_take(struct session *s, const struct message *m) {
     struct session_pg *ps = session_pg_of(s);
     enum step step = STEP_RAW;
     if (m->h.type == PG_F_QUERY && ps->left.is_reset_here && m->avail == m->h.total) step = take_query(s, m);
-    if (m->h.type == PG_F_BIND) take_bind(s, body_of(m));
+    if (m->h.type == PG_F_PARSE && ps->left.is_reset_here) step = take_parse(s, m);
+    if (m->h.type == PG_F_BIND) step = take_bind(s, m);
     ps->left.is_reset_here = false;
     return step;
 }
@@ -118,7 +213,8 @@ bool session_pg_reset_follow(struct session *s, const struct message *m) {
     if (ps->left.reset_portal != mark_of(text_in(body_of(m)))) return true;
     struct writer own;
     writer_init(&own, OWN_VALUES_MAX);
-    put_own_values(ps, &ps->left.reset, &own);
+    put_own_values(s, &ps->left.reset, &own);
+    if (ps->left.reset.is_discard) ps->left.has_discarded = true;
     ps->left.reset_portal = 0;
     bool ok = backend_pg_run_among(s->lessee.backend, own.failed ? bytes_of(NULL, 0) : writer_bytes(&own));
     writer_release(&own);

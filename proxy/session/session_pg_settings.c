@@ -3,7 +3,7 @@
  *
  * What the server reports (ParameterStatus) is known: what a client has set of it is
  * kept, and put in force again on its next connection, in the same send as its first
- * message. A client that has set nothing gets what the connection started with.
+ * message. A client that has set nothing gets what the connection started with, or what its startup parameters say.
  * application_name follows the client always; with application_name_add_host the server
  * gets it with the client's address behind it, and the client never hears of that but by
  * SHOW. Settings that are not reported: session_pg_state.c.
@@ -62,9 +62,28 @@ static void put_status(struct writer *w, const char *name, const char *value) {
     pg_put_parameter_status(w, bytes_str(name), bytes_str(value));
 }
 
-/* What the client should find on this connection: its own wishes, else what the connection started with. */
+/* What a reset goes back to, as the client sees it: what the connection started with, and its own startup parameters. */
+static const struct params_pg *home_on(const struct session_pg *ps, const struct backend_pg *bp) {
+    return ps->startup ? &bp->home : &bp->start;
+}
+
+/* What the client should find on this connection: its own wishes, else what it would have started with. */
 static const struct params_pg *wanted_on(const struct session_pg *ps, const struct backend_pg *bp) {
-    return ps->wanted ? ps->wanted : &bp->start;
+    return ps->wanted ? ps->wanted : home_on(ps, bp);
+}
+
+/* False: the connection has failed. */
+static bool make_home(const struct session_pg *ps, struct backend *b) {
+    struct backend_pg *bp = backend_pg_of(b);
+    if (!ps->startup || (bp->home_of == ps->startup && bp->home_start == bp->start.settable_digest)) return true;
+    startup_pg_unref(bp->home_of);
+    bp->home_of = startup_pg_ref(ps->startup);
+    bp->home_start = bp->start.settable_digest;
+    if (startup_pg_put_on(ps->startup, &bp->start, &bp->home)) return true;
+    struct err err;
+    err_set(&err, ERR_OUT_OF_MEMORY, "out of memory for the settings of a client");
+    backend_fail(b, &err);
+    return false;
 }
 
 /* The digest of everything reported, once the wanted settings are in force. */
@@ -111,7 +130,7 @@ void session_pg_settings_prepare(struct session *s, struct backend *b) {
     struct session_pg *ps = session_pg_of(s);
     struct backend_pg *bp = backend_pg_of(b);
     ps->prepared.has_looked_ahead = false;
-    if (b->ledger.txn != TXN_NONE || b->variant->is_single_use || !session_pg_state_prepare(s, b)) return;
+    if (b->ledger.txn != TXN_NONE || b->variant->is_single_use || !make_home(ps, b) || !session_pg_state_prepare(s, b)) return;
     const struct params_pg *wanted = wanted_on(ps, bp);
     uint64_t digest = digest_with(&bp->params, wanted);
     if (digest != bp->params.digest) bring_in_line(b, wanted);
@@ -183,7 +202,7 @@ static void follow_settings(struct session *s, struct backend *b) {
     const struct backend_pg *bp = backend_pg_of(b);
     if (b->ledger.txn != TXN_NONE || bp->params.settable_digest == wanted_on(ps, bp)->settable_digest) return;
     s->pins &= (uint16_t)~PIN_SETTINGS;
-    if (bp->params.settable_digest == bp->start.settable_digest) {
+    if (bp->params.settable_digest == home_on(ps, bp)->settable_digest) {
         forget_wishes(ps);
         return;
     }
@@ -195,13 +214,24 @@ static void follow_settings(struct session *s, struct backend *b) {
     end_without_settings(s);
 }
 
+/*
+ * DISCARD ALL is committed at once, what was set behind it is not: when its group failed later, the client is at its startup
+ * values all the same.
+ */
+static bool is_discarded(struct session_pg *ps, const struct backend *b, const struct backend_pg *bp) {
+    bool has_discarded = ps->left.has_discarded && bp->saw_reset;
+    ps->left.has_discarded = false;
+    return has_discarded && ps->startup && b->ledger.txn == TXN_NONE && startup_pg_is_undone(ps->startup, &bp->params, &bp->start);
+}
+
 void session_pg_settings_on_group_end(struct session *s, struct backend *b) {
     struct session_pg *ps = session_pg_of(s);
     struct backend_pg *bp = backend_pg_of(b);
     ps->params_digest = bp->params.digest; /* its changes were part of what was passed on */
     follow_app_name(s, bp);
+    if (is_discarded(ps, b, bp)) forget_wishes(ps);
+    else follow_settings(s, b);
     bp->saw_reset = bp->saw_app_name = false;
-    follow_settings(s, b);
 }
 
 /* ---- around a Parse ---- */

@@ -38,8 +38,8 @@ enum {
 /* ---- reading --------------------------------------------------------------------------------------------------------- */
 
 /* The names that this client has ever used. One too many: nobody would know what to ask for. */
-static void on_setting(void *ctx, struct bytes name) {
-    struct session_pg *ps = session_pg_of(ctx);
+void session_pg_state_on_name(void *session, struct bytes name) {
+    struct session_pg *ps = session_pg_of(session);
     struct writer *names = &ps->left.names;
     if (memchr(name.ptr, 0, name.len)) return; /* no setting has such a name */
     for (size_t at = 0; at < names->len;) {
@@ -102,7 +102,8 @@ static uint64_t names_version(const struct session *s, const struct catalog *c) 
 
 static unsigned effects_of_text(struct session *s, const struct backend *b, struct bytes text) {
     struct session_env *env = s->env;
-    const struct effect_names names = {.of_function = of_function, .of_relation = of_relation, .on_setting = on_setting, .ctx = s};
+    const struct effect_names names = {
+        .of_function = of_function, .of_relation = of_relation, .on_setting = session_pg_state_on_name, .ctx = s};
     const struct catalog *c = catalog_of(s);
     if (!env->effects) env->effects = effect_cache_new();
     const struct sql_options *options = session_pg_state_options(s, b);
@@ -197,8 +198,13 @@ static unsigned effects_of_bind(struct session *s, struct backend *b, struct byt
  */
 static void read_parse(struct session *s, struct backend *b, struct bytes body, bool is_whole) {
     struct left_client *left = &session_pg_of(s)->left;
+    const struct startup_pg *startup = session_pg_of(s)->startup;
+    const uint8_t *name_end = body.len ? memchr(body.ptr, 0, body.len) : NULL;
     bool is_unnamed = body.len && !body.ptr[0];
-    unsigned effects = is_whole && is_unnamed ? session_pg_state_effects(s, b, bytes_of(body.ptr + 1, body.len - 1)) : 0;
+    unsigned effects = 0;
+    if (is_whole && name_end && (is_unnamed || startup))
+        effects = session_pg_state_effects(s, b, bytes_of(name_end + 1, body.len - (size_t)(name_end + 1 - body.ptr)));
+    if (effects & EFFECT_RESETS && startup) left->is_reset_here = true;
     if (!is_whole) effects |= distrust(b);
     if (!is_unnamed) return;
     left->parsed = effects;
@@ -297,8 +303,13 @@ void session_pg_state_on_looked(struct session *s, struct backend *b, struct byt
     struct backend_pg *bp = backend_pg_of(b);
     struct state_pg found = {0};
     unsigned rest;
+    if (s->state == SESSION_LOGIN_WAITING) {
+        session_pg_startup_on_looked(s, b, rows, ok);
+        return;
+    }
     s->pins &= (uint16_t)~(PINS_FOUND | PIN_LOOKING);
-    ok = ok && state_pg_read(&found, &rest, rows, &bp->params, &bp->start) && state_pg_copy(&bp->state, &found);
+    ok = ok && state_pg_read(&found, &rest, rows, &bp->params, &bp->start) && state_pg_copy(&bp->state, &found) &&
+         session_pg_startup_add(ps, &found);
     if (ok) {
         s->pins |= pins_of(rest);
         state_pg_release(&ps->left.state);

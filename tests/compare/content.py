@@ -334,7 +334,10 @@ STARTUPS = [
     {"application_name": "compare"}, {"options": "-c work_mem=5MB"}, {"TimeZone": "Asia/Tokyo"}, {"DateStyle": "German"},
     {"options": "-c search_path=odd,public -c app.who=start"}, {"client_encoding": "LATIN1"}, {"extra_float_digits": "3"},
     {"search_path": '"two words"'}, {"options": "-c app.who=it\\'s\\ me"}, {"default_transaction_isolation": "serializable"},
-    {"options": "-c role=compare_reader"}, {"options": "-c default_transaction_read_only=on"},
+    {"options": "-c role=compare_reader"}, {"options": "-c default_transaction_read_only=on"}, {"temp_buffers": "2MB"},
+    {"client_encoding": "UTF8", "DateStyle": "ISO", "TimeZone": "Europe/Oslo", "extra_float_digits": "3", "application_name": "driver"},
+    {"client_encoding": "'utf-8'", "options": "--work-mem=3MB -cgeqo=off", "IntervalStyle": "iso_8601"},
+    {"DateStyle": "sql, dmy", "options": "-c standard_conforming_strings=off -c app.tenant=t1", "statement_timeout": "60s"},
 ]  # fmt: skip
 
 
@@ -381,7 +384,7 @@ class Generator:
     def startup(self, dice, themes):
         # Who owns everything could drop what no script may.
         user = "compare_boss" if "authorization" in themes[0] and "temp" not in themes[0] and dice.random() < 0.7 else "app"
-        if "startup" in self.kinds and dice.random() < 0.15:
+        if "startup" in self.kinds and dice.random() < 0.3:
             return {"user": user, **dice.choice(STARTUPS)}
         return {"user": user}
 
@@ -515,18 +518,18 @@ class Generator:
         return [Step(who, [dice.choice((("F", 1397, ["-5"]), ("F", 154, ["1", "0"]), ("F", 4294967, [])))], {"call"})]
 
     def cancel(self, dice, w, who, themes, names):
-        """Cancelled while it sleeps, as play.py sees to."""
+        """Cancelled while it sleeps, as play.py sees to. Nothing that runs may follow: PostgreSQL sends its signal twice."""
         kind, sql = self.statement(dice, w, themes)
         kinds, roll = {"cancel", kind}, dice.random()
         if roll < 0.3:
             return [Step(who, [("Q", SLEEP)], {"cancel"})]
         if roll < 0.6:
             return [Step(who, [("Q", self.one_of(dice, f"{sql}; {SLEEP}; select 2", f"begin; {SLEEP}", f"select 1; {SLEEP}; {sql}"))], kinds | {"multi"})]
-        sleep = [("P", "", SLEEP), ("B", "", "", []), ("E", "", 0)]
+        sleep = [("C", "S", "sleep"), ("P", "sleep", SLEEP), ("B", "", "sleep", []), ("E", "", 0)]  # nobody else uses that name
         other = [("P", "", sql), ("B", "", "", []), ("E", "", 0)]
         if roll < 0.8:
             return [Step(who, [*other, *sleep, ("S",)], kinds)]
-        return [Step(who, [*sleep, *other, ("S",), *other, ("S",)], kinds)]
+        return [Step(who, [*sleep, *other, ("S",)], kinds)]
 
     def leave(self, dice, w, who, themes, names):
         names.clear()

@@ -5,6 +5,7 @@ clients that did not ask for them."""
 import psycopg
 import pytest
 
+import flowtools
 import pgwire
 from flowtools import APP_DB, APP_PASSWORD, APP_USER, connect, in_threads, superuser, value
 
@@ -90,14 +91,87 @@ def test_wrong_parameter_is_the_clients_own_trouble(narrow):
 
 def test_too_many_different_parameters(start):
     g = start(database=["max_variants = 2"])
-    one, two = connect(g, options="-c work_mem=1MB"), connect(g, options="-c work_mem=2MB")
+    one, two = connect(g, options="-c temp_buffers=1MB"), connect(g, options="-c temp_buffers=2MB")
     with pytest.raises(psycopg.OperationalError, match="different sets of startup parameters"):
-        connect(g, options="-c work_mem=3MB")
+        connect(g, options="-c temp_buffers=3MB")
     one.close()
-    with connect(g, options="-c work_mem=3MB") as three:
-        assert value(three, "show work_mem") == "3MB"
-    assert value(two, "show work_mem") == "2MB"
+    with connect(g, options="-c temp_buffers=3MB") as three:
+        assert value(three, "show temp_buffers") == "3MB"
+    assert value(two, "show temp_buffers") == "2MB"
     two.close()
+
+
+def variants(gilmok):
+    return [p["startup_parameters"] for p in gilmok.show("POOLS VERBOSE", database=APP_DB)]
+
+
+DRIVERS = (
+    {"client_encoding": "UTF8", "DateStyle": "ISO", "TimeZone": "Europe/Oslo", "extra_float_digits": "2"},  # as pgjdbc
+    {"client_encoding": "'utf-8'", "application_name": "asyncpg"},  # as asyncpg
+    {"options": "-c statement_timeout=50s -c search_path=pg_catalog", "application_name": "psql"},  # as libpq's programs
+    {"options": "--work_mem=4096", "lock_timeout": "1min"},
+    {},
+)
+ASKED = ("client_encoding", "datestyle", "timezone", "extra_float_digits", "statement_timeout", "search_path", "work_mem", "lock_timeout")
+
+
+def shown_by(client):
+    return [client.ask(f"show {name}") for name in ASKED]
+
+
+def test_drivers_share_connections(narrow):
+    """One server connection for clients of all of them, each with the values that it would find alone."""
+    alone = [pgwire.Client(flowtools.PRIMARY_PORT, user=APP_USER, password=APP_PASSWORD, database=APP_DB, params=p).login() for p in DRIVERS]
+    clients = [raw(narrow, **p) for p in DRIVERS]
+    expected = [shown_by(c) for c in alone]
+    assert len({tuple(e) for e in expected}) == len(DRIVERS) - 1
+    for _ in range(2):
+        pids = {c.ask("select pg_backend_pid()") for c in clients}
+        assert [shown_by(c) for c in clients] == expected
+        assert len(pids) == 1
+    for c, direct in zip(clients, alone):
+        assert {n: v for n, v in c.parameters.items() if n != "application_name"} == \
+            {n: v for n, v in direct.parameters.items() if n != "application_name"}
+        for undo in ("discard all", "set work_mem = '9MB'; set timezone = 'Asia/Seoul'", "reset all"):
+            c.query(undo)
+    assert [shown_by(c) for c in clients] == expected
+    assert variants(narrow) == [""]
+    for c in (*alone, *clients):
+        c.end()
+
+
+def test_a_hidden_reset_is_put_right(narrow):
+    """A function resets what the client's startup parameters have set: when its transaction is over they are in force again."""
+    with connect(narrow, options="-c work_mem=5MB", autocommit=True) as c, connect(narrow) as other:
+        for reset in ("do $$ begin reset work_mem; end $$", "do $$ begin reset all; end $$", "do $$ begin perform set_config('work_mem', null, false); end $$"):
+            c.execute(reset)
+            assert value(c, "show work_mem") == "5MB"
+            assert value(other, "show work_mem") == "4MB"
+            assert value(c, "show work_mem") == "5MB"
+
+
+def test_a_reset_in_the_middle_of_a_text(start):
+    """Nothing can follow it: such a client gets connections that were started with its parameters, or is refused where it is bound."""
+    g = start(pool_size=2)
+    c = raw(g, work_mem="5MB")
+    c.query("set work_mem = '9MB'")
+    c.query("set timezone = 'Asia/Tokyo'")
+    got = c.query("select 1; reset work_mem; show work_mem")
+    assert (got.errors, got.rows[-1]) == ([], ["5MB"])
+    assert (c.ask("show work_mem"), c.ask("show timezone")) == ("5MB", "Asia/Tokyo")
+    assert sorted(variants(g)) == ["", "work_mem=5MB"]
+    c.end()
+    c = raw(g, work_mem="6MB")
+    c.query("begin")
+    got = c.query("set local work_mem = '9MB'; reset work_mem; show work_mem")
+    assert [e.sqlstate for e in got.errors] == ["0A000"]
+    c.query("rollback")
+    assert c.ask("show work_mem") == "6MB"
+    c.send(pgwire.parse("select set_config('work_mem', $1, false)") + pgwire.bind([None]) + pgwire.execute() + pgwire.SYNC)
+    assert c.collect().errors == []
+    assert c.ask("show work_mem") == "6MB"
+    assert "work_mem=6MB" in variants(g)
+    c.end()
 
 
 def test_variants_share_one_pool(start):

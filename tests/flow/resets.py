@@ -62,11 +62,27 @@ def scripts_for(name, value):
         yield key + " in a pipeline", [put, pipeline(f"show {name}") + pipeline(sql) + pipeline(f"show {name}") + SYNC, show]
         yield key + " in a pipeline that fails", [put, pipeline(sql) + pipeline("select 1/0") + SYNC, show]
         yield key + " behind a failure", [put, pipeline("select 1/0") + pipeline(sql) + SYNC, show]
+        yield key + " at the end", [put, query(f"select 1; select 2, 3; {sql}"), show, put, query(f"select 1;;{sql}; -- c") * 2 + show, put, query(f"values (1); /* ; */ {sql} -- c")]
+        yield key + " at the end in a transaction", [put, query("begin"), query(f"select 1; {sql}"), show, query("rollback"), show, query(f"begin; {sql}"), show, query("commit"), show]
+        yield key + " at the end and failures", [put, query(f"select 1; select 1/0; {sql}"), show, query(f"select 1; {sql} x"), show, query(f"rollback; {sql}")]
+        if name != "application_name" and key != "all":  # which is told in the middle of a text
+            yield key + " twice", [put, query(f"{sql}; {sql}"), show, query(f"select 1; {sql}; select 2"), show, put, query(f"begin; commit; {sql}; select 1"), show]
         yield key + " with a flush", [put, parse(sql) + bind() + describe("P") + FLUSH + execute() + FLUSH + SYNC, show]
         yield key + " ends the unnamed", [put, parse("select 1") + SYNC, query(sql), pipeline("", name="") + SYNC, bind() + execute() + SYNC]
         yield key + " by a portal", [put, query("begin"), parse(sql) + bind(portal="p") + SYNC, show, execute("p") + close("P", "p") + SYNC, show, query("commit"), show]
     yield "local", [put, query("begin"), query(f"set local {name} to default"), show, query("commit"), show]
     yield "wrong", [put, query(f"reset {name} x"), show, query("reset no_such_setting"), show]
+
+
+def test_a_discard_whose_group_fails_later(narrow):
+    """It is not undone with the group, as everything else is."""
+    params = {"TimeZone": "Asia/Tokyo", "work_mem": "5MB", "application_name": "own"}
+    c = pgwire.Client(narrow.port, user=APP_USER, password=APP_PASSWORD, database=APP_DB, params=params).login()
+    c.query("set timezone = 'Europe/Oslo'"), c.query("set work_mem = '9MB'"), c.query("set application_name = 'other'")
+    c.send(pipeline("discard all") + pipeline("select 1/0") + SYNC)
+    assert [e.sqlstate for e in c.collect().errors] == ["22012"]
+    assert [c.ask(f"show {n}") for n in params] == list(params.values())
+    c.end()
 
 
 def cases(params):
@@ -76,6 +92,10 @@ def cases(params):
 # startup parameters: the settings that are played with, and what they are set to
 CLIENTS = {
     (("application_name", "own name"),): [("application_name", "'other'")],
+    (("TimeZone", "Asia/Tokyo"), ("DateStyle", "iso, dmy"), ("client_encoding", "LATIN1"), ("extra_float_digits", "2"), ("application_name", "driver")):
+        [("timezone", "'Europe/Oslo'"), ("extra_float_digits", "0"), ("datestyle", "'German'"), ("application_name", "'other'")],
+    (("options", "-c work_mem=5MB --search-path=pg_catalog -c app.who=it\\'s\\ me"),):
+        [("work_mem", "'1111kB'"), ("search_path", "public"), ("app.who", "'me'")],
     (): [("application_name", "'other'"), ("work_mem", "'1111kB'")],
 }
 

@@ -2,6 +2,7 @@
 """Connections cut at every byte of a session, from either side; the next client of the same server connection must
 never notice."""
 
+import contextlib
 import time
 
 import harness
@@ -9,6 +10,7 @@ import pgwire
 import pytest
 
 ENDLESS = 1 << 30
+LANES = 4  # servers, each with a gilmok of its own, that share the bytes among them: most of the time is spent in waiting
 
 
 class Cut(Exception):
@@ -67,13 +69,20 @@ class Counter(Budget):
         super().__init__(sock, ENDLESS)
 
 
-@pytest.fixture(scope="module")
-def narrow():
+@contextlib.contextmanager
+def narrow_pair():
+    """(server, gilmok with one connection to it)"""
     server = harness.Server()
     gilmok = harness.Gilmok(server.port, database=["pool_size = 1", "queue_timeout = 5s"])
     yield server, gilmok
     gilmok.close()
     server.close()
+
+
+@pytest.fixture(scope="module")
+def narrow():
+    with narrow_pair() as pair:
+        yield pair
 
 
 def length_of_a_session(gilmok):
@@ -87,9 +96,9 @@ def length_of_a_session(gilmok):
     return ENDLESS - sockets[0].left
 
 
-def each_byte_of_a_server(server, gilmok, wrap, linger=0):
-    """Learns how much a server says in a whole session. Then yields 1, 2, ... up to that: server connections made from
-    then on say so many bytes, over wrap(sock, left), and stay for `linger` seconds after them."""
+def each_byte_of_a_server(server, gilmok, wrap, linger=0, first=1, step=1):
+    """Learns how much a server says in a whole session. Then yields `first`, and so on by `step`, up to that: server connections
+    made from then on say so many bytes, over wrap(sock, left), and stay for `linger` seconds after them."""
     sizes = []
 
     def handler_of(left):
@@ -113,7 +122,7 @@ def each_byte_of_a_server(server, gilmok, wrap, linger=0):
     time.sleep(0.02)
     total = sizes[-1]
     assert total > 500
-    for at in range(1, total):
+    for at in range(first, total, step):
         server.handler = handler_of(at)
         yield at
 
@@ -143,27 +152,31 @@ def test_client_cut_at_every_byte(narrow, reset):
     assert not server.faults, server.faults
 
 
+def cut_server_at(first, reset):
+    with narrow_pair() as (server, gilmok):
+        clean = gilmok.login(timeout=8)
+        for at in each_byte_of_a_server(server, gilmok, lambda sock, left: Budget(sock, left, reset), first=first, step=LANES):
+            run_victim(gilmok)
+            server.handler = None
+            server.drop_all()
+            mark = f"clean after {at}"
+            for _ in range(200):
+                got = clean.query(mark)
+                if not got.errors:
+                    break
+                # the connect that failed is remembered for login_retry; and drop_all may have hit a query's own connection
+                assert got.errors[0].sqlstate in ("08001", "08006"), got.errors
+                if got.errors[0].severity == "FATAL":
+                    clean = gilmok.login(timeout=8)
+                time.sleep(0.005)
+            assert got.rows == [[mark]] and got.status == "I", (at, got.errors)
+        assert not server.faults, server.faults
+
+
 @pytest.mark.parametrize("reset", [False, True], ids=["fin", "rst"])
-def test_server_cut_at_every_byte(narrow, reset):
+def test_server_cut_at_every_byte(reset):
     """The server's side of the same session, cut after each of its bytes."""
-    server, gilmok = narrow
-    clean = gilmok.login(timeout=8)
-    for at in each_byte_of_a_server(server, gilmok, lambda sock, left: Budget(sock, left, reset)):
-        run_victim(gilmok)
-        server.handler = None
-        server.drop_all()
-        mark = f"clean after {at}"
-        for _ in range(200):
-            got = clean.query(mark)
-            if not got.errors:
-                break
-            # the connect that failed is remembered for login_retry; and drop_all may have hit a query's own connection
-            assert got.errors[0].sqlstate in ("08001", "08006"), got.errors
-            if got.errors[0].severity == "FATAL":
-                clean = gilmok.login(timeout=8)
-            time.sleep(0.005)
-        assert got.rows == [[mark]] and got.status == "I", (at, got.errors)
-    assert not server.faults, server.faults
+    harness.at_once(LANES, lambda lane: cut_server_at(lane + 1, reset))
 
 
 # ---- silence: the other side is there, and says nothing any more ----

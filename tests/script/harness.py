@@ -60,6 +60,27 @@ def wait_for(condition, seconds=5.0, what="the condition"):
     return value
 
 
+def at_once(count, work, seconds=120.0):
+    """work(0) .. work(count - 1) at the same time; the first exception is raised again."""
+    failures = []
+
+    def one(i):
+        try:
+            work(i)
+        except BaseException as e:
+            failures.append(e)
+
+    threads = [threading.Thread(target=one, args=(i,), daemon=True) for i in range(count)]
+    for t in threads:
+        t.start()
+    end = time.monotonic() + seconds
+    for t in threads:
+        t.join(max(end - time.monotonic(), 0))
+    if failures:
+        raise failures[0]
+    assert not any(t.is_alive() for t in threads), "a thread hangs"
+
+
 class Gilmok:
     """One gilmok with the database `shop` on the toy server `port`. Lines are added by section."""
 

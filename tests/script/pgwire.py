@@ -47,7 +47,7 @@ def parse(sql, name=""):
 
 def bind(values=(), name="", portal=""):
     body = cstr(portal) + cstr(name) + struct.pack(">HH", 0, len(values))
-    body += b"".join(struct.pack(">I", len(v)) + v for v in values)
+    body += b"".join(struct.pack(">i", -1) if v is None else struct.pack(">I", len(v)) + v for v in values)
     return message("B", body + struct.pack(">H", 0))
 
 

@@ -127,8 +127,6 @@ class Writer:
         named = [f"explain (analyze, costs off, timing off, summary off) select set_config({n}, {v}, false)", f"select set_config({n}, v, false) from (values ({v}), ({v})) x (v)",
                  f"with c as (select set_config({n}, {v}, false) as x) select x from c", f"copy (select set_config({n}, {v}, false)) to stdout",
                  f"select set_config({n}, {v}, false) where false"]  # fmt: skip
-        if "." in name and not name.startswith("plpgsql."):  # of one's own, and not named by the client itself: a documented limit
-            hidden = []
         sql = self.one(*hidden, *named)
         # The function's body has a set_config() with a computed name.
         return self.steps(sql.replace("$$", "$code$") if "$$" in v else sql, kinds=("stays",) if "hid_set(" in sql else ())
@@ -157,9 +155,12 @@ class Writer:
         sql = self.one("set time zone interval '+02:30' hour to minute", "set time zone -3", "set time zone local", "set names 'LATIN1'", "set names default",
                        "set schema 'odd'", "set session characteristics as transaction isolation level serializable, read only",
                        "set session characteristics as transaction read write", "set time zone default", "set xml option document", "set session characteristics as transaction isolation level repeatable read",
-                       "select hid_caught('3MB')", "select hid_with('2MB')", "select hid_with_local()", "select hid_default()")  # fmt: skip
+                       "select hid_caught('3MB')", "select hid_with('2MB')", "select hid_with_local()", "select hid_default()",
+                       "insert into public.hid_trigger values (1)", "insert into public.hid_trigger values (1); select 1/0")  # fmt: skip
         if self.dice.random() < 0.1:
             return self.steps("call hid_commits('2MB')")
+        if self.dice.random() < 0.05:
+            return self.steps("select * from public.hid_view", kinds=("stays",))
         return self.steps(sql) if self.dice.random() < 0.7 else self.steps("begin", sql, *self.ends())
 
     def all_at_once(self):
@@ -242,6 +243,9 @@ class Writer:
         return self.dice.choices([w for w, _ in others], [n for _, n in others])[0](self)
 
 
+NOT_AT_START = OF_TRANSACTION + ("local_preload_libraries", "session_preload_libraries")  # the server looks for the libraries then
+
+
 class Generator:
     """Interleavings. `found`: settings.all_of_server() of the server; `usual`: the values of a session that has set nothing;
     `readable`: names of those that everybody may read."""
@@ -249,7 +253,7 @@ class Generator:
     def __init__(self, found, usual, readable):
         self.usual, self.hidden = usual, set(found) - set(readable)
         self.values = {**{n: v for n, (c, v) in found.items() if c in SESSION}, **CUSTOM}
-        self.at_start = {n: (c, v) for n, (c, v) in found.items() if n not in OF_TRANSACTION and len(v) > 1}
+        self.at_start = {n: (c, v) for n, (c, v) in found.items() if n not in NOT_AT_START and len(v) > 1}
         self.left_out = {}
         for name, (context, values) in found.items():
             if len(values) < 2:

@@ -122,7 +122,8 @@ static const struct {
     {"SELECT set_config('work_mem', '1MB', is_it => true)", L | M}, /* there is no such argument: the server refuses it */
     {"SELECT set_config(E'work_mem', '1MB', false)", L | M},
     {"SELECT set_config(E'work\\x5fmem', '1MB', false)", L | S | M},
-    {"UPDATE pg_settings SET setting = 'x'", L | N | R | M},
+    {"UPDATE pg_settings SET setting = 'x'", L | N | M},
+    {"UPDATE pg_settings SET setting = $1", L | N | R | M},
     {"SELECT query_to_xml('SET a.b = 1', true, true, '')", L | M},
     {"LOAD 'x'", S},
     {"SELECT setseed(0.5)", S},
@@ -196,7 +197,15 @@ static const struct {
     {"RESET ROLE", RESET_PG_ONE, "role", false},
     {"DISCARD TEMP", RESET_PG_NOTHING, "", false},
     {"SET work_mem = 1", RESET_PG_NOTHING, "", false},
-    {"SELECT 1; RESET ALL", RESET_PG_INSIDE, "", false},
+    {";SELECT 1;; RESET ALL; -- x", RESET_PG_ALL, "", false},
+    {"SELECT 1; SET LOCAL work_mem TO DEFAULT;", RESET_PG_ONE, "work_mem", true},
+    {"RESET work_mem; RESET ALL", RESET_PG_INSIDE, "", false},
+    {"RESET enable_sort; RESET ALL", RESET_PG_ALL, "", false},
+    {"RESET ALL; SELECT 1", RESET_PG_INSIDE, "", false},
+    {"SELECT 1; DISCARD ALL", RESET_PG_NOTHING, "", false},
+    {"DISCARD ALL; SELECT 1", RESET_PG_NOTHING, "", false},
+    {"FROB; RESET ALL", RESET_PG_INSIDE, "", false},
+    {"FROB; RESET enable_sort", RESET_PG_NOTHING, "", false},
     {"RESET work_mem; SELECT 1", RESET_PG_INSIDE, "", false},
     {"RESET enable_sort; SELECT 1", RESET_PG_NOTHING, "", false},
     {"SELECT set_config('work_mem', $1, true)", RESET_PG_INSIDE, "", false},
@@ -215,7 +224,8 @@ START_TEST(resets_are_found) {
     if (r.kind == RESET_PG_ONE) ck_assert_str_eq(r.name, resets[_i].name);
     if (r.kind == RESET_PG_ONE) ck_assert_int_eq(r.is_local, resets[_i].is_local);
     r = reset_pg_of(bytes_str(resets[_i].text), &options, &arena, NULL, NULL);
-    ck_assert_int_eq(r.kind, resets[_i].kind == RESET_PG_INSIDE ? RESET_PG_NOTHING : resets[_i].kind);
+    if (resets[_i].kind != RESET_PG_INSIDE) ck_assert_int_eq(r.kind, resets[_i].kind);
+    else ck_assert_int_ne(r.kind, RESET_PG_INSIDE);
     arena_release(&arena);
 }
 END_TEST
