@@ -236,7 +236,7 @@ class Writer:
     def hidden_pin(self):
         mine = self.locks[0] * 10 + 5 + self.me
         return self.one("select hid_temp('here')", "select hid_temp('tmp_h')", "table tmp_h", "table here", f"select hid_lock({mine})",
-                        f"select hid_unlock({mine})", "select hid_listen('news')", "select pg_listening_channels()", "select hid_prepare('q')", "execute q",
+                        f"select hid_unlock({mine})", "select hid_listen('news')", "select pg_listening_channels()", "select hid_prepare('hid_q')", "execute hid_q",
                         "select hid_cursor('h')", "fetch 2 from h",
                         "do $$ begin create temp table tmp_h as select 'do' as x; end $$", "drop table if exists tmp_h",
                         "select to_regclass('pg_temp.tmp_h') is null", f"do $$ begin perform pg_advisory_lock({mine}); end $$")  # fmt: skip

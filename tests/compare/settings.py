@@ -14,6 +14,7 @@ LEFT_OUT = {
     "debug_print_parse", "debug_print_plan", "debug_print_rewritten", "lc_monetary", "lc_numeric", "lc_time",
     "default_text_search_config", "work_mem",
     "default_transaction_deferrable",  # a serializable one would wait for others
+    "temp_buffers",  # refused where any client of the connection has used temporary objects (docs/compatibility.md)
 }  # fmt: skip
 
 REPORTED = {
