@@ -441,7 +441,7 @@ def play(client, script, rng):
 
 def test_random_scripts_leave_the_same_channels(start, notify):
     """As on a connection of one's own, whatever is rolled back; while another client listens to the same channels."""
-    seconds = float(os.environ.get("GILMOK_TEST_LISTEN_SECONDS", "8"))
+    seconds = float(os.environ.get("GILMOK_TEST_LISTEN_SECONDS", "4"))
     seed = int(os.environ.get("GILMOK_TEST_LISTEN_SEED", time.time()))
     g = start(pool_size=3, database=["listen = shared"])
     other = Listener(g)
