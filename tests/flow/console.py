@@ -159,7 +159,7 @@ def test_numbers_are_numbers(gilmok):
 
 def test_a_pool_is_one_line(begin):
     """Over all workers and all sets of startup parameters; VERBOSE tells apart those that cannot share connections."""
-    g = begin()
+    g = begin(database=["unknown_effects = trust"])
     clients = [connect(g, options=f"-c temp_buffers={12 + i % 2}MB") for i in range(6)]
     for c in clients:
         value(c, "select 1")
