@@ -57,8 +57,9 @@ enum step session_pg_look_ahead(struct session *s, const struct message *m) {
                 return STEP_KEEP;
             }
             if (b->ledger.txn != TXN_NONE) break;
+            size_t owed = b->ledger.count;
             if (!session_pg_prepared_bring(s, name)) return STEP_STOP;
-            has_brought = true;
+            has_brought |= b->ledger.count != owed; /* one whose settings cannot be made is left to where it is used */
         }
         walk.is_first = false;
         rest = bytes_of(rest.ptr + h.total, rest.len - h.total);
