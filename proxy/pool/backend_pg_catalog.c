@@ -57,13 +57,15 @@ static bool read_columns(struct bytes message, struct bytes row[CATALOG_PG_COLUM
     return !r.failed;
 }
 
+/* A row that is none of the query's ends the connection: whatever sent it cannot be trusted with the next answer. */
 void backend_pg_errand_piece(struct backend *b, struct bytes piece, bool is_last) {
     struct catalog_errand *e = backend_pg_of(b)->errand;
     struct bytes row[CATALOG_PG_COLUMNS];
     writer_put(&e->row, piece);
     if (!is_last) return;
-    if (!e->row.failed && read_columns(writer_bytes(&e->row), row)) catalog_reading_row(e->reading, row);
-    else e->reading->has_failed = true;
+    if (e->row.failed) e->reading->has_failed = true; /* longer than any that is read */
+    else if (read_columns(writer_bytes(&e->row), row)) catalog_reading_row(e->reading, row);
+    else backend_pg_of(b)->own_failed = true;
     writer_reset(&e->row);
 }
 

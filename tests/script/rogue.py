@@ -19,7 +19,7 @@ def rogue():
     """A server whose behaviour the test chooses (rogue.handler); gilmok has one connection to it at most."""
     server = harness.Server()
     gilmok = harness.Gilmok(
-        server.port, cluster=["connect_timeout = 300ms"], database=["pool_size = 1", "queue_timeout = 3s"]
+        server.port, cluster=["connect_timeout = 300ms"], database=["pool_size = 1", "queue_timeout = 3s", "catalog_refresh = 1d"]
     )
     yield server, gilmok
     gilmok.close()
@@ -448,6 +448,25 @@ def test_unasked_messages_on_an_idle_connection(rogue):
         if is_kept is not None:
             assert (server.accepted == accepted + 1) == is_kept, sent
         client.end(), other.end()
+
+
+def test_a_row_of_another_query_for_the_catalog(rogue):
+    """What answers gilmok's own reading of the catalog with a row of something else is not asked anything else."""
+    answer = harness.no_code
+    server = harness.Server()
+    gilmok = harness.Gilmok(server.port, database=["pool_size = 1"])
+    try:
+        harness.no_code = lambda: pgwire.data_row([b"poison"]) + pgwire.complete("SELECT 1")
+        client = gilmok.login()
+        assert client.ask("select unheard_of()") == "select unheard_of()"
+        harness.wait_for(lambda: "could not be read" in open(gilmok.log).read(), what="the end of the reading")
+        assert client.ask("second") == "second"
+        assert server.accepted == 2
+        client.end()
+    finally:
+        harness.no_code = answer
+        gilmok.close()
+        server.close()
 
 
 def test_fatal_error_is_passed_on_once(rogue):
