@@ -210,8 +210,8 @@ void session_pg_settings_on_group_end(struct session *s, struct backend *b);
 /* What statements that are sent now will find, as far as the server reports it. */
 const struct params_pg *session_pg_settings_in_force(const struct session *s, const struct backend *b);
 /*
- * Two statements: one puts these settings (params_pg_put_analysis) in force, one puts back those of `in_force`. False: that
- * cannot be done, or they are not known.
+ * Two statements: one puts these settings (params_pg_put_analysis) in force, one puts back those of `in_force`; none when only the
+ * session authorization differs. False: that cannot be done, or they are not known.
  */
 bool session_pg_settings_around(const struct params_pg *in_force, struct bytes values, struct writer *there, struct writer *back);
 void session_pg_settings_release(struct session_pg *ps);
