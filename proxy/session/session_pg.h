@@ -36,7 +36,7 @@ struct unnamed_client {
     bool is_there;        /* it has one */
     bool is_used;         /* in a Bind, since it is there */
     bool is_described;    /* the client has heard what it takes and returns: `description` */
-    uint8_t effects;      /* of its text (routing/effect.h) */
+    uint16_t effects;     /* of its text (routing/effect.h) */
     uint8_t *source;      /* owned; as it stood in the Parse, behind the name */
     uint32_t len, cap;    /* 0: it is not known, and found only where it was parsed */
     uint64_t version;     /* which one: what a connection has of an older one is not the client's */

@@ -34,7 +34,7 @@ enum {
 struct unnamed_pending {
     uint64_t version;
     uint32_t len; /* of the source; 0: none, or too long */
-    uint8_t effects;
+    uint16_t effects;
     bool is_asked; /* the settings that it is parsed under were asked for before it */
 };
 
@@ -277,7 +277,7 @@ static void on_parse(struct session *s, struct backend *b, const struct message 
     struct unnamed_pending e = {
         .version = ++u->last_version,
         .len = is_kept ? (uint32_t)source_len(m) : 0,
-        .effects = (uint8_t)ps->left.parsed,
+        .effects = (uint16_t)ps->left.parsed,
         .is_asked = session_pg_unnamed_must_ask(s, m),
     };
     if (!is_kept) s->pins |= PIN_UNNAMED;

@@ -7,7 +7,8 @@ import time
 
 import pytest
 
-from flowtools import APP_DB, APP_USER, connect, superuser, value
+import pgwire
+from flowtools import APP_DB, APP_PASSWORD, APP_USER, connect, superuser, value
 
 SETUP = """
 drop schema if exists hidden cascade; create schema hidden; set search_path = hidden;
@@ -164,6 +165,30 @@ def test_code_that_changes_through_gilmok_counts_at_once(pair):
         assert value(other, "show work_mem") == "4MB"
         assert value(one, "show work_mem") == "1234kB"
     finally:
+        one.execute("drop function if exists hidden.turns()")
+        with superuser() as su:
+            su.execute(f"revoke create on schema hidden from {APP_USER}")
+
+
+def test_code_that_a_statement_changes_that_was_parsed_before(narrow, pair):
+    """The unnamed statement, parsed in one group and carried out in the next."""
+    one, other = pair
+    with superuser() as su:
+        su.execute(f"grant create on schema hidden to {APP_USER}")
+    c = pgwire.Client(narrow.port, user=APP_USER, password=APP_PASSWORD, database=APP_DB).login()
+    try:
+        one.execute("create function hidden.turns() returns int language sql as 'select 1'")
+        learn(one)
+        c.send(pgwire.parse("create or replace function hidden.turns() returns int language plpgsql as $$ begin set work_mem = '1234kB'; return 1; end $$")
+               + pgwire.SYNC)  # fmt: skip
+        assert c.collect().errors == []
+        c.send(pgwire.bind() + pgwire.execute() + pgwire.SYNC)
+        assert c.collect().errors == []
+        one.execute("select hidden.turns()")
+        assert value(other, "show work_mem") == "4MB"
+        assert value(one, "show work_mem") == "1234kB"
+    finally:
+        c.end()
         one.execute("drop function if exists hidden.turns()")
         with superuser() as su:
             su.execute(f"revoke create on schema hidden from {APP_USER}")
