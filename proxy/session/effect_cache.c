@@ -57,9 +57,9 @@ struct listener {
     bool has_heard;
 };
 
-static unsigned of_function(void *ctx, struct bytes name) {
+static unsigned of_function(void *ctx, struct bytes name, const struct effect_argument *first) {
     const struct effect_names *names = ((struct listener *)ctx)->names;
-    return names->of_function(names->ctx, name);
+    return names->of_function(names->ctx, name, first);
 }
 
 static unsigned of_relation(void *ctx, struct bytes name, bool is_written) {
@@ -82,7 +82,8 @@ unsigned effect_cache_of(struct effect_cache *cache, struct bytes text, const st
     }
     struct listener listener = {.names = names};
     const struct effect_names heard = {
-        .of_function = of_function, .of_relation = of_relation, .on_setting = on_setting, .ctx = &listener};
+        .of_function = of_function, .of_relation = of_relation, .on_setting = on_setting, .has_parameter = names->has_parameter,
+        .parameter = names->parameter, .ctx = &listener};
     unsigned effects = effect_of(text, options, arena, &heard);
     struct slot what = {.names_version = version, .version = options->version, .modes = options->modes,
                         .encoding = (uint8_t)options->encoding, .effects = (uint16_t)effects};

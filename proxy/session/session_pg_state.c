@@ -84,8 +84,9 @@ static unsigned doubt(const struct session *s) {
     return EFFECT_LEAVES;
 }
 
-static unsigned of_function(void *ctx, struct bytes name) {
+static unsigned of_function(void *ctx, struct bytes name, const struct effect_argument *first) {
     const struct catalog *c = catalog_of(ctx);
+    (void)first;
     return c ? catalog_of_function(c, name) : EFFECT_NO_SUCH;
 }
 
@@ -102,7 +103,8 @@ static uint64_t names_version(const struct session *s, const struct catalog *c) 
 static unsigned effects_of_text(struct session *s, const struct backend *b, struct bytes text) {
     struct session_env *env = s->env;
     const struct effect_names names = {
-        .of_function = of_function, .of_relation = of_relation, .on_setting = session_pg_state_on_name, .ctx = s};
+        .of_function = of_function, .of_relation = of_relation, .on_setting = session_pg_state_on_name, .has_parameter = true,
+        .ctx = s};
     const struct catalog *c = catalog_of(s);
     if (!env->effects) env->effects = effect_cache_new();
     const struct sql_options *options = session_pg_state_options(s, b);
@@ -149,10 +151,44 @@ static bool must_discard_sequences(struct session *s, struct backend *b, unsigne
 
 /* ---- messages -------------------------------------------------------------------------------------------------------- */
 
+/* Of types behind a text: what the first one is given is what the server reads, byte by byte. */
+static bool is_text_first(struct bytes types) {
+    enum { TEXT_OID = 25, VARCHAR_OID = 1043 };
+    struct reader r = reader_over(types);
+    uint16_t count = reader_be16(&r);
+    uint32_t first = count ? reader_be32(&r) : 0;
+    return !r.failed && (first == 0 || first == TEXT_OID || first == VARCHAR_OID);
+}
+
 /* A source is a text with a NUL behind it, and then types. */
 static unsigned effects_of_source(struct session *s, const struct backend *b, struct bytes source) {
     const uint8_t *end = source.len ? memchr(source.ptr, 0, source.len) : NULL;
-    return end ? effects_of_text(s, b, bytes_of(source.ptr, (size_t)(end - source.ptr))) : EFFECT_LEAVES;
+    if (!end) return EFFECT_LEAVES;
+    unsigned effects = effects_of_text(s, b, bytes_of(source.ptr, (size_t)(end - source.ptr)));
+    if (UNLIKELY(effects & EFFECT_NAMED) && !is_text_first(bytes_of(end + 1, source.len - (size_t)(end + 1 - source.ptr))))
+        effects |= EFFECT_STAYS;
+    return effects;
+}
+
+/*   Bind = portal NUL statement NUL, int16 count, int16 formats, int16 count, then int32 length (-1: NULL) and value of each */
+static bool take_first_value(struct bytes body, struct bytes *value) {
+    struct reader r = reader_over(body);
+    reader_cstr(&r);
+    reader_cstr(&r);
+    reader_take(&r, (size_t)reader_be16(&r) * 2);
+    uint16_t count = reader_be16(&r);
+    uint32_t len = count ? reader_be32(&r) : UINT32_MAX;
+    *value = len == UINT32_MAX ? bytes_of("", 0) : reader_take(&r, len);
+    return !r.failed;
+}
+
+/* A setting is named by the first value of a Bind; of anything else that says so nobody knows the name. */
+static unsigned with_name(struct session *s, const struct message *m, unsigned effects) {
+    struct bytes value;
+    bool is_known = m->h.type == PG_F_BIND && take_first_value(bytes_of(m->ptr + PG_HEADER_LEN, m->avail - PG_HEADER_LEN), &value);
+    if (!is_known) return effects | EFFECT_STAYS;
+    if (value.len && memchr(value.ptr, '.', value.len)) session_pg_state_on_name(s, value);
+    return effects;
 }
 
 /* What is not in hand as a whole is judged by its tags (backend_pg.c). */
@@ -235,11 +271,12 @@ bool session_pg_state_on_message(struct session *s, const struct message *m) {
     struct backend *b = s->lessee.backend;
     if (s->pins & PIN_MODE) return false;
     unsigned effects = as_configured(s, effects_of_message(s, b, m));
+    if (UNLIKELY(effects & EFFECT_NAMED)) effects = with_name(s, m, effects);
     if (effects & EFFECT_RESETS && session_pg_reset_matters(ps)) ps->left.is_reset_here = true;
     ps->left.will_move = effects & EFFECT_MOVES;
     if (m->h.type == PG_F_BIND) ps->left.has_bound = true;
     if (effects & EFFECT_CATALOG) catalog_book_changed(session_pool(s)->set); /* and once more when it is over */
-    ps->left.effects |= effects & ~(unsigned)(EFFECT_RESETS | EFFECT_MOVES);
+    ps->left.effects |= effects & ~(unsigned)(EFFECT_RESETS | EFFECT_MOVES | EFFECT_NAMED);
     if (ps->left.effects & LOOK_FOR) b->is_tainted = true;
     return must_discard_sequences(s, b, effects);
 }
