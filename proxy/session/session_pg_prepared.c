@@ -80,7 +80,7 @@ bool session_pg_prepared_is_known(struct session_pg *ps, struct bytes name) {
     return is_named(meaning_of(&ps->prepared, name));
 }
 
-const struct statement_pg *session_pg_prepared_statement(struct session_pg *ps, struct bytes name) {
+struct statement_pg *session_pg_prepared_statement(struct session_pg *ps, struct bytes name) {
     struct meaning meaning = meaning_of(&ps->prepared, name);
     if (meaning.made) return meaning.made->statement;
     return meaning.known ? meaning.known->statement : NULL;
@@ -595,7 +595,7 @@ bool session_pg_prepared_concerns(struct session *s, struct message *m) {
         break;
     case PG_F_BIND:
         if (body.len >= 2 && !body.ptr[0] && !body.ptr[1] && !is_unnamed_elsewhere(s)) return false;
-        if (pg_bind_names(body, &m->portal, &m->statement) != PG_FRAME_OK) return false;
+        if (!m->has_names) return false;
         if (!m->statement.len && !is_unnamed_elsewhere(s)) return false;
         break;
     case PG_F_DESCRIBE:
