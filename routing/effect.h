@@ -30,6 +30,7 @@ enum effect {
     EFFECT_CHANNELS = 1 << 9, /* may change which channels the session listens to; unknown code may, too, without this bit */
     EFFECT_SAVEPOINT = 1 << 10, /* sets a savepoint: what comes behind may be undone without the whole transaction */
     EFFECT_DISCARD = 1 << 11, /* DISCARD ALL: its tag tells that all channels are gone */
+    EFFECT_STATEMENTS = 1 << 12, /* names prepared statements (name_use.h): what EXECUTE leaves is not told here */
 };
 
 enum { EFFECT_NO_SUCH = 1 << 16 }; /* of_function: there is none of that name */

@@ -264,6 +264,7 @@ static void take_tag(struct backend *b, struct bytes body, enum reply_fate fate,
     struct backend_pg *bp = backend_pg_of(b);
     enum tag_pg_effect effect = tag_pg_effect(tag);
     if (effect & TAG_PG_DROPS_STATEMENTS) prepared_pg_clear(&bp->prepared);
+    if (b->state == BACKEND_CLEANING && effect & TAG_PG_DROPS_STATEMENTS) prepared_pg_clear_unsettled(&bp->prepared);
     if (fate == REPLY_SWALLOW) return;
     bool returned_rows = bp->has_rows || (kind == OWED_EXECUTE_UNNAMED && bp->is_described);
     bp->has_rows = false;
@@ -286,8 +287,9 @@ static void take_error(struct backend *b, struct bytes body, enum reply_pg_verdi
     struct pg_error_fields f = {0};
     if (fate == REPLY_SWALLOW) {
         struct backend_pg *bp = backend_pg_of(b);
+        bp->own_is_missing = pg_error_read(body, &f) && bytes_is(f.sqlstate, "26000");
         if (kind == OWED_QUERY && tag == TAG_LOOK) bp->look.failed = true;
-        else if (kind == OWED_QUERY) bp->own_failed = true; /* else one that had to fail */
+        else if (kind == OWED_QUERY) bp->own_failed = true; /* else one that had to fail, or may */
         return;
     }
     bool is_read = pg_error_read(body, &f);
@@ -331,9 +333,10 @@ static void take_ready(struct backend *b, struct run *run, enum reply_fate fate,
         }
         const struct ledger_entry *next = ledger_head(&b->ledger);
         if (!next || next->fate != REPLY_SWALLOW) backend_pg_of(b)->analysis_to_be = 0; /* all of it is in force */
+        bool is_look = kind == OWED_QUERY && tag == TAG_LOOK;
         if (kind == OWED_SYNC && tag) b->lessee->ops->on_tagged(b->lessee, kind, tag);
-        if (kind == OWED_QUERY && tag == TAG_LOOK) end_look(b);
-        else if (is_quiet) b->lessee->ops->on_settled(b->lessee);
+        if (is_look) end_look(b);
+        else if (is_quiet && b->lessee) b->lessee->ops->on_settled(b->lessee);
     } else if (is_quiet) {
         bool is_ok = !backend_pg_of(b)->own_failed && b->ledger.txn == TXN_NONE;
         if (tag == TAG_ERRAND && backend_pg_of(b)->errand && backend_pg_errand_goes_on(b, is_ok)) return;
@@ -475,7 +478,8 @@ static bool take_message(struct backend *b, struct run *run, const struct pg_hea
         h->type == PG_B_ERROR && avail == h->total && is_told(b, run, fate, kind, tag, bytes_of(ptr, avail));
     if (!is_told_already) pass(b, run, fate, ptr, avail);
     else bp->has_hidden = true; /* who waits for replies must hear of it */
-    bool is_statement_done = h->type == PG_B_PARSE_COMPLETE || h->type == PG_B_CLOSE_COMPLETE;
+    bool is_statement_done = h->type == PG_B_PARSE_COMPLETE || h->type == PG_B_CLOSE_COMPLETE ||
+                             h->type == PG_B_COMMAND_COMPLETE;
     if (is_statement_done && tag && b->lessee) b->lessee->ops->on_tagged(b->lessee, kind, tag);
     bool has_failed = h->type == PG_B_ERROR && kind == OWED_PARSE && verdict == REPLY_PG_PART;
     if (has_failed && tag && b->lessee) b->lessee->ops->on_failed(b->lessee, kind, tag);

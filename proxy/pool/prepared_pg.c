@@ -91,6 +91,10 @@ void prepared_pg_clear(struct prepared_set_pg *set) {
     drop_all(set, &set->recent);
 }
 
+void prepared_pg_clear_unsettled(struct prepared_set_pg *set) {
+    drop_all(set, &set->unsettled);
+}
+
 struct prepared_pg *prepared_pg_surplus(struct prepared_set_pg *set, uint32_t max) {
     if (set->spares == 0 && set->count <= max) return NULL;
     struct list *n = list_last(&set->recent);

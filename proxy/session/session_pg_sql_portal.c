@@ -1,0 +1,151 @@
+/*
+ * Texts that name prepared statements, by Parse, Bind and Execute.
+ *
+ * The text itself is parsed as it is, and its names mean nothing yet: the server looks them up when it runs, and so does gilmok
+ * when it is bound. Then the text is edited (session_pg_sql_text.c), parsed under a name of its own that the next one takes over,
+ * and bound from there. So it works on any connection, and finds what the names stand for at that time.
+ *
+ * A portal of such a text is remembered until it is gone: the Execute that runs it changes what names stand for.
+ */
+#include "base/fault.h"
+#include "proxy/session/session_pg_ops.h"
+#include "proxy/wire/pg_encode.h"
+
+struct sql_portal {
+    struct list node; /* in prepared_client.portals */
+    struct sql_text *text; /* one reference */
+    size_t name_len;
+    uint8_t name[];
+};
+
+static struct sql_portal *portal_at(struct list *n) {
+    return CONTAINER_OF(n, struct sql_portal, node);
+}
+
+static struct sql_portal *find_portal(struct prepared_client *pc, struct bytes name) {
+    LIST_EACH(n, &pc->portals)
+        if (bytes_equal(bytes_of(portal_at(n)->name, portal_at(n)->name_len), name)) return portal_at(n);
+    return NULL;
+}
+
+static void end_portal(struct sql_portal *portal, struct prepared_set_pg *set) {
+    session_pg_sql_text_unref(portal->text, set);
+    list_remove(&portal->node);
+    mem_free(portal);
+}
+
+void session_pg_sql_end_portals(struct prepared_client *pc, struct prepared_set_pg *set) {
+    struct list *n;
+    while ((n = list_first(&pc->portals))) end_portal(portal_at(n), set);
+}
+
+static bool add_portal(struct prepared_client *pc, struct bytes name, struct sql_text *text) {
+    struct sql_portal *portal = mem_alloc(sizeof *portal + name.len);
+    if (!portal) return false;
+    list_init(&portal->node);
+    list_push_back(&pc->portals, &portal->node);
+    portal->text = text;
+    text->refs++;
+    text->is_portal = true;
+    portal->name_len = name.len;
+    if (name.len) memcpy(portal->name, name.ptr, name.len);
+    return true;
+}
+
+/* ---- Bind and Describe ----------------------------------------------------------------------------------------------- */
+
+/* Parses the edited text under its own name; the one before it gives way. */
+static bool send_text(struct backend *b, struct bytes text, struct bytes types) {
+    struct writer w;
+    if (!backend_pg_note_own(b, PG_F_CLOSE, 'S', REPLY_QUIET, 0)) return false;
+    backend_pg_send_about(b, PG_F_CLOSE, SQL_TEXT_OWN);
+    if (!backend_pg_note_own(b, PG_F_PARSE, 0, REPLY_QUIET, 0)) return false;
+    writer_init(&w, text.len + types.len + 64);
+    size_t at = pg_begin(&w, PG_F_PARSE);
+    writer_cstr(&w, bytes_str(SQL_TEXT_OWN));
+    writer_cstr(&w, text);
+    writer_put(&w, types);
+    pg_end(&w, at);
+    bool ok = !w.failed;
+    if (ok) stream_send(b->stream, writer_bytes(&w));
+    writer_release(&w);
+    return ok;
+}
+
+static enum step send_edited(struct session *s, const struct message *m, struct bytes edited, struct bytes types,
+                             struct sql_text *text, uint16_t number) {
+    struct backend *b = s->lessee.backend;
+    if (!send_text(b, edited, types)) return s->state == SESSION_CLOSED ? STEP_STOP : session_pg_prepared_out_of_memory(s);
+    if (m->h.type == PG_F_BIND) {
+        if (!add_portal(&session_pg_of(s)->prepared, m->portal, text)) return session_pg_prepared_out_of_memory(s);
+        return session_pg_send_bind(s, m, SQL_TEXT_OWN, number);
+    }
+    if (!backend_pg_note_sent(b, PG_F_DESCRIBE, TARGET_STATEMENT, 0)) return STEP_STOP;
+    backend_pg_send_about(b, PG_F_DESCRIBE, SQL_TEXT_OWN);
+    return STEP_DONE;
+}
+
+/*   source = text NUL count types */
+enum step session_pg_sql_take(struct session *s, const struct message *m, struct bytes source, uint16_t number) {
+    struct backend *b = s->lessee.backend;
+    const uint8_t *end = source.len ? memchr(source.ptr, 0, source.len) : NULL;
+    struct sql_text *text;
+    struct writer w;
+    if (!end) return STEP_RAW;
+    if (session_pg_sql_must_wait(s, true)) return session_pg_await_replies(s);
+    if (b->ledger.txn == TXN_FAILED) /* it fails, as it is; unless what is under way ends that */
+        return ledger_owes_forward(&b->ledger) ? session_pg_await_replies(s) : STEP_RAW;
+    struct bytes sql = bytes_of(source.ptr, (size_t)(end - source.ptr));
+    writer_init(&w, 4 * sql.len + 4096);
+    enum step step = session_pg_sql_text_make(s, m, sql, &text, &w);
+    if (step == STEP_DONE && text) {
+        struct bytes types = bytes_of(end + 1, source.len - sql.len - 1);
+        step = send_edited(s, m, writer_bytes(&w), types, text, number);
+        session_pg_sql_text_unref(text, s->lessee.backend ? &backend_pg_of(b)->prepared : NULL);
+    }
+    writer_release(&w);
+    return step;
+}
+
+/* ---- Execute, and what ends portals ---------------------------------------------------------------------------------- */
+
+static enum step take_execute(struct session *s, struct message *m, struct sql_text *text) {
+    struct prepared_client *pc = &session_pg_of(s)->prepared;
+    struct backend *b = s->lessee.backend;
+    if (!session_pg_sql_text_send_voids(b, text)) return STEP_STOP;
+    struct prepared_op *op = session_pg_ops_add(pc, OP_SQL, bytes_of("", 0), NULL);
+    if (!op) return session_pg_prepared_out_of_memory(s);
+    op->text = text;
+    text->refs++;
+    m->tag = op->tag;
+    return STEP_RAW;
+}
+
+enum step session_pg_sql_track(struct session *s, struct message *m) {
+    struct prepared_client *pc = &session_pg_of(s)->prepared;
+    struct backend *b = s->lessee.backend;
+    struct bytes body = bytes_of(m->ptr + PG_HEADER_LEN, m->avail - PG_HEADER_LEN), name = bytes_of("", 0), statement;
+    const uint8_t *end;
+    uint8_t kind;
+    if (b->ledger.is_skipping) return STEP_RAW;
+    switch (m->h.type) {
+    case PG_F_QUERY: break;
+    case PG_F_BIND:
+        if (pg_bind_names(body, &name, &statement) != PG_FRAME_OK) return STEP_RAW;
+        break;
+    case PG_F_CLOSE:
+        if (!pg_target_read(body, &kind, &name) || kind != 'P') return STEP_RAW;
+        break;
+    case PG_F_EXECUTE:
+        end = body.len ? memchr(body.ptr, 0, body.len) : NULL;
+        if (!end) return STEP_RAW;
+        name = bytes_of(body.ptr, (size_t)(end - body.ptr));
+        break;
+    default: return STEP_RAW;
+    }
+    struct sql_portal *portal = find_portal(pc, name);
+    if (!portal) return STEP_RAW;
+    if (m->h.type == PG_F_EXECUTE) return take_execute(s, m, portal->text);
+    end_portal(portal, &backend_pg_of(b)->prepared);
+    return STEP_RAW;
+}
