@@ -135,11 +135,13 @@ enum step session_pg_sql_take(struct session *s, const struct message *m, struct
 void session_pg_sql_end_portals(struct prepared_client *pc, struct prepared_set_pg *set);
 
 /* ---- session_pg_sql.c ---- */
+/* True when names may come to mean something else by texts that name statements, which are sent and not answered. */
+bool session_pg_sql_must_wait(const struct session *s);
 /*
- * True when names may come to mean something else by what is sent and not answered: by SQL; `all`: by anything that the server
- * may skip after an error while it reads what comes now.
+ * The same for such a text: by anything that is under way. (A message that names a statement is looked up by the server when its
+ * turn comes; a name in a text is looked up now.)
  */
-bool session_pg_sql_must_wait(const struct session *s, bool all);
+bool session_pg_sql_text_must_wait(const struct session *s);
 /* A statement of the text has been completed. */
 void session_pg_sql_on_complete(struct session *s, struct backend *b, struct prepared_op *op, uint8_t kind);
 /* The text's answer is over. */

@@ -748,7 +748,7 @@ enum step session_pg_prepared_take(struct session *s, const struct message *m) {
     struct backend *b = s->lessee.backend;
     enum step step = STEP_DONE;
     if (b->ledger.is_skipping) session_pg_drop(ps, m); /* the server would not answer it */
-    else if (session_pg_sql_must_wait(s, false)) step = session_pg_await_replies(s);
+    else if (session_pg_sql_must_wait(s)) step = session_pg_await_replies(s);
     else step = session_pg_close_surplus(ps, b, session_pool(s)->limits.max_prepared_statements) ? place(s, m) : STEP_STOP;
     return step;
 }

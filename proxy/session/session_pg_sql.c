@@ -57,14 +57,23 @@ unsigned session_pg_sql_effects(struct session *s, struct backend *b, struct byt
 
 /* ---- a Query --------------------------------------------------------------------------------------------------------- */
 
-bool session_pg_sql_must_wait(const struct session *s, bool all) {
+bool session_pg_sql_must_wait(const struct session *s) {
     const struct prepared_client *pc = &((const struct session_pg *)s)->prepared;
     if (!s->lessee.backend->ledger.count) return false; /* it has been answered: a portal that was suspended, say */
-    LIST_EACH(n, &pc->ops) {
-        const struct prepared_op *op = op_at(n);
-        if (op->kind == OP_SQL || op->kind == OP_DESCRIBE || (all && op->is_sent_whole)) return true;
-    }
+    LIST_EACH(n, &pc->ops)
+        if (op_at(n)->kind == OP_SQL || op_at(n)->kind == OP_DESCRIBE) return true;
     return false;
+}
+
+/* Something that runs may drop all names; and what is of an earlier group may be skipped. In its own group it would be along. */
+bool session_pg_sql_text_must_wait(const struct session *s) {
+    struct ledger *l = &s->lessee.backend->ledger;
+    for (uint32_t i = 0; i < l->count; i++) {
+        const struct ledger_entry *e = ledger_at(l, i);
+        bool runs = e->kind == OWED_EXECUTE || e->kind == OWED_EXECUTE_UNNAMED;
+        if (e->fate == REPLY_FORWARD && (runs || e->ends_group)) return true;
+    }
+    return session_pg_sql_must_wait(s);
 }
 
 /* Something that it needs could not be prepared; the client has the error. */
@@ -112,7 +121,7 @@ enum step session_pg_sql_take_query(struct session *s, const struct message *m) 
     struct writer w;
     if (ps->prepared.has_failed) return end_failed(s, m);
     if (!end || end + 1 != body.ptr + body.len || b->ledger.is_client_turn || b->ledger.is_skipping) return STEP_RAW;
-    if (session_pg_sql_must_wait(s, true)) return session_pg_await_replies(s);
+    if (session_pg_sql_text_must_wait(s)) return session_pg_await_replies(s);
     writer_init(&w, 4 * m->h.total + 4096);
     size_t at = pg_begin(&w, PG_F_QUERY);
     enum step step = session_pg_sql_text_make(s, m, bytes_of(body.ptr, body.len - 1), &text, &w);

@@ -92,7 +92,7 @@ enum step session_pg_sql_take(struct session *s, const struct message *m, struct
     struct sql_text *text;
     struct writer w;
     if (!end) return STEP_RAW;
-    if (session_pg_sql_must_wait(s, true)) return session_pg_await_replies(s);
+    if (session_pg_sql_text_must_wait(s)) return session_pg_await_replies(s);
     if (b->ledger.txn == TXN_FAILED) /* it fails, as it is; unless what is under way ends that */
         return ledger_owes_forward(&b->ledger) ? session_pg_await_replies(s) : STEP_RAW;
     struct bytes sql = bytes_of(source.ptr, (size_t)(end - source.ptr));
