@@ -352,6 +352,7 @@ static uint32_t needed_body(const struct backend *b, const struct pg_header *h) 
     case PG_B_NOTIFICATION:
         return b->reads_notifications ? h->body_len : 0;
     case PG_B_ERROR:
+    case PG_B_NOTICE:
         return h->body_len <= ERROR_WHOLE_MAX ? h->body_len : 0;
     case PG_B_READY:
     case PG_B_COMMAND_COMPLETE:
@@ -404,10 +405,11 @@ static void collect_more(struct backend *b, struct bytes piece, bool is_last) {
     if (is_last && bp->description.type != PG_B_PARAMETER_DESCRIPTION) end_description(b);
 }
 
-/* What is put among the client's messages shows nothing but its errors. */
-static enum reply_fate shown(enum reply_fate fate, uint8_t type) {
-    if (fate == REPLY_QUIET || fate == REPLY_COLLECT) return type == PG_B_ERROR ? REPLY_FORWARD : REPLY_SWALLOW;
-    return fate;
+/* What is put among the client's messages shows nothing but its errors; of the client's own text, also what else is said of it. */
+static enum reply_fate shown(enum reply_fate fate, uint8_t type, uint8_t kind) {
+    if (fate != REPLY_QUIET && fate != REPLY_COLLECT) return fate;
+    bool is_shown = type == PG_B_ERROR || (type == PG_B_NOTICE && kind == OWED_PARSE_TRIED);
+    return is_shown ? REPLY_FORWARD : REPLY_SWALLOW;
 }
 
 /*
@@ -437,7 +439,7 @@ static struct writer *reader_of(struct backend_pg *bp, uint8_t kind, uint16_t ta
     return &bp->asked;
 }
 
-/* True when the lessee has passed an error on in words of its own: the server knows its statements by other names. */
+/* True when the lessee has passed an error or a notice on in words of its own: the server knows its statements by other names. */
 static bool is_told(struct backend *b, struct run *run, enum reply_fate fate, uint8_t kind, uint16_t tag, struct bytes message) {
     if (fate != REPLY_FORWARD || b->state != BACKEND_LEASED) return false;
     flush_run(b, run);
@@ -460,7 +462,7 @@ static bool take_message(struct backend *b, struct run *run, const struct pg_hea
     }
     bool is_wanted = fate == REPLY_COLLECT;
     if (is_wanted || (tag && kind == OWED_DESCRIBE_STATEMENT)) collect(b, h, body, tag);
-    fate = shown(fate, h->type);
+    fate = shown(fate, h->type, kind);
     struct backend_pg *bp = backend_pg_of(b);
     if (UNLIKELY(bp->until_behind)) fate = shown_behind(bp, fate, h->type);
     bp->body_fate = fate;
@@ -474,8 +476,8 @@ static bool take_message(struct backend *b, struct run *run, const struct pg_hea
     if (bp->reading) writer_put(bp->reading, bytes_of(ptr, avail));
     bp->is_on_errand = h->type == PG_B_DATA_ROW && kind == OWED_QUERY && tag == TAG_ERRAND && bp->errand;
     if (bp->is_on_errand) backend_pg_errand_piece(b, bytes_of(ptr, avail), avail == h->total);
-    bool is_told_already =
-        h->type == PG_B_ERROR && avail == h->total && is_told(b, run, fate, kind, tag, bytes_of(ptr, avail));
+    bool may_be_told = h->type == PG_B_ERROR || (h->type == PG_B_NOTICE && tag);
+    bool is_told_already = may_be_told && avail == h->total && is_told(b, run, fate, kind, tag, bytes_of(ptr, avail));
     if (!is_told_already) pass(b, run, fate, ptr, avail);
     else bp->has_hidden = true; /* who waits for replies must hear of it */
     bool is_statement_done = h->type == PG_B_PARSE_COMPLETE || h->type == PG_B_CLOSE_COMPLETE ||

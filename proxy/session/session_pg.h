@@ -259,7 +259,7 @@ static inline bool session_pg_must_look_ahead(const struct session_pg *ps) {
 enum step session_pg_await_replies(struct session *s);
 
 /* ---- session_pg_errors.c ---- */
-/* An error that is to be passed on. True: the client has been told, in its own names. */
+/* An error or a notice that is to be passed on. True: the client has been told, in its own names. */
 bool session_pg_on_error(struct session *s, struct backend *b, uint8_t kind, uint16_t tag, struct bytes message);
 
 /* ---- session_pg_names.c ---- */

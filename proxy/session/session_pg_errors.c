@@ -1,8 +1,10 @@
 /*
- * Errors about statements that the server knows by gilmok's names: the client reads its own.
+ * Errors about statements that the server knows by gilmok's names: the client reads its own. In what the server says of a text
+ * that was edited, positions are put back, too; in warnings likewise.
  *
- * Works on the way of errors alone. Whose name stands in an error is known by the number of the name that the failing message
- * was about (a ledger tag), else by the statement: where a client has one statement under two names, that may be the other.
+ * Works on the way of errors and of such warnings alone. Whose name stands in an error is known by the number of the name that the
+ * failing message was about (a ledger tag), else by the statement: where a client has one statement under two names, that may be
+ * the other.
  */
 #include <ctype.h>
 
@@ -144,11 +146,11 @@ bool session_pg_on_error(struct session *s, struct backend *b, uint8_t kind, uin
     struct prepared_op *op = tag && !session_pg_unnamed_is_tag(tag) ? session_pg_op_find(pc, tag) : NULL;
     struct erring e = {.pc = pc, .b = b, .number = tag, .text = op ? op->text : NULL};
     (void)kind;
-    if (s->pins & PIN_MODE) return false;
+    if (s->pins & PIN_MODE || (message.ptr[0] == PG_B_NOTICE && !e.text)) return false;
     if (!e.text && !memmem(body.ptr, body.len, STATEMENT_PG_PREFIX, sizeof STATEMENT_PG_PREFIX - 1)) return false;
     struct writer w;
     writer_init(&w, message.len + GROWTH_MAX);
-    size_t at = pg_begin(&w, PG_B_ERROR);
+    size_t at = pg_begin(&w, message.ptr[0]);
     bool is_changed = put_fields(&e, &w, body);
     pg_end(&w, at);
     if (is_changed) session_send(s, writer_bytes(&w));

@@ -230,7 +230,7 @@ void session_pg_prepared_on_tagged(struct session *s, struct backend *b, uint8_t
         session_pg_sql_on_complete(s, b, op, kind);
     } else if (kind == OWED_SYNC) {
         on_skipped(s, b, op);
-    } else if (kind == OWED_PARSE) {
+    } else if (kind == OWED_PARSE || kind == OWED_PARSE_TRIED) {
         op->is_parsed = true;
         if (op->kind == OP_PARSE) settle_settings(s, b, op);
     } else if (kind == OWED_DESCRIBE_STATEMENT) {
@@ -552,7 +552,7 @@ static enum step take_duplicate(struct session *s, struct bytes name, struct byt
     struct prepared_op *op = p ? session_pg_ops_add(&session_pg_of(s)->prepared, OP_DUPLICATE, name, p) : NULL;
     statement_pg_unref(st);
     if (!op) return session_pg_prepared_out_of_memory(s);
-    if (!backend_pg_note_own(b, PG_F_PARSE, 0, REPLY_QUIET, op->tag)) return STEP_STOP;
+    if (!backend_pg_note_own(b, PG_F_PARSE, TARGET_TRIED, REPLY_QUIET, op->tag)) return STEP_STOP;
     backend_pg_send_parse(b, p);
     if (!backend_pg_note_sent(b, PG_F_PARSE, 0, op->tag)) return STEP_STOP;
     backend_pg_send_empty_parse(b, p->name);
