@@ -45,6 +45,8 @@ void prepared_pg_release(struct prepared_set_pg *set);
 
 /* The preparation with this description, now the most recently used; or NULL. */
 struct prepared_pg *prepared_pg_find(struct prepared_set_pg *set, const struct statement_pg *st, uint64_t description);
+/* The one of this name, settled or not; or NULL. */
+const struct prepared_pg *prepared_pg_named(const struct prepared_set_pg *set, struct bytes name);
 /* Some settled one that returns rows; or NULL. */
 const struct prepared_pg *prepared_pg_with_rows(const struct prepared_set_pg *set);
 /* A new one, to be parsed under its name. NULL: memory is out. */

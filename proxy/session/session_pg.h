@@ -67,6 +67,7 @@ struct left_client {
     uint64_t unnamed_version; /* what names stood for when it was parsed (catalog_book.h) */
     unsigned parsed;         /* of the latest Parse of it */
     unsigned latest;         /* of the message at hand; EFFECT_STATEMENTS only here */
+    bool is_nested;          /* the latest text with names executes a statement whose text has names, too */
     bool will_move;          /* the message at hand may change the settings in force */
     bool has_moved;          /* something in the group that is open may have changed the settings in force */
     bool has_bound;          /* a Bind was sent in it */

@@ -36,11 +36,8 @@ static size_t server_name_len(struct bytes text) {
 
 /* The statement of this name on the connection; NULL: there is none any more. */
 static const struct statement_pg *statement_here(struct backend *b, struct bytes server_name) {
-    LIST_EACH(n, &backend_pg_of(b)->prepared.recent) {
-        const struct prepared_pg *p = CONTAINER_OF(n, struct prepared_pg, node);
-        if (bytes_is(server_name, p->name)) return p->statement;
-    }
-    return NULL;
+    const struct prepared_pg *p = prepared_pg_named(&backend_pg_of(b)->prepared, server_name);
+    return p ? p->statement : NULL;
 }
 
 /* One that is not answered yet. */

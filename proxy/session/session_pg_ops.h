@@ -104,6 +104,7 @@ struct sql_text {
     uint32_t count;
     bool may_move;  /* it, or what stands before it in its group, may change the settings in force */
     bool is_portal; /* of one statement, by Bind and Execute */
+    bool has_run;   /* is_portal: an Execute of it was sent, and its names were looked up */
     uint32_t voids; /* names that must stand for something while it runs: SQL_TAKEN and SQL_DEALLOCATES */
     struct sql_use uses[];
 };

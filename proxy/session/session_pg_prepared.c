@@ -289,6 +289,7 @@ void session_pg_prepared_release(struct session_pg *ps) {
 bool session_pg_close_surplus(struct session_pg *ps, struct backend *b, uint32_t max) {
     struct prepared_set_pg *set = &backend_pg_of(b)->prepared;
     struct prepared_pg *p;
+    if (!list_is_empty(&ps->prepared.portals)) return true; /* one may be about to execute it */
     while ((p = prepared_pg_surplus(set, max))) {
         ps->prepared.is_flushed = false;
         if (!backend_pg_note_own(b, PG_F_CLOSE, 'S', REPLY_QUIET, 0)) return false;

@@ -18,13 +18,13 @@
 #include "proxy/wire/pg_encode.h"
 #include "routing/name_use.h"
 
-enum { EXECUTED_MAX = 64 /* in one text; beyond it everything is taken to be possible */ };
+enum { ANYTHING = EFFECT_LEAVES | EFFECT_NEXTVAL | EFFECT_CURRVAL | EFFECT_MOVES };
 
 /* ---- what a text executes -------------------------------------------------------------------------------------------- */
 
 static unsigned effects_of_text(struct session *s, struct backend *b, struct bytes text) {
     struct writer w;
-    unsigned effects = EFFECT_LEAVES | EFFECT_NEXTVAL | EFFECT_CURRVAL | EFFECT_MOVES;
+    unsigned effects = ANYTHING;
     writer_init(&w, text.len + 1);
     writer_cstr(&w, text);
     if (!w.failed) effects = session_pg_state_effects(s, b, writer_bytes(&w));
@@ -32,27 +32,36 @@ static unsigned effects_of_text(struct session *s, struct backend *b, struct byt
     return effects;
 }
 
-unsigned session_pg_sql_effects(struct session *s, struct backend *b, struct bytes text) {
-    struct bytes executed[EXECUTED_MAX]; /* texts, none in the arena: reading them resets it */
-    struct name_uses uses;
-    unsigned effects = 0;
+/* The texts that may be executed: those of known names, and those that the text prepares itself. */
+static size_t find_executed(struct session *s, struct bytes text, const struct name_uses *uses, struct bytes *executed,
+                            unsigned *effects) {
+    bool has_executed = false;
     size_t count = 0;
-    name_uses_find(&uses, text, session_pg_state_options(s, b), &s->env->arena);
-    for (uint32_t i = 0; i < uses.count && count < EXECUTED_MAX; i++) {
-        const struct name_use *use = &uses.items[i];
+    for (uint32_t i = 0; i < uses->count; i++) {
+        const struct name_use *use = &uses->items[i];
         const struct statement_pg *st = NULL;
         if (use->kind == NAME_PREPARED) executed[count++] = bytes_of(text.ptr + use->inner, use->inner_end - use->inner);
         if (use->kind != NAME_EXECUTED) continue;
+        has_executed = true;
         st = session_pg_prepared_statement(session_pg_of(s), use->name);
         if (st) executed[count++] = bytes_str((const char *)st->source.ptr);
-        else effects |= EFFECT_LEAVES | EFFECT_NEXTVAL | EFFECT_MOVES; /* prepared in the text itself, or by a function */
+        else *effects |= EFFECT_LEAVES | EFFECT_NEXTVAL | EFFECT_MOVES; /* prepared in the text itself, or by a function */
     }
-    bool has_executed = false;
-    for (uint32_t i = 0; i < uses.count; i++) has_executed |= uses.items[i].kind == NAME_EXECUTED;
-    if (uses.failed || count == EXECUTED_MAX) effects |= EFFECT_LEAVES | EFFECT_NEXTVAL | EFFECT_CURRVAL | EFFECT_MOVES;
+    return has_executed ? count : 0;
+}
+
+unsigned session_pg_sql_effects(struct session *s, struct backend *b, struct bytes text) {
+    struct name_uses uses;
+    unsigned effects = 0, inner = 0;
+    name_uses_find(&uses, text, session_pg_state_options(s, b), &s->env->arena);
+    struct bytes *executed = mem_alloc((uses.count + 1) * sizeof *executed); /* not in the arena: reading the texts resets it */
+    size_t count = executed ? find_executed(s, text, &uses, executed, &effects) : 0;
+    if (uses.failed || !executed) effects |= ANYTHING;
     arena_reset(&s->env->arena);
-    for (size_t i = 0; i < count && has_executed; i++) effects |= effects_of_text(s, b, executed[i]);
-    return effects;
+    for (size_t i = 0; i < count; i++) inner |= effects_of_text(s, b, executed[i]);
+    session_pg_of(s)->left.is_nested = inner & EFFECT_STATEMENTS || !executed;
+    mem_free(executed);
+    return effects | inner;
 }
 
 /* ---- a Query --------------------------------------------------------------------------------------------------------- */

@@ -93,8 +93,7 @@ enum step session_pg_sql_take(struct session *s, const struct message *m, struct
     struct writer w;
     if (!end) return STEP_RAW;
     if (session_pg_sql_text_must_wait(s)) return session_pg_await_replies(s);
-    if (b->ledger.txn == TXN_FAILED) /* it fails, as it is; unless what is under way ends that */
-        return ledger_owes_forward(&b->ledger) ? session_pg_await_replies(s) : STEP_RAW;
+    if (session_pg_is_failed(s)) return STEP_RAW; /* and so does this, as it is */
     struct bytes sql = bytes_of(source.ptr, (size_t)(end - source.ptr));
     writer_init(&w, 4 * sql.len + 4096);
     enum step step = session_pg_sql_text_make(s, m, sql, &text, &w);
@@ -109,9 +108,33 @@ enum step session_pg_sql_take(struct session *s, const struct message *m, struct
 
 /* ---- Execute, and what ends portals ---------------------------------------------------------------------------------- */
 
+/*
+ * The server looks a name up when the portal runs; the text says what it stood for when it was bound. False: that is not the same
+ * any more. `err` is what the server would say, or where it would do something else, a refusal.
+ */
+static bool still_holds(struct session *s, const struct sql_use *use, struct err *err) {
+    const struct statement_pg *now = session_pg_prepared_statement(session_pg_of(s), use->name);
+    const struct prepared_pg *p = prepared_pg_named(&backend_pg_of(s->lessee.backend)->prepared, bytes_str(use->server));
+    const char *name = (const char *)use->name.ptr;
+    int len = (int)use->name.len;
+    bool needs_one = use->kind == SQL_USES || use->kind == SQL_DEALLOCATES;
+    if (needs_one && !now) return err_set(err, "26000", "prepared statement \"%.*s\" does not exist", len, name);
+    if (use->kind == SQL_DEALLOCATES || (use->kind == SQL_PREPARES && !now) || (use->kind == SQL_TAKEN && now)) return true;
+    if (use->kind == SQL_PREPARES) return err_set(err, "42P05", "prepared statement \"%.*s\" already exists", len, name);
+    if (use->kind == SQL_USES && p && p->statement == now) return true;
+    return err_set(err, ERR_FEATURE_NOT_SUPPORTED, "prepared statement \"%.*s\" is another one than when this portal was bound",
+                   len, name);
+}
+
 static enum step take_execute(struct session *s, struct message *m, struct sql_text *text) {
     struct prepared_client *pc = &session_pg_of(s)->prepared;
     struct backend *b = s->lessee.backend;
+    struct err err = {0};
+    if (!text->has_run && session_pg_sql_text_must_wait(s)) return session_pg_await_replies(s);
+    bool is_looked_up = !text->has_run && !session_pg_is_failed(s); /* else it goes on, or fails */
+    for (uint32_t i = 0; is_looked_up && i < text->count; i++)
+        if (!still_holds(s, &text->uses[i], &err)) return session_pg_fail_here(s, m, &err);
+    text->has_run = true;
     if (!session_pg_sql_text_send_voids(b, text)) return STEP_STOP;
     struct prepared_op *op = session_pg_ops_add(pc, OP_SQL, bytes_of("", 0), NULL);
     if (!op) return session_pg_prepared_out_of_memory(s);

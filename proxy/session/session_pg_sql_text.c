@@ -52,7 +52,7 @@ static enum step bring_here(struct maker *k, uint32_t i) {
     struct meaning meaning = session_pg_meaning(&session_pg_of(k->s)->prepared, name);
     if (meaning.made) {
         k->here[i] = meaning.made->name;
-    } else if (meaning.known && b->ledger.txn == TXN_FAILED) { /* nothing can be prepared; nor is anything executed */
+    } else if (meaning.known && session_pg_is_failed(k->s)) { /* nothing can be prepared; nor is anything executed */
         struct prepared_pg *p = NULL;
         if (meaning.known->is_described)
             p = prepared_pg_find(&backend_pg_of(b)->prepared, meaning.known->statement, meaning.known->description);
@@ -206,6 +206,15 @@ static enum step fail_text(struct maker *k) {
     return session_pg_fail_here(k->s, k->m, &err);
 }
 
+/* The server has its text as the client wrote it, with names that are not the client's there. */
+static enum step fail_nested(struct maker *k) {
+    struct err err = {0};
+    err_set(&err, ERR_FEATURE_NOT_SUPPORTED,
+            "a prepared statement that is itself a PREPARE, EXECUTE or DEALLOCATE cannot be executed by SQL");
+    err_hint(&err, "Bind it, or execute what it names.");
+    return session_pg_fail_here(k->s, k->m, &err);
+}
+
 static bool names_gilmoks(const struct maker *k) {
     for (uint32_t i = 0; i < k->uses.count; i++)
         if (bytes_starts_with(k->uses.items[i].name, STATEMENT_PG_PREFIX)) return true;
@@ -216,6 +225,8 @@ static enum step make(struct maker *k, struct sql_text **out, struct writer *w) 
     struct arena *arena = &k->s->env->arena;
     name_uses_find(&k->uses, k->source, k->options, arena);
     if (k->uses.failed || !k->uses.count) return STEP_RAW;
+    bool is_run = k->m->h.type != PG_F_DESCRIBE && !session_pg_is_failed(k->s);
+    if (is_run && session_pg_of(k->s)->left.is_nested) return fail_nested(k);
     k->here = arena_alloc(arena, k->uses.count * sizeof *k->here);
     if (!k->here) return STEP_RAW;
     enum step step = bring_all_here(k);

@@ -89,6 +89,16 @@ SCRIPTS = {
                 parse("execute q") + bind(portal="p") + execute("p", 2) + SYNC, execute("p", 2) + SYNC, query("commit"), query("execute q")],
     "portals that change": [query("prepare q as select 1"), query("begin"), parse("deallocate q") + bind(portal="p") + SYNC,
                             parse("select 2") + bind() + execute() + SYNC, execute("p") + SYNC, query("execute q"), query("rollback"), query("execute q")],
+    "portals whose names change": [query("prepare q as select 1"),
+                                   parse("deallocate q", "d") + bind(name="d", portal="x") + bind(name="d", portal="y") + execute("x") + execute("y") + SYNC,
+                                   query("execute q"), parse("prepare q as select 2", "p") + SYNC,
+                                   bind(name="p", portal="x") + bind(name="p", portal="y") + execute("x") + execute("y") + SYNC, query("execute q"),
+                                   parse("execute q") + bind(portal="x") + bind(name="d") + execute() + execute("x") + SYNC, query("execute q"),
+                                   query("prepare q as select 3"), query("begin"), parse("execute q") + bind(portal="x") + SYNC,
+                                   query("select 4"), execute("x") + SYNC, query("rollback"), query("deallocate all")],
+    "behind a rollback": [query("prepare q as select 1"), query("begin"), query("select 1/0"),
+                          parse("rollback") + bind() + execute() + parse("execute q") + RUN, query("begin"), query("select 1/0"),
+                          parse("rollback") + bind() + execute() + parse("deallocate q") + RUN, query("execute q")],
     "flush": [parse("prepare q as select 1") + bind() + execute() + FLUSH + SYNC, parse("execute q") + FLUSH + bind() + FLUSH + execute() + FLUSH + SYNC],
     "settings": [query("set datestyle = 'ISO, DMY'"), query("prepare q as select date '01/02/2026'"), query("set datestyle = 'ISO, MDY'"), query("execute q"),
                  query("set datestyle = 'ISO, DMY'; prepare r as select date '01/02/2026'"), query("set datestyle = 'ISO, MDY'; execute r"),
@@ -228,6 +238,41 @@ def test_a_table_that_changes(turning):
                     assert got == expected, (sql, step)
         su.execute("drop table if exists changing")
     c.end(), direct.end()
+
+
+def test_a_portal_whose_name_stands_for_something_else(turning):
+    """Directly it runs what the name stands for now; here it is refused, not taken for what it was."""
+    c = raw(turning.port)
+    c.query("prepare q as select 'old'")
+    c.query("begin")
+    c.send(parse("execute q") + bind(portal="x") + SYNC)
+    assert c.collect().errors == []
+    c.query("deallocate q; prepare q as select 'new'")
+    c.send(execute("x") + SYNC)
+    r = c.collect()
+    assert [e.sqlstate for e in r.errors] == ["0A000"] and r.rows == []
+    c.query("rollback")
+    assert c.query("execute q").rows == [["new"]]
+    c.end()
+
+
+def test_what_is_executed_names_others_itself(start):
+    """Its text is the server's already: the names in it are not the client's there, and nothing may be made under them."""
+    g = start(pool_size=1)
+    c, other = raw(g.port), raw(g.port)
+    c.query("prepare q as select 1")
+    c.send(parse("prepare made as select 'by one'", "p") + parse("execute q", "e") + parse("execute e", "again") + parse("deallocate q", "d") + SYNC)
+    c.collect()
+    for sql in ("execute p", "execute e", "execute again", "execute d", "explain execute e", "select 1; execute p"):
+        assert [e.sqlstate for e in c.query(sql).errors] == ["0A000"]
+        c.send(parse(sql.split("; ")[-1]) + bind() + execute() + SYNC)
+        assert [e.sqlstate for e in c.collect().errors] == ["0A000"]
+        assert [e.sqlstate for e in other.query("execute made").errors] == ["26000"]
+    c.query("begin; select 1/0")
+    assert [e.sqlstate for e in c.query("execute p").errors] == ["25P02"]
+    c.query("rollback")
+    assert c.query("execute q").rows == [["1"]]
+    c.end(), other.end()
 
 
 def test_who_leaves_before_it_is_known(start):
