@@ -56,6 +56,20 @@ struct effect_names {
  */
 unsigned effect_of(struct bytes text, const struct sql_options *options, struct arena *arena, const struct effect_names *names);
 
+/* What effect_of() has said of a text, for who keeps the text. True of the same text only, and only while effect_reading_holds(). */
+struct effect_reading {
+    uint64_t names_version; /* what functions and relations stood for, as the reader counts it */
+    uint32_t version, modes;
+    uint8_t encoding;
+    bool is_known;
+    uint16_t effects;
+};
+
+static inline bool effect_reading_holds(const struct effect_reading *r, const struct sql_options *o, uint64_t names_version) {
+    return r->is_known && r->names_version == names_version && r->version == o->version && r->modes == o->modes &&
+           r->encoding == o->encoding;
+}
+
 /* True for a text of PostgreSQL's that standard_conforming_strings may turn into another one. */
 static inline bool effect_depends_on_strings(struct bytes text) {
     return text.len && memchr(text.ptr, '\\', text.len);

@@ -60,6 +60,7 @@ struct statement_pg *statement_pg_copy(const struct statement_pg *st) {
     }
     *copy = *st;
     copy->home = NULL;
+    copy->reading.is_known = false; /* each worker counts for itself what names stand for */
     point_into_key(copy, bytes_of(key, st->key.len), st->source.len, st->settings.digest);
     copy->refs = 1;
     return copy;

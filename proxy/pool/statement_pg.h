@@ -12,6 +12,7 @@
 #define GILMOK_PROXY_POOL_STATEMENT_PG_H
 
 #include "base/map.h"
+#include "routing/effect.h"
 
 #define STATEMENT_PG_PREFIX "gilmok_" /* of every name that gilmok gives */
 
@@ -29,6 +30,7 @@ struct statement_pg {
     struct settings_pg settings; /* under which it was parsed; values inside `key` */
     struct bytes key;    /* source, digest and values; owned */
     uint32_t refs;
+    struct effect_reading reading; /* the session's own: what carrying it out may leave */
     char name[STATEMENT_PG_NAME_LEN + 1];
 };
 

@@ -9,10 +9,7 @@
 struct slot {
     uint8_t *text; /* owned; NULL: empty */
     uint32_t len;
-    uint64_t names_version;
-    uint32_t version, modes;
-    uint16_t effects;
-    uint8_t encoding;
+    struct effect_reading reading;
 };
 
 struct effect_cache {
@@ -36,20 +33,18 @@ void effect_cache_free(struct effect_cache *cache) {
 }
 
 static bool is_it(const struct slot *slot, struct bytes text, const struct sql_options *o, uint64_t version) {
-    return slot->text && slot->len == text.len && slot->names_version == version && slot->version == o->version &&
-           slot->modes == o->modes && slot->encoding == o->encoding && memcmp(slot->text, text.ptr, text.len) == 0;
+    return slot->text && slot->len == text.len && effect_reading_holds(&slot->reading, o, version) &&
+           memcmp(slot->text, text.ptr, text.len) == 0;
 }
 
-static void keep(struct effect_cache *cache, struct slot *slot, struct bytes text, const struct slot *what) {
+static void keep(struct effect_cache *cache, struct slot *slot, struct bytes text, const struct effect_reading *reading) {
     uint8_t *copy = mem_alloc_raw(text.len);
     if (!copy) return;
     memcpy(copy, text.ptr, text.len);
     if (cache->bytes + text.len > EFFECT_CACHE_BYTES_MAX) forget_all(cache);
     cache->bytes += text.len - slot->len;
     mem_free(slot->text);
-    *slot = *what;
-    slot->text = copy;
-    slot->len = (uint32_t)text.len;
+    *slot = (struct slot){.text = copy, .len = (uint32_t)text.len, .reading = *reading};
 }
 
 struct listener {
@@ -73,19 +68,25 @@ static void on_setting(void *ctx, struct bytes name) {
     l->names->on_setting(l->names->ctx, name);
 }
 
-unsigned effect_cache_of(struct effect_cache *cache, struct bytes text, const struct sql_options *options, uint64_t version,
-                         struct arena *arena, const struct effect_names *names) {
-    struct slot *slot = NULL;
-    if (cache && text.len && text.len <= EFFECT_CACHE_TEXT_MAX) {
-        slot = &cache->slots[(map_hash(text) ^ version) % EFFECT_CACHE_SLOTS];
-        if (is_it(slot, text, options, version)) return slot->effects;
-    }
+/* One that names settings is not known for the next time: then, too, they must be heard. */
+static struct effect_reading read_text(struct bytes text, const struct sql_options *o, uint64_t version, struct arena *arena,
+                                       const struct effect_names *names) {
     struct listener listener = {.names = names};
     const struct effect_names heard = {
         .of_function = of_function, .of_relation = of_relation, .on_setting = on_setting, .ctx = &listener};
-    unsigned effects = effect_of(text, options, arena, &heard);
-    struct slot what = {.names_version = version, .version = options->version, .modes = options->modes,
-                        .encoding = (uint8_t)options->encoding, .effects = (uint16_t)effects};
-    if (slot && !listener.has_heard) keep(cache, slot, text, &what);
-    return effects;
+    unsigned effects = effect_of(text, o, arena, &heard);
+    return (struct effect_reading){.names_version = version, .version = o->version, .modes = o->modes,
+                                   .encoding = (uint8_t)o->encoding, .is_known = !listener.has_heard, .effects = (uint16_t)effects};
+}
+
+struct effect_reading effect_cache_of(struct effect_cache *cache, struct bytes text, const struct sql_options *options,
+                                      uint64_t version, struct arena *arena, const struct effect_names *names) {
+    struct slot *slot = NULL;
+    if (cache && text.len && text.len <= EFFECT_CACHE_TEXT_MAX) {
+        slot = &cache->slots[(map_hash(text) ^ version) % EFFECT_CACHE_SLOTS];
+        if (is_it(slot, text, options, version)) return slot->reading;
+    }
+    struct effect_reading reading = read_text(text, options, version, arena, names);
+    if (slot && reading.is_known) keep(cache, slot, text, &reading);
+    return reading;
 }

@@ -23,9 +23,9 @@ void effect_cache_free(struct effect_cache *cache); /* NULL is fine */
 
 /*
  * As effect_of; `version` stands for what `names` says of functions and relations. A text that names settings is never
- * remembered: whoever asks wants to hear the names. `cache` may be NULL.
+ * remembered (`is_known` is false): whoever asks wants to hear the names. `cache` may be NULL.
  */
-unsigned effect_cache_of(struct effect_cache *cache, struct bytes text, const struct sql_options *options, uint64_t version,
-                         struct arena *arena, const struct effect_names *names);
+struct effect_reading effect_cache_of(struct effect_cache *cache, struct bytes text, const struct sql_options *options,
+                                      uint64_t version, struct arena *arena, const struct effect_names *names);
 
 #endif

@@ -113,11 +113,21 @@ void session_pg_send_missing(struct backend *b, uint8_t type) {
     stream_send(b->stream, writer_bytes(&w));
 }
 
+static struct bytes body_of(const struct message *m) {
+    return bytes_of(m->ptr + PG_HEADER_LEN, m->avail - PG_HEADER_LEN);
+}
+
 /* A Bind's names must be in hand to be judged; they are allowed to fill what a stream holds. */
 static bool lacks_names(const struct pg_header *h, struct bytes body) {
     struct bytes portal, statement;
     return h->type == PG_F_BIND && body.len < h->body_len && body.len < STREAM_HELD_MAX - PG_HEADER_LEN &&
            pg_bind_names(body, &portal, &statement) == PG_FRAME_NEED_MORE;
+}
+
+/* Of a message of which a part is in hand: true when it cannot be judged yet. */
+static bool needs_more(struct session *s, const struct message *m) {
+    return session_pg_prepared_needs_more(s, m) || session_pg_state_needs_more(s, m) ||
+           session_pg_reset_needs_more(session_pg_of(s), m) || lacks_names(&m->h, body_of(m));
 }
 
 /* True when nothing more may be sent before some replies are in or the server has read some. */
@@ -156,10 +166,6 @@ static bool is_idle_noise(struct session *s, uint8_t type) {
 void session_pg_drop(struct session_pg *ps, const struct message *m) {
     ps->body_left = (uint32_t)(m->h.total - m->avail);
     ps->body_is_dropped = true;
-}
-
-static struct bytes body_of(const struct message *m) {
-    return bytes_of(m->ptr + PG_HEADER_LEN, m->avail - PG_HEADER_LEN);
 }
 
 /* Drops a refused request: one Query or FunctionCall, or everything up to a Sync; then the client may go on. */
@@ -215,7 +221,8 @@ static enum step relay_raw(struct session *s, struct run *run, const struct mess
 
 static enum step relay_message(struct session *s, struct run *run, struct message *m) {
     enum step step = STEP_RAW;
-    if (session_pg_unnamed_must_wait(s, s->lessee.backend, m)) {
+    if (m->h.type == PG_F_BIND) m->has_names = pg_bind_names(body_of(m), &m->portal, &m->statement) == PG_FRAME_OK;
+    if (session_pg_unnamed_must_wait(s, s->lessee.backend, m->h.type)) {
         flush_run(s, run);
         return session_pg_await_replies(s);
     }
@@ -290,10 +297,7 @@ static enum step take_message(struct session *s, struct run *run, struct message
         session_pg_drop(ps, m);
         return STEP_DONE;
     }
-    bool is_whole = m->avail == m->h.total;
-    bool needs_more =
-        session_pg_prepared_needs_more(s, m) || session_pg_state_needs_more(s, m) || session_pg_reset_needs_more(ps, m);
-    if (!is_whole && (needs_more || lacks_names(&m->h, body_of(m)))) return STEP_KEEP;
+    if (m->avail < m->h.total && needs_more(s, m)) return STEP_KEEP;
     if (!request_is_open(&s->request)) {
         flush_run(s, run);
         if (UNLIKELY(s->pins & PIN_LOOKING) && session_pg_startup_awaits_look(ps)) {

@@ -39,7 +39,7 @@ struct unnamed_client {
     bool is_there;        /* it has one */
     bool is_used;         /* in a Bind, since it is there */
     bool is_described;    /* the client has heard what it takes and returns: `description` */
-    uint16_t effects;     /* of its text (routing/effect.h) */
+    unsigned effects;     /* of its text (routing/effect.h) */
     uint8_t *source;      /* owned; as it stood in the Parse, behind the name */
     uint32_t len, cap;    /* 0: it is not known, and found only where it was parsed */
     uint64_t version;     /* which one: what a connection has of an older one is not the client's */
@@ -64,7 +64,8 @@ struct left_client {
     uint64_t options_digest; /* of the parameters that `options` was made from */
     unsigned effects;        /* enum effect, of what was sent since the last look */
     unsigned unnamed;        /* of all that the unnamed statement may be now */
-    uint64_t unnamed_version; /* what names stood for when it was parsed (catalog_book.h) */
+    uint64_t unnamed_version; /* what names stood for when it was parsed (catalog_book.h) ... */
+    uint64_t read_version;   /* ... and when the latest text was read */
     unsigned parsed;         /* of the latest Parse of it */
     unsigned latest;         /* of the message at hand; EFFECT_STATEMENTS only here */
     bool is_nested;          /* the latest text with names executes a statement whose text has names, too */
@@ -124,7 +125,8 @@ struct message {
     const uint8_t *ptr;
     size_t avail;
     size_t in_hand; /* from ptr on, the messages behind it included */
-    struct bytes portal, statement; /* set by session_pg_prepared_concerns */
+    bool has_names; /* of a Bind: its names are in hand */
+    struct bytes portal, statement; /* a Bind's; else set by session_pg_prepared_concerns */
     uint16_t tag; /* of an Execute: what the ledger gives back with its reply; 0: nothing */
 };
 
@@ -151,9 +153,12 @@ MUST_USE bool session_pg_state_on_message(struct session *s, const struct messag
 /* A setting with a dot in its name is the client's: looks must ask for it. */
 void session_pg_state_on_name(void *session, struct bytes name);
 bool session_pg_state_needs_more(const struct session *s, const struct message *m);
-/* How its texts are to be read now, and what they may leave behind. A source is a text with a NUL behind it, and then types. */
+/*
+ * How its texts are to be read now, and what they may leave behind. A source is a text with a NUL behind it, and then types.
+ * `kept`: what was said of it before, and is now; may be NULL.
+ */
 const struct sql_options *session_pg_state_options(struct session *s, const struct backend *b);
-unsigned session_pg_state_effects(struct session *s, const struct backend *b, struct bytes source);
+unsigned session_pg_state_effects(struct session *s, const struct backend *b, struct bytes source, struct effect_reading *kept);
 void session_pg_state_settle(struct session *s, struct backend *b);
 void session_pg_state_on_looked(struct session *s, struct backend *b, struct bytes rows, bool ok);
 /* Outside a transaction, before anything is sent. False: the connection has failed. */
@@ -242,7 +247,7 @@ void session_pg_prepared_on_dropped(struct session *s);
 /* True when it stands for a statement, at this point of the client's messages. */
 bool session_pg_prepared_is_known(struct session_pg *ps, struct bytes name);
 /* The statement that it stands for, or is about to; NULL: none that gilmok knows. */
-const struct statement_pg *session_pg_prepared_statement(struct session_pg *ps, struct bytes name);
+struct statement_pg *session_pg_prepared_statement(struct session_pg *ps, struct bytes name);
 
 /* True when the client knows it by this name, the connection does not, and it is not on its way there. */
 bool session_pg_prepared_lacks(struct session *s, struct bytes name);
@@ -289,7 +294,11 @@ void session_pg_unnamed_release(struct session_pg *ps);
  * True for a message that names one of which nobody knows whose it is, until replies are in: the client's Parse may have been
  * skipped after an error, and then the connection still has another client's.
  */
-bool session_pg_unnamed_must_wait(struct session *s, struct backend *b, const struct message *m);
+bool session_pg_unnamed_must_wait_for(struct session *s, struct backend *b, uint8_t type);
+static inline bool session_pg_unnamed_must_wait(struct session *s, struct backend *b, uint8_t type) {
+    const struct unnamed_client *u = &session_pg_of(s)->unnamed;
+    return (u->pending_len || (u->is_there && type == PG_F_QUERY)) && session_pg_unnamed_must_wait_for(s, b, type);
+}
 /* True for a Parse of it whose meaning depends on settings of which only the server knows (backend_pg_ask()). */
 bool session_pg_unnamed_must_ask(const struct session *s, const struct message *m);
 /* The source of the one that a Bind would mean now; empty: it is not known. */

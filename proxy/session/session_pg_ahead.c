@@ -12,8 +12,8 @@
 
 /* What is known of the group as far as it was walked through. */
 struct walk {
-    bool is_first;          /* at its first message */
-    bool has_parsed;        /* the unnamed statement is one of its own */
+    bool is_first;   /* at its first message */
+    bool has_parsed; /* the unnamed statement is one of its own */
 };
 
 /* The statement that a message uses: false when it uses none that may have to be brought. */
@@ -28,7 +28,7 @@ static bool is_use(struct session *s, struct walk *walk, const struct pg_header 
         if (walk->is_first || pg_bind_names(body, &portal, name) != PG_FRAME_OK) return false;
         break;
     case PG_F_DESCRIBE:
-        if (!pg_target_read(body, &kind, name) || kind != 'S') return false;
+        if (!body.len || body.ptr[0] != 'S' || !pg_target_read(body, &kind, name)) return false;
         break;
     default:
         return false;
@@ -48,7 +48,8 @@ enum step session_pg_look_ahead(struct session *s, const struct message *m) {
     struct walk walk = {.is_first = true};
     struct pg_header h;
     bool has_brought = false;
-    if (s->pins & PIN_MODE || b->ledger.is_group_open || b->ledger.is_skipping || b->ledger.is_client_turn) rest.len = 0;
+    bool has_own_only = !ps->prepared.named.count && m->h.type == PG_F_PARSE && m->in_hand > PG_HEADER_LEN && !m->ptr[PG_HEADER_LEN];
+    if (has_own_only || s->pins & PIN_MODE || b->ledger.is_group_open || b->ledger.is_skipping || b->ledger.is_client_turn) rest.len = 0;
     while (pg_header_read(rest, &h) == PG_FRAME_OK && h.total <= rest.len && !ends_walk(h.type)) {
         struct bytes body = bytes_of(rest.ptr + PG_HEADER_LEN, h.body_len);
         if (is_use(s, &walk, &h, body, &name)) {

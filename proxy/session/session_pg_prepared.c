@@ -70,7 +70,7 @@ bool session_pg_prepared_is_known(struct session_pg *ps, struct bytes name) {
     return meaning_is_named(session_pg_meaning(&ps->prepared, name));
 }
 
-const struct statement_pg *session_pg_prepared_statement(struct session_pg *ps, struct bytes name) {
+struct statement_pg *session_pg_prepared_statement(struct session_pg *ps, struct bytes name) {
     struct meaning meaning = session_pg_meaning(&ps->prepared, name);
     if (meaning.made) return meaning.made->statement;
     return meaning.known ? meaning.known->statement : NULL;
@@ -603,9 +603,9 @@ static bool is_unnamed_special(struct session *s) {
 static enum step take_sql(struct session *s, const struct message *m, struct bytes client_name) {
     struct session_pg *ps = session_pg_of(s);
     struct meaning meaning = session_pg_meaning(&ps->prepared, client_name);
-    const struct statement_pg *st = meaning.made ? meaning.made->statement : meaning.known ? meaning.known->statement : NULL;
+    struct statement_pg *st = meaning.made ? meaning.made->statement : meaning.known ? meaning.known->statement : NULL;
     if (!client_name.len) return session_pg_unnamed_take_sql(s, m);
-    if (!st || !(session_pg_state_effects(s, s->lessee.backend, st->source) & EFFECT_STATEMENTS)) return STEP_RAW;
+    if (!st || !(session_pg_state_effects(s, s->lessee.backend, st->source, &st->reading) & EFFECT_STATEMENTS)) return STEP_RAW;
     return session_pg_sql_take(s, m, st->source, meaning.number);
 }
 
@@ -687,7 +687,7 @@ bool session_pg_prepared_concerns(struct session *s, struct message *m) {
         break;
     case PG_F_BIND:
         if (body.len >= 2 && !body.ptr[0] && !body.ptr[1] && !is_unnamed_special(s)) return false;
-        if (pg_bind_names(body, &m->portal, &m->statement) != PG_FRAME_OK) return false;
+        if (!m->has_names) return false;
         if (!m->statement.len && !is_unnamed_special(s)) return false;
         break;
     case PG_F_DESCRIBE:

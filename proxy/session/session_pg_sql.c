@@ -22,29 +22,37 @@ enum { ANYTHING = EFFECT_LEAVES | EFFECT_NEXTVAL | EFFECT_CURRVAL | EFFECT_MOVES
 
 /* ---- what a text executes -------------------------------------------------------------------------------------------- */
 
-static unsigned effects_of_text(struct session *s, struct backend *b, struct bytes text) {
+/* A text that may be executed: that of a name, or one that the text at hand prepares itself. */
+struct executed {
+    struct statement_pg *statement; /* or NULL */
+    struct bytes text;
+};
+
+static unsigned effects_of_executed(struct session *s, struct backend *b, const struct executed *e) {
     struct writer w;
     unsigned effects = ANYTHING;
-    writer_init(&w, text.len + 1);
-    writer_cstr(&w, text);
-    if (!w.failed) effects = session_pg_state_effects(s, b, writer_bytes(&w));
+    if (e->statement) return session_pg_state_effects(s, b, e->statement->source, &e->statement->reading);
+    writer_init(&w, e->text.len + 1);
+    writer_cstr(&w, e->text);
+    if (!w.failed) effects = session_pg_state_effects(s, b, writer_bytes(&w), NULL);
     writer_release(&w);
     return effects;
 }
 
-/* The texts that may be executed: those of known names, and those that the text prepares itself. */
-static size_t find_executed(struct session *s, struct bytes text, const struct name_uses *uses, struct bytes *executed,
+/* How many there are. What cannot be known is put into `*effects`. */
+static size_t find_executed(struct session *s, struct bytes text, const struct name_uses *uses, struct executed *executed,
                             unsigned *effects) {
     bool has_executed = false;
     size_t count = 0;
     for (uint32_t i = 0; i < uses->count; i++) {
         const struct name_use *use = &uses->items[i];
-        const struct statement_pg *st = NULL;
-        if (use->kind == NAME_PREPARED) executed[count++] = bytes_of(text.ptr + use->inner, use->inner_end - use->inner);
+        struct statement_pg *st = NULL;
+        if (use->kind == NAME_PREPARED)
+            executed[count++] = (struct executed){.text = bytes_of(text.ptr + use->inner, use->inner_end - use->inner)};
         if (use->kind != NAME_EXECUTED) continue;
         has_executed = true;
         st = session_pg_prepared_statement(session_pg_of(s), use->name);
-        if (st) executed[count++] = bytes_str((const char *)st->source.ptr);
+        if (st) executed[count++] = (struct executed){.statement = st};
         else *effects |= EFFECT_LEAVES | EFFECT_NEXTVAL | EFFECT_MOVES; /* prepared in the text itself, or by a function */
     }
     return has_executed ? count : 0;
@@ -54,11 +62,11 @@ unsigned session_pg_sql_effects(struct session *s, struct backend *b, struct byt
     struct name_uses uses;
     unsigned effects = 0, inner = 0;
     name_uses_find(&uses, text, session_pg_state_options(s, b), &s->env->arena);
-    struct bytes *executed = mem_alloc((uses.count + 1) * sizeof *executed); /* not in the arena: reading the texts resets it */
+    struct executed *executed = mem_alloc((uses.count + 1) * sizeof *executed); /* not in the arena: reading them resets it */
     size_t count = executed ? find_executed(s, text, &uses, executed, &effects) : 0;
     if (uses.failed || !executed) effects |= ANYTHING;
     arena_reset(&s->env->arena);
-    for (size_t i = 0; i < count; i++) inner |= effects_of_text(s, b, executed[i]);
+    for (size_t i = 0; i < count; i++) inner |= effects_of_executed(s, b, &executed[i]);
     session_pg_of(s)->left.is_nested = inner & EFFECT_STATEMENTS || !executed;
     mem_free(executed);
     return effects | inner;

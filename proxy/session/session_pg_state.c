@@ -100,15 +100,27 @@ static uint64_t names_version(const struct session *s, const struct catalog *c) 
     return c ? session_pool(s)->catalog->version : 0;
 }
 
-static unsigned effects_of_text(struct session *s, const struct backend *b, struct bytes text) {
+static struct effect_reading read_text(struct session *s, const struct sql_options *options, uint64_t version, struct bytes text) {
     struct session_env *env = s->env;
     const struct effect_names names = {
         .of_function = of_function, .of_relation = of_relation, .on_setting = session_pg_state_on_name, .ctx = s};
-    const struct catalog *c = catalog_of(s);
     if (!env->effects) env->effects = effect_cache_new();
+    return effect_cache_of(env->effects, text, options, version, &env->arena, &names);
+}
+
+unsigned session_pg_state_effects(struct session *s, const struct backend *b, struct bytes source, struct effect_reading *kept) {
+    struct effect_reading reading = {0};
+    const struct catalog *c = catalog_of(s);
     const struct sql_options *options = session_pg_state_options(s, b);
-    unsigned effects = effect_cache_of(env->effects, text, options, names_version(s, c), &env->arena, &names);
-    return effects | (c ? catalog_everywhere(c) : doubt(s));
+    uint64_t version = names_version(s, c);
+    if (!kept) kept = &reading;
+    if (!effect_reading_holds(kept, options, version)) {
+        const uint8_t *end = source.len ? memchr(source.ptr, 0, source.len) : NULL;
+        if (!end) return EFFECT_LEAVES;
+        *kept = read_text(s, options, version, bytes_of(source.ptr, (size_t)(end - source.ptr)));
+    }
+    session_pg_of(s)->left.read_version = version;
+    return kept->effects | (c ? catalog_everywhere(c) : doubt(s));
 }
 
 /* As the configuration wants it. */
@@ -150,12 +162,6 @@ static bool must_discard_sequences(struct session *s, struct backend *b, unsigne
 
 /* ---- messages -------------------------------------------------------------------------------------------------------- */
 
-/* A source is a text with a NUL behind it, and then types. */
-unsigned session_pg_state_effects(struct session *s, const struct backend *b, struct bytes source) {
-    const uint8_t *end = source.len ? memchr(source.ptr, 0, source.len) : NULL;
-    return end ? effects_of_text(s, b, bytes_of(source.ptr, (size_t)(end - source.ptr))) : EFFECT_LEAVES;
-}
-
 /* What is not in hand as a whole is judged by its tags (backend_pg.c). */
 static unsigned distrust(struct backend *b) {
     backend_pg_of(b)->trusts_texts = false;
@@ -177,17 +183,17 @@ static unsigned effects_when_run(struct session *s, struct backend *b, struct by
     return effects | session_pg_sql_effects(s, b, bytes_of(source.ptr, (size_t)(end - source.ptr)));
 }
 
-static unsigned effects_of_bind(struct session *s, struct backend *b, struct bytes body) {
+static unsigned effects_of_bind(struct session *s, struct backend *b, const struct message *m) {
     struct session_pg *ps = session_pg_of(s);
-    struct bytes portal, name;
-    if (pg_bind_names(body, &portal, &name) != PG_FRAME_OK) return distrust(b);
+    struct bytes name = m->statement;
+    if (!m->has_names) return distrust(b);
     if (!name.len) {
         bool means_the_same = ps->left.unnamed_version == names_version(s, catalog_of(s));
         unsigned effects = means_the_same ? ps->left.unnamed : ps->left.unnamed | EFFECT_LEAVES;
         return effects_when_run(s, b, session_pg_unnamed_latest(ps), effects);
     }
-    const struct statement_pg *st = session_pg_prepared_statement(ps, name);
-    if (st) return effects_when_run(s, b, st->source, session_pg_state_effects(s, b, st->source));
+    struct statement_pg *st = session_pg_prepared_statement(ps, name);
+    if (st) return effects_when_run(s, b, st->source, session_pg_state_effects(s, b, st->source, &st->reading));
     bool is_none = !session_pg_prepared_is_known(ps, name) && list_is_empty(&ps->prepared.ops); /* it is refused: 26000 */
     return is_none ? 0 : distrust(b); /* one that has a name of its own there */
 }
@@ -203,12 +209,12 @@ static void read_parse(struct session *s, struct backend *b, struct bytes body, 
     bool is_unnamed = body.len && !body.ptr[0];
     unsigned effects = 0;
     if (is_whole && name_end && (is_unnamed || startup))
-        effects = session_pg_state_effects(s, b, bytes_of(name_end + 1, body.len - (size_t)(name_end + 1 - body.ptr)));
+        effects = session_pg_state_effects(s, b, bytes_of(name_end + 1, body.len - (size_t)(name_end + 1 - body.ptr)), NULL);
     if (effects & EFFECT_RESETS && startup) left->is_reset_here = true;
     if (!is_whole) effects |= distrust(b);
     if (!is_unnamed) return;
     left->parsed = effects;
-    left->unnamed_version = names_version(s, catalog_of(s));
+    left->unnamed_version = left->read_version;
     left->unnamed = session_pg_unnamed_is_certain(b) ? effects : left->unnamed | effects;
 }
 
@@ -218,13 +224,17 @@ static unsigned effects_of_execute(const struct left_client *left, struct bytes 
     return is_known ? 0 : EFFECT_MOVES;
 }
 
+static bool may_have_effects(uint8_t type) {
+    return type == PG_F_QUERY || type == PG_F_PARSE || type == PG_F_BIND || type == PG_F_EXECUTE || type == PG_F_FUNCTION_CALL;
+}
+
 static unsigned effects_of_message(struct session *s, struct backend *b, const struct message *m) {
     struct bytes body = bytes_of(m->ptr + PG_HEADER_LEN, m->avail - PG_HEADER_LEN);
     bool is_whole = m->avail == m->h.total;
     switch (m->h.type) {
-    case PG_F_QUERY: return is_whole ? effects_when_run(s, b, body, session_pg_state_effects(s, b, body)) : distrust(b);
+    case PG_F_QUERY: return is_whole ? effects_when_run(s, b, body, session_pg_state_effects(s, b, body, NULL)) : distrust(b);
     case PG_F_PARSE: read_parse(s, b, body, is_whole); return 0;
-    case PG_F_BIND: return effects_of_bind(s, b, body);
+    case PG_F_BIND: return effects_of_bind(s, b, m);
     case PG_F_EXECUTE: return effects_of_execute(&session_pg_of(s)->left, body);
     case PG_F_FUNCTION_CALL: return effects_of_function(body);
     default: return 0;
@@ -237,13 +247,16 @@ unsigned session_pg_state_message_effects(struct session *s, const struct messag
     const uint8_t *source = m->h.type == PG_F_PARSE && body.len ? memchr(body.ptr, 0, body.len) : NULL;
     if (m->h.type != PG_F_PARSE) return as_configured(s, effects_of_message(s, b, m));
     if (!source || m->avail < m->h.total) return EFFECT_CHANNELS;
-    return as_configured(s, session_pg_state_effects(s, b, bytes_of(source + 1, (size_t)(body.ptr + body.len - source - 1))));
+    struct bytes rest = bytes_of(source + 1, (size_t)(body.ptr + body.len - source - 1));
+    return as_configured(s, session_pg_state_effects(s, b, rest, NULL));
 }
 
 bool session_pg_state_on_message(struct session *s, const struct message *m) {
     struct session_pg *ps = session_pg_of(s);
     struct backend *b = s->lessee.backend;
-    if (s->pins & PIN_MODE) return false;
+    ps->left.will_move = false;
+    ps->left.latest = 0;
+    if (s->pins & PIN_MODE || !may_have_effects(m->h.type)) return false;
     unsigned effects = effects_of_message(s, b, m);
     ps->left.latest = effects;
     if (effects & EFFECT_STATEMENTS) effects &= ~(unsigned)(EFFECT_STATEMENTS | EFFECT_RESETS); /* a text is edited in one way */

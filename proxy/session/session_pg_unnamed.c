@@ -34,7 +34,7 @@ enum {
 struct unnamed_pending {
     uint64_t version;
     uint32_t len; /* of the source; 0: none, or too long */
-    uint16_t effects;
+    uint32_t effects;
     bool is_asked; /* the settings that it is parsed under were asked for before it */
 };
 
@@ -277,7 +277,7 @@ static void on_parse(struct session *s, struct backend *b, const struct message 
     struct unnamed_pending e = {
         .version = ++u->last_version,
         .len = is_kept ? (uint32_t)source_len(m) : 0,
-        .effects = (uint16_t)ps->left.parsed,
+        .effects = ps->left.parsed,
         .is_asked = session_pg_unnamed_must_ask(s, m),
     };
     if (!is_kept) s->pins |= PIN_UNNAMED;
@@ -307,12 +307,6 @@ static bool is_right(const struct session *s, const struct backend *b) {
     return session_pg_of((struct session *)s)->unnamed.pending_len || is_here(s, b);
 }
 
-static bool is_bind_of_unnamed(struct bytes body) {
-    struct bytes portal, statement;
-    if (body.len >= 2 && !body.ptr[0] && !body.ptr[1]) return true;
-    return pg_bind_names(body, &portal, &statement) == PG_FRAME_OK && !statement.len;
-}
-
 bool session_pg_unnamed_track(struct session *s, struct backend *b, const struct message *m, uint16_t *tag) {
     struct unnamed_client *u = &session_pg_of(s)->unnamed;
     struct bytes body = bytes_of(m->ptr + PG_HEADER_LEN, m->avail - PG_HEADER_LEN);
@@ -333,7 +327,7 @@ bool session_pg_unnamed_track(struct session *s, struct backend *b, const struct
         *tag = tag_of(u->last_version);
         return true;
     case PG_F_BIND:
-        if (!is_bind_of_unnamed(body)) return true;
+        if (!m->has_names || m->statement.len) return true;
         u->is_used = true;
         s->pins &= (uint16_t)~PIN_UNNAMED;
         return is_right(s, b);
@@ -358,13 +352,13 @@ static void on_all_answered(struct session_pg *ps) {
     on_answered(ps);
 }
 
-bool session_pg_unnamed_must_wait(struct session *s, struct backend *b, const struct message *m) {
+bool session_pg_unnamed_must_wait_for(struct session *s, struct backend *b, uint8_t type) {
     const struct unnamed_client *u = &session_pg_of(s)->unnamed;
     const struct ledger *l = &b->ledger;
     if (l->count == 0) on_all_answered(session_pg_of(s));
     if (l->is_skipping || l->is_client_turn || l->count == 0) return false;
-    if (m->h.type == PG_F_QUERY) return l->is_group_open && (u->is_there || u->pending_len);
-    if (m->h.type != PG_F_BIND && m->h.type != PG_F_DESCRIBE) return false;
+    if (type == PG_F_QUERY) return l->is_group_open && (u->is_there || u->pending_len);
+    if (type != PG_F_BIND && type != PG_F_DESCRIBE) return false;
     return u->pending_len && !u->is_sure && u->is_sent_whole;
 }
 

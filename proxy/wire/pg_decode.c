@@ -179,7 +179,8 @@ bool pg_error_read(struct bytes body, struct pg_error_fields *out) {
 
 enum pg_frame pg_bind_names(struct bytes body, struct bytes *portal, struct bytes *statement) {
     struct reader r = reader_over(body);
-    *portal = reader_cstr(&r);
+    if (body.len && !body.ptr[0]) *portal = reader_take(&r, 1), portal->len = 0; /* mostly it has no name */
+    else *portal = reader_cstr(&r);
     *statement = reader_cstr(&r);
     return r.failed ? PG_FRAME_NEED_MORE : PG_FRAME_OK;
 }

@@ -5,9 +5,10 @@ to leave nothing costs nothing. Pools of one connection."""
 import threading
 import time
 
+import pgwire
 import pytest
 
-from flowtools import APP_DB, APP_USER, connect, superuser, value
+from flowtools import APP_DB, APP_PASSWORD, APP_USER, connect, superuser, value
 
 SETUP = """
 drop schema if exists hidden cascade; create schema hidden; set search_path = hidden;
@@ -152,14 +153,37 @@ def test_a_setting_that_only_a_function_names(pair):
     assert value(other, "select current_setting('app.tenant', true)") == "other"
 
 
-def test_code_that_changes_through_gilmok_counts_at_once(pair):
+def raw(port):
+    return pgwire.Client(port, user=APP_USER, password=APP_PASSWORD, database=APP_DB).login()
+
+
+def in_one_exchange(port, sql):
+    c = raw(port)
+    assert not c.query(sql).errors
+    c.end()
+
+
+def prepared_before(port, sql):
+    """Its Parse has been answered when it is carried out."""
+    c = raw(port)
+    for message in (pgwire.parse(sql), pgwire.bind() + pgwire.execute()):
+        c.send(message + pgwire.SYNC)
+        assert not c.collect().errors
+    c.end()
+
+
+@pytest.mark.parametrize("change", [in_one_exchange, prepared_before])
+def test_code_that_changes_through_gilmok_counts_at_once(pair, narrow, change):
     one, other = pair
     with superuser() as su:
         su.execute(f"grant create on schema hidden to {APP_USER}")
     try:
         one.execute("create function hidden.turns() returns int language sql as 'select 1'")
         learn(one)
-        other.execute("create or replace function hidden.turns() returns int language plpgsql as $$ begin set work_mem = '1234kB'; return 1; end $$")
+        change(
+            narrow.port,
+            "create or replace function hidden.turns() returns int language plpgsql as $$ begin set work_mem = '1234kB'; return 1; end $$",
+        )
         one.execute("select hidden.turns()")
         assert value(other, "show work_mem") == "4MB"
         assert value(one, "show work_mem") == "1234kB"

@@ -44,7 +44,7 @@ static unsigned of_relation(void *ctx, struct bytes name, bool is_written) {
 static const struct effect_names meanings = {.of_function = of_function, .of_relation = of_relation, .on_setting = on_setting};
 
 static unsigned of(const char *text) {
-    return effect_cache_of(cache, bytes_str(text), &options, version, &arena, &meanings);
+    return effect_cache_of(cache, bytes_str(text), &options, version, &arena, &meanings).effects;
 }
 
 START_TEST(what_is_remembered_is_what_was_read) {
