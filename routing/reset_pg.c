@@ -52,33 +52,46 @@ static bool visit(struct ast *node, void *ctx) {
     return !f->found;
 }
 
-/* Among other statements DISCARD ALL is an error, of which nothing stays. */
-static void note_earlier(struct search *f, const struct reset_pg *r) {
-    if (r->kind != RESET_PG_NOTHING && !r->is_discard) find(f, bytes_str(r->name));
+static void add(struct resets_pg *out, struct search *f, const struct reset_pg *r) {
+    if (out->count < RESETS_PG_MAX) out->items[out->count++] = *r;
+    else find(f, bytes_str(r->name));
 }
 
-struct reset_pg reset_pg_of(struct bytes text, const struct sql_options *options, struct arena *arena, reset_pg_watch *watch,
-                            void *ctx) {
+/* Among other statements it is an error, of which nothing stays. */
+static void drop_discards(struct resets_pg *out) {
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < out->count; i++)
+        if (!out->items[i].is_discard) out->items[kept++] = out->items[i];
+    out->count = kept;
+}
+
+/* With a statement that cannot be read nobody knows where the others end; but most likely the server refuses such a text. */
+static void give_up(struct resets_pg *out, struct search *f) {
+    for (uint32_t i = 0; i < out->count; i++) find(f, bytes_str(out->items[i].name));
+    out->count = 0;
+}
+
+void resets_pg_find(struct resets_pg *out, struct bytes text, const struct sql_options *options, struct arena *arena,
+                    reset_pg_watch *watch, void *ctx) {
     struct search f = {.text = text, .watch = watch, .ctx = ctx};
-    struct reset_pg last = {0}, nothing = {0}, inside = {.kind = RESET_PG_INSIDE};
     struct sql_statement s;
     bool is_readable = true;
-    uint32_t count = 0;
+    *out = (struct resets_pg){0};
     struct sql_reader *reader = sql_reader_new(text, options, arena);
     while (reader && sql_reader_next(reader, &s)) {
         if (s.outcome == SQL_EMPTY) continue;
-        note_earlier(&f, &last);
-        last = nothing;
-        count++;
-        is_readable = is_readable && s.outcome == SQL_PARSED; /* else the server will most likely refuse the text */
+        uint32_t number = out->statements++;
+        is_readable = is_readable && s.outcome == SQL_PARSED;
         if (s.outcome != SQL_PARSED) continue;
-        if (s.ast->kind == AST_COMMAND) last = read_command(AST_AS(command, COMMAND, s.ast));
-        if (last.kind == RESET_PG_NOTHING && watch) ast_walk(s.ast, visit, &f);
+        struct reset_pg r = {0};
+        if (s.ast->kind == AST_COMMAND) r = read_command(AST_AS(command, COMMAND, s.ast));
+        r.number = number;
+        r.end = s.end;
+        if (r.kind != RESET_PG_NOTHING) add(out, &f, &r);
+        else if (watch) ast_walk(s.ast, visit, &f);
     }
     arena_reset(arena);
-    if (!is_readable) note_earlier(&f, &last);
-    if (f.found) return inside;
-    if (!is_readable || (last.is_discard && count > 1)) return nothing;
-    last.statements = count;
-    return last;
+    if (out->statements > 1) drop_discards(out);
+    if (!is_readable) give_up(out, &f);
+    out->is_inside = f.found;
 }

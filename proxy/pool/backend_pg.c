@@ -412,15 +412,12 @@ static enum reply_fate shown(enum reply_fate fate, uint8_t type, uint8_t kind) {
     return is_shown ? REPLY_FORWARD : REPLY_SWALLOW;
 }
 
-/*
- * Behind so many statements of the client's in its query comes one of gilmok's (backend_pg_run_text): nothing is shown of it but
- * an error.
- */
-static enum reply_fate shown_behind(struct backend_pg *bp, enum reply_fate fate, uint8_t type) {
+/* Some of the Query's statements are gilmok's (backend_pg_hide_statements): nothing is shown of them but an error. */
+static enum reply_fate shown_of_query(struct backend_pg *bp, enum reply_fate fate, uint8_t type) {
     if (fate != REPLY_FORWARD) return fate;
-    if (type == PG_B_READY) bp->until_behind = 0;
-    bool is_ours = bp->until_behind == 1;
-    if (type == PG_B_COMMAND_COMPLETE && bp->until_behind > 1) bp->until_behind--;
+    if (type == PG_B_READY) bp->own_statements = 0;
+    bool is_ours = bp->own_statements & 1;
+    if (type == PG_B_COMMAND_COMPLETE) bp->own_statements >>= 1;
     bool is_shown = type == PG_B_READY || type == PG_B_ERROR || type == PG_B_NOTIFICATION || type == PG_B_PARAMETER_STATUS;
     return is_ours && !is_shown ? REPLY_SWALLOW : fate;
 }
@@ -464,7 +461,7 @@ static bool take_message(struct backend *b, struct run *run, const struct pg_hea
     if (is_wanted || (tag && kind == OWED_DESCRIBE_STATEMENT)) collect(b, h, body, tag);
     fate = shown(fate, h->type, kind);
     struct backend_pg *bp = backend_pg_of(b);
-    if (UNLIKELY(bp->until_behind)) fate = shown_behind(bp, fate, h->type);
+    if (UNLIKELY(bp->own_statements)) fate = shown_of_query(bp, fate, h->type);
     bp->body_fate = fate;
     if (h->type == PG_B_ERROR) take_error(b, body, verdict, fate, kind, tag);
     note_rows(bp, h->type, kind);

@@ -58,7 +58,7 @@ struct backend_pg {
     bool has_hidden;              /* something came in that the lessee did not see */
     bool trusts_texts;            /* the lessee knows what its statements leave behind: tags taint nothing */
     bool saw_untold;              /* a tainting tag passed while trusts_texts was off, since the last look */
-    uint32_t until_behind;        /* statements of the client's that are still to come before backend_pg_run_text()'s own, plus 1 */
+    uint64_t own_statements;      /* of the Query that is answered next: bit n for its statement n, counted from the next one on */
     struct writer *reading;       /* where the row that is coming in goes: `look`, `asked`, or NULL */
     bool is_on_errand;            /* that row belongs to the errand */
     struct catalog_errand *errand; /* owned; NULL: none is under way (backend_pg_catalog.h) */
@@ -140,6 +140,8 @@ void backend_pg_send_sync(struct backend *b);
  * nothing happens. False: the connection has failed.
  */
 MUST_USE bool backend_pg_run_among(struct backend *b, struct bytes sql);
+/* The same for several statements, with a NUL behind each. */
+MUST_USE bool backend_pg_run_each(struct backend *b, struct bytes statements);
 /*
  * Prepares and describes a statement in a group of gilmok's own, outside of transactions: nobody sees anything of it, not even an
  * error. `settings`: a statement that puts some in force for the group; may be empty. `tag` comes back with each part that went
@@ -160,15 +162,17 @@ void backend_pg_forget_asked(struct backend_pg *bp);
 /* A row of an answer begins. */
 void backend_pg_begin_asked(struct backend_pg *bp);
 /*
- * A simple query of one statement, carried out by the extended protocol with `behind` in the same group, of which only errors
- * are seen; the client gets what it would get for the query. `tag` comes back with its ReadyForQuery. False as above.
+ * A simple query of one statement, carried out by the extended protocol with the statements of `behind` (with a NUL behind each)
+ * in the same group, of which only errors are seen; the client gets what it would get for the query. `tag` comes back with its ReadyForQuery. False as above.
  */
 MUST_USE bool backend_pg_run_query(struct backend *b, struct bytes sql, struct bytes behind, uint16_t tag);
 /*
- * A simple query of so many statements, with one more behind them, of which only its error is seen. When nothing of the client's
- * is owed. `tag` and False as above.
+ * Some statements of a Query that is sent now are gilmok's: bit n for statement n, from 0. Nothing is seen of them but an error.
+ * When nothing of the client's is owed.
  */
-MUST_USE bool backend_pg_run_text(struct backend *b, struct bytes sql, uint32_t statements, struct bytes behind, uint16_t tag);
+static inline void backend_pg_hide_statements(struct backend_pg *bp, uint64_t statements) {
+    bp->own_statements = statements;
+}
 
 /* A simple query of gilmok's in the place of one of the client's, who gets the reply. `tag` and False as above. */
 MUST_USE bool backend_pg_query(struct backend *b, const char *sql, uint16_t tag);

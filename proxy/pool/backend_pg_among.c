@@ -131,6 +131,22 @@ bool backend_pg_run_among(struct backend *b, struct bytes sql) {
     return run(b, sql, REPLY_QUIET);
 }
 
+/* The next of these statements, which end with a NUL each. */
+static bool next_statement(struct bytes *statements, struct bytes *sql) {
+    const uint8_t *end = statements->len ? memchr(statements->ptr, 0, statements->len) : NULL;
+    if (!end) return false;
+    *sql = bytes_of(statements->ptr, (size_t)(end - statements->ptr));
+    *statements = bytes_of(end + 1, statements->len - sql->len - 1);
+    return true;
+}
+
+bool backend_pg_run_each(struct backend *b, struct bytes statements) {
+    struct bytes sql;
+    while (next_statement(&statements, &sql))
+        if (!run(b, sql, REPLY_QUIET)) return false;
+    return true;
+}
+
 bool backend_pg_prepare_aside(struct backend *b, const struct prepared_pg *p, struct bytes settings, uint16_t tag) {
     static const uint8_t sync[] = {PG_F_SYNC, 0, 0, 0, 4};
     if (!run(b, settings, REPLY_SWALLOW)) return false;
@@ -145,12 +161,12 @@ bool backend_pg_prepare_aside(struct backend *b, const struct prepared_pg *p, st
 
 bool backend_pg_run_query(struct backend *b, struct bytes sql, struct bytes behind, uint16_t tag) {
     struct writer w;
-    if (!note_run(b, REPLY_FORWARD) || !note_run(b, REPLY_QUIET) || !backend_pg_note_sent(b, PG_F_SYNC, 0, tag)) return false;
-    writer_init(&w, sql.len + behind.len + 512);
+    if (!note_run(b, REPLY_FORWARD)) return false;
+    writer_init(&w, sql.len + 256);
     put_run(&w, "", sql); /* a simple query, too, ends the unnamed statement and portal */
-    put_run(&w, OWN_NAME, behind);
-    pg_end(&w, pg_begin(&w, PG_F_SYNC));
-    return send_writer(b, &w);
+    if (!send_writer(b, &w) || !backend_pg_run_each(b, behind) || !backend_pg_note_sent(b, PG_F_SYNC, 0, tag)) return false;
+    backend_pg_send_sync(b);
+    return true;
 }
 
 bool backend_pg_query(struct backend *b, const char *sql, uint16_t tag) {
@@ -158,20 +174,6 @@ bool backend_pg_query(struct backend *b, const char *sql, uint16_t tag) {
     if (!backend_pg_note_sent(b, PG_F_QUERY, 0, tag)) return false;
     writer_init(&w, strlen(sql) + 64);
     pg_put_query(&w, sql);
-    return send_writer(b, &w);
-}
-
-/* What the text may end with: a semicolon, or a comment to the end of its line. */
-bool backend_pg_run_text(struct backend *b, struct bytes sql, uint32_t statements, struct bytes behind, uint16_t tag) {
-    struct writer w;
-    if (!backend_pg_note_sent(b, PG_F_QUERY, 0, tag)) return false;
-    backend_pg_of(b)->until_behind = statements + 1;
-    writer_init(&w, sql.len + behind.len + 64);
-    size_t at = pg_begin(&w, PG_F_QUERY);
-    writer_put(&w, sql);
-    writer_str(&w, "\n;");
-    writer_cstr(&w, behind);
-    pg_end(&w, at);
     return send_writer(b, &w);
 }
 

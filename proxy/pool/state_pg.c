@@ -3,6 +3,8 @@
  */
 #include "proxy/pool/state_pg.h"
 
+#include <strings.h>
+
 #include "base/fault.h"
 #include "base/map.h"
 #include "base/reader.h"
@@ -272,12 +274,41 @@ static void put_value(struct writer *w, const char *value) {
     writer_str(w, "','hex'),pg_catalog.getdatabaseencoding())");
 }
 
-static void put_set(struct writer *w, const char *name, const char *value, bool is_first) {
-    writer_str(w, is_first ? "SELECT pg_catalog.set_config(" : ",pg_catalog.set_config(");
+static void put_call(struct writer *w, const char *name, const char *value, bool is_local) {
+    writer_str(w, "pg_catalog.set_config(");
     pg_put_literal(w, bytes_str(name));
     writer_u8(w, ',');
     put_value(w, value);
-    writer_str(w, is_plain(value) ? ",false)" : ",false) IS NULL"); /* an odd one could not be told to every client_encoding */
+    writer_str(w, is_local ? ",true)" : ",false)");
+    if (!is_plain(value)) writer_str(w, " IS NULL"); /* an odd one could not be told to every client_encoding */
+}
+
+static void put_set(struct writer *w, const char *name, const char *value, bool is_first) {
+    writer_str(w, is_first ? "SELECT " : ",");
+    put_call(w, name, value, false);
+}
+
+/* Of these SET takes a list, and a text for one word of it. */
+static bool is_list(const char *name) {
+    static const char *const lists[] = {"search_path", "temp_tablespaces", "local_preload_libraries", "session_preload_libraries"};
+    for (size_t i = 0; i < COUNT_OF(lists); i++)
+        if (strcasecmp(name, lists[i]) == 0) return true;
+    return false;
+}
+
+void state_pg_put_setting(struct writer *w, const char *name, const char *value, bool is_local) {
+    if (is_local || is_list(name) || !is_plain(value)) {
+        writer_str(w, "SELECT ");
+        put_call(w, name, value, is_local);
+        return;
+    }
+    writer_str(w, "SET ");
+    for (const char *part = name, *dot; part; part = dot ? dot + 1 : NULL) {
+        dot = strchr(part, '.');
+        pg_put_identifier(w, bytes_of(part, dot ? (size_t)(dot - part) : strlen(part)));
+        writer_str(w, dot ? "." : " = ");
+    }
+    pg_put_literal(w, bytes_str(value));
 }
 
 static void put_identity(struct writer *w, const struct state_pg *to, const char *name) {

@@ -72,6 +72,11 @@ MUST_USE bool state_pg_next_row(struct bytes *rows, struct bytes *name, struct b
 /* True for a name that state_pg_put_change can say. */
 bool state_pg_is_sayable(struct bytes name);
 
+/*
+ * A statement that sets it: SET where that can be said, which takes no snapshot, else SELECT set_config(). `is_local`: to the end of
+ * the transaction, and no warning outside of one.
+ */
+void state_pg_put_setting(struct writer *w, const char *name, const char *value, bool is_local);
 /* Statements, with semicolons between them, that make of a session with `from` one with `to`. Nothing when they are equal. */
 void state_pg_put_change(struct writer *w, const struct state_pg *from, const struct state_pg *to);
 

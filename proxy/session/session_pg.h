@@ -15,7 +15,7 @@
 #include "proxy/wire/pg_encode.h"
 #include "routing/reset_pg.h"
 
-enum { SESSION_PG_APP_NAME_MAX = 63, CANCEL_PEER_TIMEOUT_MS = 5000 };
+enum { SESSION_PG_APP_NAME_MAX = 63, CANCEL_PEER_TIMEOUT_MS = 5000, SESSION_PG_OWN_VALUES_MAX = 64 << 10 };
 
 struct session_pg_login;
 
@@ -199,6 +199,10 @@ static inline bool session_pg_reset_concerns(const struct session_pg *ps) {
 /* Before it is placed. STEP_RAW: it is to be placed as any other. */
 enum step session_pg_reset_take(struct session *s, const struct message *m);
 bool session_pg_reset_needs_more(const struct session_pg *ps, const struct message *m);
+/* Statements that must stand behind a reset, with a NUL behind each; none when what the server goes back to is right. */
+void session_pg_reset_put_own(struct session *s, const struct reset_pg *r, struct writer *w);
+/* session_pg_reset_text.c: places a Query with these resets. STEP_RAW: nothing must stand behind any. */
+enum step session_pg_reset_text_take(struct session *s, const struct message *m, struct bytes text, const struct resets_pg *resets);
 /* An Execute has been placed. False: the connection has failed. */
 MUST_USE bool session_pg_reset_follow(struct session *s, const struct message *m);
 

@@ -89,6 +89,7 @@ struct sql_use {
         SQL_PREPARES,     /* a new one, `made` */
         SQL_TAKEN,        /* prepares one of a name that is taken */
         SQL_DEALLOCATES,
+        SQL_INSERTED,     /* no use at all: statements of gilmok's stand here (session_pg_reset_text.c) */
     } kind;
     uint32_t number;      /* of the statement in the text */
     uint32_t at, len;     /* of the name in the client's text, in characters */
@@ -124,6 +125,8 @@ enum step session_pg_sql_text_make(struct session *s, const struct message *m, s
 void session_pg_sql_text_unref(struct sql_text *text, struct prepared_set_pg *set);
 /* Sends what its voids need. False: the connection has failed. */
 MUST_USE bool session_pg_sql_text_send_voids(struct backend *b, const struct sql_text *text);
+/* In characters, as the server counts positions. */
+uint32_t session_pg_count_characters(struct bytes text, const struct sql_options *o);
 /* A position in what was sent as one in the client's text; both count characters from 1. */
 uint32_t session_pg_sql_text_position(const struct sql_text *text, uint32_t position);
 /* True when what was sent, at the beginning of `at`, has a name of the server's in it; *use is which. */

@@ -6,16 +6,16 @@
  * reset, in the same send and in the same group: both happen or neither does, and the server, which reports what has changed
  * when the group ends, tells the client only the values that it ends with.
  *
- *      Execute of RESET x           Execute, (set_config(x, own value))          the client's Sync follows
- *      Query RESET x                (Parse, Bind) Execute (Close, Close, set_config(x, own value)) Sync
- *      Query ... ; RESET x          Query ... ; RESET x (; set_config(x, own value))
+ *      Execute of RESET x           Execute, (SET x = own value)                 the client's Sync follows
+ *      Query RESET x                (Parse, Bind) Execute (Close, Close, SET x = own value) Sync
+ *      Query RESET x; ...           Query RESET x (; SET x = own value) ; ...            session_pg_reset_text.c
  *
  * What stands in parentheses is gilmok's own: its success is not shown. A simple query of one statement is carried out by the
  * extended protocol for that, since DISCARD ALL suffers no other statement beside it; the client gets the same messages.
  *
- * WHERE THAT CANNOT BE DONE, because the text goes on behind the reset, or hides it in an expression, the client gets connections
- * that were started with its parameters, from then on. A client that is bound to its connection when it sends such a
- * text is refused: what stands behind the reset would meet another value than the client's.
+ * WHERE THAT CANNOT BE DONE, because the reset hides in an expression, the client gets connections that were started with its
+ * parameters, from then on. A client that is bound to its connection when it sends such a text is refused: what stands
+ * behind the reset would meet another value than the client's.
  */
 #include <strings.h>
 
@@ -26,17 +26,12 @@
 #include "proxy/wire/pg_decode.h"
 #include "routing/reset_pg.h"
 
-enum { OWN_VALUES_MAX = 64 << 10 };
-
 /* ---- the client's own values ----------------------------------------------------------------------------------------- */
 
 static void put_own(struct writer *w, const struct reset_pg *r, const char *name, const char *value) {
     if (r->kind == RESET_PG_ONE && strcasecmp(r->name, name) != 0) return;
-    writer_str(w, w->len ? ",pg_catalog.set_config(" : "SELECT pg_catalog.set_config(");
-    pg_put_literal(w, bytes_str(name));
-    writer_u8(w, ',');
-    pg_put_literal(w, bytes_str(value));
-    writer_str(w, r->is_local ? ",true)" : ",false)");
+    state_pg_put_setting(w, name, value, r->is_local);
+    writer_u8(w, 0);
 }
 
 static void put_startup(struct writer *w, const struct reset_pg *r, const struct startup_pg *st, const struct params_pg *start) {
@@ -47,8 +42,7 @@ static void put_startup(struct writer *w, const struct reset_pg *r, const struct
     for (uint32_t i = 0; i < st->rest.count; i++) put_own(w, r, st->rest.items[i].name, st->rest.items[i].value);
 }
 
-/* What must stand behind a reset; nothing when what the server goes back to is right. */
-static void put_own_values(struct session *s, const struct reset_pg *r, struct writer *w) {
+void session_pg_reset_put_own(struct session *s, const struct reset_pg *r, struct writer *w) {
     const struct session_pg *ps = session_pg_of(s);
     if (r->kind != RESET_PG_ONE && r->kind != RESET_PG_ALL) return;
     if (ps->login_app_name) put_own(w, r, "application_name", ps->login_app_name);
@@ -76,11 +70,13 @@ static bool is_own(void *session, struct bytes name) {
 }
 
 /* Inside of texts only what the connection does not go back to by itself is looked for. */
-static struct reset_pg read_reset(struct session *s, struct bytes text) {
+static struct resets_pg read_resets(struct session *s, struct bytes text) {
+    struct resets_pg resets;
     struct backend *b = s->lessee.backend;
     const struct startup_pg *st = session_pg_of(s)->startup;
     bool differs = st && !startup_pg_is_there(st, &backend_pg_of(b)->start);
-    return reset_pg_of(text, session_pg_state_options(s, b), &s->env->arena, differs ? is_own : NULL, s);
+    resets_pg_find(&resets, text, session_pg_state_options(s, b), &s->env->arena, differs ? is_own : NULL, s);
+    return resets;
 }
 
 /* ---- where nothing can follow ---------------------------------------------------------------------------------------- */
@@ -103,9 +99,9 @@ static enum step go_own(struct session *s) {
 /* An error that the server itself raises, so that it ends what an error ends. */
 #define REFUSAL                                                                                                        \
     "DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '0A000', "                                                             \
-    "MESSAGE = 'gilmok cannot carry out a reset before other statements here', "                                         \
+    "MESSAGE = 'gilmok cannot carry out a reset inside of an expression here', "                                         \
     "DETAIL = 'The client has startup parameters, and is bound to a server connection that was started without them.', " \
-    "HINT = 'Send RESET or SET ... TO DEFAULT as a statement of its own, or as the last one.'; END $$"
+    "HINT = 'Send RESET or SET ... TO DEFAULT as a statement of its own.'; END $$"
 
 /* STEP_RAW: the message follows behind an error, which makes the server skip it. */
 static enum step refuse(struct session *s, const struct message *m) {
@@ -120,7 +116,7 @@ static enum step refuse(struct session *s, const struct message *m) {
     return backend_pg_query(b, REFUSAL, tag) ? STEP_DONE : STEP_STOP;
 }
 
-/* A message that resets inside of something. */
+/* A message that resets inside of an expression. */
 static enum step take_inside(struct session *s, const struct message *m) {
     struct backend *b = s->lessee.backend;
     bool is_open = b->ledger.is_group_open || b->ledger.is_skipping || b->ledger.is_client_turn;
@@ -136,46 +132,47 @@ static uint64_t mark_of(struct bytes portal) {
     return map_hash(portal) | 1;
 }
 
-/* A query that ends with a reset, and what must stand behind it. */
-static enum step follow_query(struct session *s, const struct message *m, const struct reset_pg *reset, struct bytes own) {
+/* A query of one statement, which resets, and what must stand behind it. */
+static enum step follow_query(struct session *s, const struct message *m, struct bytes own) {
     struct session_pg *ps = session_pg_of(s);
     struct backend *b = s->lessee.backend;
-    if (reset->statements > 1 && ledger_owes_forward(&b->ledger)) {
-        s->is_held_back = true;
-        return STEP_KEEP;
-    }
-    struct bytes text = text_in(body_of(m));
     uint16_t unused, tag = session_pg_prepared_end_group(ps);
     session_pg_state_on_group_sent(ps);
     session_pg_unnamed_on_group_sent(ps);
     (void)session_pg_unnamed_track(s, b, m, &unused);
     session_pg_drop(ps, m);
-    if (reset->statements > 1) return backend_pg_run_text(b, text, reset->statements, own, tag) ? STEP_DONE : STEP_STOP;
     b->unnamed_owner = 0; /* where the query fails, it is what stays behind without a name */
-    return backend_pg_run_query(b, text, own, tag) ? STEP_DONE : STEP_STOP;
+    return backend_pg_run_query(b, text_in(body_of(m)), own, tag) ? STEP_DONE : STEP_STOP;
 }
 
-/* The whole query is in hand. Inside an open group it would end it early, in a failed transaction it resets nothing: it passes. */
-static enum step take_query(struct session *s, const struct message *m) {
+/* Inside an open group it would end it early, in a failed transaction it resets nothing: it passes. */
+static enum step take_discard(struct session *s, const struct message *m, const struct reset_pg *reset) {
     struct backend *b = s->lessee.backend;
-    struct reset_pg reset = read_reset(s, text_in(body_of(m)));
     struct writer own;
     enum step step = STEP_RAW;
-    writer_init(&own, OWN_VALUES_MAX);
-    put_own_values(s, &reset, &own);
-    bool may_follow = !b->ledger.is_group_open && !b->ledger.is_client_turn && !b->ledger.doubtful && b->ledger.txn != TXN_FAILED;
-    if (reset.kind == RESET_PG_INSIDE) step = take_inside(s, m);
-    else if (own.len && !own.failed && may_follow) step = follow_query(s, m, &reset, writer_bytes(&own));
+    if (b->ledger.is_group_open || b->ledger.doubtful || b->ledger.txn == TXN_FAILED) return STEP_RAW;
+    writer_init(&own, SESSION_PG_OWN_VALUES_MAX);
+    session_pg_reset_put_own(s, reset, &own);
+    if (own.len && !own.failed) step = follow_query(s, m, writer_bytes(&own));
     writer_release(&own);
     return step;
+}
+
+/* The whole query is in hand. What the server will skip, or take for data, resets nothing. */
+static enum step take_query(struct session *s, const struct message *m) {
+    struct backend *b = s->lessee.backend;
+    struct resets_pg resets = read_resets(s, text_in(body_of(m)));
+    if (resets.is_inside) return take_inside(s, m);
+    if (!resets.count || b->ledger.is_skipping || b->ledger.is_client_turn) return STEP_RAW;
+    if (resets.items[0].is_discard) return take_discard(s, m, &resets.items[0]);
+    return session_pg_reset_text_take(s, m, text_in(body_of(m)), &resets);
 }
 
 static enum step take_parse(struct session *s, const struct message *m) {
     struct bytes body = body_of(m);
     const uint8_t *end = body.len ? memchr(body.ptr, 0, body.len) : NULL;
     struct bytes source = end ? bytes_of(end + 1, body.len - (size_t)(end + 1 - body.ptr)) : bytes_of(NULL, 0);
-    bool is_inside = read_reset(s, text_in(source)).kind == RESET_PG_INSIDE;
-    return is_inside ? take_inside(s, m) : STEP_RAW;
+    return read_resets(s, text_in(source)).is_inside ? take_inside(s, m) : STEP_RAW;
 }
 
 /* The portal's Execute will reset something. */
@@ -187,9 +184,10 @@ static enum step take_bind(struct session *s, const struct message *m) {
     if (!ps->left.is_reset_here) return STEP_RAW;
     const struct statement_pg *st = name.len ? session_pg_prepared_statement(ps, name) : NULL;
     struct bytes source = st ? st->source : name.len ? bytes_of(NULL, 0) : session_pg_unnamed_latest(ps);
-    struct reset_pg reset = read_reset(s, text_in(source));
-    if (reset.kind == RESET_PG_INSIDE) return take_inside(s, m);
-    ps->left.reset = reset;
+    struct resets_pg resets = read_resets(s, text_in(source));
+    if (resets.is_inside) return take_inside(s, m);
+    if (!resets.count) return STEP_RAW;
+    ps->left.reset = resets.items[0];
     ps->left.reset_portal = mark_of(portal);
     return STEP_RAW;
 }
@@ -212,11 +210,11 @@ bool session_pg_reset_follow(struct session *s, const struct message *m) {
     struct session_pg *ps = session_pg_of(s);
     if (ps->left.reset_portal != mark_of(text_in(body_of(m)))) return true;
     struct writer own;
-    writer_init(&own, OWN_VALUES_MAX);
-    put_own_values(s, &ps->left.reset, &own);
+    writer_init(&own, SESSION_PG_OWN_VALUES_MAX);
+    session_pg_reset_put_own(s, &ps->left.reset, &own);
     if (ps->left.reset.is_discard) ps->left.has_discarded = true;
     ps->left.reset_portal = 0;
-    bool ok = backend_pg_run_among(s->lessee.backend, own.failed ? bytes_of(NULL, 0) : writer_bytes(&own));
+    bool ok = backend_pg_run_each(s->lessee.backend, own.failed ? bytes_of(NULL, 0) : writer_bytes(&own));
     writer_release(&own);
     return ok;
 }

@@ -76,8 +76,7 @@ static enum step bring_all_here(struct maker *k) {
 
 /* ---- the text ---- */
 
-/* In characters, as the server counts positions. */
-static uint32_t count_characters(struct bytes text, const struct sql_options *o) {
+uint32_t session_pg_count_characters(struct bytes text, const struct sql_options *o) {
     uint32_t count = 0;
     if (o->encoding != SQL_ENCODING_UTF8) return (uint32_t)text.len;
     for (size_t i = 0; i < text.len; i++) count += (text.ptr[i] & 0xc0) != 0x80;
@@ -99,8 +98,8 @@ static struct sql_use *add_use(struct maker *k, enum sql_use_kind kind, const st
     struct sql_use *use = &k->text->uses[k->text->count++];
     use->kind = kind;
     use->number = from->number;
-    use->at = count_characters(bytes_of(k->source.ptr, from->start), k->options);
-    use->len = count_characters(bytes_of(k->source.ptr + from->start, from->end - from->start), k->options);
+    use->at = session_pg_count_characters(bytes_of(k->source.ptr, from->start), k->options);
+    use->len = session_pg_count_characters(bytes_of(k->source.ptr + from->start, from->end - from->start), k->options);
     memcpy(k->names_end, from->name.ptr, from->name.len);
     use->name = bytes_of(k->names_end, from->name.len);
     k->names_end += from->name.len;
@@ -289,7 +288,7 @@ uint32_t session_pg_sql_text_position(const struct sql_text *text, uint32_t posi
 bool session_pg_sql_text_find(const struct sql_text *text, struct bytes at, const struct sql_use **use) {
     for (uint32_t i = 0; i < text->count; i++) {
         *use = &text->uses[i];
-        if (!bytes_starts_with(at, (*use)->server)) continue;
+        if ((*use)->kind == SQL_INSERTED || !bytes_starts_with(at, (*use)->server)) continue;
         size_t len = strlen((*use)->server);
         if (at.len == len || !isalnum(at.ptr[len])) return true;
     }

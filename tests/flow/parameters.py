@@ -150,20 +150,20 @@ def test_a_hidden_reset_is_put_right(narrow):
             assert value(c, "show work_mem") == "5MB"
 
 
-def test_a_reset_in_the_middle_of_a_text(start):
+def test_a_reset_inside_of_an_expression(start):
     """Nothing can follow it: such a client gets connections that were started with its parameters, or is refused where it is bound."""
     g = start(pool_size=2)
     c = raw(g, work_mem="5MB")
     c.query("set work_mem = '9MB'")
     c.query("set timezone = 'Asia/Tokyo'")
-    got = c.query("select 1; reset work_mem; show work_mem")
+    got = c.query("select 1; select set_config('work_mem', null, false); show work_mem")
     assert (got.errors, got.rows[-1]) == ([], ["5MB"])
     assert (c.ask("show work_mem"), c.ask("show timezone")) == ("5MB", "Asia/Tokyo")
     assert sorted(variants(g)) == ["", "work_mem=5MB"]
     c.end()
     c = raw(g, work_mem="6MB")
     c.query("begin")
-    got = c.query("set local work_mem = '9MB'; reset work_mem; show work_mem")
+    got = c.query("set local work_mem = '9MB'; select set_config('work_mem', null, false); show work_mem")
     assert [e.sqlstate for e in got.errors] == ["0A000"]
     c.query("rollback")
     assert c.ask("show work_mem") == "6MB"
@@ -172,6 +172,30 @@ def test_a_reset_in_the_middle_of_a_text(start):
     assert c.ask("show work_mem") == "6MB"
     assert "work_mem=6MB" in variants(g)
     c.end()
+
+
+def test_more_resets_than_can_be_followed(narrow):
+    c = raw(narrow, work_mem="5MB")
+    assert c.query("reset work_mem; show work_mem;" + "select 1;" * 100).rows[0] == ["5MB"]
+    assert c.query("select 1;" * 62 + "reset work_mem; show work_mem").rows[-1] == ["5MB"]
+    c.query("begin")
+    for sql in ("select 1;" * 63 + "reset work_mem; select 1", "reset work_mem;" * 17):
+        assert [e.sqlstate for e in c.query(sql).errors] == ["0A000"]
+        c.query("rollback; begin")
+    c.query("rollback")
+    assert c.ask("show work_mem") == "5MB"
+    c.end()
+
+
+def test_odd_values_are_gone_back_to(narrow):
+    """Whatever the server has to be told to set them."""
+    odd = "it's \\ \"é\""
+    with connect(narrow, options="-c app.odd=" + odd.replace("\\", "\\\\").replace(" ", "\\ ")) as c:
+        assert value(c, "show app.odd") == odd
+        for reset in ("reset app.odd", "reset all", "reset all; select 1"):
+            c.execute("set app.odd = 'x'")
+            c.execute(reset)
+            assert value(c, "show app.odd") == odd
 
 
 def test_variants_share_one_pool(start):

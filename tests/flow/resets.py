@@ -46,7 +46,8 @@ def compare(gilmok, steps, params):
 
 def scripts_for(name, value):
     """Resets of this setting in every way, after SET of it."""
-    show, put = query(f"show {name}"), query(f"set {name} = {value}")
+    put_sql = f"set {name} = {value}"
+    show, put = query(f"show {name}"), query(put_sql)
     undo = {"reset": f"reset {name}", "upper": f"RESET {name.upper()} ;", "default": f"set {name} to default",
             "session": f"set session {name} = default", "all": "reset all", "discard": "discard all"}
     for key, sql in undo.items():
@@ -65,11 +66,23 @@ def scripts_for(name, value):
         yield key + " at the end", [put, query(f"select 1; select 2, 3; {sql}"), show, put, query(f"select 1;;{sql}; -- c") * 2 + show, put, query(f"values (1); /* ; */ {sql} -- c")]
         yield key + " at the end in a transaction", [put, query("begin"), query(f"select 1; {sql}"), show, query("rollback"), show, query(f"begin; {sql}"), show, query("commit"), show]
         yield key + " at the end and failures", [put, query(f"select 1; select 1/0; {sql}"), show, query(f"select 1; {sql} x"), show, query(f"rollback; {sql}")]
-        if name != "application_name" and key != "all":  # which is told in the middle of a text
-            yield key + " twice", [put, query(f"{sql}; {sql}"), show, query(f"select 1; {sql}; select 2"), show, put, query(f"begin; commit; {sql}; select 1"), show]
+        yield key + " twice", [put, query(f"{sql}; {sql}"), show, query(f"select 1; {sql}; select 2"), show, put, query(f"begin; commit; {sql}; select 1"), show]
         yield key + " with a flush", [put, parse(sql) + bind() + describe("P") + FLUSH + execute() + FLUSH + SYNC, show]
         yield key + " ends the unnamed", [put, parse("select 1") + SYNC, query(sql), pipeline("", name="") + SYNC, bind() + execute() + SYNC]
         yield key + " by a portal", [put, query("begin"), parse(sql) + bind(portal="p") + SYNC, show, execute("p") + close("P", "p") + SYNC, show, query("commit"), show]
+        yield key + " in the middle", [put, query(f"{sql} -- c\n; show {name}; set {name} = {value}; /* ; */ {sql} /* c */;; show {name}"), show]
+        yield key + " in the middle and failures", [put, query(f"select 'é'; {sql}; select nope"), show, query(f"{sql}; select 1 x y"), show,
+                                                    query(f"{sql}; show {name}; select 1/0; {sql}"), show, query(f"select nope; {sql}; show {name}"), show]
+        yield key + " in the middle of transactions", [put, query(f"begin; {sql}; show {name}"), show, query(f"{sql}; rollback; show {name}; {sql}"), show,
+                                                       query(f"begin; {sql}; commit; {put_sql}; show {name}"), show]
+        yield key + " in the middle, with transactions that have failed", [put, query("begin"), query("select 1/0"), query(f"{sql}; select 1"),
+                                                                           query(f"rollback; {sql}; show {name}"), show]
+        yield key + " in the middle of a pipeline", [put, pipeline(f"show {name}") + query(f"{sql}; show {name}") + SYNC, show,
+                                                     (query(f"{sql}; show {name}") + put) * 3 + show]
+        if name != "search_path" and key != "all":  # to set it takes a snapshot
+            yield key + " before the characteristics", [put, query("begin"), query(sql), query("set transaction isolation level serializable"), query("commit"),
+                                                        query(f"begin; {sql}; set transaction isolation level serializable; show {name}; commit"), show]
+    yield "local in the middle", [put, query(f"set local {name} to default; show {name}"), show, query(f"begin; set local {name} to default; show {name}; commit; show {name}"), show]
     yield "local", [put, query("begin"), query(f"set local {name} to default"), show, query("commit"), show]
     yield "wrong", [put, query(f"reset {name} x"), show, query("reset no_such_setting"), show]
 

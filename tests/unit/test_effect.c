@@ -202,51 +202,80 @@ static bool is_watched(void *ctx, struct bytes name) {
     return bytes_is(name, "work_mem");
 }
 
+/* Each reset as its number, '!' when it is local, its name or '*', and '/' with what stands behind it. "inside": nothing can. */
 static const struct {
     const char *text;
-    enum reset_pg_kind kind;
-    const char *name;
-    bool is_local;
+    const char *found;
+    bool is_inside;
 } resets[] = {
-    {"RESET ALL", RESET_PG_ALL, "", false},
-    {"/* c */ DISCARD ALL;", RESET_PG_ALL, "", false},
-    {"RESET Work_Mem", RESET_PG_ONE, "work_mem", false},
-    {"SET LOCAL app.who TO DEFAULT", RESET_PG_ONE, "app.who", true},
-    {"SET TIME ZONE DEFAULT", RESET_PG_ONE, "timezone", false},
-    {"RESET TIME ZONE", RESET_PG_ONE, "timezone", false},
-    {"SET NAMES DEFAULT", RESET_PG_ONE, "client_encoding", false},
-    {"RESET ROLE", RESET_PG_ONE, "role", false},
-    {"DISCARD TEMP", RESET_PG_NOTHING, "", false},
-    {"SET work_mem = 1", RESET_PG_NOTHING, "", false},
-    {";SELECT 1;; RESET ALL; -- x", RESET_PG_ALL, "", false},
-    {"SELECT 1; SET LOCAL work_mem TO DEFAULT;", RESET_PG_ONE, "work_mem", true},
-    {"RESET work_mem; RESET ALL", RESET_PG_INSIDE, "", false},
-    {"RESET enable_sort; RESET ALL", RESET_PG_ALL, "", false},
-    {"RESET ALL; SELECT 1", RESET_PG_INSIDE, "", false},
-    {"SELECT 1; DISCARD ALL", RESET_PG_NOTHING, "", false},
-    {"DISCARD ALL; SELECT 1", RESET_PG_NOTHING, "", false},
-    {"FROB; RESET ALL", RESET_PG_INSIDE, "", false},
-    {"FROB; RESET enable_sort", RESET_PG_NOTHING, "", false},
-    {"RESET work_mem; SELECT 1", RESET_PG_INSIDE, "", false},
-    {"RESET enable_sort; SELECT 1", RESET_PG_NOTHING, "", false},
-    {"SELECT set_config('work_mem', $1, true)", RESET_PG_INSIDE, "", false},
-    {"SELECT set_config('app.user', $1, true)", RESET_PG_NOTHING, "", false},
-    {"SELECT set_config($1, $2, true)", RESET_PG_INSIDE, "", false},
-    {"PREPARE a AS SELECT set_config('work_mem', NULL, true)", RESET_PG_INSIDE, "", false},
-    {"UPDATE pg_settings SET setting = $1", RESET_PG_INSIDE, "", false},
+    {"RESET ALL", "0*/", false},
+    {"/* c */ DISCARD ALL;", "0*/;", false},
+    {"RESET Work_Mem", "0work_mem/", false},
+    {"SET LOCAL app.who TO DEFAULT", "0!app.who/", false},
+    {"SET TIME ZONE DEFAULT", "0timezone/", false},
+    {"RESET TIME ZONE", "0timezone/", false},
+    {"SET NAMES DEFAULT", "0client_encoding/", false},
+    {"RESET ROLE", "0role/", false},
+    {"DISCARD TEMP", "", false},
+    {"SET work_mem = 1", "", false},
+    {";SELECT 1;; RESET ALL -- x", "1*/ -- x", false},
+    {"SELECT 1; SET LOCAL work_mem TO DEFAULT;", "1!work_mem/;", false},
+    {"RESET work_mem /* a */ ; RESET ALL", "0work_mem/ /* a */ ; RESET ALL 1*/", false},
+    {"SELECT 1; DISCARD ALL", "", false},
+    {"DISCARD ALL; SELECT 1", "", false},
+    {"RESET ALL; DISCARD ALL", "0*/; DISCARD ALL", false},
+    {"FROB; RESET ALL", "", true},
+    {"FROB; RESET enable_sort", "", false},
+    {"RESET work_mem; FROB", "", true},
+    {"SELECT set_config('work_mem', $1, true)", "", true},
+    {"RESET enable_sort; SELECT set_config('work_mem', $1, true)", "0enable_sort/; SELECT set_config('work_mem', $1, true)", true},
+    {"SELECT set_config('app.user', $1, true)", "", false},
+    {"SELECT set_config($1, $2, true)", "", true},
+    {"PREPARE a AS SELECT set_config('work_mem', NULL, true)", "", true},
+    {"UPDATE pg_settings SET setting = $1", "", true},
 };
+
+static void print_resets(char *out, size_t size, const struct resets_pg *r, const char *text) {
+    size_t at = 0;
+    out[0] = '\0';
+    for (uint32_t i = 0; i < r->count; i++) {
+        const struct reset_pg *item = &r->items[i];
+        at += (size_t)snprintf(out + at, size - at, "%s%u%s%s/%s", i ? " " : "", item->number, item->is_local ? "!" : "",
+                               item->kind == RESET_PG_ALL ? "*" : item->name, text + item->end);
+    }
+}
 
 START_TEST(resets_are_found) {
     struct arena arena;
     struct sql_options options = sql_options_default(SQL_POSTGRES);
+    struct resets_pg r;
+    char found[256];
     arena_init(&arena, 1 << 20);
-    struct reset_pg r = reset_pg_of(bytes_str(resets[_i].text), &options, &arena, is_watched, NULL);
-    ck_assert_msg(r.kind == resets[_i].kind, "%s: %d", resets[_i].text, (int)r.kind);
-    if (r.kind == RESET_PG_ONE) ck_assert_str_eq(r.name, resets[_i].name);
-    if (r.kind == RESET_PG_ONE) ck_assert_int_eq(r.is_local, resets[_i].is_local);
-    r = reset_pg_of(bytes_str(resets[_i].text), &options, &arena, NULL, NULL);
-    if (resets[_i].kind != RESET_PG_INSIDE) ck_assert_int_eq(r.kind, resets[_i].kind);
-    else ck_assert_int_ne(r.kind, RESET_PG_INSIDE);
+    resets_pg_find(&r, bytes_str(resets[_i].text), &options, &arena, is_watched, NULL);
+    print_resets(found, sizeof found, &r, resets[_i].text);
+    ck_assert_str_eq(found, resets[_i].found);
+    ck_assert_msg(r.is_inside == resets[_i].is_inside, "%s", resets[_i].text);
+    resets_pg_find(&r, bytes_str(resets[_i].text), &options, &arena, NULL, NULL);
+    ck_assert(!r.is_inside);
+    arena_release(&arena);
+}
+END_TEST
+
+START_TEST(more_resets_than_can_be_followed) {
+    struct arena arena;
+    struct sql_options options = sql_options_default(SQL_POSTGRES);
+    struct resets_pg r;
+    char text[1024] = "";
+    arena_init(&arena, 1 << 20);
+    for (int i = 0; i < RESETS_PG_MAX; i++) strcat(text, "RESET work_mem;");
+    resets_pg_find(&r, bytes_str(text), &options, &arena, is_watched, NULL);
+    ck_assert(!r.is_inside && r.count == RESETS_PG_MAX && r.statements == RESETS_PG_MAX);
+    strcat(text, "RESET enable_sort;");
+    resets_pg_find(&r, bytes_str(text), &options, &arena, is_watched, NULL);
+    ck_assert(!r.is_inside);
+    strcat(text, "RESET work_mem");
+    resets_pg_find(&r, bytes_str(text), &options, &arena, is_watched, NULL);
+    ck_assert(r.is_inside);
     arena_release(&arena);
 }
 END_TEST
@@ -300,6 +329,7 @@ int main(void) {
     tcase_add_loop_test(tc, texts_have_effects, 0, COUNT_OF(texts));
     tcase_add_test(tc, a_backslash_before_a_quote_means_both);
     tcase_add_loop_test(tc, resets_are_found, 0, COUNT_OF(resets));
+    tcase_add_test(tc, more_resets_than_can_be_followed);
     tcase_add_test(tc, names_with_a_dot_are_told);
     tcase_add_test(tc, strings_may_have_escapes);
     tcase_add_test(tc, memory_that_ends_is_no_knowledge);
