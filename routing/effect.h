@@ -68,7 +68,7 @@ struct effect_names {
  */
 unsigned effect_of(struct bytes text, const struct sql_options *options, struct arena *arena, const struct effect_names *names);
 
-/* What effect_of() has said of a text, for who keeps the text. True of the same text only, and only while effect_reading_holds(). */
+/* What effect_of() has said of a text, for who keeps the text. True of this text only, and only while effect_reading_holds(). */
 struct effect_reading {
     uint64_t names_version; /* what functions and relations stood for, as the reader counts it */
     uint32_t version, modes;

@@ -48,8 +48,10 @@ enum step session_pg_look_ahead(struct session *s, const struct message *m) {
     struct walk walk = {.is_first = true};
     struct pg_header h;
     bool has_brought = false;
-    bool has_own_only = !ps->prepared.named.count && m->h.type == PG_F_PARSE && m->in_hand > PG_HEADER_LEN && !m->ptr[PG_HEADER_LEN];
-    if (has_own_only || s->pins & PIN_MODE || b->ledger.is_group_open || b->ledger.is_skipping || b->ledger.is_client_turn) rest.len = 0;
+    bool is_unnamed = m->h.type == PG_F_PARSE && m->in_hand > PG_HEADER_LEN && !m->ptr[PG_HEADER_LEN];
+    bool has_own_only = !ps->prepared.named.count && is_unnamed;
+    bool is_begun = b->ledger.is_group_open || b->ledger.is_skipping || b->ledger.is_client_turn;
+    if (has_own_only || s->pins & PIN_MODE || is_begun) rest.len = 0;
     while (pg_header_read(rest, &h) == PG_FRAME_OK && h.total <= rest.len && !ends_walk(h.type)) {
         struct bytes body = bytes_of(rest.ptr + PG_HEADER_LEN, h.body_len);
         if (is_use(s, &walk, &h, body, &name)) {

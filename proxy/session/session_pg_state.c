@@ -224,22 +224,10 @@ static void read_parse(struct session *s, struct backend *b, struct bytes body, 
     left->unnamed = session_pg_unnamed_is_certain(b) ? effects : left->unnamed | effects;
 }
 
-/*   Bind = portal NUL statement NUL, int16 count, int16 formats, int16 count, then int32 length (-1: NULL) and value of each */
-static bool take_first_value(struct bytes body, struct bytes *value) {
-    struct reader r = reader_over(body);
-    reader_cstr(&r);
-    reader_cstr(&r);
-    reader_take(&r, (size_t)reader_be16(&r) * 2);
-    uint16_t count = reader_be16(&r);
-    uint32_t len = count ? reader_be32(&r) : UINT32_MAX;
-    *value = len == UINT32_MAX ? bytes_of("", 0) : reader_take(&r, len);
-    return !r.failed;
-}
-
 /* A setting is named by the first value of a Bind; of anything else that says so nobody knows the name. */
 static unsigned with_name(struct session *s, const struct message *m, unsigned effects) {
     struct bytes value;
-    bool is_known = m->h.type == PG_F_BIND && take_first_value(bytes_of(m->ptr + PG_HEADER_LEN, m->avail - PG_HEADER_LEN), &value);
+    bool is_known = m->h.type == PG_F_BIND && pg_bind_first(bytes_of(m->ptr + PG_HEADER_LEN, m->avail - PG_HEADER_LEN), &value);
     if (!is_known) return effects | EFFECT_STAYS;
     if (value.len && memchr(value.ptr, '.', value.len)) session_pg_state_on_name(s, value);
     return effects;
