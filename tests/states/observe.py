@@ -30,8 +30,8 @@ REST = {
         where refclassid = 2615 and refobjid = pg_my_temp_schema() and classid <> 1247)""",
 }
 QUICK = 3  # so many of them are asked for each time
-# With what RESET would bring; that of application_name is the connection's own.
-ALL = """(select string_agg(s.name || '=' || coalesce(s.setting, '-') || ' ' || case s.name when 'application_name' then '' else coalesce(s.reset_val, '-') end, E'\\n')
+# With what RESET would bring, behind a tab; that of application_name is the connection's own.
+ALL = """(select string_agg(s.name || '=' || coalesce(s.setting, '-') || E'\\t' || case s.name when 'application_name' then '' else coalesce(s.reset_val, '-') end, E'\\n')
     from pg_show_all_settings() s)"""
 
 
@@ -58,9 +58,14 @@ class Questions:
             found.update(("pg_settings " + line.split("=", 1)[0], line) for line in values[-1].split("\n"))
         return found
 
-    def differing(self, a, b):
-        """The parts that differ, as (name, one, other); of two answers to the same question."""
+    def differing(self, a, b, at_start):
+        """The parts that differ, as (name, one, other); of two answers to the same question. pg_settings may tell another
+        value for RESET of those `at_start`, which the client's startup packet has set."""
         a, b = self.parts(a), self.parts(b)
+        for name in at_start:
+            for parts in (a, b):
+                line = parts.pop(f"pg_settings {name}", None)
+                parts[f"pg_settings {name}"] = line and line.split("\t")[0]
         return [(n, a.get(n), b.get(n)) for n in {**a, **b} if a.get(n) != b.get(n)]
 
 
