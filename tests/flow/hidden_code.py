@@ -161,6 +161,17 @@ def test_a_setting_that_only_a_function_names(pair):
     assert value(other, "select current_setting('app.tenant', true)") == "other"
 
 
+@pytest.mark.parametrize("sql", ["select hidden.tenant('one')", "select hidden.set_ctx('app.tenant', 'one')"])
+def test_the_first_statement_of_all_leaves_nothing_either(start, code, sql):
+    """Nothing is known of the database when gilmok begins."""
+    g = start(pool_size=1)
+    with connect(g) as one, connect(g) as other:
+        one.execute(sql)
+        for _ in range(2):
+            assert value(other, "select current_setting('app.tenant', true)") in (None, "")
+            assert value(one, "select current_setting('app.tenant', true)") == "one"
+
+
 NAMED = {
     "in the call": ("app.called", "select hidden.set_ctx('app.called', '{0}')"),
     "of an SQL function": ("app.sql", "select hidden.set_ctx_sql('app.sql', '{0}')"),
