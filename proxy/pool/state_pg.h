@@ -41,7 +41,7 @@ enum state_pg_rest {
     STATE_PG_LISTENS = 1 << 2,
     STATE_PG_CURSORS = 1 << 3,  /* WITH HOLD */
     STATE_PG_PREPARED = 1 << 4, /* by SQL */
-    STATE_PG_FIXED = 1 << 5,    /* settings that cannot be said again: by their name; temp_buffers */
+    STATE_PG_FIXED = 1 << 5,    /* settings that cannot be said again: by their name; temp_buffers; what the role may not see */
 };
 
 void state_pg_release(struct state_pg *st);

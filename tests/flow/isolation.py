@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 import pgwire
-from flowtools import APP_DB, APP_PASSWORD, APP_USER, connect, in_threads, value
+from flowtools import APP_DB, APP_PASSWORD, APP_USER, connect, in_threads, superuser, value
 
 
 def raw(gilmok, **more):
@@ -233,6 +233,26 @@ def test_a_text_that_was_not_read_is_not_held_against_the_next_client(narrow):
     with connect(narrow) as other, connect(narrow) as third:
         assert value(other, "show work_mem") == "4MB"
         assert value(third, "select 'served'") == "served"
+
+
+def test_settings_that_a_role_may_not_see(start):
+    """A superuser sets something that others may not read, and becomes one of them."""
+    with superuser() as su:
+        su.execute("create role flow_lord superuser login password 'of the tests'")
+    lord = {"user": "flow_lord", "password": "of the tests"}
+    g = start(pool_size=1, database=["queue_timeout = 5s"], users={lord["user"]: lord["password"]})
+    one, other = connect(g, **lord), connect(g, **lord)
+    usual = value(one, "show dynamic_library_path")
+    one.execute("set dynamic_library_path = '/nowhere'")
+    assert value(other, "show dynamic_library_path") == usual
+    one.execute(f"set role {APP_USER}")
+    assert ask_in_line(other, "show dynamic_library_path", lambda: one.execute("reset role")) == usual
+    assert value(one, "show dynamic_library_path") == "/nowhere"
+    one.execute(f"begin; set dynamic_library_path = '/elsewhere'; set role {APP_USER}; commit")
+    assert ask_in_line(other, "show dynamic_library_path", one.close) == usual
+    other.close()
+    with superuser() as su:
+        su.execute("drop role flow_lord")
 
 
 def test_sequences_are_nobody_elses(pair):

@@ -174,7 +174,8 @@ class Writer:
             a = self.one(APP, "compare_reader", "default", '"compare ""odd"""', BOSS)
             texts += [f"set session authorization {a}", f"set session authorization {a}", "reset session authorization", f"set local session authorization {a}"]
         sql = self.dice.choice(texts)
-        return self.steps(sql) if self.dice.random() < 0.6 else self.steps("begin", sql, *self.ends())
+        kinds = ("rest",) if self.user == BOSS else ()  # a superuser who is none any more keeps its connection
+        return self.steps(sql, kinds=kinds) if self.dice.random() < 0.6 else self.steps("begin", sql, *self.ends(), kinds=kinds)
 
     def path(self):
         return self.steps(self.set_text("search_path", self.value("search_path")))

@@ -13,6 +13,7 @@ HOLDS = """exists (select from pg_catalog.pg_depend where refclassid = 2615 and 
  or exists (select from pg_lock_status() l where l.locktype = 'advisory' and l.pid = pg_backend_pid())
  or exists (select from pg_listening_channels()) or exists (select from pg_cursor() c where c.is_holdable)
  or exists (select from pg_prepared_statement() p where p.from_sql)
+ or (current_setting('is_superuser') = 'off' and (select r.rolsuper from pg_stat_get_activity(pg_backend_pid()) a join pg_catalog.pg_roles r on r.oid = a.usesysid))
  or current_setting('temp_buffers') <> '{temp_buffers}'
  or length(current_setting('app.who', true)) <> octet_length(current_setting('app.who', true))"""
 REST = {
