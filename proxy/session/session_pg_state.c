@@ -26,6 +26,8 @@
 #include "proxy/session/session_pg_names.h"
 #include "proxy/wire/pg_decode.h"
 
+#define VERSION_IS_OLD (UINT64_C(1) << 63)
+
 enum {
     PINS_FOUND = PIN_TEMP | PIN_LOCKS | PIN_LISTEN | PIN_CURSOR | PIN_SQL_PREPARED | PIN_FIXED,
     PINS_HERE = PINS_FOUND | PIN_LOOKING | PIN_STAYS,
@@ -68,15 +70,15 @@ const struct sql_options *session_pg_state_options(struct session *s, const stru
     return o;
 }
 
-/* What is known of the database just now; NULL: nothing, or the configuration does not want to know. */
+/* What is known of the database, if only from before it has changed; NULL: nothing, or the configuration does not want to know. */
 static const struct catalog *catalog_of(struct session *s) {
     struct pool *p = session_pool(s);
     if (p->limits.unknown_effects == UNKNOWN_EFFECTS_TRUST) return NULL;
     const struct catalog_entry *e = catalog_book_entry(p);
-    return e ? catalog_entry_current(e, p) : NULL;
+    return e ? e->now : NULL;
 }
 
-/* Nothing is known: every statement is looked after, and soon somebody will have read what its names stand for. */
+/* Nothing is known, or it is old: every statement is looked after, and soon somebody will have read what its names stand for. */
 static unsigned doubt(const struct session *s) {
     struct catalog_entry *e = session_pool(s)->catalog;
     if (session_pool(s)->limits.unknown_effects == UNKNOWN_EFFECTS_TRUST) return 0;
@@ -86,8 +88,10 @@ static unsigned doubt(const struct session *s) {
 
 static unsigned of_function(void *ctx, struct bytes name, const struct effect_argument *first) {
     const struct catalog *c = catalog_of(ctx);
+    unsigned found = c ? catalog_of_function(c, name) : EFFECT_NO_SUCH;
     (void)first;
-    return c ? catalog_of_function(c, name) : EFFECT_NO_SUCH;
+    bool may_be_another = !(found & EFFECT_NO_SUCH) && !catalog_entry_current(session_pool(ctx)->catalog, session_pool(ctx));
+    return may_be_another ? found | EFFECT_UNKNOWN : found;
 }
 
 static unsigned of_relation(void *ctx, struct bytes name, bool is_written) {
@@ -95,9 +99,15 @@ static unsigned of_relation(void *ctx, struct bytes name, bool is_written) {
     return c ? catalog_of_relation(c, name, is_written) : 0;
 }
 
-/* Stands for what the names of the database mean, in what is remembered; 0: nobody knows what they mean. */
+/* Stands for what the names of the database mean, in what is remembered. */
 static uint64_t names_version(const struct session *s, const struct catalog *c) {
-    return c ? session_pool(s)->catalog->version : 0;
+    const struct pool *p = session_pool(s);
+    if (!c) return 0;
+    return catalog_entry_current(p->catalog, p) ? p->catalog->version : p->catalog->version | VERSION_IS_OLD;
+}
+
+static bool is_certain(uint64_t version) {
+    return version && !(version & VERSION_IS_OLD);
 }
 
 static struct effect_reading read_text(struct session *s, const struct sql_options *options, uint64_t version, struct bytes text) {
@@ -134,7 +144,7 @@ static unsigned effects_of_source(struct session *s, const struct backend *b, st
         *kept = read_text(s, options, version, bytes_of(source.ptr, (size_t)(end - source.ptr)));
     }
     session_pg_of(s)->left.read_version = version;
-    unsigned effects = kept->effects | (c ? catalog_everywhere(c) : doubt(s));
+    unsigned effects = kept->effects | (c ? catalog_everywhere(c) : 0) | (is_certain(version) ? 0 : doubt(s));
     return UNLIKELY(effects & EFFECT_NAMED) && !is_text_first(source) ? effects | EFFECT_STAYS : effects;
 }
 
@@ -196,7 +206,8 @@ static unsigned effects_of_bind(struct session *s, struct backend *b, const stru
     if (!m->has_names) return distrust(b);
     if (!name.len) {
         bool means_the_same = ps->left.unnamed_version == names_version(s, catalog_of(s));
-        return means_the_same ? ps->left.unnamed : ps->left.unnamed | EFFECT_LEAVES;
+        if (LIKELY(means_the_same)) return ps->left.unnamed;
+        return ps->left.unnamed | EFFECT_LEAVES | effects_of_source(s, b, session_pg_unnamed_latest(ps), NULL);
     }
     struct statement_pg *st = session_pg_prepared_statement(ps, name);
     if (st) return effects_of_source(s, b, st->source, &st->reading);

@@ -162,6 +162,22 @@ def test_a_setting_that_only_a_function_names(pair):
 
 
 @pytest.mark.parametrize("sql", ["select hidden.tenant('one')", "select hidden.set_ctx('app.tenant', 'one')"])
+def test_code_that_was_known_before_it_may_have_changed(pair, narrow, sql):
+    """In the same moment as DDL, and in the same exchange."""
+    other = pair[1]
+    c = raw(narrow.port)
+    for _ in range(10):
+        for n in range(3):
+            c.send(pgwire.query("create table hidden_ddl (a int)") + pgwire.query("drop table hidden_ddl") + pgwire.query(sql))
+            for _ in range(3):
+                assert not c.collect().errors
+            assert value(other, "select current_setting('app.tenant', true)") in (None, "")
+        assert c.ask("select current_setting('app.tenant', true)") == "one"
+        c.query("reset app.tenant")
+    c.end()
+
+
+@pytest.mark.parametrize("sql", ["select hidden.tenant('one')", "select hidden.set_ctx('app.tenant', 'one')"])
 def test_the_first_statement_of_all_leaves_nothing_either(start, code, sql):
     """Nothing is known of the database when gilmok begins."""
     g = start(pool_size=1)
