@@ -347,6 +347,13 @@ static bool takes_words(struct bytes *text, const char *words) {
     return true;
 }
 
+/* Prepared statements that a function names are nobody's that is known. */
+static unsigned run(struct bytes text, const struct sql_options *options, struct arena *arena, const struct effect_names *names) {
+    unsigned effects = effect_of(text, options, arena, names);
+    if (!(effects & EFFECT_STATEMENTS)) return effects;
+    return (effects & ~(unsigned)EFFECT_STATEMENTS) | EFFECT_LEAVES | EFFECT_NEXTVAL | EFFECT_MOVES;
+}
+
 /* `RETURN x` is SELECT x: six letters each. */
 static unsigned effects_of_return(struct bytes expr, const struct sql_options *options, struct arena *arena,
                                   const struct effect_names *names) {
@@ -358,7 +365,7 @@ static unsigned effects_of_return(struct bytes expr, const struct sql_options *o
     if (copy) {
         memcpy(copy, select, sizeof select - 1);
         if (expr.len) memcpy(copy + sizeof select - 1, expr.ptr, expr.len);
-        effects = effect_of(bytes_of(copy, sizeof select - 1 + expr.len), options, arena, names);
+        effects = run(bytes_of(copy, sizeof select - 1 + expr.len), options, arena, names);
     }
     arena_release(&text);
     return effects;
@@ -368,8 +375,8 @@ unsigned body_pg_sql_effects(struct bytes body, const struct sql_options *option
                              const struct effect_names *names) {
     struct bytes rest = body;
     if (takes_words(&rest, "RETURN ")) return effects_of_return(rest, options, arena, names);
-    if (!takes_words(&rest, "BEGIN ATOMIC")) return effect_of(body, options, arena, names);
+    if (!takes_words(&rest, "BEGIN ATOMIC")) return run(body, options, arena, names);
     while (rest.len && (rest.ptr[rest.len - 1] == '\n' || rest.ptr[rest.len - 1] == ' ')) rest.len--;
     if (rest.len < 3 || strncasecmp((const char *)rest.ptr + rest.len - 3, "END", 3) != 0) return ANYTHING;
-    return effect_of(bytes_of(rest.ptr, rest.len - 3), options, arena, names);
+    return run(bytes_of(rest.ptr, rest.len - 3), options, arena, names);
 }

@@ -261,17 +261,17 @@ static unsigned effect_of_command(const struct ast_command *c) {
     case SQL_SAVEPOINT: return EFFECT_SAVEPOINT;
     case SQL_COMMIT: case SQL_FETCH: case SQL_MOVE: case SQL_PREPARE_TRANSACTION: case SQL_ROLLBACK: case SQL_ROLLBACK_TO:
         return EFFECT_MOVES; /* SET LOCAL ends; a SET is taken back; the cursor calls set_config */
-    case SQL_CLOSE: case SQL_DEALLOCATE: return EFFECT_TAKES;
+    case SQL_CLOSE: return EFFECT_TAKES;
     case SQL_UNLISTEN: return EFFECT_TAKES | EFFECT_CHANNELS;
     case SQL_LISTEN: return EFFECT_LEAVES | EFFECT_CHANNELS;
-    case SQL_PREPARE: return EFFECT_LEAVES;
+    case SQL_DEALLOCATE: return EFFECT_TAKES | EFFECT_STATEMENTS;
+    case SQL_EXECUTE: case SQL_PREPARE: return EFFECT_STATEMENTS;
     case SQL_ALTER: return effect_of_change(c);
     case SQL_CREATE: return effect_of_create(c);
     case SQL_DECLARE: return c->node.flags & AST_COMMAND_HOLD ? EFFECT_LEAVES : 0;
     case SQL_DO: return 0; /* its body: note_do() */
     case SQL_DROP: return effect_of_drop(c);
     case SQL_DISCARD: return EFFECT_LEAVES | EFFECT_MOVES | (c->object == SQL_OBJECT_ALL ? EFFECT_DISCARD : 0u);
-    case SQL_EXECUTE: return EFFECT_LEAVES | EFFECT_NEXTVAL | EFFECT_MOVES | EFFECT_CHANNELS;
     case SQL_IMPORT: return EFFECT_LEAVES | EFFECT_CATALOG;
     case SQL_LOAD: return EFFECT_STAYS;
     case SQL_SET: return effect_of_set(c);
@@ -352,7 +352,9 @@ static bool visit(struct ast *node, void *ctx) {
     struct finding *f = ctx;
     switch ((enum ast_kind)node->kind) {
     case AST_FUNC: note_call(f, AST_AS(func, FUNC, node)); break;
-    case AST_COMMAND: note_command(f, AST_AS(command, COMMAND, node)); break;
+    case AST_COMMAND:
+        note_command(f, AST_AS(command, COMMAND, node));
+        return node->op != SQL_PREPARE; /* what is prepared does not run */
     case AST_TABLE: note_relation(f, AST_AS(table, TABLE, node)->names, false); break;
     case AST_SETTING: note_name(f, AST_AS(setting, SETTING, node)->names); break;
     case AST_INTO:

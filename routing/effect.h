@@ -30,11 +30,12 @@ enum effect {
     EFFECT_CHANNELS = 1 << 9, /* may change which channels the session listens to; unknown code may, too, without this bit */
     EFFECT_SAVEPOINT = 1 << 10, /* sets a savepoint: what comes behind may be undone without the whole transaction */
     EFFECT_DISCARD = 1 << 11, /* DISCARD ALL: its tag tells that all channels are gone */
+    EFFECT_STATEMENTS = 1 << 12, /* names prepared statements (name_use.h): what EXECUTE leaves is not told here */
     /*
      * Sets a setting that its first parameter names: of a text the first value of a Bind, of a function the first argument of a
      * call, as it is. Who knows it says the name to those who look; who does not must take it for EFFECT_STAYS.
      */
-    EFFECT_NAMED = 1 << 12,
+    EFFECT_NAMED = 1 << 13,
 };
 
 /* The first argument of a call, as far as it can be seen. */
@@ -68,7 +69,7 @@ struct effect_names {
  */
 unsigned effect_of(struct bytes text, const struct sql_options *options, struct arena *arena, const struct effect_names *names);
 
-/* What effect_of() has said of a text, for who keeps the text. True of this text only, and only while effect_reading_holds(). */
+/* What effect_of() has said of a text, for who keeps the text. True of that text only, and only while effect_reading_holds(). */
 struct effect_reading {
     uint64_t names_version; /* what functions and relations stood for, as the reader counts it */
     uint32_t version, modes;

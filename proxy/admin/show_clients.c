@@ -73,7 +73,7 @@ static const char *hold_reason(const struct session *s) {
     if (s->pins & PIN_CURSOR) return "cursor with hold";
     if (s->pins & PIN_SQL_PREPARED) return "sql prepare";
     if (s->pins & PIN_STAYS) return "session state";
-    if (s->state == SESSION_HELD && s->pins & PIN_LOOKING) return "probe";
+    if (s->state == SESSION_HELD && s->pins & (PIN_LOOKING | PIN_DESCRIBING)) return "probe";
     return "request";
 }
 

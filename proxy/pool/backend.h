@@ -45,8 +45,8 @@ struct lessee_ops {
     void (*on_tagged)(struct lessee *l, uint8_t kind, uint16_t tag);
     void (*on_failed)(struct lessee *l, uint8_t kind, uint16_t tag);   /* the same for one that ended with an error: a Parse */
     /*
-     * An ErrorResponse that is to be passed on, whole, as an answer to an entry with this tag. True: the lessee has told
-     * its client in words of its own, and it is not passed on.
+     * An ErrorResponse that is to be passed on, whole, as an answer to an entry with this tag; a NoticeResponse, too, when it has
+     * one. True: the lessee has told its client in words of its own, and it is not passed on.
      */
     bool (*on_error)(struct lessee *l, uint8_t kind, uint16_t tag, struct bytes message);
     void (*on_hidden)(struct lessee *l);                               /* replies came in of which it saw nothing */

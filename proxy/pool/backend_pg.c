@@ -264,6 +264,7 @@ static void take_tag(struct backend *b, struct bytes body, enum reply_fate fate,
     struct backend_pg *bp = backend_pg_of(b);
     enum tag_pg_effect effect = tag_pg_effect(tag);
     if (effect & TAG_PG_DROPS_STATEMENTS) prepared_pg_clear(&bp->prepared);
+    if (b->state == BACKEND_CLEANING && effect & TAG_PG_DROPS_STATEMENTS) prepared_pg_clear_unsettled(&bp->prepared);
     if (fate == REPLY_SWALLOW) return;
     bool returned_rows = bp->has_rows || (kind == OWED_EXECUTE_UNNAMED && bp->is_described);
     bp->has_rows = false;
@@ -286,8 +287,9 @@ static void take_error(struct backend *b, struct bytes body, enum reply_pg_verdi
     struct pg_error_fields f = {0};
     if (fate == REPLY_SWALLOW) {
         struct backend_pg *bp = backend_pg_of(b);
+        bp->own_is_missing = pg_error_read(body, &f) && bytes_is(f.sqlstate, "26000");
         if (kind == OWED_QUERY && tag == TAG_LOOK) bp->look.failed = true;
-        else if (kind == OWED_QUERY) bp->own_failed = true; /* else one that had to fail */
+        else if (kind == OWED_QUERY) bp->own_failed = true; /* else one that had to fail, or may */
         return;
     }
     bool is_read = pg_error_read(body, &f);
@@ -331,9 +333,10 @@ static void take_ready(struct backend *b, struct run *run, enum reply_fate fate,
         }
         const struct ledger_entry *next = ledger_head(&b->ledger);
         if (!next || next->fate != REPLY_SWALLOW) backend_pg_of(b)->analysis_to_be = 0; /* all of it is in force */
+        bool is_look = kind == OWED_QUERY && tag == TAG_LOOK;
         if (kind == OWED_SYNC && tag) b->lessee->ops->on_tagged(b->lessee, kind, tag);
-        if (kind == OWED_QUERY && tag == TAG_LOOK) end_look(b);
-        else if (is_quiet) b->lessee->ops->on_settled(b->lessee);
+        if (is_look) end_look(b);
+        else if (is_quiet && b->lessee) b->lessee->ops->on_settled(b->lessee);
     } else if (is_quiet) {
         bool is_ok = !backend_pg_of(b)->own_failed && b->ledger.txn == TXN_NONE;
         if (tag == TAG_ERRAND && backend_pg_of(b)->errand && backend_pg_errand_goes_on(b, is_ok)) return;
@@ -349,6 +352,7 @@ static uint32_t needed_body(const struct backend *b, const struct pg_header *h) 
     case PG_B_NOTIFICATION:
         return b->reads_notifications ? h->body_len : 0;
     case PG_B_ERROR:
+    case PG_B_NOTICE:
         return h->body_len <= ERROR_WHOLE_MAX ? h->body_len : 0;
     case PG_B_READY:
     case PG_B_COMMAND_COMPLETE:
@@ -401,10 +405,11 @@ static void collect_more(struct backend *b, struct bytes piece, bool is_last) {
     if (is_last && bp->description.type != PG_B_PARAMETER_DESCRIPTION) end_description(b);
 }
 
-/* What is put among the client's messages shows nothing but its errors. */
-static enum reply_fate shown(enum reply_fate fate, uint8_t type) {
-    if (fate == REPLY_QUIET || fate == REPLY_COLLECT) return type == PG_B_ERROR ? REPLY_FORWARD : REPLY_SWALLOW;
-    return fate;
+/* What is put among the client's messages shows nothing but its errors; of the client's own text, also what else is said of it. */
+static enum reply_fate shown(enum reply_fate fate, uint8_t type, uint8_t kind) {
+    if (fate != REPLY_QUIET && fate != REPLY_COLLECT) return fate;
+    bool is_shown = type == PG_B_ERROR || (type == PG_B_NOTICE && kind == OWED_PARSE_TRIED);
+    return is_shown ? REPLY_FORWARD : REPLY_SWALLOW;
 }
 
 /*
@@ -434,7 +439,7 @@ static struct writer *reader_of(struct backend_pg *bp, uint8_t kind, uint16_t ta
     return &bp->asked;
 }
 
-/* True when the lessee has passed an error on in words of its own: the server knows its statements by other names. */
+/* True when the lessee has passed an error or a notice on in words of its own: the server knows its statements by other names. */
 static bool is_told(struct backend *b, struct run *run, enum reply_fate fate, uint8_t kind, uint16_t tag, struct bytes message) {
     if (fate != REPLY_FORWARD || b->state != BACKEND_LEASED) return false;
     flush_run(b, run);
@@ -457,7 +462,7 @@ static bool take_message(struct backend *b, struct run *run, const struct pg_hea
     }
     bool is_wanted = fate == REPLY_COLLECT;
     if (is_wanted || (tag && kind == OWED_DESCRIBE_STATEMENT)) collect(b, h, body, tag);
-    fate = shown(fate, h->type);
+    fate = shown(fate, h->type, kind);
     struct backend_pg *bp = backend_pg_of(b);
     if (UNLIKELY(bp->until_behind)) fate = shown_behind(bp, fate, h->type);
     bp->body_fate = fate;
@@ -471,11 +476,12 @@ static bool take_message(struct backend *b, struct run *run, const struct pg_hea
     if (bp->reading) writer_put(bp->reading, bytes_of(ptr, avail));
     bp->is_on_errand = h->type == PG_B_DATA_ROW && kind == OWED_QUERY && tag == TAG_ERRAND && bp->errand;
     if (bp->is_on_errand) backend_pg_errand_piece(b, bytes_of(ptr, avail), avail == h->total);
-    bool is_told_already =
-        h->type == PG_B_ERROR && avail == h->total && is_told(b, run, fate, kind, tag, bytes_of(ptr, avail));
+    bool may_be_told = h->type == PG_B_ERROR || (h->type == PG_B_NOTICE && tag);
+    bool is_told_already = may_be_told && avail == h->total && is_told(b, run, fate, kind, tag, bytes_of(ptr, avail));
     if (!is_told_already) pass(b, run, fate, ptr, avail);
     else bp->has_hidden = true; /* who waits for replies must hear of it */
-    bool is_statement_done = h->type == PG_B_PARSE_COMPLETE || h->type == PG_B_CLOSE_COMPLETE;
+    bool is_statement_done = h->type == PG_B_PARSE_COMPLETE || h->type == PG_B_CLOSE_COMPLETE ||
+                             h->type == PG_B_COMMAND_COMPLETE;
     if (is_statement_done && tag && b->lessee) b->lessee->ops->on_tagged(b->lessee, kind, tag);
     bool has_failed = h->type == PG_B_ERROR && kind == OWED_PARSE && verdict == REPLY_PG_PART;
     if (has_failed && tag && b->lessee) b->lessee->ops->on_failed(b->lessee, kind, tag);

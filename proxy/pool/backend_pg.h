@@ -47,6 +47,7 @@ struct backend_pg {
 
     uint32_t body_left;           /* of a message that is being passed on or dropped */
     enum reply_fate body_fate;
+    bool own_is_missing;          /* the latest error of a message of our own said that there is no such statement */
     bool own_failed;              /* an ErrorResponse came back for a command of our own */
     bool has_rows;                /* of the statement whose reply is coming in: rows, or in a Query their description */
     bool is_described;            /* the unnamed portal returns rows, its own Describe said so */
@@ -133,6 +134,7 @@ void backend_pg_send_empty_parse(struct backend *b, const char *name); /* of a t
 void backend_pg_send_stand_in(struct backend *b, const struct prepared_pg *p); /* an empty text with the parameters of this one */
 void backend_pg_send_about(struct backend *b, uint8_t type, const char *name); /* Describe or Close of a statement */
 void backend_pg_send_flush(struct backend *b);
+void backend_pg_send_sync(struct backend *b);
 /*
  * Runs a statement without parameters whose result nobody wants; its error is the client's. `sql` may be empty, then
  * nothing happens. False: the connection has failed.

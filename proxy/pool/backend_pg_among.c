@@ -71,6 +71,11 @@ void backend_pg_send_flush(struct backend *b) {
     stream_send(b->stream, bytes_of(flush, sizeof flush));
 }
 
+void backend_pg_send_sync(struct backend *b) {
+    static const uint8_t sync[] = {PG_F_SYNC, 0, 0, 0, 4};
+    stream_send(b->stream, bytes_of(sync, sizeof sync));
+}
+
 /* One statement without parameters, from its Parse to the end of its portal. */
 static void put_run(struct writer *w, const char *name, struct bytes sql) {
     put_about(w, PG_F_CLOSE, 'S', name); /* an error may have left it */

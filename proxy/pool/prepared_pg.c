@@ -91,10 +91,27 @@ void prepared_pg_clear(struct prepared_set_pg *set) {
     drop_all(set, &set->recent);
 }
 
+void prepared_pg_clear_unsettled(struct prepared_set_pg *set) {
+    drop_all(set, &set->unsettled);
+}
+
 struct prepared_pg *prepared_pg_surplus(struct prepared_set_pg *set, uint32_t max) {
     if (set->spares == 0 && set->count <= max) return NULL;
     struct list *n = list_last(&set->recent);
     return n ? CONTAINER_OF(n, struct prepared_pg, node) : NULL;
+}
+
+static const struct prepared_pg *named_among(const struct list *head, struct bytes name) {
+    LIST_EACH(n, head) {
+        const struct prepared_pg *p = CONTAINER_OF(n, struct prepared_pg, node);
+        if (bytes_is(name, p->name)) return p;
+    }
+    return NULL;
+}
+
+const struct prepared_pg *prepared_pg_named(const struct prepared_set_pg *set, struct bytes name) {
+    const struct prepared_pg *p = named_among(&set->recent, name);
+    return p ? p : named_among(&set->unsettled, name);
 }
 
 const struct prepared_pg *prepared_pg_with_rows(const struct prepared_set_pg *set) {

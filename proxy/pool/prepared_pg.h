@@ -45,6 +45,8 @@ void prepared_pg_release(struct prepared_set_pg *set);
 
 /* The preparation with this description, now the most recently used; or NULL. */
 struct prepared_pg *prepared_pg_find(struct prepared_set_pg *set, const struct statement_pg *st, uint64_t description);
+/* The one of this name, settled or not; or NULL. */
+const struct prepared_pg *prepared_pg_named(const struct prepared_set_pg *set, struct bytes name);
 /* Some settled one that returns rows; or NULL. */
 const struct prepared_pg *prepared_pg_with_rows(const struct prepared_set_pg *set);
 /* A new one, to be parsed under its name. NULL: memory is out. */
@@ -57,6 +59,8 @@ void prepared_pg_give_up(struct prepared_set_pg *set, struct prepared_pg *p);
 void prepared_pg_drop(struct prepared_set_pg *set, struct prepared_pg *p);
 /* All settled ones are gone from the server. */
 void prepared_pg_clear(struct prepared_set_pg *set);
+/* The others too: nobody is about to settle them any more. */
+void prepared_pg_clear_unsettled(struct prepared_set_pg *set);
 /* One that should be closed: a spare one, or the least recently used beyond `max`. NULL: none. */
 struct prepared_pg *prepared_pg_surplus(struct prepared_set_pg *set, uint32_t max);
 

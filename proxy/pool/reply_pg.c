@@ -12,6 +12,7 @@ const char *reply_pg_kind_name(uint8_t kind) {
         [OWED_FUNCTION] = "FunctionCall",
         [OWED_SYNC] = "Sync",
         [OWED_PARSE] = "Parse",
+        [OWED_PARSE_TRIED] = "Parse T",
         [OWED_BIND] = "Bind",
         [OWED_DESCRIBE_STATEMENT] = "Describe S",
         [OWED_DESCRIBE_PORTAL] = "Describe P",
@@ -44,7 +45,7 @@ bool reply_pg_sent(struct ledger *l, uint8_t type, uint8_t target, enum reply_fa
     case PG_F_SYNC:
         return l->is_client_turn || ledger_push(l, OWED_SYNC, fate, true);
     case PG_F_PARSE:
-        return ledger_push(l, OWED_PARSE, fate, false);
+        return ledger_push(l, target == TARGET_TRIED ? OWED_PARSE_TRIED : OWED_PARSE, fate, false);
     case PG_F_BIND:
         return ledger_push(l, OWED_BIND, fate, false);
     case PG_F_DESCRIBE:
@@ -185,6 +186,7 @@ static enum reply_pg_verdict take_reply(struct ledger *l, uint8_t type) {
     case OWED_FUNCTION:
         return type == PG_B_FUNCTION_RESPONSE ? REPLY_PG_PART : REPLY_PG_BROKEN;
     case OWED_PARSE:
+    case OWED_PARSE_TRIED:
         return type == PG_B_PARSE_COMPLETE ? pop_part(l) : REPLY_PG_BROKEN;
     case OWED_BIND:
         return type == PG_B_BIND_COMPLETE ? pop_part(l) : REPLY_PG_BROKEN;

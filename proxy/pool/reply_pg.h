@@ -33,12 +33,16 @@ enum reply_pg_kind {
     OWED_EXECUTE,
     OWED_EXECUTE_UNNAMED,
     OWED_CLOSE,
+    OWED_PARSE_TRIED, /* a Parse of gilmok's own with the client's text */
     OWED_COPY_END, /* a CopyDone or CopyFail was sent: no reply, but it bounds the Syncs that a COPY voids */
 };
 const char *reply_pg_kind_name(uint8_t kind);
 
-/* What a Describe or Execute is about; 0 for other messages, and for an Execute of a named portal. */
-enum reply_pg_target { TARGET_STATEMENT = 'S', TARGET_PORTAL = 'P', TARGET_UNNAMED_PORTAL = 'U' };
+/*
+ * What a Describe or Execute is about; 0 for other messages, and for an Execute of a named portal. Of a Parse: whether it is tried
+ * for the client, who is to see the server's notices about it.
+ */
+enum reply_pg_target { TARGET_STATEMENT = 'S', TARGET_PORTAL = 'P', TARGET_UNNAMED_PORTAL = 'U', TARGET_TRIED = 'T' };
 
 /* Notes a message that was sent to the server, by its type. False: memory is out. */
 MUST_USE bool reply_pg_sent(struct ledger *l, uint8_t type, uint8_t target, enum reply_fate fate);

@@ -6,6 +6,7 @@
 #include "base/fault.h"
 #include "base/map.h"
 #include "base/reader.h"
+#include "proxy/pool/statement_pg.h"
 #include "proxy/wire/pg_decode.h"
 #include "proxy/wire/pg_encode.h"
 
@@ -95,7 +96,8 @@ static const struct {
      "AND l.pid OPERATOR(pg_catalog.=) pg_catalog.pg_backend_pid())"},
     {CHANNELS, STATE_PG_LISTENS, "EXISTS (SELECT FROM pg_catalog.pg_listening_channels())"},
     {"=cursors", STATE_PG_CURSORS, "EXISTS (SELECT FROM pg_catalog.pg_cursor() AS c WHERE c.is_holdable)"},
-    {"=prepared", STATE_PG_PREPARED, "EXISTS (SELECT FROM pg_catalog.pg_prepared_statement() AS p WHERE p.from_sql)"},
+    {"=prepared", STATE_PG_PREPARED, "EXISTS (SELECT FROM pg_catalog.pg_prepared_statement() AS p WHERE p.from_sql "
+     "AND NOT pg_catalog.starts_with(p.name, '" STATEMENT_PG_PREFIX "'))"}, /* those are known: session_pg_sql.c */
 };
 
 static bool is_plain(const char *s) {

@@ -64,7 +64,8 @@ void session_hold(struct session *s) {
 
 void session_release_lease(struct session *s) {
     if (!s->lessee.backend) return;
-    if (s->pins & PIN_MODE) s->lessee.backend->is_tainted = true; /* nobody has kept count of what it has done there */
+    /* Nobody has kept count of what it has done there, or it leaves before it is known. */
+    if (s->pins & (PIN_MODE | PIN_DESCRIBING)) s->lessee.backend->is_tainted = true;
     pool_release(&s->lessee);
     if (!s->stream) return;
     stream_resume(s->stream); /* it may have been paused for a slow server that is no longer its own */
@@ -167,6 +168,7 @@ static void on_statements_dropped(struct lessee *l) {
     if (s->proto->on_statements_dropped) s->proto->on_statements_dropped(s);
 }
 
+/* Something of gilmok's own has ended: nothing else may have kept the connection. */
 void session_on_unpinned(struct session *s) {
     if (s->state == SESSION_HELD && session_may_release(s)) {
         session_release_lease(s);
@@ -192,8 +194,9 @@ static void on_looked(struct lessee *l, struct bytes answer, bool ok) {
 
 static void on_settled(struct lessee *l) {
     struct session *s = session_of(l);
-    session_check_answered(s);
-    if (s->proto->on_settled && l->backend) s->proto->on_settled(s, l->backend);
+    session_on_unpinned(s);
+    if (s->state == SESSION_ACTIVE) session_check_answered(s);
+    if (s->state != SESSION_CLOSED && s->proto->on_settled && l->backend) s->proto->on_settled(s, l->backend);
 }
 
 static bool on_notification(struct lessee *l, struct buf *buf, struct bytes message) {

@@ -42,10 +42,11 @@ enum session_pin {
     PIN_LOCKS = 1 << 6,    /* advisory locks */
     PIN_LISTEN = 1 << 7,
     PIN_CURSOR = 1 << 8,   /* WITH HOLD */
-    PIN_SQL_PREPARED = 1 << 9, /* statements prepared by SQL */
+    PIN_SQL_PREPARED = 1 << 9, /* statements prepared by SQL that gilmok has not read: by functions */
     PIN_FIXED = 1 << 10,   /* settings that cannot be said again */
+    PIN_DESCRIBING = 1 << 12, /* statements prepared by SQL that are not known well enough to be made elsewhere; soon */
     PIN_STAYS = 1 << 11,   /* something that nothing finds and nothing undoes: LOAD, setseed */
-    PIN_HANDING = 1 << 12, /* the channels that it listens to go over to another connection; soon. Nothing is read meanwhile */
+    PIN_HANDING = 1 << 13, /* the channels that it listens to go over to another connection; soon. Nothing is read meanwhile */
 };
 
 struct session;

@@ -29,19 +29,10 @@ void session_pg_tell(struct session *s, const struct err *err, bool is_fatal) {
     session_send(s, writer_bytes(&w));
 }
 
-static void send_ready(struct session *s, char status) {
+void session_pg_send_ready(struct session *s, char status) {
     uint8_t storage[8];
     struct writer w;
     writer_init_fixed(&w, storage, sizeof storage);
-    pg_put_ready(&w, status);
-    session_send(s, writer_bytes(&w));
-}
-
-void session_pg_send_complete(struct session *s, const char *tag, char status) {
-    uint8_t storage[PG_TAG_MAX + 16];
-    struct writer w;
-    writer_init_fixed(&w, storage, sizeof storage);
-    pg_put_command_complete(&w, tag);
     pg_put_ready(&w, status);
     session_send(s, writer_bytes(&w));
 }
@@ -56,6 +47,12 @@ static void on_group_end(struct session *s, struct backend *b, uint16_t tag) {
     session_pg_unnamed_on_group_end(s, b);
     session_pg_settings_on_group_end(s, b);
     if (UNLIKELY(session_pg_of(s)->listen)) session_pg_listen_on_group_end(s, b);
+}
+
+static void settle(struct session *s, struct backend *b) {
+    bool is_over = b->ledger.txn == TXN_NONE && ledger_is_quiet(&b->ledger);
+    session_pg_state_settle(s, b);
+    if (is_over && s->pins & PIN_DESCRIBING && s->state != SESSION_CLOSED) session_pg_sql_settle(s, b);
 }
 
 static void on_tagged(struct session *s, struct backend *b, uint8_t kind, uint16_t tag) {
@@ -159,7 +156,7 @@ static bool is_idle_noise(struct session *s, uint8_t type) {
         return true;
     case PG_F_SYNC:
         if (b) return false;
-        send_ready(s, PG_TXN_IDLE);
+        session_pg_send_ready(s, PG_TXN_IDLE);
         return true;
     default:
         return false;
@@ -178,7 +175,7 @@ static void discard_message(struct session *s, const struct message *m) {
     session_pg_drop(ps, m);
     if (m->h.type == PG_F_SYNC || m->h.type == PG_F_QUERY || m->h.type == PG_F_FUNCTION_CALL) {
         ps->discard = DISCARD_NOTHING;
-        send_ready(s, PG_TXN_IDLE);
+        session_pg_send_ready(s, PG_TXN_IDLE);
     }
 }
 
@@ -196,7 +193,7 @@ static enum step relay_raw(struct session *s, struct run *run, const struct mess
     struct bytes body = body_of(m);
     uint8_t type = m->h.type;
     bool ends_group = type == PG_F_SYNC || type == PG_F_QUERY || type == PG_F_FUNCTION_CALL;
-    uint16_t tag = ends_group ? session_pg_prepared_end_group(ps) : 0;
+    uint16_t tag = ends_group ? session_pg_prepared_end_group(ps) : m->tag;
     if (ends_group && !b->ledger.is_client_turn) session_pg_state_on_group_sent(ps);
     if (ends_group) session_pg_unnamed_on_group_sent(ps);
     if (session_pg_unnamed_must_ask(s, m)) {
@@ -247,6 +244,11 @@ static enum step relay_message(struct session *s, struct run *run, struct messag
         flush_run(s, run);
         if (!backend_pg_discard_sequences(b, m->h.type != PG_F_QUERY || b->ledger.is_group_open)) return STEP_STOP;
     }
+    if (UNLIKELY(!list_is_empty(&session_pg_of(s)->prepared.portals))) {
+        flush_run(s, run);
+        step = session_pg_sql_track(s, m);
+        if (step != STEP_RAW) return step;
+    }
     bool may_reset = UNLIKELY(session_pg_reset_concerns(session_pg_of(s)));
     if (may_reset) {
         flush_run(s, run);
@@ -255,6 +257,9 @@ static enum step relay_message(struct session *s, struct run *run, struct messag
     if (step == STEP_RAW && session_pg_prepared_concerns(s, m)) {
         flush_run(s, run);
         step = session_pg_prepared_take(s, m);
+    } else if (UNLIKELY(session_pg_of(s)->left.latest & EFFECT_STATEMENTS && m->h.type == PG_F_QUERY)) {
+        flush_run(s, run);
+        step = session_pg_sql_take_query(s, m);
     }
     if (step == STEP_RAW) step = relay_raw(s, run, m);
     if (may_reset && step == STEP_DONE && m->h.type == PG_F_EXECUTE) {
@@ -267,29 +272,6 @@ static enum step relay_message(struct session *s, struct run *run, struct messag
     }
     if (step != STEP_KEEP) session_pg_of(s)->prepared.is_flushed = false;
     return step;
-}
-
-/*
- * A DEALLOCATE by SQL of a statement that the server knows by another name is answered
- * here, once everything before it has been.
- */
-static enum step take_deallocate(struct session *s, const struct message *m) {
-    struct session_pg *ps = session_pg_of(s);
-    struct backend *b = s->lessee.backend;
-    struct bytes body = body_of(m);
-    if (m->avail < m->h.total) return STEP_RAW;
-    struct bytes sql = bytes_of(body.ptr, body.len ? body.len - 1 : 0);
-    if (!session_pg_deallocate(ps, sql, false)) return STEP_RAW;
-    if (b && (b->ledger.is_group_open || b->ledger.txn == TXN_FAILED)) return STEP_RAW;
-    if (request_is_open(&s->request)) {
-        s->is_held_back = true;
-        return STEP_KEEP;
-    }
-    (void)session_pg_deallocate(ps, sql, true);
-    session_pg_unnamed_on_not_sent(s, m);
-    session_pg_drop(ps, m);
-    session_pg_send_complete(s, "DEALLOCATE", b && b->ledger.txn == TXN_OPEN ? PG_TXN_OPEN : PG_TXN_IDLE);
-    return STEP_DONE;
 }
 
 /* Places one message. */
@@ -316,13 +298,6 @@ static enum step take_message(struct session *s, struct run *run, struct message
         return STEP_DONE;
     }
     if (m->avail < m->h.total && needs_more(s, m)) return STEP_KEEP;
-    if (type == PG_F_QUERY && session_pg_has_prepared(ps)) {
-        enum step step = take_deallocate(s, m);
-        if (step != STEP_RAW) {
-            flush_run(s, run);
-            return step;
-        }
-    }
     if (!request_is_open(&s->request)) {
         flush_run(s, run);
         if (UNLIKELY(s->pins & PIN_LOOKING) && session_pg_startup_awaits_look(ps)) {
@@ -464,7 +439,7 @@ const struct session_proto session_pg_proto = {
     .on_tagged = on_tagged,
     .on_failed = on_failed,
     .on_error = session_pg_on_error,
-    .settle = session_pg_state_settle,
+    .settle = settle,
     .on_looked = session_pg_state_on_looked,
     .on_settled = session_pg_listen_on_settled,
     .on_notification = session_pg_listen_on_notification,

@@ -24,6 +24,9 @@ struct prepared_client {
     struct map named;   /* name -> struct client_statement, owned */
     struct list ops;    /* what was sent about statements and is not answered yet, in order */
     struct list gone;   /* names that errors may still be about (session_pg_names.h) */
+    uint32_t here_count; /* names that stand for what only the present connection has (session_pg_sql.c) */
+    struct list portals; /* portals of texts that name statements (session_pg_sql_portal.c) */
+    bool has_failed;     /* what had to be prepared for a Query could not be, and the client has been told */
     uint16_t last_tag;
     bool is_flushed;    /* a Flush is out: an error of gilmok's own waits for the replies before it */
     bool has_asked;     /* backend_pg_ask() is out, for the message that is held back */
@@ -64,6 +67,8 @@ struct left_client {
     uint64_t unnamed_version; /* what names stood for when it was parsed (catalog_book.h) ... */
     uint64_t read_version;   /* ... and when the latest text was read */
     unsigned parsed;         /* of the latest Parse of it */
+    unsigned latest;         /* of the message at hand; EFFECT_STATEMENTS only here */
+    bool is_nested;          /* the latest text with names executes a statement whose text has names, too */
     bool will_move;          /* the message at hand may change the settings in force */
     bool has_moved;          /* something in the group that is open may have changed the settings in force */
     bool has_bound;          /* a Bind was sent in it */
@@ -122,6 +127,7 @@ struct message {
     size_t in_hand; /* from ptr on, the messages behind it included */
     bool has_names; /* of a Bind: its names are in hand */
     struct bytes portal, statement; /* a Bind's; else set by session_pg_prepared_concerns */
+    uint16_t tag; /* of an Execute: what the ledger gives back with its reply; 0: nothing */
 };
 
 /* The rest of a message, when it comes, is thrown away. */
@@ -130,7 +136,7 @@ void session_pg_drop(struct session_pg *ps, const struct message *m);
 void session_pg_send_missing(struct backend *b, uint8_t type);
 /* ErrorResponse, CommandComplete and ReadyForQuery of gilmok's own. */
 void session_pg_tell(struct session *s, const struct err *err, bool is_fatal);
-void session_pg_send_complete(struct session *s, const char *tag, char status);
+void session_pg_send_ready(struct session *s, char status);
 
 /* ---- session_pg_state.c ---- */
 /* A group end goes out. */
@@ -147,6 +153,12 @@ MUST_USE bool session_pg_state_on_message(struct session *s, const struct messag
 /* A setting with a dot in its name is the client's: looks must ask for it. */
 void session_pg_state_on_name(void *session, struct bytes name);
 bool session_pg_state_needs_more(const struct session *s, const struct message *m);
+/*
+ * How its texts are to be read now, and what they may leave behind. A source is a text with a NUL behind it, and then types.
+ * `kept`: what was said of it before, and is now; may be NULL.
+ */
+const struct sql_options *session_pg_state_options(struct session *s, const struct backend *b);
+unsigned session_pg_state_effects(struct session *s, const struct backend *b, struct bytes source, struct effect_reading *kept);
 void session_pg_state_settle(struct session *s, struct backend *b);
 void session_pg_state_on_looked(struct session *s, struct backend *b, struct bytes rows, bool ok);
 /* Outside a transaction, before anything is sent. False: the connection has failed. */
@@ -154,7 +166,7 @@ MUST_USE bool session_pg_state_prepare(struct session *s, struct backend *b);
 void session_pg_state_release(struct session_pg *ps);
 
 /* enum effect of a message's text, that of a Parse included. */
-unsigned session_pg_state_effects(struct session *s, const struct message *m);
+unsigned session_pg_state_message_effects(struct session *s, const struct message *m);
 
 /* ---- session_pg_listen.c, session_pg_lay.c, session_pg_hear.c ---- */
 /* Looks tell the channels by name. */
@@ -221,9 +233,6 @@ void session_pg_settings_release(struct session_pg *ps);
 /* ---- session_pg_prepared.c ---- */
 void session_pg_prepared_init(struct session_pg *ps);
 void session_pg_prepared_release(struct session_pg *ps);
-static inline bool session_pg_has_prepared(const struct session_pg *ps) {
-    return ps->prepared.named.count || !list_is_empty(&ps->prepared.ops);
-}
 /* True for a message of which only a part is in hand, when it names a statement and more of it must be. */
 bool session_pg_prepared_needs_more(const struct session *s, const struct message *m);
 /* True for a Parse, Bind, Describe or Close that names a statement, unless it is to pass as it is. */
@@ -256,7 +265,7 @@ static inline bool session_pg_must_look_ahead(const struct session_pg *ps) {
 enum step session_pg_await_replies(struct session *s);
 
 /* ---- session_pg_errors.c ---- */
-/* An error that is to be passed on. True: the client has been told, in its own names. */
+/* An error or a notice that is to be passed on. True: the client has been told, in its own names. */
 bool session_pg_on_error(struct session *s, struct backend *b, uint8_t kind, uint16_t tag, struct bytes message);
 
 /* ---- session_pg_names.c ---- */
@@ -266,9 +275,15 @@ void session_pg_names_each(const struct session_pg *ps, void (*each)(void *ctx, 
 void session_pg_names_pack(struct session *s);
 void session_pg_names_unpack(struct session *s);
 
-/* ---- session_pg_deallocate.c ---- */
-/* True when `sql` is a DEALLOCATE of a statement that the client has by the protocol; `really`: it is forgotten. */
-bool session_pg_deallocate(struct session_pg *ps, struct bytes sql, bool really);
+/* ---- session_pg_sql.c ---- */
+/* What a text that names prepared statements may leave behind by what it executes. */
+unsigned session_pg_sql_effects(struct session *s, struct backend *b, struct bytes text);
+/* session_pg_sql_portal.c: before a message goes out while there are portals of such texts. STEP_RAW: it may go. */
+enum step session_pg_sql_track(struct session *s, struct message *m);
+/* A Query whose text names prepared statements. STEP_RAW: as it is. */
+enum step session_pg_sql_take_query(struct session *s, const struct message *m);
+/* All is answered, outside of a transaction: what was prepared by SQL is described. */
+void session_pg_sql_settle(struct session *s, struct backend *b);
 
 /* Ends the session with a protocol violation. */
 void session_pg_violation(struct session *s, const char *what);
@@ -305,6 +320,8 @@ bool session_pg_unnamed_is_tag(uint16_t tag);
 void session_pg_unnamed_on_tagged(struct session *s, struct backend *b, uint8_t kind, uint16_t tag);
 void session_pg_unnamed_on_failed(struct session *s, struct backend *b, uint16_t tag);
 void session_pg_unnamed_on_group_end(struct session *s, struct backend *b);
+/* A Bind or Describe of it, when its text names statements (session_pg_sql_portal.c). STEP_RAW: it is like any other. */
+enum step session_pg_unnamed_take_sql(struct session *s, const struct message *m);
 /* True when the client's unnamed statement is not on this connection, but known: it now has the empty name. */
 bool session_pg_unnamed_adopt(struct session *s, const struct backend *b);
 

@@ -60,7 +60,7 @@ static unsigned effects_of(struct session *s, const struct listen_client *lc, co
     const struct ledger *l = &s->lessee.backend->ledger;
     if (!is_text(m) || !lc->member.ear || l->txn == TXN_FAILED || l->is_skipping || l->is_client_turn) return 0;
     if (m->avail < m->h.total && m->h.type != PG_F_BIND) return EFFECT_CHANNELS; /* nobody reads it */
-    return session_pg_state_effects(s, m) & (EFFECT_CHANNELS | EFFECT_UNKNOWN | EFFECT_SAVEPOINT | EFFECT_DISCARD);
+    return session_pg_state_message_effects(s, m) & (EFFECT_CHANNELS | EFFECT_UNKNOWN | EFFECT_SAVEPOINT | EFFECT_DISCARD);
 }
 
 static bool lay(struct listen_client *lc, struct backend *b, bool among) {

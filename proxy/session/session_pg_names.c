@@ -15,6 +15,14 @@ static void free_known(struct client_statement *known) {
     mem_free(known);
 }
 
+/* It is nobody's from now on: closed with the next message, if it is still there. */
+static void leave_here(struct prepared_client *pc, struct client_statement *known) {
+    if (!known->here) return;
+    prepared_pg_give_up(known->here_set, known->here);
+    known->here = NULL;
+    pc->here_count--;
+}
+
 /* Not known any more; but an error may still name it. Without memory it will be named as the server does. */
 void session_pg_names_lay_out(struct prepared_client *pc, struct bytes name, uint16_t number, struct statement_pg *st) {
     struct gone_statement *gone = mem_alloc(sizeof *gone + name.len);
@@ -29,6 +37,7 @@ void session_pg_names_lay_out(struct prepared_client *pc, struct bytes name, uin
 
 static void lay_out(struct prepared_client *pc, struct bytes name, struct client_statement *known) {
     session_pg_names_lay_out(pc, name, known->number, known->statement);
+    leave_here(pc, known);
     free_known(known);
 }
 
@@ -56,6 +65,37 @@ void session_pg_names_forget_all(struct prepared_client *pc) {
     map_release(&pc->named);
     map_init(&pc->named);
     pc->changed = NULL;
+}
+
+void session_pg_names_release(struct prepared_client *pc) {
+    struct bytes name;
+    void *value;
+    size_t at = 0;
+    while (map_next(&pc->named, &at, &name, &value)) free_known(value);
+    map_release(&pc->named);
+    session_pg_names_bury(pc);
+}
+
+void session_pg_names_remember_here(struct prepared_client *pc, struct bytes name, uint16_t number, struct prepared_set_pg *set,
+                                    struct prepared_pg *here) {
+    session_pg_names_remember(pc, name, number, here->statement, NULL);
+    struct client_statement *known = map_get(&pc->named, name);
+    if (!known) {
+        prepared_pg_give_up(set, here);
+        return;
+    }
+    known->here = here;
+    known->here_set = set;
+    pc->here_count++;
+}
+
+void session_pg_names_on_described(struct prepared_client *pc, struct client_statement *known, uint64_t description) {
+    statement_pg_unref(known->statement);
+    known->statement = statement_pg_ref(known->here->statement); /* now with its types */
+    known->description = description;
+    known->is_described = true;
+    known->here = NULL;
+    pc->here_count--;
 }
 
 void session_pg_names_remember(struct prepared_client *pc, struct bytes name, uint16_t number, struct statement_pg *st,

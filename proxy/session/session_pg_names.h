@@ -15,6 +15,12 @@
 struct client_statement {
     struct statement_pg *statement; /* one reference */
     uint64_t description;
+    /*
+     * Prepared by SQL on the connection that the client has, and not described yet: until it is, the client keeps that
+     * connection (PIN_DESCRIBING). In the connection's set, `here_set`; NULL otherwise.
+     */
+    struct prepared_pg *here;
+    struct prepared_set_pg *here_set;
     uint16_t number; /* the tag of the op that gave the name; 0: none. After a very long time another name may have it, too */
     bool is_described;
 };
@@ -34,8 +40,15 @@ static inline struct client_statement *session_pg_names_get(const struct prepare
 /* In place of what had this name. When memory is out the name is not known: using it is an error, never another statement. */
 void session_pg_names_remember(struct prepared_client *pc, struct bytes name, uint16_t number, struct statement_pg *st,
                                const uint64_t *description);
+/* The same for one that was prepared by SQL just now. */
+void session_pg_names_remember_here(struct prepared_client *pc, struct bytes name, uint16_t number, struct prepared_set_pg *set,
+                                    struct prepared_pg *here);
+/* It has been described: it can be made elsewhere, too. `known->here` is settled. */
+void session_pg_names_on_described(struct prepared_client *pc, struct client_statement *known, uint64_t description);
 void session_pg_names_forget(struct prepared_client *pc, struct bytes name);
 void session_pg_names_forget_all(struct prepared_client *pc);
+/* The session is over, and has no connection any more. */
+void session_pg_names_release(struct prepared_client *pc);
 /* The name is not known, but an error may be about it. */
 void session_pg_names_lay_out(struct prepared_client *pc, struct bytes name, uint16_t number, struct statement_pg *st);
 /* Nothing is owed any more: what is gone need not be known. */

@@ -26,30 +26,20 @@
 enum {
     NAMED_MAX = 10000,      /* statements of one client */
     TAG_MAX = 0x7fff,       /* the upper half is the unnamed statement's (session_pg_unnamed.c) */
-    QUERY_MAX = 256,        /* a Query that may be a DEALLOCATE is looked at whole */
 };
 
 /* ---- what names mean ---- */
 
-/* What a name stands for at this point of the client's messages. */
-struct meaning {
-    struct prepared_pg *made;       /* parsed on this very connection, not answered yet */
-    struct client_statement *known; /* else what it is */
-    uint16_t number; /* of the name: the tag of the op that gave it */
-};
-
-static struct meaning meaning_of(struct prepared_client *pc, struct bytes name) {
+struct meaning session_pg_meaning(struct prepared_client *pc, struct bytes name) {
     for (struct list *n = pc->ops.prev; n != &pc->ops; n = n->prev) {
         struct prepared_op *op = op_at(n);
         if ((op->kind != OP_PARSE && op->kind != OP_CLOSE) || !bytes_equal(op_name(op), name)) continue;
         return (struct meaning){.made = op->kind == OP_PARSE ? op->made : NULL, .number = op->tag};
     }
     struct client_statement *known = session_pg_names_get(pc, name);
-    return (struct meaning){.known = known, .number = known ? known->number : 0};
-}
-
-static bool is_named(struct meaning m) {
-    return m.made || m.known;
+    if (!known) return (struct meaning){0};
+    if (known->here) return (struct meaning){.made = known->here, .number = known->number};
+    return (struct meaning){.known = known, .number = known->number};
 }
 
 /* True when what was sent about it, in a group before this one, is not answered: after an error it will have been skipped. */
@@ -77,11 +67,11 @@ static bool may_mean_another(const struct prepared_client *pc, struct bytes name
 }
 
 bool session_pg_prepared_is_known(struct session_pg *ps, struct bytes name) {
-    return is_named(meaning_of(&ps->prepared, name));
+    return meaning_is_named(session_pg_meaning(&ps->prepared, name));
 }
 
 struct statement_pg *session_pg_prepared_statement(struct session_pg *ps, struct bytes name) {
-    struct meaning meaning = meaning_of(&ps->prepared, name);
+    struct meaning meaning = session_pg_meaning(&ps->prepared, name);
     if (meaning.made) return meaning.made->statement;
     return meaning.known ? meaning.known->statement : NULL;
 }
@@ -102,14 +92,29 @@ struct prepared_op *session_pg_ops_add(struct prepared_client *pc, enum op_kind 
     return op;
 }
 
-static void end_op(struct prepared_op *op) {
+struct prepared_op *session_pg_op_find(struct prepared_client *pc, uint16_t tag) {
+    LIST_EACH(n, &pc->ops)
+        if (op_at(n)->tag == tag) return op_at(n);
+    return NULL;
+}
+
+void session_pg_op_end(struct prepared_op *op) {
     list_remove(&op->node);
     mem_free(op);
 }
 
 /* The server never came to it, or stopped between the parsing and the description. */
-static void undo(struct prepared_client *pc, struct backend *b, struct prepared_op *op) {
+static void undo(struct session_pg *ps, struct backend *b, struct prepared_op *op) {
+    struct prepared_client *pc = &ps->prepared;
     struct prepared_set_pg *set = &backend_pg_of(b)->prepared;
+    if (op->kind == OP_SQL) {
+        session_pg_sql_undo(ps, b, op);
+        return;
+    }
+    if (op->kind == OP_DESCRIBE) {
+        session_pg_op_end(op);
+        return;
+    }
     if (op->made && op->is_parsed) {
         if (op->kind == OP_PARSE) session_pg_names_remember(pc, op_name(op), op->tag, op->made->statement, NULL);
         prepared_pg_give_up(set, op->made);
@@ -117,20 +122,18 @@ static void undo(struct prepared_client *pc, struct backend *b, struct prepared_
         if (op->kind == OP_PARSE) session_pg_names_lay_out(pc, op_name(op), op->tag, op->made->statement);
         prepared_pg_drop(set, op->made);
     }
-    end_op(op);
+    session_pg_op_end(op);
 }
 
 /* The op with this tag, after those before it were undone: replies come in order. */
-static struct prepared_op *arrive_at(struct prepared_client *pc, struct backend *b, uint16_t tag) {
-    bool is_there = false;
-    LIST_EACH(n, &pc->ops) is_there |= op_at(n)->tag == tag;
-    if (!is_there) return NULL;
+static struct prepared_op *arrive_at(struct session_pg *ps, struct backend *b, uint16_t tag) {
     struct prepared_op *op;
-    while ((op = op_at(list_first(&pc->ops))) && op->tag != tag) undo(pc, b, op);
+    if (!session_pg_op_find(&ps->prepared, tag)) return NULL;
+    while ((op = op_at(list_first(&ps->prepared.ops))) && op->tag != tag) undo(ps, b, op);
     return op;
 }
 
-static enum step out_of_memory(struct session *s) {
+enum step session_pg_prepared_out_of_memory(struct session *s) {
     struct err err;
     err_set(&err, ERR_OUT_OF_MEMORY, "out of memory for a prepared statement");
     session_end(s, &err);
@@ -140,7 +143,7 @@ static enum step out_of_memory(struct session *s) {
 /* In place of what it was taken for when it was sent. NULL: memory is out. It must not be taken for that any longer. */
 static bool take_statement(struct session *s, struct prepared_pg *p, struct statement_pg *st) {
     if (!st) {
-        (void)out_of_memory(s);
+        (void)session_pg_prepared_out_of_memory(s);
         return false;
     }
     statement_pg_unref(p->statement);
@@ -172,6 +175,28 @@ static bool settle_types(struct session *s, const struct backend_pg *bp, struct 
     return take_statement(s, p, types->failed ? NULL : session_pg_names_intern_typed(s, p->statement, writer_bytes(types)));
 }
 
+void session_pg_settle_sql(struct session *s, struct backend *b, struct prepared_pg *p, bool is_known) {
+    struct statement_pg *st = p->statement;
+    if (!st->settings.digest) return;
+    if (!is_known) { /* like no other, and its client stays where it is */
+        struct settings_pg unknown = {.digest = b->id << 32 | (backend_pg_of(b)->prepared.next + 1)};
+        s->pins |= PIN_PREPARED;
+        (void)take_statement(s, p, statement_pg_intern(&session_pool(s)->set->statements, st->source, &unknown));
+    } else if (st->settings.digest != backend_pg_analysis(backend_pg_of(b))) {
+        (void)take_statement(s, p, session_pg_names_intern(s, b, st->source));
+    }
+}
+
+/* The group of gilmok's own that it stands in has ended without its answer. */
+static void on_skipped(struct session *s, struct backend *b, struct prepared_op *op) {
+    if (op->kind == OP_DESCRIBE) {
+        session_pg_sql_on_not_described(s, b, op);
+    } else {
+        session_pg_of(s)->prepared.has_failed |= op->is_for_query;
+        undo(session_pg_of(s), b, op);
+    }
+}
+
 static void on_described(struct session *s, struct backend *b, struct prepared_op *op) {
     struct prepared_client *pc = &session_pg_of(s)->prepared;
     struct backend_pg *bp = backend_pg_of(b);
@@ -179,6 +204,10 @@ static void on_described(struct session *s, struct backend *b, struct prepared_o
     struct client_statement *known = op->kind == OP_PARSE ? NULL : session_pg_names_get(pc, op_name(op));
     bool is_for_known = known && known->statement == op->made->statement;
     if (!settle_types(s, bp, op->made)) return;
+    if (op->kind == OP_DESCRIBE) {
+        session_pg_sql_on_described(s, b, op);
+        return;
+    }
     /* What a FETCH returns depends on the cursors of the moment, and the server never asks again. */
     bool has_changed = is_for_known && known->is_described && known->description != description;
     if (has_changed && session_pg_verb_of(s, op->made->statement) == SQL_FETCH) description = known->description;
@@ -187,23 +216,28 @@ static void on_described(struct session *s, struct backend *b, struct prepared_o
         pc->changed = known->statement;
     else if (op->kind == OP_PARSE || is_for_known)
         session_pg_names_remember(pc, op_name(op), op->tag, op->made->statement, &description);
-    end_op(op);
+    session_pg_op_end(op);
 }
 
 void session_pg_prepared_on_tagged(struct session *s, struct backend *b, uint8_t kind, uint16_t tag) {
-    struct prepared_client *pc = &session_pg_of(s)->prepared;
-    struct prepared_op *op = arrive_at(pc, b, tag);
-    if (!op) return;
-    if (kind == OWED_PARSE) {
+    struct session_pg *ps = session_pg_of(s);
+    struct prepared_client *pc = &ps->prepared;
+    bool is_of_sql = kind == OWED_QUERY || kind == OWED_EXECUTE || kind == OWED_EXECUTE_UNNAMED;
+    struct prepared_op *op = session_pg_op_find(pc, tag);
+    if (!op || is_of_sql != (op->kind == OP_SQL)) return; /* a Query has the tag of what is open when it is sent */
+    (void)arrive_at(ps, b, tag);
+    if (is_of_sql) {
+        session_pg_sql_on_complete(s, b, op, kind);
+    } else if (kind == OWED_SYNC) {
+        on_skipped(s, b, op);
+    } else if (kind == OWED_PARSE || kind == OWED_PARSE_TRIED) {
         op->is_parsed = true;
         if (op->kind == OP_PARSE) settle_settings(s, b, op);
     } else if (kind == OWED_DESCRIBE_STATEMENT) {
         on_described(s, b, op);
-    } else if (kind == OWED_SYNC) { /* of a group of gilmok's own, which has failed */
-        undo(pc, b, op);
     } else {
         session_pg_names_forget(pc, op_name(op));
-        end_op(op);
+        session_pg_op_end(op);
     }
 }
 
@@ -214,12 +248,13 @@ void session_pg_prepared_on_group_end(struct session *s, struct backend *b, uint
     backend_pg_forget_asked(bp);
     pc->has_asked = false;
     if (is_all_answered) pc->changed = NULL; /* whoever was to be told has been, or was skipped */
-    struct prepared_op *op = tag ? arrive_at(pc, b, tag) : NULL;
-    if (op) undo(pc, b, op);
+    struct prepared_op *op = tag ? arrive_at(session_pg_of(s), b, tag) : NULL;
+    if (op) undo(session_pg_of(s), b, op);
     /* A group end that was in doubt (reply_pg.h) brings no tag; but when all is answered, nothing is under way. */
     if (!is_all_answered) return;
-    while ((op = op_at(list_first(&pc->ops)))) undo(pc, b, op);
+    while ((op = op_at(list_first(&pc->ops)))) undo(session_pg_of(s), b, op);
     session_pg_names_bury(pc);
+    if (b->ledger.txn == TXN_NONE) session_pg_sql_end_portals(pc, &bp->prepared);
 }
 
 void session_pg_prepared_on_dropped(struct session *s) {
@@ -235,22 +270,27 @@ void session_pg_prepared_init(struct session_pg *ps) {
     map_init(&ps->prepared.named);
     list_init(&ps->prepared.ops);
     list_init(&ps->prepared.gone);
+    list_init(&ps->prepared.portals);
 }
 
 /* What the ops have made belongs to the connection, which ended with the session. */
 void session_pg_prepared_release(struct session_pg *ps) {
     struct list *n;
-    while ((n = list_first(&ps->prepared.ops))) end_op(op_at(n));
-    session_pg_names_forget_all(&ps->prepared);
-    session_pg_names_bury(&ps->prepared);
+    while ((n = list_first(&ps->prepared.ops))) {
+        session_pg_sql_text_unref(op_at(n)->text, NULL);
+        session_pg_op_end(op_at(n));
+    }
+    session_pg_sql_end_portals(&ps->prepared, NULL);
+    session_pg_names_release(&ps->prepared);
 }
 
 /* ---- to the server ---- */
 
-static bool close_surplus(struct session_pg *ps, struct backend *b) {
+bool session_pg_close_surplus(struct session_pg *ps, struct backend *b, uint32_t max) {
     struct prepared_set_pg *set = &backend_pg_of(b)->prepared;
     struct prepared_pg *p;
-    while ((p = prepared_pg_surplus(set, b->variant->pool->limits.max_prepared_statements))) {
+    if (!list_is_empty(&ps->prepared.portals)) return true; /* one may be about to execute it */
+    while ((p = prepared_pg_surplus(set, max))) {
         ps->prepared.is_flushed = false;
         if (!backend_pg_note_own(b, PG_F_CLOSE, 'S', REPLY_QUIET, 0)) return false;
         backend_pg_send_about(b, PG_F_CLOSE, p->name);
@@ -273,32 +313,39 @@ enum step session_pg_await_replies(struct session *s) {
     return hold(s);
 }
 
-/*
- * The client's message fails with `err`, after the replies to all before it. The server
- * is made to fail there, too, so that it ends the transaction and skips what follows.
- */
-static enum step fail_here(struct session *s, const struct message *m, const struct err *err) {
+/* A failed Query, and no group open: it ends here. */
+static enum step end_alone(struct session *s, const struct message *m) {
+    struct backend *b = s->lessee.backend;
+    session_pg_unnamed_on_not_sent(s, m);
+    if (!backend_pg_note_own(b, PG_F_SYNC, 0, REPLY_SWALLOW, 0)) return STEP_STOP;
+    backend_pg_send_sync(b);
+    session_pg_send_ready(s, b->ledger.txn == TXN_NONE ? PG_TXN_IDLE : PG_TXN_FAILED);
+    return STEP_DONE;
+}
+
+enum step session_pg_fail_here(struct session *s, const struct message *m, const struct err *err) {
     struct session_pg *ps = session_pg_of(s);
     struct backend *b = s->lessee.backend;
     if (b->ledger.count > 0) return session_pg_await_replies(s);
+    bool is_alone = m->h.type == PG_F_QUERY && !b->ledger.is_group_open;
     session_pg_tell(s, err, false);
     if (!backend_pg_note_own(b, PG_F_BIND, 0, REPLY_SWALLOW, 0)) return STEP_STOP;
     session_pg_send_missing(b, PG_F_BIND);
     session_pg_drop(ps, m);
-    return STEP_DONE;
+    return is_alone ? end_alone(s, m) : STEP_DONE;
 }
 
 static enum step fail_missing(struct session *s, const struct message *m, struct bytes name) {
     struct err err = {0};
     err_set(&err, "26000", "prepared statement \"%.*s\" does not exist", (int)name.len, (const char *)name.ptr);
-    return fail_here(s, m, &err);
+    return session_pg_fail_here(s, m, &err);
 }
 
 static enum step fail_changed(struct session *s, const struct message *m) {
     struct err err = {0};
     err_set(&err, ERR_FEATURE_NOT_SUPPORTED, "cached plan must not change result type");
     err.routine = "RevalidateCachedQuery"; /* by which asyncpg and pgjdbc know that they must prepare again */
-    enum step step = fail_here(s, m, &err);
+    enum step step = session_pg_fail_here(s, m, &err);
     if (step == STEP_DONE) session_pg_of(s)->prepared.changed = NULL;
     return step;
 }
@@ -308,7 +355,7 @@ static enum step fail_aborted(struct session *s, const struct message *m) {
     struct err err = {0};
     err_set(&err, "25P02", "current transaction is aborted, commands ignored until end of transaction block");
     err.routine = "exec_describe_statement_message";
-    return fail_here(s, m, &err);
+    return session_pg_fail_here(s, m, &err);
 }
 
 /* ---- before a group ---- */
@@ -322,7 +369,7 @@ static bool is_coming(const struct prepared_client *pc, struct bytes name) {
 bool session_pg_prepared_lacks(struct session *s, struct bytes name) {
     struct prepared_client *pc = &session_pg_of(s)->prepared;
     struct prepared_set_pg *set = &backend_pg_of(s->lessee.backend)->prepared;
-    const struct client_statement *known = meaning_of(pc, name).known;
+    const struct client_statement *known = session_pg_meaning(pc, name).known;
     if (!known || (known->is_described && prepared_pg_find(set, known->statement, known->description))) return false;
     return !is_coming(pc, name);
 }
@@ -341,7 +388,8 @@ bool session_pg_prepared_bring(struct session *s, struct bytes name) {
         struct prepared_pg *p = prepared_pg_new(&backend_pg_of(b)->prepared, st);
         struct prepared_op *op = p ? session_pg_ops_add(pc, OP_PREPARE_HERE, name, p) : NULL;
         session_pool(s)->stats.server_parses++;
-        ok = op ? backend_pg_prepare_aside(b, p, writer_bytes(&there), op->tag) : out_of_memory(s) == STEP_DONE;
+        ok = op ? backend_pg_prepare_aside(b, p, writer_bytes(&there), op->tag)
+                : session_pg_prepared_out_of_memory(s) == STEP_DONE;
     }
     writer_release(&there);
     writer_release(&back);
@@ -357,7 +405,7 @@ static enum step fail_settings(struct session *s, const struct message *m, struc
             "prepared statement \"%.*s\" is not on this server connection yet, and its constants might mean something else "
             "under the present settings", (int)client_name.len, (const char *)client_name.ptr);
     err_hint(&err, "Change DateStyle, TimeZone and the like before preparing statements, or prepare them anew after it.");
-    return fail_here(s, m, &err);
+    return session_pg_fail_here(s, m, &err);
 }
 
 /* STEP_DONE: `asked` is what is in force at this point of the client's group; the caller releases it. */
@@ -367,7 +415,7 @@ static enum step ask(struct session *s, struct params_pg *asked) {
     if (pc->has_asked && b->ledger.count) return hold(s); /* on its way */
     if (pc->has_asked) {
         pc->has_asked = false;
-        return backend_pg_take_asked(backend_pg_of(b), asked) ? STEP_DONE : out_of_memory(s);
+        return backend_pg_take_asked(backend_pg_of(b), asked) ? STEP_DONE : session_pg_prepared_out_of_memory(s);
     }
     pc->has_asked = true;
     if (!backend_pg_ask(b)) return STEP_STOP;
@@ -390,7 +438,8 @@ static bool settings_around(struct session *s, const struct message *m, struct b
         *step = session_pg_await_replies(s);
         return false;
     }
-    if (session_pg_of(s)->left.has_moved) { /* what is reported was true at the group's beginning */
+    bool is_alone = m->h.type == PG_F_QUERY && !b->ledger.is_group_open;
+    if (session_pg_of(s)->left.has_moved && !is_alone) { /* what is reported was true at the group's beginning */
         *step = ask(s, &asked);
         if (*step != STEP_DONE) return false;
         in_force = &asked;
@@ -402,13 +451,18 @@ static bool settings_around(struct session *s, const struct message *m, struct b
     return ok;
 }
 
-/* Sends it, and waits. */
-static enum step send_preparation(struct session *s, struct bytes client_name, struct statement_pg *st, struct bytes there,
-                                  struct bytes back) {
+/*
+ * Sends it, and waits. In the client's group, if one is open; before a Query in one of its own: the Query must not find a
+ * transaction begun.
+ */
+static enum step send_preparation(struct session *s, const struct message *m, struct bytes client_name, struct statement_pg *st,
+                                  struct bytes there, struct bytes back) {
     struct backend *b = s->lessee.backend;
     struct prepared_pg *p = prepared_pg_new(&backend_pg_of(b)->prepared, st);
     struct prepared_op *op = p ? session_pg_ops_add(&session_pg_of(s)->prepared, OP_PREPARE_HERE, client_name, p) : NULL;
-    if (!op) return out_of_memory(s);
+    if (!op) return session_pg_prepared_out_of_memory(s);
+    bool is_alone = m->h.type == PG_F_QUERY && !b->ledger.is_group_open;
+    op->is_for_query = is_alone;
     session_pool(s)->stats.server_parses++;
     if (!backend_pg_run_among(b, there)) return STEP_STOP;
     if (!backend_pg_note_own(b, PG_F_PARSE, 0, REPLY_QUIET, op->tag)) return STEP_STOP;
@@ -416,7 +470,12 @@ static enum step send_preparation(struct session *s, struct bytes client_name, s
     if (!backend_pg_note_own(b, PG_F_DESCRIBE, TARGET_STATEMENT, REPLY_COLLECT, op->tag)) return STEP_STOP;
     backend_pg_send_about(b, PG_F_DESCRIBE, p->name);
     if (!backend_pg_run_among(b, back)) return STEP_STOP;
-    backend_pg_send_flush(b);
+    if (!is_alone) {
+        backend_pg_send_flush(b);
+    } else {
+        if (!backend_pg_note_own(b, PG_F_SYNC, 0, REPLY_SWALLOW, op->tag)) return STEP_STOP;
+        backend_pg_send_sync(b);
+    }
     s->request.has_sent = true;
     return hold(s);
 }
@@ -433,7 +492,7 @@ static enum step prepare_here(struct session *s, const struct message *m, struct
     writer_init(&back, BACKEND_PG_AMONG_MAX);
     enum step step;
     if (settings_around(s, m, client_name, known->statement, &there, &back, &step))
-        step = send_preparation(s, client_name, known->statement, writer_bytes(&there), writer_bytes(&back));
+        step = send_preparation(s, m, client_name, known->statement, writer_bytes(&there), writer_bytes(&back));
     writer_release(&there);
     writer_release(&back);
     return step;
@@ -445,12 +504,20 @@ static const char *name_of_known(struct session *s, const struct client_statemen
     return p ? p->name : NULL;
 }
 
+enum step session_pg_prepare_here(struct session *s, const struct message *m, struct bytes client_name,
+                                  struct client_statement *known, const char **name) {
+    *name = name_of_known(s, known);
+    if (*name) return STEP_DONE;
+    return s->lessee.backend->ledger.groups ? hold(s) : prepare_here(s, m, client_name, known);
+}
+
 /* It is not there. What earlier groups leave behind decides what is done. */
 static enum step bring_known(struct session *s, const struct message *m, struct bytes client_name, struct client_statement *known,
                              const char **name) {
     bool is_exit = true;
     if (s->lessee.backend->ledger.groups) return hold(s);
-    if (session_pg_is_failed(s) && !session_pg_stand_in(s, client_name, known, m->h.type, name, &is_exit)) return out_of_memory(s);
+    if (session_pg_is_failed(s) && !session_pg_stand_in(s, client_name, known, m->h.type, name, &is_exit))
+        return session_pg_prepared_out_of_memory(s);
     if (*name) return STEP_DONE;
     return is_exit ? prepare_here(s, m, client_name, known) : fail_aborted(s, m);
 }
@@ -461,7 +528,7 @@ static enum step bring_known(struct session *s, const struct message *m, struct 
  */
 static enum step name_here(struct session *s, const struct message *m, struct bytes client_name, const char **name,
                            uint16_t *number) {
-    struct meaning meaning = meaning_of(&session_pg_of(s)->prepared, client_name);
+    struct meaning meaning = session_pg_meaning(&session_pg_of(s)->prepared, client_name);
     *number = meaning.number;
     if (meaning.made) {
         *name = meaning.made->name;
@@ -485,8 +552,8 @@ static enum step take_duplicate(struct session *s, struct bytes name, struct byt
     struct prepared_pg *p = st ? prepared_pg_new(&backend_pg_of(b)->prepared, st) : NULL;
     struct prepared_op *op = p ? session_pg_ops_add(&session_pg_of(s)->prepared, OP_DUPLICATE, name, p) : NULL;
     statement_pg_unref(st);
-    if (!op) return out_of_memory(s);
-    if (!backend_pg_note_own(b, PG_F_PARSE, 0, REPLY_QUIET, op->tag)) return STEP_STOP;
+    if (!op) return session_pg_prepared_out_of_memory(s);
+    if (!backend_pg_note_own(b, PG_F_PARSE, TARGET_TRIED, REPLY_QUIET, op->tag)) return STEP_STOP;
     backend_pg_send_parse(b, p);
     if (!backend_pg_note_sent(b, PG_F_PARSE, 0, op->tag)) return STEP_STOP;
     backend_pg_send_empty_parse(b, p->name);
@@ -498,19 +565,19 @@ static enum step take_parse(struct session *s, const struct message *m, struct b
     struct prepared_client *pc = &session_pg_of(s)->prepared;
     struct backend *b = s->lessee.backend;
     if (is_in_doubt(pc, name)) return session_pg_await_replies(s);
-    if (is_named(meaning_of(pc, name))) /* what is under way may be a DEALLOCATE ALL */
+    if (meaning_is_named(session_pg_meaning(pc, name))) /* what is under way may be a DEALLOCATE ALL */
         return b->ledger.count > 0 ? session_pg_await_replies(s) : take_duplicate(s, name, source);
     if (s->pins & PIN_PREPARED) return STEP_RAW; /* the connection is its own, and so are names that gilmok does not know */
     if (pc->named.count >= NAMED_MAX) {
         struct err err = {0};
         err_set(&err, ERR_LIMIT_EXCEEDED, "too many prepared statements: one client may have %d", NAMED_MAX);
-        return fail_here(s, m, &err);
+        return session_pg_fail_here(s, m, &err);
     }
     struct statement_pg *st = session_pg_names_intern(s, b, source);
     struct prepared_pg *p = st ? prepared_pg_new(&backend_pg_of(b)->prepared, st) : NULL;
     struct prepared_op *op = p ? session_pg_ops_add(pc, OP_PARSE, name, p) : NULL;
     statement_pg_unref(st);
-    if (!op) return out_of_memory(s);
+    if (!op) return session_pg_prepared_out_of_memory(s);
     op->is_asked = session_pg_of(s)->left.has_moved && p->statement->settings.digest;
     if (op->is_asked && !backend_pg_ask(b)) return STEP_STOP;
     if (!backend_pg_note_sent(b, PG_F_PARSE, 0, op->tag)) return STEP_STOP;
@@ -522,14 +589,41 @@ static enum step take_parse(struct session *s, const struct message *m, struct b
     return STEP_DONE;
 }
 
-/*   Bind = portal NUL statement NUL ...        only the head is rewritten */
-static enum step take_bind(struct session *s, const struct message *m, struct bytes portal, struct bytes client_name) {
+/* The unnamed statement, when it must be brought to this connection. */
+static bool is_unnamed_elsewhere(struct session *s) {
+    return !(s->pins & PIN_MODE) && session_pg_unnamed_adopt(s, s->lessee.backend);
+}
+
+/* Or edited. */
+static bool is_unnamed_special(struct session *s) {
+    return is_unnamed_elsewhere(s) || (!(s->pins & PIN_MODE) && session_pg_of(s)->left.unnamed & EFFECT_STATEMENTS);
+}
+
+/* A statement whose text names others is like any other when it names none that is known. STEP_RAW: it does not. */
+static enum step take_sql(struct session *s, const struct message *m, struct bytes client_name) {
     struct session_pg *ps = session_pg_of(s);
-    struct backend *b = s->lessee.backend;
+    struct meaning meaning = session_pg_meaning(&ps->prepared, client_name);
+    struct statement_pg *st = meaning.made ? meaning.made->statement : meaning.known ? meaning.known->statement : NULL;
+    if (!client_name.len) return session_pg_unnamed_take_sql(s, m);
+    if (!st || !(session_pg_state_effects(s, s->lessee.backend, st->source, &st->reading) & EFFECT_STATEMENTS)) return STEP_RAW;
+    return session_pg_sql_take(s, m, st->source, meaning.number);
+}
+
+static enum step take_bind(struct session *s, const struct message *m, struct bytes client_name) {
     const char *name = NULL;
     uint16_t number;
-    enum step step = name_here(s, m, client_name, &name, &number);
-    if (step != STEP_DONE || !name) return step;
+    enum step step = session_pg_of(s)->left.latest & EFFECT_STATEMENTS ? take_sql(s, m, client_name) : STEP_RAW;
+    if (step != STEP_RAW) return step;
+    if (!client_name.len && !is_unnamed_elsewhere(s)) return STEP_RAW;
+    step = name_here(s, m, client_name, &name, &number);
+    return step != STEP_DONE || !name ? step : session_pg_send_bind(s, m, name, number);
+}
+
+/*   Bind = portal NUL statement NUL ...        only the head is rewritten */
+enum step session_pg_send_bind(struct session *s, const struct message *m, const char *name, uint16_t number) {
+    struct session_pg *ps = session_pg_of(s);
+    struct backend *b = s->lessee.backend;
+    struct bytes portal = m->portal, client_name = m->statement;
     uint8_t storage[PG_HEADER_LEN + PREPARED_PG_NAME_MAX];
     struct writer w;
     size_t old_head = portal.len + 1 + client_name.len + 1, name_len = strlen(name) + 1;
@@ -553,7 +647,10 @@ static enum step take_describe(struct session *s, const struct message *m, struc
     struct backend *b = s->lessee.backend;
     const char *name = NULL;
     uint16_t number;
-    enum step step = name_here(s, m, client_name, &name, &number);
+    enum step step = take_sql(s, m, client_name);
+    if (step != STEP_RAW) return step;
+    if (!client_name.len && !is_unnamed_elsewhere(s)) return STEP_RAW;
+    step = name_here(s, m, client_name, &name, &number);
     if (step != STEP_DONE || !name) return step;
     if (!backend_pg_note_sent(b, PG_F_DESCRIBE, TARGET_STATEMENT, 0)) return STEP_STOP;
     backend_pg_send_about(b, PG_F_DESCRIBE, name);
@@ -563,17 +660,12 @@ static enum step take_describe(struct session *s, const struct message *m, struc
 static enum step take_close(struct session *s, struct bytes client_name) {
     struct prepared_client *pc = &session_pg_of(s)->prepared;
     struct backend *b = s->lessee.backend;
-    if (!is_named(meaning_of(pc, client_name)) && s->pins & PIN_PREPARED) return STEP_RAW;
+    if (!meaning_is_named(session_pg_meaning(pc, client_name)) && s->pins & PIN_PREPARED) return STEP_RAW;
     struct prepared_op *op = session_pg_ops_add(pc, OP_CLOSE, client_name, NULL);
-    if (!op) return out_of_memory(s);
+    if (!op) return session_pg_prepared_out_of_memory(s);
     if (!backend_pg_note_sent(b, PG_F_CLOSE, 0, op->tag)) return STEP_STOP;
     backend_pg_send_about(b, PG_F_CLOSE, STATEMENT_PG_PREFIX);
     return STEP_DONE;
-}
-
-/* The unnamed statement, when it must be brought to this connection. */
-static bool is_unnamed_elsewhere(struct session *s) {
-    return !(s->pins & PIN_MODE) && session_pg_unnamed_adopt(s, s->lessee.backend);
 }
 
 /* Such a Parse is passed on under the client's own name, and pins. */
@@ -594,15 +686,15 @@ bool session_pg_prepared_concerns(struct session *s, struct message *m) {
         m->statement = bytes_of(body.ptr, (size_t)(end - body.ptr));
         break;
     case PG_F_BIND:
-        if (body.len >= 2 && !body.ptr[0] && !body.ptr[1] && !is_unnamed_elsewhere(s)) return false;
+        if (body.len >= 2 && !body.ptr[0] && !body.ptr[1] && !is_unnamed_special(s)) return false;
         if (!m->has_names) return false;
-        if (!m->statement.len && !is_unnamed_elsewhere(s)) return false;
+        if (!m->statement.len && !is_unnamed_special(s)) return false;
         break;
     case PG_F_DESCRIBE:
     case PG_F_CLOSE:
         if (body.len < 2 || body.ptr[0] != 'S' || m->avail < m->h.total) return false;
         if (!pg_target_read(body, &kind, &m->statement)) return false;
-        if (!m->statement.len && (m->h.type == PG_F_CLOSE || !is_unnamed_elsewhere(s))) return false;
+        if (!m->statement.len && (m->h.type == PG_F_CLOSE || !is_unnamed_special(s))) return false;
         break;
     default:
         return false;
@@ -620,8 +712,8 @@ bool session_pg_prepared_needs_more(const struct session *s, const struct messag
     case PG_F_DESCRIBE:
     case PG_F_CLOSE:
         return has_body && body[0] == 'S';
-    case PG_F_QUERY:
-        return session_pg_has_prepared((const struct session_pg *)s) && m->h.total <= QUERY_MAX;
+    case PG_F_EXECUTE:
+        return !list_is_empty(&((const struct session_pg *)s)->prepared.portals);
     default: /* a Bind's names are waited for anyway */
         return false;
     }
@@ -644,7 +736,7 @@ static enum step place(struct session *s, const struct message *m) {
         return is_sound(source) ? take_parse(s, m, name, source) : STEP_RAW;
     }
     case PG_F_BIND:
-        return take_bind(s, m, m->portal, name);
+        return take_bind(s, m, name);
     case PG_F_DESCRIBE:
         return take_describe(s, m, name);
     default:
@@ -657,6 +749,7 @@ enum step session_pg_prepared_take(struct session *s, const struct message *m) {
     struct backend *b = s->lessee.backend;
     enum step step = STEP_DONE;
     if (b->ledger.is_skipping) session_pg_drop(ps, m); /* the server would not answer it */
-    else step = close_surplus(ps, b) ? place(s, m) : STEP_STOP;
+    else if (session_pg_sql_must_wait(s)) step = session_pg_await_replies(s);
+    else step = session_pg_close_surplus(ps, b, session_pool(s)->limits.max_prepared_statements) ? place(s, m) : STEP_STOP;
     return step;
 }

@@ -9,7 +9,8 @@
  *                                  next message
  *      temporary objects, locks,   keep the connection for the client (a pin), until a later look finds that they are gone
  *      channels, held cursors,
- *      statements prepared by SQL                  (channels may be heard otherwise: session_pg_listen.c)
+ *      statements that functions   (channels may be heard otherwise: session_pg_listen.c)
+ *      have prepared
  *      LOAD, setseed               likewise, for as long as the client stays
  *      nothing                     the connection goes to the next client as it is
  *
@@ -30,7 +31,7 @@
 
 enum {
     PINS_FOUND = PIN_TEMP | PIN_LOCKS | PIN_LISTEN | PIN_CURSOR | PIN_SQL_PREPARED | PIN_FIXED,
-    PINS_HERE = PINS_FOUND | PIN_LOOKING | PIN_STAYS,
+    PINS_HERE = PINS_FOUND | PIN_LOOKING | PIN_STAYS | PIN_DESCRIBING,
     LOOK_FOR = EFFECT_LEAVES | EFFECT_STAYS | EFFECT_UNKNOWN,
     NAMES_MAX = 2 << 10, /* bytes of names of settings with a dot */
     BUILTIN_OID_END = 16384, /* functions below this one are the server's own */
@@ -129,10 +130,7 @@ static bool is_text_first(struct bytes source) {
     return !r.failed && (first == 0 || first == TEXT_OID || first == VARCHAR_OID);
 }
 
-/*
- * Of a source: a text with a NUL behind it, and then types. `kept`: what was said of it before, and is now; may be NULL.
- */
-static unsigned effects_of_source(struct session *s, const struct backend *b, struct bytes source, struct effect_reading *kept) {
+unsigned session_pg_state_effects(struct session *s, const struct backend *b, struct bytes source, struct effect_reading *kept) {
     struct effect_reading reading = {0};
     const struct catalog *c = catalog_of(s);
     const struct sql_options *options = session_pg_state_options(s, b);
@@ -200,17 +198,28 @@ static unsigned effects_of_function(struct bytes body) {
     return r.failed || oid >= BUILTIN_OID_END ? EFFECT_LEAVES | EFFECT_UNKNOWN | EFFECT_MOVES : 0;
 }
 
+/* With those of the statements that it executes by name. */
+static unsigned effects_when_run(struct session *s, struct backend *b, struct bytes source, unsigned effects) {
+    const uint8_t *end = source.len ? memchr(source.ptr, 0, source.len) : NULL;
+    if (!(effects & EFFECT_STATEMENTS)) return effects;
+    if (!end) return effects | EFFECT_LEAVES | EFFECT_NEXTVAL | EFFECT_CURRVAL | EFFECT_MOVES;
+    unsigned run = session_pg_sql_effects(s, b, bytes_of(source.ptr, (size_t)(end - source.ptr)));
+    return effects | (run & EFFECT_NAMED ? (run & ~(unsigned)EFFECT_NAMED) | EFFECT_STAYS : run); /* its $1 is no value of a Bind */
+}
+
 static unsigned effects_of_bind(struct session *s, struct backend *b, const struct message *m) {
     struct session_pg *ps = session_pg_of(s);
     struct bytes name = m->statement;
     if (!m->has_names) return distrust(b);
     if (!name.len) {
         bool means_the_same = ps->left.unnamed_version == names_version(s, catalog_of(s));
-        if (LIKELY(means_the_same)) return ps->left.unnamed;
-        return ps->left.unnamed | EFFECT_LEAVES | effects_of_source(s, b, session_pg_unnamed_latest(ps), NULL);
+        struct bytes latest = session_pg_unnamed_latest(ps);
+        unsigned effects = ps->left.unnamed;
+        if (!means_the_same) effects |= EFFECT_LEAVES | session_pg_state_effects(s, b, latest, NULL);
+        return effects_when_run(s, b, latest, effects);
     }
     struct statement_pg *st = session_pg_prepared_statement(ps, name);
-    if (st) return effects_of_source(s, b, st->source, &st->reading);
+    if (st) return effects_when_run(s, b, st->source, session_pg_state_effects(s, b, st->source, &st->reading));
     bool is_none = !session_pg_prepared_is_known(ps, name) && list_is_empty(&ps->prepared.ops); /* it is refused: 26000 */
     return is_none ? 0 : distrust(b); /* one that has a name of its own there */
 }
@@ -226,7 +235,7 @@ static void read_parse(struct session *s, struct backend *b, struct bytes body, 
     bool is_unnamed = body.len && !body.ptr[0];
     unsigned effects = 0;
     if (is_whole && name_end && (is_unnamed || startup))
-        effects = effects_of_source(s, b, bytes_of(name_end + 1, body.len - (size_t)(name_end + 1 - body.ptr)), NULL);
+        effects = session_pg_state_effects(s, b, bytes_of(name_end + 1, body.len - (size_t)(name_end + 1 - body.ptr)), NULL);
     if (effects & EFFECT_RESETS && startup) left->is_reset_here = true;
     if (!is_whole) effects |= distrust(b);
     if (!is_unnamed) return;
@@ -258,7 +267,7 @@ static unsigned effects_of_message(struct session *s, struct backend *b, const s
     struct bytes body = bytes_of(m->ptr + PG_HEADER_LEN, m->avail - PG_HEADER_LEN);
     bool is_whole = m->avail == m->h.total;
     switch (m->h.type) {
-    case PG_F_QUERY: return is_whole ? effects_of_source(s, b, body, NULL) : distrust(b);
+    case PG_F_QUERY: return is_whole ? effects_when_run(s, b, body, session_pg_state_effects(s, b, body, NULL)) : distrust(b);
     case PG_F_PARSE: read_parse(s, b, body, is_whole); return 0;
     case PG_F_BIND: return effects_of_bind(s, b, m);
     case PG_F_EXECUTE: return effects_of_execute(&session_pg_of(s)->left, body);
@@ -267,21 +276,26 @@ static unsigned effects_of_message(struct session *s, struct backend *b, const s
     }
 }
 
-unsigned session_pg_state_effects(struct session *s, const struct message *m) {
+unsigned session_pg_state_message_effects(struct session *s, const struct message *m) {
     struct backend *b = s->lessee.backend;
     struct bytes body = bytes_of(m->ptr + PG_HEADER_LEN, m->avail - PG_HEADER_LEN);
     const uint8_t *source = m->h.type == PG_F_PARSE && body.len ? memchr(body.ptr, 0, body.len) : NULL;
     if (m->h.type != PG_F_PARSE) return as_configured(s, effects_of_message(s, b, m));
     if (!source || m->avail < m->h.total) return EFFECT_CHANNELS;
-    return as_configured(s, effects_of_source(s, b, bytes_of(source + 1, (size_t)(body.ptr + body.len - source - 1)), NULL));
+    struct bytes rest = bytes_of(source + 1, (size_t)(body.ptr + body.len - source - 1));
+    return as_configured(s, session_pg_state_effects(s, b, rest, NULL));
 }
 
 bool session_pg_state_on_message(struct session *s, const struct message *m) {
     struct session_pg *ps = session_pg_of(s);
     struct backend *b = s->lessee.backend;
     ps->left.will_move = false;
+    ps->left.latest = 0;
     if (s->pins & PIN_MODE || !may_have_effects(m->h.type)) return false;
-    unsigned effects = as_configured(s, effects_of_message(s, b, m));
+    unsigned effects = effects_of_message(s, b, m);
+    ps->left.latest = effects;
+    if (effects & EFFECT_STATEMENTS) effects &= ~(unsigned)(EFFECT_STATEMENTS | EFFECT_RESETS); /* a text is edited in one way */
+    effects = as_configured(s, effects);
     if (UNLIKELY(effects & EFFECT_NAMED)) effects = with_name(s, m, effects);
     if (effects & EFFECT_RESETS && session_pg_reset_matters(ps)) ps->left.is_reset_here = true;
     ps->left.will_move = effects & EFFECT_MOVES;
@@ -326,7 +340,7 @@ static void look(struct session *s, struct backend *b) {
 
 /* Who is pinned for another reason anyway is not looked at, unless it would miss what it does to its channels. */
 static bool is_kept_from_looking(const struct session *s, bool is_due) {
-    uint16_t others = s->pins & (uint16_t)~(PINS_FOUND | PIN_STAYS);
+    uint16_t others = s->pins & (uint16_t)~(PINS_FOUND | PIN_STAYS | PIN_DESCRIBING);
     if (is_due) others &= PIN_MODE | PIN_LOOKING | PIN_HANDING | PIN_UNNAMED;
     return others != 0;
 }

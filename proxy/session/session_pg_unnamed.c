@@ -21,7 +21,7 @@
  */
 #include "base/fault.h"
 #include "proxy/pool/backend_pg.h"
-#include "proxy/session/session_pg_names.h"
+#include "proxy/session/session_pg_ops.h"
 
 enum {
     SOURCE_MAX = 8 << 10,
@@ -377,4 +377,16 @@ bool session_pg_unnamed_adopt(struct session *s, const struct backend *b) {
     if (u->pending_len || !u->len || is_here(s, b)) return false;
     if (u->values_of == u->settings) settings.values = bytes_of(u->values, u->values_len);
     return session_pg_names_know_unnamed(s, bytes_of(u->source, u->len), &settings, u->is_described ? &u->description : NULL);
+}
+
+/* What is pending of an earlier group may have been skipped; of the same group the Bind would be skipped along. */
+enum step session_pg_unnamed_take_sql(struct session *s, const struct message *m) {
+    struct session_pg *ps = session_pg_of(s);
+    const struct unnamed_client *u = &ps->unnamed;
+    struct bytes source = session_pg_unnamed_latest(ps);
+    if (!(ps->left.unnamed & EFFECT_STATEMENTS) || !source.len) return STEP_RAW;
+    if (u->pending_len && u->is_sent_whole) return s->lessee.backend->ledger.count ? session_pg_await_replies(s) : STEP_RAW;
+    enum step step = session_pg_sql_take(s, m, source, 0);
+    if (step == STEP_DONE && m->h.type == PG_F_BIND) s->pins &= (uint16_t)~PIN_UNNAMED;
+    return step;
 }

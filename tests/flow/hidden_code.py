@@ -217,6 +217,23 @@ def test_a_setting_that_the_caller_names_follows_its_client(pair, name):
         assert value(c, f"select current_setting('{setting}')") == (str(n) if "." in setting else f"{n}MB")
 
 
+@pytest.mark.parametrize("way", ["simple", "extended"])
+def test_a_setting_that_execute_names_keeps_the_connection(narrow, pair, way):
+    c = raw(narrow.port)
+    c.send(pgwire.parse("select set_config($1, $2, false)", "named") + pgwire.SYNC)
+    assert c.collect().errors == []
+    sql = "execute named('app.executed', '1')"
+    c.send(pgwire.query(sql) if way == "simple" else pgwire.parse(sql) + pgwire.bind() + pgwire.execute() + pgwire.SYNC)
+    assert c.collect().errors == []
+    answer = []
+    thread = threading.Thread(target=lambda: answer.append(value(pair[1], "select current_setting('app.executed', true)")))
+    thread.start()
+    assert c.ask("select current_setting('app.executed', true)") == "1"
+    c.end()
+    thread.join(10)
+    assert answer[0] in (None, "")
+
+
 @pytest.mark.parametrize("name", list(COMPUTED))
 def test_a_setting_with_a_computed_name_keeps_the_connection(narrow, code, name):
     with connect(narrow, autocommit=True) as one, connect(narrow, autocommit=True) as other:

@@ -29,7 +29,7 @@ LEFT_BEHIND = {
     "set role": ("set role none", "select current_user", APP_USER),
     "search_path": ("set search_path = pg_catalog", "show search_path", '"$user", public'),
     "temporary table": ("create temp table left_over (x int)", "select to_regclass('left_over')::text", None),
-    "prepare": ("prepare left_over as select 1", "select count(*) from pg_prepared_statements", 0),
+    "prepare in a do block": ("do $$ begin execute 'prepare left_over as select 1'; end $$", "select count(*) from pg_prepared_statements", 0),
     "listen": ("listen left_over", "select count(*) from pg_listening_channels()", 0),
     "held cursor": ("begin; declare left_over cursor with hold for select 1; commit", "select count(*) from pg_cursors", 0),
     "do block": ("do $$ begin perform set_config('work_mem', '1234kB', false); end $$", "show work_mem", "4MB"),
@@ -57,7 +57,7 @@ BY_SELECT = {
 }
 LEFT_BEHIND.update(BY_SELECT)
 # What cannot be made again on another connection: the client keeps the one that it has.
-KEEPS = {"temporary table", "prepare", "listen", "held cursor", "advisory lock in a do block", "explain analyze", "create table as",
+KEEPS = {"temporary table", "prepare in a do block", "listen", "held cursor", "advisory lock in a do block", "explain analyze", "create table as",
          "select into", "advisory lock"}
 LEAVES_NOTHING = {"set local", "set role", "session authorization"}
 
@@ -94,7 +94,7 @@ def test_state_does_not_reach_the_next_client(pair, name):
 GIVES_WAY = {
     "temporary table": ("create temp table left_over (x int)", "drop table left_over"),
     "until the commit": ("begin; create temp table left_over (x int) on commit drop", "commit"),
-    "prepare": ("prepare left_over as select 1", "deallocate left_over"),
+    "prepare in a do block": ("do $$ begin execute 'prepare left_over as select 1'; end $$", "deallocate left_over"),
     "listen": ("listen left_over", "unlisten left_over"),
     "held cursor": ("begin; declare left_over cursor with hold for select 1; commit", "close left_over"),
     "advisory lock": ("select pg_advisory_lock(4711)", "select pg_advisory_unlock(4711)"),

@@ -7,8 +7,8 @@
 #include "tests/unit/check_main.h"
 
 enum { L = EFFECT_LEAVES, T = EFFECT_TAKES, S = EFFECT_STAYS, U = EFFECT_UNKNOWN, N = EFFECT_NEXTVAL, C = EFFECT_CURRVAL,
-       R = EFFECT_RESETS, M = EFFECT_MOVES, K = EFFECT_CATALOG,
-       H = EFFECT_CHANNELS, P = EFFECT_SAVEPOINT, D = EFFECT_DISCARD, E = EFFECT_NAMED };
+       R = EFFECT_RESETS, M = EFFECT_MOVES, K = EFFECT_CATALOG, H = EFFECT_CHANNELS, P = EFFECT_SAVEPOINT, D = EFFECT_DISCARD,
+       Q = EFFECT_STATEMENTS, E = EFFECT_NAMED };
 
 static char names[256];
 
@@ -78,7 +78,7 @@ static const struct {
     {"EXPLAIN ANALYZE SELECT 1", 0},
     {"CLOSE c", T},
     {"UNLISTEN *", T | H},
-    {"DEALLOCATE p", T},
+    {"DEALLOCATE p", T | Q},
     {"DROP TABLE t", T | K},
     {"DROP ROLE r", T},
     {"SELECT pg_advisory_unlock(1)", T},
@@ -105,9 +105,11 @@ static const struct {
     {"SELECT 1 INTO t", L},
     {"CREATE TABLE t AS SELECT 1", L | K},
     {"LISTEN a", L | H},
-    {"PREPARE p AS SELECT 1", L},
-    {"EXECUTE p", L | N | M | H},
-    {"EXPLAIN ANALYZE EXECUTE p", L | N | M | H},
+    {"PREPARE p AS SELECT 1", Q},
+    {"PREPARE p AS SELECT f()", Q},
+    {"EXECUTE p", Q},
+    {"EXECUTE p(set_config('a', 'b', false))", Q | L | M},
+    {"EXPLAIN ANALYZE EXECUTE p", Q},
     {"DECLARE c CURSOR WITH HOLD FOR SELECT 1", L},
     {"SELECT pg_advisory_lock(1)", L | M}, /* a function that leaves something is not asked what */
     {"SELECT * FROM t WHERE pg_try_advisory_lock_shared(a)", L | M},
@@ -125,7 +127,7 @@ static const struct {
     {"SELECT set_config($2, '1MB', false)", L | S | M}, /* nobody knows what to look for */
     {"SELECT set_config('a.' || $1, '1MB', false)", L | S | M},
     {"SELECT set_config(a, '1MB', false) FROM t", L | S | M},
-    {"PREPARE a AS SELECT set_config($1, '1MB', false)", L | S | M}, /* this one is EXECUTE's */
+    {"PREPARE a AS SELECT set_config($1, '1MB', false)", Q}, /* this one is EXECUTE's */
     {"DO $$ BEGIN PERFORM set_config($1, '1', false); END $$", L | S | M | K},
     {"SELECT set_config('work_mem'::text, '1MB', false)", L | M},
     {"SELECT set_ctx('work_mem', a), x.set_ctx('', 1)", L | M},
