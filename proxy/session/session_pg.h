@@ -138,6 +138,10 @@ void session_pg_send_missing(struct backend *b, uint8_t type);
 void session_pg_tell(struct session *s, const struct err *err, bool is_fatal);
 void session_pg_send_ready(struct session *s, char status);
 
+/* ---- session_pg_sequences.c ---- */
+/* Before a statement with EFFECT_NEXTVAL or EFFECT_CURRVAL. True: backend_pg_discard_sequences() is called before it. */
+MUST_USE bool session_pg_sequences_must_go(struct session *s, unsigned effects);
+
 /* ---- session_pg_state.c ---- */
 /* A group end goes out. */
 static inline void session_pg_state_on_group_sent(struct session_pg *ps) {

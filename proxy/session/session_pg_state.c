@@ -162,27 +162,6 @@ static unsigned as_configured(const struct session *s, unsigned effects) {
     return pins ? effects | EFFECT_STAYS : effects;
 }
 
-/* ---- sequences ------------------------------------------------------------------------------------------------------- */
-
-/*
- * currval() and lastval() tell what nextval() has left in the session. What another client has left, or this one on its last visit,
- * must never be told: it is discarded before such a statement. Once somebody uses them it is discarded before a lease's
- * first nextval(), too, so that nothing old is left among what is new.
- */
-static bool must_discard_sequences(struct session *s, struct backend *b, unsigned effects) {
-    struct backend_pg *bp = backend_pg_of(b);
-    struct pool *p = session_pool(s);
-    if (!(effects & (EFFECT_NEXTVAL | EFFECT_CURRVAL))) return false;
-    if (bp->sequences_lease && bp->sequences_lease != b->leases) {
-        bp->has_old_sequences = true;
-        bp->sequences_lease = 0;
-    }
-    if (effects & EFFECT_CURRVAL) p->uses_currval = true;
-    bool must = bp->has_old_sequences && p->uses_currval;
-    if (effects & EFFECT_NEXTVAL) bp->sequences_lease = b->leases;
-    return must && b->ledger.txn != TXN_FAILED && !b->ledger.is_skipping;
-}
-
 /* ---- messages -------------------------------------------------------------------------------------------------------- */
 
 /* What is not in hand as a whole is judged by its tags (backend_pg.c). */
@@ -303,7 +282,7 @@ bool session_pg_state_on_message(struct session *s, const struct message *m) {
     if (effects & EFFECT_CATALOG) catalog_book_changed(session_pool(s)->set); /* and once more when it is over */
     ps->left.effects |= effects & ~(unsigned)(EFFECT_RESETS | EFFECT_MOVES | EFFECT_NAMED);
     if (ps->left.effects & LOOK_FOR) b->is_tainted = true;
-    return must_discard_sequences(s, b, effects);
+    return effects & (EFFECT_NEXTVAL | EFFECT_CURRVAL) && session_pg_sequences_must_go(s, effects);
 }
 
 bool session_pg_state_needs_more(const struct session *s, const struct message *m) {

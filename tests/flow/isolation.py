@@ -274,6 +274,19 @@ def test_sequences_are_nobody_elses(pair):
     one.execute("drop table counting; drop sequence counted")
 
 
+def test_the_first_of_all_to_ask_for_currval(start):
+    """Others have moved sequences on the connection before; nobody has ever asked."""
+    g = start(pool_size=1)
+    one, other = connect(g), connect(g)
+    one.execute("create sequence first_s; create table first_t (id int default nextval('first_s'), x int)")
+    other.execute("insert into first_t (x) values (1)")
+    one.execute("begin")
+    made = value(one, "insert into first_t (x) values (2) returning id")
+    assert value(one, "select currval('first_s')") == made == value(one, "select lastval()")
+    one.execute("commit; drop table first_t; drop sequence first_s")
+    one.close(), other.close()
+
+
 def test_sequences_may_keep_the_connection(start):
     g = start(pool_size=1, database=["session_sequences = pin"])
     one, other = connect(g), connect(g)

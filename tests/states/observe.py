@@ -23,8 +23,6 @@ REST = {
     "current_schemas": "(select string_agg(s, ', ') from unnest(current_schemas(true)) s where s not like 'pg\\_temp\\_%')",
     "channels": "(select string_agg(c, ', ' order by c) from pg_listening_channels() c)",
     "cursors": "(select string_agg(c.name || ' ' || c.statement || ' ' || c.is_scrollable, ', ' order by c.name) from pg_cursor() c where c.is_holdable)",
-    "prepared": """(select string_agg(p.name || ' ' || p.statement || ' ' || p.parameter_types::text, ', ' order by p.name)
-        from pg_prepared_statement() p where p.from_sql)""",
     "locks": """(select string_agg(l.classid || ' ' || l.objid || ' ' || l.objsubid || ' ' || l.mode, ', ' order by l.classid, l.objid, l.mode)
         from pg_lock_status() l where l.locktype = 'advisory' and l.pid = pg_backend_pid())""",
     "temporary": """(select string_agg(pg_describe_object(classid, objid, objsubid), ', ' order by classid, objid) from pg_catalog.pg_depend
