@@ -218,7 +218,7 @@ class Writer:
     def prepared(self):
         n = self.one("q", '"Q q"')
         return self.rest((f"prepare {n} as select 'of {self.me}'", f"execute {n}"), (f"prepare {n} (int) as select $1 + {self.me}", f"deallocate {n}"),
-                         ("select hid_prepare('q')", "deallocate all"), (f"prepare {n} as table words", f"deallocate prepare {n}"))  # fmt: skip
+                         ("select hid_prepare('of code')", "deallocate all"), (f"prepare {n} as table words", f"deallocate prepare {n}"))  # fmt: skip
 
     def sequence(self):
         s = f"s{self.me % 3}"
