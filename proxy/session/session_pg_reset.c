@@ -80,7 +80,7 @@ static struct reset_pg read_reset(struct session *s, struct bytes text) {
     struct backend *b = s->lessee.backend;
     const struct startup_pg *st = session_pg_of(s)->startup;
     bool differs = st && !startup_pg_is_there(st, &backend_pg_of(b)->start);
-    return reset_pg_of(text, session_pg_state_options(s, b), &s->env->arena, differs ? is_own : NULL, s);
+    return reset_pg_of(text, session_pg_settings_options(s, b), &s->env->arena, differs ? is_own : NULL, s);
 }
 
 /* ---- where nothing can follow ---------------------------------------------------------------------------------------- */

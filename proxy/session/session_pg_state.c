@@ -19,13 +19,15 @@
  *
  * NOT READ is a text above `inspect_limit`: there the command tags tell, and pin. In session mode nothing is.
  */
+#include <stdio.h>
+
 #include "base/fault.h"
 #include "base/reader.h"
-#include "parser/dialect_words.h"
 #include "proxy/pool/backend_pg.h"
 #include "proxy/pool/catalog_book.h"
 #include "proxy/session/session_pg_names.h"
 #include "proxy/wire/pg_decode.h"
+#include "routing/function_pg.h"
 
 #define VERSION_IS_OLD (UINT64_C(1) << 63)
 
@@ -34,7 +36,6 @@ enum {
     PINS_HERE = PINS_FOUND | PIN_LOOKING | PIN_STAYS | PIN_DESCRIBING,
     LOOK_FOR = EFFECT_LEAVES | EFFECT_STAYS | EFFECT_UNKNOWN,
     NAMES_MAX = 2 << 10, /* bytes of names of settings with a dot */
-    BUILTIN_OID_END = 16384, /* functions below this one are the server's own */
 };
 
 /* ---- reading --------------------------------------------------------------------------------------------------------- */
@@ -53,22 +54,6 @@ void session_pg_state_on_name(void *session, struct bytes name) {
     if (names->len + name.len + 1 > NAMES_MAX) ps->left.effects |= EFFECT_STAYS;
     else writer_cstr(names, name);
     if (names->failed) ps->left.effects |= EFFECT_STAYS;
-}
-
-const struct sql_options *session_pg_state_options(struct session *s, const struct backend *b) {
-    struct session_pg *ps = session_pg_of(s);
-    const struct params_pg *params = session_pg_settings_in_force(s, b);
-    if (ps->left.options_digest == params->digest && params->digest) return &ps->left.options;
-    struct sql_options *o = &ps->left.options;
-    *o = sql_options_default(SQL_POSTGRES);
-    const char *version = params_pg_get(params, "server_version"), *encoding = params_pg_get(params, "client_encoding");
-    const char *strings = params_pg_get(params, "standard_conforming_strings");
-    uint32_t number = version ? sql_version_of(SQL_POSTGRES, bytes_str(version)) : 0;
-    if (number) o->version = number;
-    o->encoding = encoding ? sql_encoding_of(bytes_str(encoding)) : SQL_ENCODING_UNSAFE;
-    if (strings && strcmp(strings, "off") == 0) o->modes &= ~(uint32_t)SQL_STANDARD_STRINGS;
-    ps->left.options_digest = params->digest;
-    return o;
 }
 
 /* What is known of the database, if only from before it has changed; NULL: nothing, or the configuration does not want to know. */
@@ -133,7 +118,7 @@ static bool is_text_first(struct bytes source) {
 unsigned session_pg_state_effects(struct session *s, const struct backend *b, struct bytes source, struct effect_reading *kept) {
     struct effect_reading reading = {0};
     const struct catalog *c = catalog_of(s);
-    const struct sql_options *options = session_pg_state_options(s, b);
+    const struct sql_options *options = session_pg_settings_options(s, b);
     uint64_t version = names_version(s, c);
     if (!kept) kept = &reading;
     if (!effect_reading_holds(kept, options, version)) {
@@ -170,11 +155,16 @@ static unsigned distrust(struct backend *b) {
     return EFFECT_MOVES;
 }
 
-/* Of a function called by its number: the server's own ones are for large objects, whatever calls them so. */
-static unsigned effects_of_function(struct bytes body) {
+/* Of a function called by its number. */
+static unsigned effects_of_function(struct session *s, struct bytes body) {
     struct reader r = reader_over(body);
+    const struct catalog *c = catalog_of(s);
     uint32_t oid = reader_be32(&r);
-    return r.failed || oid >= BUILTIN_OID_END ? EFFECT_LEAVES | EFFECT_UNKNOWN | EFFECT_MOVES : 0;
+    char key[16];
+    if (!r.failed && oid < FUNCTION_PG_OID_END) return function_pg_effects_of_oid(oid);
+    snprintf(key, sizeof key, "%u", oid);
+    unsigned found = c ? catalog_effects(c, catalog_find(c, CATALOG_FUNCTION, bytes_str(key))) : 0;
+    return found | EFFECT_LEAVES | function_pg_effects(FUNCTION_UNKNOWN);
 }
 
 /* With those of the statements that it executes by name. */
@@ -250,7 +240,7 @@ static unsigned effects_of_message(struct session *s, struct backend *b, const s
     case PG_F_PARSE: read_parse(s, b, body, is_whole); return 0;
     case PG_F_BIND: return effects_of_bind(s, b, m);
     case PG_F_EXECUTE: return effects_of_execute(&session_pg_of(s)->left, body);
-    case PG_F_FUNCTION_CALL: return effects_of_function(body);
+    case PG_F_FUNCTION_CALL: return effects_of_function(s, body);
     default: return 0;
     }
 }

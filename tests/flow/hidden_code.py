@@ -2,6 +2,7 @@
 """Code that no statement names (triggers, defaults, views, policies ...) leaves nothing for the next client; and code that is seen
 to leave nothing costs nothing. Pools of one connection."""
 
+import struct
 import threading
 import time
 
@@ -229,6 +230,27 @@ def test_a_setting_that_execute_names_keeps_the_connection(narrow, pair, way):
     thread = threading.Thread(target=lambda: answer.append(value(pair[1], "select current_setting('app.executed', true)")))
     thread.start()
     assert c.ask("select current_setting('app.executed', true)") == "1"
+    c.end()
+    thread.join(10)
+    assert answer[0] in (None, "")
+
+
+def called_by_number(name, *arguments):
+    with superuser() as su:
+        oid = value(su, f"select '{name}'::regprocedure::oid")
+    body = struct.pack(">IHH", oid, 0, len(arguments)) + b"".join(struct.pack(">i", len(a)) + a for a in arguments)
+    return pgwire.message("F", body + struct.pack(">H", 0))
+
+
+@pytest.mark.parametrize("name", ["set_config(text,text,bool)", "hidden.set_ctx(text,text)"])
+def test_a_setting_that_a_call_by_number_sets_keeps_the_connection(narrow, pair, name):
+    c = raw(narrow.port)
+    c.send(called_by_number(name, b"app.numbered", b"1", *([b"f"] if "bool" in name else [])))
+    assert c.collect().errors == []
+    answer = []
+    thread = threading.Thread(target=lambda: answer.append(value(pair[1], "select current_setting('app.numbered', true)")))
+    thread.start()
+    assert c.ask("select current_setting('app.numbered', true)") == "1"
     c.end()
     thread.join(10)
     assert answer[0] in (None, "")
