@@ -55,6 +55,19 @@ unsigned function_pg_effects(enum function_kind kind) {
     return EFFECT_UNKNOWN;
 }
 
+/* Those for large objects are what is called by number; the others whose effect no look would find. */
+unsigned function_pg_effects_of_oid(uint32_t oid) {
+    switch (oid) {
+    case 715: case 764: case 765: case 767: case 952: case 953: case 954: case 955: case 956: case 957: case 958: case 964:
+    case 1004: case 3170: case 3171: case 3172: case 3457: case 3458: case 3459: case 3460:
+        return 0; /* lo_create to lo_truncate, lo_lseek64 to lo_put */
+    case 1574: case 1576: case 1765: return EFFECT_NEXTVAL; /* nextval, setval */
+    case 1575: case 2559: return EFFECT_CURRVAL; /* currval, lastval */
+    case 1599: case 2078: return EFFECT_LEAVES | EFFECT_STAYS | EFFECT_MOVES; /* setseed, set_config */
+    default: return EFFECT_LEAVES | EFFECT_MOVES;
+    }
+}
+
 void function_pg_each_unclean(void (*each)(void *ctx, const char *name), void *ctx) {
     for (size_t i = 0; i < FUNCTION_SLOTS; i++) {
         const struct function_row *row = &function_rows[i];

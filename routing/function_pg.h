@@ -23,8 +23,12 @@ enum function_kind {
 /* Of a name without a schema or in pg_catalog, folded as the server does. */
 enum function_kind function_pg_find(struct bytes name);
 
+enum { FUNCTION_PG_OID_END = 16384 }; /* numbers below this one are the server's own functions */
+
 /* What a call of one leaves, whatever its arguments: enum effect. */
 unsigned function_pg_effects(enum function_kind kind);
+/* The same of one that is called by its number, below FUNCTION_PG_OID_END. */
+unsigned function_pg_effects_of_oid(uint32_t oid);
 
 /* Every name of which a call may leave something, but nextval: writing is taken to call it anyway. */
 void function_pg_each_unclean(void (*each)(void *ctx, const char *name), void *ctx);

@@ -59,6 +59,14 @@ const struct catalog *catalog_entry_current(const struct catalog_entry *e, const
     return is_younger(e, p, p->limits.catalog_refresh_ms) ? e->now : NULL;
 }
 
+bool catalog_is_hoped_for(struct pool *p) {
+    if (p->mode == POOL_SESSION || p->limits.unknown_effects == UNKNOWN_EFFECTS_TRUST || p->set->is_closing) return false;
+    struct catalog_entry *e = catalog_book_entry(p);
+    if (!e || e->now || e->failed_us) return false;
+    e->is_wanted = true;
+    return true;
+}
+
 /* In good time: nobody should have to do without it. */
 bool catalog_reading_is_due(const struct pool *p) {
     const struct catalog_entry *e = p->catalog;
@@ -80,6 +88,11 @@ static bool begin(struct catalog_reading *r, const struct pool *p, struct writer
     r->coming = catalog_new();
     catalog_pg_put_query(w, version);
     return r->coming && !w->failed;
+}
+
+/* Whoever has waited for it, in whichever pool of the database. */
+static void wake_waiters(struct pool_set *set) {
+    LIST_EACH(n, &set->all) pool_want_dispatch(CONTAINER_OF(n, struct pool, node));
 }
 
 static void end(struct catalog_reading *r) {
@@ -133,6 +146,7 @@ void catalog_reading_fail(struct catalog_reading *r, const struct pool *p) {
                  "statements leave behind is looked for after each of them", p->server.database);
     e->failed_us = p->set->loop->now_us;
     end(r);
+    wake_waiters(p->set);
 }
 
 bool catalog_reading_end(struct catalog_reading *r, struct pool *p, bool is_ok, struct writer *w, uint32_t version) {
@@ -141,6 +155,7 @@ bool catalog_reading_end(struct catalog_reading *r, struct pool *p, bool is_ok, 
     if (is_known && (r->coming || strcmp(r->digest, r->entry->digest) == 0)) {
         put_in_force(r, p);
         end(r);
+        wake_waiters(p->set);
     } else {
         catalog_reading_fail(r, p);
     }

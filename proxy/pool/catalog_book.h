@@ -4,8 +4,9 @@
  *      nothing known -> wanted -> being read, over a connection that has just become free -> known -> old -> checked or read again
  *
  * It is read when some text wants to know; from then on it is checked before it is `refresh` old, and whenever a
- * client of gilmok has changed what names stand for, on any worker. While it is not known, or may be out of date, nobody is
- * told anything: every text is taken to leave something, and looked after.
+ * client of gilmok has changed what names stand for, on any worker. Before it was read for the first time nobody is leased a
+ * connection: code may set what no look could ask for. While it may be out of date, or could not be read, every text is taken to
+ * leave something, and looked after.
  */
 #ifndef GILMOK_PROXY_POOL_CATALOG_BOOK_H
 #define GILMOK_PROXY_POOL_CATALOG_BOOK_H
@@ -48,6 +49,12 @@ void catalog_book_release(struct pool_set *set);
 const struct catalog *catalog_entry_current(const struct catalog_entry *e, const struct pool *p);
 /* Some client has changed what names stand for. */
 void catalog_book_changed(struct pool_set *set);
+
+/* Nothing is known yet of a pool's database, and should be before anybody uses a connection. */
+bool catalog_is_hoped_for(struct pool *p);
+static inline bool catalog_is_awaited(struct pool *p) {
+    return !(p->catalog && p->catalog->now) && catalog_is_hoped_for(p);
+}
 
 /* Asked each time that a connection becomes free. */
 bool catalog_reading_is_due(const struct pool *p);

@@ -4,6 +4,7 @@
  */
 #include <stdatomic.h>
 
+#include "proxy/pool/catalog_book.h"
 #include "proxy/pool/pool_impl.h"
 
 /* ---- waiting ---- */
@@ -69,9 +70,18 @@ static struct backend *next_idle(const struct variant *v, const struct lessee *l
     return b;
 }
 
+/* True while somebody reads what the names of the database stand for; before that was done once nobody is served. */
+static bool must_learn(struct variant *v, const struct lessee *l) {
+    if (!catalog_is_awaited(v->pool) || v->is_single_use) return false;
+    struct backend *b = next_idle(v, l);
+    if (b && b->proto->try_learn) (void)b->proto->try_learn(b);
+    return v->pool->catalog->is_under_way;
+}
+
 /* An idle connection that may be used as it is; one that was idle for long is sent to be checked instead. */
 static struct backend *take_idle(struct variant *v, const struct lessee *l) {
     struct backend *b;
+    if (must_learn(v, l)) return NULL;
     while ((b = next_idle(v, l))) {
         uint64_t idle_us = pool_now_us(v->pool) - b->state_since_us;
         if (b->is_checked && idle_us < CHECK_HOLDS_MS * 1000) return b;

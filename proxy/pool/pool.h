@@ -151,6 +151,7 @@ struct pool {
     struct pool_ear *ear; /* NULL: there is none */
     bool is_paused;   /* nobody is leased a connection (gate.h) */
     bool uses_currval; /* somebody has read currval() or lastval() */
+    uint32_t sequence_doubts; /* how often it was thought that somebody might */
     bool is_emptying; /* no connection stays open that nobody leases */
     struct pool_stats stats;
     struct pool_stats stats_at_mark; /* when the period under way began */

@@ -4,6 +4,7 @@
 #include "proxy/pool/startup_pg.h"
 
 #include <ctype.h>
+#include <stdio.h>
 #include <strings.h>
 
 #include "base/fault.h"
@@ -66,20 +67,39 @@ static size_t take_word(struct bytes *rest, char out[OPTION_MAX]) {
     return len;
 }
 
-/* -c name=value, -cname=value, --name=value. False: something else. */
+/* -c name=value, -cname=value, --name=value: what stands there, in `word`. NULL: it is over, or with *is_odd something else. */
+static char *next_option(struct bytes *text, char word[OPTION_MAX], bool *is_odd) {
+    size_t len = take_word(text, word);
+    *is_odd = false;
+    if (!len) return NULL;
+    *is_odd = len == OPTION_MAX - 1 || word[0] != '-' || (word[1] != 'c' && word[1] != '-');
+    if (*is_odd) return NULL;
+    if (word[1] != 'c' || len > 2) return word + 2;
+    *is_odd = !take_word(text, word);
+    return *is_odd ? NULL : word;
+}
+
 static bool tell_options(struct bytes text, each_name *each, void *ctx) {
-    char word[OPTION_MAX];
-    size_t len;
-    while ((len = take_word(&text, word))) {
-        char *assignment = word + 2;
-        if (len == OPTION_MAX - 1 || word[0] != '-' || (word[1] != 'c' && word[1] != '-')) return false;
-        if (word[1] == 'c' && len == 2) {
-            if (!take_word(&text, word)) return false;
-            assignment = word;
-        }
+    char word[OPTION_MAX], *assignment;
+    bool is_odd;
+    while ((assignment = next_option(&text, word, &is_odd)))
         if (!tell_assignment(assignment, each, ctx)) return false;
+    return !is_odd;
+}
+
+bool startup_pg_app_name(struct bytes options, char out[STARTUP_PG_APP_NAME_MAX + 1]) {
+    static const char name[] = "application_name";
+    char word[OPTION_MAX], *option;
+    bool is_odd, is_there = false;
+    while ((option = next_option(&options, word, &is_odd))) {
+        size_t len = strcspn(option, "=");
+        for (size_t i = 0; i < len; i++)
+            if (option[i] == '-') option[i] = '_';
+        if (!option[len] || len != strlen(name) || strncasecmp(option, name, len) != 0) continue;
+        snprintf(out, STARTUP_PG_APP_NAME_MAX + 1, "%.*s", STARTUP_PG_APP_NAME_MAX, option + len + 1);
+        is_there = true;
     }
-    return true;
+    return is_there;
 }
 
 static bool tell_names(struct bytes key, each_name *each, void *ctx) {

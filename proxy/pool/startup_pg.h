@@ -22,7 +22,7 @@
 #include "proxy/pool/params_pg.h"
 #include "proxy/pool/state_pg.h"
 
-enum { STARTUP_PG_KEPT = 64 /* sets that a pool remembers */ };
+enum { STARTUP_PG_KEPT = 64 /* sets that a pool remembers */, STARTUP_PG_APP_NAME_MAX = 63 };
 
 struct startup_pg {
     struct list node; /* in the list of who remembers it */
@@ -46,6 +46,9 @@ void startup_pg_unref(struct startup_pg *st); /* NULL is fine */
 MUST_USE bool startup_pg_put_question(struct writer *w, struct bytes key);
 /* Its rows, as DataRow messages one behind the other, and what the connection has reported. False: memory is out. */
 MUST_USE bool startup_pg_read(struct startup_pg *st, struct bytes rows, const struct params_pg *reported);
+
+/* The application_name in the startup parameter `options`; false: there is none. */
+MUST_USE bool startup_pg_app_name(struct bytes options, char out[STARTUP_PG_APP_NAME_MAX + 1]);
 
 /* True when they set it. */
 bool startup_pg_sets(const struct startup_pg *st, struct bytes name);

@@ -13,6 +13,7 @@
 #include "proxy/wire/pg_encode.h"
 
 #define ROLE "role"
+#define SUPERUSER "is_superuser"
 #define AUTHORIZATION "session_authorization"
 
 /* ---- a set of settings ----------------------------------------------------------------------------------------------- */
@@ -235,6 +236,12 @@ static bool take_odd_setting(struct state_pg *st, unsigned *rest, struct bytes n
     return ok;
 }
 
+/* A superuser who has taken another role: the server hides some settings from that, which the superuser may have set. */
+static bool is_less_than_at_start(const struct params_pg *reported, const struct params_pg *start) {
+    const char *now = params_pg_get(reported, SUPERUSER), *then = params_pg_get(start, SUPERUSER);
+    return now && then && strcmp(then, "on") == 0 && strcmp(now, "on") != 0;
+}
+
 bool state_pg_read(struct state_pg *st, unsigned *rest, struct writer *channels, struct bytes rows,
                    const struct params_pg *reported, const struct params_pg *start) {
     const char *authorization = params_pg_get(reported, AUTHORIZATION), *at_start = params_pg_get(start, AUTHORIZATION);
@@ -252,6 +259,7 @@ bool state_pg_read(struct state_pg *st, unsigned *rest, struct writer *channels,
         if (!(is_odd ? take_odd_setting : take_setting)(st, rest, name, value, reported)) return false;
     }
     if (channels && channels->failed) return false;
+    if (is_less_than_at_start(reported, start)) *rest |= STATE_PG_FIXED;
     if (!authorization || !at_start || strcmp(authorization, at_start) == 0) return true;
     if (!is_plain(authorization)) *rest |= STATE_PG_FIXED; /* reported: in an encoding of the client's */
     return state_pg_set(st, bytes_str(AUTHORIZATION), bytes_str(authorization));

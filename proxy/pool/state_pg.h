@@ -41,7 +41,7 @@ enum state_pg_rest {
     STATE_PG_LISTENS = 1 << 2,
     STATE_PG_CURSORS = 1 << 3,  /* WITH HOLD */
     STATE_PG_PREPARED = 1 << 4, /* by SQL */
-    STATE_PG_FIXED = 1 << 5,    /* settings that cannot be said again: by their name; temp_buffers */
+    STATE_PG_FIXED = 1 << 5,    /* settings that cannot be said again: by their name; temp_buffers; what the role may not see */
 };
 
 void state_pg_release(struct state_pg *st);
@@ -73,8 +73,8 @@ MUST_USE bool state_pg_next_row(struct bytes *rows, struct bytes *name, struct b
 bool state_pg_is_sayable(struct bytes name);
 
 /*
- * A statement that sets it: SET where that can be said, which takes no snapshot, else SELECT set_config(). `is_local`: to the end of
- * the transaction, and no warning outside of one.
+ * A statement that sets it: SET where that can be said, which takes no snapshot, else SELECT set_config(). `is_local`: to the end
+ * of the transaction, and no warning outside of one.
  */
 void state_pg_put_setting(struct writer *w, const char *name, const char *value, bool is_local);
 /* Statements, with semicolons between them, that make of a session with `from` one with `to`. Nothing when they are equal. */

@@ -138,6 +138,10 @@ void session_pg_send_missing(struct backend *b, uint8_t type);
 void session_pg_tell(struct session *s, const struct err *err, bool is_fatal);
 void session_pg_send_ready(struct session *s, char status);
 
+/* ---- session_pg_sequences.c ---- */
+/* Before a statement with EFFECT_NEXTVAL or EFFECT_CURRVAL. True: backend_pg_discard_sequences() is called before it. */
+MUST_USE bool session_pg_sequences_must_go(struct session *s, unsigned effects);
+
 /* ---- session_pg_state.c ---- */
 /* A group end goes out. */
 static inline void session_pg_state_on_group_sent(struct session_pg *ps) {
@@ -157,7 +161,7 @@ bool session_pg_state_needs_more(const struct session *s, const struct message *
  * How its texts are to be read now, and what they may leave behind. A source is a text with a NUL behind it, and then types.
  * `kept`: what was said of it before, and is now; may be NULL.
  */
-const struct sql_options *session_pg_state_options(struct session *s, const struct backend *b);
+const struct sql_options *session_pg_settings_options(struct session *s, const struct backend *b);
 unsigned session_pg_state_effects(struct session *s, const struct backend *b, struct bytes source, struct effect_reading *kept);
 void session_pg_state_settle(struct session *s, struct backend *b);
 void session_pg_state_on_looked(struct session *s, struct backend *b, struct bytes rows, bool ok);
@@ -186,8 +190,6 @@ void session_pg_listen_on_group_end(struct session *s, struct backend *b);
 bool session_pg_listen_on_notification(struct session *s, struct bytes message);
 void session_pg_listen_prepare(struct session *s, struct backend *b);
 void session_pg_listen_release(struct session_pg *ps);
-/* How its texts are to be read now. */
-const struct sql_options *session_pg_state_options(struct session *s, const struct backend *b);
 
 /* ---- session_pg_reset.c ---- */
 /* True when the client has values of its own that a reset does not go back to. */
@@ -225,6 +227,8 @@ void session_pg_startup_release(struct session_pg *ps);
 /* ---- session_pg_settings.c ---- */
 void session_pg_settings_prepare(struct session *s, struct backend *b);
 void session_pg_settings_on_group_end(struct session *s, struct backend *b);
+/* How its texts are to be read now. */
+const struct sql_options *session_pg_settings_options(struct session *s, const struct backend *b);
 /* What statements that are sent now will find, as far as the server reports it. */
 const struct params_pg *session_pg_settings_in_force(const struct session *s, const struct backend *b);
 /*

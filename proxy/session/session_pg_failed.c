@@ -17,7 +17,7 @@ bool session_pg_is_failed(const struct session *s) {
 unsigned session_pg_verb_of(struct session *s, const struct statement_pg *st) {
     struct sql_statement first;
     struct bytes text = bytes_str((const char *)st->source.ptr);
-    struct sql_reader *reader = sql_reader_new(text, session_pg_state_options(s, s->lessee.backend), &s->env->arena);
+    struct sql_reader *reader = sql_reader_new(text, session_pg_settings_options(s, s->lessee.backend), &s->env->arena);
     unsigned verb = 0;
     bool is_read = reader && sql_reader_next(reader, &first) && first.outcome == SQL_PARSED;
     if (is_read && first.ast->kind == AST_COMMAND) verb = first.ast->op;

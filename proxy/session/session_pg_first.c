@@ -68,6 +68,14 @@ static bool keep_app_name(struct session_pg *ps, struct bytes value) {
     return ps->login_app_name != NULL;
 }
 
+/* By itself, or in `options`, which counts less. */
+static bool take_app_name(struct session_pg *ps, const struct pg_first *f) {
+    char name[STARTUP_PG_APP_NAME_MAX + 1];
+    struct bytes own = pg_first_param(f, "application_name");
+    if (own.ptr || !startup_pg_app_name(pg_first_param(f, "options"), name)) return keep_app_name(ps, own);
+    return keep_app_name(ps, bytes_str(name));
+}
+
 static bool is_sane_name(struct bytes name) {
     if (name.len == 0 || name.len > USER_NAME_MAX) return false;
     for (size_t i = 0; i < name.len; i++)
@@ -87,7 +95,7 @@ static bool bind_identity(struct session *s, const struct pg_first *f) {
     } else {
         s->user = mem_strdup((const char *)user.ptr, user.len);
         s->database = mem_strdup((const char *)database.ptr, database.len);
-        if (s->user && s->database && keep_app_name(session_pg_of(s), pg_first_param(f, "application_name"))) return true;
+        if (s->user && s->database && take_app_name(session_pg_of(s), f)) return true;
         session_pg_fail(s, ERR_OUT_OF_MEMORY, "out of memory");
     }
     return false;

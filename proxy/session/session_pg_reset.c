@@ -75,7 +75,7 @@ static struct resets_pg read_resets(struct session *s, struct bytes text) {
     struct backend *b = s->lessee.backend;
     const struct startup_pg *st = session_pg_of(s)->startup;
     bool differs = st && !startup_pg_is_there(st, &backend_pg_of(b)->start);
-    resets_pg_find(&resets, text, session_pg_state_options(s, b), &s->env->arena, differs ? is_own : NULL, s);
+    resets_pg_find(&resets, text, session_pg_settings_options(s, b), &s->env->arena, differs ? is_own : NULL, s);
     return resets;
 }
 

@@ -91,14 +91,15 @@ static enum step place(struct maker *k, const struct message *m, const struct re
     return send_text(k->s, m, k);
 }
 
-enum step session_pg_reset_text_take(struct session *s, const struct message *m, struct bytes text, const struct resets_pg *resets) {
+enum step session_pg_reset_text_take(struct session *s, const struct message *m, struct bytes text,
+                                     const struct resets_pg *resets) {
     struct backend *b = s->lessee.backend;
     struct writer w;
     struct sql_text *edited = mem_alloc(sizeof *edited + resets->count * sizeof edited->uses[0]);
     if (!edited) return session_pg_prepared_out_of_memory(s);
     edited->refs = 1;
     writer_init(&w, text.len + resets->count * SESSION_PG_OWN_VALUES_MAX + PG_HEADER_LEN);
-    struct maker k = {.s = s, .source = text, .options = session_pg_state_options(s, b), .text = edited, .w = &w};
+    struct maker k = {.s = s, .source = text, .options = session_pg_settings_options(s, b), .text = edited, .w = &w};
     enum step step = place(&k, m, resets);
     session_pg_sql_text_unref(edited, s->lessee.backend ? &backend_pg_of(b)->prepared : NULL);
     writer_release(&w);

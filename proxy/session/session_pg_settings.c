@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/fault.h"
+#include "parser/dialect_words.h"
 #include "proxy/pool/backend_pg.h"
 #include "proxy/session/session_pg.h"
 
@@ -239,6 +240,22 @@ void session_pg_settings_on_group_end(struct session *s, struct backend *b) {
 const struct params_pg *session_pg_settings_in_force(const struct session *s, const struct backend *b) {
     const struct backend_pg *bp = backend_pg_of((struct backend *)b);
     return bp->analysis_to_be ? wanted_on(session_pg_of((struct session *)s), bp) : &bp->params;
+}
+
+const struct sql_options *session_pg_settings_options(struct session *s, const struct backend *b) {
+    struct session_pg *ps = session_pg_of(s);
+    const struct params_pg *params = session_pg_settings_in_force(s, b);
+    if (ps->left.options_digest == params->digest && params->digest) return &ps->left.options;
+    struct sql_options *o = &ps->left.options;
+    *o = sql_options_default(SQL_POSTGRES);
+    const char *version = params_pg_get(params, "server_version"), *encoding = params_pg_get(params, "client_encoding");
+    const char *strings = params_pg_get(params, "standard_conforming_strings");
+    uint32_t number = version ? sql_version_of(SQL_POSTGRES, bytes_str(version)) : 0;
+    if (number) o->version = number;
+    o->encoding = encoding ? sql_encoding_of(bytes_str(encoding)) : SQL_ENCODING_UNSAFE;
+    if (strings && strcmp(strings, "off") == 0) o->modes &= ~(uint32_t)SQL_STANDARD_STRINGS;
+    ps->left.options_digest = params->digest;
+    return o;
 }
 
 /* Until the end of the transaction: an error in between takes it back like everything else. */

@@ -61,7 +61,7 @@ static size_t find_executed(struct session *s, struct bytes text, const struct n
 unsigned session_pg_sql_effects(struct session *s, struct backend *b, struct bytes text) {
     struct name_uses uses;
     unsigned effects = 0, inner = 0;
-    name_uses_find(&uses, text, session_pg_state_options(s, b), &s->env->arena);
+    name_uses_find(&uses, text, session_pg_settings_options(s, b), &s->env->arena);
     struct executed *executed = mem_alloc((uses.count + 1) * sizeof *executed); /* not in the arena: reading them resets it */
     size_t count = executed ? find_executed(s, text, &uses, executed, &effects) : 0;
     if (uses.failed || !executed) effects |= ANYTHING;

@@ -245,7 +245,7 @@ static enum step make(struct maker *k, struct sql_text **out, struct writer *w) 
 
 enum step session_pg_sql_text_make(struct session *s, const struct message *m, struct bytes text, struct sql_text **out,
                                    struct writer *w) {
-    struct maker k = {.s = s, .m = m, .source = text, .options = session_pg_state_options(s, s->lessee.backend)};
+    struct maker k = {.s = s, .m = m, .source = text, .options = session_pg_settings_options(s, s->lessee.backend)};
     struct arena *arena = &s->env->arena;
     *out = NULL;
     enum step step = make(&k, out, w);

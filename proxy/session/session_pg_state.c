@@ -19,20 +19,23 @@
  *
  * NOT READ is a text above `inspect_limit`: there the command tags tell, and pin. In session mode nothing is.
  */
+#include <stdio.h>
+
 #include "base/fault.h"
 #include "base/reader.h"
-#include "parser/dialect_words.h"
 #include "proxy/pool/backend_pg.h"
 #include "proxy/pool/catalog_book.h"
 #include "proxy/session/session_pg_names.h"
 #include "proxy/wire/pg_decode.h"
+#include "routing/function_pg.h"
+
+#define VERSION_IS_OLD (UINT64_C(1) << 63)
 
 enum {
     PINS_FOUND = PIN_TEMP | PIN_LOCKS | PIN_LISTEN | PIN_CURSOR | PIN_SQL_PREPARED | PIN_FIXED,
     PINS_HERE = PINS_FOUND | PIN_LOOKING | PIN_STAYS | PIN_DESCRIBING,
     LOOK_FOR = EFFECT_LEAVES | EFFECT_STAYS | EFFECT_UNKNOWN,
     NAMES_MAX = 2 << 10, /* bytes of names of settings with a dot */
-    BUILTIN_OID_END = 16384, /* functions below this one are the server's own */
 };
 
 /* ---- reading --------------------------------------------------------------------------------------------------------- */
@@ -53,31 +56,15 @@ void session_pg_state_on_name(void *session, struct bytes name) {
     if (names->failed) ps->left.effects |= EFFECT_STAYS;
 }
 
-const struct sql_options *session_pg_state_options(struct session *s, const struct backend *b) {
-    struct session_pg *ps = session_pg_of(s);
-    const struct params_pg *params = session_pg_settings_in_force(s, b);
-    if (ps->left.options_digest == params->digest && params->digest) return &ps->left.options;
-    struct sql_options *o = &ps->left.options;
-    *o = sql_options_default(SQL_POSTGRES);
-    const char *version = params_pg_get(params, "server_version"), *encoding = params_pg_get(params, "client_encoding");
-    const char *strings = params_pg_get(params, "standard_conforming_strings");
-    uint32_t number = version ? sql_version_of(SQL_POSTGRES, bytes_str(version)) : 0;
-    if (number) o->version = number;
-    o->encoding = encoding ? sql_encoding_of(bytes_str(encoding)) : SQL_ENCODING_UNSAFE;
-    if (strings && strcmp(strings, "off") == 0) o->modes &= ~(uint32_t)SQL_STANDARD_STRINGS;
-    ps->left.options_digest = params->digest;
-    return o;
-}
-
-/* What is known of the database just now; NULL: nothing, or the configuration does not want to know. */
+/* What is known of the database, if only from before it has changed; NULL: nothing, or the configuration does not want to know. */
 static const struct catalog *catalog_of(struct session *s) {
     struct pool *p = session_pool(s);
     if (p->limits.unknown_effects == UNKNOWN_EFFECTS_TRUST) return NULL;
     const struct catalog_entry *e = catalog_book_entry(p);
-    return e ? catalog_entry_current(e, p) : NULL;
+    return e ? e->now : NULL;
 }
 
-/* Nothing is known: every statement is looked after, and soon somebody will have read what its names stand for. */
+/* Nothing is known, or it is old: every statement is looked after, and soon somebody will have read what its names stand for. */
 static unsigned doubt(const struct session *s) {
     struct catalog_entry *e = session_pool(s)->catalog;
     if (session_pool(s)->limits.unknown_effects == UNKNOWN_EFFECTS_TRUST) return 0;
@@ -87,8 +74,10 @@ static unsigned doubt(const struct session *s) {
 
 static unsigned of_function(void *ctx, struct bytes name, const struct effect_argument *first) {
     const struct catalog *c = catalog_of(ctx);
+    unsigned found = c ? catalog_of_function(c, name) : EFFECT_NO_SUCH;
     (void)first;
-    return c ? catalog_of_function(c, name) : EFFECT_NO_SUCH;
+    bool may_be_another = !(found & EFFECT_NO_SUCH) && !catalog_entry_current(session_pool(ctx)->catalog, session_pool(ctx));
+    return may_be_another ? found | EFFECT_UNKNOWN : found;
 }
 
 static unsigned of_relation(void *ctx, struct bytes name, bool is_written) {
@@ -96,9 +85,15 @@ static unsigned of_relation(void *ctx, struct bytes name, bool is_written) {
     return c ? catalog_of_relation(c, name, is_written) : 0;
 }
 
-/* Stands for what the names of the database mean, in what is remembered; 0: nobody knows what they mean. */
+/* Stands for what the names of the database mean, in what is remembered. */
 static uint64_t names_version(const struct session *s, const struct catalog *c) {
-    return c ? session_pool(s)->catalog->version : 0;
+    const struct pool *p = session_pool(s);
+    if (!c) return 0;
+    return catalog_entry_current(p->catalog, p) ? p->catalog->version : p->catalog->version | VERSION_IS_OLD;
+}
+
+static bool is_certain(uint64_t version) {
+    return version && !(version & VERSION_IS_OLD);
 }
 
 static struct effect_reading read_text(struct session *s, const struct sql_options *options, uint64_t version, struct bytes text) {
@@ -123,7 +118,7 @@ static bool is_text_first(struct bytes source) {
 unsigned session_pg_state_effects(struct session *s, const struct backend *b, struct bytes source, struct effect_reading *kept) {
     struct effect_reading reading = {0};
     const struct catalog *c = catalog_of(s);
-    const struct sql_options *options = session_pg_state_options(s, b);
+    const struct sql_options *options = session_pg_settings_options(s, b);
     uint64_t version = names_version(s, c);
     if (!kept) kept = &reading;
     if (!effect_reading_holds(kept, options, version)) {
@@ -132,7 +127,7 @@ unsigned session_pg_state_effects(struct session *s, const struct backend *b, st
         *kept = read_text(s, options, version, bytes_of(source.ptr, (size_t)(end - source.ptr)));
     }
     session_pg_of(s)->left.read_version = version;
-    unsigned effects = kept->effects | (c ? catalog_everywhere(c) : doubt(s));
+    unsigned effects = kept->effects | (c ? catalog_everywhere(c) : 0) | (is_certain(version) ? 0 : doubt(s));
     return UNLIKELY(effects & EFFECT_NAMED) && !is_text_first(source) ? effects | EFFECT_STAYS : effects;
 }
 
@@ -152,27 +147,6 @@ static unsigned as_configured(const struct session *s, unsigned effects) {
     return pins ? effects | EFFECT_STAYS : effects;
 }
 
-/* ---- sequences ------------------------------------------------------------------------------------------------------- */
-
-/*
- * currval() and lastval() tell what nextval() has left in the session. What another client has left, or this one on its last visit,
- * must never be told: it is discarded before such a statement. Once somebody uses them it is discarded before a lease's
- * first nextval(), too, so that nothing old is left among what is new.
- */
-static bool must_discard_sequences(struct session *s, struct backend *b, unsigned effects) {
-    struct backend_pg *bp = backend_pg_of(b);
-    struct pool *p = session_pool(s);
-    if (!(effects & (EFFECT_NEXTVAL | EFFECT_CURRVAL))) return false;
-    if (bp->sequences_lease && bp->sequences_lease != b->leases) {
-        bp->has_old_sequences = true;
-        bp->sequences_lease = 0;
-    }
-    if (effects & EFFECT_CURRVAL) p->uses_currval = true;
-    bool must = bp->has_old_sequences && p->uses_currval;
-    if (effects & EFFECT_NEXTVAL) bp->sequences_lease = b->leases;
-    return must && b->ledger.txn != TXN_FAILED && !b->ledger.is_skipping;
-}
-
 /* ---- messages -------------------------------------------------------------------------------------------------------- */
 
 /* What is not in hand as a whole is judged by its tags (backend_pg.c). */
@@ -181,11 +155,16 @@ static unsigned distrust(struct backend *b) {
     return EFFECT_MOVES;
 }
 
-/* Of a function called by its number: the server's own ones are for large objects, whatever calls them so. */
-static unsigned effects_of_function(struct bytes body) {
+/* Of a function called by its number. */
+static unsigned effects_of_function(struct session *s, struct bytes body) {
     struct reader r = reader_over(body);
+    const struct catalog *c = catalog_of(s);
     uint32_t oid = reader_be32(&r);
-    return r.failed || oid >= BUILTIN_OID_END ? EFFECT_LEAVES | EFFECT_UNKNOWN | EFFECT_MOVES : 0;
+    char key[16];
+    if (!r.failed && oid < FUNCTION_PG_OID_END) return function_pg_effects_of_oid(oid);
+    snprintf(key, sizeof key, "%u", oid);
+    unsigned found = c ? catalog_effects(c, catalog_find(c, CATALOG_FUNCTION, bytes_str(key))) : 0;
+    return found | EFFECT_LEAVES | function_pg_effects(FUNCTION_UNKNOWN);
 }
 
 /* With those of the statements that it executes by name. */
@@ -193,7 +172,8 @@ static unsigned effects_when_run(struct session *s, struct backend *b, struct by
     const uint8_t *end = source.len ? memchr(source.ptr, 0, source.len) : NULL;
     if (!(effects & EFFECT_STATEMENTS)) return effects;
     if (!end) return effects | EFFECT_LEAVES | EFFECT_NEXTVAL | EFFECT_CURRVAL | EFFECT_MOVES;
-    return effects | session_pg_sql_effects(s, b, bytes_of(source.ptr, (size_t)(end - source.ptr)));
+    unsigned run = session_pg_sql_effects(s, b, bytes_of(source.ptr, (size_t)(end - source.ptr)));
+    return effects | (run & EFFECT_NAMED ? (run & ~(unsigned)EFFECT_NAMED) | EFFECT_STAYS : run); /* its $1 is no value of a Bind */
 }
 
 static unsigned effects_of_bind(struct session *s, struct backend *b, const struct message *m) {
@@ -202,8 +182,10 @@ static unsigned effects_of_bind(struct session *s, struct backend *b, const stru
     if (!m->has_names) return distrust(b);
     if (!name.len) {
         bool means_the_same = ps->left.unnamed_version == names_version(s, catalog_of(s));
-        unsigned effects = means_the_same ? ps->left.unnamed : ps->left.unnamed | EFFECT_LEAVES;
-        return effects_when_run(s, b, session_pg_unnamed_latest(ps), effects);
+        struct bytes latest = session_pg_unnamed_latest(ps);
+        unsigned effects = ps->left.unnamed;
+        if (!means_the_same) effects |= EFFECT_LEAVES | session_pg_state_effects(s, b, latest, NULL);
+        return effects_when_run(s, b, latest, effects);
     }
     struct statement_pg *st = session_pg_prepared_statement(ps, name);
     if (st) return effects_when_run(s, b, st->source, session_pg_state_effects(s, b, st->source, &st->reading));
@@ -231,22 +213,10 @@ static void read_parse(struct session *s, struct backend *b, struct bytes body, 
     left->unnamed = session_pg_unnamed_is_certain(b) ? effects : left->unnamed | effects;
 }
 
-/*   Bind = portal NUL statement NUL, int16 count, int16 formats, int16 count, then int32 length (-1: NULL) and value of each */
-static bool take_first_value(struct bytes body, struct bytes *value) {
-    struct reader r = reader_over(body);
-    reader_cstr(&r);
-    reader_cstr(&r);
-    reader_take(&r, (size_t)reader_be16(&r) * 2);
-    uint16_t count = reader_be16(&r);
-    uint32_t len = count ? reader_be32(&r) : UINT32_MAX;
-    *value = len == UINT32_MAX ? bytes_of("", 0) : reader_take(&r, len);
-    return !r.failed;
-}
-
 /* A setting is named by the first value of a Bind; of anything else that says so nobody knows the name. */
 static unsigned with_name(struct session *s, const struct message *m, unsigned effects) {
     struct bytes value;
-    bool is_known = m->h.type == PG_F_BIND && take_first_value(bytes_of(m->ptr + PG_HEADER_LEN, m->avail - PG_HEADER_LEN), &value);
+    bool is_known = m->h.type == PG_F_BIND && pg_bind_first(bytes_of(m->ptr + PG_HEADER_LEN, m->avail - PG_HEADER_LEN), &value);
     if (!is_known) return effects | EFFECT_STAYS;
     if (value.len && memchr(value.ptr, '.', value.len)) session_pg_state_on_name(s, value);
     return effects;
@@ -270,7 +240,7 @@ static unsigned effects_of_message(struct session *s, struct backend *b, const s
     case PG_F_PARSE: read_parse(s, b, body, is_whole); return 0;
     case PG_F_BIND: return effects_of_bind(s, b, m);
     case PG_F_EXECUTE: return effects_of_execute(&session_pg_of(s)->left, body);
-    case PG_F_FUNCTION_CALL: return effects_of_function(body);
+    case PG_F_FUNCTION_CALL: return effects_of_function(s, body);
     default: return 0;
     }
 }
@@ -302,7 +272,7 @@ bool session_pg_state_on_message(struct session *s, const struct message *m) {
     if (effects & EFFECT_CATALOG) catalog_book_changed(session_pool(s)->set); /* and once more when it is over */
     ps->left.effects |= effects & ~(unsigned)(EFFECT_RESETS | EFFECT_MOVES | EFFECT_NAMED);
     if (ps->left.effects & LOOK_FOR) b->is_tainted = true;
-    return must_discard_sequences(s, b, effects);
+    return effects & (EFFECT_NEXTVAL | EFFECT_CURRVAL) && session_pg_sequences_must_go(s, effects);
 }
 
 bool session_pg_state_needs_more(const struct session *s, const struct message *m) {

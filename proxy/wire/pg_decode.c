@@ -185,6 +185,18 @@ enum pg_frame pg_bind_names(struct bytes body, struct bytes *portal, struct byte
     return r.failed ? PG_FRAME_NEED_MORE : PG_FRAME_OK;
 }
 
+/*   Bind = portal NUL statement NUL, int16 count, int16 formats, int16 count, then int32 length (-1: NULL) and value of each */
+bool pg_bind_first(struct bytes body, struct bytes *value) {
+    struct reader r = reader_over(body);
+    reader_cstr(&r);
+    reader_cstr(&r);
+    reader_take(&r, (size_t)reader_be16(&r) * 2);
+    uint16_t count = reader_be16(&r);
+    uint32_t len = count ? reader_be32(&r) : UINT32_MAX;
+    *value = len == UINT32_MAX ? bytes_of("", 0) : reader_take(&r, len);
+    return !r.failed;
+}
+
 bool pg_target_read(struct bytes body, uint8_t *kind, struct bytes *name) {
     struct reader r = reader_over(body);
     *kind = reader_u8(&r);

@@ -98,6 +98,8 @@ MUST_USE bool pg_error_read(struct bytes body, struct pg_error_fields *out);
  * the whole; NEED_MORE when the names do not end inside it.
  */
 enum pg_frame pg_bind_names(struct bytes body, struct bytes *portal, struct bytes *statement);
+/* The first value of a Bind; empty when there is none, or it is NULL. False: it does not end inside `body`. */
+MUST_USE bool pg_bind_first(struct bytes body, struct bytes *value);
 /* Describe and Close: 'S' or 'P', and the name. */
 MUST_USE bool pg_target_read(struct bytes body, uint8_t *kind, struct bytes *name);
 

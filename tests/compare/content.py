@@ -325,7 +325,8 @@ WAYS = {
 KINDS = {**{k: v[3] for k, v in STATEMENTS.items()}, **{k: v[1] for k, v in WAYS.items()}}
 DEFAULT = frozenset(k for k, on in KINDS.items() if on)
 # Steps of these kinds may pin their client: it is taken to hold a connection from then on.
-MAY_PIN = frozenset(("temp", "advisory", "listen", "held", "prepare", "sequence", "hidden", "unseen", "hidden_pin", "seed", "by_function", "pins"))
+MAY_PIN = frozenset(("temp", "advisory", "listen", "held", "prepare", "sequence", "hidden", "unseen", "hidden_pin", "seed", "by_function",
+                     "role", "authorization", "pins"))
 # What a session remembers even after DISCARD ALL: that it has had temporary tables; a setting's name.
 LEAVES_TRACES = frozenset(("fresh", "temp", "hidden_pin", "prepare"))
 CHANGES_TABLES = frozenset(("ddl", "function_set"))

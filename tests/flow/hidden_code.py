@@ -2,6 +2,7 @@
 """Code that no statement names (triggers, defaults, views, policies ...) leaves nothing for the next client; and code that is seen
 to leave nothing costs nothing. Pools of one connection."""
 
+import struct
 import threading
 import time
 
@@ -161,6 +162,33 @@ def test_a_setting_that_only_a_function_names(pair):
     assert value(other, "select current_setting('app.tenant', true)") == "other"
 
 
+@pytest.mark.parametrize("sql", ["select hidden.tenant('one')", "select hidden.set_ctx('app.tenant', 'one')"])
+def test_code_that_was_known_before_it_may_have_changed(pair, narrow, sql):
+    """In the same moment as DDL, and in the same exchange."""
+    other = pair[1]
+    c = raw(narrow.port)
+    for _ in range(10):
+        for n in range(3):
+            c.send(pgwire.query("create table hidden_ddl (a int)") + pgwire.query("drop table hidden_ddl") + pgwire.query(sql))
+            for _ in range(3):
+                assert not c.collect().errors
+            assert value(other, "select current_setting('app.tenant', true)") in (None, "")
+        assert c.ask("select current_setting('app.tenant', true)") == "one"
+        c.query("reset app.tenant")
+    c.end()
+
+
+@pytest.mark.parametrize("sql", ["select hidden.tenant('one')", "select hidden.set_ctx('app.tenant', 'one')"])
+def test_the_first_statement_of_all_leaves_nothing_either(start, code, sql):
+    """Nothing is known of the database when gilmok begins."""
+    g = start(pool_size=1)
+    with connect(g) as one, connect(g) as other:
+        one.execute(sql)
+        for _ in range(2):
+            assert value(other, "select current_setting('app.tenant', true)") in (None, "")
+            assert value(one, "select current_setting('app.tenant', true)") == "one"
+
+
 NAMED = {
     "in the call": ("app.called", "select hidden.set_ctx('app.called', '{0}')"),
     "of an SQL function": ("app.sql", "select hidden.set_ctx_sql('app.sql', '{0}')"),
@@ -188,6 +216,44 @@ def test_a_setting_that_the_caller_names_follows_its_client(pair, name):
         c.execute("select 1")
     for n, c in enumerate(pair, 7):
         assert value(c, f"select current_setting('{setting}')") == (str(n) if "." in setting else f"{n}MB")
+
+
+@pytest.mark.parametrize("way", ["simple", "extended"])
+def test_a_setting_that_execute_names_keeps_the_connection(narrow, pair, way):
+    c = raw(narrow.port)
+    c.send(pgwire.parse("select set_config($1, $2, false)", "named") + pgwire.SYNC)
+    assert c.collect().errors == []
+    sql = "execute named('app.executed', '1')"
+    c.send(pgwire.query(sql) if way == "simple" else pgwire.parse(sql) + pgwire.bind() + pgwire.execute() + pgwire.SYNC)
+    assert c.collect().errors == []
+    answer = []
+    thread = threading.Thread(target=lambda: answer.append(value(pair[1], "select current_setting('app.executed', true)")))
+    thread.start()
+    assert c.ask("select current_setting('app.executed', true)") == "1"
+    c.end()
+    thread.join(10)
+    assert answer[0] in (None, "")
+
+
+def called_by_number(name, *arguments):
+    with superuser() as su:
+        oid = value(su, f"select '{name}'::regprocedure::oid")
+    body = struct.pack(">IHH", oid, 0, len(arguments)) + b"".join(struct.pack(">i", len(a)) + a for a in arguments)
+    return pgwire.message("F", body + struct.pack(">H", 0))
+
+
+@pytest.mark.parametrize("name", ["set_config(text,text,bool)", "hidden.set_ctx(text,text)"])
+def test_a_setting_that_a_call_by_number_sets_keeps_the_connection(narrow, pair, name):
+    c = raw(narrow.port)
+    c.send(called_by_number(name, b"app.numbered", b"1", *([b"f"] if "bool" in name else [])))
+    assert c.collect().errors == []
+    answer = []
+    thread = threading.Thread(target=lambda: answer.append(value(pair[1], "select current_setting('app.numbered', true)")))
+    thread.start()
+    assert c.ask("select current_setting('app.numbered', true)") == "1"
+    c.end()
+    thread.join(10)
+    assert answer[0] in (None, "")
 
 
 @pytest.mark.parametrize("name", list(COMPUTED))

@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 import pgwire
-from flowtools import APP_DB, APP_PASSWORD, APP_USER, connect, in_threads, value
+from flowtools import APP_DB, APP_PASSWORD, APP_USER, connect, in_threads, superuser, value
 
 
 def raw(gilmok, **more):
@@ -235,6 +235,26 @@ def test_a_text_that_was_not_read_is_not_held_against_the_next_client(narrow):
         assert value(third, "select 'served'") == "served"
 
 
+def test_settings_that_a_role_may_not_see(start):
+    """A superuser sets something that others may not read, and becomes one of them."""
+    with superuser() as su:
+        su.execute("create role flow_lord superuser login password 'of the tests'")
+    lord = {"user": "flow_lord", "password": "of the tests"}
+    g = start(pool_size=1, database=["queue_timeout = 5s"], users={lord["user"]: lord["password"]})
+    one, other = connect(g, **lord), connect(g, **lord)
+    usual = value(one, "show dynamic_library_path")
+    one.execute("set dynamic_library_path = '/nowhere'")
+    assert value(other, "show dynamic_library_path") == usual
+    one.execute(f"set role {APP_USER}")
+    assert ask_in_line(other, "show dynamic_library_path", lambda: one.execute("reset role")) == usual
+    assert value(one, "show dynamic_library_path") == "/nowhere"
+    one.execute(f"begin; set dynamic_library_path = '/elsewhere'; set role {APP_USER}; commit")
+    assert ask_in_line(other, "show dynamic_library_path", one.close) == usual
+    other.close()
+    with superuser() as su:
+        su.execute("drop role flow_lord")
+
+
 def test_sequences_are_nobody_elses(pair):
     """currval and lastval: the client's own value in its transaction, else an error; never another client's."""
     one, other = pair
@@ -252,6 +272,19 @@ def test_sequences_are_nobody_elses(pair):
         assert value(c, "select currval('counted')") == made == value(c, "select lastval()")
         c.execute("commit")
     one.execute("drop table counting; drop sequence counted")
+
+
+def test_the_first_of_all_to_ask_for_currval(start):
+    """Others have moved sequences on the connection before; nobody has ever asked."""
+    g = start(pool_size=1)
+    one, other = connect(g), connect(g)
+    one.execute("create sequence first_s; create table first_t (id int default nextval('first_s'), x int)")
+    other.execute("insert into first_t (x) values (1)")
+    one.execute("begin")
+    made = value(one, "insert into first_t (x) values (2) returning id")
+    assert value(one, "select currval('first_s')") == made == value(one, "select lastval()")
+    one.execute("commit; drop table first_t; drop sequence first_s")
+    one.close(), other.close()
 
 
 def test_sequences_may_keep_the_connection(start):

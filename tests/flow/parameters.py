@@ -7,7 +7,7 @@ import pytest
 
 import flowtools
 import pgwire
-from flowtools import APP_DB, APP_PASSWORD, APP_USER, connect, in_threads, superuser, value
+from flowtools import APP_DB, APP_PASSWORD, APP_USER, PRIMARY_PORT, connect, in_threads, superuser, value
 
 PARAMETERS = {
     "DateStyle": ("German", "German, DMY"),
@@ -35,6 +35,23 @@ def test_startup_parameter_is_kept(narrow, name):
         assert with_it.ask(f"show {name}") == shown, undo
         assert without.ask(f"show {name}") == plain
     with_it.end(), without.end()
+
+
+@pytest.mark.parametrize("params", [
+    {"options": "-c application_name=one"},
+    {"options": "-c geqo=off --Application-Name=no\\ more -capplication_name=a\\ name -c work_mem=2MB"},
+    {"options": "-c application_name=one", "application_name": "another"},
+    {"options": "-c application_name=one", "application_name": ""},
+])  # fmt: skip
+def test_an_application_name_in_options(start, params):
+    narrow = start(pool_size=1)
+    clients = [pgwire.Client(p, user=APP_USER, password=APP_PASSWORD, database=APP_DB, params=params).login() for p in (PRIMARY_PORT, narrow.port)]
+    for sql in ("select 1", "reset application_name", "set application_name = x", "discard all"):
+        direct, through = ((c.query(sql).tags, c.ask("show application_name")) for c in clients)
+        assert direct == through
+    assert clients[0].parameters["application_name"] == clients[1].parameters["application_name"]
+    for c in clients:
+        c.end()
 
 
 def test_options(narrow):

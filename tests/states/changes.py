@@ -128,14 +128,14 @@ class Writer:
                  f"with c as (select set_config({n}, {v}, false) as x) select x from c", f"copy (select set_config({n}, {v}, false)) to stdout",
                  f"select set_config({n}, {v}, false) where false"]  # fmt: skip
         sql = self.one(*hidden, *named)
-        # The function's body has a set_config() with a computed name.
-        return self.steps(sql.replace("$$", "$code$") if "$$" in v else sql, kinds=("stays",) if "hid_set(" in sql else ())
+        return self.steps(sql.replace("$$", "$code$") if "$$" in v else sql)
 
     def computed(self, name):
         n, v = quoted(name), self.value(name)
         if self.dice.random() < 0.5:
             return [Step(self.me, self.sent(f"select set_config(lower({n}), {v}, false)"), ("stays",))]
-        return [Step(self.me, [("P", "", "select set_config($1, $2, false)"), ("B", "", "", [name, v[1:-1]]), ("E", "", 0), ("S",)], ("stays",))]
+        sql = self.one("select set_config($1, $2, false)", "select hid_set($1, $2)", "select pg_catalog.set_config($1::text, $2, false)")
+        return [Step(self.me, [("P", "", sql), ("B", "", "", [name, v[1:-1]]), ("E", "", 0), ("S",)])]
 
     SETTING_WAYS = ((plain, 10), (undone, 5), (local, 4), (in_transaction, 5), (in_savepoints, 5), (in_one_query, 4), (in_pipeline, 4), (failing, 2), (by_value, 2),
                     (by_code, 6), (computed, 1))  # fmt: skip
@@ -174,7 +174,8 @@ class Writer:
             a = self.one(APP, "compare_reader", "default", '"compare ""odd"""', BOSS)
             texts += [f"set session authorization {a}", f"set session authorization {a}", "reset session authorization", f"set local session authorization {a}"]
         sql = self.dice.choice(texts)
-        return self.steps(sql) if self.dice.random() < 0.6 else self.steps("begin", sql, *self.ends())
+        kinds = ("rest",) if self.user == BOSS else ()  # a superuser who is none any more keeps its connection
+        return self.steps(sql, kinds=kinds) if self.dice.random() < 0.6 else self.steps("begin", sql, *self.ends(), kinds=kinds)
 
     def path(self):
         return self.steps(self.set_text("search_path", self.value("search_path")))
@@ -217,7 +218,7 @@ class Writer:
     def prepared(self):
         n = self.one("q", '"Q q"')
         return self.rest((f"prepare {n} as select 'of {self.me}'", f"execute {n}"), (f"prepare {n} (int) as select $1 + {self.me}", f"deallocate {n}"),
-                         ("select hid_prepare('q')", "deallocate all"), (f"prepare {n} as table words", f"deallocate prepare {n}"))  # fmt: skip
+                         ("select hid_prepare('of code')", "deallocate all"), (f"prepare {n} as table words", f"deallocate prepare {n}"))  # fmt: skip
 
     def sequence(self):
         s = f"s{self.me % 3}"

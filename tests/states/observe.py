@@ -13,6 +13,7 @@ HOLDS = """exists (select from pg_catalog.pg_depend where refclassid = 2615 and 
  or exists (select from pg_lock_status() l where l.locktype = 'advisory' and l.pid = pg_backend_pid())
  or exists (select from pg_listening_channels()) or exists (select from pg_cursor() c where c.is_holdable)
  or exists (select from pg_prepared_statement() p where p.from_sql)
+ or (current_setting('is_superuser') = 'off' and (select r.rolsuper from pg_stat_get_activity(pg_backend_pid()) a join pg_catalog.pg_roles r on r.oid = a.usesysid))
  or current_setting('temp_buffers') <> '{temp_buffers}'
  or length(current_setting('app.who', true)) <> octet_length(current_setting('app.who', true))"""
 REST = {
@@ -22,16 +23,14 @@ REST = {
     "current_schemas": "(select string_agg(s, ', ') from unnest(current_schemas(true)) s where s not like 'pg\\_temp\\_%')",
     "channels": "(select string_agg(c, ', ' order by c) from pg_listening_channels() c)",
     "cursors": "(select string_agg(c.name || ' ' || c.statement || ' ' || c.is_scrollable, ', ' order by c.name) from pg_cursor() c where c.is_holdable)",
-    "prepared": """(select string_agg(p.name || ' ' || p.statement || ' ' || p.parameter_types::text, ', ' order by p.name)
-        from pg_prepared_statement() p where p.from_sql)""",
     "locks": """(select string_agg(l.classid || ' ' || l.objid || ' ' || l.objsubid || ' ' || l.mode, ', ' order by l.classid, l.objid, l.mode)
         from pg_lock_status() l where l.locktype = 'advisory' and l.pid = pg_backend_pid())""",
     "temporary": """(select string_agg(pg_describe_object(classid, objid, objsubid), ', ' order by classid, objid) from pg_catalog.pg_depend
         where refclassid = 2615 and refobjid = pg_my_temp_schema() and classid <> 1247)""",
 }
 QUICK = 3  # so many of them are asked for each time
-# With what RESET would bring; that of application_name is the connection's own.
-ALL = """(select string_agg(s.name || '=' || coalesce(s.setting, '-') || ' ' || case s.name when 'application_name' then '' else coalesce(s.reset_val, '-') end, E'\\n')
+# With what RESET would bring, behind a tab; that of application_name is the connection's own.
+ALL = """(select string_agg(s.name || '=' || coalesce(s.setting, '-') || E'\\t' || case s.name when 'application_name' then '' else coalesce(s.reset_val, '-') end, E'\\n')
     from pg_show_all_settings() s)"""
 
 
@@ -58,9 +57,14 @@ class Questions:
             found.update(("pg_settings " + line.split("=", 1)[0], line) for line in values[-1].split("\n"))
         return found
 
-    def differing(self, a, b):
-        """The parts that differ, as (name, one, other); of two answers to the same question."""
+    def differing(self, a, b, at_start):
+        """The parts that differ, as (name, one, other); of two answers to the same question. pg_settings may tell another
+        value for RESET of those `at_start`, which the client's startup packet has set."""
         a, b = self.parts(a), self.parts(b)
+        for name in at_start:
+            for parts in (a, b):
+                line = parts.pop(f"pg_settings {name}", None)
+                parts[f"pg_settings {name}"] = line and line.split("\t")[0]
         return [(n, a.get(n), b.get(n)) for n in {**a, **b} if a.get(n) != b.get(n)]
 
 

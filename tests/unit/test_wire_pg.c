@@ -357,6 +357,16 @@ END_TEST
 
 /* ---- Bind, Describe, Close ---- */
 
+START_TEST(the_first_value_of_a_bind) {
+    static const uint8_t two[] = "p\0s\0\0\1\0\0\0\2\0\0\0\3a.b\0\0\0\1x", null[] = "\0\0\0\0\0\1\377\377\377\377", none[] = "\0\0\0\0\0\0";
+    struct bytes value;
+    for (size_t len = 0; len < 17; len++) ck_assert(!pg_bind_first(bytes_of(two, len), &value));
+    ck_assert(pg_bind_first(bytes_of(two, 17), &value) && bytes_is(value, "a.b"));
+    ck_assert(pg_bind_first(bytes_of(null, 10), &value) && !value.len);
+    ck_assert(pg_bind_first(bytes_of(none, 6), &value) && !value.len);
+}
+END_TEST
+
 START_TEST(bind_names_are_read_from_a_prefix) {
     static const char body[] = "portal\0statement\0\0\0";
     struct bytes portal, statement;
@@ -439,6 +449,7 @@ int main(void) {
     tcase_add_test(tc, rows_are_as_long_as_they_say);
     tcase_add_test(tc, a_message_that_does_not_fit_fails_the_writer);
     tcase_add_test(tc, text_with_a_nul_cannot_become_two_fields);
+    tcase_add_test(tc, the_first_value_of_a_bind);
     tcase_add_test(tc, bind_names_are_read_from_a_prefix);
     tcase_add_test(tc, a_target_is_a_statement_or_a_portal);
     tcase_add_test(tc, literals_cannot_be_left);
