@@ -3,6 +3,9 @@
  *
  * A statement begins behind `;`, behind a label, and behind the words that open a block (BEGIN, THEN, ELSE, LOOP, DECLARE).
  * Behind DECLARE stand declarations, whose first word is a name of its own.
+ *
+ * A PARAMETER may be assigned to, and hidden by a variable or a column of its name. So it counts as what the caller has said only
+ * where the body mentions it nowhere but as the first argument of calls, and, by its name, where no column can be meant.
  */
 #include "routing/body_pg.h"
 
@@ -11,7 +14,8 @@
 #include "parser/lex.h"
 #include "routing/function_pg.h"
 
-enum { WORD_MAX = 64, SETTING_MAX = 256, ANYTHING = EFFECT_UNKNOWN | EFFECT_NEXTVAL | EFFECT_MOVES };
+enum { WORD_MAX = 64, SETTING_MAX = 256, ARGUMENT_MAX = 1000 /* tokens */ };
+enum { ANYTHING = EFFECT_UNKNOWN | EFFECT_NEXTVAL | EFFECT_MOVES };
 
 struct scan {
     struct lexer lexer;
@@ -22,6 +26,8 @@ struct scan {
     bool is_start;         /* tok is the first word of a statement */
     bool is_declaring;     /* between DECLARE and its BEGIN */
     bool is_after_end;     /* the word before was END: LOOP and CASE behind it open nothing */
+    bool is_led;           /* the name that tok ends begins an expression of its own, without FROM: PERFORM, SELECT, RETURN, := */
+    bool has_parameter;    /* what the first parameter says is what the caller has said */
     unsigned cases;        /* CASE expressions that are open: their THEN and ELSE open no statement */
     char word[WORD_MAX];   /* tok as a name or keyword, folded; "": it is none, or too long */
     size_t word_len;
@@ -60,9 +66,18 @@ static bool is_word(const struct scan *s, const char *word) {
     return s->tok.kind != TOKEN_QUOTED_IDENT && s->word_len && bytes_is(word_of(s), word);
 }
 
+static bool is_among(const struct scan *s, const char *const *words) {
+    for (; *words; words++)
+        if (is_word(s, *words)) return true;
+    return false;
+}
+
 static void advance(struct scan *s) {
+    static const char *const leaders[] = {"perform", "return", "select", NULL};
+    bool leads = s->tok.kind == TOKEN_ASSIGN || is_among(s, leaders), was_dot = s->tok.kind == '.';
     lex_next(&s->lexer, &s->tok);
     read_word(s);
+    if (s->tok.kind != '.' && !was_dot) s->is_led = leads;
 }
 
 static uint16_t next_kind(const struct scan *s) {
@@ -73,12 +88,6 @@ static uint16_t next_kind(const struct scan *s) {
 }
 
 /* ---- statements ------------------------------------------------------------------------------------------------------ */
-
-static bool is_among(const struct scan *s, const char *const *words) {
-    for (; *words; words++)
-        if (is_word(s, *words)) return true;
-    return false;
-}
 
 /* Of PL/pgSQL and of SQL; what they call and touch is judged word by word. */
 static bool is_harmless(const struct scan *s) {
@@ -131,35 +140,115 @@ static void note_start(struct scan *s) {
 
 /* ---- calls ----------------------------------------------------------------------------------------------------------- */
 
-/* set_config('name', value, true) ends with the transaction. tok is the name, an opening parenthesis follows. */
-static void note_set_config(struct scan *s) {
+/* The tokens of one argument, of which the first few are kept. */
+struct argument {
+    struct token tokens[3];
+    unsigned count;
+};
+
+/*
+ * Of a call; the lexer is behind the opening parenthesis, or a comma. False: it is the last one, and its parenthesis is read. At
+ * most `max` tokens are read: calls stand in calls.
+ */
+static bool next_argument(struct lexer *lexer, struct argument *a, unsigned max) {
+    struct token t;
+    unsigned depth = 0;
+    for (a->count = 0; a->count < max; a->count++) {
+        lex_next(lexer, &t);
+        if (t.kind == TOKEN_END || t.kind == TOKEN_ERROR) break;
+        if (!depth && (t.kind == ',' || t.kind == ')')) return t.kind == ',';
+        if (t.kind == '(' || t.kind == '[') depth++;
+        if (depth && (t.kind == ')' || t.kind == ']')) depth--;
+        if (a->count < COUNT_OF(a->tokens)) a->tokens[a->count] = t;
+    }
+    a->count = max;
+    return false;
+}
+
+static struct bytes span_of(const struct scan *s, const struct token *t) {
+    return bytes_of(s->text.ptr + t->start, t->end - t->start);
+}
+
+static bool folds_to(struct bytes word, struct bytes name) {
+    return word.len == name.len && strncasecmp((const char *)word.ptr, (const char *)name.ptr, name.len) == 0;
+}
+
+static bool mentions_parameter(const struct scan *s, const struct token *t) {
+    struct bytes span = span_of(s, t), name = s->names->parameter;
+    if (t->kind == TOKEN_PARAM) return t->value == 1;
+    if (t->kind == TOKEN_QUOTED_IDENT) return name.len && bytes_equal(bytes_of(span.ptr + 1, span.len - 2), name);
+    return name.len && is_any_word(t->kind) && folds_to(span, name);
+}
+
+/* The bytes between the quotes of 'x' or E'x'; ptr NULL: what they say would have to be computed. */
+static struct bytes plain_string(const struct scan *s, const struct token *t) {
+    struct bytes span = span_of(s, t);
+    bool is_string = (t->kind == TOKEN_STRING || t->kind == TOKEN_ESCAPE_STRING) && !(t->flags & TOKEN_IS_JOINED);
+    size_t head = span.len && span.ptr[0] != '\'' ? 2 : 1;
+    if (!is_string || span.len < head + 1) return bytes_of(NULL, 0);
+    struct bytes text = bytes_of(span.ptr + head, span.len - head - 1);
+    bool is_odd = text.len && (memchr(text.ptr, '\'', text.len) || memchr(text.ptr, '\\', text.len));
+    return is_odd ? bytes_of(NULL, 0) : text;
+}
+
+/* x or x::text */
+static bool is_single(const struct scan *s, const struct argument *a) {
+    return a->count == 1 || (a->count == 3 && a->tokens[1].kind == TOKEN_TYPECAST && bytes_is(span_of(s, &a->tokens[2]), "text"));
+}
+
+/* Behind the opening parenthesis of the call of which tok is the name. */
+static struct lexer inside_call(const struct scan *s) {
     struct lexer ahead = s->lexer;
-    struct token t, last = {0}, first = {0};
-    unsigned depth = 1;
+    struct token t;
     lex_next(&ahead, &t);
-    for (lex_next(&ahead, &t); depth && t.kind != TOKEN_END && t.kind != TOKEN_ERROR; lex_next(&ahead, &t)) {
-        if (t.kind == '(') depth++;
-        if (t.kind == ')' && --depth == 0) break;
-        if (!first.end) first = t;
-        last = t;
-    }
+    return ahead;
+}
+
+/* True when nothing stands behind the call: no FROM whose columns might be meant by a name in it. */
+static bool is_alone(const struct scan *s) {
+    struct lexer ahead = inside_call(s);
+    struct argument a;
+    struct token t;
+    while (next_argument(&ahead, &a, ARGUMENT_MAX)) continue;
+    lex_next(&ahead, &t);
+    return s->is_led && a.count < ARGUMENT_MAX && t.kind == ';';
+}
+
+static struct effect_argument first_of_call(const struct scan *s) {
+    struct effect_argument first = {0};
+    struct lexer ahead = inside_call(s);
+    struct argument a;
+    next_argument(&ahead, &a, COUNT_OF(a.tokens) + 1);
+    if (!is_single(s, &a)) return first;
+    first.text = plain_string(s, &a.tokens[0]);
+    bool is_it = s->has_parameter && mentions_parameter(s, &a.tokens[0]);
+    first.is_parameter = is_it && (a.tokens[0].kind == TOKEN_PARAM || is_alone(s));
+    return first;
+}
+
+/* True when its third argument says so: `true`, or is_local => true. */
+static bool ends_with_transaction(const struct scan *s) {
+    struct lexer ahead = inside_call(s);
+    struct argument a;
+    for (unsigned place = 0; place < 2; place++)
+        if (!next_argument(&ahead, &a, ARGUMENT_MAX)) return false;
+    next_argument(&ahead, &a, ARGUMENT_MAX);
+    bool is_named = a.count == 3 && (a.tokens[1].kind == TOKEN_ARROW || a.tokens[1].kind == TOKEN_ASSIGN);
+    return (a.count == 1 || is_named) && a.tokens[a.count - 1].kind == KW_TRUE;
+}
+
+static void note_set_config(struct scan *s, const struct effect_argument *first) {
+    unsigned found = effect_of_named(s->names, EFFECT_NAMED, first);
     s->effects |= EFFECT_MOVES;
-    if (last.kind == KW_TRUE) return;
-    s->effects |= EFFECT_LEAVES;
-    bool is_plain = first.kind == TOKEN_STRING && first.flags & TOKEN_IS_PLAIN && first.end - first.start > 2;
-    if (!is_plain) {
-        s->effects |= EFFECT_STAYS;
-        return;
-    }
-    struct bytes name = bytes_of(s->text.ptr + first.start + 1, first.end - first.start - 2);
-    if (memchr(name.ptr, '.', name.len)) s->names->on_setting(s->names->ctx, name);
+    if (!ends_with_transaction(s)) s->effects |= EFFECT_LEAVES | found;
 }
 
 /* A word before a parenthesis that is the name of nothing (a type's, or grammar) is none of ours. */
 static void note_call(struct scan *s) {
+    struct effect_argument first = first_of_call(s);
     enum function_kind kind = function_pg_find(word_of(s));
-    unsigned found = s->names->of_function(s->names->ctx, word_of(s));
-    if (kind == FUNCTION_SET_CONFIG) note_set_config(s);
+    unsigned found = effect_of_named(s->names, s->names->of_function(s->names->ctx, word_of(s), &first), &first);
+    if (kind == FUNCTION_SET_CONFIG) note_set_config(s, &first);
     else if (kind != FUNCTION_UNKNOWN) s->effects |= function_pg_effects(kind);
     s->effects |= found & ~(unsigned)EFFECT_NO_SUCH;
 }
@@ -203,9 +292,28 @@ static void follow(struct scan *s) {
     if (is_word(s, "end") && s->cases) s->cases--;
 }
 
+/* True when the body mentions its first parameter nowhere but in f(parameter, ...), and calls no procedure that might set it. */
+static bool parameter_is_intact(const struct scan *s) {
+    struct scan ahead = *s;
+    struct token before[2] = {0};
+    bool is_first = false; /* the token before is a mention, and must be all of its argument */
+    for (advance(&ahead); ahead.tok.kind != TOKEN_END && ahead.tok.kind != TOKEN_ERROR; advance(&ahead)) {
+        uint16_t kind = ahead.tok.kind;
+        if (is_word(&ahead, "call") || kind == TOKEN_UNICODE_IDENT) return false;
+        if (is_first && kind != ',' && kind != ')' && kind != TOKEN_TYPECAST) return false;
+        is_first = mentions_parameter(s, &ahead.tok);
+        bool is_called = is_any_word(before[0].kind) || before[0].kind == TOKEN_QUOTED_IDENT;
+        if (is_first && (!is_called || before[1].kind != '(')) return false;
+        before[0] = before[1];
+        before[1] = ahead.tok;
+    }
+    return !is_first;
+}
+
 static unsigned effects_under(struct bytes body, const struct sql_options *options, const struct effect_names *names) {
     struct scan s = {.text = body, .names = names, .is_start = true};
     lex_init(&s.lexer, body, options);
+    s.has_parameter = names->has_parameter && parameter_is_intact(&s);
     for (advance(&s); s.tok.kind != TOKEN_END && s.tok.kind != TOKEN_ERROR; advance(&s)) {
         skip_labels(&s);
         if (s.is_start) note_start(&s);

@@ -8,7 +8,11 @@
 
 enum { KEY_MAX = 64 };
 
+/* What a node says to a function that it runs about its first argument. */
+enum naming { NAMING_LOST, NAMING_PASSED };
+
 struct edge {
+    uint32_t naming; /* enum naming; from NAMING_PASSED + 1 on: where in `words` its first argument begins */
     uint32_t user; /* the node that runs it */
     uint32_t next; /* in the list of the node's users; 0: the last */
 };
@@ -29,6 +33,8 @@ struct catalog {
     uint32_t *work; /* owned; as long as `nodes` */
     uint32_t everywhere; /* the node that is everybody's */
     struct bytes settings; /* owned; words with a NUL behind each */
+    char *words; /* owned; likewise: strings with a dot in them that functions are called with */
+    uint32_t word_bytes, word_cap;
     bool has_failed;
 };
 
@@ -46,6 +52,7 @@ void catalog_free(struct catalog *c) {
     mem_free(c->nodes);
     mem_free(c->edges);
     mem_free(c->work);
+    mem_free(c->words);
     mem_free((void *)(uintptr_t)c->settings.ptr);
     mem_free(c);
 }
@@ -123,6 +130,15 @@ static bool takes(struct node *n, unsigned effects) {
     return is_more;
 }
 
+/* What is left of that for who runs it. */
+static unsigned over(struct catalog *c, const struct edge *e, unsigned effects) {
+    if (!(effects & EFFECT_NAMED) || e->naming == NAMING_PASSED) return effects;
+    effects &= ~(unsigned)EFFECT_NAMED;
+    if (e->naming == NAMING_LOST) return effects | EFFECT_STAYS;
+    const char *word = c->words + (e->naming - NAMING_PASSED - 1);
+    return *word && !catalog_note_setting(c, bytes_str(word)) ? effects | EFFECT_STAYS : effects;
+}
+
 void catalog_leaves(struct catalog *c, uint32_t node, unsigned effects) {
     if (!node || !takes(&c->nodes[node], effects)) return;
     uint32_t waiting = 0;
@@ -132,22 +148,54 @@ void catalog_leaves(struct catalog *c, uint32_t node, unsigned effects) {
         n->is_listed = false;
         for (uint32_t at = n->users; at; at = c->edges[at].next) {
             struct node *user = &c->nodes[c->edges[at].user];
-            if (!takes(user, n->effects) || user->is_listed) continue;
+            if (!takes(user, over(c, &c->edges[at], n->effects)) || user->is_listed) continue;
             user->is_listed = true; /* so that each node is there once at most */
             c->work[waiting++] = c->edges[at].user;
         }
     }
 }
 
-void catalog_runs(struct catalog *c, uint32_t node, uint32_t what) {
+static void add_edge(struct catalog *c, uint32_t node, uint32_t what, uint32_t naming) {
     if (!node || !what || node == what) return;
     if (!has_room_for_edge(c)) {
         c->has_failed = true;
         return;
     }
-    c->edges[c->edge_count] = (struct edge){.user = node, .next = c->nodes[what].users};
+    c->edges[c->edge_count] = (struct edge){.naming = naming, .user = node, .next = c->nodes[what].users};
     c->nodes[what].users = c->edge_count++;
-    catalog_leaves(c, node, c->nodes[what].effects);
+    catalog_leaves(c, node, over(c, &c->edges[c->edge_count - 1], c->nodes[what].effects));
+}
+
+void catalog_runs(struct catalog *c, uint32_t node, uint32_t what) {
+    add_edge(c, node, what, NAMING_LOST);
+}
+
+/* The string without a dot is the first of all, and empty. */
+static uint32_t naming_of_text(struct catalog *c, struct bytes text) {
+    bool has_dot = text.len && memchr(text.ptr, '.', text.len), is_first = !c->word_bytes;
+    size_t len = has_dot ? text.len : 0, wanted = c->word_bytes + len + 2;
+    if (has_dot && memchr(text.ptr, 0, text.len)) return NAMING_LOST;
+    if (wanted > c->word_cap) {
+        uint32_t cap = (uint32_t)(wanted * 2 + 256);
+        char *words = grown(c->words, c->word_bytes, cap, 1);
+        if (!words) return NAMING_LOST;
+        mem_free(c->words);
+        c->words = words;
+        c->word_cap = cap;
+    }
+    if (is_first) c->words[c->word_bytes++] = '\0';
+    if (!has_dot) return NAMING_PASSED + 1;
+    uint32_t at = c->word_bytes;
+    memcpy(c->words + at, text.ptr, len);
+    c->words[at + len] = '\0';
+    c->word_bytes += (uint32_t)len + 1;
+    return NAMING_PASSED + 1 + at;
+}
+
+void catalog_calls(struct catalog *c, uint32_t node, uint32_t what, const struct effect_argument *first) {
+    if (!node || !what) return;
+    if (first->is_parameter) add_edge(c, node, what, NAMING_PASSED);
+    else add_edge(c, node, what, first->text.ptr ? naming_of_text(c, first->text) : NAMING_LOST);
 }
 
 bool catalog_is_whole(const struct catalog *c) {
@@ -162,7 +210,10 @@ unsigned catalog_effects(const struct catalog *c, uint32_t node) {
 
 bool catalog_note_setting(struct catalog *c, struct bytes name) {
     const char *words = (const char *)c->settings.ptr;
-    if (memchr(name.ptr, 0, name.len)) return true; /* no setting has such a name */
+    for (size_t i = 0; i < name.len; i++) {
+        if (!name.ptr[i]) return true; /* no setting has such a name */
+        if (name.ptr[i] < ' ' || name.ptr[i] > '~') return false;
+    }
     for (size_t at = 0; at < c->settings.len; at += strlen(words + at) + 1)
         if (strlen(words + at) == name.len && memcmp(words + at, name.ptr, name.len) == 0) return true;
     if (c->settings.len + name.len + 1 > CATALOG_SETTINGS_MAX) return false;

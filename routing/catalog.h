@@ -6,6 +6,9 @@
  * what it leaves itself and what everything leaves that it runs. It is kept up to date while nodes and edges come in,
  * in any order; afterwards only names are asked for.
  *
+ * EFFECT_NAMED is what a function's caller must know more about. Who calls it with a string has named the setting, and leaves
+ * nothing of that kind; who passes its own first parameter on is such a function itself; of anybody else it is EFFECT_STAYS.
+ *
  * Names count without their schema: of several things with one name the worst counts.
  */
 #ifndef GILMOK_ROUTING_CATALOG_H
@@ -39,7 +42,9 @@ uint32_t catalog_find(const struct catalog *c, enum catalog_kind kind, struct by
 /* `effects` is enum effect. Node 0 is nobody. */
 void catalog_leaves(struct catalog *c, uint32_t node, unsigned effects);
 void catalog_runs(struct catalog *c, uint32_t node, uint32_t what);
-/* A setting with a dot in its name that some function sets. False: there is no room for it. */
+/* The same of a call with such a first argument. */
+void catalog_calls(struct catalog *c, uint32_t node, uint32_t what, const struct effect_argument *first);
+/* A setting with a dot in its name that some function sets. False: there is no room for it, or no look could ask for it. */
 MUST_USE bool catalog_note_setting(struct catalog *c, struct bytes name);
 
 /* Nothing was left out. */

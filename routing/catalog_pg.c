@@ -5,7 +5,7 @@
  *      aggregate       its number; nothing; the functions that it runs
  *      read, write     a relation's number; its name; what that runs: f1 function, r2 a relation read, w3 one written
  *      everywhere      nothing; nothing; functions
- *      body            a function's number; language; text
+ *      body            a function's number; language, and when its first parameter is text a space and its name; text
  *
  * Numbers below 16384 are the server's own objects: of those, functions that leave nothing are left out.
  */
@@ -96,8 +96,10 @@
 
 /* Since version 14 an SQL function may be kept as trees instead of a text. */
 #define BODIES_BEGIN \
-    "SELECT 'body', b.oid, b.lanname, CASE WHEN length(b.body) > 262144 THEN NULL WHEN b.body ~ (" ODD ")" \
-    " THEN regexp_replace(b.body, " ODD ", chr(127), 'g') ELSE b.body END FROM (SELECT p.oid, l.lanname, "
+    "SELECT 'body', b.oid, b.language, CASE WHEN length(b.body) > 262144 THEN NULL WHEN b.body ~ (" ODD ")" \
+    " THEN regexp_replace(b.body, " ODD ", chr(127), 'g') ELSE b.body END FROM (SELECT p.oid," \
+    " concat(l.lanname, CASE WHEN p.proargtypes[0] IN (25, 1043) AND coalesce(p.proargmodes[1], 'i') = 'i'" \
+    " AND coalesce(p.proargnames[1], '') ~ '^[a-z0-9_]*$' THEN ' ' || coalesce(p.proargnames[1], '') END) AS language, "
 #define BODIES_END \
     " AS body FROM pg_proc AS p JOIN pg_language AS l ON l.oid = p.prolang AND l.lanname IN ('sql', 'plpgsql')" \
     " WHERE p.oid >= 16384 AND p.prokind <> 'a') AS b;"
@@ -149,7 +151,8 @@ static unsigned effects_of_language(struct bytes language) {
 
 static void take_function(struct catalog *c, const struct bytes row[]) {
     uint32_t function = catalog_node(c, CATALOG_FUNCTION, row[1]);
-    catalog_runs(c, catalog_node(c, CATALOG_FUNCTION_NAME, row[2]), function);
+    const struct effect_argument passed = {.is_parameter = true};
+    catalog_calls(c, catalog_node(c, CATALOG_FUNCTION_NAME, row[2]), function, &passed);
     catalog_leaves(c, function, effects_of_language(row[3]));
 }
 
@@ -184,10 +187,10 @@ struct body {
     uint32_t function;
 };
 
-static unsigned body_of_function(void *ctx, struct bytes name) {
+static unsigned body_of_function(void *ctx, struct bytes name, const struct effect_argument *first) {
     struct body *b = ctx;
     uint32_t node = catalog_find(b->catalog, CATALOG_FUNCTION_NAME, name);
-    catalog_runs(b->catalog, b->function, node);
+    catalog_calls(b->catalog, b->function, node, first);
     return node ? 0 : EFFECT_NO_SUCH;
 }
 
@@ -204,11 +207,15 @@ static void body_on_setting(void *ctx, struct bytes name) {
 
 static void take_body(struct catalog *c, const struct bytes row[], struct arena *arena) {
     struct body body = {.catalog = c, .function = catalog_node(c, CATALOG_FUNCTION, row[1])};
+    const uint8_t *space = row[2].len ? memchr(row[2].ptr, ' ', row[2].len) : NULL;
+    struct bytes language = space ? bytes_of(row[2].ptr, (size_t)(space - row[2].ptr)) : row[2];
     const struct effect_names names = {
-        .of_function = body_of_function, .of_relation = body_of_relation, .on_setting = body_on_setting, .ctx = &body};
+        .of_function = body_of_function, .of_relation = body_of_relation, .on_setting = body_on_setting,
+        .has_parameter = space, .parameter = space ? bytes_of(space + 1, row[2].len - language.len - 1) : bytes_of("", 0),
+        .ctx = &body};
     struct sql_options options = sql_options_default(SQL_POSTGRES);
     unsigned effects = function_pg_effects(FUNCTION_UNKNOWN);
-    if (row[3].ptr && bytes_is(row[2], "plpgsql")) effects = body_pg_effects(row[3], &options, &names);
+    if (row[3].ptr && bytes_is(language, "plpgsql")) effects = body_pg_effects(row[3], &options, &names);
     else if (row[3].ptr) effects = body_pg_sql_effects(row[3], &options, arena, &names);
     catalog_leaves(c, body.function, effects & ~(unsigned)EFFECT_CATALOG);
 }

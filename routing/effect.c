@@ -3,6 +3,8 @@
  */
 #include "routing/effect.h"
 
+#include <strings.h>
+
 #include "routing/body_pg.h"
 #include "routing/function_pg.h"
 
@@ -11,6 +13,7 @@ struct finding {
     const struct effect_names *names;
     const struct sql_options *options;
     struct bytes text;
+    bool has_others; /* a $1 may be another one than the text's: PREPARE, CREATE FUNCTION */
 };
 
 /* ---- settings -------------------------------------------------------------------------------------------------------- */
@@ -33,6 +36,17 @@ static void note_name(struct finding *f, const struct ast *names) {
         len += part.len;
     }
     if (memchr(name, '.', len)) f->names->on_setting(f->names->ctx, bytes_of(name, len));
+}
+
+/* x of x::text, which is how drivers say a parameter's type, and the server writes down a function's constants. */
+static const struct ast *without_cast(const struct ast *node) {
+    if (!node || node->kind != AST_CAST) return node;
+    const struct ast_cast *cast = AST_AS(cast, CAST, node);
+    if (!cast->arg || !cast->type || cast->type->kind != AST_TYPE) return node;
+    const struct ast_type *type = AST_AS(type, TYPE, cast->type);
+    if (type->modifiers || type->options || type->bounds || type->node.flags || !type->names || type->names->next) return node;
+    bool is_text = type->names->kind == AST_NAME && bytes_is(AST_AS(name, NAME, type->names)->text, "text");
+    return is_text ? cast->arg : node;
 }
 
 /* The text between the quotes of a string without escapes; under standard_conforming_strings = off each is an escape string. */
@@ -63,6 +77,57 @@ static bool sets_value(const struct ast *value) {
     return value && value->kind == AST_LITERAL && value->op != LITERAL_NULL;
 }
 
+unsigned effect_of_named(const struct effect_names *names, unsigned effects, const struct effect_argument *first) {
+    if (!(effects & EFFECT_NAMED) || first->is_parameter) return effects;
+    effects &= ~(unsigned)EFFECT_NAMED;
+    if (!first->text.ptr) return effects | EFFECT_STAYS; /* it is computed, and may have a dot */
+    if (memchr(first->text.ptr, '.', first->text.len)) names->on_setting(names->ctx, first->text);
+    return effects;
+}
+
+static bool is_space(uint8_t c) {
+    return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
+static size_t skip_space(struct bytes text, size_t at) {
+    while (at < text.len && is_space(text.ptr[at])) at++;
+    return at;
+}
+
+/*
+ * True when a call is all that a SELECT has: then a name in it is that of a parameter, because there are no columns. The server
+ * prints a name of the column behind it.
+ */
+static bool is_alone(struct bytes text, const struct ast *call) {
+    static const char select[] = "select";
+    size_t before = call->start, at = skip_space(text, call->end);
+    while (before && is_space(text.ptr[before - 1])) before--;
+    if (before < sizeof select - 1 || strncasecmp((const char *)text.ptr + before - 6, select, 6) != 0) return false;
+    if (before > 6 && !is_space(text.ptr[before - 7]) && text.ptr[before - 7] != ';') return false;
+    if (text.len - at > 3 && strncasecmp((const char *)text.ptr + at, "as ", 3) == 0) {
+        at += 3;
+        while (at < text.len && (text.ptr[at] == '_' || ((text.ptr[at] | 0x20) >= 'a' && (text.ptr[at] | 0x20) <= 'z'))) at++;
+        at = skip_space(text, at);
+    }
+    return at == text.len || text.ptr[at] == ';';
+}
+
+static bool is_parameter(const struct finding *f, const struct ast *call, const struct ast *arg) {
+    if (!arg || !f->names->has_parameter || f->has_others) return false;
+    if (arg->kind == AST_PARAM) return AST_AS(param, PARAM, arg)->number == 1;
+    if (arg->kind != AST_COLUMN || !f->names->parameter.len) return false;
+    const struct ast *name = AST_AS(column, COLUMN, arg)->names;
+    bool is_it = name && !name->next && name->kind == AST_NAME && bytes_equal(AST_AS(name, NAME, name)->text, f->names->parameter);
+    return is_it && is_alone(f->text, call);
+}
+
+static struct effect_argument argument_of(const struct finding *f, const struct ast_func *call, const struct ast *arg) {
+    arg = without_cast(arg);
+    struct effect_argument first = {.is_parameter = is_parameter(f, &call->node, arg)};
+    if (!take_plain_string(f->text, arg, &first.text)) first.text = bytes_of(NULL, 0);
+    return first;
+}
+
 /* set_config(name, value, is_local): a name that is computed may have a dot or not; one that has a quote in it is no name. */
 static void note_set_config(struct finding *f, const struct ast_func *call) {
     const struct ast *name = argument(call, 0, "setting_name"), *is_local = argument(call, 2, "is_local");
@@ -70,12 +135,9 @@ static void note_set_config(struct finding *f, const struct ast_func *call) {
     f->effects |= EFFECT_MOVES;
     if (!ends_with_transaction) f->effects |= EFFECT_LEAVES;
     if (!sets_value(argument(call, 1, "new_value"))) f->effects |= EFFECT_RESETS;
-    struct bytes text;
-    if (!take_plain_string(f->text, name, &text)) {
-        if (!ends_with_transaction) f->effects |= EFFECT_STAYS;
-        return;
-    }
-    if (text.len && memchr(text.ptr, '.', text.len)) f->names->on_setting(f->names->ctx, text);
+    struct effect_argument first = argument_of(f, call, name);
+    unsigned found = effect_of_named(f->names, EFFECT_NAMED, &first);
+    if (!ends_with_transaction) f->effects |= found;
 }
 
 /* ---- calls ----------------------------------------------------------------------------------------------------------- */
@@ -104,7 +166,7 @@ bool effect_resets_by_call(struct bytes text, const struct ast_func *call, struc
     struct bytes name;
     if (is_grammar(call) || function_of(call, &name) != FUNCTION_SET_CONFIG) return false;
     if (sets_value(argument(call, 1, "new_value"))) return false;
-    if (!take_plain_string(text, argument(call, 0, "setting_name"), setting)) *setting = bytes_of(NULL, 0);
+    if (!take_plain_string(text, without_cast(argument(call, 0, "setting_name")), setting)) *setting = bytes_of(NULL, 0);
     return true;
 }
 
@@ -113,7 +175,9 @@ static void note_call(struct finding *f, const struct ast_func *call) {
     if (is_grammar(call)) return; /* and always the server's own */
     struct bytes name;
     enum function_kind kind = function_of(call, &name);
-    unsigned found = f->names->of_function(f->names->ctx, name);
+    const struct ast *arg = call->args && call->args->kind != AST_NAMED_ARG ? call->args : NULL;
+    struct effect_argument first = argument_of(f, call, arg);
+    unsigned found = effect_of_named(f->names, f->names->of_function(f->names->ctx, name, &first), &first);
     if (kind == FUNCTION_SET_CONFIG) note_set_config(f, call);
     else if (kind != FUNCTION_UNKNOWN || found & EFFECT_NO_SUCH) f->effects |= function_pg_effects(kind);
     f->effects |= found & ~(unsigned)EFFECT_NO_SUCH;
@@ -241,12 +305,15 @@ static void note_do(struct finding *f, const struct ast_command *c) {
     struct bytes body = bytes_of(NULL, 0);
     if (literal && !literal->next && literal->kind == AST_LITERAL && is_plpgsql(c->options))
         body = inside(bytes_of(f->text.ptr + literal->start, literal->end - literal->start));
-    unsigned effects = body.ptr ? body_pg_effects(body, f->options, f->names) : function_pg_effects(FUNCTION_UNKNOWN);
+    struct effect_names names = *f->names;
+    names.has_parameter = false;
+    unsigned effects = body.ptr ? body_pg_effects(body, f->options, &names) : function_pg_effects(FUNCTION_UNKNOWN);
     if (effects & (EFFECT_UNKNOWN | EFFECT_LEAVES)) effects |= EFFECT_CATALOG;
     f->effects |= effects;
 }
 
 static void note_command(struct finding *f, const struct ast_command *c) {
+    if (c->node.op == SQL_PREPARE || c->node.op == SQL_CREATE) f->has_others = true;
     f->effects |= effect_of_command(c);
     if (effect_resets(c)) f->effects |= EFFECT_RESETS;
     if (c->node.op == SQL_DO) note_do(f, c);

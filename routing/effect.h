@@ -31,21 +31,34 @@ enum effect {
     EFFECT_SAVEPOINT = 1 << 10, /* sets a savepoint: what comes behind may be undone without the whole transaction */
     EFFECT_DISCARD = 1 << 11, /* DISCARD ALL: its tag tells that all channels are gone */
     EFFECT_STATEMENTS = 1 << 12, /* names prepared statements (name_use.h): what EXECUTE leaves is not told here */
+    /*
+     * Sets a setting that its first parameter names: of a text the first value of a Bind, of a function the first argument of a
+     * call, as it is. Who knows it says the name to those who look; who does not must take it for EFFECT_STAYS.
+     */
+    EFFECT_NAMED = 1 << 13,
+};
+
+/* The first argument of a call, as far as it can be seen. */
+struct effect_argument {
+    struct bytes text;  /* a string, and what it says; ptr NULL: it is something else */
+    bool is_parameter;  /* the first parameter of the text, or of the function whose body the text is */
 };
 
 enum { EFFECT_NO_SUCH = 1 << 16 }; /* of_function: there is none of that name */
 
 /* Called while a text is read; names are folded as the server does, and borrowed for the call. */
 struct effect_names {
-    /* What a call of a function of that name may leave, whatever its schema and its arguments. */
-    unsigned (*of_function)(void *ctx, struct bytes name);
+    /* What a call of a function of that name may leave, whatever its schema and its other arguments. */
+    unsigned (*of_function)(void *ctx, struct bytes name, const struct effect_argument *first);
     /* What is left by the code that reading a relation runs (a view's functions, policies), or writing it (triggers, defaults). */
     unsigned (*of_relation)(void *ctx, struct bytes name, bool is_written);
     /*
      * A setting whose name has a dot is seen by no list of the server's: whoever looks must ask for it by name. Called for
-     * each one that the text names in SET, RESET and set_config.
+     * each one that the text names in SET, RESET and set_config, or in a call of a function with EFFECT_NAMED.
      */
     void (*on_setting)(void *ctx, struct bytes name);
+    bool has_parameter; /* $1 is text: of the statement, or of the function whose body is read */
+    struct bytes parameter; /* what $1 is called in a function's body besides; empty: nothing */
     void *ctx;
 };
 
@@ -56,7 +69,7 @@ struct effect_names {
  */
 unsigned effect_of(struct bytes text, const struct sql_options *options, struct arena *arena, const struct effect_names *names);
 
-/* What effect_of() has said of a text, for who keeps the text. True of the same text only, and only while effect_reading_holds(). */
+/* What effect_of() has said of a text, for who keeps the text. True of that text only, and only while effect_reading_holds(). */
 struct effect_reading {
     uint64_t names_version; /* what functions and relations stood for, as the reader counts it */
     uint32_t version, modes;
@@ -74,6 +87,9 @@ static inline bool effect_reading_holds(const struct effect_reading *r, const st
 static inline bool effect_depends_on_strings(struct bytes text) {
     return text.len && memchr(text.ptr, '\\', text.len);
 }
+
+/* What a call leaves of which EFFECT_NAMED may be known, now that its first argument is. */
+unsigned effect_of_named(const struct effect_names *names, unsigned effects, const struct effect_argument *first);
 
 /* For reset_pg.c. RESET, DISCARD ALL, SET TO DEFAULT in all its forms. */
 bool effect_resets(const struct ast_command *c);

@@ -52,9 +52,9 @@ struct listener {
     bool has_heard;
 };
 
-static unsigned of_function(void *ctx, struct bytes name) {
+static unsigned of_function(void *ctx, struct bytes name, const struct effect_argument *first) {
     const struct effect_names *names = ((struct listener *)ctx)->names;
-    return names->of_function(names->ctx, name);
+    return names->of_function(names->ctx, name, first);
 }
 
 static unsigned of_relation(void *ctx, struct bytes name, bool is_written) {
@@ -73,7 +73,8 @@ static struct effect_reading read_text(struct bytes text, const struct sql_optio
                                        const struct effect_names *names) {
     struct listener listener = {.names = names};
     const struct effect_names heard = {
-        .of_function = of_function, .of_relation = of_relation, .on_setting = on_setting, .ctx = &listener};
+        .of_function = of_function, .of_relation = of_relation, .on_setting = on_setting, .has_parameter = names->has_parameter,
+        .parameter = names->parameter, .ctx = &listener};
     unsigned effects = effect_of(text, o, arena, &heard);
     return (struct effect_reading){.names_version = version, .version = o->version, .modes = o->modes,
                                    .encoding = (uint8_t)o->encoding, .is_known = !listener.has_heard, .effects = (uint16_t)effects};

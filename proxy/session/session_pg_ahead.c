@@ -41,6 +41,12 @@ static bool ends_walk(uint8_t type) {
     return type == PG_F_SYNC || type == PG_F_QUERY || type == PG_F_FUNCTION_CALL || type == PG_F_COPY_DATA;
 }
 
+/* It has no names, and begins with a Parse of the unnamed statement. */
+static bool has_own_only(const struct session_pg *ps, const struct message *m) {
+    bool is_unnamed_parse = m->h.type == PG_F_PARSE && m->in_hand > PG_HEADER_LEN && !m->ptr[PG_HEADER_LEN];
+    return is_unnamed_parse && !ps->prepared.named.count;
+}
+
 enum step session_pg_look_ahead(struct session *s, const struct message *m) {
     struct session_pg *ps = session_pg_of(s);
     struct backend *b = s->lessee.backend;
@@ -48,8 +54,8 @@ enum step session_pg_look_ahead(struct session *s, const struct message *m) {
     struct walk walk = {.is_first = true};
     struct pg_header h;
     bool has_brought = false;
-    bool has_own_only = !ps->prepared.named.count && m->h.type == PG_F_PARSE && m->in_hand > PG_HEADER_LEN && !m->ptr[PG_HEADER_LEN];
-    if (has_own_only || s->pins & PIN_MODE || b->ledger.is_group_open || b->ledger.is_skipping || b->ledger.is_client_turn) rest.len = 0;
+    if (has_own_only(ps, m) || s->pins & PIN_MODE) rest.len = 0;
+    if (b->ledger.is_group_open || b->ledger.is_skipping || b->ledger.is_client_turn) rest.len = 0;
     while (pg_header_read(rest, &h) == PG_FRAME_OK && h.total <= rest.len && !ends_walk(h.type)) {
         struct bytes body = bytes_of(rest.ptr + PG_HEADER_LEN, h.body_len);
         if (is_use(s, &walk, &h, body, &name)) {

@@ -251,16 +251,28 @@ static void put_set_config(struct writer *w, const char *name, const char *value
     writer_str(w, ",true)");
 }
 
+/*
+ * The session authorization cannot be put in force for a moment, and need not be: no type of the server's own reads its text
+ * differently for different users, but for names that are looked up along the search path (regclass and its kin), where "$user" and
+ * permissions count. Of a statement whose path has become another one the server reads the whole text again, with a Bind, and does
+ * so under the present settings, constants included. So where nothing else differs, a Parse under the present authorization
+ * gives what the server would give; where more differs, it depends on the path, which nobody here knows.
+ */
 bool session_pg_settings_around(const struct params_pg *in_force, struct bytes values, struct writer *there, struct writer *back) {
     const char *name, *value;
+    bool is_other_user = false;
     while (params_pg_next_pair(&values, &name, &value)) {
         const char *now = params_pg_get(in_force, name);
         if (now && strcmp(now, value) == 0) continue;
+        if (now && strcmp(name, "session_authorization") == 0) {
+            is_other_user = true;
+            continue;
+        }
         if (!now || !params_pg_is_settable(bytes_str(name)) || !can_be_said(now) || !can_be_said(value)) return false;
         put_set_config(there, name, value);
         put_set_config(back, name, now);
     }
-    return there->len > 0 && !there->failed && !back->failed;
+    return (there->len > 0) != is_other_user && !there->failed && !back->failed;
 }
 
 void session_pg_settings_release(struct session_pg *ps) {

@@ -85,8 +85,9 @@ static unsigned doubt(const struct session *s) {
     return EFFECT_LEAVES;
 }
 
-static unsigned of_function(void *ctx, struct bytes name) {
+static unsigned of_function(void *ctx, struct bytes name, const struct effect_argument *first) {
     const struct catalog *c = catalog_of(ctx);
+    (void)first;
     return c ? catalog_of_function(c, name) : EFFECT_NO_SUCH;
 }
 
@@ -103,9 +104,20 @@ static uint64_t names_version(const struct session *s, const struct catalog *c) 
 static struct effect_reading read_text(struct session *s, const struct sql_options *options, uint64_t version, struct bytes text) {
     struct session_env *env = s->env;
     const struct effect_names names = {
-        .of_function = of_function, .of_relation = of_relation, .on_setting = session_pg_state_on_name, .ctx = s};
+        .of_function = of_function, .of_relation = of_relation, .on_setting = session_pg_state_on_name, .has_parameter = true,
+        .ctx = s};
     if (!env->effects) env->effects = effect_cache_new();
     return effect_cache_of(env->effects, text, options, version, &env->arena, &names);
+}
+
+/* Of a source: what its first parameter is given is what the server reads, byte by byte. */
+static bool is_text_first(struct bytes source) {
+    enum { TEXT_OID = 25, VARCHAR_OID = 1043 };
+    struct reader r = reader_over(source);
+    reader_cstr(&r);
+    uint16_t types = reader_be16(&r);
+    uint32_t first = types ? reader_be32(&r) : 0;
+    return !r.failed && (first == 0 || first == TEXT_OID || first == VARCHAR_OID);
 }
 
 unsigned session_pg_state_effects(struct session *s, const struct backend *b, struct bytes source, struct effect_reading *kept) {
@@ -120,7 +132,8 @@ unsigned session_pg_state_effects(struct session *s, const struct backend *b, st
         *kept = read_text(s, options, version, bytes_of(source.ptr, (size_t)(end - source.ptr)));
     }
     session_pg_of(s)->left.read_version = version;
-    return kept->effects | (c ? catalog_everywhere(c) : doubt(s));
+    unsigned effects = kept->effects | (c ? catalog_everywhere(c) : doubt(s));
+    return UNLIKELY(effects & EFFECT_NAMED) && !is_text_first(source) ? effects | EFFECT_STAYS : effects;
 }
 
 /* As the configuration wants it. */
@@ -218,6 +231,27 @@ static void read_parse(struct session *s, struct backend *b, struct bytes body, 
     left->unnamed = session_pg_unnamed_is_certain(b) ? effects : left->unnamed | effects;
 }
 
+/*   Bind = portal NUL statement NUL, int16 count, int16 formats, int16 count, then int32 length (-1: NULL) and value of each */
+static bool take_first_value(struct bytes body, struct bytes *value) {
+    struct reader r = reader_over(body);
+    reader_cstr(&r);
+    reader_cstr(&r);
+    reader_take(&r, (size_t)reader_be16(&r) * 2);
+    uint16_t count = reader_be16(&r);
+    uint32_t len = count ? reader_be32(&r) : UINT32_MAX;
+    *value = len == UINT32_MAX ? bytes_of("", 0) : reader_take(&r, len);
+    return !r.failed;
+}
+
+/* A setting is named by the first value of a Bind; of anything else that says so nobody knows the name. */
+static unsigned with_name(struct session *s, const struct message *m, unsigned effects) {
+    struct bytes value;
+    bool is_known = m->h.type == PG_F_BIND && take_first_value(bytes_of(m->ptr + PG_HEADER_LEN, m->avail - PG_HEADER_LEN), &value);
+    if (!is_known) return effects | EFFECT_STAYS;
+    if (value.len && memchr(value.ptr, '.', value.len)) session_pg_state_on_name(s, value);
+    return effects;
+}
+
 /* A portal of an earlier group may be of anything. */
 static unsigned effects_of_execute(const struct left_client *left, struct bytes body) {
     bool is_known = left->has_bound && body.len && !body.ptr[0];
@@ -261,11 +295,12 @@ bool session_pg_state_on_message(struct session *s, const struct message *m) {
     ps->left.latest = effects;
     if (effects & EFFECT_STATEMENTS) effects &= ~(unsigned)(EFFECT_STATEMENTS | EFFECT_RESETS); /* a text is edited in one way */
     effects = as_configured(s, effects);
+    if (UNLIKELY(effects & EFFECT_NAMED)) effects = with_name(s, m, effects);
     if (effects & EFFECT_RESETS && session_pg_reset_matters(ps)) ps->left.is_reset_here = true;
     ps->left.will_move = effects & EFFECT_MOVES;
     if (m->h.type == PG_F_BIND) ps->left.has_bound = true;
     if (effects & EFFECT_CATALOG) catalog_book_changed(session_pool(s)->set); /* and once more when it is over */
-    ps->left.effects |= effects & ~(unsigned)(EFFECT_RESETS | EFFECT_MOVES);
+    ps->left.effects |= effects & ~(unsigned)(EFFECT_RESETS | EFFECT_MOVES | EFFECT_NAMED);
     if (ps->left.effects & LOOK_FOR) b->is_tainted = true;
     return must_discard_sequences(s, b, effects);
 }

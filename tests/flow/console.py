@@ -23,8 +23,12 @@ BOSS = {"user": "boss", "password": "boss-password"}
 
 @pytest.fixture(params=[1, 3])
 def begin(start, request):
-    """start() with one worker, and once more with three."""
-    return lambda main=(), **more: start(main=[f"workers = {request.param}", *main], **{"pool_size": 12, **more})
+    """start() with one worker, and once more with three. gilmok asks nothing of its own: a client's connection is free at once."""
+
+    def run(main=(), database=(), **more):
+        return start(main=[f"workers = {request.param}", *main], database=["unknown_effects = trust", *database], **{"pool_size": 12, **more})
+
+    return run
 
 
 def boss(g, **more):
@@ -159,7 +163,7 @@ def test_numbers_are_numbers(gilmok):
 
 def test_a_pool_is_one_line(begin):
     """Over all workers and all sets of startup parameters; VERBOSE tells apart those that cannot share connections."""
-    g = begin(database=["unknown_effects = trust"])
+    g = begin()
     clients = [connect(g, options=f"-c temp_buffers={12 + i % 2}MB") for i in range(6)]
     for c in clients:
         value(c, "select 1")
@@ -194,7 +198,7 @@ def test_databases_and_users(begin):
 
 
 def test_statistics(begin):
-    g = begin(main=["stats_period = 1s"], database=["unknown_effects = trust"])
+    g = begin(main=["stats_period = 1s"])
     time.sleep(1.2)
     clients = [connect(g) for _ in range(4)]
     for c in clients:

@@ -22,6 +22,14 @@ create function local() returns void language plpgsql as $$ begin perform set_co
 create function dynamic() returns void language plpgsql as $$ begin execute 'set work_mem = ''1234kB'''; end $$;
 create function by_sql() returns int language sql as $$ select hidden.dirty() $$;
 create function tenant(who text) returns text language plpgsql as $$ begin return set_config('app.tenant', who, false); end $$;
+create function set_ctx(k text, v text) returns void language plpgsql as $$ begin perform set_config(k, v, false); end $$;
+create function set_ctx_sql(text, text) returns text language sql as $$ select set_config($1, $2, false) $$;
+create function set_ctx_atomic(k text, v varchar) returns text language sql begin atomic; select set_config(k, v, false); end;
+create function set_ctx_changed(k text, v text) returns void language plpgsql as
+  $$ begin k := 'app.' || k; perform set_config(k, v, false); end $$;
+create function set_app(k text, v text) returns void language plpgsql as $$ begin perform set_config('app.' || k, v, false); end $$;
+create function passes_on(key text, v text) returns void language plpgsql as $$ begin perform hidden.set_ctx(key, v); end $$;
+create function gives(v text) returns void language plpgsql as $$ begin perform hidden.set_ctx('app.given', v); end $$;
 create procedure proc() language plpgsql as $$ begin perform hidden.dirty(); end $$;
 create table plain (a int); insert into plain values (1), (2), (3);
 create table triggered (a int); create trigger t before insert on triggered for each row execute function dirty_trigger();
@@ -151,6 +159,51 @@ def test_a_setting_that_only_a_function_names(pair):
     other.execute("select hidden.tenant('other')")
     assert value(one, "select current_setting('app.tenant', true)") == "one"
     assert value(other, "select current_setting('app.tenant', true)") == "other"
+
+
+NAMED = {
+    "in the call": ("app.called", "select hidden.set_ctx('app.called', '{0}')"),
+    "of an SQL function": ("app.sql", "select hidden.set_ctx_sql('app.sql', '{0}')"),
+    "of a function that is kept as a tree": ("app.atomic", "select hidden.set_ctx_atomic('app.atomic', '{0}')"),
+    "through another function": ("app.passed", "select hidden.passes_on('app.passed', '{0}')"),
+    "by another function": ("app.given", "select hidden.gives('{0}')"),
+    "without a dot": ("work_mem", "select hidden.set_ctx('work_mem', '{0}MB')"),
+    "by a parameter": ("app.bound", "select hidden.set_ctx(%s, %s)"),
+    "by a parameter of set_config": ("app.config", "select set_config(%s, %s, false)"),
+    "by a parameter with a type": ("app.typed", "select hidden.set_ctx(%s::text, %s)"),
+}
+COMPUTED = {
+    "in the call": "select hidden.set_ctx(lower('APP.COMPUTED'), '{0}')",
+    "in the function": "select hidden.set_ctx_changed('computed', '{0}')",
+    "of two parts": "select hidden.set_app('computed', '{0}')",
+    "in a query": "select hidden.set_ctx(k, '{0}') from (values ('app.computed')) x (k)",
+}
+
+
+@pytest.mark.parametrize("name", list(NAMED))
+def test_a_setting_that_the_caller_names_follows_its_client(pair, name):
+    setting, sql = NAMED[name]
+    for n, c in enumerate(pair, 7):
+        c.execute(*((sql, (setting, str(n))) if "%s" in sql else (sql.format(n),)))
+        c.execute("select 1")
+    for n, c in enumerate(pair, 7):
+        assert value(c, f"select current_setting('{setting}')") == (str(n) if "." in setting else f"{n}MB")
+
+
+@pytest.mark.parametrize("name", list(COMPUTED))
+def test_a_setting_with_a_computed_name_keeps_the_connection(narrow, code, name):
+    with connect(narrow, autocommit=True) as one, connect(narrow, autocommit=True) as other:
+        learn(one)
+        one.execute(COMPUTED[name].format(1))
+        answer = []
+        thread = threading.Thread(target=lambda: answer.append(value(other, "select current_setting('app.computed', true)")))
+        thread.start()
+        assert value(one, "select current_setting('app.computed')") == "1"
+        time.sleep(0.2)
+        assert answer == []
+        one.close()
+        thread.join(10)
+        assert answer[0] in (None, "")
 
 
 def raw(port):

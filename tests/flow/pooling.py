@@ -47,7 +47,7 @@ def test_round_robin_hands_out_all_connections_in_turn(start):
 
 def test_round_robin_changes_the_connection_of_two_clients_that_alternate(start):
     """Two connections and two clients by turns: in turn alone each would have its own again and again."""
-    g = start(pool_size=2, database=["server_round_robin = yes"])
+    g = start(pool_size=2, database=["server_round_robin = yes", "unknown_effects = trust"])
     connections_open(g, 2)
     with connect(g) as one, connect(g) as other:
         pids = [(pid(one), pid(other)) for _ in range(8)]
@@ -62,7 +62,7 @@ def test_round_robin_with_one_connection(start):
 
 
 def test_round_robin_follows_a_reload(start):
-    g = start(pool_size=4)
+    g = start(pool_size=4, database=["unknown_effects = trust"])
     connections_open(g, 4)
     with connect(g) as c:
         assert len({pid(c) for _ in range(8)}) == 1

@@ -560,6 +560,44 @@ def test_every_reported_setting_can_be_put_around_a_parse(few, setting):
     direct.end(), c.end()
 
 
+@pytest.fixture
+def boss():
+    """A superuser of the tests' own, by name and password."""
+    with superuser() as su:
+        su.execute("create role flow_boss superuser login password 'of the tests'")
+    yield {"user": "flow_boss", "password": "of the tests"}
+    with superuser() as su:
+        su.execute("drop role flow_boss")
+
+
+def test_constants_do_not_depend_on_who_one_is(start, boss):
+    """Prepared under its own authorization, used under another one, on a connection that lacks it."""
+    g = start(pool_size=2, users={boss["user"]: boss["password"]})
+    c, other = pgwire.Client(g.port, database=APP_DB, **boss).login(), connect(g, autocommit=False, **boss)
+    run(c, parse(MONTH, "s"))
+    other.execute("select 1")
+    c.query("begin"), c.query(f"set session authorization {APP_USER}")
+    got = use(c, "s")
+    assert got.errors == [] and got.rows == [["1"]]
+    assert c.ask("select session_user") == APP_USER
+    c.query("rollback")
+    assert use(c, "s").rows == [["1"]]
+    other.close(), c.end()
+
+
+def test_constants_under_another_authorization_and_other_settings(start, boss):
+    """Whether the server would read them again depends on the schemas of the path: that is refused."""
+    g = start(pool_size=2, users={boss["user"]: boss["password"]})
+    c, other = pgwire.Client(g.port, database=APP_DB, **boss).login(), connect(g, autocommit=False, **boss)
+    run(c, parse(MONTH, "s"))
+    other.execute("select 1")
+    c.query("begin"), c.query("set local datestyle = 'ISO, DMY'"), c.query(f"set session authorization {APP_USER}")
+    assert use(c, "s").errors[0].sqlstate == "0A000"
+    c.query("rollback")
+    assert use(c, "s").rows == [["1"]]
+    other.close(), c.end()
+
+
 def test_settings_around_a_parse_inside_a_transaction(elsewhere):
     c = elsewhere
     c.query("begin")

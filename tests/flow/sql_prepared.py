@@ -232,6 +232,22 @@ def test_anothers_statement_is_out_of_reach(start):
     one.end(), other.end()
 
 
+@pytest.mark.parametrize("run", [query("execute q('own.who')"), parse("execute q('own.who')") + RUN], ids=["simple", "extended"])
+def test_a_setting_that_execute_names(start, run):
+    g = start(pool_size=1, database=["queue_timeout = 300ms"])
+    one, other = raw(g.port), raw(g.port)
+    one.ask("select 1 from now()")
+    assert not one.query("prepare q(text) as select set_config($1, 'mine', false)").errors
+    one.send(run)
+    assert not one.collect().errors
+    assert one.ask("select current_setting('own.who', true)") == "mine"
+    got = other.query("select current_setting('own.who', true)")
+    assert got.errors or got.rows in ([[None]], [[""]])
+    assert one.ask("select current_setting('own.who', true)") == "mine"
+    one.end()
+    assert other.ask("select current_setting('own.who', true)") in (None, "")
+
+
 def test_a_table_that_changes(turning):
     """After DDL: the error that a connection of one's own gives, wherever it is used next."""
     with superuser() as su:

@@ -533,6 +533,7 @@ def test_a_cancel_that_has_no_connection_yet(start, secured):
     assert c.ask("select 1") == "1"
     gate.gate.clear()
     c.send(pgwire.query("select pg_sleep(10)"))
+    harness.wait_for(lambda: g.show("POOLS", database=APP_DB)[0]["sv_active"] == "1", what="the query")
     w = pgwire.Wire(socket.create_connection(("127.0.0.1", g.port)), timeout=5)
     w.send(struct.pack(">II", 8 + len(c.key), 80877102) + c.key)
     harness.wait_for(lambda: gate.held == 1, what="the cancel")

@@ -4,7 +4,8 @@
 #include "routing/body_pg.h"
 #include "tests/unit/check_main.h"
 
-enum { L = EFFECT_LEAVES, S = EFFECT_STAYS, M = EFFECT_MOVES, U = EFFECT_UNKNOWN | EFFECT_NEXTVAL | EFFECT_MOVES, N = EFFECT_NEXTVAL, C = EFFECT_CURRVAL };
+enum { L = EFFECT_LEAVES, S = EFFECT_STAYS, M = EFFECT_MOVES, U = EFFECT_UNKNOWN | EFFECT_NEXTVAL | EFFECT_MOVES, N = EFFECT_NEXTVAL, C = EFFECT_CURRVAL, E = EFFECT_NAMED,
+       R = EFFECT_RESETS };
 
 static char names[256];
 
@@ -14,8 +15,9 @@ static void on_setting(void *ctx, struct bytes name) {
     snprintf(names + len, sizeof names - len, "%s%.*s", len ? " " : "", (int)name.len, (const char *)name.ptr);
 }
 
-static unsigned of_function(void *ctx, struct bytes name) {
-    (void)ctx;
+static unsigned of_function(void *ctx, struct bytes name, const struct effect_argument *first) {
+    (void)ctx, (void)first;
+    if (bytes_is(name, "set_ctx")) return L | E;
     return bytes_is(name, "clean") || bytes_is(name, "Clean") ? 0 : bytes_is(name, "pins") ? S : EFFECT_NO_SUCH;
 }
 
@@ -59,6 +61,18 @@ static const struct {
     {"begin if a then set session x = 1; end if; end", L | M},
     {"begin perform set_config('work_mem', '1', false); end", L | M},
     {"begin perform set_config(a, '1', false); end", L | S | M},
+    {"begin perform set_config('a.' || b, '1', false); end", L | S | M},
+    {"begin perform set_config('work_mem'::text, '1', false); end", L | M},
+    {"begin perform set_config('work_mem'::name, '1', false); end", L | S | M},
+    {"begin perform set_config(E'work_mem', '1', false); end", L | M},
+    {"begin perform set_config(E'work\\x5fmem', '1', false); end", L | S | M},
+    {"begin perform set_config('work_mem', '1', not true); end", L | M},
+    {"begin perform set_config('work_mem', '1', a or true); end", L | M},
+    {"begin perform set_config('work_mem', '1', is_local => true); end", M},
+    {"begin perform set_config('work_mem', (f(1, true)), x[1, true]); end", L | M},
+    {"begin perform set_config('work_mem', true", L | M}, /* which is no body */
+    {"begin perform set_ctx('work_mem', x); end", L},
+    {"begin perform set_ctx(x, 'work_mem'); end", L | S},
     {"begin update pg_settings set setting = 1; end", L | N | M},
     {"begin perform pg_advisory_lock(1); end", L | M},
     {"begin return currval('s'); end", C},
@@ -87,6 +101,58 @@ START_TEST(bodies_have_effects) {
 }
 END_TEST
 
+/* f(k, v): whether the name that it sets is what its caller says. */
+static const struct {
+    const char *body;
+    unsigned effects;
+} of_callers[] = {
+    {"begin perform set_config(k, v, false); end", L | M | E},
+    {"begin perform pg_catalog.set_config(k::text, v, false); return; end", L | M | E},
+    {"begin return set_config(\"k\", v, false); end", L | M | E},
+    {"declare x text; begin x := set_config(K, v, false); end", L | M | E},
+    {"begin if v is null then return; end if; select set_config(k, v, false); end", L | M | E},
+    {"begin perform set_config($1, v, false) from t; end", L | M | E},
+    {"begin perform set_config(k, v, true); end", M},
+    {"begin perform lower(k); perform set_config(k, v, false); end", L | M | E},
+    {"begin perform set_ctx(k, v); end", L | E},
+    {"begin perform set_config(k, v, false) from t; end", L | S | M}, /* t may have a column k */
+    {"begin if set_config(k, v, false) is null then return; end if; end", L | S | M},
+    {"begin perform g(a := set_config(k, v, false)); end", L | S | M},
+    {"begin perform set_config(\"K\", v, false); end", L | S | M},
+    {"begin perform set_config(v, k, false); end", L | S | M},
+    {"begin perform set_config($2, v, false); end", L | S | M},
+    {"begin k := 'a.' || k; perform set_config(k, v, false); end", L | S | M},
+    {"begin $1 := 'a.b'; perform set_config(k, v, false); end", L | S | M},
+    {"begin select a into k from t; perform set_config(k, v, false); end", L | S | M},
+    {"begin for k in select a from t loop perform set_config(k, v, false); end loop; end", L | S | M},
+    {"declare k text := 'a.b'; begin perform set_config(k, v, false); end", L | S | M},
+    {"declare l alias for $1; begin l := 'a.b'; perform set_config(k, v, false); end", L | S | M},
+    {"begin call p(k); perform set_config(k, v, false); end", L | S | M},
+    {"begin get diagnostics k = row_count; perform set_config(k, v, false); end", L | S | M},
+    {"begin perform set_config(k || 'x', v, false); end", L | S | M},
+    {"begin perform set_config(upper(k), v, false); end", L | S | M},
+};
+
+START_TEST(parameters_are_what_the_caller_says) {
+    struct sql_options options = sql_options_default(SQL_POSTGRES);
+    struct effect_names names_of_f = known;
+    names_of_f.has_parameter = true;
+    names_of_f.parameter = bytes_str("k");
+    unsigned effects = body_pg_effects(bytes_str(of_callers[_i].body), &options, &names_of_f);
+    ck_assert_msg(effects == of_callers[_i].effects, "%s: %#x instead of %#x", of_callers[_i].body, effects, of_callers[_i].effects);
+}
+END_TEST
+
+START_TEST(strings_are_plain_under_either_setting) {
+    struct sql_options options = sql_options_default(SQL_POSTGRES);
+    options.modes &= ~(uint32_t)SQL_STANDARD_STRINGS;
+    names[0] = '\0';
+    ck_assert_uint_eq(body_pg_effects(bytes_str("begin perform set_config('app.who', 'x', false); end"), &options, &known), L | M);
+    ck_assert_str_eq(names, "app.who");
+    ck_assert_uint_eq(body_pg_effects(bytes_str("begin perform set_config('work_mem', 'back\\slash', false); end"), &options, &known), L | M);
+}
+END_TEST
+
 START_TEST(settings_with_a_dot_are_told) {
     struct sql_options options = sql_options_default(SQL_POSTGRES);
     static const char body[] = "begin set app.who = 'x'; set \"X\".y.z to 1; perform set_config('app.what', 'x', false); end";
@@ -96,13 +162,17 @@ START_TEST(settings_with_a_dot_are_told) {
 }
 END_TEST
 
-static unsigned of_sql(const char *body) {
+static unsigned of_sql_with(const char *body, const struct effect_names *of_names) {
     struct arena arena;
     struct sql_options options = sql_options_default(SQL_POSTGRES);
     arena_init(&arena, 1 << 20);
-    unsigned effects = body_pg_sql_effects(bytes_str(body), &options, &arena, &known);
+    unsigned effects = body_pg_sql_effects(bytes_str(body), &options, &arena, of_names);
     arena_release(&arena);
     return effects;
+}
+
+static unsigned of_sql(const char *body) {
+    return of_sql_with(body, &known);
 }
 
 START_TEST(sql_in_all_its_forms) {
@@ -117,6 +187,25 @@ START_TEST(sql_in_all_its_forms) {
 }
 END_TEST
 
+START_TEST(parameters_in_sql) {
+    struct effect_names of_f = known;
+    ck_assert_uint_eq(of_sql("select set_config($1, $2, false)"), L | S | M | R);
+    of_f.has_parameter = true;
+    ck_assert_uint_eq(of_sql_with("select set_config($1, $2, false) from t", &of_f), L | M | E | R);
+    ck_assert_uint_eq(of_sql_with("select set_config($2, $1, false)", &of_f), L | S | M | R);
+    ck_assert_uint_eq(of_sql_with("select set_config(k, v, false)", &of_f), L | S | M | R);
+    of_f.parameter = bytes_str("k");
+    ck_assert_uint_eq(of_sql_with("select set_config(k, v, false)", &of_f), L | M | E | R);
+    ck_assert_uint_eq(of_sql_with("select 1;\nSelect pg_catalog.set_config(K, v, false) ; ", &of_f), L | M | E | R);
+    ck_assert_uint_eq(of_sql_with("RETURN set_config(k, v, false)", &of_f), L | M | E | R);
+    ck_assert_uint_eq(of_sql_with("BEGIN ATOMIC\n SELECT set_config((k)::text, v, false) AS set_config;\nEND", &of_f), L | M | E | R);
+    ck_assert_uint_eq(of_sql_with("select set_config(k, v, false) from t", &of_f), L | S | M | R); /* t may have a column k */
+    ck_assert_uint_eq(of_sql_with("select 1 from t where (select set_config(k, v, false)) = ''", &of_f), L | S | M | R);
+    ck_assert_uint_eq(of_sql_with("select a, set_config(k, v, false)", &of_f), L | S | M | R);
+    ck_assert_uint_eq(of_sql_with("select set_config(\"K\", v, false)", &of_f), L | S | M | R);
+}
+END_TEST
+
 /* Whatever a body is cut off at, reading it ends. */
 START_TEST(cut_off_anywhere) {
     struct sql_options options = sql_options_default(SQL_POSTGRES);
@@ -124,14 +213,24 @@ START_TEST(cut_off_anywhere) {
         struct bytes body = bytes_str(bodies[i].body);
         for (size_t len = 0; len < body.len; len++) (void)body_pg_effects(bytes_of(body.ptr, len), &options, &known);
     }
+    struct effect_names names_of_f = known;
+    names_of_f.has_parameter = true;
+    names_of_f.parameter = bytes_str("k");
+    for (size_t i = 0; i < COUNT_OF(of_callers); i++) {
+        struct bytes body = bytes_str(of_callers[i].body);
+        for (size_t len = 0; len < body.len; len++) (void)body_pg_effects(bytes_of(body.ptr, len), &options, &names_of_f);
+    }
 }
 END_TEST
 
 int main(void) {
     TCase *tc = tcase_create("body_pg");
     tcase_add_loop_test(tc, bodies_have_effects, 0, COUNT_OF(bodies));
+    tcase_add_loop_test(tc, parameters_are_what_the_caller_says, 0, COUNT_OF(of_callers));
+    tcase_add_test(tc, strings_are_plain_under_either_setting);
     tcase_add_test(tc, settings_with_a_dot_are_told);
     tcase_add_test(tc, sql_in_all_its_forms);
+    tcase_add_test(tc, parameters_in_sql);
     tcase_add_test(tc, cut_off_anywhere);
     return check_main_of("body_pg", tc);
 }

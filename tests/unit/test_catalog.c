@@ -4,7 +4,8 @@
 #include "routing/catalog_pg.h"
 #include "tests/unit/check_main.h"
 
-enum { L = EFFECT_LEAVES, S = EFFECT_STAYS, M = EFFECT_MOVES, U = EFFECT_UNKNOWN | EFFECT_NEXTVAL | EFFECT_MOVES, N = EFFECT_NEXTVAL };
+enum { L = EFFECT_LEAVES, S = EFFECT_STAYS, M = EFFECT_MOVES, U = EFFECT_UNKNOWN | EFFECT_NEXTVAL | EFFECT_MOVES, N = EFFECT_NEXTVAL,
+       E = EFFECT_NAMED };
 
 static struct catalog *c;
 static struct arena arena;
@@ -124,6 +125,42 @@ START_TEST(functions_by_language_and_body) {
 }
 END_TEST
 
+/* Who calls a function that sets what it is told to, says what that is, or not. */
+START_TEST(settings_are_named_by_callers) {
+    static const char *const functions[] = {"set_ctx", "given", "passes", "computes", "twice", "gives_on", "plain", "odd"};
+    char number[8];
+    for (size_t i = 0; i < COUNT_OF(functions); i++) {
+        snprintf(number, sizeof number, "%zu", i + 1);
+        take("function", number, functions[i], "plpgsql ");
+    }
+    take("body", "2", "plpgsql", "begin perform set_ctx('app.given', 1); end");
+    take("body", "3", "plpgsql key", "begin perform set_ctx(key, 1); end");
+    take("body", "4", "plpgsql key", "begin perform set_ctx('a.' || key, 1); end");
+    take("body", "5", "sql ", "select set_ctx('app.one', 1); select set_ctx($1, 2)");
+    take("body", "6", "plpgsql", "begin perform passes('app.two'), computes('app.unused'); end");
+    take("body", "7", "plpgsql", "begin perform set_ctx('work_mem', 1); end");
+    take("body", "8", "plpgsql", "begin perform set_ctx('app.\177', 1); end");
+    take("body", "1", "plpgsql k", "begin perform set_config(k, v, false); end");
+    take("write", "20", "t", "f1");
+    take("everywhere", "", "", "f3");
+    ck_assert_uint_eq(function("set_ctx"), L | M | E);
+    ck_assert_uint_eq(function("given"), L | M);
+    ck_assert_uint_eq(function("passes"), L | M | E);
+    ck_assert_uint_eq(function("computes"), L | S | M);
+    ck_assert_uint_eq(function("twice"), L | M | E);
+    ck_assert_uint_eq(function("gives_on"), L | S | M);
+    ck_assert_uint_eq(function("plain"), L | M);
+    ck_assert_uint_eq(function("odd"), L | S | M); /* no look could ask for it */
+    ck_assert_uint_eq(writing("t"), L | S | M);
+    ck_assert_uint_eq(catalog_everywhere(c), L | S | M);
+    static const char names[] = "app.one\0app.two\0app.given"; /* not those of functions that set nothing of the kind */
+    struct bytes settings = catalog_settings(c);
+    for (size_t at = 0; at < sizeof names; at += strlen(names + at) + 1)
+        ck_assert_msg(memmem(settings.ptr, settings.len, names + at, strlen(names + at) + 1), "%s", names + at);
+    ck_assert_uint_eq(settings.len, sizeof names);
+}
+END_TEST
+
 START_TEST(relations_run_what_their_rows_say) {
     take("function", "1", "sets", "plpgsql ");
     take("read", "20", "v", "f1 r21");
@@ -199,6 +236,7 @@ int main(void) {
     tcase_add_test(tc, many_nodes);
     tcase_add_test(tc, settings_have_room_or_not);
     tcase_add_test(tc, functions_by_language_and_body);
+    tcase_add_test(tc, settings_are_named_by_callers);
     tcase_add_test(tc, relations_run_what_their_rows_say);
     tcase_add_test(tc, aggregates_operators_and_names_in_other_letters);
     tcase_add_test(tc, rows_that_are_none);

@@ -8,7 +8,7 @@
 
 enum { L = EFFECT_LEAVES, T = EFFECT_TAKES, S = EFFECT_STAYS, U = EFFECT_UNKNOWN, N = EFFECT_NEXTVAL, C = EFFECT_CURRVAL,
        R = EFFECT_RESETS, M = EFFECT_MOVES, K = EFFECT_CATALOG, H = EFFECT_CHANNELS, P = EFFECT_SAVEPOINT, D = EFFECT_DISCARD,
-       Q = EFFECT_STATEMENTS };
+       Q = EFFECT_STATEMENTS, E = EFFECT_NAMED };
 
 static char names[256];
 
@@ -19,8 +19,9 @@ static void on_setting(void *ctx, struct bytes name) {
 }
 
 /* known_clean() and known_pins() are functions; writing `audited` runs one that leaves something, so does reading `odd_view`. */
-static unsigned of_function(void *ctx, struct bytes name) {
-    (void)ctx;
+static unsigned of_function(void *ctx, struct bytes name, const struct effect_argument *first) {
+    (void)ctx, (void)first;
+    if (bytes_is(name, "set_ctx")) return L | M | E;
     return bytes_is(name, "known_clean") ? 0 : bytes_is(name, "known_pins") ? S : bytes_is(name, "upper") ? C : EFFECT_NO_SUCH;
 }
 
@@ -29,7 +30,8 @@ static unsigned of_relation(void *ctx, struct bytes name, bool is_written) {
     return bytes_is(name, "audited") && is_written ? S : bytes_is(name, "odd_view") && !is_written ? C : 0;
 }
 
-static const struct effect_names known = {.of_function = of_function, .of_relation = of_relation, .on_setting = on_setting};
+static const struct effect_names known = {
+    .of_function = of_function, .of_relation = of_relation, .on_setting = on_setting, .has_parameter = true};
 
 static unsigned effects_with(const char *text, uint32_t modes) {
     struct arena arena;
@@ -116,10 +118,28 @@ static const struct {
     {"SELECT set_config('work_mem', '1MB', $1)", L | M},
     {"SELECT set_config('work_mem', '1MB', true)", M},
     {"SELECT set_config($1, '1MB', true)", M},
-    {"SELECT set_config($1, '1MB', false)", L | S | M}, /* nobody knows what to look for */
+    {"SELECT set_config($1, '1MB', false)", L | M | E}, /* its Bind says what to look for */
+    {"SELECT set_config($1::text, '1MB', false)", L | M | E},
+    {"SELECT set_config(CAST($1 AS text), '1MB', false)", L | M | E},
+    {"SELECT set_config($1::name, '1MB', false)", L | S | M}, /* it may become another one */
+    {"SELECT set_config($1::varchar(3), '1MB', false)", L | S | M},
+    {"SELECT set_config($1::text[], '1MB', false)", L | S | M},
+    {"SELECT set_config($2, '1MB', false)", L | S | M}, /* nobody knows what to look for */
+    {"SELECT set_config('a.' || $1, '1MB', false)", L | S | M},
+    {"SELECT set_config(a, '1MB', false) FROM t", L | S | M},
+    {"PREPARE a AS SELECT set_config($1, '1MB', false)", Q}, /* this one is EXECUTE's */
+    {"DO $$ BEGIN PERFORM set_config($1, '1', false); END $$", L | S | M | K},
+    {"SELECT set_config('work_mem'::text, '1MB', false)", L | M},
+    {"SELECT set_ctx('work_mem', a), x.set_ctx('', 1)", L | M},
+    {"SELECT set_ctx($1, $2)", L | M | E},
+    {"SELECT set_ctx(a, 'b.c')", L | S | M},
+    {"SELECT set_ctx(k => 'b.c')", L | S | M}, /* whether that is the first one is not known here */
+    {"SELECT set_ctx()", L | S | M},
+    {"CALL set_ctx('b.c', 1)", L | M},
+    {"CALL set_ctx($1)", L | M | E},
     {"SELECT set_config(is_local => false, setting_name => 'work_mem', new_value => '1MB')", L | M},
     {"SELECT set_config('work_mem', is_local := true, new_value := 'false')", M},
-    {"SELECT set_config(new_value => 'work_mem', is_local => false, setting_name => $1)", L | S | M},
+    {"SELECT set_config(new_value => 'work_mem', is_local => false, setting_name => $1)", L | M | E},
     {"SELECT set_config('work_mem', '1MB', is_it => true)", L | M}, /* there is no such argument: the server refuses it */
     {"SELECT set_config(E'work_mem', '1MB', false)", L | M},
     {"SELECT set_config(E'work\\x5fmem', '1MB', false)", L | S | M},
@@ -234,6 +254,8 @@ END_TEST
 START_TEST(names_with_a_dot_are_told) {
     effects_of("SET a.b = 1; SET LOCAL A.C = 1; RESET \"x\".y; SET work_mem = 1");
     ck_assert_str_eq(names, "a.b a.c x.y");
+    effects_of("SELECT set_ctx('app.user', 'x'), s.set_ctx('a.b'::text, 'x'), set_ctx('work_mem', 'c.d'), known_clean('e.f')");
+    ck_assert_str_eq(names, "app.user a.b");
     effects_of("SELECT set_config('app.user', 'x', true), set_config('work_mem', 'x', true)");
     ck_assert_str_eq(names, "app.user");
     effects_of("CREATE FUNCTION f() RETURNS int LANGUAGE sql SET p.q = 1 AS 'x'");

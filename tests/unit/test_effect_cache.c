@@ -31,8 +31,8 @@ static void on_setting(void *ctx, struct bytes name) {
     names++;
 }
 
-static unsigned of_function(void *ctx, struct bytes name) {
-    (void)ctx, (void)name;
+static unsigned of_function(void *ctx, struct bytes name, const struct effect_argument *first) {
+    (void)ctx, (void)name, (void)first;
     return known;
 }
 
