@@ -243,7 +243,7 @@ static enum step relay_message(struct session *s, struct run *run, struct messag
         struct backend *b = s->lessee.backend;
         bool among = m->h.type != PG_F_QUERY || b->ledger.is_group_open;
         flush_run(s, run);
-        if (!among && ledger_owes_forward(&b->ledger)) return session_pg_await_replies(s); /* what is owed may fail the transaction */
+        if (!among && ledger_owes_forward(&b->ledger)) return session_pg_await_replies(s); /* the transaction may fail yet */
         if (!backend_pg_discard_sequences(b, among)) return STEP_STOP;
     }
     if (UNLIKELY(!list_is_empty(&session_pg_of(s)->prepared.portals))) {
