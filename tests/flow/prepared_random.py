@@ -110,8 +110,8 @@ class Mover:
 
 
 # What may differ: refused where nobody knows the settings; an unnamed statement that is known on one connection only; in a failed
-# transaction, a statement that is not on the connection.
-MAY_BE = {("E", b"0A000"), ("E", b"26000"), ("E", b"25P02")}
+# transaction, a statement that is not on the connection. DISCARD ALL in the middle of a group in which gilmok has asked for settings.
+MAY_BE = {("E", b"0A000"), ("E", b"26000"), ("E", b"25P02"), ("E", b"25001")}
 
 
 # Of two errors the server may find the other one first: a name that is taken, a failed transaction.
