@@ -479,7 +479,8 @@ static bool take_message(struct backend *b, struct run *run, const struct pg_hea
     else bp->has_hidden = true; /* who waits for replies must hear of it */
     bool is_statement_done = h->type == PG_B_PARSE_COMPLETE || h->type == PG_B_CLOSE_COMPLETE ||
                              h->type == PG_B_COMMAND_COMPLETE;
-    if (is_statement_done && tag && b->lessee) b->lessee->ops->on_tagged(b->lessee, kind, tag);
+    bool is_own = kind == OWED_QUERY && fate == REPLY_SWALLOW; /* with a tag of ours */
+    if (is_statement_done && tag && !is_own && b->lessee) b->lessee->ops->on_tagged(b->lessee, kind, tag);
     bool has_failed = h->type == PG_B_ERROR && kind == OWED_PARSE && verdict == REPLY_PG_PART;
     if (has_failed && tag && b->lessee) b->lessee->ops->on_failed(b->lessee, kind, tag);
     if (verdict == REPLY_PG_READY) take_ready(b, run, fate, kind, tag);

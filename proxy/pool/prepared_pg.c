@@ -95,8 +95,14 @@ void prepared_pg_clear_unsettled(struct prepared_set_pg *set) {
     drop_all(set, &set->unsettled);
 }
 
+static uint32_t count_settled(const struct prepared_set_pg *set) {
+    uint32_t count = set->count;
+    LIST_EACH(n, &set->unsettled) count--;
+    return count;
+}
+
 struct prepared_pg *prepared_pg_surplus(struct prepared_set_pg *set, uint32_t max) {
-    if (set->spares == 0 && set->count <= max) return NULL;
+    if (set->spares == 0 && (set->count <= max || count_settled(set) <= max)) return NULL;
     struct list *n = list_last(&set->recent);
     return n ? CONTAINER_OF(n, struct prepared_pg, node) : NULL;
 }

@@ -241,8 +241,10 @@ static enum step relay_message(struct session *s, struct run *run, struct messag
     }
     if (UNLIKELY(session_pg_state_on_message(s, m))) {
         struct backend *b = s->lessee.backend;
+        bool among = m->h.type != PG_F_QUERY || b->ledger.is_group_open;
         flush_run(s, run);
-        if (!backend_pg_discard_sequences(b, m->h.type != PG_F_QUERY || b->ledger.is_group_open)) return STEP_STOP;
+        if (!among && ledger_owes_forward(&b->ledger)) return session_pg_await_replies(s); /* the transaction may fail yet */
+        if (!backend_pg_discard_sequences(b, among)) return STEP_STOP;
     }
     if (UNLIKELY(!list_is_empty(&session_pg_of(s)->prepared.portals))) {
         flush_run(s, run);

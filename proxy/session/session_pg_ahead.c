@@ -5,7 +5,7 @@
  * transaction: a snapshot, after which SET TRANSACTION fails; the tables of that moment, when the group has changed them
  * before; settings that the server has not reported yet. So the messages in hand are looked through when a group begins outside of
  * a transaction, and what they name is prepared in groups of gilmok's own. What is not in hand then, what fails, and what is used
- * inside a transaction, is prepared where it is used (session_pg_prepared.c), and fails there.
+ * inside a transaction, is prepared where it is used (session_pg_bring.c), and fails there.
  */
 #include "proxy/pool/backend_pg.h"
 #include "proxy/session/session_pg_names.h"

@@ -1,6 +1,6 @@
 /*
  * session_pg_ops.h - what a client has asked about prepared statements and is not answered yet. For the files that place
- * its messages (session_pg_prepared.c, session_pg_sql*.c).
+ * its messages (session_pg_prepared.c, session_pg_bring.c, session_pg_sql*.c).
  *
  * Each op has a tag that travels through the ledger with the message that it belongs to; its reply brings it back. When the
  * group ends without, the server has skipped it, and it is undone.
@@ -56,27 +56,53 @@ static inline bool meaning_is_named(struct meaning m) {
     return m.made || m.known;
 }
 
-/* ---- session_pg_prepared.c ---- */
+/* ---- session_pg_ops.c ---- */
 struct meaning session_pg_meaning(struct prepared_client *pc, struct bytes name);
+/* True when what was sent about it, in a group before this one, is not answered: after an error it will have been skipped. */
+bool session_pg_is_in_doubt(const struct prepared_client *pc, struct bytes name);
+/* True when what was sent about it last, in a group before this one, may be skipped, and then it means something else. */
+bool session_pg_may_mean_another(const struct prepared_client *pc, struct bytes name);
+/* It has been sent, in this order. NULL: memory is out. */
+struct prepared_op *session_pg_ops_add(struct prepared_client *pc, enum op_kind kind, struct bytes name, struct prepared_pg *made);
 void session_pg_op_end(struct prepared_op *op);
 struct prepared_op *session_pg_op_find(struct prepared_client *pc, uint16_t tag);
 /* Ends the session. STEP_STOP. */
 enum step session_pg_prepared_out_of_memory(struct session *s);
+/* Of what was prepared by SQL just now: the settings that gave it its meaning; `is_known`: they are those that are in force. */
+void session_pg_settle_sql(struct session *s, struct backend *b, struct prepared_pg *p, bool is_known);
+
+/* ---- session_pg_bring.c ---- */
 /*
  * Makes sure that it is on this connection. STEP_DONE: *name is its name there. Else what became of the message: it waits, or it
  * has failed.
  */
 enum step session_pg_prepare_here(struct session *s, const struct message *m, struct bytes client_name,
                                   struct client_statement *known, const char **name);
+/* The same in whatever state the transaction is in; of one that is known not to be here. */
+enum step session_pg_bring_known(struct session *s, const struct message *m, struct bytes client_name,
+                                 struct client_statement *known, const char **name);
+/* NULL: this connection lacks it. */
+const char *session_pg_name_of_known(struct session *s, const struct client_statement *known);
+
+/* ---- session_pg_own_errors.c ---- */
+/* The message stays until something comes that is on its way. */
+enum step session_pg_hold(struct session *s);
 /*
  * The client's message fails with `err`, after the replies to all before it. The server is made to fail there, too, so that it
  * ends the transaction and skips what follows.
  */
 enum step session_pg_fail_here(struct session *s, const struct message *m, const struct err *err);
+enum step session_pg_fail_missing(struct session *s, const struct message *m, struct bytes name);
+/* It takes or returns something else than it did. */
+enum step session_pg_fail_changed(struct session *s, const struct message *m);
+/* In a failed transaction, where nothing on this connection can be made to say so. */
+enum step session_pg_fail_aborted(struct session *s, const struct message *m);
+/* Its constants mean what they meant under settings that are not in force here, and cannot be for a moment. */
+enum step session_pg_fail_settings(struct session *s, const struct message *m, struct bytes client_name);
+
+/* ---- session_pg_prepared.c ---- */
 /* A Bind, under another name. */
 enum step session_pg_send_bind(struct session *s, const struct message *m, const char *name, uint16_t number);
-/* Of what was prepared by SQL just now: the settings that gave it its meaning; `is_known`: they are those that are in force. */
-void session_pg_settle_sql(struct session *s, struct backend *b, struct prepared_pg *p, bool is_known);
 /* Closes what is beyond `max` on the connection. False: it has failed. */
 MUST_USE bool session_pg_close_surplus(struct session_pg *ps, struct backend *b, uint32_t max);
 
@@ -153,11 +179,11 @@ void session_pg_sql_undo(struct session_pg *ps, struct backend *b, struct prepar
 /* OP_DESCRIBE: described; or it cannot be. */
 void session_pg_sql_on_described(struct session *s, struct backend *b, struct prepared_op *op);
 void session_pg_sql_on_not_described(struct session *s, struct backend *b, struct prepared_op *op);
-/* session_pg_prepared.c: it has been sent, in this order. NULL: memory is out. */
-struct prepared_op *session_pg_ops_add(struct prepared_client *pc, enum op_kind kind, struct bytes name, struct prepared_pg *made);
-/* Its verb (parser/ast.h), when it is a command; else 0. Reads the text. session_pg_failed.c. */
+
+/* ---- session_pg_failed.c ---- */
+/* Its verb (parser/ast.h), when it is a command; else 0. Reads the text. */
 unsigned session_pg_verb_of(struct session *s, const struct statement_pg *st);
-/* In a transaction that has failed for sure, session_pg_failed.c. */
+/* In a transaction that has failed for sure. */
 bool session_pg_is_failed(const struct session *s);
 /*
  * What the server is to be sent instead of a statement that it lacks, so that a message of this type brings the answer that it

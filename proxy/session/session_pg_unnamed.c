@@ -384,8 +384,9 @@ enum step session_pg_unnamed_take_sql(struct session *s, const struct message *m
     struct session_pg *ps = session_pg_of(s);
     const struct unnamed_client *u = &ps->unnamed;
     struct bytes source = session_pg_unnamed_latest(ps);
-    if (!(ps->left.unnamed & EFFECT_STATEMENTS) || !source.len) return STEP_RAW;
-    if (u->pending_len && u->is_sent_whole) return s->lessee.backend->ledger.count ? session_pg_await_replies(s) : STEP_RAW;
+    if (!(ps->left.unnamed & EFFECT_STATEMENTS)) return STEP_RAW;
+    if (u->pending_len && u->is_sent_whole && s->lessee.backend->ledger.count) return session_pg_await_replies(s);
+    if (!source.len) return STEP_RAW;
     enum step step = session_pg_sql_take(s, m, source, 0);
     if (step == STEP_DONE && m->h.type == PG_F_BIND) s->pins &= (uint16_t)~PIN_UNNAMED;
     return step;

@@ -75,6 +75,7 @@ def test_a_statement_follows_its_client_to_another_connection(few):
         with connect(few, autocommit=False) as other:
             other.execute("select 1")  # takes the connection that was used last
             pids.add(use(c, "s").rows[0][0])
+        pids.add(use(c, "s").rows[0][0])  # the one that the other has just given back
     assert len(pids) == 2, "the client never moved"
     holder.close()
     c.end()
@@ -172,6 +173,7 @@ def test_the_unnamed_statement_follows_its_client(few):
             assert not got.errors and got.rows[0][1] == str(i)
             pids.add(got.rows[0][0])
             assert run(c, describe("S")).types == ["t", "T", "Z"]
+        pids.add(use(c, "", [b"1"]).rows[0][0])  # the connection that the other one has just given back
     assert len(pids) == 2, "the client never moved"
     c.end()
 

@@ -103,6 +103,18 @@ START_TEST(unsettled_ones_are_never_surplus) {
 }
 END_TEST
 
+/* One that stays unsettled for a transaction must not drive out what has just been made beside it. */
+START_TEST(unsettled_ones_do_not_count) {
+    struct statement_pg *st = intern("select 1");
+    ck_assert_ptr_nonnull(prepared_pg_new(&set, st));
+    statement_pg_unref(st);
+    struct prepared_pg *a = settle("a", 1);
+    ck_assert_ptr_null(prepared_pg_surplus(&set, 1));
+    (void)settle("b", 1);
+    ck_assert_ptr_eq(prepared_pg_surplus(&set, 1), a);
+}
+END_TEST
+
 START_TEST(a_set_is_released_whole) {
     settle("a", 1), settle("a", 1), settle("b", 1);
     struct statement_pg *st = intern("c");
@@ -191,6 +203,7 @@ int main(void) {
     tcase_add_test(t, a_second_of_the_same_description_is_surplus);
     tcase_add_test(t, the_least_recently_used_goes_first);
     tcase_add_test(t, unsettled_ones_are_never_surplus);
+    tcase_add_test(t, unsettled_ones_do_not_count);
     tcase_add_test(t, a_set_is_released_whole);
     tcase_add_test(t, descriptions_do_not_depend_on_pieces);
     tcase_add_test(t, what_counts_in_a_description);
