@@ -162,8 +162,9 @@ void backend_pg_forget_asked(struct backend_pg *bp);
 /* A row of an answer begins. */
 void backend_pg_begin_asked(struct backend_pg *bp);
 /*
- * A simple query of one statement, carried out by the extended protocol with the statements of `behind` (with a NUL behind each)
- * in the same group, of which only errors are seen; the client gets what it would get for the query. `tag` comes back with its ReadyForQuery. False as above.
+ * A simple query of one statement, carried out by the extended protocol with the statements of `behind` (a NUL behind each) in the
+ * same group, of which only errors are seen; the client gets what it would get for the query. `tag` comes back with its
+ * ReadyForQuery. False as above.
  */
 MUST_USE bool backend_pg_run_query(struct backend *b, struct bytes sql, struct bytes behind, uint16_t tag);
 /*

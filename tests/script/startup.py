@@ -56,8 +56,10 @@ class Server(harness.Toy):
     def carry_out(self, sql):
         """SET, RESET, set_config()."""
         self.asked.append(sql)
-        for part in sql.split(";"):
+        parts = [part.strip() for part in sql.split(";")]
+        for part in parts:
             self.carry_out_one(part)
+        self.out += b"".join(pgwire.complete(part.split()[0]) for part in parts if part)
 
     def carry_out_one(self, sql):
         if "set_config(" in sql:
@@ -70,7 +72,7 @@ class Server(harness.Toy):
             self.now.update({k: v for k, v in self.start.items() if k.lower() == sql[6:].lower()})
         elif sql.startswith("SET "):
             name, value = sql[4:].split("=", 1)
-            self.now[name.strip()] = value.strip().removeprefix("E").strip("'")
+            self.now[name.strip().strip('"')] = value.strip().removeprefix("E").strip("'")
 
     def tell(self):
         for name, value in self.told.items():
@@ -99,13 +101,11 @@ class Server(harness.Toy):
             self.row(self.now[sql[5:]])
         else:
             self.carry_out(sql)
-            self.out += pgwire.complete("RESET" if sql.startswith("RESET") else "SET")
 
     def extended(self, kind, body):
         if kind == "E":
             sql = self.portals[body.split(b"\0")[0]]
             self.carry_out(sql)
-            self.out += pgwire.complete("RESET" if sql.startswith("RESET") else "SET")
         else:
             super().extended(kind, body)
 

@@ -232,12 +232,14 @@ static enum outcome do_sleep(struct fake_conn *c, const struct run *run, const c
 
 /* ---- session state ---- */
 
+/*   name = 'value'        gilmok writes the name in quotes */
 static enum outcome do_set(struct fake_conn *c, const struct run *run, const char *arg) {
-    size_t len = strcspn(arg, " =");
+    arg += *arg == '"';
+    size_t len = strcspn(arg, "\" =");
     struct fake_setting *s = find_setting(c, bytes_of(arg, len));
     char value[64];
     if (!s) return fail(c, run, "42704", "unrecognized configuration parameter");
-    arg += len + strspn(arg + len, " =");
+    arg += len + strspn(arg + len, "\" =");
     if (arg[0] == '\'') arg++;
     snprintf(value, sizeof value, "%.*s", (int)strcspn(arg, "'"), arg);
     set_value(c, s, value);
@@ -365,6 +367,10 @@ static enum outcome run_statement(struct fake_conn *c, const struct run *run, co
     if ((arg = after_word(sql, "set"))) return do_set(c, run, arg);
     if ((arg = after_word(sql, "reset"))) return do_reset(c, run, arg);
     if ((arg = after_word(sql, "copy"))) return do_copy(c, run, arg);
+    if (after_word(sql, "discard sequences")) {
+        pg_put_command_complete(&c->out, "DISCARD SEQUENCES");
+        return RAN;
+    }
     if (after_word(sql, "discard")) return do_discard(c, run);
     if (after_word(sql, "begin")) return do_begin(c);
     if (after_word(sql, "fail")) return fail(c, run, "22012", "division by zero");
@@ -395,11 +401,12 @@ static void run_rest(struct fake_conn *c, bool has_slept) {
     struct run run = {0};
     for (;;) {
         char *sql = c->rest + c->rest_at;
-        sql += strspn(sql, " ;");
+        sql += strspn(sql, " ;\n");
         if (!*sql) break;
         is_empty = false;
-        size_t len = strcspn(sql, ";");
-        char *copy = strndup(sql, len);
+        size_t len = strcspn(sql, ";"), end = len;
+        while (end && sql[end - 1] == '\n') end--;
+        char *copy = strndup(sql, end);
         size_t next = (size_t)(sql - c->rest) + len;
         enum outcome outcome = run_statement(c, &run, copy, has_slept);
         free(copy);
