@@ -22,7 +22,7 @@ class Seat:
 
     def __init__(self, startup):
         self.startup, self.alone, self.shared = startup, None, None
-        self.at_start = {n for n in startup if n not in ("user", "application_name", "options")}
+        self.at_start = {n for n in startup if n not in ("user", "options")}
         self.at_start.update(re.findall(r"-c ([\w.]+)=", startup.get("options", "")))
         self.at_start = {n.lower() for n in self.at_start} | self.at_start
         self.keeps = self.stays = False
