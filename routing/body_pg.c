@@ -13,6 +13,7 @@
 
 #include "parser/lex.h"
 #include "routing/function_pg.h"
+#include "routing/setting_pg.h"
 
 enum { WORD_MAX = 64, SETTING_MAX = 256, ARGUMENT_MAX = 1000 /* tokens */ };
 enum { ANYTHING = EFFECT_UNKNOWN | EFFECT_NEXTVAL | EFFECT_MOVES };
@@ -110,7 +111,6 @@ static bool is_assignment(const struct scan *s) {
 static void note_set(struct scan *s) {
     char name[SETTING_MAX];
     size_t len = 0;
-    bool has_dot = false;
     advance(s);
     s->effects |= EFFECT_MOVES;
     if (is_word(s, "local")) return;
@@ -121,11 +121,10 @@ static void note_set(struct scan *s) {
         len += s->word_len;
         if (next_kind(s) != '.') break;
         name[len++] = '.';
-        has_dot = true;
         advance(s);
         advance(s);
     }
-    if (has_dot) s->names->on_setting(s->names->ctx, bytes_of((const uint8_t *)name, len));
+    if (setting_pg_is_unlisted(bytes_of(name, len))) s->names->on_setting(s->names->ctx, bytes_of(name, len));
 }
 
 static void note_start(struct scan *s) {

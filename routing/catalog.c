@@ -5,6 +5,7 @@
 
 #include "base/fault.h"
 #include "base/map.h"
+#include "routing/setting_pg.h"
 
 enum { KEY_MAX = 64 };
 
@@ -170,11 +171,11 @@ void catalog_runs(struct catalog *c, uint32_t node, uint32_t what) {
     add_edge(c, node, what, NAMING_LOST);
 }
 
-/* The string without a dot is the first of all, and empty. */
+/* One that any look sees is the first of all, and empty. */
 static uint32_t naming_of_text(struct catalog *c, struct bytes text) {
-    bool has_dot = text.len && memchr(text.ptr, '.', text.len), is_first = !c->word_bytes;
-    size_t len = has_dot ? text.len : 0, wanted = c->word_bytes + len + 2;
-    if (has_dot && memchr(text.ptr, 0, text.len)) return NAMING_LOST;
+    bool is_told = setting_pg_is_unlisted(text), is_first = !c->word_bytes;
+    size_t len = is_told ? text.len : 0, wanted = c->word_bytes + len + 2;
+    if (is_told && memchr(text.ptr, 0, text.len)) return NAMING_LOST;
     if (wanted > c->word_cap) {
         uint32_t cap = (uint32_t)(wanted * 2 + 256);
         char *words = grown(c->words, c->word_bytes, cap, 1);
@@ -184,7 +185,7 @@ static uint32_t naming_of_text(struct catalog *c, struct bytes text) {
         c->word_cap = cap;
     }
     if (is_first) c->words[c->word_bytes++] = '\0';
-    if (!has_dot) return NAMING_PASSED + 1;
+    if (!is_told) return NAMING_PASSED + 1;
     uint32_t at = c->word_bytes;
     memcpy(c->words + at, text.ptr, len);
     c->words[at + len] = '\0';

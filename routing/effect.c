@@ -7,6 +7,7 @@
 
 #include "routing/body_pg.h"
 #include "routing/function_pg.h"
+#include "routing/setting_pg.h"
 
 struct finding {
     unsigned effects;
@@ -35,7 +36,7 @@ static void note_name(struct finding *f, const struct ast *names) {
         memcpy(name + len, part.ptr, part.len);
         len += part.len;
     }
-    if (memchr(name, '.', len)) f->names->on_setting(f->names->ctx, bytes_of(name, len));
+    if (setting_pg_is_unlisted(bytes_of(name, len))) f->names->on_setting(f->names->ctx, bytes_of(name, len));
 }
 
 /* x of x::text, which is how drivers say a parameter's type, and the server writes down a function's constants. */
@@ -81,7 +82,7 @@ unsigned effect_of_named(const struct effect_names *names, unsigned effects, con
     if (!(effects & EFFECT_NAMED) || first->is_parameter) return effects;
     effects &= ~(unsigned)EFFECT_NAMED;
     if (!first->text.ptr) return effects | EFFECT_STAYS; /* it is computed, and may have a dot */
-    if (memchr(first->text.ptr, '.', first->text.len)) names->on_setting(names->ctx, first->text);
+    if (setting_pg_is_unlisted(first->text)) names->on_setting(names->ctx, first->text);
     return effects;
 }
 

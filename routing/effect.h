@@ -53,8 +53,8 @@ struct effect_names {
     /* What is left by the code that reading a relation runs (a view's functions, policies), or writing it (triggers, defaults). */
     unsigned (*of_relation)(void *ctx, struct bytes name, bool is_written);
     /*
-     * A setting whose name has a dot is seen by no list of the server's: whoever looks must ask for it by name. Called for
-     * each one that the text names in SET, RESET and set_config, or in a call of a function with EFFECT_NAMED.
+     * A setting that is told by no list of the server's (setting_pg.h): whoever looks must ask for it by name. Called for each one
+     * that the text names in SET, RESET and set_config, or in a call of a function with EFFECT_NAMED.
      */
     void (*on_setting)(void *ctx, struct bytes name);
     bool has_parameter; /* $1 is text: of the statement, or of the function whose body is read */

@@ -28,6 +28,7 @@
 #include "proxy/session/session_pg_names.h"
 #include "proxy/wire/pg_decode.h"
 #include "routing/function_pg.h"
+#include "routing/setting_pg.h"
 
 #define VERSION_IS_OLD (UINT64_C(1) << 63)
 
@@ -218,7 +219,7 @@ static unsigned with_name(struct session *s, const struct message *m, unsigned e
     struct bytes value;
     bool is_known = m->h.type == PG_F_BIND && pg_bind_first(bytes_of(m->ptr + PG_HEADER_LEN, m->avail - PG_HEADER_LEN), &value);
     if (!is_known) return effects | EFFECT_STAYS;
-    if (value.len && memchr(value.ptr, '.', value.len)) session_pg_state_on_name(s, value);
+    if (setting_pg_is_unlisted(value)) session_pg_state_on_name(s, value);
     return effects;
 }
 

@@ -274,6 +274,28 @@ def test_sequences_are_nobody_elses(pair):
     one.execute("drop table counting; drop sequence counted")
 
 
+def test_settings_that_one_may_set_and_not_see(start):
+    with superuser() as su:
+        if su.info.server_version < 150000:
+            pytest.skip("nobody can be granted to set a parameter")
+        su.execute(f"grant set on parameter dynamic_library_path to {APP_USER}")
+    g = start(pool_size=1, database=["queue_timeout = 5s"])
+    one, other = connect(g), connect(g)
+    one.execute("set dynamic_library_path = '/nowhere'")
+    shown = []
+    thread = threading.Thread(target=lambda: shown.append(value(other, "select pg_backend_pid()")))
+    thread.start()
+    time.sleep(0.2)
+    assert shown == []  # no look could tell: it keeps the connection, which is reset when it leaves
+    one.close()
+    thread.join(10)
+    with superuser() as su:
+        su.execute(f"grant pg_read_all_settings to {APP_USER}")
+        assert value(other, "show dynamic_library_path") == value(su, "show dynamic_library_path")
+        su.execute(f"revoke pg_read_all_settings from {APP_USER}; revoke set on parameter dynamic_library_path from {APP_USER}")
+    other.close()
+
+
 def test_the_first_of_all_to_ask_for_currval(start):
     """Others have moved sequences on the connection before; nobody has ever asked."""
     g = start(pool_size=1)

@@ -256,7 +256,12 @@ static enum outcome do_reset(struct fake_conn *c, const struct run *run, const c
     return RAN;
 }
 
-static enum outcome do_discard(struct fake_conn *c, const struct run *run) {
+/* ALL, or SEQUENCES, of which there are none here. */
+static enum outcome do_discard(struct fake_conn *c, const struct run *run, const char *arg) {
+    if (strcasecmp(arg, "sequences") == 0) {
+        pg_put_command_complete(&c->out, "DISCARD SEQUENCES");
+        return RAN;
+    }
     if (c->txn != PG_TXN_IDLE) return fail(c, run, "25001", "DISCARD ALL cannot run inside a transaction block");
     reset_all(c);
     c->statement_count = 0;
@@ -367,11 +372,7 @@ static enum outcome run_statement(struct fake_conn *c, const struct run *run, co
     if ((arg = after_word(sql, "set"))) return do_set(c, run, arg);
     if ((arg = after_word(sql, "reset"))) return do_reset(c, run, arg);
     if ((arg = after_word(sql, "copy"))) return do_copy(c, run, arg);
-    if (after_word(sql, "discard sequences")) {
-        pg_put_command_complete(&c->out, "DISCARD SEQUENCES");
-        return RAN;
-    }
-    if (after_word(sql, "discard")) return do_discard(c, run);
+    if ((arg = after_word(sql, "discard"))) return do_discard(c, run, arg);
     if (after_word(sql, "begin")) return do_begin(c);
     if (after_word(sql, "fail")) return fail(c, run, "22012", "division by zero");
     if (after_word(sql, "die")) {

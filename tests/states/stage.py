@@ -22,8 +22,9 @@ class Seat:
 
     def __init__(self, startup):
         self.startup, self.alone, self.shared = startup, None, None
-        self.at_start = {n for n in startup if n not in ("user", "application_name", "options")}
+        self.at_start = {n for n in startup if n not in ("user", "options")}
         self.at_start.update(re.findall(r"-c ([\w.]+)=", startup.get("options", "")))
+        self.at_start = {n.lower() for n in self.at_start} | self.at_start
         self.keeps = self.stays = False
 
     def holds(self):
@@ -169,6 +170,8 @@ class Stage:
         self.steps += 1
         if NO_RESET in got and NO_RESET not in expected and seat.at_start and self.may_reset(step):
             raise Unplayable(f"{step}: a reset that gilmok refuses")
+        if any(f"begin reset {name}" in repr(step.items).lower() for name in seat.at_start):
+            raise Unplayable(f"{step}: code that resets a startup parameter")
         if expected != got and not self.is_allowed(step, was, expected, got):
             return Wrong(n, step, expected, got, play.first_difference(expected, got))
         if expected[-1] == CLOSED:

@@ -1,0 +1,20 @@
+/*
+ * Names count whatever their letters' case.
+ */
+#include "routing/setting_pg.h"
+
+#include <strings.h>
+
+/* Shown to superusers only, although others may be granted to set them. */
+static bool is_hidden(struct bytes name) {
+    static const char *const names[] = {"dynamic_library_path", "extension_control_path", "extension_destdir",
+                                        "session_preload_libraries"};
+    for (size_t i = 0; i < COUNT_OF(names); i++)
+        if (name.len == strlen(names[i]) && strncasecmp((const char *)name.ptr, names[i], name.len) == 0) return true;
+    return false;
+}
+
+/* With a dot it is one that no library has defined, or may be. */
+bool setting_pg_is_unlisted(struct bytes name) {
+    return name.len && (memchr(name.ptr, '.', name.len) || is_hidden(name));
+}
