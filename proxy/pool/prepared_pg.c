@@ -95,6 +95,7 @@ void prepared_pg_clear_unsettled(struct prepared_set_pg *set) {
     drop_all(set, &set->unsettled);
 }
 
+/* The one that was used last is about to be used: unsettled ones beside it may stay for a whole transaction. */
 static uint32_t count_settled(const struct prepared_set_pg *set) {
     uint32_t count = set->count;
     LIST_EACH(n, &set->unsettled) count--;
@@ -102,7 +103,7 @@ static uint32_t count_settled(const struct prepared_set_pg *set) {
 }
 
 struct prepared_pg *prepared_pg_surplus(struct prepared_set_pg *set, uint32_t max) {
-    if (set->spares == 0 && (set->count <= max || count_settled(set) <= max)) return NULL;
+    if (set->spares == 0 && (set->count <= max || count_settled(set) <= 1)) return NULL;
     struct list *n = list_last(&set->recent);
     return n ? CONTAINER_OF(n, struct prepared_pg, node) : NULL;
 }

@@ -61,7 +61,7 @@ void prepared_pg_drop(struct prepared_set_pg *set, struct prepared_pg *p);
 void prepared_pg_clear(struct prepared_set_pg *set);
 /* The others too: nobody is about to settle them any more. */
 void prepared_pg_clear_unsettled(struct prepared_set_pg *set);
-/* One that should be closed: a spare one, or the least recently used of those that are settled, beyond `max`. NULL: none. */
+/* One that should be closed: a spare one, or beyond `max` the least recently used one, unless no other is settled. NULL: none. */
 struct prepared_pg *prepared_pg_surplus(struct prepared_set_pg *set, uint32_t max);
 
 #endif

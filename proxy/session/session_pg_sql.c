@@ -107,8 +107,10 @@ static enum step end_failed(struct session *s, const struct message *m) {
 }
 
 static uint32_t kept_max(const struct backend *b, const struct sql_text *text) {
-    uint32_t max = b->variant->pool->limits.max_prepared_statements;
-    return max > text->count ? max : text->count; /* what the text uses was used just now */
+    const struct prepared_set_pg *set = &backend_pg_of((struct backend *)b)->prepared;
+    uint32_t max = b->variant->pool->limits.max_prepared_statements, needed = text->count;
+    LIST_EACH(n, &set->unsettled) needed++;
+    return max > needed ? max : needed; /* what the text uses was used just now */
 }
 
 static enum step send_query(struct session *s, const struct message *m, struct sql_text *text, struct bytes query) {

@@ -26,6 +26,7 @@ static const struct {
     {PG_F_EXECUTE, 0, OWED_EXECUTE, "DGWHdc", "CIs"},
     {PG_F_EXECUTE, 'U', OWED_EXECUTE_UNNAMED, "DGWHdc", "CIs"},
     {PG_F_CLOSE, 0, OWED_CLOSE, "", "3"},
+    {PG_F_PARSE, 'T', OWED_PARSE_TRIED, "", "1"},
 };
 
 static bool is_one_of(uint8_t type, const char *types) {
