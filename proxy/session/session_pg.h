@@ -138,8 +138,10 @@ void session_pg_tell(struct session *s, const struct err *err, bool is_fatal);
 void session_pg_send_ready(struct session *s, char status);
 
 /* ---- session_pg_sequences.c ---- */
-/* Before a statement with EFFECT_NEXTVAL or EFFECT_CURRVAL. True: backend_pg_discard_sequences() is called before it. */
-MUST_USE bool session_pg_sequences_must_go(struct session *s, unsigned effects);
+/* When a lease begins. True: backend_pg_discard_sequences() is called before anything is sent. */
+MUST_USE bool session_pg_sequences_must_go_first(struct session *s, struct backend *b);
+/* Before a text with EFFECT_NEXTVAL or EFFECT_CURRVAL; `is_alone`: it is one statement. True: likewise before it. */
+MUST_USE bool session_pg_sequences_must_go(struct session *s, unsigned effects, bool is_alone);
 
 /* ---- session_pg_state.c ---- */
 /* A group end goes out. */

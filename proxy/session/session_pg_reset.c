@@ -145,12 +145,12 @@ static enum step follow_query(struct session *s, const struct message *m, struct
     return backend_pg_run_query(b, text_in(body_of(m)), own, tag) ? STEP_DONE : STEP_STOP;
 }
 
-/* Inside an open group it would end it early, in a failed transaction it resets nothing: it passes. */
-static enum step take_discard(struct session *s, const struct message *m, const struct reset_pg *reset) {
+/* A query of one statement: where it begins a group, since it would end one early. In a failed transaction it resets nothing. */
+static enum step take_alone(struct session *s, const struct message *m, const struct reset_pg *reset) {
     struct backend *b = s->lessee.backend;
     struct writer own;
     enum step step = STEP_RAW;
-    if (b->ledger.is_group_open || b->ledger.doubtful || b->ledger.txn == TXN_FAILED) return STEP_RAW;
+    if (b->ledger.doubtful || b->ledger.txn == TXN_FAILED) return STEP_RAW;
     writer_init(&own, SESSION_PG_OWN_VALUES_MAX);
     session_pg_reset_put_own(s, reset, &own);
     if (own.len && !own.failed) step = follow_query(s, m, writer_bytes(&own));
@@ -164,7 +164,8 @@ static enum step take_query(struct session *s, const struct message *m) {
     struct resets_pg resets = read_resets(s, text_in(body_of(m)));
     if (resets.is_inside) return take_inside(s, m);
     if (!resets.count || b->ledger.is_skipping || b->ledger.is_client_turn) return STEP_RAW;
-    if (resets.items[0].is_discard) return take_discard(s, m, &resets.items[0]);
+    if (resets.statements == 1 && !b->ledger.is_group_open) return take_alone(s, m, &resets.items[0]);
+    if (resets.items[0].is_discard) return STEP_RAW; /* in a group that is open it is an error */
     return session_pg_reset_text_take(s, m, text_in(body_of(m)), &resets);
 }
 

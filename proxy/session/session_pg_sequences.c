@@ -1,7 +1,8 @@
 /*
  * currval() and lastval() tell what nextval() has left in the session. What another client has left, or this one on its last visit,
  * must never be told: it is discarded before such a statement. By then the client's own nextval() may be behind it, and would be
- * discarded along; so where they are used, what is old is discarded before a lease's first nextval() already.
+ * discarded along; and in a transaction DISCARD takes a snapshot, behind which a SET TRANSACTION fails. So where they are used,
+ * what is old is discarded when a lease begins.
  *
  * WHETHER they are used is known from the first time that somebody does. Until then it is taken for granted where it matters, in a
  * transaction, so that the first time of all is as right as any other; but only so often, for most pools never use them.
@@ -11,23 +12,32 @@
 
 enum { BENEFITS_OF_DOUBT = 1000 };
 
-static bool may_be_read(struct pool *p, const struct backend *b) {
+static bool may_be_read(struct pool *p, const struct backend *b, bool is_alone) {
     if (p->uses_currval) return true;
-    if (b->ledger.txn != TXN_OPEN || p->sequence_doubts >= BENEFITS_OF_DOUBT) return false;
+    if (b->ledger.txn != TXN_OPEN || !is_alone || p->sequence_doubts >= BENEFITS_OF_DOUBT) return false;
     p->sequence_doubts++;
     return true;
 }
 
-bool session_pg_sequences_must_go(struct session *s, unsigned effects) {
+static void note_old(struct backend *b) {
+    struct backend_pg *bp = backend_pg_of(b);
+    if (!bp->sequences_lease || bp->sequences_lease == b->leases) return;
+    bp->has_old_sequences = true;
+    bp->sequences_lease = 0;
+}
+
+bool session_pg_sequences_must_go_first(struct session *s, struct backend *b) {
+    note_old(b);
+    return backend_pg_of(b)->has_old_sequences && session_pool(s)->uses_currval;
+}
+
+bool session_pg_sequences_must_go(struct session *s, unsigned effects, bool is_alone) {
     struct backend *b = s->lessee.backend;
     struct backend_pg *bp = backend_pg_of(b);
     struct pool *p = session_pool(s);
-    if (bp->sequences_lease && bp->sequences_lease != b->leases) {
-        bp->has_old_sequences = true;
-        bp->sequences_lease = 0;
-    }
+    note_old(b);
     if (effects & EFFECT_CURRVAL) p->uses_currval = true;
-    bool must = bp->has_old_sequences && may_be_read(p, b);
+    bool must = bp->has_old_sequences && may_be_read(p, b, is_alone);
     if (effects & EFFECT_NEXTVAL) bp->sequences_lease = b->leases;
     return must && b->ledger.txn != TXN_FAILED && !b->ledger.is_skipping;
 }

@@ -256,6 +256,14 @@ unsigned session_pg_state_message_effects(struct session *s, const struct messag
     return as_configured(s, session_pg_state_effects(s, b, rest, NULL));
 }
 
+/* False for some that are: those with a semicolon in a string, say. */
+static bool is_one_statement(const struct message *m) {
+    if (m->h.type != PG_F_QUERY) return true;
+    const uint8_t *end = m->ptr + m->avail, *at = memchr(m->ptr + PG_HEADER_LEN, ';', m->avail - PG_HEADER_LEN);
+    while (at && at < end && (*at == ';' || *at <= ' ')) at++;
+    return !at || at == end;
+}
+
 bool session_pg_state_on_message(struct session *s, const struct message *m) {
     struct session_pg *ps = session_pg_of(s);
     struct backend *b = s->lessee.backend;
@@ -273,7 +281,7 @@ bool session_pg_state_on_message(struct session *s, const struct message *m) {
     if (effects & EFFECT_CATALOG) catalog_book_changed(session_pool(s)->set); /* and once more when it is over */
     ps->left.effects |= effects & ~(unsigned)(EFFECT_RESETS | EFFECT_MOVES | EFFECT_NAMED);
     if (ps->left.effects & LOOK_FOR) b->is_tainted = true;
-    return effects & (EFFECT_NEXTVAL | EFFECT_CURRVAL) && session_pg_sequences_must_go(s, effects);
+    return effects & (EFFECT_NEXTVAL | EFFECT_CURRVAL) && session_pg_sequences_must_go(s, effects, is_one_statement(m));
 }
 
 bool session_pg_state_needs_more(const struct session *s, const struct message *m) {
@@ -383,6 +391,7 @@ bool session_pg_state_prepare(struct session *s, struct backend *b) {
     bp->trusts_texts = !(s->pins & PIN_MODE);
     if (UNLIKELY(ps->listen)) session_pg_listen_prepare(s, b);
     if (s->pins & (PIN_MODE | PINS_HERE) || ps->left.effects) return true; /* it has been here all the time */
+    if (UNLIKELY(session_pg_sequences_must_go_first(s, b)) && !backend_pg_discard_sequences(b, false)) return false;
     if (state_pg_equal(&bp->state, &ps->left.state)) return true;
     return backend_pg_change_state(b, &ps->left.state);
 }

@@ -214,7 +214,7 @@ def test_a_flood_of_wrong_passwords_stops_nobody(start, toy):
         began = time.monotonic()
         assert honest.ask(f"row {i}") == f"row {i}"
         times.append(time.monotonic() - began)
-    assert max(times) < 0.5, times
+    assert max(times) < 1, times
     for c in wires[:30]:
         c.end()  # who leaves the line is not waited for
     assert honest.ask("after") == "after"
