@@ -21,6 +21,7 @@ static void broken(struct backend *b, const char *what) {
 
 bool backend_pg_note_own(struct backend *b, uint8_t type, uint8_t target, enum reply_fate fate, uint16_t tag) {
     b->ledger.next_tag = tag;
+    backend_pg_of(b)->is_flushed = false;
     if (reply_pg_sent(&b->ledger, type, target, fate)) return true;
     struct err err;
     err_set(&err, ERR_OUT_OF_MEMORY, "out of memory for the replies of server %s", b->variant->pool->server.name);

@@ -56,6 +56,7 @@ struct backend_pg {
     bool saw_discard;             /* a DISCARD ALL passed since the last look */
     bool saw_commit, saw_undo;    /* which came first since the lessee last asked: a COMMIT; a ROLLBACK (TO, perhaps) or an error */
     bool has_hidden;              /* something came in that the lessee did not see */
+    bool is_flushed;              /* a Flush was sent, and no message since: the replies to all of them come by themselves */
     bool trusts_texts;            /* the lessee knows what its statements leave behind: tags taint nothing */
     bool saw_untold;              /* a tainting tag passed while trusts_texts was off, since the last look */
     uint64_t own_statements;      /* of the Query that is answered next: bit n for its statement n, counted from the next one on */

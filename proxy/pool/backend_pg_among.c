@@ -69,6 +69,7 @@ void backend_pg_send_about(struct backend *b, uint8_t type, const char *name) {
 void backend_pg_send_flush(struct backend *b) {
     static const uint8_t flush[] = {PG_F_FLUSH, 0, 0, 0, 4};
     stream_send(b->stream, bytes_of(flush, sizeof flush));
+    backend_pg_of(b)->is_flushed = true;
 }
 
 void backend_pg_send_sync(struct backend *b) {

@@ -272,7 +272,6 @@ static enum step relay_message(struct session *s, struct run *run, struct messag
         s->request.has_sent = true;
         session_pg_state_on_sent(session_pg_of(s), m->h.type);
     }
-    if (step != STEP_KEEP) session_pg_of(s)->prepared.is_flushed = false;
     return step;
 }
 

@@ -28,7 +28,6 @@ struct prepared_client {
     struct list portals; /* portals of texts that name statements (session_pg_sql_portal.c) */
     bool has_failed;     /* what had to be prepared for a Query could not be, and the client has been told */
     uint16_t last_tag;
-    bool is_flushed;    /* a Flush is out: an error of gilmok's own waits for the replies before it */
     bool has_asked;     /* backend_pg_ask() is out, for the message that is held back */
     bool has_looked_ahead; /* at the group that is open or begins now (session_pg_ahead.c) */
     const struct statement_pg *changed; /* just prepared anew and found different; identity only */

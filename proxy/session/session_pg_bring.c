@@ -51,16 +51,15 @@ bool session_pg_prepared_bring(struct session *s, struct bytes name) {
 static enum step ask(struct session *s, struct params_pg *asked) {
     struct backend *b = s->lessee.backend;
     struct prepared_client *pc = &session_pg_of(s)->prepared;
-    if (pc->has_asked && b->ledger.count) return session_pg_hold(s); /* on its way */
+    if (pc->has_asked && b->ledger.count) return session_pg_await_replies(s); /* on its way */
     if (pc->has_asked) {
         pc->has_asked = false;
         return backend_pg_take_asked(backend_pg_of(b), asked) ? STEP_DONE : session_pg_prepared_out_of_memory(s);
     }
     pc->has_asked = true;
     if (!backend_pg_ask(b)) return STEP_STOP;
-    backend_pg_send_flush(b);
     s->request.has_sent = true;
-    return session_pg_hold(s);
+    return session_pg_await_replies(s);
 }
 
 /*
@@ -110,13 +109,10 @@ static enum step send_preparation(struct session *s, const struct message *m, st
     if (!backend_pg_note_own(b, PG_F_DESCRIBE, TARGET_STATEMENT, REPLY_COLLECT, op->tag)) return STEP_STOP;
     backend_pg_send_about(b, PG_F_DESCRIBE, p->name);
     if (!backend_pg_run_among(b, back)) return STEP_STOP;
-    if (!is_alone) {
-        backend_pg_send_flush(b);
-    } else {
-        if (!backend_pg_note_own(b, PG_F_SYNC, 0, REPLY_SWALLOW, op->tag)) return STEP_STOP;
-        backend_pg_send_sync(b);
-    }
     s->request.has_sent = true;
+    if (!is_alone) return session_pg_await_replies(s);
+    if (!backend_pg_note_own(b, PG_F_SYNC, 0, REPLY_SWALLOW, op->tag)) return STEP_STOP;
+    backend_pg_send_sync(b);
     return session_pg_hold(s);
 }
 

@@ -86,7 +86,10 @@ enum step session_pg_bring_known(struct session *s, const struct message *m, str
 const char *session_pg_name_of_known(struct session *s, const struct client_statement *known);
 
 /* ---- session_pg_own_errors.c ---- */
-/* The message stays until something comes that is on its way. */
+/*
+ * The message stays until something comes that is on its way by itself: the end of a group, or what was flushed and is not in yet.
+ * Everything else is awaited with session_pg_await_replies().
+ */
 enum step session_pg_hold(struct session *s);
 /*
  * The client's message fails with `err`, after the replies to all before it. The server is made to fail there, too, so that it

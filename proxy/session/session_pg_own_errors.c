@@ -9,9 +9,8 @@ enum step session_pg_hold(struct session *s) {
 }
 
 enum step session_pg_await_replies(struct session *s) {
-    struct session_pg *ps = session_pg_of(s);
-    if (!ps->prepared.is_flushed) backend_pg_send_flush(s->lessee.backend);
-    ps->prepared.is_flushed = true;
+    struct backend *b = s->lessee.backend;
+    if (!backend_pg_of(b)->is_flushed) backend_pg_send_flush(b);
     return session_pg_hold(s);
 }
 

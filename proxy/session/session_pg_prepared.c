@@ -28,7 +28,6 @@ bool session_pg_close_surplus(struct session_pg *ps, struct backend *b, uint32_t
     struct prepared_pg *p;
     if (!list_is_empty(&ps->prepared.portals)) return true; /* one may be about to execute it */
     while ((p = prepared_pg_surplus(set, max))) {
-        ps->prepared.is_flushed = false;
         if (!backend_pg_note_own(b, PG_F_CLOSE, 'S', REPLY_QUIET, 0)) return false;
         backend_pg_send_about(b, PG_F_CLOSE, p->name);
         prepared_pg_drop(set, p);

@@ -232,6 +232,21 @@ def test_anothers_statement_is_out_of_reach(start):
     one.end(), other.end()
 
 
+def test_what_turns_up_while_a_message_waits(start):
+    """The EXECUTE waits for the DEALLOCATE before it; then it is of nobody knows what, and what others' nextval() has left must go
+    first: another thing to wait for."""
+    g = start(pool_size=1)
+    one, other = raw(g.port), raw(g.port)
+    assert one.query("select lastval()").errors and one.query("execute nothing").errors
+    pipeline = parse("execute b") + bind(name="b") + execute() + bind() + execute() + SYNC
+    for c in (other, raw(PRIMARY_PORT)):
+        answers(c, parse("deallocate b", "b") + SYNC)
+        got = answers(c, pipeline)
+        assert [kind for kind, _ in got] == ["1", "2", "C", "2", "E", "Z", "I", "Z"] and got[4][1]["C"] == "26000"
+        c.end()
+    one.end()
+
+
 @pytest.mark.parametrize("run", [query("execute q('own.who')"), parse("execute q('own.who')") + RUN], ids=["simple", "extended"])
 def test_a_setting_that_execute_names(start, run):
     g = start(pool_size=1, database=["queue_timeout = 300ms"])
