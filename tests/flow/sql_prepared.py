@@ -233,16 +233,16 @@ def test_anothers_statement_is_out_of_reach(start):
 
 
 def test_what_turns_up_while_a_message_waits(start):
-    """The EXECUTE waits for the DEALLOCATE before it; then it is of nobody knows what, and what others' nextval() has left must go
-    first: another thing to wait for."""
+    """The EXECUTE waits for the DEALLOCATE before it; then it is of nobody knows what, and what another's nextval() has left must
+    go first: another thing to wait for."""
     g = start(pool_size=1)
     one, other = raw(g.port), raw(g.port)
-    assert one.query("select lastval()").errors and one.query("execute nothing").errors
+    assert one.query("execute nothing").errors
     pipeline = parse("execute b") + bind(name="b") + execute() + bind() + execute() + SYNC
     for c in (other, raw(PRIMARY_PORT)):
-        answers(c, parse("deallocate b", "b") + SYNC)
+        answers(c, parse("deallocate b", "b") + SYNC + query("begin"))
         got = answers(c, pipeline)
-        assert [kind for kind, _ in got] == ["1", "2", "C", "2", "E", "Z", "I", "Z"] and got[4][1]["C"] == "26000"
+        assert [kind for kind, _ in got[:6]] == ["1", "2", "C", "2", "E", "Z"] and got[4][1]["C"] == "26000"
         c.end()
     one.end()
 
