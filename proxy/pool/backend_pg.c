@@ -273,7 +273,9 @@ static void take_tag(struct backend *b, struct bytes body, enum reply_fate fate,
         if (!bp->trusts_texts) b->is_tainted = bp->saw_untold = true;
     }
     if (effect & TAG_PG_RESETS) bp->saw_reset = true;
-    if (effect & TAG_PG_RESETS && effect & TAG_PG_DROPS_STATEMENTS) bp->saw_discard = true;
+    bool is_discard = effect & TAG_PG_RESETS && effect & TAG_PG_DROPS_STATEMENTS;
+    if (is_discard) bp->saw_discard = true;
+    if (is_discard && bp->followed_discard == DISCARD_SENT) bp->followed_discard = DISCARD_DONE;
     if (bytes_is(tag, "COMMIT") || bytes_is(tag, "ROLLBACK")) note_outcome(bp, tag.len == sizeof "COMMIT" - 1);
     if (effect & TAG_PG_DROPS_STATEMENTS && b->lessee) b->lessee->ops->on_statements_dropped(b->lessee);
 }
@@ -423,6 +425,20 @@ static enum reply_fate shown_of_query(struct backend_pg *bp, enum reply_fate fat
     return is_ours && !is_shown ? REPLY_SWALLOW : fate;
 }
 
+/* See backend_pg.followed_discard. */
+static enum reply_fate shown_behind_discard(struct backend *b, struct run *run, enum reply_fate fate, uint8_t type) {
+    struct backend_pg *bp = backend_pg_of(b);
+    if (type == PG_B_ERROR && bp->followed_discard == DISCARD_DONE) bp->followed_discard = DISCARD_BARE;
+    if (type == PG_B_PARAMETER_STATUS && bp->followed_discard == DISCARD_BARE) return REPLY_SWALLOW;
+    if (type != PG_B_READY) return fate;
+    if (bp->followed_discard == DISCARD_BARE && b->lessee) {
+        flush_run(b, run);
+        b->lessee->ops->on_values_lost(b->lessee);
+    }
+    bp->followed_discard = DISCARD_NONE;
+    return fate;
+}
+
 /* Whatever it came among, it is not part of a reply of ours: the lessee's, who may want to see each. */
 static enum reply_fate fate_of_notification(struct backend *b, struct buf *buf, struct bytes message) {
     if (!b->reads_notifications || !b->lessee) return REPLY_FORWARD;
@@ -467,6 +483,7 @@ static bool take_message(struct backend *b, struct run *run, const struct pg_hea
     if (h->type == PG_B_ERROR) take_error(b, body, verdict, fate, kind, tag);
     note_rows(bp, h->type, kind);
     if (h->type == PG_B_NOTIFICATION) fate = bp->body_fate = fate_of_notification(b, run->buf, bytes_of(ptr, avail));
+    if (UNLIKELY(bp->followed_discard)) fate = bp->body_fate = shown_behind_discard(b, run, fate, h->type);
     if (h->type == PG_B_PARAMETER_STATUS) take_parameter(b, body, fate);
     if (h->type == PG_B_COMMAND_COMPLETE) take_tag(b, body, fate, kind);
     if (b->state == BACKEND_CLOSED) return false;

@@ -232,14 +232,6 @@ bool startup_pg_is_there(const struct startup_pg *st, const struct params_pg *st
     return st->rest.count == 0;
 }
 
-bool startup_pg_is_undone(const struct startup_pg *st, const struct params_pg *now, const struct params_pg *start) {
-    for (int i = 0; i < st->reported.count; i++) {
-        const char *name = st->reported.items[i].name, *there = params_pg_get(start, name), *is = params_pg_get(now, name);
-        if (st->own >> i & 1 && there && is && strcmp(there, is) != 0) return false;
-    }
-    return true;
-}
-
 bool startup_pg_put_on(const struct startup_pg *st, const struct params_pg *start, struct params_pg *home) {
     bool ok = params_pg_copy(home, start);
     for (int i = 0; i < st->reported.count; i++)

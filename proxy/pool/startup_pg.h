@@ -54,8 +54,6 @@ MUST_USE bool startup_pg_app_name(struct bytes options, char out[STARTUP_PG_APP_
 bool startup_pg_sets(const struct startup_pg *st, struct bytes name);
 /* True when a connection that started with `start` has all that they set already. */
 bool startup_pg_is_there(const struct startup_pg *st, const struct params_pg *start);
-/* True when none of what they set is in force any more on a connection that started with `start`. */
-bool startup_pg_is_undone(const struct startup_pg *st, const struct params_pg *now, const struct params_pg *start);
 /* What is reported where they are in force on a connection that started with `start`. */
 MUST_USE bool startup_pg_put_on(const struct startup_pg *st, const struct params_pg *start, struct params_pg *home);
 

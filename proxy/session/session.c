@@ -192,6 +192,11 @@ static void on_looked(struct lessee *l, struct bytes answer, bool ok) {
     if (s->state == SESSION_ACTIVE) session_check_answered(s);
 }
 
+static void on_values_lost(struct lessee *l) {
+    struct session *s = session_of(l);
+    s->proto->on_values_lost(s, l->backend);
+}
+
 static void on_settled(struct lessee *l) {
     struct session *s = session_of(l);
     session_on_unpinned(s);
@@ -234,6 +239,7 @@ static const struct lessee_ops lessee_ops = {
     .on_hidden = on_hidden,
     .on_statements_dropped = on_statements_dropped,
     .on_looked = on_looked,
+    .on_values_lost = on_values_lost,
     .on_settled = on_settled,
     .on_notification = on_notification,
     .on_room = on_room,

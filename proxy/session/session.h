@@ -66,6 +66,7 @@ struct session_proto {
     void (*settle)(struct session *s, struct backend *b); /* all is answered: what has it left behind? Sets pins; may be NULL */
     /* As in struct lessee_ops; may be NULL when settle is. */
     void (*on_looked)(struct session *s, struct backend *b, struct bytes answer, bool ok);
+    void (*on_values_lost)(struct session *s, struct backend *b); /* likewise */
     void (*on_settled)(struct session *s, struct backend *b); /* as in struct lessee_ops; may be NULL */
     /* Likewise; may be NULL when nothing sets backend.reads_notifications. */
     bool (*on_notification)(struct session *s, struct bytes message);

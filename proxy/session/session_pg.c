@@ -442,6 +442,7 @@ const struct session_proto session_pg_proto = {
     .on_error = session_pg_on_error,
     .settle = settle,
     .on_looked = session_pg_state_on_looked,
+    .on_values_lost = session_pg_settings_on_values_lost,
     .on_settled = session_pg_listen_on_settled,
     .on_notification = session_pg_listen_on_notification,
     .on_statements_dropped = session_pg_prepared_on_dropped,

@@ -75,7 +75,7 @@ struct left_client {
     bool is_reset_here;      /* the message at hand may reset what is the client's own */
     uint64_t reset_portal;   /* mark of one whose Execute does, as `reset` says; 0: none */
     struct reset_pg reset;
-    bool has_discarded;      /* a DISCARD ALL in the group under way was followed: a later failure does not take it back */
+    bool has_lost_values;    /* the group under way has ended as session_pg_settings_on_values_lost() says */
 };
 
 /* What happens to the client's messages when they are not relayed. */
@@ -228,6 +228,8 @@ void session_pg_startup_release(struct session_pg *ps);
 /* ---- session_pg_settings.c ---- */
 void session_pg_settings_prepare(struct session *s, struct backend *b);
 void session_pg_settings_on_group_end(struct session *s, struct backend *b);
+/* A DISCARD ALL stands, what was to follow it does not: the client is at its startup values, as on a connection of its own. */
+void session_pg_settings_on_values_lost(struct session *s, struct backend *b);
 /* How its texts are to be read now. */
 const struct sql_options *session_pg_settings_options(struct session *s, const struct backend *b);
 /* What statements that are sent now will find, as far as the server reports it. */

@@ -213,7 +213,7 @@ bool session_pg_reset_follow(struct session *s, const struct message *m) {
     struct writer own;
     writer_init(&own, SESSION_PG_OWN_VALUES_MAX);
     session_pg_reset_put_own(s, &ps->left.reset, &own);
-    if (ps->left.reset.is_discard) ps->left.has_discarded = true;
+    if (ps->left.reset.is_discard) backend_pg_of(s->lessee.backend)->followed_discard = DISCARD_SENT;
     ps->left.reset_portal = 0;
     bool ok = backend_pg_run_each(s->lessee.backend, own.failed ? bytes_of(NULL, 0) : writer_bytes(&own));
     writer_release(&own);

@@ -149,6 +149,14 @@ static bool is_reset_value(const struct backend_pg *bp, const char *now) {
     return bp->start.app_name && strcmp(now, bp->start.app_name) == 0;
 }
 
+static bool set_app_name(struct session_pg *ps, struct bytes name) {
+    char *copy = mem_strdup((const char *)name.ptr, name.len);
+    if (!copy) return false;
+    mem_free(ps->app_name);
+    ps->app_name = copy;
+    return true;
+}
+
 /*
  * The client may have set its application_name by SQL. Where a RESET went back to the connection's own value, because nothing
  * could follow it (session_pg_reset.c), the client's is that of its login all the same. What is on the server until then stays
@@ -164,10 +172,7 @@ static void follow_app_name(struct session *s, const struct backend_pg *bp) {
     if (strcmp(now, name_on_server(s, name)) == 0) return;
     ps->app_name_was_reset = (bp->saw_reset || ps->app_name_was_reset) && is_reset_value(bp, now) && strcmp(now, at_login) != 0;
     if (ps->app_name_was_reset) wish = bytes_str(at_login);
-    char *copy = mem_strdup((const char *)wish.ptr, wish.len);
-    if (!copy) return;
-    mem_free(ps->app_name);
-    ps->app_name = copy;
+    (void)set_app_name(ps, wish);
 }
 
 static void forget_wishes(struct session_pg *ps) {
@@ -215,24 +220,35 @@ static void follow_settings(struct session *s, struct backend *b) {
     end_without_settings(s);
 }
 
-/*
- * DISCARD ALL is committed at once, what was set behind it is not: when its group failed later, the client is at its startup
- * values all the same.
- */
-static bool is_discarded(struct session_pg *ps, const struct backend *b, const struct backend_pg *bp) {
-    bool has_discarded = ps->left.has_discarded && bp->saw_reset;
-    ps->left.has_discarded = false;
-    return has_discarded && ps->startup && b->ledger.txn == TXN_NONE && startup_pg_is_undone(ps->startup, &bp->params, &bp->start);
+/* It hears what has changed for it, which is not what has changed on the connection. */
+void session_pg_settings_on_values_lost(struct session *s, struct backend *b) {
+    struct session_pg *ps = session_pg_of(s);
+    struct backend_pg *bp = backend_pg_of(b);
+    const struct params_pg *before = wanted_on(ps, bp), *home = home_on(ps, bp);
+    const char *at_login = ps->login_app_name ? ps->login_app_name : "";
+    struct writer w;
+    writer_init(&w, PARAMS_PG_MAX * PG_STATUS_MAX);
+    if (strcmp(own_name(ps), at_login) != 0 && set_app_name(ps, bytes_str(at_login))) put_status(&w, "application_name", at_login);
+    for (int i = 0; i < home->count; i++) {
+        const char *name = home->items[i].name, *now = home->items[i].value, *was = params_pg_get(before, name);
+        if (params_pg_is_settable(bytes_str(name)) && was && strcmp(was, now) != 0) put_status(&w, name, now);
+    }
+    if (w.len) session_send(s, writer_bytes(&w));
+    writer_release(&w);
+    ps->params_digest = digest_with(&bp->params, home);
+    forget_wishes(ps);
+    ps->left.has_lost_values = true;
 }
 
 void session_pg_settings_on_group_end(struct session *s, struct backend *b) {
     struct session_pg *ps = session_pg_of(s);
     struct backend_pg *bp = backend_pg_of(b);
-    ps->params_digest = bp->params.digest; /* its changes were part of what was passed on */
-    follow_app_name(s, bp);
-    if (is_discarded(ps, b, bp)) forget_wishes(ps);
-    else follow_settings(s, b);
-    bp->saw_reset = bp->saw_app_name = false;
+    if (LIKELY(!ps->left.has_lost_values)) {
+        ps->params_digest = bp->params.digest; /* its changes were part of what was passed on */
+        follow_app_name(s, bp);
+        follow_settings(s, b);
+    }
+    bp->saw_reset = bp->saw_app_name = ps->left.has_lost_values = false;
 }
 
 /* ---- around a Parse ---- */
