@@ -101,6 +101,7 @@ static enum step send_preparation(struct session *s, const struct message *m, st
     if (!op) return session_pg_prepared_out_of_memory(s);
     bool is_alone = m->h.type == PG_F_QUERY && !b->ledger.is_group_open;
     op->is_for_query = is_alone;
+    op->is_for_describe = m->h.type == PG_F_DESCRIBE;
     session_pool(s)->stats.server_parses++;
     if (!backend_pg_run_among(b, there)) return STEP_STOP;
     if (!backend_pg_note_own(b, PG_F_PARSE, 0, REPLY_QUIET, op->tag)) return STEP_STOP;

@@ -137,12 +137,27 @@ static bool put_fields(const struct erring *e, struct writer *w, struct bytes bo
     return is_changed && !r.failed && !w->failed;
 }
 
+/*
+ * A Describe tells what a statement takes before it finds that it cannot say any more what that returns. The source of a statement
+ * ends as the body of a ParameterDescription is: count (2), type oids (4 each).
+ */
+static void tell_parameters(struct session *s, const struct statement_pg *st) {
+    const uint8_t *end = memchr(st->source.ptr, 0, st->source.len);
+    struct writer w;
+    writer_init(&w, st->source.len + PG_HEADER_LEN);
+    size_t at = pg_begin(&w, PG_B_PARAMETER_DESCRIPTION);
+    if (end) writer_put(&w, bytes_of(end + 1, (size_t)(st->source.ptr + st->source.len - end - 1)));
+    pg_end(&w, at);
+    if (end && !w.failed) session_send(s, writer_bytes(&w));
+    writer_release(&w);
+}
+
 bool session_pg_on_error(struct session *s, struct backend *b, uint8_t kind, uint16_t tag, struct bytes message) {
     struct prepared_client *pc = &session_pg_of(s)->prepared;
     struct bytes body = bytes_of(message.ptr + PG_HEADER_LEN, message.len - PG_HEADER_LEN);
     struct prepared_op *op = tag && !session_pg_unnamed_is_tag(tag) ? session_pg_op_find(pc, tag) : NULL;
     struct erring e = {.pc = pc, .b = b, .number = tag, .text = op ? op->text : NULL};
-    (void)kind;
+    if (op && op->is_for_describe && kind == OWED_PARSE && message.ptr[0] == PG_B_ERROR) tell_parameters(s, op->made->statement);
     if (s->pins & PIN_MODE || (message.ptr[0] == PG_B_NOTICE && !e.text)) return false;
     if (!e.text && !memmem(body.ptr, body.len, STATEMENT_PG_PREFIX, sizeof STATEMENT_PG_PREFIX - 1)) return false;
     struct writer w;

@@ -31,6 +31,7 @@ struct prepared_op {
     bool is_sent_whole; /* its group has ended since: it may be skipped, and what follows not */
     bool is_asked;      /* OP_PARSE: the settings that it is parsed under were asked for before it */
     bool is_for_query;  /* OP_PREPARE_HERE: in a group of its own before a Query, which fails with it */
+    bool is_for_describe; /* OP_PREPARE_HERE: for a Describe, which waits */
     struct prepared_pg *made; /* in the connection's set; NULL for OP_CLOSE and OP_SQL */
     struct sql_text *text;    /* OP_SQL: one reference */
     size_t name_len;

@@ -8,6 +8,7 @@ import time
 import psycopg
 import pytest
 
+import harness
 import pgwire
 from flowtools import APP_DB, APP_PASSWORD, APP_USER, PRIMARY_PORT, connect, in_threads, superuser, value
 from pgwire import FLUSH, SYNC, bind, close, describe, execute, parse, query
@@ -913,3 +914,24 @@ def test_pgbench(few):
 def test_error_class(few):
     with connect(few) as c, pytest.raises(psycopg.errors.UndefinedTable):
         c.execute("select * from no_such_table", prepare=True)
+
+
+def test_a_describe_tells_the_parameters_before_it_fails(start):
+    """On a connection that lacks the statement, and cannot prepare it any more, as on the client's own."""
+    answers = []
+    for port in (PRIMARY_PORT, start(pool_size=1).port):
+        c = pgwire.Client(port, user=APP_USER, password=APP_PASSWORD, database=APP_DB).login()
+        c.query("create table gone (id int); insert into gone values (1)")
+        c.send(pgwire.parse("select id from gone where id = $1", "s") + pgwire.SYNC)
+        c.collect()
+        with superuser() as su:
+            su.execute("drop table gone")
+            if port != PRIMARY_PORT:
+                ended = value(su, "select count(pg_terminate_backend(pid)) from pg_stat_activity where usename = %s", (APP_USER,))
+                assert ended
+                harness.wait_for(lambda: value(su, "select count(*) from pg_stat_activity where usename = %s", (APP_USER,)) == 0, what="the end")
+        c.send(pgwire.describe("S", "s") + pgwire.SYNC)
+        got = c.collect()
+        answers.append((got.types, [e.sqlstate for e in got.errors]))
+        c.end()
+    assert answers[0] == answers[1] == (["t", "E", "Z"], ["42P01"])
