@@ -109,8 +109,11 @@ static enum step send_preparation(struct session *s, const struct message *m, st
     if (!backend_pg_note_own(b, PG_F_DESCRIBE, TARGET_STATEMENT, REPLY_COLLECT, op->tag)) return STEP_STOP;
     backend_pg_send_about(b, PG_F_DESCRIBE, p->name);
     if (!backend_pg_run_among(b, back)) return STEP_STOP;
-    s->request.has_sent = true;
-    if (!is_alone) return session_pg_await_replies(s);
+    if (!is_alone) {
+        s->request.has_sent = true;
+        return session_pg_await_replies(s);
+    }
+    /* Nothing of the client's is sent yet: its request goes on when this is answered, on this connection. */
     if (!backend_pg_note_own(b, PG_F_SYNC, 0, REPLY_SWALLOW, op->tag)) return STEP_STOP;
     backend_pg_send_sync(b);
     return session_pg_hold(s);

@@ -102,6 +102,7 @@ static enum step end_failed(struct session *s, const struct message *m) {
     session_pg_unnamed_on_not_sent(s, m);
     session_pg_drop(ps, m);
     session_pg_send_ready(s, b->ledger.txn == TXN_NONE ? PG_TXN_IDLE : PG_TXN_FAILED);
+    s->request.has_sent = true; /* all that there was to send */
     session_check_answered(s);
     return STEP_DONE;
 }

@@ -247,6 +247,43 @@ def test_what_turns_up_while_a_message_waits(start):
     one.end()
 
 
+def test_what_cannot_be_prepared_keeps_no_connection(start):
+    g = start(pool_size=1, database=["queue_timeout = 300ms"])
+    one, other = raw(g.port), raw(g.port)
+    one.query("create table flow_gone (x int); prepare q as select * from flow_gone")
+    other.query("discard all")
+    other.query("drop table flow_gone")
+    for _ in range(2):
+        assert [e.sqlstate for e in one.query("execute q").errors] == ["42P01"]
+        assert not other.query("select 1").errors
+    one.query("begin")
+    assert [e.sqlstate for e in one.query("execute q").errors] == ["42P01"]
+    assert [e.sqlstate for e in one.query("execute q").errors] == ["25P02"]
+    one.query("rollback")
+    assert not other.query("select 1").errors
+    one.end(), other.end()
+
+
+def test_it_runs_where_it_was_prepared(start):
+    """Not on the next connection, which lacks it again."""
+    g = start(pool_size=3, database=["server_round_robin = on"])
+    clients = [raw(g.port) for _ in range(3)]
+    clients[0].query("prepare q as select 1")
+    for sql in ("begin", "commit"):
+        for c in clients:
+            c.send(query(sql))
+        for c in clients:
+            assert not c.collect().errors
+    clients[1].query("discard all")  # on one of them or another
+    for _ in range(6):
+        before = g.show("STATS", database=APP_DB)[0]
+        assert clients[0].query("execute q").rows == [["1"]]
+        after = g.show("STATS", database=APP_DB)[0]
+        assert int(after["total_server_assignment_count"]) - int(before["total_server_assignment_count"]) == 1
+    for c in clients:
+        c.end()
+
+
 @pytest.mark.parametrize("run", [query("execute q('own.who')"), parse("execute q('own.who')") + RUN], ids=["simple", "extended"])
 def test_a_setting_that_execute_names(start, run):
     g = start(pool_size=1, database=["queue_timeout = 300ms"])
