@@ -61,8 +61,8 @@ struct backend_pg {
     bool saw_untold;              /* a tainting tag passed while trusts_texts was off, since the last look */
     uint64_t own_statements;      /* of the Query that is answered next: bit n for its statement n, counted from the next one on */
     /*
-     * The lessee has set values of its own behind a DISCARD ALL, in the same group. The server commits the DISCARD at once; when the
-     * group fails later, the values are lost, and nobody hears what they were reset to.
+     * The lessee has set values of its own behind a DISCARD ALL, in the same group. The server commits the DISCARD at once; when
+     * the group fails later, the values are lost, and nobody hears what they were reset to.
      */
     enum { DISCARD_NONE, DISCARD_SENT, DISCARD_DONE, DISCARD_BARE } followed_discard;
     struct writer *reading;       /* where the row that is coming in goes: `look`, `asked`, or NULL */
