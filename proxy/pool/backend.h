@@ -53,7 +53,7 @@ struct lessee_ops {
     void (*on_statements_dropped)(struct lessee *l);                   /* its own command dropped all prepared statements */
     /* What a look at the session has found (backend_proto's own), as the protocol brings it; `ok`: it went well. */
     void (*on_looked)(struct lessee *l, struct bytes answer, bool ok);
-    /* A group is about to end whose DISCARD ALL stands, but not what was set behind it (backend_pg.h). Only who follows one is told. */
+    /* A group is about to end whose DISCARD ALL stands, but not what was set behind it. Only who follows one is told. */
     void (*on_values_lost)(struct lessee *l);
     void (*on_settled)(struct lessee *l);                              /* the connection became quiet by a reply of gilmok's own */
     /* One notification, whole, as a message inside `buf`, where backend.reads_notifications is set. True: pass it on. */
