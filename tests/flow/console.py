@@ -670,7 +670,8 @@ def test_reload_says_what_changes(start):
         f"added: [user {APP_USER}]",
         "changed: users: 1 added, 1 removed, 1 with another secret",
     }
-    assert all(line in g.said() for line in said) and "canary" not in g.said()
+    harness.wait_for(lambda: all(line in g.said() for line in said), what="the log")
+    assert "canary" not in g.said()
     assert notices(g, "RELOAD") == ["needs a restart: [gilmok] workers 2 -> 3"]
     g.write("gilmok.conf", text + f"[user {APP_USER}]\npool_size = none\n")
     got = g.console("RELOAD")
