@@ -154,9 +154,9 @@ static inline void session_pg_state_on_sent(struct session_pg *ps, uint8_t type)
 }
 /* Before a message goes to the server. True: sequences must be discarded before it (backend_pg_discard_sequences). */
 MUST_USE bool session_pg_state_on_message(struct session *s, const struct message *m);
-/* True for one that must be in hand as a whole to be judged. */
 /* A setting with a dot in its name is the client's: looks must ask for it. */
 void session_pg_state_on_name(void *session, struct bytes name);
+/* True for a message that must be in hand as a whole to be judged. */
 bool session_pg_state_needs_more(const struct session *s, const struct message *m);
 /*
  * How its texts are to be read now, and what they may leave behind. A source is a text with a NUL behind it, and then types.
