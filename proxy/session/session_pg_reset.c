@@ -13,9 +13,10 @@
  * What stands in parentheses is gilmok's own: its success is not shown. A simple query of one statement is carried out by the
  * extended protocol for that, since DISCARD ALL suffers no other statement beside it; the client gets the same messages.
  *
- * WHERE THAT CANNOT BE DONE, because the reset hides in an expression, the client gets connections that were started with its
- * parameters, from then on. A client that is bound to its connection when it sends such a text is refused: what stands
- * behind the reset would meet another value than the client's.
+ * WHERE THAT CANNOT BE DONE, because the reset hides in an expression, or a DISCARD ALL by the extended protocol would let the
+ * next transaction begin with other characteristics, the client gets connections that were started with its parameters, from then
+ * on. A client that is bound to its connection when it sends such a text is refused: what stands behind the reset would meet
+ * another value than the client's.
  */
 #include <strings.h>
 
@@ -99,7 +100,7 @@ static enum step go_own(struct session *s) {
 /* An error that the server itself raises, so that it ends what an error ends. */
 #define REFUSAL                                                                                                        \
     "DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '0A000', "                                                             \
-    "MESSAGE = 'gilmok cannot carry out a reset inside of an expression here', "                                         \
+    "MESSAGE = 'gilmok cannot carry out this reset here', "                                                              \
     "DETAIL = 'The client has startup parameters, and is bound to a server connection that was started without them.', " \
     "HINT = 'Send RESET or SET ... TO DEFAULT as a statement of its own.'; END $$"
 
@@ -116,7 +117,7 @@ static enum step refuse(struct session *s, const struct message *m) {
     return backend_pg_query(b, REFUSAL, tag) ? STEP_DONE : STEP_STOP;
 }
 
-/* A message that resets inside of an expression. */
+/* A message whose reset nothing can follow. */
 static enum step take_inside(struct session *s, const struct message *m) {
     struct backend *b = s->lessee.backend;
     bool is_open = b->ledger.is_group_open || b->ledger.is_skipping || b->ledger.is_client_turn;
@@ -169,11 +170,28 @@ static enum step take_query(struct session *s, const struct message *m) {
     return session_pg_reset_text_take(s, m, text_in(body_of(m)), &resets);
 }
 
+/*
+ * The server commits a DISCARD ALL at once. What stands behind it in the same group is in a transaction that has begun by the time
+ * that the client's own default for it, read only perhaps, could be set.
+ */
+static bool begins_otherwise(struct session *s, const struct resets_pg *resets) {
+    static const char *const names[] = {"default_transaction_read_only", "default_transaction_isolation",
+                                        "default_transaction_deferrable"};
+    const struct startup_pg *st = session_pg_of(s)->startup;
+    struct backend *b = s->lessee.backend;
+    bool is_discard = resets->count && resets->items[0].is_discard;
+    if (!is_discard || !st || b->ledger.txn != TXN_NONE || startup_pg_is_there(st, &backend_pg_of(b)->start)) return false;
+    for (size_t i = 0; i < COUNT_OF(names); i++)
+        if (startup_pg_sets(st, bytes_str(names[i]))) return true;
+    return false;
+}
+
 static enum step take_parse(struct session *s, const struct message *m) {
     struct bytes body = body_of(m);
     const uint8_t *end = body.len ? memchr(body.ptr, 0, body.len) : NULL;
     struct bytes source = end ? bytes_of(end + 1, body.len - (size_t)(end + 1 - body.ptr)) : bytes_of(NULL, 0);
-    return read_resets(s, text_in(source)).is_inside ? take_inside(s, m) : STEP_RAW;
+    struct resets_pg resets = read_resets(s, text_in(source));
+    return resets.is_inside || begins_otherwise(s, &resets) ? take_inside(s, m) : STEP_RAW;
 }
 
 /* The portal's Execute will reset something. */
@@ -186,7 +204,7 @@ static enum step take_bind(struct session *s, const struct message *m) {
     const struct statement_pg *st = name.len ? session_pg_prepared_statement(ps, name) : NULL;
     struct bytes source = st ? st->source : name.len ? bytes_of(NULL, 0) : session_pg_unnamed_latest(ps);
     struct resets_pg resets = read_resets(s, text_in(source));
-    if (resets.is_inside) return take_inside(s, m);
+    if (resets.is_inside || begins_otherwise(s, &resets)) return take_inside(s, m);
     if (!resets.count) return STEP_RAW;
     ps->left.reset = resets.items[0];
     ps->left.reset_portal = mark_of(portal);

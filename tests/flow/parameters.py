@@ -191,6 +191,19 @@ def test_a_reset_inside_of_an_expression(start):
     c.end()
 
 
+@pytest.mark.parametrize("before", [b"", pgwire.parse("select 1") + pgwire.bind() + pgwire.execute()], ids=["first", "behind another"])
+def test_what_stands_behind_a_discard_is_read_only_like_the_client(start, before):
+    """The server commits a DISCARD ALL at once; what follows in its group begins as the session began, or not at all."""
+    with superuser() as su:
+        su.execute("drop table if exists kept_from_writes; create table kept_from_writes (x int); grant all on kept_from_writes to public")
+    c = raw(start(pool_size=2), default_transaction_read_only="on")
+    run = pgwire.bind() + pgwire.execute()
+    c.send(before + pgwire.parse("discard all") + run + pgwire.parse("insert into kept_from_writes values (1)") + run + pgwire.SYNC)
+    assert [e.sqlstate for e in c.collect().errors] == ["0A000" if before else "25006"]
+    assert c.ask("show default_transaction_read_only") == "on" and c.ask("select count(*) from kept_from_writes") == "0"
+    c.end()
+
+
 def test_more_resets_than_can_be_followed(narrow):
     c = raw(narrow, work_mem="5MB")
     assert c.query("reset work_mem; show work_mem;" + "select 1;" * 100).rows[0] == ["5MB"]
