@@ -7,7 +7,6 @@
  * answered, nothing of that channel comes any more.
  */
 #include "proxy/session/session_pg_listen.h"
-#include "proxy/wire/pg_decode.h"
 
 enum { LISTEN_SQL_MAX = 128 << 10 /* LISTENs to all channels of one client */ };
 
@@ -46,9 +45,7 @@ static bool lay_outside(struct backend *b, struct bytes names) {
 
 /* A Query of gilmok's own would end an unnamed statement that the client is about to use. */
 static bool names_unnamed(const struct message *m) {
-    struct bytes portal, statement;
-    struct bytes body = bytes_of(m->ptr + PG_HEADER_LEN, m->avail - PG_HEADER_LEN);
-    return m->h.type == PG_F_BIND && (pg_bind_names(body, &portal, &statement) != PG_FRAME_OK || !statement.len);
+    return m->h.type == PG_F_BIND && (!m->has_names || !m->statement.len);
 }
 
 static bool is_text(const struct message *m) {

@@ -24,7 +24,6 @@
 #include "base/map.h"
 #include "proxy/pool/backend_pg.h"
 #include "proxy/session/session_pg.h"
-#include "proxy/wire/pg_decode.h"
 #include "routing/reset_pg.h"
 
 /* ---- the client's own values ----------------------------------------------------------------------------------------- */
@@ -197,8 +196,8 @@ static enum step take_parse(struct session *s, const struct message *m) {
 /* The portal's Execute will reset something. */
 static enum step take_bind(struct session *s, const struct message *m) {
     struct session_pg *ps = session_pg_of(s);
-    struct bytes portal, name;
-    if (pg_bind_names(body_of(m), &portal, &name) != PG_FRAME_OK) return STEP_RAW;
+    struct bytes portal = m->portal, name = m->statement;
+    if (!m->has_names) return STEP_RAW;
     if (ps->left.reset_portal == mark_of(portal)) ps->left.reset_portal = 0;
     if (!ps->left.is_reset_here) return STEP_RAW;
     const struct statement_pg *st = name.len ? session_pg_prepared_statement(ps, name) : NULL;

@@ -69,7 +69,6 @@ unsigned session_pg_sql_effects(struct session *s, struct backend *b, struct byt
     for (size_t i = 0; i < count; i++) inner |= effects_of_executed(s, b, &executed[i]);
     session_pg_of(s)->left.is_nested = inner & EFFECT_STATEMENTS || !executed;
     mem_free(executed);
-    if (inner & EFFECT_NAMED) inner = (inner & ~(unsigned)EFFECT_NAMED) | EFFECT_STAYS; /* EXECUTE says the name */
     return effects | inner;
 }
 

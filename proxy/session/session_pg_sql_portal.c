@@ -147,14 +147,15 @@ static enum step take_execute(struct session *s, struct message *m, struct sql_t
 enum step session_pg_sql_track(struct session *s, struct message *m) {
     struct prepared_client *pc = &session_pg_of(s)->prepared;
     struct backend *b = s->lessee.backend;
-    struct bytes body = bytes_of(m->ptr + PG_HEADER_LEN, m->avail - PG_HEADER_LEN), name = bytes_of("", 0), statement;
+    struct bytes body = bytes_of(m->ptr + PG_HEADER_LEN, m->avail - PG_HEADER_LEN), name = bytes_of("", 0);
     const uint8_t *end;
     uint8_t kind;
     if (b->ledger.is_skipping) return STEP_RAW;
     switch (m->h.type) {
     case PG_F_QUERY: break;
     case PG_F_BIND:
-        if (pg_bind_names(body, &name, &statement) != PG_FRAME_OK) return STEP_RAW;
+        if (!m->has_names) return STEP_RAW;
+        name = m->portal;
         break;
     case PG_F_CLOSE:
         if (!pg_target_read(body, &kind, &name) || kind != 'P') return STEP_RAW;
