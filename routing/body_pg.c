@@ -16,7 +16,7 @@
 #include "routing/setting_pg.h"
 
 enum { WORD_MAX = 64, SETTING_MAX = 256, ARGUMENT_MAX = 1000 /* tokens */ };
-enum { ANYTHING = EFFECT_UNKNOWN | EFFECT_NEXTVAL | EFFECT_MOVES };
+enum { ANYTHING = EFFECT_UNKNOWN | EFFECT_NEXTVAL | EFFECT_MOVES | EFFECT_EXECUTES };
 
 struct scan {
     struct lexer lexer;
@@ -258,6 +258,7 @@ static void note_word(struct scan *s) {
     if (is_word(s, "execute")) s->effects |= ANYTHING;
     if (is_among(s, writes)) s->effects |= EFFECT_NEXTVAL;
     if (bytes_is(word_of(s), "pg_settings") || bytes_is(word_of(s), "pg_temp")) s->effects |= EFFECT_LEAVES | EFFECT_MOVES;
+    if (bytes_is(word_of(s), "pg_prepared_statements")) s->effects |= EFFECT_LISTS;
     if (next_kind(s) == '(') {
         note_call(s);
         return;
@@ -350,7 +351,7 @@ static bool takes_words(struct bytes *text, const char *words) {
 static unsigned run(struct bytes text, const struct sql_options *options, struct arena *arena, const struct effect_names *names) {
     unsigned effects = effect_of(text, options, arena, names);
     if (!(effects & EFFECT_STATEMENTS)) return effects;
-    return (effects & ~(unsigned)EFFECT_STATEMENTS) | EFFECT_LEAVES | EFFECT_NEXTVAL | EFFECT_MOVES;
+    return (effects & ~(unsigned)EFFECT_STATEMENTS) | EFFECT_LEAVES | EFFECT_NEXTVAL | EFFECT_MOVES | EFFECT_EXECUTES;
 }
 
 /* `RETURN x` is SELECT x: six letters each. */

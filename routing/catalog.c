@@ -37,6 +37,7 @@ struct catalog {
     char *words; /* owned; likewise: strings with a dot in them that functions are called with */
     uint32_t word_bytes, word_cap;
     bool has_failed;
+    bool may_do;
 };
 
 struct catalog *catalog_new(void) {
@@ -197,6 +198,14 @@ void catalog_calls(struct catalog *c, uint32_t node, uint32_t what, const struct
     if (!node || !what) return;
     if (first->is_parameter) add_edge(c, node, what, NAMING_PASSED);
     else add_edge(c, node, what, first->text.ptr ? naming_of_text(c, first->text) : NAMING_LOST);
+}
+
+void catalog_note_do(struct catalog *c) {
+    c->may_do = true;
+}
+
+bool catalog_may_do(const struct catalog *c) {
+    return c->may_do;
 }
 
 bool catalog_is_whole(const struct catalog *c) {

@@ -47,6 +47,10 @@ void catalog_calls(struct catalog *c, uint32_t node, uint32_t what, const struct
 /* A setting with a dot in its name that some function sets. False: there is no room for it, or no look could ask for it. */
 MUST_USE bool catalog_note_setting(struct catalog *c, struct bytes name);
 
+/* The user may run DO in PL/pgSQL. */
+void catalog_note_do(struct catalog *c);
+bool catalog_may_do(const struct catalog *c);
+
 /* Nothing was left out. */
 bool catalog_is_whole(const struct catalog *c);
 unsigned catalog_effects(const struct catalog *c, uint32_t node);

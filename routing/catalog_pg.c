@@ -5,6 +5,7 @@
  *      aggregate       its number; nothing; the functions that it runs
  *      read, write     a relation's number; its name; what that runs: f1 function, r2 a relation read, w3 one written
  *      everywhere      nothing; nothing; functions
+ *      do              there is PL/pgSQL, and the user may use it
  *      body            a function's number; language, and when its first parameter is text a space and its name; text
  *
  * Numbers below 16384 are the server's own objects: of those, functions that leave nothing are left out.
@@ -16,10 +17,12 @@
 
 /* ---- the queries ----------------------------------------------------------------------------------------------------- */
 
+/* To compile such a query takes the server longer than to run it. */
 #define IN_ONE_MOMENT \
     "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;" \
     "SET LOCAL search_path = pg_catalog, pg_temp;" \
-    "SET LOCAL statement_timeout = '60s';"
+    "SET LOCAL statement_timeout = '60s';" \
+    "SET LOCAL jit = off;"
 
 /* A name that another client's encoding would write with other bytes is none; in bodies such a character is one of no name. */
 #define ODD "'[^' || chr(1) || '-' || chr(126) || ']'"
@@ -39,8 +42,13 @@
     ", " SUM_OF("SELECT inhrelid, xmin FROM pg_inherits") \
     ", " SUM_OF("SELECT oid, xmin FROM pg_operator WHERE oid >= 16384") \
     ", " SUM_OF("SELECT oid, xmin FROM pg_cast WHERE oid >= 16384") \
-    ", " SUM_OF("SELECT oid, relname FROM pg_class WHERE oid >= 16384 AND relkind IN ('r', 'v', 'm', 'f', 'p')") \
+    ", " SUM_OF("SELECT oid, xmin FROM pg_language") \
+    ", " SUM_OF("SELECT oid, relname FROM pg_class WHERE oid >= 16384 AND relkind IN ('r', 'v', 'm', 'f', 'p')" \
+             " AND relpersistence <> 't'") \
     "), '', '';"
+
+#define DO \
+    "SELECT 'do', '', '', '' FROM pg_language WHERE lanname = 'plpgsql' AND has_language_privilege(oid, 'USAGE');"
 
 #define FUNCTIONS \
     "SELECT 'function', p.oid, " PLAIN("p.proname") ", concat(l.lanname, ' ', CASE l.lanname WHEN 'c' THEN p.probin END)" \
@@ -51,14 +59,21 @@
     " 'f' || a.aggcombinefn::oid, 'f' || a.aggserialfn::oid, 'f' || a.aggdeserialfn::oid, 'f' || a.aggmtransfn::oid," \
     " 'f' || a.aggminvtransfn::oid, 'f' || a.aggmfinalfn::oid) FROM pg_aggregate AS a WHERE a.aggfnoid >= 16384;"
 
-/* The trees, for each relation whose reading or writing runs them. A view that is written writes what it shows. */
-#define CODE \
+/*
+ * The trees, for each relation whose reading or writing runs them. A view that is written writes what it shows. Since version 18 a
+ * column may be computed when it is read.
+ */
+#define CODE_BEGIN \
     "WITH code(rel, op, tree) AS (" \
     "SELECT ev_class, CASE ev_type WHEN '1' THEN 'read' ELSE 'write' END, concat(ev_qual, ev_action) FROM pg_rewrite" \
     " WHERE ev_class >= 16384" \
     " UNION ALL SELECT ev_class, 'write', concat(ev_qual, ev_action) FROM pg_rewrite WHERE ev_class >= 16384 AND ev_type = '1'" \
-    " UNION ALL SELECT d.adrelid, CASE a.attgenerated WHEN 'v' THEN 'read' ELSE 'write' END, d.adbin::text FROM pg_attrdef AS d" \
-    " JOIN pg_attribute AS a ON a.attrelid = d.adrelid AND a.attnum = d.adnum" \
+    " UNION ALL SELECT d.adrelid, "
+#define ALWAYS_WRITTEN "'write', d.adbin::text FROM pg_attrdef AS d"
+#define READ_OR_WRITTEN \
+    "CASE a.attgenerated WHEN 'v' THEN 'read' ELSE 'write' END, d.adbin::text FROM pg_attrdef AS d" \
+    " JOIN pg_attribute AS a ON a.attrelid = d.adrelid AND a.attnum = d.adnum"
+#define CODE_END \
     " UNION ALL SELECT conrelid, 'write', conbin::text FROM pg_constraint WHERE conrelid >= 16384 AND conbin IS NOT NULL" \
     " UNION ALL SELECT indrelid, 'write', concat(indexprs, indpred) FROM pg_index WHERE indrelid >= 16384" \
     " AND (indexprs IS NOT NULL OR indpred IS NOT NULL)" \
@@ -66,17 +81,27 @@
     " UNION ALL SELECT polrelid, op, concat(polqual, polwithcheck) FROM pg_policy, (VALUES ('read'), ('write')) AS o(op))"
 
 #define FUNCTION_NUMBERS "regexp_matches(tree, ':(?:funcid|opfuncid|aggfnoid|winfnoid) ([0-9]+)', 'g') AS m(number)"
-#define RELATION_NUMBERS "regexp_matches(tree, ':relid ([0-9]+)', 'g') AS m(number)"
 
-/* In front of the names of the server's own functions that are wanted, which the table knows. */
+/*
+ * Most trees are of the server's own functions, which leave nothing: those are passed over at a glance. At each (?) stand the
+ * names of the server's own functions that are wanted, which the table knows.
+ */
+#define KINDS "funcid|opfuncid|aggfnoid|winfnoid|relid"
 #define RELATIONS_BEGIN \
-    CODE ", ref(rel, op, ref) AS (" \
-    "SELECT rel, op, CASE WHEN p.oid >= 16384 THEN 'f' || p.oid ELSE 'b' || p.proname END FROM code, LATERAL " FUNCTION_NUMBERS \
-    ", pg_proc AS p WHERE p.oid = m.number[1]::oid AND (p.oid >= 16384 OR p.proname IN ("
+    CODE_END ", found(rel, op, kind, number) AS MATERIALIZED (SELECT DISTINCT rel, op, m.x[1], m.x[2]::oid FROM code," \
+    " LATERAL regexp_matches(tree, ':(" KINDS ") ([0-9]+)', 'g') AS m(x) WHERE tree ~ (" \
+    "SELECT concat(':(?:" KINDS ") (?:[0-9]{5,}|', string_agg(oid::text, '|'), ')[^0-9]') FROM pg_proc WHERE oid < 16384" \
+    " AND proname IN (" /* (?) */
+#define RELATIONS_MIDDLE \
+    "))), ref(rel, op, ref) AS (" \
+    "SELECT rel, op, CASE WHEN p.oid >= 16384 THEN 'f' || p.oid ELSE 'b' || p.proname END FROM found" \
+    " JOIN pg_proc AS p ON p.oid = found.number WHERE found.kind <> 'relid' AND (p.oid >= 16384 OR p.proname IN (" /* (?) */
 #define RELATIONS_END \
     "))" \
-    " UNION SELECT rel, op, 'r' || m.number[1] FROM code, LATERAL " RELATION_NUMBERS \
-    " UNION SELECT rel, op, 'w' || m.number[1] FROM code, LATERAL " RELATION_NUMBERS " WHERE op = 'write'" \
+    " UNION SELECT rel, op, 'r' || number FROM found WHERE kind = 'relid'" \
+    " UNION SELECT rel, op, 'w' || number FROM found WHERE kind = 'relid' AND op = 'write'" \
+    " UNION SELECT rel, op, 'bpg_prepared_statement' FROM found WHERE kind = 'relid'" \
+    " AND number = 'pg_prepared_statements'::regclass" \
     " UNION SELECT tgrelid, 'write', 'f' || tgfoid FROM pg_trigger WHERE NOT tgisinternal" \
     " UNION SELECT confrelid, 'write', 'w' || conrelid FROM pg_constraint WHERE contype = 'f'" \
     " AND (confdeltype IN ('c', 'n', 'd') OR confupdtype IN ('c', 'n', 'd'))" \
@@ -113,7 +138,11 @@ static void put_unclean_name(void *ctx, const char *name) {
 }
 
 void catalog_pg_put_query(struct writer *w, uint32_t version) {
-    writer_str(w, IN_ONE_MOMENT DIGEST FUNCTIONS RELATIONS_BEGIN "''");
+    writer_str(w, IN_ONE_MOMENT DIGEST DO FUNCTIONS CODE_BEGIN);
+    writer_str(w, version >= 180000 ? READ_OR_WRITTEN : ALWAYS_WRITTEN);
+    writer_str(w, RELATIONS_BEGIN "''");
+    function_pg_each_unclean(put_unclean_name, w);
+    writer_str(w, RELATIONS_MIDDLE "''");
     function_pg_each_unclean(put_unclean_name, w);
     writer_str(w, RELATIONS_END EVERYWHERE BODIES_BEGIN);
     writer_str(w, version >= 140000 ? "coalesce(pg_get_function_sqlbody(p.oid), p.prosrc)" : "p.prosrc");
@@ -230,6 +259,7 @@ bool catalog_pg_take(struct catalog *c, const struct bytes row[CATALOG_PG_COLUMN
     else if (bytes_is(row[0], "read")) take_relation(c, row, false);
     else if (bytes_is(row[0], "write")) take_relation(c, row, true);
     else if (bytes_is(row[0], "everywhere")) take_list(c, catalog_node(c, CATALOG_EVERYWHERE, bytes_of(NULL, 0)), row[3]);
+    else if (bytes_is(row[0], "do")) catalog_note_do(c);
     else if (bytes_is(row[0], "body")) take_body(c, row, arena);
     else return catalog_pg_is_digest(row);
     return true;

@@ -45,8 +45,10 @@ static const struct ast *without_cast(const struct ast *node) {
     const struct ast_cast *cast = AST_AS(cast, CAST, node);
     if (!cast->arg || !cast->type || cast->type->kind != AST_TYPE) return node;
     const struct ast_type *type = AST_AS(type, TYPE, cast->type);
-    if (type->modifiers || type->options || type->bounds || type->node.flags || !type->names || type->names->next) return node;
-    bool is_text = type->names->kind == AST_NAME && bytes_is(AST_AS(name, NAME, type->names)->text, "text");
+    if (type->modifiers || type->options || type->bounds || type->node.flags || !type->names) return node;
+    const struct ast *name = type->names;
+    if (name->next && name->kind == AST_NAME && bytes_is(AST_AS(name, NAME, name)->text, "pg_catalog")) name = name->next;
+    bool is_text = !name->next && name->kind == AST_NAME && bytes_is(AST_AS(name, NAME, name)->text, "text");
     return is_text ? cast->arg : node;
 }
 
@@ -74,8 +76,20 @@ static const struct ast *argument(const struct ast_func *call, int place, const 
     return NULL;
 }
 
+static bool is_coalesce(const struct ast *node) {
+    if (node->kind != AST_FUNC || node->op != CALL_SPECIAL) return false;
+    const struct ast *name = AST_AS(func, FUNC, node)->names;
+    return name && name->kind == AST_NAME && bytes_is(AST_AS(name, NAME, name)->text, "coalesce");
+}
+
+/* False: it may be NULL. */
 static bool sets_value(const struct ast *value) {
-    return value && value->kind == AST_LITERAL && value->op != LITERAL_NULL;
+    value = without_cast(value);
+    if (!value) return false;
+    const struct ast *arg = is_coalesce(value) ? AST_AS(func, FUNC, value)->args : NULL;
+    while (arg && arg->next) arg = arg->next;
+    if (arg) value = without_cast(arg);
+    return value->kind == AST_LITERAL && value->op != LITERAL_NULL;
 }
 
 unsigned effect_of_named(const struct effect_names *names, unsigned effects, const struct effect_argument *first) {
@@ -163,11 +177,12 @@ static bool is_grammar(const struct ast_func *call) {
     return call->node.op == CALL_SPECIAL || call->node.op == CALL_BARE;
 }
 
-bool effect_resets_by_call(struct bytes text, const struct ast_func *call, struct bytes *setting) {
+bool effect_resets_by_call(struct bytes text, const struct ast_func *call, struct effect_reset_call *out) {
     struct bytes name;
     if (is_grammar(call) || function_of(call, &name) != FUNCTION_SET_CONFIG) return false;
-    if (sets_value(argument(call, 1, "new_value"))) return false;
-    if (!take_plain_string(text, without_cast(argument(call, 0, "setting_name")), setting)) *setting = bytes_of(NULL, 0);
+    *out = (struct effect_reset_call){.name = argument(call, 0, "setting_name"), .value = argument(call, 1, "new_value")};
+    if (sets_value(out->value)) return false;
+    if (!take_plain_string(text, without_cast(out->name), &out->setting)) out->setting = bytes_of(NULL, 0);
     return true;
 }
 
@@ -189,6 +204,7 @@ static void note_call(struct finding *f, const struct ast_func *call) {
 static void note_relation(struct finding *f, const struct ast *names, bool is_written) {
     bool ignored = false;
     struct bytes name = last_name(names, &ignored);
+    if (bytes_is(name, "pg_prepared_statements")) f->effects |= EFFECT_LISTS;
     if (name.len) f->effects |= f->names->of_relation(f->names->ctx, name, is_written);
 }
 
@@ -218,9 +234,16 @@ bool effect_resets(const struct ast_command *c) {
     return is_default(value) && (value->kind == AST_DEFAULT || c->object == SQL_OBJECT_TIME_ZONE);
 }
 
+/* Whatever becomes of it, the server says so by itself; not that it was reset. */
+static bool sets_reported(const struct ast_command *c) {
+    if (!c->args || c->args->next || c->args->kind != AST_SETTING || effect_resets(c)) return false;
+    const struct ast *name = AST_AS(setting, SETTING, c->args)->names;
+    return name && !name->next && name->kind == AST_NAME && setting_pg_is_reported(AST_AS(name, NAME, name)->text);
+}
+
 static unsigned effect_of_set(const struct ast_command *c) {
     if (c->object == SQL_OBJECT_TRANSACTION || c->object == SQL_OBJECT_CONSTRAINTS) return 0;
-    return c->node.flags & AST_COMMAND_LOCAL ? EFFECT_MOVES : EFFECT_LEAVES | EFFECT_MOVES;
+    return c->node.flags & AST_COMMAND_LOCAL || sets_reported(c) ? EFFECT_MOVES : EFFECT_LEAVES | EFFECT_MOVES;
 }
 
 /* No statement runs code for what it finds of these. */

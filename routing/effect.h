@@ -36,6 +36,8 @@ enum effect {
      * call, as it is. Who knows it says the name to those who look; who does not must take it for EFFECT_STAYS.
      */
     EFFECT_NAMED = 1 << 13,
+    EFFECT_EXECUTES = 1 << 14, /* runs SQL that nobody has read: that may execute the client's prepared statements by their names */
+    EFFECT_LISTS = 1 << 15,    /* reads the list of the prepared statements */
 };
 
 /* The first argument of a call, as far as it can be seen. */
@@ -93,8 +95,12 @@ unsigned effect_of_named(const struct effect_names *names, unsigned effects, con
 
 /* For reset_pg.c. RESET, DISCARD ALL, SET TO DEFAULT in all its forms. */
 bool effect_resets(const struct ast_command *c);
-/* set_config() with a value that may be NULL, which resets; `*setting`: its name, empty when it is computed. */
-bool effect_resets_by_call(struct bytes text, const struct ast_func *call, struct bytes *setting);
+/* set_config() with a value that may be NULL, which resets. */
+struct effect_reset_call {
+    const struct ast *name, *value; /* the arguments; NULL where one is missing */
+    struct bytes setting;           /* what the name says; empty when it is computed */
+};
+bool effect_resets_by_call(struct bytes text, const struct ast_func *call, struct effect_reset_call *out);
 /* UPDATE pg_settings, which is set_config by another name, with a value that may be NULL. */
 bool effect_resets_settings(const struct ast_update *update);
 

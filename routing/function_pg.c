@@ -43,7 +43,7 @@ enum function_kind function_pg_find(struct bytes name) {
 
 unsigned function_pg_effects(enum function_kind kind) {
     switch (kind) {
-    case FUNCTION_UNKNOWN: return EFFECT_UNKNOWN | EFFECT_NEXTVAL | EFFECT_MOVES;
+    case FUNCTION_UNKNOWN: return EFFECT_UNKNOWN | EFFECT_NEXTVAL | EFFECT_MOVES | EFFECT_EXECUTES;
     case FUNCTION_CLEAN: return 0;
     case FUNCTION_SET_CONFIG:
     case FUNCTION_LEAVES: return EFFECT_LEAVES | EFFECT_MOVES;
@@ -51,6 +51,7 @@ unsigned function_pg_effects(enum function_kind kind) {
     case FUNCTION_STAYS: return EFFECT_STAYS;
     case FUNCTION_NEXTVAL: return EFFECT_NEXTVAL;
     case FUNCTION_CURRVAL: return EFFECT_CURRVAL;
+    case FUNCTION_LISTS: return EFFECT_LISTS;
     }
     return EFFECT_UNKNOWN;
 }

@@ -17,6 +17,7 @@ enum function_kind {
     FUNCTION_STAYS,
     FUNCTION_NEXTVAL,
     FUNCTION_CURRVAL,
+    FUNCTION_LISTS,
     FUNCTION_SET_CONFIG,
 };
 

@@ -8,7 +8,7 @@ import sys
 SLOTS = 8192
 MASK = (1 << 64) - 1
 MULTIPLIER = 0x9E3779B97F4A7C15
-KINDS = ("clean", "leaves", "takes", "stays", "nextval", "currval", "set_config")
+KINDS = ("clean", "leaves", "takes", "stays", "nextval", "currval", "lists", "set_config")
 NAME_MAX = 63
 
 

@@ -1,5 +1,5 @@
 /*
- * reset_pg.c - the commands by their verb; set_config() with a value that may be NULL, which resets, by its name.
+ * reset_pg.c - the commands by their verb; set_config() with a value that may be NULL, which resets, by its name and arguments.
  */
 #include "routing/reset_pg.h"
 
@@ -7,8 +7,10 @@
 
 struct search {
     struct bytes text;
+    struct resets_pg *out;
     reset_pg_watch *watch;
     void *ctx;
+    bool is_query; /* the statement at hand runs its expressions, and keeps none of them */
     bool found;
 };
 
@@ -40,9 +42,68 @@ static struct reset_pg read_command(const struct ast_command *c) {
     return r;
 }
 
+/* ---- calls ----------------------------------------------------------------------------------------------------------- */
+
+/* Functions and words of PostgreSQL's own that return one value, and the same one when they are called twice. */
+static bool is_simple_name(const struct ast *names) {
+    static const char *const simple[] = {
+        "array_to_string", "btrim", "coalesce", "concat", "concat_ws", "current_database", "current_role", "current_schema",
+        "current_setting", "current_user", "format", "greatest", "initcap", "least", "left", "length", "lower", "lpad", "ltrim",
+        "max", "min", "nullif", "overlay", "quote_ident", "quote_literal", "quote_nullable", "replace", "reverse", "right", "rpad",
+        "rtrim", "session_user", "split_part", "string_agg", "substr", "substring", "to_char", "to_hex", "translate", "trim",
+        "upper", "user",
+    };
+    if (names && names->next && names->kind == AST_NAME && bytes_is(AST_AS(name, NAME, names)->text, "pg_catalog"))
+        names = names->next;
+    if (!names || names->next || names->kind != AST_NAME) return false;
+    for (size_t i = 0; i < COUNT_OF(simple); i++)
+        if (bytes_is(AST_AS(name, NAME, names)->text, simple[i])) return true;
+    return false;
+}
+
+static bool stays_simple(struct ast *node, void *ctx) {
+    bool *is_simple = ctx;
+    const struct ast_func *call = node->kind == AST_FUNC ? AST_AS(func, FUNC, node) : NULL;
+    if (node->kind == AST_SUBQUERY || (call && (call->over || !is_simple_name(call->names)))) *is_simple = false;
+    return *is_simple;
+}
+
+/* It can stand in coalesce(), and be evaluated twice. */
+static bool is_simple(const struct ast *expression) {
+    bool simple = true;
+    ast_walk((struct ast *)expression, stays_simple, &simple);
+    return simple;
+}
+
+static bool add_call(struct resets_pg *out, const struct effect_reset_call *reset) {
+    struct reset_call_pg call = {
+        .value = reset->value->start, .value_end = reset->value->end, .name = reset->name->start, .name_end = reset->name->end};
+    if (out->call_count == RESETS_PG_MAX || reset->setting.len >= sizeof call.setting) return false;
+    if (reset->setting.len) memcpy(call.setting, reset->setting.ptr, reset->setting.len);
+    uint32_t at = out->call_count++;
+    for (; at && out->calls[at - 1].value > call.value; at--) out->calls[at] = out->calls[at - 1];
+    out->calls[at] = call;
+    return true;
+}
+
 static void take_call(struct search *f, const struct ast_func *call) {
-    struct bytes setting;
-    if (effect_resets_by_call(f->text, call, &setting)) find(f, setting);
+    struct effect_reset_call reset;
+    if (!effect_resets_by_call(f->text, call, &reset)) return;
+    if (!f->watch || (reset.setting.len && !f->watch(f->ctx, reset.setting))) return;
+    bool can_be_changed = f->is_query && reset.name && reset.value && is_simple(reset.name) && is_simple(reset.value);
+    if (!can_be_changed || !add_call(f->out, &reset)) f->found = true;
+}
+
+static bool is_query(const struct ast *statement) {
+    switch (statement->kind) {
+    case AST_SELECT:
+    case AST_SETOP:
+    case AST_VALUES:
+    case AST_INSERT:
+    case AST_UPDATE:
+    case AST_DELETE: return true;
+    default: return false;
+    }
 }
 
 static bool visit(struct ast *node, void *ctx) {
@@ -68,12 +129,13 @@ static void drop_discards(struct resets_pg *out) {
 /* With a statement that cannot be read nobody knows where the others end; but most likely the server refuses such a text. */
 static void give_up(struct resets_pg *out, struct search *f) {
     for (uint32_t i = 0; i < out->count; i++) find(f, bytes_str(out->items[i].name));
-    out->count = 0;
+    f->found |= out->call_count > 0;
+    out->count = out->call_count = 0;
 }
 
 void resets_pg_find(struct resets_pg *out, struct bytes text, const struct sql_options *options, struct arena *arena,
                     reset_pg_watch *watch, void *ctx) {
-    struct search f = {.text = text, .watch = watch, .ctx = ctx};
+    struct search f = {.text = text, .out = out, .watch = watch, .ctx = ctx};
     struct sql_statement s;
     bool is_readable = true;
     *out = (struct resets_pg){0};
@@ -87,6 +149,7 @@ void resets_pg_find(struct resets_pg *out, struct bytes text, const struct sql_o
         if (s.ast->kind == AST_COMMAND) r = read_command(AST_AS(command, COMMAND, s.ast));
         r.number = number;
         r.end = s.end;
+        f.is_query = is_query(s.ast);
         if (r.kind != RESET_PG_NOTHING) add(out, &f, &r);
         else if (watch) ast_walk(s.ast, visit, &f);
     }

@@ -2,8 +2,8 @@
  * reset_pg.h - which settings a text of SQL puts back to what its session started with, PostgreSQL. Pure.
  *
  * gilmok's server connections start with other values than their clients' own would: what a client resets must be set to the
- * client's own value behind it, in front of whatever statement comes next. That is not possible where the reset stands inside an
- * expression. Asked only about texts with EFFECT_RESETS (effect.h).
+ * client's own value behind it, in front of whatever statement comes next. Where a set_config() resets, the own value can be put
+ * into the call, if its arguments are simple enough. Asked only about texts with EFFECT_RESETS (effect.h).
  */
 #ifndef GILMOK_ROUTING_RESET_PG_H
 #define GILMOK_ROUTING_RESET_PG_H
@@ -28,12 +28,23 @@ struct reset_pg {
     char name[RESET_PG_NAME_MAX]; /* of RESET_PG_ONE */
 };
 
+/*
+ * set_config(name, value, ...) whose value may be NULL, of a watched setting or perhaps of one: coalesce(value, ...) can stand in
+ * its place, and the name be read twice. Offsets into the text; calls do not overlap.
+ */
+struct reset_call_pg {
+    uint32_t value, value_end;
+    uint32_t name, name_end;
+    char setting[RESET_PG_NAME_MAX]; /* what the name says; empty when it is computed */
+};
+
 /* A text's. */
 struct resets_pg {
     uint32_t statements; /* all of them, but empty ones */
-    uint32_t count;
-    bool is_inside;      /* a watched setting, or any, is reset where nothing can follow: in an expression, or one reset too many */
+    uint32_t count, call_count;
+    bool is_inside;      /* a watched setting, or any, is reset where nothing can be done: deep in an expression, or one too many */
     struct reset_pg items[RESETS_PG_MAX];
+    struct reset_call_pg calls[RESETS_PG_MAX]; /* in the order of the text */
 };
 
 /* True when it matters what becomes of this setting. Names are compared as the server does, without regard to case. */

@@ -8,5 +8,7 @@
 
 /* True for one that a session may have set without a list of the server's telling it: it must be asked for by name. */
 bool setting_pg_is_unlisted(struct bytes name);
+/* True for one whose value every server reports by itself whenever it changes (ParameterStatus), and that a session may set. */
+bool setting_pg_is_reported(struct bytes name);
 
 #endif

@@ -13,7 +13,7 @@
 #define SOCKET_COLUMNS                                                                                         \
     "type user database replication state addr #port local_addr #local_port connect_time request_time #wait " \
     "#wait_us #close_needed ptr link #remote_pid tls application_name #prepared_statements #id"
-#define CLIENT_COLUMNS SOCKET_COLUMNS " phase held_by #server_id #connected_s #in_state_ms #queries #worker"
+#define CLIENT_COLUMNS SOCKET_COLUMNS " phase held_by #server_id #server_pid #connected_s #in_state_ms #queries #worker"
 #define SERVER_COLUMNS \
     SOCKET_COLUMNS " phase server transaction #owes tainted #client_id #connected_s #in_state_ms #queries #worker"
 #define BUFFER_COLUMNS SOCKET_COLUMNS " #recv_pos #pkt_pos #pkt_remain #send_pos #send_remain #pkt_avail #send_avail"
@@ -73,7 +73,7 @@ static const char *hold_reason(const struct session *s) {
     if (s->pins & PIN_CURSOR) return "cursor with hold";
     if (s->pins & PIN_SQL_PREPARED) return "sql prepare";
     if (s->pins & PIN_STAYS) return "session state";
-    if (s->state == SESSION_HELD && s->pins & (PIN_LOOKING | PIN_DESCRIBING)) return "probe";
+    if (s->state == SESSION_HELD && s->pins & (PIN_LOOKING | PIN_DESCRIBING | PIN_LENT)) return "probe";
     return "request";
 }
 
@@ -127,6 +127,7 @@ static void put_client(struct console_call *call, const struct session *s) {
     row_text(&r, session_state_name(s->state));
     row_text(&r, hold_reason(s));
     put_number_or_null(&r, s->lessee.backend ? s->lessee.backend->id : 0);
+    put_number_or_null(&r, s->lessee.backend ? backend_pg_of(s->lessee.backend)->pid : 0);
     row_number(&r, console_age_us(call, s->opened_us) / 1000000);
     row_number(&r, console_age_us(call, s->state_since_us) / 1000);
     row_number(&r, s->queries);

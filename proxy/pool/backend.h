@@ -53,8 +53,6 @@ struct lessee_ops {
     void (*on_statements_dropped)(struct lessee *l);                   /* its own command dropped all prepared statements */
     /* What a look at the session has found (backend_proto's own), as the protocol brings it; `ok`: it went well. */
     void (*on_looked)(struct lessee *l, struct bytes answer, bool ok);
-    /* A group is about to end whose DISCARD ALL stands, but not what was set behind it. Only who follows one is told. */
-    void (*on_values_lost)(struct lessee *l);
     void (*on_settled)(struct lessee *l);                              /* the connection became quiet by a reply of gilmok's own */
     /* One notification, whole, as a message inside `buf`, where backend.reads_notifications is set. True: pass it on. */
     bool (*on_notification)(struct lessee *l, struct buf *buf, struct bytes message);
@@ -108,6 +106,7 @@ struct backend {
     uint64_t state_since_us;
     bool is_tainted;       /* session state may be left behind: clean before the next lessee */
     bool is_checked;       /* a check has just come back */
+    bool is_learning;      /* CHECKING: it reads the catalog, which may take longer than an answer to a check */
     bool is_retired;       /* close instead of going back to IDLE */
     bool reads_notifications; /* the lessee wants to see each; ends with the lease */
     uint32_t cancels_open; /* cancel requests for it under way: not reusable, not freed */

@@ -120,6 +120,12 @@ static void send_check(struct backend *b) {
     send_own_query(b, "");
 }
 
+static void forget_lent(struct backend_pg *bp) {
+    writer_release(&bp->lent);
+    bp->lent = (struct writer){0};
+    bp->lent_version = 0;
+}
+
 static void send_clean(struct backend *b) {
     if (b->ledger.txn != TXN_NONE) send_own_query(b, "ROLLBACK");
     if (b->state != BACKEND_CLEANING || !b->is_tainted) return;
@@ -127,6 +133,7 @@ static void send_clean(struct backend *b) {
     send_own_query(b, "DISCARD ALL");
     struct backend_pg *bp = backend_pg_of(b);
     state_pg_release(&bp->state);
+    forget_lent(bp);
     bp->sequences_lease = 0;
     bp->has_old_sequences = bp->saw_untold = bp->saw_discard = false;
 }
@@ -265,6 +272,7 @@ static void take_tag(struct backend *b, struct bytes body, enum reply_fate fate,
     struct backend_pg *bp = backend_pg_of(b);
     enum tag_pg_effect effect = tag_pg_effect(tag);
     if (effect & TAG_PG_DROPS_STATEMENTS) prepared_pg_clear(&bp->prepared);
+    if (effect & TAG_PG_DROPS_STATEMENTS) forget_lent(bp);
     if (b->state == BACKEND_CLEANING && effect & TAG_PG_DROPS_STATEMENTS) prepared_pg_clear_unsettled(&bp->prepared);
     if (fate == REPLY_SWALLOW) return;
     bool returned_rows = bp->has_rows || (kind == OWED_EXECUTE_UNNAMED && bp->is_described);
@@ -273,9 +281,7 @@ static void take_tag(struct backend *b, struct bytes body, enum reply_fate fate,
         if (!bp->trusts_texts) b->is_tainted = bp->saw_untold = true;
     }
     if (effect & TAG_PG_RESETS) bp->saw_reset = true;
-    bool is_discard = effect & TAG_PG_RESETS && effect & TAG_PG_DROPS_STATEMENTS;
-    if (is_discard) bp->saw_discard = true;
-    if (is_discard && bp->followed_discard == DISCARD_SENT) bp->followed_discard = DISCARD_DONE;
+    if (effect & TAG_PG_RESETS && effect & TAG_PG_DROPS_STATEMENTS) bp->saw_discard = true;
     if (bytes_is(tag, "COMMIT") || bytes_is(tag, "ROLLBACK")) note_outcome(bp, tag.len == sizeof "COMMIT" - 1);
     if (effect & TAG_PG_DROPS_STATEMENTS && b->lessee) b->lessee->ops->on_statements_dropped(b->lessee);
 }
@@ -288,8 +294,9 @@ static void take_tag(struct backend *b, struct bytes body, enum reply_fate fate,
 static void take_error(struct backend *b, struct bytes body, enum reply_pg_verdict verdict, enum reply_fate fate, uint8_t kind,
                        uint16_t tag) {
     struct pg_error_fields f = {0};
+    struct backend_pg *bp = backend_pg_of(b);
+    bp->lent_version = 0; /* what was sent for it may have been skipped */
     if (fate == REPLY_SWALLOW) {
-        struct backend_pg *bp = backend_pg_of(b);
         bp->own_is_missing = pg_error_read(body, &f) && bytes_is(f.sqlstate, "26000");
         if (kind == OWED_QUERY && tag == TAG_LOOK) bp->look.failed = true;
         else if (kind == OWED_QUERY) bp->own_failed = true; /* else one that had to fail, or may */
@@ -425,20 +432,6 @@ static enum reply_fate shown_of_query(struct backend_pg *bp, enum reply_fate fat
     return is_ours && !is_shown ? REPLY_SWALLOW : fate;
 }
 
-/* See backend_pg.followed_discard. */
-static enum reply_fate shown_behind_discard(struct backend *b, struct run *run, enum reply_fate fate, uint8_t type) {
-    struct backend_pg *bp = backend_pg_of(b);
-    if (type == PG_B_ERROR && bp->followed_discard == DISCARD_DONE) bp->followed_discard = DISCARD_BARE;
-    if (type == PG_B_PARAMETER_STATUS && bp->followed_discard == DISCARD_BARE) return REPLY_SWALLOW;
-    if (type != PG_B_READY) return fate;
-    if (bp->followed_discard == DISCARD_BARE && b->lessee) {
-        flush_run(b, run);
-        b->lessee->ops->on_values_lost(b->lessee);
-    }
-    bp->followed_discard = DISCARD_NONE;
-    return fate;
-}
-
 /* Whatever it came among, it is not part of a reply of ours: the lessee's, who may want to see each. */
 static enum reply_fate fate_of_notification(struct backend *b, struct buf *buf, struct bytes message) {
     if (!b->reads_notifications || !b->lessee) return REPLY_FORWARD;
@@ -483,7 +476,6 @@ static bool take_message(struct backend *b, struct run *run, const struct pg_hea
     if (h->type == PG_B_ERROR) take_error(b, body, verdict, fate, kind, tag);
     note_rows(bp, h->type, kind);
     if (h->type == PG_B_NOTIFICATION) fate = bp->body_fate = fate_of_notification(b, run->buf, bytes_of(ptr, avail));
-    if (UNLIKELY(bp->followed_discard)) fate = bp->body_fate = shown_behind_discard(b, run, fate, h->type);
     if (h->type == PG_B_PARAMETER_STATUS) take_parameter(b, body, fate);
     if (h->type == PG_B_COMMAND_COMPLETE) take_tag(b, body, fate, kind);
     if (b->state == BACKEND_CLOSED) return false;
@@ -565,6 +557,7 @@ static void release(struct backend *b) {
     description_pg_release(&bp->description);
     writer_release(&bp->look);
     writer_release(&bp->asked);
+    writer_release(&bp->lent);
     state_pg_release(&bp->state);
     mem_free(bp->login);
 }

@@ -60,11 +60,6 @@ struct backend_pg {
     bool trusts_texts;            /* the lessee knows what its statements leave behind: tags taint nothing */
     bool saw_untold;              /* a tainting tag passed while trusts_texts was off, since the last look */
     uint64_t own_statements;      /* of the Query that is answered next: bit n for its statement n, counted from the next one on */
-    /*
-     * The lessee has set values of its own behind a DISCARD ALL, in the same group. The server commits the DISCARD at once; when
-     * the group fails later, the values are lost, and nobody hears what they were reset to.
-     */
-    enum { DISCARD_NONE, DISCARD_SENT, DISCARD_DONE, DISCARD_BARE } followed_discard;
     struct writer *reading;       /* where the row that is coming in goes: `look`, `asked`, or NULL */
     bool is_on_errand;            /* that row belongs to the errand */
     struct catalog_errand *errand; /* owned; NULL: none is under way (backend_pg_catalog.h) */
@@ -75,6 +70,11 @@ struct backend_pg {
     bool has_old_sequences;       /* what currval() of earlier leases would tell is still there */
     struct state_pg state;        /* settings that SQL has set here, as of the last look or since they were made */
     struct prepared_set_pg prepared;
+    struct writer lent;           /* names of statements that exist for the lessee's functions; with a NUL behind each */
+    uint64_t lent_version;        /* as which the lessee counts these; 0: it may not be just these */
+    bool lent_is_list;            /* they are all that the lessee has, to be read in the server's list */
+    uint32_t void_count;          /* of names for statements of no contents that may be there (session_pg_sql_text.c) */
+    bool lent_is_partial;         /* under other settings there might be more */
     struct description_pg description; /* of the latest collected Describe */
     uint16_t collecting_tag;      /* of the Describe whose description is coming in */
 };
@@ -136,8 +136,10 @@ MUST_USE bool backend_pg_note_own(struct backend *b, uint8_t type, uint8_t targe
 
 /* backend_pg_among.c: messages of gilmok's own among the client's; noted by the caller, but for the last. */
 void backend_pg_send_parse(struct backend *b, const struct prepared_pg *p);
+void backend_pg_send_parse_as(struct backend *b, struct bytes name, struct bytes source);
 void backend_pg_send_empty_parse(struct backend *b, const char *name); /* of a text without a statement */
-void backend_pg_send_stand_in(struct backend *b, const struct prepared_pg *p); /* an empty text with the parameters of this one */
+/* An empty text with the parameters of this one, of which it has so many. */
+void backend_pg_send_stand_in(struct backend *b, const struct prepared_pg *p, uint16_t parameters);
 void backend_pg_send_about(struct backend *b, uint8_t type, const char *name); /* Describe or Close of a statement */
 void backend_pg_send_flush(struct backend *b);
 void backend_pg_send_sync(struct backend *b);
@@ -146,7 +148,13 @@ void backend_pg_send_sync(struct backend *b);
  * nothing happens. False: the connection has failed.
  */
 MUST_USE bool backend_pg_run_among(struct backend *b, struct bytes sql);
-/* The same for several statements, with a NUL behind each. */
+/* The same with REPLY_SWALLOW: nor is its error seen. */
+MUST_USE bool backend_pg_run_as(struct backend *b, struct bytes sql, enum reply_fate fate);
+/* Closes the statements of these names, with a NUL behind each. */
+MUST_USE bool backend_pg_close_each(struct backend *b, struct bytes names, enum reply_fate fate);
+/* What was sent since the client's last group was a group of gilmok's own. */
+MUST_USE bool backend_pg_end_own_group(struct backend *b);
+/* As backend_pg_run_among, for several statements with a NUL behind each. */
 MUST_USE bool backend_pg_run_each(struct backend *b, struct bytes statements);
 /*
  * Prepares and describes a statement in a group of gilmok's own, outside of transactions: nobody sees anything of it, not even an

@@ -13,17 +13,20 @@
 
 #define OWN_NAME STATEMENT_PG_PREFIX "own" /* of a statement and a portal that live for one Execute */
 
-void backend_pg_send_parse(struct backend *b, const struct prepared_pg *p) {
-    uint8_t storage[PG_HEADER_LEN + PREPARED_PG_NAME_MAX];
-    struct bytes source = p->statement->source;
-    size_t name_len = strlen(p->name) + 1;
+void backend_pg_send_parse_as(struct backend *b, struct bytes name, struct bytes source) {
+    uint8_t storage[PG_HEADER_LEN];
     struct writer w;
     writer_init_fixed(&w, storage, sizeof storage);
     writer_u8(&w, PG_F_PARSE);
-    writer_be32(&w, (uint32_t)(4 + name_len + source.len));
-    writer_cstr(&w, bytes_str(p->name));
+    writer_be32(&w, (uint32_t)(4 + name.len + 1 + source.len));
     stream_send(b->stream, writer_bytes(&w));
+    stream_send(b->stream, name);
+    stream_send(b->stream, bytes_of("", 1));
     stream_send(b->stream, source);
+}
+
+void backend_pg_send_parse(struct backend *b, const struct prepared_pg *p) {
+    backend_pg_send_parse_as(b, bytes_str(p->name), p->statement->source);
 }
 
 void backend_pg_send_empty_parse(struct backend *b, const char *name) {
@@ -45,14 +48,23 @@ static void put_about(struct writer *w, uint8_t type, uint8_t kind, const char *
     pg_end(w, at);
 }
 
-void backend_pg_send_stand_in(struct backend *b, const struct prepared_pg *p) {
+/*   source = text NUL count types */
+void backend_pg_send_stand_in(struct backend *b, const struct prepared_pg *p, uint16_t parameters) {
+    enum { TEXT_OID = 25 };
     struct bytes source = p->statement->source;
-    const uint8_t *types = memchr(source.ptr, 0, source.len);
+    const uint8_t *end = memchr(source.ptr, 0, source.len);
+    struct reader types = reader_over(end ? bytes_of(end + 1, source.len - (size_t)(end + 1 - source.ptr)) : bytes_of(NULL, 0));
+    uint16_t told = reader_be16(&types), count = told > parameters ? told : parameters;
     struct writer w;
-    writer_init(&w, source.len + PG_HEADER_LEN + PREPARED_PG_NAME_MAX);
+    writer_init(&w, source.len + 4 * (size_t)count + PG_HEADER_LEN + PREPARED_PG_NAME_MAX);
     size_t at = pg_begin(&w, PG_F_PARSE);
     writer_cstr(&w, bytes_str(p->name));
-    if (types) writer_put(&w, bytes_of(types, source.len - (size_t)(types - source.ptr)));
+    writer_cstr(&w, bytes_of("", 0));
+    writer_be16(&w, count);
+    for (uint16_t i = 0; i < count; i++) {
+        uint32_t type = i < told ? reader_be32(&types) : 0;
+        writer_be32(&w, type ? type : TEXT_OID); /* what is not said the server would find in the text */
+    }
     pg_end(&w, at);
     stream_send(b->stream, writer_bytes(&w));
     writer_release(&w);
@@ -119,7 +131,7 @@ static bool send_writer(struct backend *b, struct writer *w) {
     return false;
 }
 
-static bool run(struct backend *b, struct bytes sql, enum reply_fate fate) {
+bool backend_pg_run_as(struct backend *b, struct bytes sql, enum reply_fate fate) {
     struct writer w;
     if (!sql.len) return true;
     if (!note_run(b, fate)) return false;
@@ -129,28 +141,49 @@ static bool run(struct backend *b, struct bytes sql, enum reply_fate fate) {
 }
 
 bool backend_pg_run_among(struct backend *b, struct bytes sql) {
-    return run(b, sql, REPLY_QUIET);
+    return backend_pg_run_as(b, sql, REPLY_QUIET);
 }
 
-/* The next of these statements, which end with a NUL each. */
-static bool next_statement(struct bytes *statements, struct bytes *sql) {
-    const uint8_t *end = statements->len ? memchr(statements->ptr, 0, statements->len) : NULL;
+/* The next of these words, which end with a NUL each. */
+static bool next_word(struct bytes *words, struct bytes *word) {
+    const uint8_t *end = words->len ? memchr(words->ptr, 0, words->len) : NULL;
     if (!end) return false;
-    *sql = bytes_of(statements->ptr, (size_t)(end - statements->ptr));
-    *statements = bytes_of(end + 1, statements->len - sql->len - 1);
+    *word = bytes_of(words->ptr, (size_t)(end - words->ptr));
+    *words = bytes_of(end + 1, words->len - word->len - 1);
     return true;
 }
 
 bool backend_pg_run_each(struct backend *b, struct bytes statements) {
     struct bytes sql;
-    while (next_statement(&statements, &sql))
-        if (!run(b, sql, REPLY_QUIET)) return false;
+    while (next_word(&statements, &sql))
+        if (!backend_pg_run_as(b, sql, REPLY_QUIET)) return false;
+    return true;
+}
+
+bool backend_pg_close_each(struct backend *b, struct bytes names, enum reply_fate fate) {
+    struct writer w;
+    struct bytes name;
+    bool ok = true;
+    if (!names.len) return true;
+    writer_init(&w, 8 * names.len);
+    while (ok && next_word(&names, &name)) {
+        ok = backend_pg_note_own(b, PG_F_CLOSE, 'S', fate, 0);
+        put_about(&w, PG_F_CLOSE, 'S', (const char *)name.ptr);
+    }
+    if (ok) return send_writer(b, &w);
+    writer_release(&w);
+    return false;
+}
+
+bool backend_pg_end_own_group(struct backend *b) {
+    if (!backend_pg_note_own(b, PG_F_SYNC, 0, REPLY_SWALLOW, 0)) return false;
+    backend_pg_send_sync(b);
     return true;
 }
 
 bool backend_pg_prepare_aside(struct backend *b, const struct prepared_pg *p, struct bytes settings, uint16_t tag) {
     static const uint8_t sync[] = {PG_F_SYNC, 0, 0, 0, 4};
-    if (!run(b, settings, REPLY_SWALLOW)) return false;
+    if (!backend_pg_run_as(b, settings, REPLY_SWALLOW)) return false;
     if (!backend_pg_note_own(b, PG_F_PARSE, 0, REPLY_SWALLOW, tag)) return false;
     backend_pg_send_parse(b, p);
     if (!backend_pg_note_own(b, PG_F_DESCRIBE, TARGET_STATEMENT, REPLY_SWALLOW, tag)) return false;

@@ -24,6 +24,7 @@ static void free_errand(struct backend_pg *bp) {
     writer_release(&bp->errand->row);
     mem_free(bp->errand);
     bp->errand = NULL;
+    bp->base.is_learning = false;
 }
 
 bool backend_pg_try_learn(struct backend *b) {
@@ -38,6 +39,7 @@ bool backend_pg_try_learn(struct backend *b) {
         bp->errand->reading = reading;
         writer_init(&bp->errand->row, CATALOG_PG_ROW_MAX);
         backend_set_state(b, BACKEND_CHECKING);
+        b->is_learning = true;
         backend_pg_send_errand(b, writer_bytes(&sql));
     } else if (reading) {
         catalog_reading_fail(reading, p);

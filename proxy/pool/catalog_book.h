@@ -16,7 +16,10 @@
 #include "proxy/pool/pool.h"
 #include "routing/catalog_pg.h"
 
-enum { CATALOG_RETRY_MS = 30000 }; /* after it could not be read */
+enum {
+    CATALOG_RETRY_MS = 30000,  /* after it could not be read */
+    CATALOG_ANSWER_MS = 65000, /* the server itself ends a query of it after a minute */
+};
 
 /* One for each database of each server. */
 struct catalog_entry {

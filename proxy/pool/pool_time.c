@@ -2,6 +2,7 @@
  * What happens because time has passed: who has waited too long, what took too long, what
  * was idle or open for too long.
  */
+#include "proxy/pool/catalog_book.h"
 #include "proxy/pool/pool_impl.h"
 
 static void expire_waiters(struct variant *v) {
@@ -18,6 +19,11 @@ static void expire_waiters(struct variant *v) {
     }
 }
 
+/* For the answer to something of gilmok's own. */
+static uint32_t answer_limit_ms(const struct backend *b) {
+    return b->is_learning ? CATALOG_ANSWER_MS : b->variant->pool->limits.connect_timeout_ms;
+}
+
 static void expire_servers(struct variant *v) {
     struct pool *p = v->pool;
     LIST_EACH(n, &v->opening) {
@@ -30,7 +36,7 @@ static void expire_servers(struct variant *v) {
     }
     LIST_EACH(n, &v->busy) {
         struct backend *b = pool_backend_at(n);
-        if (b->state == BACKEND_LEASED || !pool_is_older_than(p, b->state_since_us, p->limits.connect_timeout_ms)) continue;
+        if (b->state == BACKEND_LEASED || !pool_is_older_than(p, b->state_since_us, answer_limit_ms(b))) continue;
         struct err err;
         err_set(&err, ERR_CONNECTION_FAILURE, "server %s did not answer a %s in time", p->server.name,
                 b->state == BACKEND_CHECKING ? "check" : "reset");

@@ -8,6 +8,7 @@
 #include "base/fault.h"
 #include "base/map.h"
 #include "base/reader.h"
+#include "parser/keyword.h"
 #include "proxy/pool/statement_pg.h"
 #include "proxy/wire/pg_decode.h"
 #include "proxy/wire/pg_encode.h"
@@ -67,7 +68,7 @@ bool state_pg_copy(struct state_pg *to, const struct state_pg *from) {
     return true;
 }
 
-static const char *get(const struct state_pg *st, const char *name) {
+const char *state_pg_get(const struct state_pg *st, const char *name) {
     for (uint32_t i = 0; i < st->count; i++)
         if (strcmp(st->items[i].name, name) == 0) return st->items[i].value;
     return NULL;
@@ -75,14 +76,17 @@ static const char *get(const struct state_pg *st, const char *name) {
 
 bool state_pg_add_missing(struct state_pg *st, const struct state_pg *from) {
     bool ok = true;
-    for (uint32_t i = 0; ok && i < from->count; i++)
-        if (!get(st, from->items[i].name)) ok = state_pg_set(st, bytes_str(from->items[i].name), bytes_str(from->items[i].value));
+    for (uint32_t i = 0; ok && i < from->count; i++) {
+        const char *name = from->items[i].name;
+        if (!state_pg_get(st, name)) ok = state_pg_set(st, bytes_str(name), bytes_str(from->items[i].value));
+    }
     return ok;
 }
 
 /* ---- looking --------------------------------------------------------------------------------------------------------- */
 
 #define CHANNELS "=listens"
+#define PREPARED "=prepared"
 
 /* The words that stand in the first column for what is no setting. */
 static const struct {
@@ -98,8 +102,7 @@ static const struct {
      "AND l.pid OPERATOR(pg_catalog.=) pg_catalog.pg_backend_pid())"},
     {CHANNELS, STATE_PG_LISTENS, "EXISTS (SELECT FROM pg_catalog.pg_listening_channels())"},
     {"=cursors", STATE_PG_CURSORS, "EXISTS (SELECT FROM pg_catalog.pg_cursor() AS c WHERE c.is_holdable)"},
-    {"=prepared", STATE_PG_PREPARED, "EXISTS (SELECT FROM pg_catalog.pg_prepared_statement() AS p WHERE p.from_sql "
-     "AND NOT pg_catalog.starts_with(p.name, '" STATEMENT_PG_PREFIX "'))"}, /* those are known: session_pg_sql.c */
+    {PREPARED, STATE_PG_PREPARED, NULL},
 };
 
 static bool is_plain(const char *s) {
@@ -139,18 +142,42 @@ static bool put_dotted(struct writer *w, struct bytes name, const char *before, 
  */
 #define HEX "=hex:"
 #define IS_ODD "l.setting OPERATOR(pg_catalog.~) '[^ -~]'"
+#define STATEMENTS_OF_SQL /* but for those that are known: session_pg_sql.c, session_pg_lend.c */ \
+    " UNION ALL (SELECT '" PREPARED "', CASE WHEN p.name OPERATOR(pg_catalog.~) '[^ -~]' THEN '' ELSE p.name END " \
+    "FROM pg_catalog.pg_prepared_statement() AS p WHERE p.from_sql " \
+    "AND NOT pg_catalog.starts_with(p.name, '" STATEMENT_PG_PREFIX "') " \
+    "AND NOT pg_catalog.starts_with(p.statement, '" STATE_PG_LENT_MARK "') LIMIT %d)"
 #define TWO_BACKSLASHES "pg_catalog.repeat(pg_catalog.chr(92), 2)"
 
-bool state_pg_put_look(struct writer *w, struct bytes names, struct bytes others, bool with_channels) {
+/*
+ * A client may forbid the planner whatever this query could be planned with: enable_seqscan and its kin. Up to PostgreSQL 17 that
+ * makes it look so expensive that the server compiles it, for more than a second instead of a third of a millisecond.
+ */
+static bool may_be_compiled(const struct state_pg *st) {
+    for (uint32_t i = 0; i < st->count; i++)
+        if (strncmp(st->items[i].name, "enable_", 7) == 0 || strncmp(st->items[i].name, "jit_", 4) == 0) return true;
+    return false;
+}
+
+/* Then it is run without the compiler; whether the client has set that is asked before. All is one transaction of the server's. */
+#define JIT "s.name OPERATOR(pg_catalog.=) 'jit'"
+#define OF_SESSION \
+    "SELECT s.name, s.setting FROM pg_catalog.pg_show_all_settings() AS s WHERE s.source OPERATOR(pg_catalog.=) 'session' "
+
+bool state_pg_put_look(struct writer *w, struct bytes names, struct bytes others, bool with_channels,
+                       const struct state_pg *known) {
+    bool is_without_jit = may_be_compiled(known);
+    if (is_without_jit) writer_str(w, OF_SESSION "AND " JIT "; SET LOCAL jit TO off; ");
     writer_str(w, "SELECT CASE WHEN " IS_ODD " THEN pg_catalog.concat('" HEX "', l.name) ELSE l.name END, "
                   "CASE WHEN " IS_ODD " THEN pg_catalog.encode(CAST(pg_catalog.replace(l.setting, pg_catalog.chr(92), "
                   TWO_BACKSLASHES ") AS pg_catalog.bytea), 'hex') ELSE l.setting END FROM (");
-    writer_str(w, "SELECT s.name, s.setting FROM pg_catalog.pg_show_all_settings() AS s "
-                  "WHERE s.source OPERATOR(pg_catalog.=) 'session' "
-                  "UNION ALL SELECT '" ROLE "', pg_catalog.current_setting('" ROLE "')");
+    writer_str(w, OF_SESSION);
+    if (is_without_jit) writer_str(w, "AND NOT " JIT " ");
+    writer_str(w, "UNION ALL SELECT '" ROLE "', pg_catalog.current_setting('" ROLE "')");
     for (size_t i = 0; i < COUNT_OF(rests); i++)
-        if (!with_channels || rests[i].rest != STATE_PG_LISTENS)
+        if (rests[i].condition && (!with_channels || rests[i].rest != STATE_PG_LISTENS))
             writer_fmt(w, " UNION ALL SELECT '%s', '' WHERE %s", rests[i].word, rests[i].condition);
+    writer_fmt(w, STATEMENTS_OF_SQL, STATE_PG_PREPARED_MAX);
     for (struct bytes left = names; left.len; left = behind_word(left))
         if (!put_dotted(w, first_word(left), "", "")) return false;
     for (struct bytes left = others; left.len; left = behind_word(left))
@@ -242,7 +269,7 @@ static bool is_less_than_at_start(const struct params_pg *reported, const struct
     return now && then && strcmp(then, "on") == 0 && strcmp(now, "on") != 0;
 }
 
-bool state_pg_read(struct state_pg *st, unsigned *rest, struct writer *channels, struct bytes rows,
+bool state_pg_read(struct state_pg *st, unsigned *rest, struct writer *channels, struct writer *prepared, struct bytes rows,
                    const struct params_pg *reported, const struct params_pg *start) {
     const char *authorization = params_pg_get(reported, AUTHORIZATION), *at_start = params_pg_get(start, AUTHORIZATION);
     *rest = 0;
@@ -253,12 +280,13 @@ bool state_pg_read(struct state_pg *st, unsigned *rest, struct writer *channels,
         unsigned found = rest_of(name);
         *rest |= found;
         if (found == STATE_PG_LISTENS && channels && value.len) writer_cstr(channels, value);
+        if (found == STATE_PG_PREPARED && prepared && value.len) writer_cstr(prepared, value);
         if (found || is_null) continue;
         bool is_odd = bytes_starts_with(name, HEX);
         if (is_odd) name = bytes_of(name.ptr + strlen(HEX), name.len - strlen(HEX));
         if (!(is_odd ? take_odd_setting : take_setting)(st, rest, name, value, reported)) return false;
     }
-    if (channels && channels->failed) return false;
+    if ((channels && channels->failed) || (prepared && prepared->failed)) return false;
     if (is_less_than_at_start(reported, start)) *rest |= STATE_PG_FIXED;
     if (!authorization || !at_start || strcmp(authorization, at_start) == 0) return true;
     if (!is_plain(authorization)) *rest |= STATE_PG_FIXED; /* reported: in an encoding of the client's */
@@ -271,8 +299,7 @@ static bool is_identity(const char *name) {
     return strcmp(name, ROLE) == 0 || strcmp(name, AUTHORIZATION) == 0;
 }
 
-/* Its bytes are those of the database, whatever the client_encoding is by now. */
-static void put_value(struct writer *w, const char *value) {
+void state_pg_put_value(struct writer *w, const char *value) {
     if (is_plain(value)) {
         pg_put_literal(w, bytes_str(value));
         return;
@@ -286,7 +313,7 @@ static void put_call(struct writer *w, const char *name, const char *value, bool
     writer_str(w, "pg_catalog.set_config(");
     pg_put_literal(w, bytes_str(name));
     writer_u8(w, ',');
-    put_value(w, value);
+    state_pg_put_value(w, value);
     writer_str(w, is_local ? ",true)" : ",false)");
     if (!is_plain(value)) writer_str(w, " IS NULL"); /* an odd one could not be told to every client_encoding */
 }
@@ -304,44 +331,101 @@ static bool is_list(const char *name) {
     return false;
 }
 
-void state_pg_put_setting(struct writer *w, const char *name, const char *value, bool is_local) {
-    if (is_local || is_list(name) || !is_plain(value)) {
-        writer_str(w, "SELECT ");
-        put_call(w, name, value, is_local);
-        return;
+static bool is_word(struct bytes s) {
+    for (size_t i = 0; i < s.len; i++) {
+        bool is_letter = (s.ptr[i] >= 'a' && s.ptr[i] <= 'z') || s.ptr[i] == '_', is_digit = s.ptr[i] >= '0' && s.ptr[i] <= '9';
+        if (!is_letter && (i == 0 || !is_digit)) return false;
     }
-    writer_str(w, "SET ");
+    return s.len > 0;
+}
+
+static bool is_keyword(struct bytes word) {
+    struct sql_options options = sql_options_default(SQL_POSTGRES);
+    struct keyword_set keywords = keyword_set_of(&options);
+    char padded[64 + 8] = "";
+    if (word.len > 64) return true;
+    memcpy(padded, word.ptr, word.len);
+    return keyword_find(&keywords, (const uint8_t *)padded, word.len, (const uint8_t *)padded + sizeof padded) != 0;
+}
+
+/*
+ * The next element of a list, as SET takes it, when the server would write it down again just as it stands here: a word without
+ * quotes that needs none, or one with quotes that it needs.
+ */
+static bool put_element(struct writer *w, struct bytes *list) {
+    const uint8_t *p = list->ptr, *end = p + list->len;
+    bool is_quoted = p < end && *p == '"';
+    const uint8_t *stop = is_quoted ? memchr(p + 1, '"', list->len - 1) : memchr(p, ',', list->len);
+    if (is_quoted && !stop) return false;
+    struct bytes word = bytes_of(p + is_quoted, (size_t)((stop ? stop : end) - p) - is_quoted);
+    if (!word.len || is_word(word) == is_quoted || (!is_quoted && is_keyword(word))) return false;
+    pg_put_literal(w, word);
+    p = !stop ? end : stop + is_quoted;
+    if (p < end && (end - p < 3 || p[0] != ',' || p[1] != ' ')) return false;
+    *list = p < end ? bytes_of(p + 2, (size_t)(end - p) - 2) : bytes_of(end, 0);
+    return true;
+}
+
+static bool put_list(struct writer *w, const char *value) {
+    struct bytes list = bytes_str(value);
+    bool ok = list.len > 0;
+    while (ok && list.len) {
+        ok = put_element(w, &list);
+        if (list.len) writer_u8(w, ',');
+    }
+    return ok;
+}
+
+/* False, and what was written is to be taken back: SET cannot say it. */
+static bool put_set_command(struct writer *w, const char *name, const char *value, unsigned how) {
+    writer_str(w, how & STATE_PG_LOCAL ? "SET LOCAL " : "SET ");
     for (const char *part = name, *dot; part; part = dot ? dot + 1 : NULL) {
         dot = strchr(part, '.');
         pg_put_identifier(w, bytes_of(part, dot ? (size_t)(dot - part) : strlen(part)));
         writer_str(w, dot ? "." : " = ");
     }
+    if (is_list(name)) return !(how & STATE_PG_QUOTES_ALL) && put_list(w, value);
     pg_put_literal(w, bytes_str(value));
+    return is_plain(value);
+}
+
+void state_pg_put_setting(struct writer *w, const char *name, const char *value, unsigned how) {
+    size_t at = w->len;
+    if (put_set_command(w, name, value, how)) return;
+    if (!w->failed) w->len = at;
+    writer_str(w, "SELECT ");
+    put_call(w, name, value, how & STATE_PG_LOCAL);
 }
 
 static void put_identity(struct writer *w, const struct state_pg *to, const char *name) {
-    const char *value = get(to, name);
+    const char *value = state_pg_get(to, name);
     if (!value) return;
     put_set(w, name, value, true);
     writer_u8(w, ';');
 }
 
+/* What is off goes first: the server does not suffer log_statement_stats beside the statistics of single stages. */
+static void put_settings(struct writer *w, const struct state_pg *from, const struct state_pg *to, bool is_off, bool *has_begun) {
+    for (uint32_t i = 0; i < to->count; i++) {
+        const char *name = to->items[i].name, *value = to->items[i].value, *now = state_pg_get(from, name);
+        if (is_identity(name) || (strcmp(value, "off") == 0) != is_off || (now && strcmp(now, value) == 0)) continue;
+        put_set(w, name, value, !*has_begun);
+        *has_begun = true;
+    }
+}
+
 void state_pg_put_change(struct writer *w, const struct state_pg *from, const struct state_pg *to) {
     if (state_pg_equal(from, to)) return;
-    if (get(from, AUTHORIZATION)) writer_str(w, "RESET SESSION AUTHORIZATION;");
-    if (get(from, ROLE)) writer_str(w, "RESET ROLE;");
+    if (state_pg_get(from, AUTHORIZATION)) writer_str(w, "RESET SESSION AUTHORIZATION;");
+    if (state_pg_get(from, ROLE)) writer_str(w, "RESET ROLE;");
     for (uint32_t i = 0; i < from->count; i++) {
         const char *name = from->items[i].name;
-        if (!is_identity(name) && !get(to, name)) writer_fmt(w, "RESET %s;", name);
+        if (!is_identity(name) && !state_pg_get(to, name)) writer_fmt(w, "RESET %s;", name);
     }
-    bool is_first = true;
-    for (uint32_t i = 0; i < to->count; i++) {
-        const char *name = to->items[i].name, *now = get(from, name);
-        if (is_identity(name) || (now && strcmp(now, to->items[i].value) == 0)) continue;
-        put_set(w, name, to->items[i].value, is_first);
-        is_first = false;
-    }
-    if (!is_first) writer_u8(w, ';');
+    bool has_begun = false;
+    put_settings(w, from, to, true, &has_begun);
+    put_settings(w, from, to, false, &has_begun);
+    if (has_begun) writer_u8(w, ';');
     put_identity(w, to, AUTHORIZATION);
     put_identity(w, to, ROLE);
 }

@@ -21,8 +21,12 @@ enum {
     STATE_PG_SETTINGS_MAX = 400, /* a server of version 18 has less than that */
     STATE_PG_LOOK_MAX = 16 << 10,
     STATE_PG_ANSWER_MAX = 64 << 10,
+    STATE_PG_PREPARED_MAX = 500, /* names of prepared statements that are told */
     STATE_PG_CHANNELS_MAX = 500, /* that are told by name; with one more it is known that there are too many */
 };
+
+/* How the text of a statement begins that gilmok has prepared under a client's name, for its functions: those are not told. */
+#define STATE_PG_LENT_MARK "PREPARE /* gilmok */ "
 
 /* Settings by name; the role and the session authorization are two of them. Values are in the database's encoding. */
 struct state_pg {
@@ -45,6 +49,8 @@ enum state_pg_rest {
 };
 
 void state_pg_release(struct state_pg *st);
+/* NULL: it is not among them. Names as they were set. */
+const char *state_pg_get(const struct state_pg *st, const char *name);
 MUST_USE bool state_pg_set(struct state_pg *st, struct bytes name, struct bytes value);
 MUST_USE bool state_pg_copy(struct state_pg *to, const struct state_pg *from);
 /* What `st` does not have of `from`. */
@@ -56,27 +62,32 @@ static inline bool state_pg_equal(const struct state_pg *a, const struct state_p
 /*
  * The query. Settings with a dot in their name are shown by no list of the server's and asked for by name: words with a NUL behind
  * each. Of `names` an empty value counts; of `others`, which the client has never named itself, it means that nothing was
- * set. `with_channels`: the channels by name, up to STATE_PG_CHANNELS_MAX + 1. False: one of the settings cannot be said.
+ * set. `with_channels`: the channels by name, up to STATE_PG_CHANNELS_MAX + 1. `known` is what was found before: it decides
+ * nothing but the way to ask. False: one of the settings cannot be said.
  */
-MUST_USE bool state_pg_put_look(struct writer *w, struct bytes names, struct bytes others, bool with_channels);
+MUST_USE bool state_pg_put_look(struct writer *w, struct bytes names, struct bytes others, bool with_channels,
+                                const struct state_pg *known);
 /*
- * Its rows, as DataRow messages one behind the other. `st` is empty; `channels`, which may be NULL, gets their names with a NUL
- * behind each; `reported` is what the server tells by itself, `start` the same at the login. False: the rows are not what was
- * asked for, or memory is out.
+ * Its rows, as DataRow messages one behind the other. `st` is empty; `channels`, and `prepared` for statements prepared by SQL, get
+ * names with a NUL behind each, and may be NULL; of the latter those in plain ASCII. `reported` is what the server tells by itself,
+ * `start` the same at the login. False: the rows are not what was asked for, or memory is out.
  */
-MUST_USE bool state_pg_read(struct state_pg *st, unsigned *rest, struct writer *channels, struct bytes rows,
-                            const struct params_pg *reported, const struct params_pg *start);
+MUST_USE bool state_pg_read(struct state_pg *st, unsigned *rest, struct writer *channels, struct writer *prepared,
+                            struct bytes rows, const struct params_pg *reported, const struct params_pg *start);
 
 /* Of such messages the first one, which is taken off: two columns. False: it is something else. */
 MUST_USE bool state_pg_next_row(struct bytes *rows, struct bytes *name, struct bytes *value, bool *is_null);
 /* True for a name that state_pg_put_change can say. */
 bool state_pg_is_sayable(struct bytes name);
 
-/*
- * A statement that sets it: SET where that can be said, which takes no snapshot, else SELECT set_config(). `is_local`: to the end
- * of the transaction, and no warning outside of one.
- */
-void state_pg_put_setting(struct writer *w, const char *name, const char *value, bool is_local);
+/* An expression that says a value: its bytes are those of the database, whatever the client_encoding is by now. */
+void state_pg_put_value(struct writer *w, const char *value);
+enum state_pg_how {
+    STATE_PG_LOCAL = 1 << 0,      /* to the end of the transaction; a warning outside of one */
+    STATE_PG_QUOTES_ALL = 1 << 1, /* quote_all_identifiers may be on: SET would write the words of a list with quotes */
+};
+/* A statement that sets it: SET where that says just this, which takes no snapshot, else SELECT set_config(). */
+void state_pg_put_setting(struct writer *w, const char *name, const char *value, unsigned how);
 /* Statements, with semicolons between them, that make of a session with `from` one with `to`. Nothing when they are equal. */
 void state_pg_put_change(struct writer *w, const struct state_pg *from, const struct state_pg *to);
 

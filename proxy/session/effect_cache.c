@@ -47,6 +47,50 @@ static void keep(struct effect_cache *cache, struct slot *slot, struct bytes tex
     *slot = (struct slot){.text = copy, .len = (uint32_t)text.len, .reading = *reading};
 }
 
+/* ---- what texts are the same ----------------------------------------------------------------------------------------- */
+
+enum { PLAIN_MAX = 1024 };
+
+/*
+ * WORD: it may belong to a name, to a number that is not whole, or to whatever else is one piece with digits beside it. QUOTE: a
+ * string or a name in quotes may begin, whose digits count.
+ */
+enum { DIGIT = 1, WORD = 2, QUOTE = 4 };
+static const uint8_t kinds[256] = {
+    ['0' ... '9'] = DIGIT | WORD, ['a' ... 'z'] = WORD, ['A' ... 'Z'] = WORD, ['_'] = WORD, ['.'] = WORD, [0x80 ... 0xff] = WORD,
+    ['$'] = QUOTE | WORD, ['\''] = QUOTE, ['"'] = QUOTE, ['\\'] = QUOTE,
+};
+
+static bool is_a(struct bytes text, size_t at, uint8_t kind) {
+    return at < text.len && kinds[text.ptr[at]] & kind;
+}
+
+/*
+ * The text with a 0 in place of each whole number: what a statement leaves behind depends on names and strings, never on how much.
+ * So `WHERE id = 17` is read once, whatever the number. The text as it is where there are quotes, or it is long.
+ */
+static struct bytes without_numbers(struct bytes text, uint8_t plain[PLAIN_MAX]) {
+    size_t len = 0;
+    if (text.len > PLAIN_MAX) return text;
+    for (size_t at = 0; at < text.len;) {
+        uint8_t kind = kinds[text.ptr[at]];
+        if (LIKELY(!(kind & (DIGIT | QUOTE)))) {
+            plain[len++] = text.ptr[at++];
+            continue;
+        }
+        size_t end = at + 1;
+        while (is_a(text, end, DIGIT)) end++;
+        if (kind & QUOTE && (!(kind & WORD) || end == at + 1)) return text; /* $1 is none */
+        bool is_number = kind & DIGIT && (at == 0 || !is_a(text, at - 1, WORD)) && !is_a(text, end, WORD);
+        if (is_number) plain[len++] = '0';
+        for (; !is_number && at < end; at++) plain[len++] = text.ptr[at];
+        at = end;
+    }
+    return bytes_of(plain, len);
+}
+
+/* ---- reading --------------------------------------------------------------------------------------------------------- */
+
 struct listener {
     const struct effect_names *names;
     bool has_heard;
@@ -83,11 +127,14 @@ static struct effect_reading read_text(struct bytes text, const struct sql_optio
 struct effect_reading effect_cache_of(struct effect_cache *cache, struct bytes text, const struct sql_options *options,
                                       uint64_t version, struct arena *arena, const struct effect_names *names) {
     struct slot *slot = NULL;
+    uint8_t plain[PLAIN_MAX];
+    struct bytes key = text;
     if (cache && text.len && text.len <= EFFECT_CACHE_TEXT_MAX) {
-        slot = &cache->slots[(map_hash(text) ^ version) % EFFECT_CACHE_SLOTS];
-        if (is_it(slot, text, options, version)) return slot->reading;
+        key = without_numbers(text, plain);
+        slot = &cache->slots[(map_hash(key) ^ version) % EFFECT_CACHE_SLOTS];
+        if (is_it(slot, key, options, version)) return slot->reading;
     }
     struct effect_reading reading = read_text(text, options, version, arena, names);
-    if (slot && reading.is_known) keep(cache, slot, text, &reading);
+    if (slot && reading.is_known) keep(cache, slot, key, &reading);
     return reading;
 }

@@ -2,7 +2,7 @@
  * effect_cache.h - what texts may leave behind (routing/effect.h), for texts that were seen before. Of one worker.
  *
  * A table of fixed size in which a text takes the place of the one that was there; found is only what is the same
- * byte by byte, read under the same options and with the same meaning of its names.
+ * byte by byte, but for whole numbers in plain texts, read under the same options and with the same meaning of its names.
  */
 #ifndef GILMOK_PROXY_SESSION_EFFECT_CACHE_H
 #define GILMOK_PROXY_SESSION_EFFECT_CACHE_H

@@ -65,7 +65,7 @@ void session_hold(struct session *s) {
 void session_release_lease(struct session *s) {
     if (!s->lessee.backend) return;
     /* Nobody has kept count of what it has done there, or it leaves before it is known. */
-    if (s->pins & (PIN_MODE | PIN_DESCRIBING)) s->lessee.backend->is_tainted = true;
+    if (s->pins & (PIN_MODE | PIN_DESCRIBING | PIN_LENT)) s->lessee.backend->is_tainted = true;
     pool_release(&s->lessee);
     if (!s->stream) return;
     stream_resume(s->stream); /* it may have been paused for a slow server that is no longer its own */
@@ -192,11 +192,6 @@ static void on_looked(struct lessee *l, struct bytes answer, bool ok) {
     if (s->state == SESSION_ACTIVE) session_check_answered(s);
 }
 
-static void on_values_lost(struct lessee *l) {
-    struct session *s = session_of(l);
-    s->proto->on_values_lost(s, l->backend);
-}
-
 static void on_settled(struct lessee *l) {
     struct session *s = session_of(l);
     session_on_unpinned(s);
@@ -239,7 +234,6 @@ static const struct lessee_ops lessee_ops = {
     .on_hidden = on_hidden,
     .on_statements_dropped = on_statements_dropped,
     .on_looked = on_looked,
-    .on_values_lost = on_values_lost,
     .on_settled = on_settled,
     .on_notification = on_notification,
     .on_room = on_room,

@@ -46,6 +46,7 @@ enum session_pin {
     PIN_FIXED = 1 << 10,   /* settings that cannot be said again */
     PIN_DESCRIBING = 1 << 12, /* statements prepared by SQL that are not known well enough to be made elsewhere; soon */
     PIN_STAYS = 1 << 11,   /* something that nothing finds and nothing undoes: LOAD, setseed */
+    PIN_LENT = 1 << 14,    /* its names of prepared statements may be there, for its functions to find; soon not any more */
     PIN_HANDING = 1 << 13, /* the channels that it listens to go over to another connection; soon. Nothing is read meanwhile */
 };
 
@@ -66,7 +67,6 @@ struct session_proto {
     void (*settle)(struct session *s, struct backend *b); /* all is answered: what has it left behind? Sets pins; may be NULL */
     /* As in struct lessee_ops; may be NULL when settle is. */
     void (*on_looked)(struct session *s, struct backend *b, struct bytes answer, bool ok);
-    void (*on_values_lost)(struct session *s, struct backend *b); /* likewise */
     void (*on_settled)(struct session *s, struct backend *b); /* as in struct lessee_ops; may be NULL */
     /* Likewise; may be NULL when nothing sets backend.reads_notifications. */
     bool (*on_notification)(struct session *s, struct bytes message);

@@ -51,8 +51,16 @@ static void on_group_end(struct session *s, struct backend *b, uint16_t tag) {
 
 static void settle(struct session *s, struct backend *b) {
     bool is_over = b->ledger.txn == TXN_NONE && ledger_is_quiet(&b->ledger);
+    if (!is_over) return;
+    if (UNLIKELY(s->pins & PIN_LENT) && !session_pg_lend_end_list(s, b)) return; /* in front of the look, which would see it */
     session_pg_state_settle(s, b);
-    if (is_over && s->pins & PIN_DESCRIBING && s->state != SESSION_CLOSED) session_pg_sql_settle(s, b);
+    if (s->pins & PIN_DESCRIBING && s->state != SESSION_CLOSED) session_pg_sql_settle(s, b);
+    if (UNLIKELY(s->pins & PIN_LENT) && s->state != SESSION_CLOSED) session_pg_lend_settle(s, b);
+}
+
+static void on_settled(struct session *s, struct backend *b) {
+    session_pg_listen_on_settled(s, b);
+    if (UNLIKELY(s->pins & PIN_LENT) && s->lessee.backend == b) session_pg_lend_on_settled(s, b);
 }
 
 static void on_tagged(struct session *s, struct backend *b, uint8_t kind, uint16_t tag) {
@@ -187,7 +195,7 @@ static uint8_t target_of(uint8_t type, struct bytes body) {
 }
 
 /* Passes a message on as it is. */
-static enum step relay_raw(struct session *s, struct run *run, const struct message *m) {
+static enum step relay_raw(struct session *s, struct run *run, struct message *m) {
     struct session_pg *ps = session_pg_of(s);
     struct backend *b = s->lessee.backend;
     struct bytes body = body_of(m);
@@ -215,7 +223,13 @@ static enum step relay_raw(struct session *s, struct run *run, const struct mess
     b->ledger.is_message_open = m->avail < m->h.total;
     ps->body_left = (uint32_t)(m->h.total - m->avail);
     ps->body_is_dropped = false;
-    add_to_run(run, m->ptr, m->avail);
+    if (LIKELY(!m->edit)) {
+        add_to_run(run, m->ptr, m->avail);
+    } else {
+        flush_run(s, run);
+        stream_send(b->stream, bytes_of(m->ptr, m->avail));
+        m->tag = tag;
+    }
     return STEP_DONE;
 }
 
@@ -243,8 +257,14 @@ static enum step relay_message(struct session *s, struct run *run, struct messag
         struct backend *b = s->lessee.backend;
         bool among = m->h.type != PG_F_QUERY || b->ledger.is_group_open;
         flush_run(s, run);
-        if (!among && ledger_owes_forward(&b->ledger)) return session_pg_await_replies(s); /* the transaction may fail yet */
+        bool may_fail_yet = b->ledger.groups || (!among && ledger_owes_forward(&b->ledger)); /* the transaction */
+        if (may_fail_yet) return session_pg_await_replies(s);
         if (!backend_pg_discard_sequences(b, among)) return STEP_STOP;
+    }
+    if (UNLIKELY(session_pg_lend_concerns(session_pg_of(s), m->h.type))) {
+        flush_run(s, run);
+        step = session_pg_lend_on_message(s, m);
+        if (step != STEP_RAW) return step;
     }
     if (UNLIKELY(!list_is_empty(&session_pg_of(s)->prepared.portals))) {
         flush_run(s, run);
@@ -272,6 +292,7 @@ static enum step relay_message(struct session *s, struct run *run, struct messag
         s->request.has_sent = true;
         session_pg_state_on_sent(session_pg_of(s), m->h.type);
     }
+    if (UNLIKELY(m->edit)) session_pg_reset_text_end(s, m, step);
     return step;
 }
 
@@ -313,7 +334,9 @@ static enum step take_message(struct session *s, struct run *run, struct message
         s->is_held_back = true;
         return STEP_KEEP;
     }
-    return relay_message(s, run, m);
+    enum step step = relay_message(s, run, m);
+    if (step != STEP_KEEP) ps->prepared.has_lent = false;
+    return step;
 }
 
 /* Takes the rest of a message whose head is gone already. Returns the bytes used. */
@@ -371,10 +394,11 @@ static size_t relay_received(struct session *s, struct buf *buf, struct bytes da
         if (!is_legal(s, &h, frame)) return data.len;
         if (left < PG_HEADER_LEN + (size_t)needed_body(&h)) break;
         struct message m = {.buf = buf, .h = h, .ptr = ptr, .avail = left < h.total ? left : h.total, .in_hand = left};
+        size_t avail = m.avail; /* it may become another one */
         enum step step = take_message(s, &run, &m);
         if (step == STEP_KEEP) break;
         if (step == STEP_STOP) return data.len;
-        at += m.avail;
+        at += avail;
     }
     flush_run(s, &run);
     struct pool *p = session_pool(s);
@@ -442,8 +466,7 @@ const struct session_proto session_pg_proto = {
     .on_error = session_pg_on_error,
     .settle = settle,
     .on_looked = session_pg_state_on_looked,
-    .on_values_lost = session_pg_settings_on_values_lost,
-    .on_settled = session_pg_listen_on_settled,
+    .on_settled = on_settled,
     .on_notification = session_pg_listen_on_notification,
     .on_statements_dropped = session_pg_prepared_on_dropped,
     .tell = session_pg_tell,

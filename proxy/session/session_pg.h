@@ -18,6 +18,7 @@
 enum { SESSION_PG_APP_NAME_MAX = 63, CANCEL_PEER_TIMEOUT_MS = 5000, SESSION_PG_OWN_VALUES_MAX = 64 << 10 };
 
 struct session_pg_login;
+struct sql_text;
 
 /* The statements that a client has by name, wherever they are prepared (session_pg_prepared.c). */
 struct prepared_client {
@@ -25,6 +26,10 @@ struct prepared_client {
     struct list ops;    /* what was sent about statements and is not answered yet, in order */
     struct list gone;   /* names that errors may still be about (session_pg_names.h) */
     uint32_t here_count; /* names that stand for what only the present connection has (session_pg_sql.c) */
+    uint32_t sql_count;  /* names of what was prepared by SQL */
+    bool has_lent;       /* names have been lent for the message at hand, which waits for something else (session_pg_lend.c) */
+    uint64_t last_age;   /* of its names (session_pg_names.h) */
+    uint64_t sql_version; /* goes up with each of them that comes or goes */
     struct list portals; /* portals of texts that name statements (session_pg_sql_portal.c) */
     bool has_failed;     /* what had to be prepared for a Query could not be, and the client has been told */
     uint16_t last_tag;
@@ -75,7 +80,9 @@ struct left_client {
     bool is_reset_here;      /* the message at hand may reset what is the client's own */
     uint64_t reset_portal;   /* mark of one whose Execute does, as `reset` says; 0: none */
     struct reset_pg reset;
-    bool has_lost_values;    /* the group under way has ended as session_pg_settings_on_values_lost() says */
+    struct writer edited;    /* a Parse as the server gets it, where its text is another; its memory only while it is placed */
+    struct sql_text *edit;   /* one reference; what was put into the latest unnamed one of these, ... */
+    uint16_t edit_tag;       /* ... which the ledger knows by this tag */
 };
 
 /* What happens to the client's messages when they are not relayed. */
@@ -127,6 +134,7 @@ struct message {
     bool has_names; /* of a Bind: its names are in hand */
     struct bytes portal, statement; /* a Bind's; else set by session_pg_prepared_concerns */
     uint16_t tag; /* of an Execute: what the ledger gives back with its reply; 0: nothing */
+    struct sql_text *edit; /* one reference; ptr is not in `buf`: the text is not the client's own any more, by this; or NULL */
 };
 
 /* The rest of a message, when it comes, is thrown away. */
@@ -164,6 +172,7 @@ bool session_pg_state_needs_more(const struct session *s, const struct message *
  */
 const struct sql_options *session_pg_settings_options(struct session *s, const struct backend *b);
 unsigned session_pg_state_effects(struct session *s, const struct backend *b, struct bytes source, struct effect_reading *kept);
+/* All is answered, outside of a transaction. */
 void session_pg_state_settle(struct session *s, struct backend *b);
 void session_pg_state_on_looked(struct session *s, struct backend *b, struct bytes rows, bool ok);
 /* Outside a transaction, before anything is sent. False: the connection has failed. */
@@ -199,13 +208,24 @@ bool session_pg_reset_matters(const struct session_pg *ps);
 static inline bool session_pg_reset_concerns(const struct session_pg *ps) {
     return ps->left.is_reset_here || ps->left.reset_portal;
 }
-/* Before it is placed. STEP_RAW: it is to be placed as any other. */
-enum step session_pg_reset_take(struct session *s, const struct message *m);
+/* Before it is placed. STEP_RAW: it, or what has been made of it, is to be placed as any other. */
+enum step session_pg_reset_take(struct session *s, struct message *m);
 bool session_pg_reset_needs_more(const struct session_pg *ps, const struct message *m);
 /* Statements that must stand behind a reset, with a NUL behind each; none when what the server goes back to is right. */
 void session_pg_reset_put_own(struct session *s, const struct reset_pg *r, struct writer *w);
-/* session_pg_reset_text.c: places a Query with these resets. STEP_RAW: nothing must stand behind any. */
+/* Each value that the client goes back to and the connection does not. */
+typedef void session_pg_reset_each(void *ctx, const char *name, const char *value);
+void session_pg_reset_each_own(struct session *s, session_pg_reset_each *each, void *ctx);
+
+/* ---- session_pg_reset_text.c ---- */
+/* Places a Query with these resets. STEP_RAW: nothing must stand behind any. */
 enum step session_pg_reset_text_take(struct session *s, const struct message *m, struct bytes text, const struct resets_pg *resets);
+/* Makes of a Parse, whose `text` has these calls, another one with the client's own values in them, if any. STEP_RAW: it is. */
+enum step session_pg_reset_text_parse(struct session *s, struct message *m, struct bytes text, const struct resets_pg *resets);
+/* True when the text has been made by that. */
+bool session_pg_reset_text_is_made(struct session *s, struct bytes text, const struct resets_pg *resets);
+/* A message has been placed, or is kept: nothing of what was made of it is needed any more, but to read errors. */
+void session_pg_reset_text_end(struct session *s, struct message *m, enum step step);
 /* An Execute has been placed. False: the connection has failed. */
 MUST_USE bool session_pg_reset_follow(struct session *s, const struct message *m);
 
@@ -228,8 +248,6 @@ void session_pg_startup_release(struct session_pg *ps);
 /* ---- session_pg_settings.c ---- */
 void session_pg_settings_prepare(struct session *s, struct backend *b);
 void session_pg_settings_on_group_end(struct session *s, struct backend *b);
-/* A DISCARD ALL stands, what was to follow it does not: the client is at its startup values, as on a connection of its own. */
-void session_pg_settings_on_values_lost(struct session *s, struct backend *b);
 /* How its texts are to be read now. */
 const struct sql_options *session_pg_settings_options(struct session *s, const struct backend *b);
 /* What statements that are sent now will find, as far as the server reports it. */
@@ -295,6 +313,27 @@ enum step session_pg_sql_track(struct session *s, struct message *m);
 enum step session_pg_sql_take_query(struct session *s, const struct message *m);
 /* All is answered, outside of a transaction: what was prepared by SQL is described. */
 void session_pg_sql_settle(struct session *s, struct backend *b);
+
+/* ---- session_pg_lend.c ---- */
+/* True when something may have to be done about them before the message at hand. */
+static inline bool session_pg_lend_concerns(const struct session_pg *ps, uint8_t type) {
+    bool may_be_of_copy = type == PG_F_COPY_DATA || type == PG_F_COPY_DONE || type == PG_F_COPY_FAIL;
+    if (may_be_of_copy || type == PG_F_SYNC || type == PG_F_FLUSH) return false; /* a COPY, begun or not, suffers nothing else */
+    bool has_some = ps->prepared.sql_count || !list_is_empty(&ps->prepared.ops);
+    unsigned effects = type == PG_F_PARSE ? ps->left.parsed | (has_some ? EFFECT_EXECUTES : 0) : ps->left.latest;
+    return ps->base.pins & PIN_LENT || effects & EFFECT_LISTS || (has_some && effects & EFFECT_EXECUTES);
+}
+/* Before a message goes to the server: its functions will find the client's names. STEP_RAW: it may go. */
+enum step session_pg_lend_on_message(struct session *s, const struct message *m);
+/* True for a name that stands for something on the connection only because it was lent. */
+bool session_pg_is_lent(const struct session *s, struct bytes name);
+/* All is answered, outside of a transaction; no look is out. */
+void session_pg_lend_settle(struct session *s, struct backend *b);
+/* The same before a look: it sees no list of all that the client has. False: the connection has failed. */
+MUST_USE bool session_pg_lend_end_list(struct session *s, struct backend *b);
+void session_pg_lend_on_settled(struct session *s, struct backend *b);
+/* `others`: names of statements by SQL that gilmok has not made, with a NUL behind each. */
+void session_pg_lend_on_looked(struct session *s, struct backend *b, struct bytes others);
 
 /* Ends the session with a protocol violation. */
 void session_pg_violation(struct session *s, const char *what);

@@ -156,7 +156,9 @@ bool session_pg_on_error(struct session *s, struct backend *b, uint8_t kind, uin
     struct prepared_client *pc = &session_pg_of(s)->prepared;
     struct bytes body = bytes_of(message.ptr + PG_HEADER_LEN, message.len - PG_HEADER_LEN);
     struct prepared_op *op = tag && !session_pg_unnamed_is_tag(tag) ? session_pg_op_find(pc, tag) : NULL;
-    struct erring e = {.pc = pc, .b = b, .number = tag, .text = op ? op->text : NULL};
+    const struct left_client *left = &session_pg_of(s)->left;
+    bool is_of_edit = kind == OWED_PARSE && left->edit && tag == left->edit_tag;
+    struct erring e = {.pc = pc, .b = b, .number = tag, .text = op ? op->text : is_of_edit ? left->edit : NULL};
     if (op && op->is_for_describe && kind == OWED_PARSE && message.ptr[0] == PG_B_ERROR) tell_parameters(s, op->made->statement);
     if (s->pins & PIN_MODE || (message.ptr[0] == PG_B_NOTICE && !e.text)) return false;
     if (!e.text && !memmem(body.ptr, body.len, STATEMENT_PG_PREFIX, sizeof STATEMENT_PG_PREFIX - 1)) return false;

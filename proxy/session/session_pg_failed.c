@@ -31,6 +31,24 @@ static bool is_exit_statement(struct session *s, const struct statement_pg *st) 
     return verb == SQL_COMMIT || verb == SQL_ROLLBACK || verb == SQL_ROLLBACK_TO || verb == SQL_PREPARE_TRANSACTION;
 }
 
+static bool count_parameter(struct ast *node, void *ctx) {
+    uint32_t *max = ctx;
+    if (node->kind == AST_PARAM && AST_AS(param, PARAM, node)->number > *max) *max = AST_AS(param, PARAM, node)->number;
+    return true;
+}
+
+/* The highest number of a parameter in its text. */
+static uint16_t parameters_of(struct session *s, const struct statement_pg *st) {
+    struct sql_statement first;
+    struct bytes text = bytes_str((const char *)st->source.ptr);
+    struct sql_reader *reader = sql_reader_new(text, session_pg_settings_options(s, s->lessee.backend), &s->env->arena);
+    uint32_t max = 0;
+    bool is_read = reader && sql_reader_next(reader, &first) && first.outcome == SQL_PARSED;
+    if (is_read) ast_walk(first.ast, count_parameter, &max);
+    arena_reset(&s->env->arena);
+    return max <= UINT16_MAX ? (uint16_t)max : 0;
+}
+
 bool session_pg_stand_in(struct session *s, struct bytes client_name, const struct client_statement *known, uint8_t type,
                          const char **name, bool *is_exit) {
     struct backend *b = s->lessee.backend;
@@ -46,7 +64,7 @@ bool session_pg_stand_in(struct session *s, struct bytes client_name, const stru
     struct prepared_pg *p = prepared_pg_new(set, known->statement);
     struct prepared_op *op = p ? session_pg_ops_add(&session_pg_of(s)->prepared, OP_STAND_IN, client_name, p) : NULL;
     if (!op || !backend_pg_note_own(b, PG_F_PARSE, 0, REPLY_QUIET, op->tag)) return false;
-    backend_pg_send_stand_in(b, p);
+    backend_pg_send_stand_in(b, p, parameters_of(s, known->statement));
     *name = p->name;
     return true;
 }

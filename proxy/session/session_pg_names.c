@@ -12,6 +12,7 @@
 
 static void free_known(struct client_statement *known) {
     statement_pg_unref(known->statement);
+    mem_free(known->original);
     mem_free(known);
 }
 
@@ -35,7 +36,14 @@ void session_pg_names_lay_out(struct prepared_client *pc, struct bytes name, uin
     if (name.len) memcpy(gone->name, name.ptr, name.len);
 }
 
+/* It is or is no more; either way those who count the names begin anew. */
+static void count_sql(struct prepared_client *pc, int change) {
+    pc->sql_count += (uint32_t)change;
+    pc->sql_version++;
+}
+
 static void lay_out(struct prepared_client *pc, struct bytes name, struct client_statement *known) {
+    if (known->is_sql) count_sql(pc, -1);
     session_pg_names_lay_out(pc, name, known->number, known->statement);
     leave_here(pc, known);
     free_known(known);
@@ -77,13 +85,17 @@ void session_pg_names_release(struct prepared_client *pc) {
 }
 
 void session_pg_names_remember_here(struct prepared_client *pc, struct bytes name, uint16_t number, struct prepared_set_pg *set,
-                                    struct prepared_pg *here) {
+                                    struct prepared_pg *here, struct bytes original) {
     session_pg_names_remember(pc, name, number, here->statement, NULL);
     struct client_statement *known = map_get(&pc->named, name);
     if (!known) {
         prepared_pg_give_up(set, here);
         return;
     }
+    if (!known->is_sql) count_sql(pc, 1);
+    known->is_sql = true;
+    mem_free(known->original);
+    known->original = original.len ? mem_strdup((const char *)original.ptr, original.len) : NULL; /* without: in other words */
     known->here = here;
     known->here_set = set;
     pc->here_count++;
@@ -101,13 +113,27 @@ void session_pg_names_on_described(struct prepared_client *pc, struct client_sta
 void session_pg_names_remember(struct prepared_client *pc, struct bytes name, uint16_t number, struct statement_pg *st,
                                const uint64_t *description) {
     struct client_statement *known = mem_alloc(sizeof *known);
+    struct client_statement *old = session_pg_names_get(pc, name);
+    bool is_sql = old && old->is_sql; /* the same, prepared once more */
+    char *original = old ? old->original : NULL;
+    uint64_t age = old ? old->age : ++pc->last_age;
+    if (old) old->original = NULL;
     session_pg_names_forget(pc, name);
-    if (!known) return;
+    if (!known) {
+        mem_free(original);
+        return;
+    }
+    known->original = original;
+    known->age = age;
     known->statement = statement_pg_ref(st);
     known->number = number;
     known->is_described = description != NULL;
     known->description = description ? *description : 0;
-    if (!map_put(&pc->named, name, known)) free_known(known);
+    known->is_sql = is_sql;
+    if (is_sql) count_sql(pc, 1);
+    if (map_put(&pc->named, name, known)) return;
+    if (is_sql) count_sql(pc, -1);
+    free_known(known);
 }
 
 void session_pg_names_each(const struct session_pg *ps, void (*each)(void *ctx, const struct statement_pg *st), void *ctx) {
@@ -202,8 +228,8 @@ static void exchange_all(struct session *s, struct statement_pg *(*exchange)(str
         statement_pg_unref(known->statement);
         known->statement = st;
         if (st && map_put(&pc->named, name, known)) continue;
-        statement_pg_unref(st);
-        mem_free(known);
+        if (known->is_sql) count_sql(pc, -1);
+        free_known(known);
     }
     map_release(&old);
 }

@@ -23,6 +23,9 @@ struct client_statement {
     struct prepared_set_pg *here_set;
     uint16_t number; /* the tag of the op that gave the name; 0: none. After a very long time another name may have it, too */
     bool is_described;
+    uint64_t age; /* the greater, the later the client has prepared it */
+    bool is_sql; /* prepared by SQL, wherever */
+    char *original; /* owned; the client's text that did it, when that was no other statement; or NULL */
 };
 
 /* A name that was forgotten while replies were still owed: an error among them may be about it. */
@@ -40,9 +43,9 @@ static inline struct client_statement *session_pg_names_get(const struct prepare
 /* In place of what had this name. When memory is out the name is not known: using it is an error, never another statement. */
 void session_pg_names_remember(struct prepared_client *pc, struct bytes name, uint16_t number, struct statement_pg *st,
                                const uint64_t *description);
-/* The same for one that was prepared by SQL just now. */
+/* The same for one that was prepared by SQL just now. `original` is a text that did that alone, with a NUL behind it; or empty. */
 void session_pg_names_remember_here(struct prepared_client *pc, struct bytes name, uint16_t number, struct prepared_set_pg *set,
-                                    struct prepared_pg *here);
+                                    struct prepared_pg *here, struct bytes original);
 /* It has been described: it can be made elsewhere, too. `known->here` is settled. */
 void session_pg_names_on_described(struct prepared_client *pc, struct client_statement *known, uint64_t description);
 void session_pg_names_forget(struct prepared_client *pc, struct bytes name);

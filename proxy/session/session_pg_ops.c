@@ -78,6 +78,7 @@ struct prepared_op *session_pg_op_find(struct prepared_client *pc, uint16_t tag)
 }
 
 void session_pg_op_end(struct prepared_op *op) {
+    session_pg_sql_text_unref(op->text, NULL);
     list_remove(&op->node);
     mem_free(op);
 }
@@ -255,10 +256,8 @@ void session_pg_prepared_init(struct session_pg *ps) {
 /* What the ops have made belongs to the connection, which ended with the session. */
 void session_pg_prepared_release(struct session_pg *ps) {
     struct list *n;
-    while ((n = list_first(&ps->prepared.ops))) {
-        session_pg_sql_text_unref(op_at(n)->text, NULL);
-        session_pg_op_end(op_at(n));
-    }
+    while ((n = list_first(&ps->prepared.ops))) session_pg_op_end(op_at(n));
+    session_pg_sql_text_unref(ps->left.edit, NULL);
     session_pg_sql_end_portals(&ps->prepared, NULL);
     session_pg_names_release(&ps->prepared);
 }

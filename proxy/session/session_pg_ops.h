@@ -33,7 +33,7 @@ struct prepared_op {
     bool is_for_query;  /* OP_PREPARE_HERE: in a group of its own before a Query, which fails with it */
     bool is_for_describe; /* OP_PREPARE_HERE: for a Describe, which waits */
     struct prepared_pg *made; /* in the connection's set; NULL for OP_CLOSE and OP_SQL */
-    struct sql_text *text;    /* OP_SQL: one reference */
+    struct sql_text *text;    /* OP_SQL, and a Parse of an edited text: one reference; or NULL */
     size_t name_len;
     uint8_t name[]; /* the client's */
 };
@@ -136,6 +136,7 @@ struct sql_text {
     bool may_move;  /* it, or what stands before it in its group, may change the settings in force */
     bool is_portal; /* of one statement, by Bind and Execute */
     bool has_run;   /* is_portal: an Execute of it was sent, and its names were looked up */
+    struct bytes original; /* the client's, when it is one PREPARE and nothing else: with a NUL behind it; else empty */
     uint32_t voids; /* names that must stand for something while it runs: SQL_TAKEN and SQL_DEALLOCATES */
     struct sql_use uses[];
 };

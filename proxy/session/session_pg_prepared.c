@@ -35,6 +35,12 @@ bool session_pg_close_surplus(struct session_pg *ps, struct backend *b, uint32_t
     return true;
 }
 
+/* It reads the list in which it stands itself: under the client's name, which it has there now, and no other. */
+static bool is_in_list(const struct session *s, const struct message *m, struct bytes client_name) {
+    const struct session_pg *ps = (const struct session_pg *)s;
+    return ps->left.latest & EFFECT_LISTS && m->h.type == PG_F_BIND && session_pg_is_lent(s, client_name);
+}
+
 /*
  * The name on this connection of a statement that the client calls `client_name`, and its number. STEP_RAW: it is the client's
  * own.
@@ -47,11 +53,16 @@ static enum step name_here(struct session *s, const struct message *m, struct by
         *name = meaning.made->name;
         return session_pg_may_mean_another(&session_pg_of(s)->prepared, client_name) ? session_pg_await_replies(s) : STEP_DONE;
     }
+    if (meaning.known && UNLIKELY(is_in_list(s, m, client_name))) {
+        *name = (const char *)client_name.ptr; /* with a NUL behind it */
+        return STEP_DONE;
+    }
     if (meaning.known) {
         *name = session_pg_name_of_known(s, meaning.known);
         return *name ? STEP_DONE : session_pg_bring_known(s, m, client_name, meaning.known, name);
     }
-    if (s->pins & PIN_PREPARED && !bytes_starts_with(client_name, STATEMENT_PG_PREFIX)) return STEP_RAW;
+    bool is_gilmoks = bytes_starts_with(client_name, STATEMENT_PG_PREFIX) || session_pg_is_lent(s, client_name);
+    if (s->pins & PIN_PREPARED && !is_gilmoks) return STEP_RAW;
     return session_pg_fail_missing(s, m, client_name);
 }
 
@@ -80,7 +91,8 @@ static enum step take_parse(struct session *s, const struct message *m, struct b
     if (session_pg_is_in_doubt(pc, name)) return session_pg_await_replies(s);
     if (meaning_is_named(session_pg_meaning(pc, name))) /* what is under way may be a DEALLOCATE ALL */
         return b->ledger.count > 0 ? session_pg_await_replies(s) : take_duplicate(s, name, source);
-    if (s->pins & PIN_PREPARED) return STEP_RAW; /* the connection is its own, and so are names that gilmok does not know */
+    /* The connection is its own, and so are names that gilmok does not know; but a text with others is edited when it is bound. */
+    if (s->pins & PIN_PREPARED && !(session_pg_state_effects(s, b, source, NULL) & EFFECT_STATEMENTS)) return STEP_RAW;
     if (pc->named.count >= NAMED_MAX) {
         struct err err = {0};
         err_set(&err, ERR_LIMIT_EXCEEDED, "too many prepared statements: one client may have %d", NAMED_MAX);

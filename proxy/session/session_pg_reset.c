@@ -7,16 +7,17 @@
  * when the group ends, tells the client only the values that it ends with.
  *
  *      Execute of RESET x           Execute, (SET x = own value)                 the client's Sync follows
+ *      Execute of DISCARD ALL       Execute, (SET x = own value, COMMIT)
  *      Query RESET x                (Parse, Bind) Execute (Close, Close, SET x = own value) Sync
  *      Query RESET x; ...           Query RESET x (; SET x = own value) ; ...            session_pg_reset_text.c
+ *      set_config('x', NULL, ...)   set_config('x', (coalesce() NULL (, own value)) , ...)        likewise
  *
  * What stands in parentheses is gilmok's own: its success is not shown. A simple query of one statement is carried out by the
  * extended protocol for that, since DISCARD ALL suffers no other statement beside it; the client gets the same messages.
  *
- * WHERE THAT CANNOT BE DONE, because the reset hides in an expression, or a DISCARD ALL by the extended protocol would let the
- * next transaction begin with other characteristics, the client gets connections that were started with its parameters, from then
- * on. A client that is bound to its connection when it sends such a text is refused: what stands behind the reset would meet
- * another value than the client's.
+ * WHERE THAT CANNOT BE DONE, because the reset hides in an expression, the client gets connections that were started with its
+ * parameters, from then on. A client that is bound to its connection when it sends such a text is refused: what stands behind
+ * the reset would meet another value than the client's.
  */
 #include <strings.h>
 
@@ -26,27 +27,41 @@
 #include "proxy/session/session_pg.h"
 #include "routing/reset_pg.h"
 
+#define QUOTE_ALL "quote_all_identifiers"
+
 /* ---- the client's own values ----------------------------------------------------------------------------------------- */
 
-static void put_own(struct writer *w, const struct reset_pg *r, const char *name, const char *value) {
-    if (r->kind == RESET_PG_ONE && strcasecmp(r->name, name) != 0) return;
-    state_pg_put_setting(w, name, value, r->is_local);
-    writer_u8(w, 0);
+void session_pg_reset_each_own(struct session *s, session_pg_reset_each *each, void *ctx) {
+    const struct session_pg *ps = session_pg_of(s);
+    const struct startup_pg *st = ps->startup;
+    const struct params_pg *start = &backend_pg_of(s->lessee.backend)->start;
+    if (ps->login_app_name) each(ctx, "application_name", ps->login_app_name);
+    for (int i = 0; st && i < st->reported.count; i++) {
+        const char *name = st->reported.items[i].name, *value = st->reported.items[i].value, *there = params_pg_get(start, name);
+        if (st->own >> i & 1 && (!there || strcmp(there, value) != 0)) each(ctx, name, value);
+    }
+    for (uint32_t i = 0; st && i < st->rest.count; i++) each(ctx, st->rest.items[i].name, st->rest.items[i].value);
 }
 
-static void put_startup(struct writer *w, const struct reset_pg *r, const struct startup_pg *st, const struct params_pg *start) {
-    for (int i = 0; i < st->reported.count; i++) {
-        const char *name = st->reported.items[i].name, *value = st->reported.items[i].value, *there = params_pg_get(start, name);
-        if (st->own >> i & 1 && (!there || strcmp(there, value) != 0)) put_own(w, r, name, value);
-    }
-    for (uint32_t i = 0; i < st->rest.count; i++) put_own(w, r, st->rest.items[i].name, st->rest.items[i].value);
+struct own {
+    const struct reset_pg *reset;
+    unsigned how;
+    struct writer *w;
+};
+
+static void put_own(void *ctx, const char *name, const char *value) {
+    const struct own *o = ctx;
+    if (o->reset->kind == RESET_PG_ONE && strcasecmp(o->reset->name, name) != 0) return;
+    state_pg_put_setting(o->w, name, value, o->how);
+    writer_u8(o->w, 0);
 }
 
 void session_pg_reset_put_own(struct session *s, const struct reset_pg *r, struct writer *w) {
     const struct session_pg *ps = session_pg_of(s);
     if (r->kind != RESET_PG_ONE && r->kind != RESET_PG_ALL) return;
-    if (ps->login_app_name) put_own(w, r, "application_name", ps->login_app_name);
-    if (ps->startup) put_startup(w, r, ps->startup, &backend_pg_of(s->lessee.backend)->start);
+    bool quotes_all = state_pg_get(&ps->left.state, QUOTE_ALL) || (ps->startup && state_pg_get(&ps->startup->rest, QUOTE_ALL));
+    struct own o = {.reset = r, .how = (r->is_local ? STATE_PG_LOCAL : 0) | (quotes_all ? STATE_PG_QUOTES_ALL : 0), .w = w};
+    session_pg_reset_each_own(s, put_own, &o);
 }
 
 bool session_pg_reset_matters(const struct session_pg *ps) {
@@ -162,35 +177,21 @@ static enum step take_alone(struct session *s, const struct message *m, const st
 static enum step take_query(struct session *s, const struct message *m) {
     struct backend *b = s->lessee.backend;
     struct resets_pg resets = read_resets(s, text_in(body_of(m)));
-    if (resets.is_inside) return take_inside(s, m);
-    if (!resets.count || b->ledger.is_skipping || b->ledger.is_client_turn) return STEP_RAW;
-    if (resets.statements == 1 && !b->ledger.is_group_open) return take_alone(s, m, &resets.items[0]);
-    if (resets.items[0].is_discard) return STEP_RAW; /* in a group that is open it is an error */
+    if (resets.is_inside || (resets.call_count && session_pg_of(s)->left.latest & EFFECT_STATEMENTS)) return take_inside(s, m);
+    if (!(resets.count || resets.call_count) || b->ledger.is_skipping || b->ledger.is_client_turn) return STEP_RAW;
+    if (resets.statements == 1 && resets.count && !b->ledger.is_group_open) return take_alone(s, m, &resets.items[0]);
+    if (resets.count && resets.items[0].is_discard) return STEP_RAW; /* in a group that is open it is an error */
     return session_pg_reset_text_take(s, m, text_in(body_of(m)), &resets);
 }
 
-/*
- * The server commits a DISCARD ALL at once. What stands behind it in the same group is in a transaction that has begun by the time
- * that the client's own default for it, read only perhaps, could be set.
- */
-static bool begins_otherwise(struct session *s, const struct resets_pg *resets) {
-    static const char *const names[] = {"default_transaction_read_only", "default_transaction_isolation",
-                                        "default_transaction_deferrable"};
-    const struct startup_pg *st = session_pg_of(s)->startup;
-    struct backend *b = s->lessee.backend;
-    bool is_discard = resets->count && resets->items[0].is_discard;
-    if (!is_discard || !st || b->ledger.txn != TXN_NONE || startup_pg_is_there(st, &backend_pg_of(b)->start)) return false;
-    for (size_t i = 0; i < COUNT_OF(names); i++)
-        if (startup_pg_sets(st, bytes_str(names[i]))) return true;
-    return false;
-}
-
-static enum step take_parse(struct session *s, const struct message *m) {
+static enum step take_parse(struct session *s, struct message *m) {
     struct bytes body = body_of(m);
     const uint8_t *end = body.len ? memchr(body.ptr, 0, body.len) : NULL;
     struct bytes source = end ? bytes_of(end + 1, body.len - (size_t)(end + 1 - body.ptr)) : bytes_of(NULL, 0);
     struct resets_pg resets = read_resets(s, text_in(source));
-    return resets.is_inside || begins_otherwise(s, &resets) ? take_inside(s, m) : STEP_RAW;
+    if (!resets.is_inside && !resets.call_count) return STEP_RAW;
+    bool names_statements = session_pg_state_effects(s, s->lessee.backend, source, NULL) & EFFECT_STATEMENTS;
+    return resets.is_inside || names_statements ? take_inside(s, m) : session_pg_reset_text_parse(s, m, text_in(source), &resets);
 }
 
 /* The portal's Execute will reset something. */
@@ -203,14 +204,15 @@ static enum step take_bind(struct session *s, const struct message *m) {
     const struct statement_pg *st = name.len ? session_pg_prepared_statement(ps, name) : NULL;
     struct bytes source = st ? st->source : name.len ? bytes_of(NULL, 0) : session_pg_unnamed_latest(ps);
     struct resets_pg resets = read_resets(s, text_in(source));
-    if (resets.is_inside || begins_otherwise(s, &resets)) return take_inside(s, m);
+    bool is_made = !resets.call_count || session_pg_reset_text_is_made(s, text_in(source), &resets);
+    if (resets.is_inside || !is_made) return take_inside(s, m);
     if (!resets.count) return STEP_RAW;
     ps->left.reset = resets.items[0];
     ps->left.reset_portal = mark_of(portal);
     return STEP_RAW;
 }
 
-enum step session_pg_reset_take(struct session *s, const struct message *m) {
+enum step session_pg_reset_take(struct session *s, struct message *m) {
     struct session_pg *ps = session_pg_of(s);
     enum step step = STEP_RAW;
     if (m->h.type == PG_F_QUERY && ps->left.is_reset_here && m->avail == m->h.total) step = take_query(s, m);
@@ -224,13 +226,17 @@ bool session_pg_reset_needs_more(const struct session_pg *ps, const struct messa
     return ps->left.reset_portal && m->h.type == PG_F_EXECUTE;
 }
 
+/*
+ * A DISCARD ALL in a pipeline is committed at once, and so is what follows it: an error behind it takes neither back, and what
+ * stands there is in a transaction that begins as the client's session would let it begin.
+ */
 bool session_pg_reset_follow(struct session *s, const struct message *m) {
     struct session_pg *ps = session_pg_of(s);
     if (ps->left.reset_portal != mark_of(text_in(body_of(m)))) return true;
     struct writer own;
     writer_init(&own, SESSION_PG_OWN_VALUES_MAX);
     session_pg_reset_put_own(s, &ps->left.reset, &own);
-    if (ps->left.reset.is_discard) backend_pg_of(s->lessee.backend)->followed_discard = DISCARD_SENT;
+    if (own.len && ps->left.reset.is_discard) writer_cstr(&own, bytes_str("COMMIT"));
     ps->left.reset_portal = 0;
     bool ok = backend_pg_run_each(s->lessee.backend, own.failed ? bytes_of(NULL, 0) : writer_bytes(&own));
     writer_release(&own);

@@ -1,11 +1,16 @@
 /*
- * A Query that resets settings, as the server gets it: with the client's own values set behind each reset.
+ * A Query or Parse that resets settings, as the server gets it: with the client's own values behind each reset.
  *
- *      RESET x; SELECT 1          RESET x (; SET x = own value) ; SELECT 1
+ *      RESET x; SELECT 1                        RESET x (; SET x = own value) ; SELECT 1
+ *      SELECT set_config('x', $1, false)        SELECT set_config('x', (coalesce() $1 (, own value)) , false)
  *
- * What stands in parentheses is gilmok's own: of its replies only an error is shown, and positions in what the server says of the
- * text are put back to those of the client's (session_pg_errors.c).
+ * What stands in parentheses is gilmok's own: of the replies to its statements only an error is shown, and positions in what the
+ * server says of the text are put back to those of the client's (session_pg_errors.c). A Parse is edited in the same way, but for
+ * statements of gilmok's: it has one statement. From then on its text is what was made of it.
  */
+#include <ctype.h>
+#include <strings.h>
+
 #include "base/fault.h"
 #include "proxy/session/session_pg_ops.h"
 #include "proxy/wire/pg_encode.h"
@@ -23,6 +28,14 @@ struct maker {
     bool is_too_long;
 };
 
+/* Of what was written behind `at`: it stands in front of this offset of the client's text. */
+static void note_inserted(struct maker *k, uint32_t offset, size_t at) {
+    struct sql_use *use = &k->text->uses[k->text->count++];
+    use->kind = SQL_INSERTED;
+    use->at = session_pg_count_characters(bytes_of(k->source.ptr, offset), k->options);
+    use->server_len = session_pg_count_characters(bytes_of(k->w->data + at, k->w->len - at), k->options);
+}
+
 /* What must stand behind the reset: at its last word, in front of any comment. */
 static void put_behind(struct maker *k, const struct reset_pg *r) {
     struct writer own;
@@ -38,20 +51,95 @@ static void put_behind(struct maker *k, const struct reset_pg *r) {
     }
     if (own.failed) k->w->failed = true;
     writer_release(&own);
-    if (k->w->len == at || k->w->failed) return;
-    struct sql_use *use = &k->text->uses[k->text->count++];
-    use->kind = SQL_INSERTED;
-    use->at = session_pg_count_characters(bytes_of(k->source.ptr, r->end), k->options);
-    use->server_len = session_pg_count_characters(bytes_of(k->w->data + at, k->w->len - at), k->options);
+    if (k->w->len > at && !k->w->failed) note_inserted(k, r->end, at);
 }
 
+/* ---- into a call ----------------------------------------------------------------------------------------------------- */
+
+#define OPENS "coalesce("
+
+struct closing {
+    struct writer *w;
+    const struct reset_call_pg *call;
+    uint32_t values;
+};
+
+static void put_value_of(void *ctx, const char *name, const char *value) {
+    struct closing *c = ctx;
+    if (strcasecmp(c->call->setting, name) != 0 || c->values++) return;
+    state_pg_put_value(c->w, value);
+}
+
+static void put_when(void *ctx, const char *name, const char *value) {
+    struct closing *c = ctx;
+    char lower[RESET_PG_NAME_MAX];
+    size_t len = 0;
+    for (; name[len] && len + 1 < sizeof lower; len++) lower[len] = (char)tolower((unsigned char)name[len]);
+    lower[len] = 0;
+    if (name[len]) return; /* none that a startup packet has is that long */
+    c->values++;
+    writer_str(c->w, " WHEN ");
+    pg_put_literal(c->w, bytes_str(lower));
+    writer_str(c->w, " THEN ");
+    state_pg_put_value(c->w, value);
+}
+
+/*
+ * What the value of the call is when it is NULL, and the end of what OPENS begins. False: the connection goes back to the client's
+ * own value by itself, and nothing is to be put.
+ */
+static bool put_closing(struct session *s, struct bytes text, const struct reset_call_pg *call, struct writer *w) {
+    struct closing c = {.w = w, .call = call};
+    writer_str(w, ",CAST(");
+    if (call->setting[0]) {
+        session_pg_reset_each_own(s, put_value_of, &c);
+    } else {
+        writer_str(w, "CASE pg_catalog.lower(");
+        writer_put(w, bytes_of(text.ptr + call->name, call->name_end - call->name));
+        writer_u8(w, ')');
+        session_pg_reset_each_own(s, put_when, &c);
+        writer_str(w, " END");
+    }
+    writer_str(w, " AS pg_catalog.text))");
+    return c.values > 0;
+}
+
+static void put_up_to(struct maker *k, uint32_t *done, uint32_t end) {
+    writer_put(k->w, bytes_of(k->source.ptr + *done, end - *done));
+    *done = end;
+}
+
+static void put_inserted(struct maker *k, uint32_t *done, uint32_t offset, struct bytes what) {
+    put_up_to(k, done, offset);
+    size_t at = k->w->len;
+    writer_put(k->w, what);
+    if (!k->w->failed) note_inserted(k, offset, at);
+}
+
+static void put_call(struct maker *k, uint32_t *done, const struct reset_call_pg *call) {
+    struct writer closing;
+    writer_init(&closing, k->source.len + SESSION_PG_OWN_VALUES_MAX);
+    bool is_needed = put_closing(k->s, k->source, call, &closing);
+    if (closing.failed) k->w->failed = true;
+    if (is_needed && !k->w->failed) {
+        put_inserted(k, done, call->value, bytes_str(OPENS));
+        put_inserted(k, done, call->value_end, writer_bytes(&closing));
+    }
+    writer_release(&closing);
+}
+
+/* ---- texts ----------------------------------------------------------------------------------------------------------- */
+
 static void put_text(struct maker *k, const struct resets_pg *resets) {
-    uint32_t done = 0;
-    for (uint32_t i = 0; i < resets->count; i++) {
-        uint32_t end = resets->items[i].end;
-        writer_put(k->w, bytes_of(k->source.ptr + done, end - done));
-        put_behind(k, &resets->items[i]);
-        done = end;
+    uint32_t done = 0, i = 0, c = 0;
+    while (i < resets->count || c < resets->call_count) {
+        bool is_call = i == resets->count || (c < resets->call_count && resets->calls[c].value < resets->items[i].end);
+        if (is_call) {
+            put_call(k, &done, &resets->calls[c++]);
+        } else {
+            put_up_to(k, &done, resets->items[i].end);
+            put_behind(k, &resets->items[i++]);
+        }
     }
     writer_cstr(k->w, bytes_of(k->source.ptr + done, k->source.len - done));
 }
@@ -91,17 +179,94 @@ static enum step place(struct maker *k, const struct message *m, const struct re
     return send_text(k->s, m, k);
 }
 
+static struct sql_text *new_edit(const struct resets_pg *resets) {
+    struct sql_text *edit = mem_alloc(sizeof *edit + (resets->count + 2 * (size_t)resets->call_count) * sizeof edit->uses[0]);
+    if (edit) edit->refs = 1;
+    return edit;
+}
+
+static size_t size_max(struct bytes text, const struct resets_pg *resets) {
+    return 2 * text.len + (resets->count + resets->call_count) * (size_t)SESSION_PG_OWN_VALUES_MAX + PG_HEADER_LEN;
+}
+
 enum step session_pg_reset_text_take(struct session *s, const struct message *m, struct bytes text,
                                      const struct resets_pg *resets) {
     struct backend *b = s->lessee.backend;
     struct writer w;
-    struct sql_text *edited = mem_alloc(sizeof *edited + resets->count * sizeof edited->uses[0]);
+    struct sql_text *edited = new_edit(resets);
     if (!edited) return session_pg_prepared_out_of_memory(s);
-    edited->refs = 1;
-    writer_init(&w, text.len + resets->count * SESSION_PG_OWN_VALUES_MAX + PG_HEADER_LEN);
+    writer_init(&w, size_max(text, resets));
     struct maker k = {.s = s, .source = text, .options = session_pg_settings_options(s, b), .text = edited, .w = &w};
     enum step step = place(&k, m, resets);
     session_pg_sql_text_unref(edited, s->lessee.backend ? &backend_pg_of(b)->prepared : NULL);
     writer_release(&w);
     return step;
+}
+
+/* ---- a Parse --------------------------------------------------------------------------------------------------------- */
+
+/* Parse = name NUL text NUL count types */
+enum step session_pg_reset_text_parse(struct session *s, struct message *m, struct bytes text, const struct resets_pg *resets) {
+    struct writer *w = &session_pg_of(s)->left.edited;
+    struct resets_pg only = *resets;
+    struct pg_header h;
+    only.count = 0; /* what follows a reset follows its Execute */
+    struct sql_text *edit = new_edit(&only);
+    if (!edit) return session_pg_prepared_out_of_memory(s);
+    writer_init(w, m->h.total + size_max(text, &only));
+    struct maker k = {.s = s, .source = text, .options = session_pg_settings_options(s, s->lessee.backend), .text = edit, .w = w};
+    const uint8_t *body = m->ptr + PG_HEADER_LEN, *types = text.ptr + text.len + 1, *end = m->ptr + m->avail;
+    size_t at = pg_begin(w, PG_F_PARSE);
+    writer_put(w, bytes_of(body, (size_t)(text.ptr - body)));
+    put_text(&k, &only);
+    writer_put(w, bytes_of(types, (size_t)(end - types)));
+    pg_end(w, at);
+    if (!w->failed && !edit->count) {
+        session_pg_sql_text_unref(edit, NULL);
+        writer_release(w);
+        *w = (struct writer){0};
+        return STEP_RAW;
+    }
+    m->edit = edit;
+    if (w->failed || pg_header_read(writer_bytes(w), &h) != PG_FRAME_OK) return session_pg_prepared_out_of_memory(s);
+    m->h = h;
+    m->ptr = w->data;
+    m->avail = m->in_hand = w->len;
+    return STEP_RAW;
+}
+
+static bool ends_with(struct bytes text, struct bytes end) {
+    return text.len >= end.len && memcmp(text.ptr + text.len - end.len, end.ptr, end.len) == 0;
+}
+
+bool session_pg_reset_text_is_made(struct session *s, struct bytes text, const struct resets_pg *resets) {
+    bool is_made = true;
+    for (uint32_t i = 0; is_made && i < resets->call_count; i++) {
+        const struct reset_call_pg *call = &resets->calls[i];
+        struct bytes value = bytes_of(text.ptr + call->value, call->value_end - call->value);
+        struct writer w;
+        writer_init(&w, size_max(text, resets));
+        bool is_needed = put_closing(s, text, call, &w);
+        is_made = !w.failed && (!is_needed || (bytes_starts_with(value, OPENS) && ends_with(value, writer_bytes(&w))));
+        writer_release(&w);
+    }
+    return is_made;
+}
+
+void session_pg_reset_text_end(struct session *s, struct message *m, enum step step) {
+    struct session_pg *ps = session_pg_of(s);
+    struct prepared_op *op = step == STEP_DONE ? op_at(list_last(&ps->prepared.ops)) : NULL;
+    bool is_of_op = op && !op->text && (op->kind == OP_PARSE || op->kind == OP_DUPLICATE);
+    writer_release(&ps->left.edited);
+    ps->left.edited = (struct writer){0};
+    if (is_of_op && m->statement.len) {
+        op->text = m->edit;
+    } else if (step == STEP_DONE && !m->statement.len) {
+        session_pg_sql_text_unref(ps->left.edit, NULL);
+        ps->left.edit = m->edit;
+        ps->left.edit_tag = m->tag;
+    } else {
+        session_pg_sql_text_unref(m->edit, NULL);
+    }
+    m->edit = NULL;
 }

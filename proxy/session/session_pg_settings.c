@@ -130,7 +130,7 @@ static void bring_in_line(struct backend *b, const struct params_pg *wanted) {
 void session_pg_settings_prepare(struct session *s, struct backend *b) {
     struct session_pg *ps = session_pg_of(s);
     struct backend_pg *bp = backend_pg_of(b);
-    ps->prepared.has_looked_ahead = false;
+    ps->prepared.has_looked_ahead = ps->prepared.has_lent = false;
     if (b->ledger.txn != TXN_NONE || b->variant->is_single_use || !make_home(ps, b) || !session_pg_state_prepare(s, b)) return;
     const struct params_pg *wanted = wanted_on(ps, bp);
     uint64_t digest = digest_with(&bp->params, wanted);
@@ -220,35 +220,13 @@ static void follow_settings(struct session *s, struct backend *b) {
     end_without_settings(s);
 }
 
-/* It hears what has changed for it, which is not what has changed on the connection. */
-void session_pg_settings_on_values_lost(struct session *s, struct backend *b) {
-    struct session_pg *ps = session_pg_of(s);
-    struct backend_pg *bp = backend_pg_of(b);
-    const struct params_pg *before = wanted_on(ps, bp), *home = home_on(ps, bp);
-    const char *at_login = ps->login_app_name ? ps->login_app_name : "";
-    struct writer w;
-    writer_init(&w, PARAMS_PG_MAX * PG_STATUS_MAX);
-    if (strcmp(own_name(ps), at_login) != 0 && set_app_name(ps, bytes_str(at_login))) put_status(&w, "application_name", at_login);
-    for (int i = 0; i < home->count; i++) {
-        const char *name = home->items[i].name, *now = home->items[i].value, *was = params_pg_get(before, name);
-        if (params_pg_is_settable(bytes_str(name)) && was && strcmp(was, now) != 0) put_status(&w, name, now);
-    }
-    if (w.len) session_send(s, writer_bytes(&w));
-    writer_release(&w);
-    ps->params_digest = digest_with(&bp->params, home);
-    forget_wishes(ps);
-    ps->left.has_lost_values = true;
-}
-
 void session_pg_settings_on_group_end(struct session *s, struct backend *b) {
     struct session_pg *ps = session_pg_of(s);
     struct backend_pg *bp = backend_pg_of(b);
-    if (LIKELY(!ps->left.has_lost_values)) {
-        ps->params_digest = bp->params.digest; /* its changes were part of what was passed on */
-        follow_app_name(s, bp);
-        follow_settings(s, b);
-    }
-    bp->saw_reset = bp->saw_app_name = ps->left.has_lost_values = false;
+    ps->params_digest = bp->params.digest; /* its changes were part of what was passed on */
+    follow_app_name(s, bp);
+    follow_settings(s, b);
+    bp->saw_reset = bp->saw_app_name = false;
 }
 
 /* ---- around a Parse ---- */

@@ -18,7 +18,7 @@
 #include "proxy/wire/pg_encode.h"
 #include "routing/name_use.h"
 
-enum { ANYTHING = EFFECT_LEAVES | EFFECT_NEXTVAL | EFFECT_CURRVAL | EFFECT_MOVES };
+enum { ANYTHING = EFFECT_LEAVES | EFFECT_NEXTVAL | EFFECT_CURRVAL | EFFECT_MOVES | EFFECT_EXECUTES };
 
 /* ---- what a text executes -------------------------------------------------------------------------------------------- */
 
@@ -53,7 +53,7 @@ static size_t find_executed(struct session *s, struct bytes text, const struct n
         has_executed = true;
         st = session_pg_prepared_statement(session_pg_of(s), use->name);
         if (st) executed[count++] = (struct executed){.statement = st};
-        else *effects |= EFFECT_LEAVES | EFFECT_NEXTVAL | EFFECT_MOVES; /* prepared in the text itself, or by a function */
+        else *effects |= ANYTHING & ~(unsigned)EFFECT_CURRVAL; /* prepared in the text itself, or by a function */
     }
     return has_executed ? count : 0;
 }
@@ -163,7 +163,7 @@ static void apply(struct session *s, struct backend *b, struct prepared_op *op, 
     use->made = NULL;
     session_pg_settle_sql(s, b, p, !op->text->may_move);
     if (s->state == SESSION_CLOSED) return; /* out of memory */
-    session_pg_names_remember_here(pc, use->name, op->tag, &backend_pg_of(b)->prepared, p);
+    session_pg_names_remember_here(pc, use->name, op->tag, &backend_pg_of(b)->prepared, p, op->text->original);
 }
 
 void session_pg_sql_on_complete(struct session *s, struct backend *b, struct prepared_op *op, uint8_t kind) {
@@ -178,7 +178,7 @@ static void keep_doubtful(struct prepared_client *pc, struct backend *b, struct 
     for (uint32_t i = 0; i < op->text->count; i++) {
         struct sql_use *use = &op->text->uses[i];
         if (!use->made || op->text->is_portal || use->number != op->text->done || b->ledger.txn != TXN_NONE) continue;
-        session_pg_names_remember_here(pc, use->name, op->tag, &backend_pg_of(b)->prepared, use->made);
+        session_pg_names_remember_here(pc, use->name, op->tag, &backend_pg_of(b)->prepared, use->made, op->text->original);
         use->made = NULL;
     }
 }

@@ -83,11 +83,24 @@ uint32_t session_pg_count_characters(struct bytes text, const struct sql_options
     return count;
 }
 
+/* False for some that are: those with a semicolon inside. */
+static bool is_one_prepare(const struct maker *k) {
+    const uint8_t *end = k->source.ptr + k->source.len, *at = memchr(k->source.ptr, ';', k->source.len);
+    if (k->uses.count != 1 || k->uses.items[0].kind != NAME_PREPARED) return false;
+    while (at && at < end && (*at == ';' || *at <= ' ')) at++;
+    return !at || at == end;
+}
+
 static struct sql_text *new_text(struct maker *k) {
     size_t size = sizeof *k->text + k->uses.count * sizeof k->text->uses[0], names = 0;
     for (uint32_t i = 0; i < k->uses.count; i++) names += k->uses.items[i].name.len;
-    struct sql_text *text = mem_alloc(size + names);
+    size_t original = is_one_prepare(k) ? k->source.len + 1 : 0;
+    struct sql_text *text = mem_alloc(size + names + original);
     if (!text) return NULL;
+    if (original) {
+        text->original = bytes_of((uint8_t *)text + size + names, k->source.len);
+        memcpy((uint8_t *)text + size + names, k->source.ptr, k->source.len);
+    }
     text->refs = 1;
     text->may_move = session_pg_of(k->s)->left.has_moved || session_pg_of(k->s)->left.will_move;
     k->names_end = (uint8_t *)text + size;
@@ -150,11 +163,16 @@ static void add_taken(struct maker *k, enum sql_use_kind kind, uint32_t i) {
     else snprintf(use->server, sizeof use->server, SQL_TEXT_VOID "%x", k->text->voids++);
 }
 
+/* It stands for something there, but not for this client any more, or never. */
+static bool is_not_the_clients(const struct maker *k, struct bytes name) {
+    return bytes_starts_with(name, STATEMENT_PG_PREFIX) || session_pg_is_lent(k->s, name);
+}
+
 static void add_execute(struct maker *k, uint32_t i) {
     const struct name_use *from = &k->uses.items[i];
     int by = decided_by(&k->uses, i);
     const char *name = by >= 0 ? name_made_by(k, by) : k->here[i];
-    if (!name && bytes_starts_with(from->name, STATEMENT_PG_PREFIX)) name = NOTHING;
+    if (!name && is_not_the_clients(k, from->name)) name = NOTHING;
     if (name) snprintf(add_use(k, SQL_USES, from)->server, PREPARED_PG_NAME_MAX, "%s", name);
 }
 
@@ -167,7 +185,7 @@ static bool add_uses(struct maker *k) {
             if (!add_prepare(k, from)) return false;
         } else if (from->kind != NAME_ALL_DEALLOCATED && is_there(k, i)) {
             add_taken(k, from->kind == NAME_PREPARED ? SQL_TAKEN : SQL_DEALLOCATES, i);
-        } else if (from->kind == NAME_DEALLOCATED && bytes_starts_with(from->name, STATEMENT_PG_PREFIX)) {
+        } else if (from->kind == NAME_DEALLOCATED && is_not_the_clients(k, from->name)) {
             snprintf(add_use(k, SQL_USES, from)->server, PREPARED_PG_NAME_MAX, "%s", NOTHING);
         }
     }
@@ -216,7 +234,7 @@ static enum step fail_nested(struct maker *k) {
 
 static bool names_gilmoks(const struct maker *k) {
     for (uint32_t i = 0; i < k->uses.count; i++)
-        if (bytes_starts_with(k->uses.items[i].name, STATEMENT_PG_PREFIX)) return true;
+        if (is_not_the_clients(k, k->uses.items[i].name)) return true;
     return false;
 }
 
@@ -261,7 +279,9 @@ void session_pg_sql_text_unref(struct sql_text *text, struct prepared_set_pg *se
 }
 
 bool session_pg_sql_text_send_voids(struct backend *b, const struct sql_text *text) {
+    struct backend_pg *bp = backend_pg_of(b);
     char name[PREPARED_PG_NAME_MAX];
+    if (bp->void_count < text->voids) bp->void_count = text->voids;
     for (uint32_t i = 0; i < text->voids; i++) {
         snprintf(name, sizeof name, SQL_TEXT_VOID "%x", i);
         if (!backend_pg_note_own(b, PG_F_CLOSE, 'S', REPLY_QUIET, 0)) return false; /* one that was not used is still there */

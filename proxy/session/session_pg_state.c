@@ -34,7 +34,7 @@
 
 enum {
     PINS_FOUND = PIN_TEMP | PIN_LOCKS | PIN_LISTEN | PIN_CURSOR | PIN_SQL_PREPARED | PIN_FIXED,
-    PINS_HERE = PINS_FOUND | PIN_LOOKING | PIN_STAYS | PIN_DESCRIBING,
+    PINS_HERE = PINS_FOUND | PIN_LOOKING | PIN_STAYS | PIN_DESCRIBING | PIN_LENT,
     LOOK_FOR = EFFECT_LEAVES | EFFECT_STAYS | EFFECT_UNKNOWN,
     NAMES_MAX = 2 << 10, /* bytes of names of settings with a dot */
 };
@@ -70,7 +70,7 @@ static unsigned doubt(const struct session *s) {
     struct catalog_entry *e = session_pool(s)->catalog;
     if (session_pool(s)->limits.unknown_effects == UNKNOWN_EFFECTS_TRUST) return 0;
     if (e) e->is_wanted = true;
-    return EFFECT_LEAVES;
+    return EFFECT_LEAVES | EFFECT_EXECUTES;
 }
 
 static unsigned of_function(void *ctx, struct bytes name, const struct effect_argument *first) {
@@ -78,7 +78,7 @@ static unsigned of_function(void *ctx, struct bytes name, const struct effect_ar
     unsigned found = c ? catalog_of_function(c, name) : EFFECT_NO_SUCH;
     (void)first;
     bool may_be_another = !(found & EFFECT_NO_SUCH) && !catalog_entry_current(session_pool(ctx)->catalog, session_pool(ctx));
-    return may_be_another ? found | EFFECT_UNKNOWN : found;
+    return may_be_another ? found | EFFECT_UNKNOWN | EFFECT_EXECUTES : found;
 }
 
 static unsigned of_relation(void *ctx, struct bytes name, bool is_written) {
@@ -129,6 +129,7 @@ unsigned session_pg_state_effects(struct session *s, const struct backend *b, st
     }
     session_pg_of(s)->left.read_version = version;
     unsigned effects = kept->effects | (c ? catalog_everywhere(c) : 0) | (is_certain(version) ? 0 : doubt(s));
+    if (effects & EFFECT_DISCARD) effects &= ~(unsigned)EFFECT_EXECUTES; /* it runs no code, and suffers nothing in front of it */
     return UNLIKELY(effects & EFFECT_NAMED) && !is_text_first(source) ? effects | EFFECT_STAYS : effects;
 }
 
@@ -279,7 +280,7 @@ bool session_pg_state_on_message(struct session *s, const struct message *m) {
     ps->left.will_move = effects & EFFECT_MOVES;
     if (m->h.type == PG_F_BIND) ps->left.has_bound = true;
     if (effects & EFFECT_CATALOG) catalog_book_changed(session_pool(s)->set); /* and once more when it is over */
-    ps->left.effects |= effects & ~(unsigned)(EFFECT_RESETS | EFFECT_MOVES | EFFECT_NAMED);
+    ps->left.effects |= effects & ~(unsigned)(EFFECT_RESETS | EFFECT_MOVES | EFFECT_NAMED | EFFECT_EXECUTES | EFFECT_LISTS);
     if (ps->left.effects & LOOK_FOR) b->is_tainted = true;
     return effects & (EFFECT_NEXTVAL | EFFECT_CURRVAL) && session_pg_sequences_must_go(s, effects, is_one_statement(m));
 }
@@ -307,7 +308,8 @@ static void look(struct session *s, struct backend *b) {
     const struct catalog *c = catalog_of(s);
     struct bytes others = c ? catalog_settings(c) : bytes_of(NULL, 0);
     writer_init(&sql, STATE_PG_LOOK_MAX);
-    if (!state_pg_put_look(&sql, writer_bytes(&session_pg_of(s)->left.names), others, session_pg_listen_wants_names(s))) {
+    const struct left_client *left = &session_pg_of(s)->left;
+    if (!state_pg_put_look(&sql, writer_bytes(&left->names), others, session_pg_listen_wants_names(s), &left->state)) {
         s->pins |= PIN_STAYS;
         session_pg_listen_on_no_look(s);
     } else if (backend_pg_look(b, writer_bytes(&sql))) {
@@ -316,26 +318,26 @@ static void look(struct session *s, struct backend *b) {
     writer_release(&sql);
 }
 
-/* Who is pinned for another reason anyway is not looked at, unless it would miss what it does to its channels. */
-static bool is_kept_from_looking(const struct session *s, bool is_due) {
-    uint16_t others = s->pins & (uint16_t)~(PINS_FOUND | PIN_STAYS | PIN_DESCRIBING);
-    if (is_due) others &= PIN_MODE | PIN_LOOKING | PIN_HANDING | PIN_UNNAMED;
+/* Who is pinned for another reason anyway is not looked at, unless something would be missed (`is_wanted`). */
+static bool is_kept_from_looking(const struct session *s, bool is_wanted) {
+    uint16_t others = s->pins & (uint16_t)~(PINS_FOUND | PIN_STAYS | PIN_DESCRIBING | PIN_LENT);
+    if (is_wanted) others &= PIN_MODE | PIN_LOOKING | PIN_HANDING | PIN_UNNAMED;
     return others != 0;
 }
 
 void session_pg_state_settle(struct session *s, struct backend *b) {
     struct session_pg *ps = session_pg_of(s);
     bool is_due = ps->listen && session_pg_listen_is_due(ps);
-    if (b->ledger.txn != TXN_NONE || !ledger_is_quiet(&b->ledger)) return;
-    if (is_kept_from_looking(s, is_due)) {
+    bool is_wanted = is_due || session_pg_startup_awaits_look(ps);
+    if (is_kept_from_looking(s, is_wanted)) {
         if (is_due && !(s->pins & (PIN_LOOKING | PIN_HANDING))) session_pg_listen_on_no_look(s);
         return;
     }
     unsigned effects = effects_so_far(ps, backend_pg_of(b));
-    if (ps->left.stays) { /* all that it leaves stays with it, and is reset when it leaves: there is nothing to look for */
+    if (ps->left.stays) { /* all that it leaves stays with it, and is reset when it leaves: there is nothing else to look for */
         s->pins |= PIN_STAYS;
         b->is_tainted = true;
-        if (!is_due) return;
+        if (!is_wanted) return;
     }
     bool wants = effects & LOOK_FOR || (effects & EFFECT_TAKES && s->pins & PINS_FOUND);
     if (wants) look(s, b);
@@ -357,21 +359,23 @@ void session_pg_state_on_looked(struct session *s, struct backend *b, struct byt
     struct session_pg *ps = session_pg_of(s);
     struct backend_pg *bp = backend_pg_of(b);
     struct state_pg found = {0};
-    struct writer channels;
+    struct writer channels, prepared;
     unsigned rest;
     if (s->state == SESSION_LOGIN_WAITING) {
         session_pg_startup_on_looked(s, b, rows, ok);
         return;
     }
     writer_init(&channels, STATE_PG_ANSWER_MAX);
+    writer_init(&prepared, STATE_PG_ANSWER_MAX);
     s->pins &= (uint16_t)~(PINS_FOUND | PIN_LOOKING);
-    ok = ok && state_pg_read(&found, &rest, &channels, rows, &bp->params, &bp->start) && state_pg_copy(&bp->state, &found) &&
-         session_pg_startup_add(ps, &found);
+    ok = ok && state_pg_read(&found, &rest, &channels, &prepared, rows, &bp->params, &bp->start) &&
+         state_pg_copy(&bp->state, &found) && session_pg_startup_add(ps, &found);
     if (ok) {
         s->pins |= pins_of(rest);
         state_pg_release(&ps->left.state);
         ps->left.state = found;
         b->is_tainted = s->pins & (PINS_FOUND | PIN_STAYS) || ps->left.effects & LOOK_FOR;
+        if (UNLIKELY(s->pins & PIN_LENT)) session_pg_lend_on_looked(s, b, writer_bytes(&prepared));
         session_pg_listen_on_found(s, b, &channels);
     } else { /* not known: the client may have a very short statement_timeout. It keeps the connection until the next look */
         state_pg_release(&found);
@@ -381,6 +385,7 @@ void session_pg_state_on_looked(struct session *s, struct backend *b, struct byt
     }
     bp->saw_discard = false;
     writer_release(&channels);
+    writer_release(&prepared);
 }
 
 /* ---- moving ---------------------------------------------------------------------------------------------------------- */
@@ -390,8 +395,9 @@ bool session_pg_state_prepare(struct session *s, struct backend *b) {
     struct backend_pg *bp = backend_pg_of(b);
     bp->trusts_texts = !(s->pins & PIN_MODE);
     if (UNLIKELY(ps->listen)) session_pg_listen_prepare(s, b);
-    if (s->pins & (PIN_MODE | PINS_HERE) || ps->left.effects) return true; /* it has been here all the time */
-    if (UNLIKELY(session_pg_sequences_must_go_first(s, b)) && !backend_pg_discard_sequences(b, false)) return false;
+    bool has_stayed = s->pins & (PIN_MODE | PINS_HERE); /* and what it left, unless code has reset startup values */
+    if (ps->left.effects || s->pins & PIN_LOOKING || (has_stayed && !session_pg_startup_awaits_look(ps))) return true;
+    if (!has_stayed && UNLIKELY(session_pg_sequences_must_go_first(s, b)) && !backend_pg_discard_sequences(b, false)) return false;
     if (state_pg_equal(&bp->state, &ps->left.state)) return true;
     return backend_pg_change_state(b, &ps->left.state);
 }

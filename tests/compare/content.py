@@ -241,6 +241,15 @@ class Writer:
                         "do $$ begin create temp table tmp_h as select 'do' as x; end $$", "drop table if exists tmp_h",
                         "select to_regclass('pg_temp.tmp_h') is null", f"do $$ begin perform pg_advisory_lock({mine}); end $$")  # fmt: skip
 
+    def lent(self):
+        """What SQL has prepared, executed by functions. Without constants: under other settings they do not find those."""
+        n = self.one("fq", "fq", "fr", '"F q"')
+        run, call = (quoted(f"execute {n}{args}") for args in ("", "(2)"))
+        return self.one(f"prepare {n} as select 1 as one", f"prepare {n} (int) as select $1 + 1", f"prepare {n} as select word from words where id = $1",
+                        f"select hid_run({run})", f"select hid_try({call})", f"select hid_try({run}), hid_try({call})", f"deallocate {n}", f"execute {n}",
+                        f"execute {n}(3)", f"do $$ begin perform hid_try({call}); end $$", f"declare fc cursor for select hid_try({run})", "fetch fc",
+                        f"prepare runs as select hid_try({call})", "execute runs")  # fmt: skip
+
     def function_set(self):
         c = self.me
         return self.one(f"create or replace function f_{c}() returns text language sql set work_mem = '999kB' as $$ select current_setting('work_mem') $$",
@@ -300,6 +309,7 @@ STATEMENTS = {
     "hidden": (12, 8, Writer.hidden, True),
     "unseen": (4, 8, Writer.unseen, True),
     "hidden_pin": (10, 8, Writer.hidden_pin, True),
+    "lent": (12, 8, Writer.lent, True),
     "function_set": (8, 6, Writer.function_set, True),
     "seed": (4, 4, Writer.seed_of_random, True),
     "ddl": (20, 8, Writer.ddl, True),
@@ -325,15 +335,15 @@ WAYS = {
 KINDS = {**{k: v[3] for k, v in STATEMENTS.items()}, **{k: v[1] for k, v in WAYS.items()}}
 DEFAULT = frozenset(k for k, on in KINDS.items() if on)
 # Steps of these kinds may pin their client: it is taken to hold a connection from then on.
-MAY_PIN = frozenset(("temp", "advisory", "listen", "held", "prepare", "sequence", "hidden", "unseen", "hidden_pin", "seed", "by_function",
-                     "role", "authorization", "pins"))
+MAY_PIN = frozenset(("temp", "advisory", "listen", "held", "prepare", "sequence", "hidden", "unseen", "hidden_pin", "lent", "seed",
+                     "by_function", "role", "authorization", "pins"))
 # What a session remembers even after DISCARD ALL: that it has had temporary tables; a setting's name.
 LEAVES_TRACES = frozenset(("fresh", "temp", "hidden_pin", "prepare"))
 CHANGES_TABLES = frozenset(("ddl", "function_set"))
 
 STARTUPS = [
     {"application_name": "compare"}, {"options": "-c work_mem=5MB"}, {"TimeZone": "Asia/Tokyo"}, {"DateStyle": "German"},
-    {"options": "-c search_path=odd,public -c app.who=start"}, {"client_encoding": "LATIN1"}, {"extra_float_digits": "3"},
+    {"options": "-c search_path=odd,\\ public -c app.who=start"}, {"client_encoding": "LATIN1"}, {"extra_float_digits": "3"},
     {"search_path": '"two words"'}, {"options": "-c app.who=it\\'s\\ me"}, {"default_transaction_isolation": "serializable"},
     {"options": "-c role=compare_reader"}, {"options": "-c default_transaction_read_only=on"}, {"temp_buffers": "2MB"},
     {"client_encoding": "UTF8", "DateStyle": "ISO", "TimeZone": "Europe/Oslo", "extra_float_digits": "3", "application_name": "driver"},
@@ -407,6 +417,8 @@ class Generator:
 
     def multi(self, dice, w, who, themes, names):
         many = [self.statement(dice, w, themes) for _ in range(dice.randrange(2, 5))]
+        if any("hid_" in sql for _, sql in many):  # in one text with these, functions do not find the names
+            many = [(kind, sql) for kind, sql in many if kind != "lent" or not sql.startswith(("prepare", "deallocate"))]
         return [Step(who, [("Q", "; ".join(s for _, s in many))], {"multi", *(k for k, _ in many)})]
 
     def unnamed(self, dice, w, who, themes, names):

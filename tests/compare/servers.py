@@ -94,12 +94,14 @@ def is_key_known(line):
         return subprocess.run([os.environ["GILMOK_BIN"], "check", "-c", conf], capture_output=True, check=False).returncode == 0
 
 
-def start_gilmok(passwords, shared_database):
-    keys = ["queue_timeout = 2s", "pool_mode = transaction", *(k for k in ("server_round_robin = on",) if is_key_known(k))]
+def start_gilmok(passwords, shared_database, more=()):
+    """`more`: lines for each database. One that hears for all clients has a connection of its own beside the pool's."""
+    keys = ["queue_timeout = 8s", "pool_mode = transaction", *more, *(k for k in ("server_round_robin = on",) if is_key_known(k))]
     pins = [k for k in ("session_sequences = pin",) if is_key_known(k)]
-    sections = [(f"{name}{n}", n, more) for n in (1, 2, 3) for name, more in (("pool", []), ("sequences", pins))]
+    spare = "listen = shared" in more
+    sections = [(f"{name}{n}", n + spare, lines) for n in (1, 2, 3) for name, lines in (("pool", []), ("sequences", pins))]
     tail = "".join(
-        "\n".join([f"[database {name}]", "cluster = main", f"server_database = {shared_database}", f"pool_size = {n}", *keys, *more, ""])
-        for name, n, more in sections
+        "\n".join([f"[database {name}]", "cluster = main", f"server_database = {shared_database}", f"pool_size = {n}", *keys, *lines, ""])
+        for name, n, lines in sections
     )
     return harness.Gilmok(int(os.environ["PRIMARY_PORT"]), main=["workers = 1"], tail=tail, users=passwords)

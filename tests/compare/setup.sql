@@ -36,6 +36,9 @@ create function hid_listen(channel text) returns int language plpgsql as
     $$ begin execute format('listen %I', channel); return 1; end $$;
 create function hid_prepare(name text) returns int language plpgsql as
     $$ begin execute format('prepare %I as select 42 as hidden', name); return 1; end $$;
+create function hid_run(what text) returns text language plpgsql as $$ declare r text; begin execute what into r; return r; end $$;
+create function hid_try(what text) returns text language plpgsql as
+    $$ begin return hid_run(what); exception when others then return sqlstate; end $$;
 create function hid_cursor(name text) returns int language plpgsql as
     $$ begin execute format('declare %I cursor with hold for select id from words order by id', name); return 1; end $$;
 create function hid_next(name text) returns bigint language sql as $$ select nextval(name::regclass) $$;

@@ -42,6 +42,11 @@ def superuser(dbname=APP_DB):
     )  # fmt: skip
 
 
+def unread(sql):
+    """Too long for gilmok to look into: it sees the server connection as it is."""
+    return f"/* {200000 * 'x'} */ {sql}"
+
+
 def value(connection, sql, *args, **more):
     return connection.execute(sql, *args, **more).fetchone()[0]
 

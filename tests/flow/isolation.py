@@ -153,6 +153,36 @@ def test_values_of_any_bytes_follow_their_client(pair, text, strings, encoding):
     assert value(other, "show app.tenant") == "two"
 
 
+# The server takes any plan for an expensive one then, gilmok's own look included.
+NO_SCANS = "set enable_seqscan = off; set enable_indexscan = off; set enable_bitmapscan = off"
+
+
+def test_a_look_is_not_compiled_because_of_its_client(pair):
+    one, _ = pair
+    if not value(one, "select pg_jit_available()"):
+        pytest.skip("the server has no compiler")
+    one.execute(NO_SCANS)
+    value(one, "select 1")  # the look that finds them out
+    began = time.monotonic()
+    for _ in range(20):
+        one.execute("set work_mem = '5MB'")
+    assert time.monotonic() - began < 4, "0.4 to 2 seconds each"
+
+
+def test_what_a_look_does_without_is_still_its_clients(pair):
+    one, other = pair
+    one.execute(NO_SCANS)
+    value(one, "select 1")
+    for jit in "off", "on":
+        one.execute(f"set jit = {jit}")
+        assert (value(other, "show jit"), value(one, "show jit")) == ("on", jit)
+        assert value(one, "select source from pg_settings where name = 'jit'") == "session"
+    one.execute("reset jit")
+    value(other, "select 1")
+    assert value(one, "select source from pg_settings where name = 'jit'") == "default"
+    assert value(one, "select count(*) from pg_settings where source = 'session' and name ~ '^enable_|jit'") == 3
+
+
 def test_a_name_that_cannot_be_said_again_keeps_the_connection(pair):
     one, other = pair
     one.execute("set app.\"ten\u00e4nt\" = 'x'")

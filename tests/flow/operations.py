@@ -49,7 +49,9 @@ def test_show_clients_tells_who_holds_what(gilmok):
         assert (held[0]["state"], held[0]["phase"]) == ("active", "held")
         server = gilmok.show("SERVERS", id=held[0]["server_id"])[0]
         assert server["link"] == held[0]["ptr"] and server["ptr"] == held[0]["link"] and server["state"] == "active"
-        assert server["remote_pid"] == str(value(c, "select pg_backend_pid()"))
+        assert server["remote_pid"] == held[0]["server_pid"] == str(value(c, "select pg_backend_pid()"))
+        assert held[0]["id"] == str(c.info.backend_pid)
+    harness.wait_for(lambda: gilmok.show("CLIENTS", id=held[0]["id"])[0]["server_pid"] is None, what="a client that holds none")
     c.close()
 
 

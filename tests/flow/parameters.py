@@ -167,24 +167,90 @@ def test_a_hidden_reset_is_put_right(narrow):
             assert value(c, "show work_mem") == "5MB"
 
 
-def test_a_reset_inside_of_an_expression(start):
-    """Nothing can follow it: such a client gets connections that were started with its parameters, or is refused where it is bound."""
+@pytest.mark.parametrize("keeps", [
+    ["select pg_advisory_lock(77)"], ["select setseed(0.5)"], ["listen news", "set work_mem = '7MB'"], ["create temp table t (x int)", "set role app"],
+    ["select setseed(0.5)", "select pg_advisory_lock(77)"]], ids=" ".join)  # fmt: skip
+def test_a_hidden_reset_is_put_right_where_the_client_is_kept(start, keeps):
+    """Likewise, of one that something else keeps on its server connection."""
+    c = raw(start(pool_size=2), options="-c work_mem=5MB -c lock_timeout=1min")
+    for sql in keeps:
+        assert c.query(sql).errors == []
+    before = [c.ask("select pg_backend_pid()"), c.ask("select current_user")]
+    for reset in ("do $$ begin reset work_mem; end $$", "do $$ begin reset all; end $$", "do $$ begin perform set_config('work_mem', null, false); end $$"):
+        c.query("begin")
+        c.query(reset)
+        assert c.ask("show work_mem") == "4MB"
+        c.query("commit")
+        assert (c.ask("show work_mem"), c.ask("show lock_timeout")) == ("5MB", "1min")
+    assert [c.ask("select pg_backend_pid()"), c.ask("select current_user")] == before
+    c.query("reset work_mem"), c.query("set lock_timeout = '2min'")
+    assert (c.ask("show work_mem"), c.ask("show lock_timeout")) == ("5MB", "2min")
+    c.end()
+
+
+def test_a_call_that_resets_goes_back_to_the_clients_own_value(narrow):
+    """The value that may be NULL becomes one that is not: for names that are said, for names that are computed, and for Bind."""
+    run = pgwire.execute() + pgwire.SYNC
+    c = raw(narrow, work_mem="5MB", timezone="Asia/Tokyo")
+    for begin in ("begin", "select 1"):
+        c.query(begin)
+        c.query("set work_mem = '9MB'; set timezone = 'UTC'")
+        got = c.query("select set_config('work_mem', null, false), set_config('Time' || 'Zone', nullif('a', 'a'), false); show work_mem")
+        assert (got.errors, got.rows) == ([], [["5MB", "Asia/Tokyo"], ["5MB"]])
+        c.send(pgwire.parse("select set_config($1, $2, false)", begin) + pgwire.bind([b"work_mem", b"9MB"], name=begin) + run)
+        assert c.collect().rows == [["9MB"]]
+        c.send(pgwire.bind([b"WORK_mem", None], name=begin) + run)
+        assert c.collect().rows == [["5MB"]]
+        c.send(pgwire.bind([b"enable_sort", None], name=begin) + run)
+        assert c.collect().rows == [["on"]]
+        c.query("commit")
+    assert (c.ask("show work_mem"), c.ask("show timezone")) == ("5MB", "Asia/Tokyo")
+    c.end()
+    other = raw(narrow)
+    assert other.ask("show work_mem") == "4MB"
+    other.end()
+
+
+def test_what_is_kept_is_not_changed(narrow):
+    """An expression that a table or a view keeps is the client's own, and another client's default."""
+    c, other = raw(narrow, work_mem="5MB"), raw(narrow)
+    c.query("drop table if exists keeps_resets")
+    c.query("create table keeps_resets (x text default set_config('work_mem', null, true))")
+    other.query("insert into keeps_resets default values")
+    assert other.ask("select x from keeps_resets") == "4MB"
+    c.query("drop table keeps_resets")
+    c.end(), other.end()
+
+
+def test_positions_in_a_call_that_was_changed(narrow):
+    c = raw(narrow, work_mem="5MB")
+    texts = ("select 'ü', set_config('work_mem', null, true), nosuch", "select set_config('work_mem', nosuch, true)")
+    for sql in texts:
+        for how in (pgwire.query(sql), pgwire.parse(sql) + pgwire.SYNC, pgwire.parse(sql, "named") + pgwire.SYNC):
+            c.send(how)
+            assert [(e.sqlstate, e.fields["P"]) for e in c.collect().errors] == [("42703", str(sql.index("nosuch") + 1))]
+    c.end()
+
+
+def test_a_reset_deep_inside_of_an_expression(start):
+    """Nothing can be done: such a client gets connections that were started with its parameters, or is refused where it is bound."""
     g = start(pool_size=2)
+    deep = "set_config('work_mem', (select null), false)"
     c = raw(g, work_mem="5MB")
     c.query("set work_mem = '9MB'")
     c.query("set timezone = 'Asia/Tokyo'")
-    got = c.query("select 1; select set_config('work_mem', null, false); show work_mem")
+    got = c.query(f"select 1; select {deep}; show work_mem")
     assert (got.errors, got.rows[-1]) == ([], ["5MB"])
     assert (c.ask("show work_mem"), c.ask("show timezone")) == ("5MB", "Asia/Tokyo")
     assert sorted(variants(g)) == ["", "work_mem=5MB"]
     c.end()
     c = raw(g, work_mem="6MB")
     c.query("begin")
-    got = c.query("set local work_mem = '9MB'; select set_config('work_mem', null, false); show work_mem")
+    got = c.query(f"set local work_mem = '9MB'; select {deep}; show work_mem")
     assert [e.sqlstate for e in got.errors] == ["0A000"]
     c.query("rollback")
     assert c.ask("show work_mem") == "6MB"
-    c.send(pgwire.parse("select set_config('work_mem', $1, false)") + pgwire.bind([None]) + pgwire.execute() + pgwire.SYNC)
+    c.send(pgwire.parse(f"select {deep}") + pgwire.bind() + pgwire.execute() + pgwire.SYNC)
     assert c.collect().errors == []
     assert c.ask("show work_mem") == "6MB"
     assert "work_mem=6MB" in variants(g)
@@ -199,8 +265,22 @@ def test_what_stands_behind_a_discard_is_read_only_like_the_client(start, before
     c = raw(start(pool_size=2), default_transaction_read_only="on")
     run = pgwire.bind() + pgwire.execute()
     c.send(before + pgwire.parse("discard all") + run + pgwire.parse("insert into kept_from_writes values (1)") + run + pgwire.SYNC)
-    assert [e.sqlstate for e in c.collect().errors] == ["0A000" if before else "25006"]
+    assert [e.sqlstate for e in c.collect().errors] == ["25001" if before else "25006"]
     assert c.ask("show default_transaction_read_only") == "on" and c.ask("select count(*) from kept_from_writes") == "0"
+    c.end()
+
+
+def test_two_discards_in_one_pipeline(narrow):
+    """What gilmok sets behind the first is committed with it, so that the second is the first statement of its transaction, too."""
+    c = raw(narrow, TimeZone="Asia/Tokyo", application_name="driver")
+    run = pgwire.bind() + pgwire.execute()
+    discard = pgwire.parse("discard all") + run
+    show = pgwire.parse("select current_setting('timezone'), current_setting('application_name')") + run
+    c.query("set timezone = 'Europe/Oslo'; set application_name = 'other'")
+    c.send(discard + show + pgwire.SYNC + discard + discard + pgwire.bind() + pgwire.execute() + show + pgwire.SYNC)
+    first, second = c.collect(), c.collect()
+    assert (first.errors, first.rows) == ([], [["Asia/Tokyo", "driver"]])
+    assert (second.errors, second.rows) == ([], [["Asia/Tokyo", "driver"]])
     c.end()
 
 

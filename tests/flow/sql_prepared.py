@@ -4,7 +4,7 @@
 import pytest
 
 import pgwire
-from flowtools import APP_DB, APP_PASSWORD, APP_USER, PRIMARY_PORT, superuser
+from flowtools import APP_DB, APP_PASSWORD, APP_USER, PRIMARY_PORT, superuser, unread
 from harness import wait_for
 from pgwire import FLUSH, SYNC, bind, close, describe, execute, parse, query
 
@@ -223,7 +223,7 @@ def test_anothers_statement_is_out_of_reach(start):
     one, other = raw(g.port), raw(g.port)
     one.query("prepare q as select 'secret'")
     one.query("execute q")
-    name = other.query("select name from pg_prepared_statements where statement like '%secret%'").rows[0][0]
+    name = other.query(unread("select name from pg_prepared_statements where statement like '%secret%'")).rows[0][0]
     for sql in (f"execute {name}", f'execute "{name}"', f"deallocate {name}", f"explain execute {name}"):
         assert [e.fields["M"] for e in other.query(sql).errors] == [f'prepared statement "{name}" does not exist']
         other.send(parse(sql) + bind() + execute() + SYNC)
@@ -248,7 +248,7 @@ def test_what_turns_up_while_a_message_waits(start):
 
 
 def test_what_cannot_be_prepared_keeps_no_connection(start):
-    g = start(pool_size=1, database=["queue_timeout = 300ms"])
+    g = start(pool_size=1, database=["queue_timeout = 2s"])
     one, other = raw(g.port), raw(g.port)
     one.query("create table flow_gone (x int); prepare q as select * from flow_gone")
     other.query("discard all")
@@ -286,7 +286,7 @@ def test_it_runs_where_it_was_prepared(start):
 
 @pytest.mark.parametrize("run", [query("execute q('own.who')"), parse("execute q('own.who')") + RUN], ids=["simple", "extended"])
 def test_a_setting_that_execute_names(start, run):
-    g = start(pool_size=1, database=["queue_timeout = 300ms"])
+    g = start(pool_size=1, database=["queue_timeout = 2s"])
     one, other = raw(g.port), raw(g.port)
     one.ask("select 1 from now()")
     assert not one.query("prepare q(text) as select set_config($1, 'mine', false)").errors

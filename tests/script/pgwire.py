@@ -211,7 +211,7 @@ def scram_verifier(password, iterations=4096, salt=b"script test salt"):
 
 
 def _hmac(key, text):
-    return hmac.new(key, text, hashlib.sha256).digest()
+    return hmac.digest(key, text, "sha256")
 
 
 @functools.lru_cache(maxsize=64)

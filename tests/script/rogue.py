@@ -469,6 +469,23 @@ def test_a_row_of_another_query_for_the_catalog(rogue):
         server.close()
 
 
+def test_a_catalog_that_takes_long_to_read():
+    """Longer than a check may take: a database of a hundred thousand tables. Its first client waits, and nothing is given up."""
+    answer = harness.no_code
+    server = harness.Server()
+    gilmok = harness.Gilmok(server.port, cluster=["connect_timeout = 300ms"], database=["pool_size = 1", "queue_timeout = 10s"])
+    try:
+        harness.no_code = lambda: time.sleep(1.5) or answer()
+        client = gilmok.login()
+        assert client.ask("first") == "first"
+        assert server.accepted == 1 and "could not be read" not in open(gilmok.log).read()
+        client.end()
+    finally:
+        harness.no_code = answer
+        gilmok.close()
+        server.close()
+
+
 def test_fatal_error_is_passed_on_once(rogue):
     """The server's own goodbye is what the client hears, with nothing of gilmok's behind it."""
     goodbye = pgwire.error([("S", "FATAL"), ("V", "FATAL"), ("C", "57P01"), ("M", "terminating connection")])

@@ -271,7 +271,8 @@ class Generator:
         mine = [n for n in self.values if is_boss or n not in self.needs_boss]
         targets = [n for n in [first, first, *dice.sample(mine, dice.choice((0, 1, 1, 2)))] if n in self.values]
         count, pool = dice.choice((2, 2, 2, 3, 3, 4)), dice.choice((1, 1, 2))
-        w = Writer(dice, seed, user, targets or dice.sample(mine, 1), self.values, self.usual)
+        targets = targets or dice.sample(mine, 1)
+        w = Writer(dice, seed, user, targets, self.values, self.usual)
         clients = [{"user": user} for _ in range(count)]
         if NOT_AFTER_TEMP in targets:  # on connections that never see a temporary object, on either side
             pool, clients = 3, [{"user": user, "application_name": "no temporary objects"} for _ in range(count)]

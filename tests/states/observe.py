@@ -1,29 +1,31 @@
 #!/usr/bin/python3
 """What a client can see of its session, as one statement that changes nothing, and how two answers differ.
 
-The statement names only what gilmok knows to leave nothing, so that asking makes nobody look."""
+The statement names only what gilmok knows to leave nothing, so that asking makes nobody look. The names of the settings stand in a
+table: as an array in the text the server would spend most of its time on reading them."""
 
 import re
 
 import pgwire
 
 TEMP_SCHEMA = re.compile(r"pg_temp_[0-9]+")
-# What keeps a server connection for its client.
+# It stays among the schemas when what was in it is gone: docs/compatibility.md.
+AMONG_SCHEMAS = re.compile(r"(?<=\{)pg_temp_[0-9]+,|,pg_temp_[0-9]+(?=[,}])")
+TABLE = "public.state_names"
+# What keeps a server connection for its client, beside being no superuser any more (stage.py).
 HOLDS = """exists (select from pg_catalog.pg_depend where refclassid = 2615 and refobjid = pg_my_temp_schema())
  or exists (select from pg_lock_status() l where l.locktype = 'advisory' and l.pid = pg_backend_pid())
  or exists (select from pg_listening_channels()) or exists (select from pg_cursor() c where c.is_holdable)
  or exists (select from pg_prepared_statement() p where p.from_sql)
- or (current_setting('is_superuser') = 'off' and (select r.rolsuper from pg_stat_get_activity(pg_backend_pid()) a join pg_catalog.pg_roles r on r.oid = a.usesysid))
  or current_setting('temp_buffers') <> '{temp_buffers}'
  or length(current_setting('app.who', true)) <> octet_length(current_setting('app.who', true))"""
 REST = {
     "current_user": "current_user",
     "session_user": "session_user",
-    # The schema for temporary objects stays there when they are gone: docs/compatibility.md.
-    "current_schemas": "(select string_agg(s, ', ') from unnest(current_schemas(true)) s where s not like 'pg\\_temp\\_%')",
+    "current_schemas": "current_schemas(true)",
     "channels": "(select string_agg(c, ', ' order by c) from pg_listening_channels() c)",
-    "cursors": "(select string_agg(c.name || ' ' || c.statement || ' ' || c.is_scrollable, ', ' order by c.name) from pg_cursor() c where c.is_holdable)",
-    "locks": """(select string_agg(l.classid || ' ' || l.objid || ' ' || l.objsubid || ' ' || l.mode, ', ' order by l.classid, l.objid, l.mode)
+    "cursors": "(select string_agg(concat_ws(' ', c.name, c.statement, c.is_scrollable), ', ' order by c.name) from pg_cursor() c where c.is_holdable)",
+    "locks": """(select string_agg(concat_ws(' ', l.classid, l.objid, l.objsubid, l.mode), ', ' order by l.classid, l.objid, l.mode)
         from pg_lock_status() l where l.locktype = 'advisory' and l.pid = pg_backend_pid())""",
     "temporary": """(select string_agg(pg_describe_object(classid, objid, objsubid), ', ' order by classid, objid) from pg_catalog.pg_depend
         where refclassid = 2615 and refobjid = pg_my_temp_schema() and classid <> 1247)""",
@@ -38,15 +40,23 @@ class Questions:
     """The statements, for settings of these names, which everybody may read: quick, whole, and with all of pg_settings. Each says
     what the one before it says, and more."""
 
-    def __init__(self, names, custom, temp_buffers):
+    def __init__(self, names, custom, temp_buffers, with_channels=True):
         listed = ",".join([*names, *custom, "role", "session_authorization", "is_superuser"])
-        settings = f"(select string_agg(coalesce(current_setting(n, true), '(none)'), E'\\n') from unnest('{{{listed}}}'::text[]) n)"
-        rest = list(REST.values())
+        settings = f"(select string_agg(coalesce(current_setting(n, true), '(none)'), E'\\n') from {TABLE})"
+        rest = [sql if with_channels or name != "channels" else "''" for name, sql in REST.items()]
         self.quick = pgwire.query(f"select {settings}, {', '.join(rest[:QUICK])}")
         self.whole = pgwire.query(f"select {settings}, {', '.join(rest)}")
         self.full = pgwire.query(f"select {settings}, {', '.join(rest)}, {ALL}")
         self.holds = pgwire.query(f"select {HOLDS.format(temp_buffers=temp_buffers)}")
         self.listed = listed.split(",")
+
+    def prepare(self, client):
+        """The table, in this client's database: on one page or two, which are read one row behind the other."""
+        names = ", ".join(f"('{n}')" for n in self.listed)
+        for sql in (f"create table {TABLE} (n) with (parallel_workers = 0) as select n::text from (values {names}) v (n)",
+                    f"grant select on {TABLE} to public", f"vacuum analyze {TABLE}"):  # fmt: skip
+            for error in client.query(sql).errors:
+                raise error
 
     def parts(self, body):
         """name -> what an answer says of it."""
@@ -65,12 +75,25 @@ class Questions:
             for parts in (a, b):
                 line = parts.pop(f"pg_settings {name}", None)
                 parts[f"pg_settings {name}"] = line and line.split("\t")[0]
-        return [(n, a.get(n), b.get(n)) for n in {**a, **b} if a.get(n) != b.get(n)]
+        return [(n, a.get(n), b.get(n)) for n in {**a, **b} if a.get(n) != b.get(n) and not self.are_quotes_alone(n, a.get(n), b.get(n))]
+
+    @staticmethod
+    def are_quotes_alone(name, a, b):
+        """It is written down as quote_all_identifiers was when it was set, here or there."""
+        return "default_text_search_config" in name and (a or "").replace('"', "") == (b or "").replace('"', "")
+
+    @staticmethod
+    def settings(body):
+        """The values of the settings `listed`, as bytes."""
+        return body[6 : 6 + int.from_bytes(body[2:6], "big")].split(b"\n")
 
 
-    def settings(self, body):
-        """The values of the settings `listed`."""
-        return pgwire.row_values(body)[0].split("\n")
+def without_number(value):
+    """A column of a DataRow, without what differs in names of the schema for temporary objects."""
+    if value is None:
+        return b"\xff" * 4
+    text = TEMP_SCHEMA.sub("pg_temp_N", AMONG_SCHEMAS.sub("", value)).encode()
+    return len(text).to_bytes(4, "big") + text
 
 
 def canonical(message):
@@ -81,6 +104,5 @@ def canonical(message):
     if kind in "Tt":
         return kind, b"\0\0"
     if kind == "D" and b"pg_temp_" in body:
-        values = [TEMP_SCHEMA.sub("pg_temp_N", v or "").encode() for v in pgwire.row_values(body)]
-        return kind, pgwire.data_row(values)[5:]
+        return kind, body[:2] + b"".join(without_number(v) for v in pgwire.row_values(body))
     return message

@@ -14,7 +14,12 @@ import play
 LATER = ("E", pgwire.cstr("C55000"))
 GONE, CLOSED = ("E", pgwire.cstr("C08006")), ("closed", b"")  # the server has ended the session: gilmok says so
 NO_RESET = ("E", pgwire.cstr("C0A000"))  # of startup parameters, in front of other statements, where the client is held
+CHANGED = ("E", pgwire.cstr("C0A000"))  # a prepared statement that would return something else now
 NO_SCHEMA, NO_FUNCTION = ("E", pgwire.cstr("C3F000")), ("E", pgwire.cstr("C42883"))
+
+
+# What may change a search path.
+MOVES_PATH = re.compile(r"search_path|schema|role|authorization|temp|discard|reset|set_config|hid_", re.IGNORECASE)
 
 
 class Seat:
@@ -25,10 +30,14 @@ class Seat:
         self.at_start = {n for n in startup if n not in ("user", "options")}
         self.at_start.update(re.findall(r"-c ([\w.]+)=", startup.get("options", "")))
         self.at_start = {n.lower() for n in self.at_start} | self.at_start
-        self.keeps = self.stays = False
+        self.keeps = self.stays = self.has_made_temp = self.has_moved_path = False
 
     def holds(self):
         return self.alone is not None and (self.alone.holds() or self.keeps or self.stays)
+
+    def is_less_than_at_start(self):
+        """A superuser who is none any more."""
+        return self.alone.at_login["is_superuser"] == "on" != self.alone.parameters["is_superuser"]
 
 
 class Wrong(play.Difference):
@@ -98,7 +107,7 @@ class Stage:
         if seat.shared:
             self.shared.give(seat.shared)
         seat.alone = seat.shared = None
-        seat.keeps = seat.stays = False
+        seat.keeps = seat.stays = seat.has_made_temp = seat.has_moved_path = False
 
     # ---- playing ----
 
@@ -170,22 +179,31 @@ class Stage:
         self.steps += 1
         if NO_RESET in got and NO_RESET not in expected and seat.at_start and self.may_reset(step):
             raise Unplayable(f"{step}: a reset that gilmok refuses")
-        if any(f"begin reset {name}" in repr(step.items).lower() for name in seat.at_start):
+        if any(f"begin reset {name}" in repr(step.items).lower() and self.stays_reset(seat, name) for name in seat.at_start):
             raise Unplayable(f"{step}: code that resets a startup parameter")
         if expected != got and not self.is_allowed(step, was, expected, got):
             return Wrong(n, step, expected, got, play.first_difference(expected, got))
         if expected[-1] == CLOSED:
             self.leave(seat)
             return None
+        if got[-1] == CLOSED:
+            raise Unplayable(f"{step}: an error that is allowed ends the session")
         if "stays" in step.kinds:
             seat.stays = True
+        seat.has_made_temp |= "temp" in step.kinds
+        seat.has_moved_path |= bool(MOVES_PATH.search(repr(step.items)))
         if not any(m[0] == "E" for m in expected):
             for name in step.kinds:
                 self.changed[name] = self.changed.get(name, 0) + 1
         if "rest" in step.kinds and seat.alone.status == "I":
             seat.alone.send(self.questions.holds)
-            seat.keeps = any(m[0] == "D" and m[1][-1:] == b"t" for m in seat.alone.replies([("Q",)], ["Q"]))
+            seat.keeps = any(m[0] == "D" and m[1][-1:] == b"t" for m in seat.alone.replies([("Q",)], ["Q"])) or seat.is_less_than_at_start()
         return None
+
+    @staticmethod
+    def stays_reset(seat, name):
+        """When code has reset what this startup parameter says, the server's own value is in force, as docs/compatibility.md says."""
+        return seat.alone.status != "I" or "." in name or name.lower() in map(str.lower, seat.alone.at_login)
 
     @staticmethod
     def may_reset(step):
@@ -208,8 +226,12 @@ class Stage:
         items = [("Q",), *step.items]
         expected, got = self.both(seat, question + step.data(), items, ["Q", *step.owed()])
         self.observations += 1
+        if seat.has_made_temp and (CHANGED in got) != (CHANGED in expected):
+            raise Unplayable(f"{step}: a prepared statement reads what a temporary object has hidden since")
         if expected != got:
             at = play.first_difference(expected, got)
+            if seat.has_moved_path and self.are_dates_alone(expected, got):
+                raise Unplayable(f"{step}: the server has read a date's text anew, since the search path is another one")
             rows = [m[at][1] if at < len(m) and m[at][0] == "D" else None for m in (expected, got)]
             found = self.questions.differing(*rows, seat.at_start) if all(rows) and at == 1 else None
             if found == [] and expected[2:] == got[2:]:
@@ -223,13 +245,20 @@ class Stage:
             self.leave(seat)
         return None
 
+    @staticmethod
+    def are_dates_alone(expected, got):
+        """What differs is the reading of a date, 01/02/2026, in prepared statements."""
+        pairs = [(a, b) for a, b in zip(expected, got) if a != b]
+        return len(expected) == len(got) and all(a[0] == b[0] == "D" and b"2026" in a[1] and sorted(a[1]) == sorted(b[1]) for a, b in pairs)
+
     def note_shown(self, seat, messages):
-        row = next(m[1] for m in messages if m[0] == "D")
-        first = self.at_start.setdefault(seat.startup["user"], (row, self.questions.settings(row)))
-        if first[0] == row:
+        now = self.questions.settings(next(m[1] for m in messages if m[0] == "D"))
+        first = self.at_start.setdefault(seat.startup["user"], now)
+        if first == now:
             return
-        for name, before, now in zip(self.questions.listed, first[1], self.questions.settings(row)):
-            if before != now:
+        for at, (before, value) in enumerate(zip(first, now)):
+            if before != value:
+                name = self.questions.listed[at]
                 self.shown[name] = self.shown.get(name, 0) + 1
 
     def close(self):

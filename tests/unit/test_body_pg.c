@@ -4,8 +4,8 @@
 #include "routing/body_pg.h"
 #include "tests/unit/check_main.h"
 
-enum { L = EFFECT_LEAVES, S = EFFECT_STAYS, M = EFFECT_MOVES, U = EFFECT_UNKNOWN | EFFECT_NEXTVAL | EFFECT_MOVES, N = EFFECT_NEXTVAL, C = EFFECT_CURRVAL, E = EFFECT_NAMED,
-       R = EFFECT_RESETS };
+enum { L = EFFECT_LEAVES, S = EFFECT_STAYS, M = EFFECT_MOVES, U = EFFECT_UNKNOWN | EFFECT_NEXTVAL | EFFECT_MOVES | EFFECT_EXECUTES,
+       N = EFFECT_NEXTVAL, C = EFFECT_CURRVAL, E = EFFECT_NAMED, R = EFFECT_RESETS };
 
 static char names[256];
 
@@ -83,6 +83,8 @@ static const struct {
     {"begin loop exit; end loop; set d = 1; end", L | M},
     {"begin if case when a then b else c end then set d = 1; end if; end", L | M},
     {"begin execute 'x'; end", U},
+    {"begin return (select count(*) from pg_prepared_statements); end", EFFECT_LISTS},
+    {"begin return (select count(*) from pg_prepared_statement()); end", EFFECT_LISTS},
     {"begin return query execute a; end", U},
     {"begin for r in execute a loop end loop; end", U},
     {"begin create temp table t (a int); end", U},

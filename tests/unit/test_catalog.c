@@ -4,7 +4,7 @@
 #include "routing/catalog_pg.h"
 #include "tests/unit/check_main.h"
 
-enum { L = EFFECT_LEAVES, S = EFFECT_STAYS, M = EFFECT_MOVES, U = EFFECT_UNKNOWN | EFFECT_NEXTVAL | EFFECT_MOVES, N = EFFECT_NEXTVAL,
+enum { L = EFFECT_LEAVES, S = EFFECT_STAYS, M = EFFECT_MOVES, U = EFFECT_UNKNOWN | EFFECT_NEXTVAL | EFFECT_MOVES | EFFECT_EXECUTES, N = EFFECT_NEXTVAL,
        E = EFFECT_NAMED };
 
 static struct catalog *c;
@@ -122,6 +122,9 @@ START_TEST(functions_by_language_and_body) {
     ck_assert_uint_eq(function("huge"), U);
     ck_assert_uint_eq(function("nobody"), EFFECT_NO_SUCH);
     ck_assert_str_eq((const char *)catalog_settings(c).ptr, "app.who");
+    ck_assert(!catalog_may_do(c));
+    take("do", "", "", "");
+    ck_assert(catalog_may_do(c));
 }
 END_TEST
 

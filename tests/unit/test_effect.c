@@ -6,7 +6,7 @@
 #include "routing/reset_pg.h"
 #include "tests/unit/check_main.h"
 
-enum { L = EFFECT_LEAVES, T = EFFECT_TAKES, S = EFFECT_STAYS, U = EFFECT_UNKNOWN, N = EFFECT_NEXTVAL, C = EFFECT_CURRVAL,
+enum { L = EFFECT_LEAVES, T = EFFECT_TAKES, S = EFFECT_STAYS, U = EFFECT_UNKNOWN | EFFECT_EXECUTES, N = EFFECT_NEXTVAL, C = EFFECT_CURRVAL,
        R = EFFECT_RESETS, M = EFFECT_MOVES, K = EFFECT_CATALOG, H = EFFECT_CHANNELS, P = EFFECT_SAVEPOINT, D = EFFECT_DISCARD,
        Q = EFFECT_STATEMENTS, E = EFFECT_NAMED };
 
@@ -86,13 +86,21 @@ static const struct {
     {"SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY", L | M},
     {"SET ROLE a", L | M},
     {"SET SESSION AUTHORIZATION a", L | M},
-    {"SET TIME ZONE 'UTC'", L | M},
+    {"SET TIME ZONE 'UTC'", M}, /* the server reports it */
+    {"SET DateStyle = german; SET \"application_name\" TO 'x'; SET SESSION client_encoding = 'latin1'; SET NAMES 'utf8'", M},
+    {"SET standard_conforming_strings = off", M},
+    {"SET INTERVALSTYLE = iso_8601", M},
+    {"SET timezone TO DEFAULT", L | R | M},
+    {"RESET timezone", L | R | M},
+    {"SET x.timezone = 'UTC'", L | M},
+    {"SET search_path = a; SET TIME ZONE 'UTC'", L | M},
+    {"SET TimeZone = 'UTC'; SELECT pg_advisory_lock(1)", L | M},
     {"RESET ALL", L | R | M},
     {"RESET work_mem", L | R | M},
     {"SET a.b TO DEFAULT", L | R | M},
     {"SET LOCAL work_mem TO DEFAULT", R | M},
     {"SET TIME ZONE LOCAL", L | R | M},
-    {"SET TIME ZONE interval '1' hour", L | M},
+    {"SET TIME ZONE interval '1' hour", M},
     {"SET NAMES", L | R | M},
     {"DISCARD PLANS", L | M},
     {"SELECT set_config('work_mem', $1, true)", R | M}, /* it may be NULL */
@@ -151,6 +159,8 @@ static const struct {
     {"SELECT nextval('s')", N},
     {"SELECT currval('s'), lastval()", C},
     {"SELECT f(1)", U | N | M},
+    {"TABLE pg_prepared_statements", EFFECT_LISTS},
+    {"SELECT * FROM pg_catalog.pg_prepared_statement() AS p", EFFECT_LISTS},
     {"SELECT s.lower('x')", U | N | M},
     {"SELECT \"Lower\"('x')", U | N | M},
     {"SELECT 1 FROM t ORDER BY f(a)", U | N | M},
@@ -227,10 +237,26 @@ static const struct {
     {"FROB; RESET ALL", "", true},
     {"FROB; RESET enable_sort", "", false},
     {"RESET work_mem; FROB", "", true},
-    {"SELECT set_config('work_mem', $1, true)", "", true},
-    {"RESET enable_sort; SELECT set_config('work_mem', $1, true)", "0enable_sort/; SELECT set_config('work_mem', $1, true)", true},
+    {"SELECT set_config('work_mem', $1, true)", "<work_mem:$1>", false},
+    {"RESET enable_sort; SELECT set_config('work_mem', $1, true)",
+     "0enable_sort/; SELECT set_config('work_mem', $1, true)<work_mem:$1>", false},
     {"SELECT set_config('app.user', $1, true)", "", false},
-    {"SELECT set_config($1, $2, true)", "", true},
+    {"SELECT set_config($1, $2, true)", "<:$2>", false},
+    {"SELECT set_config('work_mem', (NULL), true), pg_catalog.set_config(lower(a), b || c::text, d) FROM t", "<work_mem:NULL><:b || c::text>",
+     false},
+    {"INSERT INTO t VALUES (1) RETURNING set_config('work_mem', x, a)", "<work_mem:x>", false},
+    {"SELECT set_config('work_mem', coalesce($1, 'x'), true), set_config('work_mem', coalesce(a, CAST('x' AS pg_catalog.text)), true)", "",
+     false},
+    {"SELECT set_config('work_mem', coalesce('x', $1), true)", "<work_mem:coalesce('x', $1)>", false},
+    {"SELECT set_config('work_mem', (SELECT 'x'), true)", "", true},
+    {"SELECT set_config('work_mem', unnest(a), true)", "", true},
+    {"SELECT set_config('work_mem', set_config('work_mem', NULL, true), true)", "", true},
+    {"SELECT set_config('work_mem', s.lower(a), true)", "", true},
+    {"SELECT set_config('work_mem', max(a) OVER (), true)", "", true},
+    {"SELECT set_config(f(), NULL, true)", "", true},
+    {"SELECT set_config('work_mem')", "", true},
+    {"CREATE TABLE t (x text DEFAULT set_config('work_mem', NULL, true))", "", true},
+    {"SELECT set_config('work_mem', $1, true); FROB", "", true},
     {"PREPARE a AS SELECT set_config('work_mem', NULL, true)", "", true},
     {"UPDATE pg_settings SET setting = $1", "", true},
 };
@@ -242,6 +268,10 @@ static void print_resets(char *out, size_t size, const struct resets_pg *r, cons
         const struct reset_pg *item = &r->items[i];
         at += (size_t)snprintf(out + at, size - at, "%s%u%s%s/%s", i ? " " : "", item->number, item->is_local ? "!" : "",
                                item->kind == RESET_PG_ALL ? "*" : item->name, text + item->end);
+    }
+    for (uint32_t i = 0; i < r->call_count; i++) {
+        const struct reset_call_pg *call = &r->calls[i];
+        at += (size_t)snprintf(out + at, size - at, "<%s:%.*s>", call->setting, (int)(call->value_end - call->value), text + call->value);
     }
 }
 
