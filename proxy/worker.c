@@ -33,6 +33,7 @@ static void check_drained(struct worker *w) {
 static void on_tick(struct timer *t) {
     struct worker *w = CONTAINER_OF(t, struct worker, tick);
     pool_set_tick(&w->pools);
+    vacate_tick(&w->sessions.hub->vacating, w->snapshot->config, &w->sessions.hub->shares, &w->pools);
     session_env_tick(&w->sessions);
     if (w->drain_by_us || w->is_leaving) check_drained(w);
     timer_set(t, WORKER_TICK_MS);

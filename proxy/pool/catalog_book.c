@@ -51,6 +51,10 @@ void catalog_book_changed(struct pool_set *set) {
     if (set->catalog_changes) atomic_fetch_add_explicit(set->catalog_changes, 1, memory_order_relaxed);
 }
 
+void catalog_entry_doubt(struct catalog_entry *e, const struct pool *p) {
+    e->changes = changes_of(p->set) - 1;
+}
+
 static bool is_younger(const struct catalog_entry *e, const struct pool *p, uint32_t ms) {
     return e->now && e->changes == changes_of(p->set) && p->set->loop->now_us - e->checked_us < (uint64_t)ms * 1000;
 }

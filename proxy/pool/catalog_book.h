@@ -50,6 +50,8 @@ void catalog_book_release(struct pool_set *set);
 
 /* What is known and holds; NULL: nothing. */
 const struct catalog *catalog_entry_current(const struct catalog_entry *e, const struct pool *p);
+/* It may stand for something else by now: it is checked before it is used again. */
+void catalog_entry_doubt(struct catalog_entry *e, const struct pool *p);
 /* Some client has changed what names stand for. */
 void catalog_book_changed(struct pool_set *set);
 

@@ -153,6 +153,7 @@ struct pool {
     bool uses_currval; /* somebody has read currval() or lastval() */
     uint32_t sequence_doubts; /* how often it was thought that somebody might */
     bool is_emptying; /* no connection stays open that nobody leases */
+    uint64_t vacant_until_us; /* until then none is opened to have a minimum of them (vacate.h) */
     struct pool_stats stats;
     struct pool_stats stats_at_mark; /* when the period under way began */
     struct pool_stats stats_of_period; /* the last whole one */

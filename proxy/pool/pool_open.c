@@ -180,6 +180,7 @@ void pool_relieve_starving(struct pool *p) {
 void pool_keep_minimum(struct pool *p) {
     struct variant *latest = NULL;
     if (p->total >= p->limits.min_size || p->set->is_closing || p->is_paused || p->is_emptying || pool_is_backing_off(p)) return;
+    if (p->vacant_until_us > pool_now_us(p)) return;
     LIST_EACH(n, &p->variants) {
         struct variant *v = CONTAINER_OF(n, struct variant, node);
         bool is_lasting = !v->is_single_use && !v->is_failed && !v->is_judging && !v->is_spent;

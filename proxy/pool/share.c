@@ -194,6 +194,17 @@ void share_book_move(struct share_book *b, struct share_group *g, uint32_t from,
     pthread_mutex_unlock(&b->lock);
 }
 
+uint32_t share_book_clients(struct share_book *b, bool (*is_of)(void *ctx, const char *database), void *ctx) {
+    uint32_t clients = 0;
+    pthread_mutex_lock(&b->lock);
+    LIST_EACH(n, &b->groups) {
+        const struct share_group *g = CONTAINER_OF(n, struct share_group, node);
+        if (g->clients && is_of(ctx, g->database)) clients += g->clients;
+    }
+    pthread_mutex_unlock(&b->lock);
+    return clients;
+}
+
 uint32_t share_index_of(const struct share_group *g, uint32_t worker) {
     for (uint32_t i = 0; i < g->count; i++)
         if (g->shares[i].worker == worker) return i;

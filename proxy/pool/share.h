@@ -75,6 +75,9 @@ void share_book_move(struct share_book *b, struct share_group *g, uint32_t from,
 /* The number of the share that a worker holds in a group: a group has one for each worker, some with size 0. */
 uint32_t share_index_of(const struct share_group *g, uint32_t worker);
 
+/* How many there are, on all workers and on their way, of the databases (by the clients' names) for which `is_of` says so. */
+uint32_t share_book_clients(struct share_book *b, bool (*is_of)(void *ctx, const char *database), void *ctx);
+
 /* The numbers of the whole pool. */
 struct share_part {
     uint32_t size, reserve, min;

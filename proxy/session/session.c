@@ -346,12 +346,14 @@ void session_hub_init(struct session_hub *hub, uint32_t worker_count) {
     share_book_init(&hub->shares, worker_count);
     budget_book_init(&hub->budgets);
     gate_book_init(&hub->gates);
+    vacate_book_init(&hub->vacating);
 }
 
 void session_hub_release(struct session_hub *hub) {
     share_book_release(&hub->shares);
     budget_book_release(&hub->budgets);
     gate_book_release(&hub->gates);
+    vacate_book_release(&hub->vacating);
 }
 
 void session_env_init(struct session_env *env, struct session_hub *hub, uint32_t worker, struct loop *loop,

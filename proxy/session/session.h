@@ -15,6 +15,7 @@
 #include "base/arena.h"
 #include "proxy/config.h"
 #include "proxy/pool/pool.h"
+#include "proxy/pool/vacate.h"
 #include "proxy/session/effect_cache.h"
 #include "proxy/session/request.h"
 
@@ -105,6 +106,7 @@ struct session_hub {
     struct share_book shares;
     struct budget_book budgets;
     struct gate_book gates;
+    struct vacate_book vacating;
     _Atomic uint64_t catalog_changes; /* pool_set.catalog_changes */
     uint32_t worker_count;
     struct session_env *envs[WORKERS_MAX];

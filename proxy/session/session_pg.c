@@ -235,6 +235,7 @@ static enum step relay_raw(struct session *s, struct run *run, struct message *m
 
 static enum step relay_message(struct session *s, struct run *run, struct message *m) {
     enum step step = STEP_RAW;
+    if (m->h.type == PG_F_QUERY || m->h.type == PG_F_PARSE) session_pg_vacate_on_text(s, m);
     if (m->h.type == PG_F_BIND) m->has_names = pg_bind_names(body_of(m), &m->portal, &m->statement) == PG_FRAME_OK;
     if (session_pg_unnamed_must_wait(s, s->lessee.backend, m->h.type)) {
         flush_run(s, run);

@@ -151,6 +151,10 @@ MUST_USE bool session_pg_sequences_must_go_first(struct session *s, struct backe
 /* Before a text with EFFECT_NEXTVAL or EFFECT_CURRVAL; `is_alone`: it is one statement. True: likewise before it. */
 MUST_USE bool session_pg_sequences_must_go(struct session *s, unsigned effects, bool is_alone);
 
+/* ---- session_pg_vacate.c ---- */
+/* A Query or a Parse is about to go to the server; more than once for the same one does no harm. */
+void session_pg_vacate_on_text(struct session *s, const struct message *m);
+
 /* ---- session_pg_state.c ---- */
 /* A group end goes out. */
 static inline void session_pg_state_on_group_sent(struct session_pg *ps) {
