@@ -123,6 +123,7 @@ struct config_database {
     uint32_t idle_transaction_timeout_ms;
     uint32_t server_idle_timeout_ms;
     uint32_t server_lifetime_ms;
+    bool session_reuse; /* session mode: a server connection goes to the next client when its own has left */
     uint32_t server_check_delay_ms; /* a connection idle for longer is checked before use */
     uint32_t catalog_refresh_ms; /* what is known of functions, triggers and views holds for so long */
     enum unknown_effects unknown_effects;

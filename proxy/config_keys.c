@@ -122,6 +122,7 @@ const struct config_key config_keys[] = {
     {CONFIG_DATABASE, "idle_transaction_timeout", KEY_DURATION, "0", 0, LONGEST, NULL, DATABASE(database.idle_transaction_timeout_ms), RELOAD, "silence of a client inside a transaction"},
     {CONFIG_DATABASE, "server_idle_timeout", KEY_DURATION, "10min", 0, LONGEST, NULL, DATABASE(database.server_idle_timeout_ms), RELOAD, "an unused server connection is closed after this"},
     {CONFIG_DATABASE, "server_lifetime", KEY_DURATION, "1h", 0, LONGEST, NULL, DATABASE(database.server_lifetime_ms), RELOAD, "a server connection is replaced after this"},
+    {CONFIG_DATABASE, "session_reuse", KEY_BOOL, "on", 0, 0, NULL, DATABASE(database.session_reuse), RELOAD, "in session mode: a connection goes to the next client"},
     {CONFIG_DATABASE, "server_check_delay", KEY_DURATION, "30s", 0, LONGEST, NULL, DATABASE(database.server_check_delay_ms), RELOAD, "a connection idle for longer is checked before use"},
     {CONFIG_DATABASE, "server_round_robin", KEY_BOOL, "off", 0, 0, NULL, DATABASE(database.server_round_robin), RELOAD, "hand out idle connections in turn"},
 

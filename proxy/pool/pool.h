@@ -108,6 +108,7 @@ struct pool_limits {
     enum unknown_effects unknown_effects;
     enum session_sequences session_sequences;
     enum listen_mode listen;
+    bool session_reuse;  /* session mode: false, and a connection is closed behind its client */
     bool is_round_robin; /* idle connections are handed out longest idle first */
 };
 

@@ -88,6 +88,7 @@ static void set_limits(struct pool *p, const struct config *c, const struct conf
     p->limits.server_idle_timeout_ms = db->server_idle_timeout_ms;
     p->limits.server_lifetime_ms = db->server_lifetime_ms;
     p->limits.server_check_delay_ms = db->server_check_delay_ms;
+    p->limits.session_reuse = db->session_reuse;
     p->limits.is_round_robin = db->server_round_robin;
     p->limits.catalog_refresh_ms = db->catalog_refresh_ms;
     p->limits.unknown_effects = db->unknown_effects;

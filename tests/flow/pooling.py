@@ -37,6 +37,20 @@ def pid(c):
     return value(c, PID, prepare=False)
 
 
+@pytest.mark.parametrize("reuse", ["on", "off"])
+def test_a_connection_of_session_mode_is_for_one_client_where_that_is_wanted(start, reuse):
+    """By name the one database is in session mode; the other shares all the same."""
+    g = start(pool_size=1, tail=f"session_reuse = {reuse}\n", database=["session_reuse = off"])
+    pids = []
+    for _ in range(3):
+        with connect(g, dbname="sessions") as c:
+            pids.append(pid(c))
+            assert pid(c) == pids[-1]
+    assert len(set(pids)) == (1 if reuse == "on" else 3)
+    with connect(g) as one, connect(g) as other:
+        assert pid(one) == pid(other) == pid(one)
+
+
 def test_round_robin_hands_out_all_connections_in_turn(start):
     g = start(pool_size=4, database=["server_round_robin = yes", "unknown_effects = trust"])
     connections_open(g, 4)
