@@ -1,0 +1,66 @@
+#!/usr/bin/python3
+"""Differences that docs/compatibility.md says there may be, told one by one: what a script shows of them is counted apart."""
+
+import pgwire
+
+
+def code(messages, at):
+    """The SQLSTATE of an error there; "" of anything else."""
+    return pgwire.error_fields(messages[at][1]).get("C", "") if at < len(messages) and messages[at][0] == "E" else ""
+
+
+def kind(messages, at):
+    return messages[at][0] if at < len(messages) else ""
+
+
+def texts_of(script, difference):
+    """What the names of the client's statements stand for, at the end of the step: {name: text}."""
+    texts = {}
+    for step in script.steps[: difference.number + 1]:
+        if step.client != difference.step.client:
+            continue
+        for item in step.items:
+            if item[0] == "X":
+                texts = {}
+            elif item[0] == "P":
+                texts.setdefault(item[1], []).append(item[2].strip().lower())
+    return texts
+
+
+def describes_an_execute(script, d):
+    """Describe of an EXECUTE tells what its name stands for now, not when it was parsed."""
+    if kind(d.expected, d.at) not in ("T", "n") or kind(d.got, d.at) not in ("T", "n"):
+        return False
+    texts = texts_of(script, d)
+    described = [i[2] for i in d.step.items if i[:2] == ("D", "S")]
+    return any(t.startswith("execute") for name in described for t in texts.get(name, ()))
+
+
+def unnamed_behind_discard_all(script, d):
+    """26000 for the unnamed statement behind a DISCARD ALL in the same pipeline: brought in front of it, under a name."""
+    if code(d.got, d.at) != "26000" or code(d.expected, d.at) == "26000":
+        return False
+    texts, has_discarded = texts_of(script, d), False
+    for item in d.step.items:
+        if item[0] == "B" and any("discard all" in t for t in texts.get(item[2], ())):
+            has_discarded = True
+        elif item[0] == "B" and item[2] == "" and has_discarded:
+            return True
+    return False
+
+
+def name_taken_once_more(script, d):
+    """No 42P05 for a name that is taken, of a client that is kept on its connection and parses a text that names statements."""
+    if code(d.expected, d.at) != "42P05" or kind(d.got, d.at) != "1":
+        return False
+    return any(i[0] == "P" and i[2].strip().lower().startswith(("prepare", "execute", "deallocate", "explain")) for i in d.step.items)
+
+
+ALL = (describes_an_execute, unnamed_behind_discard_all, name_taken_once_more)
+
+
+def kind_of(script, difference):
+    """Which of them a difference is, in a sentence; None: none of them."""
+    if not hasattr(difference.step, "items"):
+        return None
+    return next((each.__doc__ for each in ALL if each(script, difference)), None)
