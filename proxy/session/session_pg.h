@@ -221,13 +221,22 @@ void session_pg_reset_put_own(struct session *s, const struct reset_pg *r, struc
 typedef void session_pg_reset_each(void *ctx, const char *name, const char *value);
 void session_pg_reset_each_own(struct session *s, session_pg_reset_each *each, void *ctx);
 
+/* ---- session_pg_reset_call.c ---- */
+#define SESSION_PG_RESET_OPENS "coalesce("
+#define SESSION_PG_RESET_CLOSING_MAX(text) ((text).len + SESSION_PG_OWN_VALUES_MAX)
+/*
+ * What the value of a call is when it is NULL, and the end of what SESSION_PG_RESET_OPENS begins. False: the connection goes back
+ * to the client's own value by itself, and nothing is to be put.
+ */
+bool session_pg_reset_put_closing(struct session *s, struct bytes text, const struct reset_call_pg *call, struct writer *w);
+/* True when that stands in all of these calls. */
+bool session_pg_reset_calls_are_made(struct session *s, struct bytes text, const struct resets_pg *resets);
+
 /* ---- session_pg_reset_text.c ---- */
 /* Places a Query with these resets. STEP_RAW: nothing must stand behind any. */
 enum step session_pg_reset_text_take(struct session *s, const struct message *m, struct bytes text, const struct resets_pg *resets);
 /* Makes of a Parse, whose `text` has these calls, another one with the client's own values in them, if any. STEP_RAW: it is. */
 enum step session_pg_reset_text_parse(struct session *s, struct message *m, struct bytes text, const struct resets_pg *resets);
-/* True when the text has been made by that. */
-bool session_pg_reset_text_is_made(struct session *s, struct bytes text, const struct resets_pg *resets);
 /* A message has been placed, or is kept: nothing of what was made of it is needed any more, but to read errors. */
 void session_pg_reset_text_end(struct session *s, struct message *m, enum step step);
 /* An Execute has been placed. False: the connection has failed. */

@@ -311,9 +311,11 @@ static bool lend(struct session *s, const struct message *m, unsigned effects) {
     writer_init(&k.names, LENT_TEXTS_MAX);
     writer_init(&k.sql, LENT_SQL_MAX);
     find_named(&k, m);
-    if (!collect(&k)) return session_pg_prepared_out_of_memory(s) == STEP_DONE;
-    if (k.named.failed || !may_run_do(s) || !make(&k)) writer_reset(&k.names); /* none, and what looks for them is told so */
-    bool ok = send_all(&k);
+    bool has_memory = collect(&k);
+    if (!has_memory) (void)session_pg_prepared_out_of_memory(s);
+    bool has_some = has_memory && !k.named.failed && may_run_do(s) && make(&k);
+    if (!has_some) writer_reset(&k.names); /* and who looks for them is told so */
+    bool ok = has_memory && send_all(&k);
     if (ok) {
         bp->lent = k.names;
         bp->lent_version = k.excludes ? 0 : session_pg_of(s)->prepared.sql_version;

@@ -204,7 +204,7 @@ static enum step take_bind(struct session *s, const struct message *m) {
     const struct statement_pg *st = name.len ? session_pg_prepared_statement(ps, name) : NULL;
     struct bytes source = st ? st->source : name.len ? bytes_of(NULL, 0) : session_pg_unnamed_latest(ps);
     struct resets_pg resets = read_resets(s, text_in(source));
-    bool is_made = !resets.call_count || session_pg_reset_text_is_made(s, text_in(source), &resets);
+    bool is_made = !resets.call_count || session_pg_reset_calls_are_made(s, text_in(source), &resets);
     if (resets.is_inside || !is_made) return take_inside(s, m);
     if (!resets.count) return STEP_RAW;
     ps->left.reset = resets.items[0];

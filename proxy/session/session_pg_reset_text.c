@@ -8,9 +8,6 @@
  * server says of the text are put back to those of the client's (session_pg_errors.c). A Parse is edited in the same way, but for
  * statements of gilmok's: it has one statement. From then on its text is what was made of it.
  */
-#include <ctype.h>
-#include <strings.h>
-
 #include "base/fault.h"
 #include "proxy/session/session_pg_ops.h"
 #include "proxy/wire/pg_encode.h"
@@ -56,54 +53,6 @@ static void put_behind(struct maker *k, const struct reset_pg *r) {
 
 /* ---- into a call ----------------------------------------------------------------------------------------------------- */
 
-#define OPENS "coalesce("
-
-struct closing {
-    struct writer *w;
-    const struct reset_call_pg *call;
-    uint32_t values;
-};
-
-static void put_value_of(void *ctx, const char *name, const char *value) {
-    struct closing *c = ctx;
-    if (strcasecmp(c->call->setting, name) != 0 || c->values++) return;
-    state_pg_put_value(c->w, value);
-}
-
-static void put_when(void *ctx, const char *name, const char *value) {
-    struct closing *c = ctx;
-    char lower[RESET_PG_NAME_MAX];
-    size_t len = 0;
-    for (; name[len] && len + 1 < sizeof lower; len++) lower[len] = (char)tolower((unsigned char)name[len]);
-    lower[len] = 0;
-    if (name[len]) return; /* none that a startup packet has is that long */
-    c->values++;
-    writer_str(c->w, " WHEN ");
-    pg_put_literal(c->w, bytes_str(lower));
-    writer_str(c->w, " THEN ");
-    state_pg_put_value(c->w, value);
-}
-
-/*
- * What the value of the call is when it is NULL, and the end of what OPENS begins. False: the connection goes back to the client's
- * own value by itself, and nothing is to be put.
- */
-static bool put_closing(struct session *s, struct bytes text, const struct reset_call_pg *call, struct writer *w) {
-    struct closing c = {.w = w, .call = call};
-    writer_str(w, ",CAST(");
-    if (call->setting[0]) {
-        session_pg_reset_each_own(s, put_value_of, &c);
-    } else {
-        writer_str(w, "CASE pg_catalog.lower(");
-        writer_put(w, bytes_of(text.ptr + call->name, call->name_end - call->name));
-        writer_u8(w, ')');
-        session_pg_reset_each_own(s, put_when, &c);
-        writer_str(w, " END");
-    }
-    writer_str(w, " AS pg_catalog.text))");
-    return c.values > 0;
-}
-
 static void put_up_to(struct maker *k, uint32_t *done, uint32_t end) {
     writer_put(k->w, bytes_of(k->source.ptr + *done, end - *done));
     *done = end;
@@ -118,11 +67,11 @@ static void put_inserted(struct maker *k, uint32_t *done, uint32_t offset, struc
 
 static void put_call(struct maker *k, uint32_t *done, const struct reset_call_pg *call) {
     struct writer closing;
-    writer_init(&closing, k->source.len + SESSION_PG_OWN_VALUES_MAX);
-    bool is_needed = put_closing(k->s, k->source, call, &closing);
+    writer_init(&closing, SESSION_PG_RESET_CLOSING_MAX(k->source));
+    bool is_needed = session_pg_reset_put_closing(k->s, k->source, call, &closing);
     if (closing.failed) k->w->failed = true;
     if (is_needed && !k->w->failed) {
-        put_inserted(k, done, call->value, bytes_str(OPENS));
+        put_inserted(k, done, call->value, bytes_str(SESSION_PG_RESET_OPENS));
         put_inserted(k, done, call->value_end, writer_bytes(&closing));
     }
     writer_release(&closing);
@@ -233,24 +182,6 @@ enum step session_pg_reset_text_parse(struct session *s, struct message *m, stru
     m->ptr = w->data;
     m->avail = m->in_hand = w->len;
     return STEP_RAW;
-}
-
-static bool ends_with(struct bytes text, struct bytes end) {
-    return text.len >= end.len && memcmp(text.ptr + text.len - end.len, end.ptr, end.len) == 0;
-}
-
-bool session_pg_reset_text_is_made(struct session *s, struct bytes text, const struct resets_pg *resets) {
-    bool is_made = true;
-    for (uint32_t i = 0; is_made && i < resets->call_count; i++) {
-        const struct reset_call_pg *call = &resets->calls[i];
-        struct bytes value = bytes_of(text.ptr + call->value, call->value_end - call->value);
-        struct writer w;
-        writer_init(&w, size_max(text, resets));
-        bool is_needed = put_closing(s, text, call, &w);
-        is_made = !w.failed && (!is_needed || (bytes_starts_with(value, OPENS) && ends_with(value, writer_bytes(&w))));
-        writer_release(&w);
-    }
-    return is_made;
 }
 
 void session_pg_reset_text_end(struct session *s, struct message *m, enum step step) {

@@ -52,7 +52,7 @@ static enum step bring_here(struct maker *k, uint32_t i) {
     struct meaning meaning = session_pg_meaning(&session_pg_of(k->s)->prepared, name);
     if (meaning.made) {
         k->here[i] = meaning.made->name;
-    } else if (meaning.known && session_pg_is_failed(k->s)) { /* nothing can be prepared; nor is anything executed */
+    } else if (meaning.known && session_pg_is_failed(k->s)) { /* nothing can be prepared; it is executed only behind a ROLLBACK */
         struct prepared_pg *p = NULL;
         if (meaning.known->is_described)
             p = prepared_pg_find(&backend_pg_of(b)->prepared, meaning.known->statement, meaning.known->description);

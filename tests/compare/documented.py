@@ -1,6 +1,8 @@
 #!/usr/bin/python3
 """Differences that docs/compatibility.md says there may be, told one by one: what a script shows of them is counted apart."""
 
+import re
+
 import pgwire
 
 
@@ -56,7 +58,14 @@ def name_taken_once_more(script, d):
     return any(i[0] == "P" and i[2].strip().lower().startswith(("prepare", "execute", "deallocate", "explain")) for i in d.step.items)
 
 
-ALL = (describes_an_execute, unnamed_behind_discard_all, name_taken_once_more)
+def executed_behind_a_rollback(script, d):
+    """26000 for an EXECUTE in the same Query behind the ROLLBACK of a failed transaction, on a connection that lacks the statement."""
+    if code(d.got, d.at) != "26000" or code(d.expected, d.at) == "26000":
+        return False
+    return any(i[0] == "Q" and re.search(r"\b(rollback|commit|abort|end)\b.*;.*\bexecute\b", i[1], re.I | re.S) for i in d.step.items)
+
+
+ALL = (describes_an_execute, unnamed_behind_discard_all, name_taken_once_more, executed_behind_a_rollback)
 
 
 def kind_of(script, difference):
