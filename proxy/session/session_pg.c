@@ -280,7 +280,7 @@ static enum step relay_message(struct session *s, struct run *run, struct messag
     if (step == STEP_RAW && session_pg_prepared_concerns(s, m)) {
         flush_run(s, run);
         step = session_pg_prepared_take(s, m);
-    } else if (UNLIKELY(session_pg_of(s)->left.latest & EFFECT_STATEMENTS && m->h.type == PG_F_QUERY)) {
+    } else if (step == STEP_RAW && UNLIKELY(session_pg_of(s)->left.latest & EFFECT_STATEMENTS && m->h.type == PG_F_QUERY)) {
         flush_run(s, run);
         step = session_pg_sql_take_query(s, m);
     }

@@ -73,11 +73,13 @@ struct left_client {
     unsigned parsed;         /* of the latest Parse of it */
     unsigned latest;         /* of the message at hand; EFFECT_STATEMENTS only here */
     bool is_nested;          /* the latest text with names executes a statement whose text has names, too */
+    bool executes_reset;     /* ... or one with a call that puts something of the client's own back */
     bool will_move;          /* the message at hand may change the settings in force */
     bool has_moved;          /* something in the group that is open may have changed the settings in force */
     bool has_bound;          /* a Bind was sent in it */
     bool stays;              /* something that no look finds */
     bool is_reset_here;      /* the message at hand may reset what is the client's own */
+    bool is_reset_named;     /* it does, and its text names prepared statements, too: it is edited for both */
     uint64_t reset_portal;   /* mark of one whose Execute does, as `reset` says; 0: none */
     struct reset_pg reset;
     struct writer edited;    /* a Parse as the server gets it, where its text is another; its memory only while it is placed */
@@ -221,6 +223,9 @@ void session_pg_reset_put_own(struct session *s, const struct reset_pg *r, struc
 typedef void session_pg_reset_each(void *ctx, const char *name, const char *value);
 void session_pg_reset_each_own(struct session *s, session_pg_reset_each *each, void *ctx);
 
+/* What a text resets, as far as the connection does not go back to the client's own values by itself. */
+struct resets_pg session_pg_reset_read(struct session *s, struct bytes text);
+
 /* ---- session_pg_reset_call.c ---- */
 #define SESSION_PG_RESET_OPENS "coalesce("
 #define SESSION_PG_RESET_CLOSING_MAX(text) ((text).len + SESSION_PG_OWN_VALUES_MAX)
@@ -235,6 +240,17 @@ bool session_pg_reset_calls_are_made(struct session *s, struct bytes text, const
 /* ---- session_pg_reset_text.c ---- */
 /* Places a Query with these resets. STEP_RAW: nothing must stand behind any. */
 enum step session_pg_reset_text_take(struct session *s, const struct message *m, struct bytes text, const struct resets_pg *resets);
+/*
+ * The same to a Query that is edited already, by `names`: it is made anew in `w`, and `*own` tells which of its statements are
+ * gilmok's (backend_pg_hide_statements). False: that cannot be done, and session_pg_reset_text_fail() says so to the client.
+ */
+MUST_USE bool session_pg_reset_text_add(struct session *s, struct sql_text *names, struct writer *w, uint64_t *own);
+enum step session_pg_reset_text_fail(struct session *s, const struct message *m);
+/*
+ * Places a Query behind a statement of gilmok's own that fails: nothing of the client's runs, but what the server has to say of
+ * the text as a whole it says first.
+ */
+enum step session_pg_reset_text_behind(struct session *s, const struct message *m, struct bytes text, const char *failing);
 /* Makes of a Parse, whose `text` has these calls, another one with the client's own values in them, if any. STEP_RAW: it is. */
 enum step session_pg_reset_text_parse(struct session *s, struct message *m, struct bytes text, const struct resets_pg *resets);
 /* A message has been placed, or is kept: nothing of what was made of it is needed any more, but to read errors. */

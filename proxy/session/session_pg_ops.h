@@ -137,6 +137,7 @@ struct sql_text {
     bool is_portal; /* of one statement, by Bind and Execute */
     bool has_run;   /* is_portal: an Execute of it was sent, and its names were looked up */
     struct bytes original; /* the client's, when it is one PREPARE and nothing else: with a NUL behind it; else empty */
+    struct sql_text *over;  /* owned; what was inserted into the text behind that; or NULL */
     uint32_t voids; /* names that must stand for something while it runs: SQL_TAKEN and SQL_DEALLOCATES */
     struct sql_use uses[];
 };

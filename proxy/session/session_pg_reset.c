@@ -84,8 +84,7 @@ static bool is_own(void *session, struct bytes name) {
     return startup_pg_sets(session_pg_of(session)->startup, name);
 }
 
-/* Inside of texts only what the connection does not go back to by itself is looked for. */
-static struct resets_pg read_resets(struct session *s, struct bytes text) {
+struct resets_pg session_pg_reset_read(struct session *s, struct bytes text) {
     struct resets_pg resets;
     struct backend *b = s->lessee.backend;
     const struct startup_pg *st = session_pg_of(s)->startup;
@@ -123,12 +122,7 @@ static enum step refuse(struct session *s, const struct message *m) {
     struct backend *b = s->lessee.backend;
     if (m->h.type == PG_F_PARSE) return STEP_RAW; /* it does nothing; its Bind is refused */
     if (m->h.type == PG_F_BIND) return backend_pg_run_among(b, bytes_str(REFUSAL)) ? STEP_RAW : STEP_STOP;
-    uint16_t unused, tag = session_pg_prepared_end_group(session_pg_of(s));
-    session_pg_state_on_group_sent(session_pg_of(s));
-    session_pg_unnamed_on_group_sent(session_pg_of(s));
-    (void)session_pg_unnamed_track(s, b, m, &unused);
-    session_pg_drop(session_pg_of(s), m);
-    return backend_pg_query(b, REFUSAL, tag) ? STEP_DONE : STEP_STOP;
+    return session_pg_reset_text_behind(s, m, text_in(body_of(m)), REFUSAL);
 }
 
 /* A message whose reset nothing can follow. */
@@ -176,9 +170,12 @@ static enum step take_alone(struct session *s, const struct message *m, const st
 /* The whole query is in hand. What the server will skip, or take for data, resets nothing. */
 static enum step take_query(struct session *s, const struct message *m) {
     struct backend *b = s->lessee.backend;
-    struct resets_pg resets = read_resets(s, text_in(body_of(m)));
-    if (resets.is_inside || (resets.call_count && session_pg_of(s)->left.latest & EFFECT_STATEMENTS)) return take_inside(s, m);
+    struct resets_pg resets = session_pg_reset_read(s, text_in(body_of(m)));
+    struct left_client *left = &session_pg_of(s)->left;
+    if (resets.is_inside || (left->latest & EFFECT_STATEMENTS && left->executes_reset)) return take_inside(s, m);
     if (!(resets.count || resets.call_count) || b->ledger.is_skipping || b->ledger.is_client_turn) return STEP_RAW;
+    left->is_reset_named = left->latest & EFFECT_STATEMENTS;
+    if (left->is_reset_named) return STEP_RAW;
     if (resets.statements == 1 && resets.count && !b->ledger.is_group_open) return take_alone(s, m, &resets.items[0]);
     if (resets.count && resets.items[0].is_discard) return STEP_RAW; /* in a group that is open it is an error */
     return session_pg_reset_text_take(s, m, text_in(body_of(m)), &resets);
@@ -188,7 +185,7 @@ static enum step take_parse(struct session *s, struct message *m) {
     struct bytes body = body_of(m);
     const uint8_t *end = body.len ? memchr(body.ptr, 0, body.len) : NULL;
     struct bytes source = end ? bytes_of(end + 1, body.len - (size_t)(end + 1 - body.ptr)) : bytes_of(NULL, 0);
-    struct resets_pg resets = read_resets(s, text_in(source));
+    struct resets_pg resets = session_pg_reset_read(s, text_in(source));
     if (!resets.is_inside && !resets.call_count) return STEP_RAW;
     bool names_statements = session_pg_state_effects(s, s->lessee.backend, source, NULL) & EFFECT_STATEMENTS;
     return resets.is_inside || names_statements ? take_inside(s, m) : session_pg_reset_text_parse(s, m, text_in(source), &resets);
@@ -201,9 +198,10 @@ static enum step take_bind(struct session *s, const struct message *m) {
     if (!m->has_names) return STEP_RAW;
     if (ps->left.reset_portal == mark_of(portal)) ps->left.reset_portal = 0;
     if (!ps->left.is_reset_here) return STEP_RAW;
+    if (ps->left.latest & EFFECT_STATEMENTS && ps->left.executes_reset) return take_inside(s, m);
     const struct statement_pg *st = name.len ? session_pg_prepared_statement(ps, name) : NULL;
     struct bytes source = st ? st->source : name.len ? bytes_of(NULL, 0) : session_pg_unnamed_latest(ps);
-    struct resets_pg resets = read_resets(s, text_in(source));
+    struct resets_pg resets = session_pg_reset_read(s, text_in(source));
     bool is_made = !resets.call_count || session_pg_reset_calls_are_made(s, text_in(source), &resets);
     if (resets.is_inside || !is_made) return take_inside(s, m);
     if (!resets.count) return STEP_RAW;

@@ -111,19 +111,25 @@ static enum step send_text(struct session *s, const struct message *m, const str
     return STEP_DONE;
 }
 
-static enum step place(struct maker *k, const struct message *m, const struct resets_pg *resets) {
-    struct backend *b = k->s->lessee.backend;
+static void make_query(struct maker *k, const struct resets_pg *resets) {
     size_t at = pg_begin(k->w, PG_F_QUERY);
     put_text(k, resets);
     pg_end(k->w, at);
+}
+
+enum step session_pg_reset_text_fail(struct session *s, const struct message *m) {
+    struct err err = {0};
+    err_set(&err, ERR_FEATURE_NOT_SUPPORTED, "gilmok cannot carry out a reset behind %d other statements", STATEMENTS_MAX - 1);
+    err_hint(&err, "Send RESET or SET ... TO DEFAULT as a statement of its own.");
+    return session_pg_fail_here(s, m, &err);
+}
+
+static enum step place(struct maker *k, const struct message *m, const struct resets_pg *resets) {
+    struct backend *b = k->s->lessee.backend;
+    make_query(k, resets);
     if (k->w->failed) return session_pg_prepared_out_of_memory(k->s);
     if (!k->text->count) return STEP_RAW;
-    if (k->is_too_long) {
-        struct err err = {0};
-        err_set(&err, ERR_FEATURE_NOT_SUPPORTED, "gilmok cannot carry out a reset behind %d other statements", STATEMENTS_MAX - 1);
-        err_hint(&err, "Send RESET or SET ... TO DEFAULT as a statement of its own.");
-        return session_pg_fail_here(k->s, m, &err);
-    }
+    if (k->is_too_long) return session_pg_reset_text_fail(k->s, m);
     if (ledger_owes_forward(&b->ledger) || b->ledger.doubtful) return session_pg_await_replies(k->s);
     return send_text(k->s, m, k);
 }
@@ -150,6 +156,54 @@ enum step session_pg_reset_text_take(struct session *s, const struct message *m,
     session_pg_sql_text_unref(edited, s->lessee.backend ? &backend_pg_of(b)->prepared : NULL);
     writer_release(&w);
     return step;
+}
+
+enum step session_pg_reset_text_behind(struct session *s, const struct message *m, struct bytes text, const char *failing) {
+    struct writer w;
+    struct resets_pg one = {.count = 1};
+    struct sql_text *edit = new_edit(&one);
+    if (!edit) return session_pg_prepared_out_of_memory(s);
+    writer_init(&w, text.len + strlen(failing) + PG_HEADER_LEN + 4);
+    struct maker k = {.s = s, .source = text, .options = session_pg_settings_options(s, s->lessee.backend), .text = edit, .w = &w};
+    size_t at = pg_begin(&w, PG_F_QUERY), inserted = w.len;
+    writer_str(&w, failing);
+    writer_str(&w, ";\n");
+    if (!w.failed) note_inserted(&k, 0, inserted);
+    writer_cstr(&w, text);
+    pg_end(&w, at);
+    enum step step = w.failed ? session_pg_prepared_out_of_memory(s) : send_text(s, m, &k);
+    session_pg_sql_text_unref(edit, NULL);
+    writer_release(&w);
+    return step;
+}
+
+/* A message's text, which has a NUL behind it and stands behind the header. */
+static struct bytes text_of_query(const struct writer *w) {
+    return bytes_of(w->data + PG_HEADER_LEN, w->len - PG_HEADER_LEN - 1);
+}
+
+bool session_pg_reset_text_add(struct session *s, struct sql_text *names, struct writer *w, uint64_t *own) {
+    struct writer with;
+    struct bytes text = text_of_query(w);
+    struct resets_pg resets = session_pg_reset_read(s, text);
+    struct sql_text *edit = new_edit(&resets);
+    writer_init(&with, size_max(text, &resets));
+    const struct sql_options *options = session_pg_settings_options(s, s->lessee.backend);
+    struct maker k = {.s = s, .source = text, .options = options, .text = edit, .w = &with};
+    if (edit) make_query(&k, &resets);
+    if (edit && !with.failed && edit->count) {
+        struct writer before = *w;
+        *w = with;
+        with = before;
+        names->over = edit;
+        edit = NULL;
+        *own = k.own;
+    } else if (!edit || with.failed) {
+        w->failed = true;
+    }
+    session_pg_sql_text_unref(edit, NULL);
+    writer_release(&with);
+    return !k.is_too_long;
 }
 
 /* ---- a Parse --------------------------------------------------------------------------------------------------------- */

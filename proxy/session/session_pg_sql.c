@@ -28,13 +28,25 @@ struct executed {
     struct bytes text;
 };
 
+/* It puts something back that is the client's own: nothing of gilmok's can follow inside of it. */
+static void note_resets(struct session *s, struct bytes text, unsigned effects) {
+    if (LIKELY(!(effects & EFFECT_RESETS)) || !session_pg_reset_matters(session_pg_of(s))) return;
+    struct resets_pg resets = session_pg_reset_read(s, text);
+    if (resets.is_inside || resets.call_count) session_pg_of(s)->left.executes_reset = true;
+}
+
 static unsigned effects_of_executed(struct session *s, struct backend *b, const struct executed *e) {
     struct writer w;
     unsigned effects = ANYTHING;
-    if (e->statement) return session_pg_state_effects(s, b, e->statement->source, &e->statement->reading);
+    if (e->statement) {
+        effects = session_pg_state_effects(s, b, e->statement->source, &e->statement->reading);
+        note_resets(s, bytes_str((const char *)e->statement->source.ptr), effects);
+        return effects;
+    }
     writer_init(&w, e->text.len + 1);
     writer_cstr(&w, e->text);
     if (!w.failed) effects = session_pg_state_effects(s, b, writer_bytes(&w), NULL);
+    note_resets(s, e->text, effects);
     writer_release(&w);
     return effects;
 }
@@ -61,6 +73,7 @@ static size_t find_executed(struct session *s, struct bytes text, const struct n
 unsigned session_pg_sql_effects(struct session *s, struct backend *b, struct bytes text) {
     struct name_uses uses;
     unsigned effects = 0, inner = 0;
+    session_pg_of(s)->left.executes_reset = false;
     name_uses_find(&uses, text, session_pg_settings_options(s, b), &s->env->arena);
     struct executed *executed = mem_alloc((uses.count + 1) * sizeof *executed); /* not in the arena: reading them resets it */
     size_t count = executed ? find_executed(s, text, &uses, executed, &effects) : 0;
@@ -113,7 +126,7 @@ static uint32_t kept_max(const struct backend *b, const struct sql_text *text) {
     return max > needed ? max : needed; /* what the text uses was used just now */
 }
 
-static enum step send_query(struct session *s, const struct message *m, struct sql_text *text, struct bytes query) {
+static enum step send_query(struct session *s, const struct message *m, struct sql_text *text, struct bytes query, uint64_t own) {
     struct session_pg *ps = session_pg_of(s);
     struct backend *b = s->lessee.backend;
     if (!session_pg_close_surplus(ps, b, kept_max(b, text)) || !session_pg_sql_text_send_voids(b, text)) return STEP_STOP;
@@ -125,9 +138,32 @@ static enum step send_query(struct session *s, const struct message *m, struct s
     session_pg_unnamed_on_group_sent(ps);
     (void)session_pg_unnamed_track(s, b, m, &tag);
     if (!backend_pg_note_sent(b, PG_F_QUERY, 0, tag)) return STEP_STOP;
+    if (own) backend_pg_hide_statements(backend_pg_of(b), own);
     stream_send(b->stream, query);
     session_pg_drop(ps, m);
     return STEP_DONE;
+}
+
+/* Its text is made: names are those of the connection. Where it resets something, that is followed. */
+static enum step finish_query(struct session *s, const struct message *m, struct sql_text *text, struct writer *w) {
+    uint64_t own = 0;
+    bool is_reset = session_pg_of(s)->left.is_reset_named && !w->failed;
+    if (is_reset && !session_pg_reset_text_add(s, text, w, &own)) return session_pg_reset_text_fail(s, m);
+    return w->failed ? session_pg_prepared_out_of_memory(s) : send_query(s, m, text, writer_bytes(w), own);
+}
+
+/* No name in it is another one on the connection. */
+static enum step take_unnamed(struct session *s, const struct message *m, struct bytes source) {
+    if (!session_pg_of(s)->left.is_reset_named) return STEP_RAW;
+    struct resets_pg resets = session_pg_reset_read(s, source);
+    return session_pg_reset_text_take(s, m, source, &resets);
+}
+
+/* What is gilmok's own among its statements is counted from the first reply on: nothing else may be owed. */
+static bool must_wait(struct session *s) {
+    struct backend *b = s->lessee.backend;
+    bool must_be_alone = session_pg_of(s)->left.is_reset_named;
+    return session_pg_sql_text_must_wait(s) || (must_be_alone && (ledger_owes_forward(&b->ledger) || b->ledger.doubtful));
 }
 
 enum step session_pg_sql_take_query(struct session *s, const struct message *m) {
@@ -139,14 +175,15 @@ enum step session_pg_sql_take_query(struct session *s, const struct message *m) 
     struct writer w;
     if (ps->prepared.has_failed) return end_failed(s, m);
     if (!end || end + 1 != body.ptr + body.len || b->ledger.is_client_turn || b->ledger.is_skipping) return STEP_RAW;
-    if (session_pg_sql_text_must_wait(s)) return session_pg_await_replies(s);
+    if (must_wait(s)) return session_pg_await_replies(s);
     writer_init(&w, 4 * m->h.total + 4096);
     size_t at = pg_begin(&w, PG_F_QUERY);
     enum step step = session_pg_sql_text_make(s, m, bytes_of(body.ptr, body.len - 1), &text, &w);
     writer_u8(&w, 0);
     pg_end(&w, at);
+    if (step == STEP_RAW) step = take_unnamed(s, m, bytes_of(body.ptr, body.len - 1));
     if (step == STEP_DONE && text) {
-        step = w.failed ? session_pg_prepared_out_of_memory(s) : send_query(s, m, text, writer_bytes(&w));
+        step = finish_query(s, m, text, &w);
         session_pg_sql_text_unref(text, s->lessee.backend ? &backend_pg_of(b)->prepared : NULL);
     }
     writer_release(&w);

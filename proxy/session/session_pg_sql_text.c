@@ -273,6 +273,7 @@ enum step session_pg_sql_text_make(struct session *s, const struct message *m, s
 
 void session_pg_sql_text_unref(struct sql_text *text, struct prepared_set_pg *set) {
     if (!text || --text->refs) return;
+    session_pg_sql_text_unref(text->over, set);
     for (uint32_t i = 0; set && i < text->count; i++)
         if (text->uses[i].made) prepared_pg_drop(set, text->uses[i].made);
     mem_free(text);
@@ -295,6 +296,7 @@ bool session_pg_sql_text_send_voids(struct backend *b, const struct sql_text *te
 /* ---- errors ---- */
 
 uint32_t session_pg_sql_text_position(const struct sql_text *text, uint32_t position) {
+    if (text->over) position = session_pg_sql_text_position(text->over, position);
     uint32_t sent = position - 1, skew = 0; /* what the names in front have grown by, modulo 2^32 */
     for (uint32_t i = 0; position && i < text->count; i++) {
         const struct sql_use *use = &text->uses[i];

@@ -268,12 +268,12 @@ static bool is_one_statement(const struct message *m) {
 bool session_pg_state_on_message(struct session *s, const struct message *m) {
     struct session_pg *ps = session_pg_of(s);
     struct backend *b = s->lessee.backend;
-    ps->left.will_move = false;
+    ps->left.will_move = ps->left.is_reset_named = false;
     ps->left.latest = 0;
     if (s->pins & PIN_MODE || !may_have_effects(m->h.type)) return false;
     unsigned effects = effects_of_message(s, b, m);
     ps->left.latest = effects;
-    if (effects & EFFECT_STATEMENTS) effects &= ~(unsigned)(EFFECT_STATEMENTS | EFFECT_RESETS); /* a text is edited in one way */
+    effects &= ~(unsigned)EFFECT_STATEMENTS;
     effects = as_configured(s, effects);
     if (UNLIKELY(effects & EFFECT_NAMED)) effects = with_name(s, m, effects);
     if (effects & EFFECT_RESETS && session_pg_reset_matters(ps)) ps->left.is_reset_here = true;

@@ -65,7 +65,25 @@ def executed_behind_a_rollback(script, d):
     return any(i[0] == "Q" and re.search(r"\b(rollback|commit|abort|end)\b.*;.*\bexecute\b", i[1], re.I | re.S) for i in d.step.items)
 
 
-ALL = (describes_an_execute, unnamed_behind_discard_all, name_taken_once_more, executed_behind_a_rollback)
+def position_inside_an_execute(script, d):
+    """The position of an error inside what EXECUTE runs counts from another beginning."""
+    if code(d.expected, d.at) == "" or code(d.expected, d.at) != code(d.got, d.at):
+        return False
+    a, b = (pgwire.error_fields(m[d.at][1]) for m in (d.expected, d.got))
+    differ = [k for k in {*a, *b} if a.get(k) != b.get(k)]
+    return differ == ["P"] and any("execute" in i[-1].lower() for i in d.step.items if i[0] in "QP")
+
+
+def snapshot_for_a_plan(script, d):
+    """25001 for SET TRANSACTION, or none: the server has read a statement anew whose table has changed, in the transaction at hand."""
+    if {code(d.expected, d.at), code(d.got, d.at)} != {"", "25001"} or "C" not in (kind(d.expected, d.at), kind(d.got, d.at)):
+        return False
+    describes = any(i[0] == "D" for step in script.steps[: d.number] if step.client == d.step.client for i in step.items)
+    return describes and any("isolation level" in i[-1].lower() for i in d.step.items if i[0] in "QP")
+
+
+ALL = (describes_an_execute, unnamed_behind_discard_all, name_taken_once_more, executed_behind_a_rollback, position_inside_an_execute,
+       snapshot_for_a_plan)  # fmt: skip
 
 
 def kind_of(script, difference):
