@@ -77,6 +77,7 @@ struct left_client {
     bool will_move;          /* the message at hand may change the settings in force */
     bool has_moved;          /* something in the group that is open may have changed the settings in force */
     bool has_bound;          /* a Bind was sent in it */
+    uint8_t failed_looks;    /* in a row */
     bool stays;              /* something that no look finds */
     bool is_reset_here;      /* the message at hand may reset what is the client's own */
     bool is_reset_named;     /* it does, and its text names prepared statements, too: it is edited for both */

@@ -36,6 +36,7 @@ enum {
     PINS_FOUND = PIN_TEMP | PIN_LOCKS | PIN_LISTEN | PIN_CURSOR | PIN_SQL_PREPARED | PIN_FIXED,
     PINS_HERE = PINS_FOUND | PIN_LOOKING | PIN_STAYS | PIN_DESCRIBING | PIN_LENT,
     LOOK_FOR = EFFECT_LEAVES | EFFECT_STAYS | EFFECT_UNKNOWN,
+    LOOKS_AGAIN = 2,     /* after one that failed */
     NAMES_MAX = 2 << 10, /* bytes of names of settings with a dot */
 };
 
@@ -355,6 +356,24 @@ static uint16_t pins_of(unsigned rest) {
     return pins;
 }
 
+/*
+ * What is there is not known. A cancel request for the client's statement may have come late, and hit the look: it is tried again.
+ * But the client may have a very short statement_timeout: then it keeps the connection until the next look.
+ */
+static void on_no_look(struct session *s, struct backend *b) {
+    struct session_pg *ps = session_pg_of(s);
+    bool may_try = ps->left.failed_looks < LOOKS_AGAIN && ledger_is_quiet(&b->ledger) && b->ledger.txn == TXN_NONE;
+    if (may_try) {
+        ps->left.failed_looks++;
+        look(s, b);
+        return;
+    }
+    ps->left.failed_looks = 0;
+    ps->left.effects |= EFFECT_LEAVES;
+    s->pins |= PIN_FIXED;
+    session_pg_listen_on_no_look(s);
+}
+
 void session_pg_state_on_looked(struct session *s, struct backend *b, struct bytes rows, bool ok) {
     struct session_pg *ps = session_pg_of(s);
     struct backend_pg *bp = backend_pg_of(b);
@@ -374,14 +393,13 @@ void session_pg_state_on_looked(struct session *s, struct backend *b, struct byt
         s->pins |= pins_of(rest);
         state_pg_release(&ps->left.state);
         ps->left.state = found;
+        ps->left.failed_looks = 0;
         b->is_tainted = s->pins & (PINS_FOUND | PIN_STAYS) || ps->left.effects & LOOK_FOR;
         if (UNLIKELY(s->pins & PIN_LENT)) session_pg_lend_on_looked(s, b, writer_bytes(&prepared));
         session_pg_listen_on_found(s, b, &channels);
-    } else { /* not known: the client may have a very short statement_timeout. It keeps the connection until the next look */
+    } else {
         state_pg_release(&found);
-        ps->left.effects |= EFFECT_LEAVES;
-        s->pins |= PIN_FIXED;
-        session_pg_listen_on_no_look(s);
+        on_no_look(s, b);
     }
     bp->saw_discard = false;
     writer_release(&channels);

@@ -10,6 +10,7 @@ import pgwire
 import pytest
 
 from flowtools import APP_DB, APP_PASSWORD, APP_USER, connect, superuser, value
+from harness import wait_for
 
 SETUP = """
 drop schema if exists hidden cascade; create schema hidden; set search_path = hidden;
@@ -115,6 +116,21 @@ def pair(narrow, code):
     learn(one)
     yield one, other
     one.close(), other.close()
+
+
+def test_a_look_that_is_cancelled_is_taken_again(start):
+    """A cancel request may come late, and hit gilmok's own query instead of the client's: the connection is not kept for that."""
+    g = start(pool_size=1, database=["queue_timeout = 5s", "unknown_effects = probe"])
+    with superuser() as su, connect(g) as c, connect(g) as other:
+        pid = value(c, "select pg_backend_pid()")
+        su.execute("begin; lock table pg_catalog.pg_depend in access exclusive mode")
+        c.execute("select set_config('work_mem', '5MB', false)")
+        waiting = "select count(*) from pg_locks where pid = %s and not granted"
+        wait_for(lambda: value(su, waiting, [pid]), what="the look")
+        su.execute("select pg_cancel_backend(%s)", [pid])
+        wait_for(lambda: not value(su, waiting, [pid]), what="the end of the look")
+        su.execute("commit")
+        assert value(other, "show work_mem") != "5MB" and value(c, "show work_mem") == "5MB"
 
 
 @pytest.mark.parametrize("name", list(HIDDEN))
