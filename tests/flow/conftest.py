@@ -35,6 +35,14 @@ def narrow():
     g.close()
 
 
+@pytest.fixture(scope="module")
+def turning():
+    """Pools of three, whose connections are handed out in turn."""
+    g = flowtools.gilmok_before_primary(pool_size=3, database=["server_round_robin = on"])
+    yield g
+    g.close()
+
+
 @pytest.fixture
 def start():
     """start(...): a gilmok of the test's own, ended with it."""

@@ -4,10 +4,10 @@
 import pytest
 
 import pgwire
-from flowtools import APP_DB, APP_USER, PRIMARY_PORT, gilmok_before_primary, superuser, unread
+from flowtools import APP_DB, APP_USER, PRIMARY_PORT, superuser, unread
 from harness import wait_for
 from pgwire import SYNC, bind, close, describe, execute, parse, query
-from sql_prepared import answers, raw, same, take_turns
+from sql_prepared import compare, raw, take_turns
 
 RUN = bind() + execute() + SYNC
 SETUP = """
@@ -103,24 +103,13 @@ def schema():
         su.execute("drop schema named cascade")
 
 
-@pytest.fixture(scope="module")
-def turning():
-    g = gilmok_before_primary(pool_size=3, database=["server_round_robin = on"])
-    yield g
-    g.close()
-
-
 @pytest.mark.parametrize("name", list(SCRIPTS))
 def test_like_direct(turning, name):
-    c, direct = raw(turning.port), raw(PRIMARY_PORT)
-    other = raw(turning.port)
-    for n, step in enumerate(SCRIPTS[name]):
-        expected, got = answers(direct, step), answers(c, step)
-        assert len(got) == len(expected) and all(map(same, got, expected)), (n, got, expected)
-        take_turns(turning.port)
+    def nobody_elses(other):
         for each in ("q", "r"):
             assert other.ask(f"select named.tries('execute {each}')") == "26000"
-    c.end(), direct.end(), other.end()
+
+    compare(turning.port, SCRIPTS[name], nobody_elses)
 
 
 @pytest.mark.parametrize("ends", ["commit", "goes", "is cut"])

@@ -157,22 +157,16 @@ def take_turns(port):
         c.end()
 
 
-def compare(port, script):
-    c, direct = raw(port), raw(PRIMARY_PORT)
+def compare(port, script, after=None):
+    """Step by step; `after` each one another client of the pool, logged in before, is passed to it."""
+    c, direct, other = raw(port), raw(PRIMARY_PORT), raw(port)
     for n, step in enumerate(script):
         expected, got = answers(direct, step), answers(c, step)
         assert len(got) == len(expected) and all(map(same, got, expected)), (n, got, expected)
         take_turns(port)
-    c.end(), direct.end()
-
-
-@pytest.fixture(scope="module")
-def turning():
-    from flowtools import gilmok_before_primary
-
-    g = gilmok_before_primary(pool_size=3, database=["server_round_robin = on"])
-    yield g
-    g.close()
+        if after:
+            after(other)
+    c.end(), direct.end(), other.end()
 
 
 @pytest.mark.parametrize("name", list(SCRIPTS))
