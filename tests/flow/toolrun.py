@@ -104,6 +104,7 @@ def timeless(text):
     text = re.sub(r"\b20\d\d-\d\d-\d\d \d\d:\d\d:\d\d(\.\d+)?", "WHEN", text)
     text = re.sub(r"(\tWHEN\t)\d+(\t[tf])$", r"\1TOOK\2", text, flags=re.M)  # Flyway
     text = re.sub(r"\t\d{10}$", "\tRUN", text, flags=re.M)  # Liquibase
+    text = re.sub(r"\b20\d{12}_", "WHEN_", text)  # Prisma
     return re.sub(r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", "UUID", text)
 
 

@@ -14,12 +14,14 @@ import pytest
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.join(HERE, "..", "flow"), os.path.join(HERE, "..", "script")]
 
+import flowtools  # noqa: E402
 import toolrun  # noqa: E402
 from toolrun import Beside  # noqa: E402
 
 HAVE = os.environ.get("TOOLS_HAVE", "").split()
 BUILT = os.environ.get("TOOLS_DIR", "")
 JAVA = ["java", "-Xmx256m", "-XX:+UseSerialGC", "-cp", f"{BUILT}/java/lib/*:{BUILT}/java", "Migrate"]
+PRISMA = ["node", f"{BUILT}/prisma/prisma_app.mjs"]
 PYTHON = "/usr/bin/python3"
 # tool: (its kind, program, its runs one after the other, what must show in what they print)
 PROGRAMS = {
@@ -29,14 +31,19 @@ PROGRAMS = {
     "flyway": ("java", [*JAVA, "flyway"], ["all"], ["division by zero", "SUPERSEDED", "done"]),
     "flyway, lock of the session": ("java", [*JAVA, "flyway-session"], ["all"], ["division by zero", "3 index SUCCESS", "done"]),
     "liquibase": ("java", [*JAVA, "liquibase"], ["all"], ["division by zero", "drop index item_colour", "true false", "done"]),
+    "prisma": ("prisma", PRISMA, ["all"], ["WHEN_b_second", "P3009", "Drift", "P2002", "P2034", "done"]),
 }
 TOGETHER = ["alembic", "rails", "flyway", "flyway, lock of the session", "liquibase"]
 
 
 @pytest.fixture(scope="module")
 def gilmok():
-    g = toolrun.gilmok_for_tools()
-    yield g
+    """It serves other databases than the tool's too, and its user may make them: Prisma tries migrations in one of its own."""
+    g = toolrun.gilmok_for_tools(databases=(toolrun.THROUGH, "*"))
+    with flowtools.superuser() as su:
+        su.execute(f"alter role {toolrun.OWNER} createdb")
+        yield g
+        su.execute(f"alter role {toolrun.OWNER} nocreatedb")
     g.close()
 
 
