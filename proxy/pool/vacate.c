@@ -3,6 +3,7 @@
  */
 #include "proxy/pool/vacate.h"
 
+#include "base/log.h"
 #include "proxy/pool/catalog_book.h"
 
 void vacate_book_init(struct vacate_book *b) {
@@ -77,12 +78,17 @@ static bool is_wanted(void *ctx, const char *database) {
 
 /* What its names stand for will have to be read anew: there may soon be another database under that name. */
 static void empty(struct pool *p, uint64_t until_us) {
+    uint32_t closed = 0;
     p->vacant_until_us = until_us;
     if (p->catalog) catalog_entry_doubt(p->catalog, p);
     LIST_EACH(n, &p->variants) {
         struct variant *v = CONTAINER_OF(n, struct variant, node);
+        closed += v->idle_count;
         LIST_EACH(i, &v->idle) backend_retire(CONTAINER_OF(i, struct backend, node));
     }
+    if (closed)
+        log_line(LOG_INFO, "pool", p->server.name, "%s/%s: %u idle connections closed: a client drops, renames or copies %s",
+                 p->database, p->user, closed, p->server.database);
 }
 
 static void vacate(const struct vacate *v, const struct config *c, struct share_book *clients, struct pool_set *set) {
