@@ -225,15 +225,34 @@ static bool make(struct lending *k) {
 
 /* ---- sending --------------------------------------------------------------------------------------------------------- */
 
-/* Nothing of a client's is there any more, once this has been read. */
+/*
+ * Nothing of a client's is there any more, once this has been read. In a group of the client's the server skips it, if something in
+ * front has failed: they are closed once more in the end.
+ */
 static bool take_back(struct backend *b, enum reply_fate fate) {
     struct backend_pg *bp = backend_pg_of(b);
     struct writer names = bp->lent;
+    bool is_certain = !b->ledger.is_group_open;
     bp->lent = (struct writer){0};
     bp->lent_version = 0;
     bool ok = backend_pg_close_each(b, writer_bytes(&names), fate);
-    writer_release(&names);
+    if (is_certain || !ok) writer_release(&names);
+    else bp->lent = names;
     return ok;
+}
+
+/* With what may be there from before. False: memory is out. */
+static bool note_lent(struct backend_pg *bp, struct writer *names) {
+    for (size_t at = 0; at < bp->lent.len;) {
+        struct bytes name = bytes_str((const char *)bp->lent.data + at);
+        if (!names_have(names, name)) writer_cstr(names, name);
+        at += name.len + 1;
+    }
+    if (names->failed) return false;
+    writer_release(&bp->lent);
+    bp->lent = *names;
+    *names = (struct writer){0};
+    return true;
 }
 
 /* What is gilmok's own on the connection, and nobody is about to use. */
@@ -316,16 +335,15 @@ static bool lend(struct session *s, const struct message *m, unsigned effects) {
     bool has_some = has_memory && !k.named.failed && may_run_do(s) && make(&k);
     if (!has_some) writer_reset(&k.names); /* and who looks for them is told so */
     bool ok = has_memory && send_all(&k);
+    if (ok && !note_lent(bp, &k.names)) ok = session_pg_prepared_out_of_memory(s) == STEP_DONE;
     if (ok) {
-        bp->lent = k.names;
         bp->lent_version = k.excludes ? 0 : session_pg_of(s)->prepared.sql_version;
         bp->lent_is_partial = k.leaves_out;
         bp->lent_is_list = k.is_list;
         s->pins |= PIN_LENT;
         session_pg_of(s)->prepared.has_lent = true;
-    } else {
-        writer_release(&k.names);
     }
+    writer_release(&k.names);
     writer_release(&k.sql);
     mem_free(k.items);
     arena_reset(&s->env->arena);
@@ -378,7 +396,8 @@ static enum step lend_if_due(struct session *s, const struct message *m, unsigne
     if (session_pg_of(s)->prepared.has_lent) return STEP_RAW; /* what is waited for may be just that */
     if (!is_due(s, effects) && !(is_asked && session_pg_sql_must_wait(s))) return STEP_RAW;
     if (b->ledger.is_client_turn || b->ledger.is_skipping || !may_lend(s, effects)) return STEP_RAW;
-    if (b->ledger.txn == TXN_FAILED || (b->ledger.txn == TXN_NONE && !is_asked)) return end_early(s);
+    bool is_for_nobody = b->ledger.txn == TXN_FAILED || (b->ledger.txn == TXN_NONE && !is_asked);
+    if (is_for_nobody) return b->ledger.is_group_open ? STEP_RAW : end_early(s); /* what is open may run what looks for them yet */
     if (session_pg_sql_text_must_wait(s)) return session_pg_await_replies(s);
     return !is_due(s, effects) || lend(s, m, effects) ? STEP_RAW : STEP_STOP;
 }

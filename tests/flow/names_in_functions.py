@@ -56,6 +56,11 @@ SCRIPTS = {
                                 query("call named.calls('execute q')"), query("insert into named.watched values ('execute q') returning *"),
                                 query("table named.seen"), query("copy named.watched (a) from stdin") + pgwire.message("d", b"execute q\n") + pgwire.message("c"),
                                 query("table named.watched"), query("truncate named.watched"), query("explain (analyze, costs off, timing off, summary off) table named.seen")],
+    "do in a pipeline": [query("prepare q as select 1"), parse("do $$ begin raise notice '%', named.runs('execute q'); end $$") + RUN,
+                         parse("select named.runs('execute q')") + RUN[:-5] + parse("do $$ begin raise notice '%', named.runs('execute q'); end $$") + RUN],
+    "an error in front": [query("prepare q as select 1; prepare r as select 2"), parse("select named.tries('execute q')") + bind([b"one too many"]) +
+                          parse("do $$ begin perform named.tries('execute r'); end $$") + RUN, SYNC,
+                          parse("select named.tries('execute q')") + parse("do $$ begin perform named.tries('execute r'); end $$") + bind([b"x"]) + execute() + SYNC, SYNC],
     "by what it executes": [query("prepare q as select 1; prepare f as select named.runs('execute q')"), query("execute f"), parse("execute f") + RUN,
                             query("select named.runs('execute f')"), bind(name="f") + execute() + SYNC],
     "a transaction": [query("begin"), query("prepare q(int) as select $1"), query("select named.runs('execute q(1)')"), query("prepare r as select 2"),
