@@ -106,6 +106,11 @@ static bool is_query(const struct ast *statement) {
     }
 }
 
+/* What is prepared does not run. */
+static bool is_prepare(const struct ast *statement) {
+    return statement->kind == AST_COMMAND && statement->op == SQL_PREPARE;
+}
+
 static bool visit(struct ast *node, void *ctx) {
     struct search *f = ctx;
     if (node->kind == AST_FUNC) take_call(f, AST_AS(func, FUNC, node));
@@ -151,7 +156,7 @@ void resets_pg_find(struct resets_pg *out, struct bytes text, const struct sql_o
         r.end = s.end;
         f.is_query = is_query(s.ast);
         if (r.kind != RESET_PG_NOTHING) add(out, &f, &r);
-        else if (watch) ast_walk(s.ast, visit, &f);
+        else if (watch && !is_prepare(s.ast)) ast_walk(s.ast, visit, &f);
     }
     arena_reset(arena);
     if (out->statements > 1) drop_discards(out);

@@ -335,7 +335,8 @@ static void on_tick(struct pool_ear *base) {
     struct ear_pg *e = (struct ear_pg *)base;
     struct pool *p = e->pool;
     if (!list_is_empty(&e->members) || e->is_asking) return;
-    bool is_wanted_back = p->is_paused || pool_has_waiters(e->lessee.backend->variant);
+    bool is_in_the_way = p->vacant_until_us > p->set->loop->now_us; /* of who drops the database, say */
+    bool is_wanted_back = p->is_paused || is_in_the_way || pool_has_waiters(e->lessee.backend->variant);
     if (!is_wanted_back && p->set->loop->now_us - e->empty_since_us < EAR_LINGER_MS * UINT64_C(1000)) return;
     e->lessee.backend->is_tainted = true;
     pool_release(&e->lessee);

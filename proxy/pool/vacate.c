@@ -76,11 +76,9 @@ static bool is_wanted(void *ctx, const char *database) {
     return find_place(w->config, database, &place) && is_same(&place, w->place);
 }
 
-/* What its names stand for will have to be read anew: there may soon be another database under that name. */
 static void empty(struct pool *p, uint64_t until_us) {
     uint32_t closed = 0;
     p->vacant_until_us = until_us;
-    if (p->catalog) catalog_entry_doubt(p->catalog, p);
     LIST_EACH(n, &p->variants) {
         struct variant *v = CONTAINER_OF(n, struct variant, node);
         closed += v->idle_count;
@@ -93,10 +91,12 @@ static void empty(struct pool *p, uint64_t until_us) {
 
 static void vacate(const struct vacate *v, const struct config *c, struct share_book *clients, struct pool_set *set) {
     struct wanted wanted = {.config = c, .place = &v->place};
-    if (share_book_clients(clients, is_wanted, &wanted) > v->spared) return;
+    bool is_in_use = share_book_clients(clients, is_wanted, &wanted) > v->spared;
     LIST_EACH(n, &set->all) {
         struct pool *p = CONTAINER_OF(n, struct pool, node);
-        if (is_wanted(&wanted, p->database)) empty(p, v->until_us);
+        if (!is_wanted(&wanted, p->database)) continue;
+        if (p->catalog) catalog_entry_doubt(p->catalog, p); /* there may soon be another database under that name */
+        if (!is_in_use) empty(p, v->until_us);
     }
 }
 

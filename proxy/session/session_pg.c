@@ -237,6 +237,7 @@ static enum step relay_message(struct session *s, struct run *run, struct messag
     enum step step = STEP_RAW;
     if (m->h.type == PG_F_QUERY || m->h.type == PG_F_PARSE) session_pg_vacate_on_text(s, m);
     if (m->h.type == PG_F_BIND) m->has_names = pg_bind_names(body_of(m), &m->portal, &m->statement) == PG_FRAME_OK;
+    if (UNLIKELY(session_pg_of(s)->vacating) && m->has_names) session_pg_vacate_on_bind(s, m->statement);
     if (session_pg_unnamed_must_wait(s, s->lessee.backend, m->h.type)) {
         flush_run(s, run);
         return session_pg_await_replies(s);
@@ -450,6 +451,7 @@ static void release(struct session *s) {
     session_pg_startup_release(session_pg_of(s));
     session_pg_listen_release(session_pg_of(s));
     session_pg_console_release(session_pg_of(s));
+    session_pg_vacate_release(session_pg_of(s));
     mem_free(session_pg_of(s)->app_name);
     mem_free(session_pg_of(s)->login_app_name);
 }

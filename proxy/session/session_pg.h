@@ -108,6 +108,7 @@ struct session_pg {
     struct unnamed_client unnamed;
     struct left_client left;
     struct listen_client *listen; /* owned; NULL: it has never listened to anything where `listen = shared` */
+    struct vacating_pg *vacating; /* owned; its statements that need a database for themselves; NULL: there was none */
     struct console_pg *console; /* owned; what a client of the console has prepared; NULL: nothing */
     uint32_t pid; /* that the client was told: gilmok's number for it, or in session mode the server's own process id */
     struct cancel_key cancel_key; /* with pid, what a CancelRequest must bring */
@@ -157,6 +158,9 @@ MUST_USE bool session_pg_sequences_must_go(struct session *s, unsigned effects, 
 /* ---- session_pg_vacate.c ---- */
 /* A Query or a Parse is about to go to the server; more than once for the same one does no harm. */
 void session_pg_vacate_on_text(struct session *s, const struct message *m);
+/* A Bind of that name, where ps->vacating is not NULL. */
+void session_pg_vacate_on_bind(struct session *s, struct bytes statement);
+void session_pg_vacate_release(struct session_pg *ps);
 
 /* ---- session_pg_state.c ---- */
 /* A group end goes out. */

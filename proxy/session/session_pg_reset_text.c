@@ -105,7 +105,7 @@ static enum step send_text(struct session *s, const struct message *m, const str
     session_pg_unnamed_on_group_sent(ps);
     (void)session_pg_unnamed_track(s, b, m, &tag);
     if (!backend_pg_note_sent(b, PG_F_QUERY, 0, tag)) return STEP_STOP;
-    backend_pg_hide_statements(backend_pg_of(b), k->own);
+    if (k->own) backend_pg_hide_statements(backend_pg_of(b), k->own);
     stream_send(b->stream, writer_bytes(k->w));
     session_pg_drop(ps, m);
     return STEP_DONE;

@@ -32,7 +32,8 @@ struct executed {
 static void note_resets(struct session *s, struct bytes text, unsigned effects) {
     if (LIKELY(!(effects & EFFECT_RESETS)) || !session_pg_reset_matters(session_pg_of(s))) return;
     struct resets_pg resets = session_pg_reset_read(s, text);
-    if (resets.is_inside || resets.call_count) session_pg_of(s)->left.executes_reset = true;
+    bool has_calls = resets.call_count && !session_pg_reset_calls_are_made(s, text, &resets);
+    if (resets.is_inside || resets.count || has_calls) session_pg_of(s)->left.executes_reset = true;
 }
 
 static unsigned effects_of_executed(struct session *s, struct backend *b, const struct executed *e) {

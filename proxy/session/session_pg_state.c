@@ -401,7 +401,7 @@ void session_pg_state_on_looked(struct session *s, struct backend *b, struct byt
         state_pg_release(&found);
         on_no_look(s, b);
     }
-    bp->saw_discard = false;
+    if (!(s->pins & PIN_LOOKING)) bp->saw_discard = false; /* else it is looked again */
     writer_release(&channels);
     writer_release(&prepared);
 }
