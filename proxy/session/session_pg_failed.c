@@ -31,8 +31,10 @@ static bool is_exit_statement(struct session *s, const struct statement_pg *st) 
     return verb == SQL_COMMIT || verb == SQL_ROLLBACK || verb == SQL_ROLLBACK_TO || verb == SQL_PREPARE_TRANSACTION;
 }
 
+/* Those of PREPARE and EXECUTE are none of the statement's own: the server looks at them when it runs. */
 static bool count_parameter(struct ast *node, void *ctx) {
     uint32_t *max = ctx;
+    if (node->kind == AST_COMMAND && (node->op == SQL_PREPARE || node->op == SQL_EXECUTE)) return false;
     if (node->kind == AST_PARAM && AST_AS(param, PARAM, node)->number > *max) *max = AST_AS(param, PARAM, node)->number;
     return true;
 }
