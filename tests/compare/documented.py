@@ -44,10 +44,10 @@ def unnamed_behind_discard_all(script, d):
         return False
     texts, has_discarded = texts_of(script, d), False
     for item in d.step.items:
+        if item[0] == "B" and item[2] == "" and has_discarded:
+            return True
         if item[0] == "B" and any("discard all" in t for t in texts.get(item[2], ())):
             has_discarded = True
-        elif item[0] == "B" and item[2] == "" and has_discarded:
-            return True
     return False
 
 
