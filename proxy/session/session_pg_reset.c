@@ -28,6 +28,7 @@
 #include "routing/reset_pg.h"
 
 #define QUOTE_ALL "quote_all_identifiers"
+#define APP_NAME "application_name"
 
 /* ---- the client's own values ----------------------------------------------------------------------------------------- */
 
@@ -35,7 +36,7 @@ void session_pg_reset_each_own(struct session *s, session_pg_reset_each *each, v
     const struct session_pg *ps = session_pg_of(s);
     const struct startup_pg *st = ps->startup;
     const struct params_pg *start = &backend_pg_of(s->lessee.backend)->start;
-    if (ps->login_app_name) each(ctx, "application_name", ps->login_app_name);
+    if (ps->login_app_name) each(ctx, APP_NAME, ps->login_app_name);
     for (int i = 0; st && i < st->reported.count; i++) {
         const char *name = st->reported.items[i].name, *value = st->reported.items[i].value, *there = params_pg_get(start, name);
         if (st->own >> i & 1 && (!there || strcmp(there, value) != 0)) each(ctx, name, value);
@@ -80,16 +81,36 @@ static struct bytes text_in(struct bytes source) {
     return bytes_of(source.ptr, end ? (size_t)(end - source.ptr) : 0);
 }
 
-static bool is_own(void *session, struct bytes name) {
-    return startup_pg_sets(session_pg_of(session)->startup, name);
+struct own_names {
+    const struct startup_pg *startup; /* NULL: the connection goes back to these by itself */
+    bool has_app_name;
+};
+
+static bool is_own(void *ctx, struct bytes name) {
+    const struct own_names *own = ctx;
+    bool is_app_name = name.len == sizeof APP_NAME - 1 && strncasecmp((const char *)name.ptr, APP_NAME, name.len) == 0;
+    return (is_app_name && own->has_app_name) || (own->startup && startup_pg_sets(own->startup, name));
+}
+
+/* Of a client that has nothing but its application_name: only what says so by name is followed. */
+static void keep_calls_by_name(struct resets_pg *resets) {
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < resets->call_count; i++)
+        if (resets->calls[i].setting[0]) resets->calls[kept++] = resets->calls[i];
+    resets->call_count = kept;
+    resets->is_inside = false;
 }
 
 struct resets_pg session_pg_reset_read(struct session *s, struct bytes text) {
     struct resets_pg resets;
     struct backend *b = s->lessee.backend;
-    const struct startup_pg *st = session_pg_of(s)->startup;
+    const struct session_pg *ps = session_pg_of(s);
+    const struct startup_pg *st = ps->startup;
     bool differs = st && !startup_pg_is_there(st, &backend_pg_of(b)->start);
-    resets_pg_find(&resets, text, session_pg_settings_options(s, b), &s->env->arena, differs ? is_own : NULL, s);
+    struct own_names own = {.startup = differs ? st : NULL, .has_app_name = ps->login_app_name};
+    reset_pg_watch *watch = differs || own.has_app_name ? is_own : NULL;
+    resets_pg_find(&resets, text, session_pg_settings_options(s, b), &s->env->arena, watch, &own);
+    if (!differs) keep_calls_by_name(&resets);
     return resets;
 }
 
@@ -125,9 +146,10 @@ static enum step refuse(struct session *s, const struct message *m) {
     return session_pg_reset_text_behind(s, m, text_in(body_of(m)), REFUSAL);
 }
 
-/* A message whose reset nothing can follow. */
+/* A message whose reset nothing can follow. Where it is of no more than application_name, it goes as it is. */
 static enum step take_inside(struct session *s, const struct message *m) {
     struct backend *b = s->lessee.backend;
+    if (!session_pg_of(s)->startup) return STEP_RAW;
     bool is_open = b->ledger.is_group_open || b->ledger.is_skipping || b->ledger.is_client_turn;
     if (is_open) return refuse(s, m);
     if (!ledger_is_quiet(&b->ledger) || s->pins & PIN_LOOKING) { /* what is under way decides whether it is bound */

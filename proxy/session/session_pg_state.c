@@ -202,13 +202,13 @@ static unsigned effects_of_bind(struct session *s, struct backend *b, const stru
  */
 static void read_parse(struct session *s, struct backend *b, struct bytes body, bool is_whole) {
     struct left_client *left = &session_pg_of(s)->left;
-    const struct startup_pg *startup = session_pg_of(s)->startup;
+    bool may_reset = session_pg_reset_matters(session_pg_of(s));
     const uint8_t *name_end = body.len ? memchr(body.ptr, 0, body.len) : NULL;
     bool is_unnamed = body.len && !body.ptr[0];
     unsigned effects = 0;
-    if (is_whole && name_end && (is_unnamed || startup))
+    if (is_whole && name_end && (is_unnamed || may_reset))
         effects = session_pg_state_effects(s, b, bytes_of(name_end + 1, body.len - (size_t)(name_end + 1 - body.ptr)), NULL);
-    if (effects & EFFECT_RESETS && startup) left->is_reset_here = true;
+    if (effects & EFFECT_RESETS && may_reset) left->is_reset_here = true;
     if (!is_whole) effects |= distrust(b);
     if (!is_unnamed) return;
     left->parsed = effects;
