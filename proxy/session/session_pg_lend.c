@@ -316,9 +316,15 @@ static void find_named(struct lending *k, const struct message *m) {
     name_uses_find(&k->named, text, session_pg_settings_options(k->s, k->b), &k->s->env->arena);
 }
 
+/* Even an error that is caught would end the session. */
+static bool exits_on_error(const struct session_pg *ps) {
+    static const char name[] = "exit_on_error";
+    return state_pg_get(&ps->left.state, name) || (ps->startup && state_pg_get(&ps->startup->rest, name));
+}
+
 static bool may_run_do(const struct session *s) {
     const struct catalog *c = session_pool(s)->catalog ? session_pool(s)->catalog->now : NULL;
-    return c && catalog_may_do(c);
+    return c && catalog_may_do(c) && !exits_on_error((const struct session_pg *)s);
 }
 
 /* False: the session is over. */
