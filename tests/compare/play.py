@@ -365,7 +365,7 @@ class Table:
         return Mover(self.movers[name])
 
     def play_steps(self, script, alone, shared, mover):
-        pinned = [False] * len(alone)
+        pinned, for_good = [False] * len(alone), [False] * len(alone)
         canon = [Canon(self.with_own_errors) for _ in range(2)]
         step_leaves_locks = script.kinds() & {"advisory", "hidden_pin"}
         for n, step in enumerate(script.steps):
@@ -386,7 +386,7 @@ class Table:
                     pass  # it leaves in the middle of something: that is what it is for
                 self.direct.give(alone[who], script.clients[who], not script.leaves_traces)
                 self.shared.give(shared[who])
-                pinned[who] = False
+                pinned[who] = for_good[who] = False
                 if step_leaves_locks:
                     self.wait_for_locks()
                 alone[who] = self.direct.take(script.clients[who])
@@ -422,7 +422,8 @@ class Table:
             if step.kinds & MAY_PIN or script.needs_sequences:
                 pinned[who] = True
             elif ("C", b"DISCARD ALL\0") in expected and not a.holds():
-                pinned[who] = False
+                pinned[who] = for_good[who]
+            for_good[who] |= "seed" in step.kinds  # which DISCARD ALL does not undo
         return self.compare_notifications(script, alone, shared)
 
     @staticmethod
