@@ -309,6 +309,8 @@ void session_pg_prepared_on_tagged(struct session *s, struct backend *b, uint8_t
 void session_pg_prepared_on_dropped(struct session *s);
 /* True when it stands for a statement, at this point of the client's messages. */
 bool session_pg_prepared_is_known(struct session_pg *ps, struct bytes name);
+/* True when it stands for none, and nothing that is under way can make it stand for one. */
+bool session_pg_prepared_is_none(struct session_pg *ps, struct bytes name);
 /* The statement that it stands for, or is about to; NULL: none that gilmok knows. */
 struct statement_pg *session_pg_prepared_statement(struct session_pg *ps, struct bytes name);
 

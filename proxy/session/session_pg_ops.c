@@ -49,6 +49,13 @@ bool session_pg_prepared_is_known(struct session_pg *ps, struct bytes name) {
     return meaning_is_named(session_pg_meaning(&ps->prepared, name));
 }
 
+bool session_pg_prepared_is_none(struct session_pg *ps, struct bytes name) {
+    if (session_pg_prepared_is_known(ps, name) || session_pg_is_in_doubt(&ps->prepared, name)) return false;
+    LIST_EACH(n, &ps->prepared.ops)
+        if (op_at(n)->kind == OP_SQL) return false; /* it may be what that prepares */
+    return true;
+}
+
 struct statement_pg *session_pg_prepared_statement(struct session_pg *ps, struct bytes name) {
     struct meaning meaning = session_pg_meaning(&ps->prepared, name);
     if (meaning.made) return meaning.made->statement;

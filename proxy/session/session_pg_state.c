@@ -192,7 +192,7 @@ static unsigned effects_of_bind(struct session *s, struct backend *b, const stru
     }
     struct statement_pg *st = session_pg_prepared_statement(ps, name);
     if (st) return effects_when_run(s, b, st->source, session_pg_state_effects(s, b, st->source, &st->reading));
-    bool is_none = !session_pg_prepared_is_known(ps, name) && list_is_empty(&ps->prepared.ops); /* it is refused: 26000 */
+    bool is_none = session_pg_prepared_is_none(ps, name); /* it is refused: 26000 */
     return is_none ? 0 : distrust(b); /* one that has a name of its own there */
 }
 
