@@ -125,10 +125,10 @@ def test_a_look_that_is_cancelled_is_taken_again(start):
         pid = value(c, "select pg_backend_pid()")
         su.execute("begin; lock table pg_catalog.pg_depend in access exclusive mode")
         c.execute("select set_config('work_mem', '5MB', false)")
-        waiting = "select count(*) from pg_locks where pid = %s and not granted"
-        wait_for(lambda: value(su, waiting, [pid]), what="the look")
+        since = "select coalesce(max(waitstart)::text, '') from pg_locks where pid = %s and not granted"
+        before = wait_for(lambda: value(su, since, [pid]), what="the look")
         su.execute("select pg_cancel_backend(%s)", [pid])
-        wait_for(lambda: not value(su, waiting, [pid]), what="the end of the look")
+        wait_for(lambda: value(su, since, [pid]) != before, what="the end of the look")
         su.execute("commit")
         assert value(other, "show work_mem") != "5MB" and value(c, "show work_mem") == "5MB"
 
