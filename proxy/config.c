@@ -232,6 +232,8 @@ static struct config_draft_gilmok *new_draft(const char *path) {
     list_init(&c->databases);
     list_init(&c->users);
     list_init(&c->peers);
+    hba_init(&c->hba);
+    name_maps_init(&c->name_maps);
     user_store_init(&c->user_store, mock_key);
     secret_wipe(mock_key, sizeof(mock_key));
     c->path = arena_strdup(&c->arena, bytes_str(path));
@@ -275,6 +277,8 @@ void config_free(struct config *c) {
         if (db->server_password) secret_wipe((void *)(uintptr_t)db->server_password, strlen(db->server_password));
     }
     user_store_release(&c->user_store);
+    hba_release(&c->hba);
+    name_maps_release(&c->name_maps);
     arena_release(&c->arena);
     mem_free(c); /* the draft: `config` is its first member */
 }

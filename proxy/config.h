@@ -18,6 +18,7 @@
 #include "base/arena.h"
 #include "base/list.h"
 #include "base/log.h"
+#include "proxy/access/name_map.h"
 #include "proxy/auth/user_store.h"
 #include "proxy/net/addr_list.h"
 
@@ -52,26 +53,8 @@ struct config_server_tls {
     const char *key_file;
 };
 
-/* How clients prove who they are. */
-enum config_auth {
-    CLIENT_AUTH_SCRAM,
-    CLIENT_AUTH_MD5,      /* SCRAM for users of whom only a SCRAM verifier is known */
-    CLIENT_AUTH_PASSWORD, /* in clear text: inside TLS and on unix sockets only */
-    CLIENT_AUTH_CERT,     /* the TLS certificate's common name is the user */
-    CLIENT_AUTH_PEER,     /* the system user at the other end of a unix socket is the user */
-    CLIENT_AUTH_TRUST,    /* not at all: loopback and unix sockets only */
-};
-const char *config_auth_name(enum config_auth method);
-
 enum config_client_tls { CLIENT_TLS_DISABLE, CLIENT_TLS_ALLOW, CLIENT_TLS_REQUIRE };
 enum config_tls_min { TLS_MIN_1_2, TLS_MIN_1_3 };
-
-/* The weakest that a server may ask us for: each one includes those before it. */
-enum config_server_auth {
-    SERVER_AUTH_SCRAM,
-    SERVER_AUTH_MD5,
-    SERVER_AUTH_PASSWORD, /* in clear text: to a verified server inside TLS, over loopback and unix sockets */
-};
 
 /* [node CLUSTER/NAME]: one server. */
 struct config_node {
@@ -91,7 +74,8 @@ struct config_cluster {
     enum proto_kind protocol;
     struct list nodes; /* struct config_node; this release serves exactly one */
     struct config_server_tls tls;
-    enum config_server_auth server_auth;
+    enum server_auth server_auth;
+    enum channel_binding channel_binding;
     uint32_t connect_timeout_ms;
     uint32_t login_retry_ms; /* wait after a failed connect before the next try */
     int line;
@@ -194,8 +178,12 @@ struct config {
     bool client_tls_cert_is_needed; /* a client without a certificate is refused */
     enum config_tls_min client_tls_min_version;
     const char *client_tls_ciphers; /* NULL: the usual ones */
-    enum config_auth client_auth;        /* over TCP */
-    enum config_auth client_auth_socket; /* over unix sockets */
+    enum auth_method client_auth;        /* over TCP; with `hba_file` nobody asks for it */
+    enum auth_method client_auth_socket; /* over unix sockets */
+    const char *hba_file;   /* NULL: client_auth says it for everybody */
+    const char *ident_file; /* NULL: no name maps */
+    struct hba hba;         /* the rules, whether from the file or from client_auth */
+    struct name_maps name_maps;
     struct addr_list proxy_protocol_from; /* connections from there begin with a PROXY header, and their clients may be anywhere */
 
     struct list clusters;  /* struct config_cluster */

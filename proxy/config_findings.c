@@ -86,6 +86,8 @@ static bool is_before(const struct config_finding *a, const struct config_findin
     size_t rank_a = file_rank(a->file, files, count);
     size_t rank_b = file_rank(b->file, files, count);
     if (rank_a != rank_b) return rank_a < rank_b;
+    int names = strcmp(a->file, b->file); /* of files that are not listed */
+    if (names != 0) return names < 0;
     /* What concerns the file as a whole is read last, after the lines that may be its cause. */
     int line_a = a->line ? a->line : INT_MAX;
     int line_b = b->line ? b->line : INT_MAX;

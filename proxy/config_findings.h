@@ -18,7 +18,7 @@ void config_warning(struct config_findings *f, const char *file, int line, const
 /* What to do about the finding that was added last. */
 void config_advice(struct config_findings *f, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
-/* By file in the order of `files` (unknown ones last), then by line; otherwise as they were found. */
+/* By file in the order of `files` (unknown ones last, by name), then by line; otherwise as they were found. */
 void config_findings_sort(struct config_findings *f, const char *const *files, size_t count);
 
 #endif

@@ -15,6 +15,7 @@ static const char *const log_areas[] = {"config", "console", "control", "invaria
 static const char *const format_words[] = {"text", "json", NULL};
 static const char *const auth_words[] = {"scram-sha-256", "md5", "password", "cert", "peer", "trust", NULL};
 static const char *const server_auth_words[] = {"scram-sha-256", "md5", "password", NULL};
+static const char *const channel_binding_words[] = {"disable", "prefer", "require", NULL};
 static const char *const client_tls_words[] = {"disable", "allow", "require", NULL};
 static const char *const client_cert_words[] = {"optional", "required", NULL};
 static const char *const tls_version_words[] = {"1.2", "1.3", NULL};
@@ -29,9 +30,10 @@ static const char *const pool_mode_words[] = {"session", "transaction", "stateme
 static_assert(LOG_TEXT == 0 && LOG_JSON == 1, "order of words");
 static_assert(CLIENT_TLS_DISABLE == 0 && CLIENT_TLS_REQUIRE == 2 && SERVER_TLS_DISABLE == 0 && SERVER_TLS_VERIFY_FULL == 3 &&
               TLS_MIN_1_2 == 0 && TLS_MIN_1_3 == 1, "order of words");
-static_assert(CLIENT_AUTH_SCRAM == 0 && CLIENT_AUTH_MD5 == 1 && CLIENT_AUTH_PASSWORD == 2 && CLIENT_AUTH_CERT == 3 &&
-              CLIENT_AUTH_PEER == 4 && CLIENT_AUTH_TRUST == 5, "order of words");
+static_assert(AUTH_SCRAM == 0 && AUTH_MD5 == 1 && AUTH_PASSWORD == 2 && AUTH_CERT == 3 &&
+              AUTH_PEER == 4 && AUTH_TRUST == 5, "order of words");
 static_assert(SERVER_AUTH_SCRAM == 0 && SERVER_AUTH_MD5 == 1 && SERVER_AUTH_PASSWORD == 2, "order of words");
+static_assert(CHANNEL_BINDING_DISABLE == 0 && CHANNEL_BINDING_PREFER == 1 && CHANNEL_BINDING_REQUIRE == 2, "order of words");
 static_assert(SESSION_SEQUENCES_REFUSE == 0 && SESSION_SEQUENCES_PIN == 1, "order of words");
 static_assert(UNKNOWN_EFFECTS_PROBE == 0 && UNKNOWN_EFFECTS_PIN == 1 && UNKNOWN_EFFECTS_TRUST == 2, "order of words");
 static_assert(POOL_SESSION == 0 && POOL_TRANSACTION == 1 && POOL_STATEMENT == 2 && PROTO_POSTGRESQL == 0, "order of words");
@@ -56,6 +58,8 @@ const struct config_key config_keys[] = {
     {CONFIG_GILMOK, "listen", KEY_LISTENS, "127.0.0.1:6432", 0, 0, NULL, GILMOK(config.listens), RESTART, "addresses that clients connect to"},
     {CONFIG_GILMOK, "client_auth", KEY_WORD, "scram-sha-256", 0, 0, auth_words, GILMOK(config.client_auth), RELOAD, "how clients prove who they are"},
     {CONFIG_GILMOK, "client_auth_socket", KEY_WORD, "", 0, 0, auth_words, GILMOK(client_auth_socket), RELOAD, "the same for clients on unix sockets"},
+    {CONFIG_GILMOK, "hba_file", KEY_PATH, "", 0, 0, NULL, GILMOK(config.hba_file), RELOAD, "rules that say who may log in from where, and how"},
+    {CONFIG_GILMOK, "ident_file", KEY_PATH, "", 0, 0, NULL, GILMOK(config.ident_file), RELOAD, "name maps for these rules"},
     {CONFIG_GILMOK, "proxy_protocol_from", KEY_ADDRS, "", 0, 0, NULL, GILMOK(proxy_protocol_from), RELOAD, "proxies that say whose connection they pass on"},
     {CONFIG_GILMOK, "user_file", KEY_PATH, "", 0, 0, NULL, GILMOK(config.user_file), RELOAD, "the list of users and their secrets"},
     {CONFIG_GILMOK, "client_tls", KEY_WORD, "disable", 0, 0, client_tls_words, GILMOK(config.client_tls), RELOAD, "whether clients get TLS"},
@@ -92,6 +96,7 @@ const struct config_key config_keys[] = {
     {CONFIG_CLUSTER, "connect_timeout", KEY_DURATION, "5s", 1, LONGEST, NULL, CLUSTER(cluster.connect_timeout_ms), RELOAD, "time to connect and log in to a server"},
     {CONFIG_CLUSTER, "login_retry", KEY_DURATION, "1s", 0, LONGEST, NULL, CLUSTER(cluster.login_retry_ms), RELOAD, "wait after a failed connect before the next try"},
     {CONFIG_CLUSTER, "server_auth", KEY_WORD, "scram-sha-256", 0, 0, server_auth_words, CLUSTER(cluster.server_auth), RELOAD, "the weakest method that the servers may ask for"},
+    {CONFIG_CLUSTER, "server_channel_binding", KEY_WORD, "prefer", 0, 0, channel_binding_words, CLUSTER(cluster.channel_binding), RELOAD, "whether a login is tied to its TLS connection"},
     {CONFIG_CLUSTER, "server_tls", KEY_WORD, "", 0, 0, server_tls_words, CLUSTER(cluster.tls.mode), RELOAD, "how connections to the servers are secured"},
     {CONFIG_CLUSTER, "server_tls_ca_file", KEY_PATH, "", 0, 0, NULL, CLUSTER(cluster.tls.ca_file), RELOAD, "who may issue the servers' certificates"},
     {CONFIG_CLUSTER, "server_tls_cert_file", KEY_PATH, "", 0, 0, NULL, CLUSTER(cluster.tls.cert_file), RELOAD, "our certificate for servers that ask for one"},
@@ -143,10 +148,6 @@ const struct config_key config_keys[] = {
 };
 /* clang-format on */
 const size_t config_keys_count = COUNT_OF(config_keys);
-
-const char *config_auth_name(enum config_auth method) {
-    return auth_words[method];
-}
 
 static const struct {
     const char *name;

@@ -52,7 +52,7 @@ struct config_key {
 struct config_draft_gilmok {
     struct config config;
     const struct config_section *section; /* NULL when the file has none */
-    int client_auth_socket;               /* enum config_auth; -1: as client_auth */
+    int client_auth_socket;               /* enum auth_method; -1: as client_auth */
     const char *proxy_protocol_from;
     int client_tls_cert;                  /* 0 optional, 1 required */
 };

@@ -48,13 +48,18 @@ static bool check_safety(const struct config_secret_place *place, const char *pa
                          const struct stat *st, struct config_findings *findings) {
     if (!S_ISREG(st->st_mode)) {
         config_error(findings, place->file, place->line, "`%s`: %s is not a regular file", place->key, path);
-        config_advice(findings, "Name the file that holds the secret");
+        config_advice(findings, place->is_public ? "Name the file itself" : "Name the file that holds the secret");
         return false;
     }
     bool is_safe = true;
     /* systemd lets a unit's user read a credential by an access list, which shows as the group's read bit. */
-    mode_t refused = is_credential ? S_IRWXO | S_IWGRP : S_IRWXO | S_IRWXG;
-    if (st->st_mode & refused) {
+    mode_t refused = place->is_public ? S_IWOTH | S_IWGRP : is_credential ? S_IRWXO | S_IWGRP : S_IRWXO | S_IRWXG;
+    if (st->st_mode & refused && place->is_public) {
+        config_error(findings, place->file, place->line, "`%s`: %s says who may log in, but others can write it (mode %04o)",
+                     place->key, path, (unsigned)(st->st_mode & 07777));
+        config_advice(findings, "Run: chmod go-w %s", path);
+        is_safe = false;
+    } else if (st->st_mode & refused) {
         bool is_others = (st->st_mode & S_IRWXO) != 0;
         config_error(findings, place->file, place->line, "`%s`: %s holds secrets, but %s can use it (mode %04o)",
                      place->key, path, is_others ? "everybody" : "its group", (unsigned)(st->st_mode & 07777));

@@ -1,8 +1,8 @@
 /*
- * config_secret.h - reading files that hold secrets.
+ * config_secret.h - reading files that hold secrets, or that say who may do what.
  *
  * Such a file must belong to us (or the user that `user =` names) or to root, and
- * nobody else may read it; it is refused otherwise, with the command that puts it
+ * nobody else may read it (or, if it holds no secret, write it); it is refused otherwise, with the command that puts it
  * right. `$CREDENTIALS_DIRECTORY/name` stands for a credential that systemd passes.
  */
 #ifndef GILMOK_PROXY_CONFIG_SECRET_H
@@ -18,6 +18,7 @@ struct config_secret_place {
     const char *file;
     int line;
     const char *run_as; /* NULL: nobody else */
+    bool is_public;     /* it holds no secret: others may read it, but not write */
 };
 
 /* The path with $CREDENTIALS_DIRECTORY replaced, in the arena; NULL after an error. */

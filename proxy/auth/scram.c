@@ -28,9 +28,14 @@ enum {
     BASE64_KEY_LEN = 44,                               /* of SCRAM_KEY_LEN bytes */
     BASE64_SALT_MAX = (SCRAM_SALT_MAX + 2) / 3 * 4,    /* of the longest salt */
     BASE64_NONCE_LEN = SCRAM_NONCE_RAW / 3 * 4,        /* of our own nonce */
-    GS2_HEADER_LEN = 3,                                /* "n,," */
+    BINDING_TEXT_MAX = (SCRAM_HEADER_MAX + SCRAM_BINDING_MAX + 2) / 3 * 4, /* of a gs2 header and a hash */
     AUTH_MESSAGE_MAX = 3 * SCRAM_MESSAGE_MAX + 2 + 1,  /* three messages and two commas */
 };
+
+#define GS2_CANNOT "n,,"
+#define GS2_NOT_OFFERED "y,,"
+#define GS2_USED "p=tls-server-end-point,,"
+static_assert(sizeof GS2_USED <= SCRAM_HEADER_MAX, "the header fits");
 
 static_assert(SCRAM_NONCE_RAW % 3 == 0, "our nonce has no padding");
 static_assert(SCRAM_NONCE_MAX >= 2 * BASE64_NONCE_LEN, "two gilmoks can log in to each other");
@@ -329,24 +334,63 @@ static void auth_text_build(struct auth_text *a, const char *client_first_bare, 
     a->text = writer_bytes(&w);
 }
 
+/* What stands behind c=: the gs2 header, and the hash where it says that one is bound to. `out` has BINDING_TEXT_MAX + 1 bytes. */
+static void put_binding(const char *gs2_header, const struct scram_binding *binding, char *out) {
+    uint8_t data[SCRAM_HEADER_MAX + SCRAM_BINDING_MAX];
+    struct writer w;
+    writer_init_fixed(&w, data, sizeof data);
+    writer_str(&w, gs2_header);
+    if (gs2_header[0] == 'p') writer_put(&w, bytes_of(binding->hash, binding->len));
+    INVARIANT(!w.failed);
+    base64_encode(data, w.len, out);
+}
+
+static void set_keys(struct scram_keys *out, const struct scram_verifier *v, const uint8_t client_key[SCRAM_KEY_LEN]) {
+    *out = (struct scram_keys){.is_set = true, .iterations = v->iterations, .salt_len = v->salt_len};
+    memcpy(out->salt, v->salt, v->salt_len);
+    memcpy(out->client_key, client_key, SCRAM_KEY_LEN);
+    memcpy(out->server_key, v->server_key, SCRAM_KEY_LEN);
+}
+
+bool scram_verifier_keys(const struct scram_verifier *v, const char *password, struct scram_keys *out) {
+    uint8_t client_key[SCRAM_KEY_LEN], server_key[SCRAM_KEY_LEN];
+    bool is_done = derive_keys(password, v->salt, v->salt_len, v->iterations, client_key, server_key);
+    if (is_done) set_keys(out, v, client_key);
+    secret_wipe(client_key, sizeof client_key);
+    secret_wipe(server_key, sizeof server_key);
+    return is_done;
+}
+
 /* ---- server side ---- */
 
-/* The gs2 header: what the client says about channel binding, and on whose behalf it acts. */
-static bool read_gs2_header(struct bytes message, char *flag, struct err *err) {
-    if (message.len > 0 && message.ptr[0] == 'p') {
-        err_set(err, ERR_FEATURE_NOT_SUPPORTED, "channel binding is not offered");
-        err_hint(err, "Set channel_binding=prefer or disable in the client.");
-        return false;
-    }
-    if (message.len > GS2_HEADER_LEN && message.ptr[1] == ',' && message.ptr[2] == 'a') {
+static bool refuse_binding(struct err *err, const char *detail) {
+    err_set(err, ERR_INVALID_AUTHORIZATION, "SCRAM channel binding negotiation error");
+    err_detail(err, "%s", detail);
+    return false;
+}
+
+/*
+ *   gs2-header = ("n" | "y" | "p=" type) "," [ "a=" name ] ","
+ *
+ * What the client says about channel binding, and on whose behalf it acts. Its length in the message, or 0.
+ */
+static size_t read_gs2_header(struct scram_server *s, struct bytes message, struct err *err) {
+    static const char *const known[] = {GS2_CANNOT, GS2_NOT_OFFERED, GS2_USED};
+    const char *header = NULL;
+    for (size_t i = 0; i < COUNT_OF(known); i++)
+        if (bytes_starts_with(message, known[i])) header = known[i];
+    if (message.len > 3 && message.ptr[0] != 'p' && message.ptr[1] == ',' && message.ptr[2] == 'a')
         return err_set(err, ERR_FEATURE_NOT_SUPPORTED, "logging in on behalf of another user is not supported");
+    if (!header && message.ptr[0] == 'p' && s->is_plus)
+        return err_set(err, ERR_FEATURE_NOT_SUPPORTED, "the type of channel binding is not supported: tls-server-end-point is");
+    if (!header || s->is_plus != (header[0] == 'p')) {
+        malformed(err, "client-first does not begin with the channel binding flag of its mechanism");
+        return 0;
     }
-    if (!bytes_starts_with(message, "n,,") && !bytes_starts_with(message, "y,,")) {
-        malformed(err, "client-first does not begin with a known channel binding flag");
-        return false;
-    }
-    *flag = (char)message.ptr[0];
-    return true;
+    if (header[0] == 'y' && s->binding.len)
+        return refuse_binding(err, "The client saw no offer of channel binding, but there was one: somebody may be in between.");
+    copy_str(s->gs2_header, sizeof s->gs2_header, bytes_str(header));
+    return strlen(header);
 }
 
 /*
@@ -366,10 +410,28 @@ static bool read_client_first(struct bytes bare, struct bytes *nonce, struct err
 
 void scram_server_init(struct scram_server *s) {
     s->server_first[0] = '\0';
+    s->binding.len = 0;
+    s->is_plus = s->has_client_key = false;
+}
+
+void scram_server_offer(struct scram_server *s, const struct scram_binding *binding) {
+    s->binding = *binding;
+}
+
+bool scram_server_choose(struct scram_server *s, struct bytes mechanism) {
+    s->is_plus = s->binding.len && bytes_is(mechanism, SCRAM_MECHANISM_PLUS);
+    return s->is_plus || bytes_is(mechanism, SCRAM_MECHANISM);
 }
 
 void scram_server_wipe(struct scram_server *s) {
     secret_wipe(&s->verifier, sizeof s->verifier);
+    secret_wipe(s->client_key, sizeof s->client_key);
+    s->has_client_key = false;
+}
+
+void scram_server_keys(const struct scram_server *s, struct scram_keys *out) {
+    INVARIANT(s->has_client_key);
+    set_keys(out, &s->verifier, s->client_key);
 }
 
 enum scram_result scram_server_first(struct scram_server *s, const struct scram_verifier *verifier,
@@ -377,10 +439,12 @@ enum scram_result scram_server_first(struct scram_server *s, const struct scram_
                                      struct err *err) {
     struct bytes client_nonce;
     s->server_first[0] = '\0'; /* no client-final is accepted unless this call succeeds */
+    s->has_client_key = false;
     INVARIANT(is_salt_len(verifier->salt_len) && is_iterations(verifier->iterations));
     if (!is_message(client_first)) return malformed(err, "client-first is empty, too long or holds a NUL");
-    if (!read_gs2_header(client_first, &s->gs2_flag, err)) return SCRAM_MALFORMED;
-    struct bytes bare = bytes_of(client_first.ptr + GS2_HEADER_LEN, client_first.len - GS2_HEADER_LEN);
+    size_t header_len = read_gs2_header(s, client_first, err);
+    if (!header_len) return SCRAM_MALFORMED;
+    struct bytes bare = bytes_of(client_first.ptr + header_len, client_first.len - header_len);
     if (!read_client_first(bare, &client_nonce, err)) return SCRAM_MALFORMED;
 
     s->verifier = *verifier;
@@ -404,17 +468,20 @@ enum scram_result scram_server_first(struct scram_server *s, const struct scram_
 }
 
 /*
- *   client-final = "c=" base64(gs2 header) ",r=" nonce *("," extension) ",p=" base64(proof)
+ *   client-final = "c=" base64(gs2 header, hash if bound) ",r=" nonce *("," extension) ",p=" base64(proof)
  *
  * `bare` is what stands before ",p=".
  */
+static const char binding_differs[] = "the channel binding data does not match client-first";
+
 static const char *read_client_final(const struct scram_server *s, struct bytes message, uint8_t proof[SCRAM_KEY_LEN],
                                      struct bytes *bare) {
-    const char *binding = s->gs2_flag == 'y' ? "eSws" : "biws"; /* base64 of "y,," and "n,," */
+    char binding[BINDING_TEXT_MAX + 1];
+    put_binding(s->gs2_header, &s->binding, binding);
     struct bytes rest = message, value;
     char name;
     if (!take_named(&rest, 'c', &value)) return "client-final does not begin with c=";
-    if (!bytes_is(value, binding)) return "the channel binding data does not match client-first";
+    if (!bytes_is(value, binding)) return binding_differs;
     if (!take_named(&rest, 'r', &value)) return "client-final holds no nonce";
     if (!is_same(value, bytes_str(s->nonce))) return "the nonce is not the one of this login";
     do {
@@ -426,15 +493,14 @@ static const char *read_client_final(const struct scram_server *s, struct bytes 
     return NULL;
 }
 
-/* Whether the proof's client key hashes to the stored one. False return: the crypto library failed. */
-static bool check_proof(const struct scram_verifier *v, struct bytes auth, const uint8_t proof[SCRAM_KEY_LEN],
-                        bool *is_right) {
-    uint8_t key[SCRAM_KEY_LEN], hashed[SCRAM_KEY_LEN];
-    if (!hmac(v->stored_key, auth, key)) return false;
-    for (size_t i = 0; i < sizeof(key); i++) key[i] ^= proof[i];
-    bool is_done = sha256(key, hashed);
+/* Whether the proof's client key, which is kept if so, hashes to the stored one. False return: the crypto library failed. */
+static bool check_proof(struct scram_server *s, struct bytes auth, const uint8_t proof[SCRAM_KEY_LEN], bool *is_right) {
+    const struct scram_verifier *v = &s->verifier;
+    uint8_t hashed[SCRAM_KEY_LEN];
+    if (!hmac(v->stored_key, auth, s->client_key)) return false;
+    for (size_t i = 0; i < SCRAM_KEY_LEN; i++) s->client_key[i] ^= proof[i];
+    bool is_done = sha256(s->client_key, hashed);
     *is_right = is_done && secret_equal(hashed, v->stored_key, sizeof(hashed));
-    secret_wipe(key, sizeof(key));
     return is_done;
 }
 
@@ -446,13 +512,17 @@ enum scram_result scram_server_final(struct scram_server *s, struct bytes client
     if (s->server_first[0] == '\0') return malformed(err, "client-final came without client-first");
     if (!is_message(client_final)) return malformed(err, "client-final is empty, too long or holds a NUL");
     const char *wrong = read_client_final(s, client_final, proof, &bare);
+    if (wrong == binding_differs && s->is_plus) {
+        err_set(err, ERR_INVALID_AUTHORIZATION, "SCRAM channel binding check failed");
+        return SCRAM_MALFORMED;
+    }
     if (wrong) return malformed(err, wrong);
 
     struct auth_text auth;
     auth_text_build(&auth, s->client_first_bare, bytes_str(s->server_first), bare);
     s->server_first[0] = '\0'; /* one try for each nonce */
     /* Both are computed for right and wrong proofs alike, so that time tells nothing. */
-    bool is_done = check_proof(&s->verifier, auth.text, proof, &is_right);
+    bool is_done = check_proof(s, auth.text, proof, &is_right);
     if (!hmac(s->verifier.server_key, auth.text, signature) || !is_done) {
         err_set(err, ERR_INTERNAL, "the crypto library failed while checking a password");
         return SCRAM_MALFORMED;
@@ -461,6 +531,7 @@ enum scram_result scram_server_final(struct scram_server *s, struct bytes client
         err_set(err, ERR_INVALID_PASSWORD, "password authentication failed");
         return SCRAM_REFUSED;
     }
+    s->has_client_key = true;
     char text[BASE64_KEY_LEN + 1];
     base64_encode(signature, sizeof(signature), text);
     writer_str(out, "v=");
@@ -470,15 +541,22 @@ enum scram_result scram_server_final(struct scram_server *s, struct bytes client
 
 /* ---- client side ---- */
 
-bool scram_client_first(struct scram_client *c, const uint8_t *nonce, struct writer *out) {
-    *c = (struct scram_client){0};
+static const char *gs2_header_of(enum scram_binding_use use) {
+    return use == SCRAM_BINDING_USED ? GS2_USED : use == SCRAM_BINDING_NOT_OFFERED ? GS2_NOT_OFFERED : GS2_CANNOT;
+}
+
+bool scram_client_first(struct scram_client *c, enum scram_binding_use use, const struct scram_binding *binding,
+                        const uint8_t *nonce, struct writer *out) {
+    *c = (struct scram_client){.use = use};
+    INVARIANT((use == SCRAM_BINDING_USED) == (binding && binding->len));
+    if (binding) c->binding = *binding;
     base64_encode(nonce, SCRAM_NONCE_RAW, c->client_nonce);
     struct writer w;
     writer_init_fixed(&w, c->client_first_bare, sizeof(c->client_first_bare));
     writer_str(&w, "n=,r=");
     writer_cstr(&w, bytes_str(c->client_nonce));
     INVARIANT(!w.failed);
-    writer_fmt(out, "n,,%s", c->client_first_bare);
+    writer_fmt(out, "%s%s", gs2_header_of(use), c->client_first_bare);
     return !out->failed;
 }
 
@@ -510,6 +588,7 @@ static bool ensure_keys(struct scram_keys *keys, const char *password, const str
     if (keys->is_set && keys->iterations == first->iterations &&
         is_same(bytes_of(keys->salt, keys->salt_len), bytes_of(first->salt, first->salt_len)))
         return true;
+    if (!password) return false;
     secret_wipe(keys, sizeof(*keys));
     keys->iterations = first->iterations;
     keys->salt_len = (uint8_t)first->salt_len;
@@ -539,18 +618,23 @@ bool scram_client_final(struct scram_client *c, const char *password, struct byt
         malformed(err, wrong);
         return false;
     }
-    char bare[SCRAM_NONCE_MAX + 16];
+    char bare[SCRAM_NONCE_MAX + BINDING_TEXT_MAX + 16], binding[BINDING_TEXT_MAX + 1];
     struct writer w;
+    put_binding(gs2_header_of(c->use), &c->binding, binding);
     writer_init_fixed(&w, bare, sizeof(bare));
-    writer_str(&w, "c=biws,r=");
+    writer_fmt(&w, "c=%s,r=", binding);
     writer_put(&w, first.nonce);
     INVARIANT(!w.failed);
 
     struct auth_text auth;
     uint8_t proof[SCRAM_KEY_LEN];
     auth_text_build(&auth, c->client_first_bare, server_first, writer_bytes(&w));
-    if (!ensure_keys(keys, password, &first) || !prove(c, keys, auth.text, proof))
-        return err_set(err, ERR_INTERNAL, "cannot derive the keys of a password");
+    bool has_keys = ensure_keys(keys, password, &first);
+    if (!has_keys && !password)
+        return err_set(err, ERR_CANNOT_CONNECT,
+                       "its SCRAM verifier of the user has another salt or count of iterations than gilmok's (store the "
+                                                "server's own verifier in user_file, or use server_user)");
+    if (!has_keys || !prove(c, keys, auth.text, proof)) return err_set(err, ERR_INTERNAL, "cannot derive the keys of a password");
     char text[BASE64_KEY_LEN + 1];
     base64_encode(proof, sizeof(proof), text);
     writer_put(out, writer_bytes(&w));

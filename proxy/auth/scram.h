@@ -16,10 +16,15 @@
  *     | <------------------------------------- |
  *
  * Rules of PostgreSQL that are kept: the name in client-first is ignored (the
- * startup packet's counts); gs2 header `n,,` or `y,,` is accepted, `p=` refused
- * (no channel binding on a plain connection); passwords go through SASLprep when
- * they are valid UTF-8 and are used as raw bytes otherwise; ASCII-only printable
- * passwords are their own SASLprep form.
+ * startup packet's counts); passwords go through SASLprep when they are valid UTF-8 and
+ * are used as raw bytes otherwise; ASCII-only printable passwords are their own
+ * SASLprep form.
+ *
+ * Channel binding (RFC 5929, tls-server-end-point) ties the login to the TLS connection that it
+ * runs in: both sides sign the hash of the server's certificate, so that nobody in between can
+ * pass the messages on. It is offered as SCRAM-SHA-256-PLUS. client-first tells: `p=...` it is
+ * used, `y` the client would have, but saw no offer, `n` it cannot. A `y` to a server that did
+ * offer it means that somebody has taken the offer away, and ends the login.
  */
 #ifndef GILMOK_PROXY_AUTH_SCRAM_H
 #define GILMOK_PROXY_AUTH_SCRAM_H
@@ -35,12 +40,21 @@ enum {
     SCRAM_NONCE_RAW = 18,     /* random bytes; 24 characters in base64 */
     SCRAM_NONCE_MAX = 256,    /* characters of a peer's nonce */
     SCRAM_MESSAGE_MAX = 2048, /* bytes of any SCRAM message */
+    SCRAM_BINDING_MAX = 64,   /* bytes of a certificate's hash */
+    SCRAM_HEADER_MAX = 32,    /* of the gs2 header in front of client-first, with a NUL */
     SCRAM_ITERATIONS_DEFAULT = 4096,
     SCRAM_ITERATIONS_MIN = 1,
     SCRAM_ITERATIONS_MAX = 100000, /* a server that asks for more is refused */
 };
 
 #define SCRAM_MECHANISM "SCRAM-SHA-256"
+#define SCRAM_MECHANISM_PLUS "SCRAM-SHA-256-PLUS"
+
+/* The hash of the certificate of the server in this TLS connection (stream_tls_end_point_hash). */
+struct scram_binding {
+    uint8_t hash[SCRAM_BINDING_MAX];
+    uint8_t len; /* 0: no TLS, or a certificate without one hash: there is nothing to bind to */
+};
 
 /* What a server stores about a password. */
 struct scram_verifier {
@@ -57,6 +71,16 @@ MUST_USE bool scram_verifier_parse(struct bytes text, struct scram_verifier *out
 MUST_USE bool scram_verifier_derive(const char *password, const uint8_t *salt, size_t salt_len,
                                     uint32_t iterations, struct scram_verifier *out);
 
+/* Keys for one (password, salt, iterations); kept by the pool so that PBKDF2 runs once. */
+struct scram_keys {
+    bool is_set;
+    uint32_t iterations;
+    uint8_t salt[SCRAM_SALT_MAX];
+    uint8_t salt_len;
+    uint8_t client_key[SCRAM_KEY_LEN];
+    uint8_t server_key[SCRAM_KEY_LEN];
+};
+
 /* ---- server side: gilmok checks a client ---- */
 
 struct scram_server {
@@ -64,7 +88,11 @@ struct scram_server {
     char client_first_bare[SCRAM_MESSAGE_MAX]; /* NUL-terminated */
     char server_first[SCRAM_MESSAGE_MAX];
     char nonce[2 * SCRAM_NONCE_MAX]; /* client's and ours together */
-    char gs2_flag; /* 'n' or 'y', as the client sent it */
+    char gs2_header[SCRAM_HEADER_MAX]; /* as the client sent it: "n,,", "y,," or "p=tls-server-end-point,," */
+    struct scram_binding binding; /* what is offered */
+    bool is_plus;                 /* the client has chosen the mechanism with channel binding */
+    uint8_t client_key[SCRAM_KEY_LEN]; /* as the right proof has told it; secret */
+    bool has_client_key;
 };
 
 enum scram_result {
@@ -75,6 +103,10 @@ enum scram_result {
 
 /* Need not be zeroed before, and only what is secret is wiped: a login touches a tenth of it. */
 void scram_server_init(struct scram_server *s);
+/* Before the offer goes out: with a binding that is not empty, both mechanisms are in it. */
+void scram_server_offer(struct scram_server *s, const struct scram_binding *binding);
+/* The mechanism that the client has chosen; false when it was not offered. */
+MUST_USE bool scram_server_choose(struct scram_server *s, struct bytes mechanism);
 void scram_server_wipe(struct scram_server *s);
 
 /* Reads client-first, writes server-first to `out`. `nonce` is SCRAM_NONCE_RAW random bytes. */
@@ -87,25 +119,36 @@ MUST_USE enum scram_result scram_server_final(struct scram_server *s, struct byt
 
 /* ---- client side: gilmok logs in to a server ---- */
 
-/* Keys for one (password, salt, iterations); kept by the pool so that PBKDF2 runs once. */
-struct scram_keys {
-    bool is_set;
-    uint32_t iterations;
-    uint8_t salt[SCRAM_SALT_MAX];
-    uint8_t salt_len;
-    uint8_t client_key[SCRAM_KEY_LEN];
-    uint8_t server_key[SCRAM_KEY_LEN];
+/*
+ * After SCRAM_OK: what logs in to a server whose verifier is the same, salt and iterations included. As secret as the password.
+ */
+void scram_server_keys(const struct scram_server *s, struct scram_keys *out);
+/* The same from a password that is known to be right. False: memory is out or the crypto library fails. */
+MUST_USE bool scram_verifier_keys(const struct scram_verifier *v, const char *password, struct scram_keys *out);
+
+/* What client-first says of channel binding. */
+enum scram_binding_use {
+    SCRAM_BINDING_CANNOT,      /* n: there is nothing to bind to, or nobody wants it */
+    SCRAM_BINDING_NOT_OFFERED, /* y: the server did not offer it */
+    SCRAM_BINDING_USED,        /* p: it did; the mechanism is SCRAM_MECHANISM_PLUS */
 };
 
 struct scram_client {
+    enum scram_binding_use use;
+    struct scram_binding binding;
     char client_first_bare[SCRAM_NONCE_MAX + 16];
     char client_nonce[SCRAM_NONCE_MAX];
     uint8_t server_signature[SCRAM_KEY_LEN]; /* expected */
     bool is_final_sent;
 };
 
-MUST_USE bool scram_client_first(struct scram_client *c, const uint8_t *nonce, struct writer *out);
-/* Reads server-first, writes client-final. `keys` is used when it fits the salt and count, else derived and filled. */
+/* `binding` must not be empty for SCRAM_BINDING_USED; NULL for the other two. */
+MUST_USE bool scram_client_first(struct scram_client *c, enum scram_binding_use use, const struct scram_binding *binding,
+                                 const uint8_t *nonce, struct writer *out);
+/*
+ * Reads server-first, writes client-final. `keys` is used when it fits the salt and count, else derived and filled; without a
+ * password (NULL) it must fit.
+ */
 MUST_USE bool scram_client_final(struct scram_client *c, const char *password, struct bytes server_first,
                                  struct scram_keys *keys, struct writer *out, struct err *err);
 /* True only when the server proved that it knows the password's verifier. */

@@ -7,8 +7,6 @@
 #include <netinet/in.h>
 #include <stdio.h>
 
-#include "base/bytes.h"
-
 enum { V4_OFFSET = 96, SHOWN_MAX = 60 };
 
 static const uint8_t v4_start[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
@@ -77,7 +75,7 @@ static bool refuse_bits_behind(struct err *err, struct bytes part, const struct 
 }
 
 /* address [ "/" prefix-length ] */
-static bool take_net(struct bytes part, struct addr_net *net, struct err *err) {
+bool addr_net_parse(struct addr_net *net, struct bytes part, struct err *err) {
     const uint8_t *slash = memchr(part.ptr, '/', part.len);
     struct bytes ip = bytes_of(part.ptr, slash ? (size_t)(slash - part.ptr) : part.len);
     bool is_dotted = !memchr(ip.ptr, ':', ip.len);
@@ -107,7 +105,7 @@ static bool add(struct addr_list *l, struct bytes part, struct err *err) {
         l->has_unix = true;
         return true;
     }
-    if (!take_net(part, &net, err)) return false;
+    if (!addr_net_parse(&net, part, err)) return false;
     for (unsigned i = 0; i < l->count; i++)
         if (is_same_net(&l->nets[i], &net)) return refuse(err, part, twice, "Remove one of the two");
     if (l->count == ADDR_LIST_MAX) return refuse(err, part, "more than 64 addresses", "Write networks instead of single addresses");
@@ -128,19 +126,38 @@ static bool is_in_net(const struct addr_net *net, const uint8_t ip[16], bool is_
     return rest == 0 || (net->ip[whole] ^ ip[whole]) >> (8 - rest) == 0;
 }
 
+/* An address in the form of addr_net.ip. */
+static bool as_v6(int family, const uint8_t *ip, uint8_t out[16]) {
+    if (family != AF_INET && family != AF_INET6) return false;
+    if (family == AF_INET) memcpy(out, v4_start, sizeof v4_start);
+    memcpy(out + (family == AF_INET ? sizeof v4_start : 0), ip, family == AF_INET ? 4 : 16);
+    return true;
+}
+
+static bool is_v4_in_v6(const uint8_t ip[16]) {
+    return memcmp(ip, v4_start, sizeof v4_start) == 0;
+}
+
+bool addr_net_contains(const struct addr_net *net, int family, const uint8_t *ip) {
+    uint8_t full[16];
+    return as_v6(family, ip, full) && is_in_net(net, full, is_v4_in_v6(full));
+}
+
+bool addr_net_is_loopback(const struct addr_net *net) {
+    static const struct addr_net v4 = {{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 127}, V4_OFFSET + 8, true};
+    static const struct addr_net v6 = {{[15] = 1}, 128, false};
+    const struct addr_net *whole = net->is_v4 ? &v4 : &v6;
+    return net->bits >= whole->bits && is_in_net(whole, net->ip, net->is_v4);
+}
+
 bool addr_list_contains(const struct addr_list *l, const struct addr *a) {
     uint8_t ip[16];
-    if (a->sa.ss_family == AF_UNIX) return l->has_unix;
-    if (a->sa.ss_family == AF_INET) {
-        memcpy(ip, v4_start, sizeof v4_start);
-        memcpy(ip + sizeof v4_start, &((const struct sockaddr_in *)&a->sa)->sin_addr, 4);
-    } else if (a->sa.ss_family == AF_INET6) {
-        memcpy(ip, &((const struct sockaddr_in6 *)&a->sa)->sin6_addr, sizeof ip);
-    } else {
-        return false;
-    }
-    bool is_v4 = memcmp(ip, v4_start, sizeof v4_start) == 0;
+    int family = a->sa.ss_family;
+    const struct sockaddr_in *in = (const struct sockaddr_in *)&a->sa;
+    const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)&a->sa;
+    if (family == AF_UNIX) return l->has_unix;
+    if (!as_v6(family, family == AF_INET ? (const uint8_t *)&in->sin_addr : (const uint8_t *)&in6->sin6_addr, ip)) return false;
     for (unsigned i = 0; i < l->count; i++)
-        if (is_in_net(&l->nets[i], ip, is_v4)) return true;
+        if (is_in_net(&l->nets[i], ip, is_v4_in_v6(ip))) return true;
     return false;
 }

@@ -10,6 +10,7 @@
 #ifndef GILMOK_PROXY_NET_ADDR_LIST_H
 #define GILMOK_PROXY_NET_ADDR_LIST_H
 
+#include "base/bytes.h"
 #include "proxy/net/addr.h"
 
 enum { ADDR_LIST_MAX = 64 };
@@ -19,6 +20,13 @@ struct addr_net {
     uint8_t bits;   /* 0-128: how many of them must be the same */
     bool is_v4;
 };
+
+/* One address or network, in the spelling of a list; errors as of addr_list_parse(). */
+MUST_USE bool addr_net_parse(struct addr_net *out, struct bytes text, struct err *err);
+/* `ip`: 4 or 16 bytes; false for any other family than AF_INET and AF_INET6. */
+bool addr_net_contains(const struct addr_net *net, int family, const uint8_t *ip);
+/* True when all of it is on this machine: 127.0.0.0/8, ::1, or a part of them. */
+bool addr_net_is_loopback(const struct addr_net *net);
 
 struct addr_list {
     struct addr_net nets[ADDR_LIST_MAX];

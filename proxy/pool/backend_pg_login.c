@@ -4,7 +4,8 @@
  * Servers are hostile input too: nothing may be longer than PG_BACKEND_AUTH_MAX,
  * methods below the cluster's server_auth are refused, a password in clear text leaves
  * for nobody who could be somebody else, and an AuthenticationOk that nothing
- * preceded is believed on loopback and unix sockets only.
+ * preceded is believed on loopback and unix sockets only. Whether a login is bound to its TLS connection is
+ * judged by what was negotiated, not by what was offered.
  */
 #include <stdio.h>
 
@@ -100,27 +101,49 @@ static bool has_md5_only(const struct pool *p, struct md5_verifier *out) {
     return md5_verifier_parse(bytes_str(p->server.password), out);
 }
 
+/* What this login can say of channel binding, of a server that offers these mechanisms. */
+static enum scram_binding_use binding_use(struct backend *b, struct bytes mechanisms, struct scram_binding *out) {
+    *out = (struct scram_binding){.len = 0};
+    if (pool_of(b)->server.channel_binding == CHANNEL_BINDING_DISABLE || !stream_has_tls(b->stream)) return SCRAM_BINDING_CANNOT;
+    size_t len = stream_tls_end_point_hash(b->stream, out->hash);
+    if (len == 0) return SCRAM_BINDING_CANNOT;
+    if (!pg_sasl_offers(mechanisms, SCRAM_MECHANISM_PLUS)) return SCRAM_BINDING_NOT_OFFERED;
+    out->len = (uint8_t)len;
+    return SCRAM_BINDING_USED;
+}
+
+static bool must_bind(const struct backend *b) {
+    return pool_of((struct backend *)b)->server.channel_binding == CHANNEL_BINDING_REQUIRE;
+}
+
+static const char no_binding[] = "it offers no channel binding, and server_channel_binding = require";
+
 static void begin_sasl(struct backend *b, struct bytes mechanisms) {
     struct backend_pg *bp = backend_pg_of(b);
+    struct scram_binding binding;
+    enum scram_binding_use use = binding_use(b, mechanisms, &binding);
+    const char *mechanism = use == SCRAM_BINDING_USED ? SCRAM_MECHANISM_PLUS : SCRAM_MECHANISM;
     struct md5_verifier verifier;
     uint8_t nonce[SCRAM_NONCE_RAW], storage[SCRAM_MESSAGE_MAX];
     struct writer first;
     writer_init_fixed(&first, storage, sizeof storage);
-    if (!pg_sasl_offers(mechanisms, SCRAM_MECHANISM)) {
+    if (!pg_sasl_offers(mechanisms, mechanism)) {
         give_up(b, "it offers no SCRAM-SHA-256");
-    } else if (!pool_of(b)->server.password) {
+    } else if (must_bind(b) && use != SCRAM_BINDING_USED) {
+        give_up(b, no_binding);
+    } else if (!pool_of(b)->server.password && !pool_of(b)->server.scram_keys.is_set) {
         give_up(b, "it asks for a password, and none is known for this user");
     } else if (bp->login->is_sasl_begun || bp->login->is_password_sent) {
         give_up(b, "it asks for a second proof");
-    } else if (has_md5_only(pool_of(b), &verifier)) {
+    } else if (pool_of(b)->server.password && has_md5_only(pool_of(b), &verifier)) {
         give_up(b, "it asks for SCRAM, and the password is known as an md5 verifier only");
     } else if (!clock_random(pool_of(b)->set->loop->clock, nonce, sizeof nonce) ||
-               !scram_client_first(&bp->login->scram, nonce, &first)) {
+               !scram_client_first(&bp->login->scram, use, use == SCRAM_BINDING_USED ? &binding : NULL, nonce, &first)) {
         give_up(b, "no random numbers");
     } else {
         struct writer w;
         writer_init(&w, PG_AUTH_MAX);
-        pg_put_sasl_initial(&w, SCRAM_MECHANISM, writer_bytes(&first));
+        pg_put_sasl_initial(&w, mechanism, writer_bytes(&first));
         bp->login->is_sasl_begun = true;
         send_writer(b, &w);
     }
@@ -155,10 +178,11 @@ static void finish_sasl(struct backend *b, struct bytes server_final) {
 
 /* ---- md5 and clear text ---- */
 
-static bool may_answer(struct backend *b, enum config_server_auth method, const char *refusal) {
+static bool may_answer(struct backend *b, enum server_auth method, const char *refusal) {
     const struct pool *p = pool_of(b);
     const struct backend_pg_login *login = backend_pg_of(b)->login;
     if (p->server.auth < method) give_up(b, refusal);
+    else if (must_bind(b)) give_up(b, no_binding);
     else if (!p->server.password) give_up(b, "it asks for a password, and none is known for this user");
     else if (login->is_sasl_begun || login->is_password_sent) give_up(b, "it asks for a second proof");
     else return true;
@@ -215,8 +239,9 @@ static void answer_cleartext(struct backend *b) {
 
 static void accept_auth_ok(struct backend *b) {
     struct backend_pg *bp = backend_pg_of(b);
-    bool is_trusted = !bp->login->is_sasl_begun && addr_is_loopback(&pool_of(b)->server.addr);
+    bool is_trusted = !bp->login->is_sasl_begun && !must_bind(b) && addr_is_loopback(&pool_of(b)->server.addr);
     if (bp->login->is_server_proven || bp->login->is_password_sent || is_trusted) bp->login->is_authenticated = true;
+    else if (must_bind(b)) give_up(b, no_binding);
     else give_up(b, "it let us in without SCRAM, which is accepted from loopback and unix sockets only");
 }
 

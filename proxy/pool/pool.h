@@ -77,7 +77,8 @@ struct pool_set {
 struct pool_server {
     char *database;
     char *user;
-    enum config_server_auth auth;
+    enum server_auth auth;
+    enum channel_binding channel_binding;
     char *password; /* or an md5 verifier; secret; NULL: the server must ask for none */
     struct scram_keys scram_keys;
     struct addr addr;

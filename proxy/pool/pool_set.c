@@ -79,6 +79,7 @@ static void set_limits(struct pool *p, const struct config *c, const struct conf
     p->limits.max_variants = db->max_variants;
     p->limits.max_prepared_statements = db->max_prepared_statements;
     p->server.auth = db->cluster->server_auth;
+    p->server.channel_binding = db->cluster->channel_binding;
     p->limits.connect_timeout_ms = db->cluster->connect_timeout_ms;
     p->limits.login_retry_ms = db->cluster->login_retry_ms;
     p->limits.queue_timeout_ms = db->queue_timeout_ms;
@@ -116,16 +117,26 @@ static bool set_budgets(struct pool *p, const struct config *c, const struct con
     return true;
 }
 
+static bool is_same_text(const char *a, const char *b) {
+    return a && b && strcmp(a, b) == 0;
+}
+
 static bool configure(struct pool *p, const struct config *c, const struct config_database *db, const char *user_password,
                       struct err *err) {
     const struct config_node *node = CONTAINER_OF(list_first(&db->cluster->nodes), struct config_node, node);
+    const char *user = db->server_user ? db->server_user : p->user;
+    const char *password = db->server_user ? db->server_password : user_password;
     if (!set_server(p, db->cluster, node, err)) return false;
+    struct scram_keys learned = {.is_set = false}; /* what clients have proved is as good as before */
+    if (!db->server_user && !password && !p->server.password && is_same_text(user, p->server.user)) learned = p->server.scram_keys;
     free_credentials(p);
+    p->server.scram_keys = learned;
+    secret_wipe(&learned, sizeof learned);
     p->catalog = NULL; /* it may be another database */
     p->server.host = dup_or_null(node->host);
     p->server.database = dup_or_null(db->server_database ? db->server_database : p->database);
-    p->server.user = dup_or_null(db->server_user ? db->server_user : p->user);
-    p->server.password = dup_or_null(db->server_user ? db->server_password : user_password);
+    p->server.user = dup_or_null(user);
+    p->server.password = dup_or_null(password);
     set_limits(p, c, db);
     if (!set_budgets(p, c, db)) return err_set(err, ERR_OUT_OF_MEMORY, "out of memory");
     if (!p->server.database || !p->server.user || !p->server.host) return err_set(err, ERR_OUT_OF_MEMORY, "out of memory");
@@ -254,10 +265,6 @@ static void forget_identity(struct identity *id) {
 static bool is_same_secret(const char *a, const char *b) {
     if (!a || !b) return a == b;
     return strlen(a) == strlen(b) && secret_equal(a, b, strlen(a));
-}
-
-static bool is_same_text(const char *a, const char *b) {
-    return a && b && strcmp(a, b) == 0;
 }
 
 static bool is_still(const struct pool *p, const struct identity *id) {

@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 
 #include "base/fault.h"
+#include "proxy/auth/secret.h"
 
 enum { KEY_MAX = 256 };
 
@@ -23,6 +24,7 @@ void share_book_init(struct share_book *b, uint32_t workers) {
 }
 
 static void free_group(struct share_group *g) {
+    secret_wipe(&g->keys, sizeof g->keys);
     mem_free(g->database);
     mem_free(g->user);
     mem_free(g);
@@ -210,4 +212,18 @@ uint32_t share_index_of(const struct share_group *g, uint32_t worker) {
         if (g->shares[i].worker == worker) return i;
     INVARIANT(!"every worker has a share, be it of size 0");
     return 0;
+}
+
+/* ---- keys ---- */
+
+void share_book_learn(struct share_book *b, struct share_group *g, const struct scram_keys *keys) {
+    pthread_mutex_lock(&b->lock);
+    g->keys = *keys;
+    pthread_mutex_unlock(&b->lock);
+}
+
+void share_book_keys(struct share_book *b, struct share_group *g, struct scram_keys *out) {
+    pthread_mutex_lock(&b->lock);
+    if (g->keys.is_set) *out = g->keys;
+    pthread_mutex_unlock(&b->lock);
 }

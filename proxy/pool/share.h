@@ -41,6 +41,7 @@ struct share_group {
     struct list node; /* in share_book.groups */
     char *database, *user; /* owned */
     struct user_count *of_user;
+    struct scram_keys keys;    /* what the user's own logins have proved; under the book's lock; secret */
     uint32_t clients;          /* in all shares */
     _Atomic uint32_t active;   /* shares in use, the first ones */
     uint32_t count;            /* of all, one per worker */
@@ -71,6 +72,13 @@ MUST_USE bool share_book_enter(struct share_book *b, const struct config *c, con
                                uint32_t *index, struct err *err);
 void share_book_leave(struct share_book *b, struct share_group *g, uint32_t index);
 void share_book_move(struct share_book *b, struct share_group *g, uint32_t from, uint32_t to);
+
+/*
+ * What logs in to a server as the group's user where neither password nor md5 verifier is known: told by the latest client that
+ * has logged in, and kept. share_book_keys() leaves *out as it is when nobody has yet.
+ */
+void share_book_learn(struct share_book *b, struct share_group *g, const struct scram_keys *keys);
+void share_book_keys(struct share_book *b, struct share_group *g, struct scram_keys *out);
 
 /* The number of the share that a worker holds in a group: a group has one for each worker, some with size 0. */
 uint32_t share_index_of(const struct share_group *g, uint32_t worker);

@@ -1,5 +1,5 @@
 /*
- * How a PostgreSQL client proves who it is: one method for TCP, one for unix sockets. What
+ * How a PostgreSQL client proves who it is: as the first rule says that fits its connection. What
  * a method needs (TLS, a certificate, a socket of this machine) is looked at here for each
  * client, whatever the checks of the configuration have found. Unknown users run the same
  * exchange against a mock verifier, so that they cannot be told from wrong passwords.
@@ -13,11 +13,17 @@
 
 /* ---- SCRAM ---- */
 
+static_assert((int)SCRAM_BINDING_MAX >= (int)TLS_HASH_MAX, "every hash fits");
+
 static void ask_for_scram(struct session *s) {
+    struct scram_binding binding = {.len = 0};
     uint8_t storage[64];
     struct writer w;
+    if (!session_pg_is_in_clear(s)) binding.len = (uint8_t)stream_tls_end_point_hash(s->stream, binding.hash);
+    scram_server_offer(&session_pg_of(s)->login->scram, &binding);
     writer_init_fixed(&w, storage, sizeof storage);
-    pg_put_auth_sasl(&w, SCRAM_MECHANISM);
+    if (binding.len) pg_put_auth_sasl(&w, SCRAM_MECHANISM_PLUS, SCRAM_MECHANISM);
+    else pg_put_auth_sasl(&w, SCRAM_MECHANISM, NULL);
     session_send(s, writer_bytes(&w));
     session_pg_of(s)->login->step = LOGIN_SASL_INITIAL;
 }
@@ -38,7 +44,7 @@ static void take_sasl_initial(struct session *s, struct bytes body) {
     struct writer out;
     struct err err = {0};
     writer_init_fixed(&out, storage, sizeof storage);
-    if (!pg_sasl_initial_read(body, &mechanism, &response) || !response.ptr || !bytes_is(mechanism, SCRAM_MECHANISM)) {
+    if (!pg_sasl_initial_read(body, &mechanism, &response) || !response.ptr || !scram_server_choose(&login->scram, mechanism)) {
         session_pg_violation(s, "malformed SASL message");
         return;
     }
@@ -69,6 +75,7 @@ static void take_sasl_response(struct session *s, struct bytes body) {
         session_pg_refuse_password(s);
     } else {
         send_auth(s, PG_AUTH_SASL_FINAL, &out);
+        scram_server_keys(&login->scram, &login->keys);
         session_pg_login_proven(s);
     }
 }
@@ -120,27 +127,32 @@ static void take_password(struct session *s, struct bytes body) {
 
 static void ask_for_password(struct session *s) {
     if (session_pg_is_in_clear(s) && !s->is_on_socket)
-        session_pg_fail(s, ERR_INVALID_AUTHORIZATION, "this server takes passwords inside TLS only (client_auth = password)");
+        session_pg_fail(s, ERR_INVALID_AUTHORIZATION, "this server takes passwords inside TLS only");
     else ask(s, PG_AUTH_CLEARTEXT, bytes_of(NULL, 0), LOGIN_PASSWORD);
 }
 
 /* ---- without a password ---- */
 
 /* The handshake has checked who issued the certificate; a name with a NUL or another control byte comes as none. */
-static void check_certificate(struct session *s) {
+static bool has_certificate(struct session *s, const struct hba_rule *r) {
     struct tls_info tls;
-    if (!stream_tls_info(s->stream, &tls) || !tls.has_peer_cert || !tls.peer_verified)
+    if (r->clientcert == HBA_CERT_NOT_ASKED) return true;
+    if (!stream_tls_info(s->stream, &tls) || !tls.has_peer_cert || !tls.peer_verified) {
         session_pg_fail(s, ERR_INVALID_AUTHORIZATION, "connection requires a valid client certificate");
-    else if (!bytes_is(bytes_str(s->user), tls.peer_cn))
-        session_pg_fail(s, ERR_INVALID_AUTHORIZATION, "certificate authentication failed for user \"%s\"", s->user);
-    else session_pg_login_proven(s);
+        return false;
+    }
+    if (r->clientcert == HBA_CERT_VERIFY_CA ||
+        name_maps_allow(&s->env->config->name_maps, r->map, r->is_by_dn ? tls.peer_subject : tls.peer_cn, s->user))
+        return true;
+    session_pg_fail(s, ERR_INVALID_AUTHORIZATION, "certificate authentication failed for user \"%s\"", s->user);
+    return false;
 }
 
-static void check_peer(struct session *s) {
+static void check_peer(struct session *s, const struct hba_rule *r) {
     char name[USER_NAME_MAX + 1];
     struct peer_process peer;
     if (s->is_on_socket && stream_peer_process(s->stream, &peer) && peer_user_name(peer.uid, name) &&
-        bytes_is(bytes_str(s->user), name))
+        name_maps_allow(&s->env->config->name_maps, r->map, name, s->user))
         session_pg_login_proven(s);
     else session_pg_fail(s, ERR_INVALID_AUTHORIZATION, "peer authentication failed for user \"%s\"", s->user);
 }
@@ -148,32 +160,57 @@ static void check_peer(struct session *s) {
 /* `listen` may still be what it was before a reload that brought trust. */
 static void check_place(struct session *s) {
     if (s->is_local) session_pg_login_proven(s);
-    else session_pg_fail(s, ERR_INVALID_AUTHORIZATION, "client_auth = trust is for clients on this machine");
+    else session_pg_fail(s, ERR_INVALID_AUTHORIZATION, "trust is for clients on this machine");
 }
 
 /* ---- the choice ---- */
 
+/* As it is now: a rule is never held against what a connection was before its TLS. */
+static const struct hba_rule *find_rule(const struct session *s) {
+    struct hba_who who = {.user = s->user, .database = s->database, .family = s->peer.family, .ip = s->peer.ip,
+                          .is_on_socket = s->is_on_socket, .has_tls = !session_pg_is_in_clear(s),
+                          .is_physical_replication = session_pg_of((struct session *)s)->login->is_physical};
+    return hba_find(&s->env->config->hba, &who);
+}
+
+static void turn_away(struct session *s, const struct hba_rule *r) {
+    char label[192], peer[64];
+    if (r) log_line(LOG_INFO, "session", session_label(s, label), "line %d of hba_file rejects it", r->line);
+    session_pg_fail(s, ERR_INVALID_AUTHORIZATION, "%s user \"%s\", database \"%s\", host %s, %s", r ? "hba_file rejects"
+                    : "no line of hba_file is for",
+                    s->user, s->database, session_peer_text(s, peer), session_pg_is_in_clear(s) ? "no TLS" : "TLS");
+}
+
+/* The rule is the configuration's, which a reload may replace while the client takes its time: nobody keeps it. */
 void session_pg_auth_begin(struct session *s) {
-    const struct config *c = s->env->config;
-    switch (s->is_on_socket ? c->client_auth_socket : c->client_auth) {
-    case CLIENT_AUTH_SCRAM:
+    const struct hba_rule *r = find_rule(s);
+    if (!r || r->method == AUTH_REJECT) {
+        turn_away(s, r);
+        return;
+    }
+    if (!has_certificate(s, r)) return;
+    switch (r->method) {
+    case AUTH_SCRAM:
         ask_for_scram(s);
         break;
-    case CLIENT_AUTH_MD5:
+    case AUTH_MD5:
         if (user_store_asks_md5(s->env->users, user_store_find(s->env->users, bytes_str(s->user)))) ask_for_md5(s);
         else ask_for_scram(s);
         break;
-    case CLIENT_AUTH_PASSWORD:
+    case AUTH_PASSWORD:
         ask_for_password(s);
         break;
-    case CLIENT_AUTH_CERT:
-        check_certificate(s);
+    case AUTH_PEER:
+        check_peer(s, r);
         break;
-    case CLIENT_AUTH_PEER:
-        check_peer(s);
-        break;
-    case CLIENT_AUTH_TRUST:
+    case AUTH_TRUST:
         check_place(s);
+        break;
+    case AUTH_CERT:
+        if (r->clientcert == HBA_CERT_VERIFY_FULL) session_pg_login_proven(s);
+        else session_pg_fail(s, ERR_INTERNAL, "authentication is not available");
+        break;
+    case AUTH_REJECT: /* above */
         break;
     }
 }

@@ -87,7 +87,9 @@ static bool bind_identity(struct session *s, const struct pg_first *f) {
     struct bytes user = pg_first_param(f, "user");
     struct bytes database = pg_first_param(f, "database");
     if (database.len == 0) database = user;
-    session_pg_of(s)->login->is_replication = asks_for_replication(pg_first_param(f, "replication"));
+    struct bytes replication = pg_first_param(f, "replication");
+    session_pg_of(s)->login->is_replication = asks_for_replication(replication);
+    session_pg_of(s)->login->is_physical = session_pg_of(s)->login->is_replication && !bytes_is(replication, "database");
     if (!user.len) {
         session_pg_fail(s, ERR_INVALID_AUTHORIZATION, "no PostgreSQL user name specified in startup packet");
     } else if (!is_sane_name(user) || !is_sane_name(database)) {

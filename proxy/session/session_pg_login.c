@@ -17,6 +17,7 @@
 
 #include "base/fault.h"
 #include "base/log.h"
+#include "proxy/auth/secret.h"
 #include "proxy/pool/backend_pg.h"
 #include "proxy/session/session_move.h"
 #include "proxy/session/session_pg_login.h"
@@ -43,12 +44,13 @@ void session_pg_login_begin(struct session *s) {
         return;
     }
     login->step = LOGIN_FIRST;
-    login->saw_ssl = login->saw_gssenc = login->is_mock = login->is_replication = login->has_long_key = false;
+    login->saw_ssl = login->saw_gssenc = login->is_mock = login->is_replication = login->is_physical = login->has_long_key = false;
     login->cancel = NULL;
     login->client = s;
     login->password = NULL;
     list_init(&login->line_node);
     scram_server_init(&login->scram);
+    login->keys.is_set = false;
     writer_init(&login->params, VARIANT_KEY_MAX);
 }
 
@@ -58,6 +60,7 @@ void session_pg_login_release(struct session *s) {
     session_pg_cancel_detach(ps->login->cancel);
     writer_release(&ps->login->params);
     scram_server_wipe(&ps->login->scram);
+    secret_wipe(&ps->login->keys, sizeof ps->login->keys);
     session_pg_password_release(ps->login);
     mem_free(ps->login);
     ps->login = NULL;
@@ -155,8 +158,13 @@ static bool find_place(struct session *s, struct err *err) {
     if (!db) return err_set(err, ERR_NO_SUCH_DATABASE, "database \"%s\" does not exist", s->database);
     if (gate_book_of(&env->hub->gates, bytes_str(s->database)) & GATE_DISABLED)
         return err_set(err, ERR_CANNOT_CONNECT, "database \"%s\" is disabled", s->database);
-    return share_book_enter(&env->hub->shares, env->config, db, bytes_str(s->database), bytes_str(s->user), env->worker, &s->group,
-                            &s->share, err);
+    if (!share_book_enter(&env->hub->shares, env->config, db, bytes_str(s->database), bytes_str(s->user), env->worker, &s->group,
+                          &s->share, err))
+        return false;
+    const struct scram_keys *keys = &session_pg_of(s)->login->keys;
+    bool is_all_there_is = !db->server_user && !user_store_server_secret(user_store_find(env->users, bytes_str(s->user)));
+    if (keys->is_set && is_all_there_is) share_book_learn(&env->hub->shares, s->group, keys);
+    return true;
 }
 
 /* `key`: its startup parameters. */
@@ -169,6 +177,7 @@ static bool join_pool(struct session *s, struct bytes key, struct err *err) {
     struct pool *p = pool_get(s->env->pools, &backend_pg_proto, c, db, database, user, password, s->group, s->share, err);
     struct variant *v = p ? session_pg_startup_variant(s, p, key, err) : NULL;
     if (!v) return false;
+    if (!db->server_user && !p->server.password) share_book_keys(&s->env->hub->shares, s->group, &p->server.scram_keys);
     if (session_pg_of(s)->login) v->is_single_use = session_pg_of(s)->login->is_replication;
     session_join(s, v);
     return true;

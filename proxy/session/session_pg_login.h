@@ -29,9 +29,11 @@ struct session_pg_login {
     bool saw_gssenc;
     bool is_mock;        /* the user does not exist */
     bool is_replication; /* a connection of its own, for the replication protocol */
+    bool is_physical;    /* ... of the whole server: it is connected to no database */
     bool has_long_key;   /* it speaks protocol 3.2 */
     struct cancel_wait *cancel; /* this connection brought a CancelRequest that is under way */
     struct scram_server scram;
+    struct scram_keys keys; /* what its proof has told: a server with the same verifier takes it; secret */
     uint8_t salt[MD5_SALT_LEN];
     struct session *client;
     struct list line_node; /* in env.password_line */

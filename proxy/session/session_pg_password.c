@@ -25,6 +25,10 @@ void session_pg_password_release(struct session_pg_login *login) {
     login->password = NULL;
 }
 
+static bool has_verifier_only(const struct user_secret *secret) {
+    return secret->has_verifier && !secret->password;
+}
+
 static void check(struct session *s) {
     struct session_pg_login *login = session_pg_of(s)->login;
     struct bytes user = bytes_str(s->user);
@@ -32,6 +36,9 @@ static void check(struct session *s) {
     struct err err = {0};
     bool is_right;
     bool is_checked = user_store_check_password(s->env->users, user, secret, login->password, &is_right, &err);
+    bool wants_keys = is_checked && is_right && has_verifier_only(secret);
+    if (wants_keys && !scram_verifier_keys(&secret->verifier, login->password, &login->keys))
+        is_checked = err_set(&err, ERR_INTERNAL, "the crypto library failed");
     session_pg_password_release(login);
     if (!is_checked) {
         log_line(LOG_ERROR, "session", NULL, "no password can be checked: %s", err.message);

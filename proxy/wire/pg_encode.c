@@ -24,10 +24,11 @@ void pg_put_auth(struct writer *w, uint32_t code, struct bytes rest) {
 }
 
 /* 'R': 10, "mechanism\0", "\0" */
-void pg_put_auth_sasl(struct writer *w, const char *mechanism) {
+void pg_put_auth_sasl(struct writer *w, const char *mechanism, const char *other) {
     size_t at = pg_begin(w, PG_B_AUTH);
     writer_be32(w, PG_AUTH_SASL);
     writer_cstr(w, bytes_str(mechanism));
+    if (other) writer_cstr(w, bytes_str(other));
     writer_u8(w, 0);
     pg_end(w, at);
 }

@@ -17,7 +17,7 @@ void pg_end(struct writer *w, size_t start);
 
 /* ---- to clients ---- */
 void pg_put_auth(struct writer *w, uint32_t code, struct bytes rest);
-void pg_put_auth_sasl(struct writer *w, const char *mechanism);
+void pg_put_auth_sasl(struct writer *w, const char *mechanism, const char *other); /* NULL: only one */
 void pg_put_parameter_status(struct writer *w, struct bytes name, struct bytes value);
 void pg_put_key_data(struct writer *w, uint32_t pid, struct bytes key);
 void pg_put_ready(struct writer *w, char txn_status);

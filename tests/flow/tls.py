@@ -15,35 +15,8 @@ import pytest
 
 import harness
 import pgwire
+from certs import Authority
 from flowtools import APP_DB, APP_PASSWORD, APP_USER, PRIMARY_PORT, connect, in_threads, superuser, value
-
-
-def openssl(*args):
-    subprocess.run(["openssl", *args], check=True, capture_output=True)
-
-
-class Authority:
-    """A certificate authority in a folder of its own; keys may be read by `owner` alone."""
-
-    def __init__(self, folder, name):
-        self.folder, self.crt, self.key = folder, f"{folder}/{name}.crt", f"{folder}/{name}.key"
-        openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj", f"/CN={name}",
-                "-keyout", self.key, "-out", self.crt)  # fmt: skip
-        os.chmod(self.crt, 0o644)
-
-    def issue(self, name, owner, alt="IP:127.0.0.1,DNS:localhost", subject=None):
-        crt, key, request, extra = (f"{self.folder}/{name}.{end}" for end in ("crt", "key", "csr", "ext"))
-        with open(extra, "w", encoding="ascii") as f:
-            f.write(f"subjectAltName={alt}\n")
-        openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj", subject or f"/CN={name}",
-                "-keyout", key, "-out", request)  # fmt: skip
-        openssl("x509", "-req", "-days", "2", "-in", request, "-CA", self.crt, "-CAkey", self.key, "-CAcreateserial", "-extfile", extra,
-                "-out", crt)  # fmt: skip
-        os.chmod(key, 0o600)
-        os.chmod(crt, 0o644)
-        if owner is not None:
-            os.chown(key, owner, -1)
-        return crt, key
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,6 @@ enum { PLAIN, VERIFIER, HASHED, NOBODY, USERS, MESSAGE_MAX = 2048, ITERATIONS = 
 static const char *const names[USERS] = {"plain", "verifier", "hashed", "nobody"};
 
 static struct user_store users;
-static struct config config;
 static struct loop loop;
 static struct stream stream;
 static struct session_env env;
@@ -70,6 +69,23 @@ bool stream_tls_info(struct stream *s, struct tls_info *out) {
     *out = (struct tls_info){.has_peer_cert = stream_has_tls(s), .peer_verified = stream_has_tls(s)};
     snprintf(out->peer_cn, sizeof out->peer_cn, "%s", certificate_fits ? client.base.user : "");
     return stream_has_tls(s);
+}
+
+/* No certificate has a hash that is used alone: what is bound to TLS is in scram_server's target. */
+size_t stream_tls_end_point_hash(struct stream *s, uint8_t out[TLS_HASH_MAX]) {
+    (void)s;
+    (void)out;
+    return 0;
+}
+
+const char *session_peer_text(const struct session *s, char out[64]) {
+    (void)s;
+    return memcpy(out, "here", 5);
+}
+
+const char *session_label(const struct session *s, char out[192]) {
+    (void)s;
+    return memcpy(out, "client", 7);
 }
 
 bool stream_peer_process(struct stream *s, struct peer_process *out) {
@@ -135,6 +151,23 @@ static void put_verifier(struct writer *file, const char *name) {
     put_user(file, name, secret);
 }
 
+/* One for each place and method, with trust at the other place. */
+static struct config configs[2][AUTH_METHODS];
+
+static void init_rules(void) {
+    static struct arena arena;
+    arena_init(&arena, 1 << 20);
+    for (int place = 0; place < 2; place++) {
+        for (int m = 0; m < AUTH_METHODS; m++) {
+            struct config *c = &configs[place][m];
+            hba_init(&c->hba);
+            name_maps_init(&c->name_maps);
+            PROMISE(hba_add_for_all(&c->hba, &arena, HBA_LOCAL, place ? (enum auth_method)m : AUTH_TRUST));
+            PROMISE(hba_add_for_all(&c->hba, &arena, HBA_HOST, place ? AUTH_TRUST : (enum auth_method)m));
+        }
+    }
+}
+
 static void init(void) {
     static const uint8_t mock_key[32] = {1};
     static uint8_t storage[1024];
@@ -155,8 +188,8 @@ static void init(void) {
     loop.clock = &fake_clock;
     env.users = &users;
     env.loop = &loop;
-    env.config = &config;
     list_init(&env.password_line);
+    init_rules();
 }
 
 /* ---- the client ---- */
@@ -189,7 +222,7 @@ static void begin_scram(struct scram_client *c) {
     struct writer w, first;
     writer_init_fixed(&w, storage, sizeof storage);
     writer_init_fixed(&first, body, sizeof body);
-    PROMISE(scram_client_first(c, (const uint8_t *)"aaaaaabbbbbbcccccc", &first));
+    PROMISE(scram_client_first(c, SCRAM_BINDING_CANNOT, NULL, (const uint8_t *)"aaaaaabbbbbbcccccc", &first));
     pg_put_sasl_initial(&w, SCRAM_MECHANISM, writer_bytes(&first));
     writer_reset(&sent);
     PROMISE(feed(writer_bytes(&w), w.len) == w.len && login.step == LOGIN_SASL_RESPONSE);
@@ -239,12 +272,12 @@ static void ck_answered(int user, struct bytes message, bool is_right) {
 }
 
 /* Methods that ask for nothing have decided; others have asked, or will hear no password in clear. */
-static void ck_begun(enum config_auth method, bool has_tls) {
+static void ck_begun(enum auth_method method, bool has_tls) {
     bool is_local = client.base.is_local, is_on_socket = client.base.is_on_socket;
-    if (method == CLIENT_AUTH_CERT) PROMISE(is_proven == (has_tls && certificate_fits));
-    else if (method == CLIENT_AUTH_PEER) PROMISE(is_proven == (is_on_socket && uid_fits));
-    else if (method == CLIENT_AUTH_TRUST) PROMISE(is_proven == is_local);
-    else if (method == CLIENT_AUTH_PASSWORD) PROMISE((sent.len == 0) == (!has_tls && !is_on_socket));
+    if (method == AUTH_CERT) PROMISE(is_proven == (has_tls && certificate_fits));
+    else if (method == AUTH_PEER) PROMISE(is_proven == (is_on_socket && uid_fits));
+    else if (method == AUTH_TRUST) PROMISE(is_proven == is_local);
+    else if (method == AUTH_PASSWORD) PROMISE((sent.len == 0) == (!has_tls && !is_on_socket));
     else PROMISE(sent.len > 0);
     if (client.base.state == SESSION_CLOSED) PROMISE(strcmp(told.sqlstate, ERR_INVALID_AUTHORIZATION) == 0);
     else if (client.base.state == SESSION_LOGIN) PROMISE(sent.len > 0 && sent.data[0] == PG_B_AUTH);
@@ -252,18 +285,17 @@ static void ck_begun(enum config_auth method, bool has_tls) {
 
 static void begin(uint8_t how, int user) {
     static char name[USER_NAME_MAX + 1];
-    enum config_auth method = (enum config_auth)(how % 6);
+    enum auth_method method = (enum auth_method)(how % AUTH_REJECT);
     bool has_tls = how & 0x20, is_on_socket = how & 0x40;
     snprintf(name, sizeof name, "%s", names[user]);
     login = (struct session_pg_login){.client = &client.base};
     list_init(&login.line_node);
     scram_server_init(&login.scram);
     client = (struct session_pg){.login = &login};
-    client.base = (struct session){.env = &env, .stream = &stream, .user = name, .state = SESSION_LOGIN,
+    client.base = (struct session){.env = &env, .stream = &stream, .user = name, .database = name, .state = SESSION_LOGIN,
                                    .is_on_socket = is_on_socket, .is_local = is_on_socket || how & 0x80};
     stream.tls = has_tls ? (struct tls *)&stream : NULL;
-    config.client_auth = is_on_socket ? CLIENT_AUTH_TRUST : method;
-    config.client_auth_socket = is_on_socket ? method : CLIENT_AUTH_TRUST;
+    env.config = &configs[is_on_socket][method];
     writer_init_fixed(&sent, sent_storage, sizeof sent_storage);
     told = (struct err){0};
     is_proven = false;

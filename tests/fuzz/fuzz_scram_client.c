@@ -28,7 +28,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct writer out;
     writer_init_fixed(&out, storage, sizeof storage);
     memset(&c, 0, sizeof c);
-    PROMISE(scram_client_first(&c, nonce, &out));
+    PROMISE(scram_client_first(&c, SCRAM_BINDING_CANNOT, NULL, nonce, &out));
     writer_reset(&out);
     bool ok = scram_client_final(&c, "pencil", first, &keys, &out, &err);
     PROMISE(ok != err_is_set(&err));

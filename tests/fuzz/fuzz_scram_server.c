@@ -30,6 +30,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct writer out;
     writer_init_fixed(&out, storage, sizeof storage);
     memset(&s, 0, sizeof s);
+    scram_server_init(&s);
+    if (data[0] & 2) scram_server_offer(&s, &(struct scram_binding){.hash = "hash", .len = 4});
+    bool is_plus = scram_server_choose(&s, bytes_str(SCRAM_MECHANISM_PLUS));
+    PROMISE(is_plus == ((data[0] & 2) != 0));
+    if (!(data[0] & 4)) PROMISE(scram_server_choose(&s, bytes_str(SCRAM_MECHANISM)));
     enum scram_result result = scram_server_first(&s, is_known ? &known : &impossible, first, nonce, &out, &err);
     PROMISE(result != SCRAM_REFUSED);
     PROMISE((result == SCRAM_MALFORMED) == err_is_set(&err));
@@ -37,6 +42,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     PROMISE(bytes_starts_with(writer_bytes(&out), "r="));
     writer_reset(&out);
     result = scram_server_final(&s, final, &out, &err);
+    if (result == SCRAM_OK && data[0] & 4 && is_plus) PROMISE(bytes_starts_with(first, "p=tls-server-end-point,,"));
     if (result == SCRAM_OK) PROMISE(is_known && bytes_starts_with(writer_bytes(&out), "v="));
     else PROMISE(writer_bytes(&out).len == 0);
     if (result == SCRAM_MALFORMED) PROMISE(err_is_set(&err));

@@ -249,7 +249,7 @@ static void put_auth(struct writer *w, const struct args *a) {
 }
 
 static void put_auth_sasl(struct writer *w, const struct args *a) {
-    pg_put_auth_sasl(w, text(a, 0));
+    pg_put_auth_sasl(w, text(a, 0), NULL);
 }
 
 static void put_parameter_status(struct writer *w, const struct args *a) {

@@ -84,7 +84,9 @@ def at_once(count, work, seconds=120.0):
 class Gilmok:
     """One gilmok with the database `shop` on the toy server `port`. Lines are added by section."""
 
-    def __init__(self, server_port, main=(), cluster=(), database=(), tail="", users=None, binary=None, socket=False):
+    def __init__(self, server_port, main=(), cluster=(), database=(), tail="", users=None, binary=None, socket=False, only_users=None,
+                 files=None, is_started=True):  # fmt: skip
+        """`only_users`: these and no others, no administrators; empty: no user file. `files`: more of them, by name."""
         self.binary = binary or BIN
         self.user, self.prefix = unprivileged()
         self.dir = tempfile.mkdtemp(prefix="gilmok-script-", dir="/var/tmp")
@@ -93,15 +95,22 @@ class Gilmok:
         self.conf = os.path.join(self.dir, "gilmok.conf")
         self.users = {"app": "app-password", "other": "other-password", "boss": "boss-password", "stats": "stats-password"}
         self.users.update(users or {})
+        if only_users is not None:
+            self.users = only_users
         self.write("users.txt", "".join(f'"{n}" "{p}"\n' for n, p in self.users.items()))
+        for name, text in (files or {}).items():
+            self.write(name, text)
         join = "\n".join
         self.socket_path = f"{self.dir}/.s.PGSQL.{self.port}" if socket else None
         more = f", unix:{self.socket_path}" if socket else ""
         workers = os.environ.get("GILMOK_TEST_WORKERS")
         if workers and not any(line.startswith("workers") for line in main):
             main = [f"workers = {workers}", *main]
+        known = "user_file = users.txt\nadmin_users = boss\nstats_users = stats\n"
+        if only_users is not None:
+            known = "user_file = users.txt\n" if only_users else ""
         self.text = (
-            f"[gilmok]\nlisten = 127.0.0.1:{self.port}{more}\nuser_file = users.txt\nadmin_users = boss\nstats_users = stats\n"
+            f"[gilmok]\nlisten = 127.0.0.1:{self.port}{more}\n{known}"
             f"{join(main)}\n[cluster main]\nlogin_retry = 5ms\n{join(cluster)}\n"
             f"[node main/a]\nhost = 127.0.0.1\nport = {server_port}\n[database shop]\ncluster = main\n{join(database)}\n{tail}\n"
         )
@@ -110,6 +119,8 @@ class Gilmok:
         if self.user:
             os.chown(self.dir, self.user.pw_uid, self.user.pw_gid)
         self.process = None
+        if not is_started:
+            return
         try:
             self.start()
         except BaseException:
@@ -171,6 +182,10 @@ class Gilmok:
             raise got.errors[0]
         rows = [dict(zip(got.names, r)) for r in got.rows]
         return [r for r in rows if all(r[k] == v for k, v in where.items())]
+
+    def forget(self):
+        """One that was not started."""
+        shutil.rmtree(self.dir, ignore_errors=True)
 
     def close(self):
         if self.process.poll() is None:

@@ -75,7 +75,7 @@ static void take_auth(struct fake_client *c, struct bytes body) {
     bool ok = pg_auth_read(body, &code, &rest);
     writer_init_fixed(&w, storage, sizeof storage);
     if (code == PG_AUTH_SASL) {
-        ok = ok && clock_random(&c->world->sim->clock, nonce, sizeof nonce) && scram_client_first(&c->scram, nonce, &w);
+        ok = ok && clock_random(&c->world->sim->clock, nonce, sizeof nonce) && scram_client_first(&c->scram, SCRAM_BINDING_CANNOT, NULL, nonce, &w);
         pg_put_sasl_initial(&c->out, SCRAM_MECHANISM, writer_bytes(&w));
     } else if (code == PG_AUTH_SASL_CONTINUE) {
         ok = ok && scram_client_final(&c->scram, password, rest, keys, &w, &err);

@@ -115,7 +115,7 @@ static size_t take_first(struct fake_conn *c, struct bytes data) {
     if (c->pg->user_count == 0) {
         welcome(c);
     } else {
-        pg_put_auth_sasl(&c->out, SCRAM_MECHANISM);
+        pg_put_auth_sasl(&c->out, SCRAM_MECHANISM, NULL);
         c->step = STEP_SASL_INITIAL;
         fake_flush(c);
     }

@@ -16,9 +16,10 @@ LAYERS = {
     "proxy/net": ["base"],
     "proxy/wire": ["base"],
     "proxy/auth": ["base"],
-    "proxy": ["base", "proxy/auth"],  # config*; who puts it all together is listed below
-    "proxy/pool": ["base", "parser", "routing", "proxy/net", "proxy/wire", "proxy/auth", "proxy"],
-    "proxy/session": ["base", "parser", "routing", "proxy/net", "proxy/wire", "proxy/auth", "proxy/pool", "proxy"],
+    "proxy/access": ["base"],
+    "proxy": ["base", "proxy/auth", "proxy/access"],  # config*; who puts it all together is listed below
+    "proxy/pool": ["base", "parser", "routing", "proxy/net", "proxy/wire", "proxy/auth", "proxy/access", "proxy"],
+    "proxy/session": ["base", "parser", "routing", "proxy/net", "proxy/wire", "proxy/auth", "proxy/access", "proxy/pool", "proxy"],
     "proxy/admin": ["base", "proxy/net", "proxy/wire", "proxy/auth", "proxy/pool", "proxy/session", "proxy"],
     "proxy/tools": ["base", "parser", "proxy/net", "proxy/auth", "proxy/pool", "proxy"],
 }
@@ -28,7 +29,7 @@ ABOVE_FOLDERS = ["base"] + [f for f in LAYERS if f.startswith("proxy")]
 # Headers of `proxy` that lower folders may use: the configuration only.
 LOWER_PROXY = re.compile(r"proxy/config\w*\.h$")
 # Single headers besides: lists of addresses are values, and part of the configuration.
-BESIDES = {"proxy": {"proxy/net/addr_list.h"}}
+BESIDES = {"proxy": {"proxy/net/addr_list.h"}, "proxy/access": {"proxy/net/addr_list.h"}}
 LIBRARIES = {"event2/": "proxy/net", "ini.h": "proxy"}
 OPENSSL = {"proxy/auth", "proxy/net"}  # cryptography of logins; TLS
 GENERATED = {"parser/keyword_list.h", "parser/keyword_table.h", "routing/function_table.h"}  # by the build, below its own folder

@@ -186,8 +186,8 @@ START_TEST(defaults_of_a_small_file) {
     ck_assert_int_eq(c->log_levels.count, 0);
     ck_assert_int_eq(c->log_format, LOG_TEXT);
     ck_assert_str_eq(c->admin_users, "");
-    ck_assert_int_eq(c->client_auth, CLIENT_AUTH_SCRAM);
-    ck_assert_int_eq(c->client_auth_socket, CLIENT_AUTH_SCRAM);
+    ck_assert_int_eq(c->client_auth, AUTH_SCRAM);
+    ck_assert_int_eq(c->client_auth_socket, AUTH_SCRAM);
     ck_assert_ptr_null(c->log_file);
     const struct config_database *db = config_find_database(c, bytes_str("shop"));
     ck_assert_ptr_nonnull(db);

@@ -45,7 +45,7 @@ END_TEST
 
 START_TEST(vector_server_side) {
     struct scram_server s = {.client_first_bare = "n=user,r=" VECTOR_CLIENT_NONCE, .server_first = VECTOR_SERVER_FIRST,
-                             .nonce = VECTOR_NONCE, .gs2_flag = 'n'};
+                             .nonce = VECTOR_NONCE, .gs2_header = "n,,"};
     ck_assert(scram_verifier_parse(bytes_str(VECTOR_VERIFIER), &s.verifier));
     ck_assert_int_eq(scram_server_final(&s, bytes_str(VECTOR_CLIENT_FINAL), &out, &err), SCRAM_OK);
     ck_assert(bytes_is(writer_bytes(&out), VECTOR_SERVER_FINAL));
@@ -118,7 +118,8 @@ static enum outcome run_login(struct login *l, const struct change *ch) {
     struct scram_server s;
     enum scram_result result;
     fresh_out();
-    ck_assert(scram_client_first(&c, nonce_a, &out));
+    ck_assert(scram_client_first(&c, SCRAM_BINDING_CANNOT, NULL, nonce_a, &out));
+    scram_server_init(&s);
     result = scram_server_first(&s, l->verifier, carry(l, CLIENT_FIRST, ch, message), nonce_b, &out, &err);
     if (result != SCRAM_OK) return server_no(result);
     if (!scram_client_final(&c, l->password, carry(l, SERVER_FIRST, ch, message), &l->keys, &out, &err))
@@ -226,6 +227,7 @@ static const struct scram_verifier *vector_verifier(void) {
 
 static enum scram_result try_client_first(struct scram_server *s, const char *message) {
     fresh_out();
+    scram_server_init(s);
     return scram_server_first(s, vector_verifier(), bytes_str(message), nonce_b, &out, &err);
 }
 
@@ -244,7 +246,7 @@ START_TEST(client_first_forms) {
         ck_assert_str_eq(err.sqlstate, ERR_PROTOCOL_VIOLATION);
     }
     ck_assert_int_eq(try_client_first(&s, "p=tls-server-end-point,,n=,r=x"), SCRAM_MALFORMED);
-    ck_assert_str_eq(err.sqlstate, ERR_FEATURE_NOT_SUPPORTED);
+    ck_assert_str_eq(err.sqlstate, ERR_PROTOCOL_VIOLATION);
     ck_assert_int_eq(try_client_first(&s, "n,a=admin,n=,r=x"), SCRAM_MALFORMED);
     ck_assert_str_eq(err.sqlstate, ERR_FEATURE_NOT_SUPPORTED);
 }
@@ -304,7 +306,7 @@ END_TEST
 
 START_TEST(server_takes_one_final_for_each_first) {
     struct scram_server s = {.client_first_bare = "n=user,r=" VECTOR_CLIENT_NONCE, .server_first = VECTOR_SERVER_FIRST,
-                             .nonce = VECTOR_NONCE, .gs2_flag = 'n', .verifier = *vector_verifier()};
+                             .nonce = VECTOR_NONCE, .gs2_header = "n,,", .verifier = *vector_verifier()};
     ck_assert_int_eq(scram_server_final(&s, bytes_str(VECTOR_CLIENT_FINAL), &out, &err), SCRAM_OK);
     fresh_out();
     ck_assert_int_eq(scram_server_final(&s, bytes_str(VECTOR_CLIENT_FINAL), &out, &err), SCRAM_MALFORMED);
@@ -326,6 +328,97 @@ START_TEST(client_that_supports_binding_must_say_so_twice) {
         enum scram_result want = i == 0 ? SCRAM_MALFORMED : SCRAM_REFUSED;
         ck_assert_int_eq(scram_server_final(&s, writer_bytes(&w), &out, &err), want);
     }
+}
+END_TEST
+
+/* ---- channel binding ---- */
+
+static const struct scram_binding ours = {.hash = "the hash of our certificate.....", .len = 32};
+static const struct scram_binding others = {.hash = "the hash of another one.........", .len = 32};
+
+/* A whole login: what the client says of binding, and what it is bound to; what the server offers; what it chose. */
+static enum scram_result bound_login(enum scram_binding_use use, const struct scram_binding *of_client,
+                                     const struct scram_binding *of_server, struct scram_keys *learned) {
+    static struct scram_server s;
+    struct scram_client c;
+    struct scram_keys keys = {.is_set = false};
+    uint8_t message[SCRAM_MESSAGE_MAX];
+    fresh_out();
+    scram_server_init(&s);
+    scram_server_offer(&s, of_server);
+    ck_assert(scram_client_first(&c, use, use == SCRAM_BINDING_USED ? of_client : NULL, nonce_a, &out));
+    if (!scram_server_choose(&s, bytes_str(use == SCRAM_BINDING_USED ? SCRAM_MECHANISM_PLUS : SCRAM_MECHANISM))) return SCRAM_REFUSED;
+    struct writer to_client;
+    writer_init_fixed(&to_client, message, sizeof message);
+    enum scram_result result = scram_server_first(&s, vector_verifier(), writer_bytes(&out), nonce_b, &to_client, &err);
+    if (result != SCRAM_OK) return result;
+    fresh_out();
+    ck_assert(scram_client_final(&c, "pencil", writer_bytes(&to_client), &keys, &out, &err));
+    writer_init_fixed(&to_client, message, sizeof message);
+    result = scram_server_final(&s, writer_bytes(&out), &to_client, &err);
+    if (result != SCRAM_OK) return result;
+    ck_assert(scram_client_verify(&c, writer_bytes(&to_client), &err));
+    scram_server_keys(&s, learned);
+    scram_server_wipe(&s);
+    return result;
+}
+
+START_TEST(channel_binding_ties_both_ends) {
+    static const struct scram_binding none = {.len = 0};
+    struct scram_keys learned;
+    ck_assert_int_eq(bound_login(SCRAM_BINDING_USED, &ours, &ours, &learned), SCRAM_OK);
+    ck_assert_int_eq(bound_login(SCRAM_BINDING_CANNOT, NULL, &ours, &learned), SCRAM_OK);
+    ck_assert_int_eq(bound_login(SCRAM_BINDING_CANNOT, NULL, &none, &learned), SCRAM_OK);
+    ck_assert_int_eq(bound_login(SCRAM_BINDING_NOT_OFFERED, NULL, &none, &learned), SCRAM_OK);
+    /* Somebody in between has shown the client another certificate. */
+    ck_assert_int_eq(bound_login(SCRAM_BINDING_USED, &others, &ours, &learned), SCRAM_MALFORMED);
+    ck_assert_str_eq(err.sqlstate, ERR_INVALID_AUTHORIZATION);
+    /* ... or has taken the offer out. */
+    ck_assert_int_eq(bound_login(SCRAM_BINDING_NOT_OFFERED, NULL, &ours, &learned), SCRAM_MALFORMED);
+    ck_assert_str_eq(err.sqlstate, ERR_INVALID_AUTHORIZATION);
+    /* What was not offered cannot be chosen. */
+    ck_assert_int_eq(bound_login(SCRAM_BINDING_USED, &ours, &none, &learned), SCRAM_REFUSED);
+}
+END_TEST
+
+START_TEST(mechanism_and_flag_must_agree) {
+    static const char *const bad[] = {"n,,n=,r=x", "y,,n=,r=x", "p=tls-unique,,n=,r=x", "p=tls-server-end-point,a=x,n=,r=x",
+                                      "p=tls-server-end-point", "p=", "p", "p=tls-server-end-point,,", "p=tls-server-end-point,n=,r=x"};
+    struct scram_server s;
+    for (size_t i = 0; i <= COUNT_OF(bad); i++) {
+        const char *first = i < COUNT_OF(bad) ? bad[i] : "p=tls-server-end-point,,n=,r=x";
+        fresh_out();
+        scram_server_init(&s);
+        scram_server_offer(&s, &ours);
+        ck_assert(scram_server_choose(&s, bytes_str(SCRAM_MECHANISM_PLUS)));
+        enum scram_result want = i < COUNT_OF(bad) ? SCRAM_MALFORMED : SCRAM_OK;
+        ck_assert_msg(scram_server_first(&s, vector_verifier(), bytes_str(first), nonce_b, &out, &err) == want, "%s", first);
+    }
+    ck_assert(!scram_server_choose(&s, bytes_str("SCRAM-SHA-1")));
+    ck_assert(!scram_server_choose(&s, bytes_str("")));
+}
+END_TEST
+
+START_TEST(keys_from_a_login_log_in) {
+    static const struct scram_binding none = {.len = 0};
+    struct scram_keys learned, derived;
+    struct scram_client c;
+    ck_assert_int_eq(bound_login(SCRAM_BINDING_CANNOT, NULL, &none, &learned), SCRAM_OK);
+    ck_assert(scram_verifier_keys(vector_verifier(), "pencil", &derived));
+    ck_assert(memcmp(learned.client_key, derived.client_key, SCRAM_KEY_LEN) == 0);
+    ck_assert(memcmp(learned.server_key, derived.server_key, SCRAM_KEY_LEN) == 0);
+    /* RFC 7677's exchange again, without the password. */
+    c = (struct scram_client){.client_first_bare = "n=user,r=" VECTOR_CLIENT_NONCE, .client_nonce = VECTOR_CLIENT_NONCE};
+    fresh_out();
+    ck_assert(scram_client_final(&c, NULL, bytes_str(VECTOR_SERVER_FIRST), &learned, &out, &err));
+    ck_assert(bytes_is(writer_bytes(&out), VECTOR_CLIENT_FINAL));
+    ck_assert(scram_client_verify(&c, bytes_str(VECTOR_SERVER_FINAL), &err));
+    /* A server whose verifier has another salt: the keys stay, and nothing is sent. */
+    c = (struct scram_client){.client_first_bare = "n=,r=abc", .client_nonce = "abc"};
+    fresh_out();
+    ck_assert(!scram_client_final(&c, NULL, bytes_str("r=abcd,s=QQ==,i=4096"), &learned, &out, &err));
+    ck_assert_str_eq(err.sqlstate, ERR_CANNOT_CONNECT);
+    ck_assert(learned.is_set);
 }
 END_TEST
 
@@ -422,7 +515,7 @@ END_TEST
 START_TEST(server_messages_out_of_turn_are_refused) {
     struct scram_client c;
     struct scram_keys keys = {0};
-    ck_assert(scram_client_first(&c, nonce_a, &out));
+    ck_assert(scram_client_first(&c, SCRAM_BINDING_CANNOT, NULL, nonce_a, &out));
     /* A signature of zeros equals the one that a client which has sent nothing expects. */
     ck_assert(!scram_client_verify(&c, bytes_str("v=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="), &err));
     ck_assert(try_server_first(&c, &keys, "r=abcd,s=QQ==,i=1"));
@@ -439,7 +532,7 @@ START_TEST(no_room_is_an_error_not_a_cut_message) {
     struct scram_keys keys = {0};
     for (size_t room = 0; room <= 32; room++) {
         writer_init_fixed(&out, out_storage, room);
-        ck_assert_int_eq(scram_client_first(&c, nonce_a, &out), room == 32);
+        ck_assert_int_eq(scram_client_first(&c, SCRAM_BINDING_CANNOT, NULL, nonce_a, &out), room == 32);
     }
     c = (struct scram_client){.client_first_bare = "n=,r=abc", .client_nonce = "abc"};
     writer_init_fixed(&out, out_storage, 30);
@@ -534,6 +627,9 @@ int main(void) {
     tcase_add_test(t, client_final_forms);
     tcase_add_test(t, server_takes_one_final_for_each_first);
     tcase_add_test(t, client_that_supports_binding_must_say_so_twice);
+    tcase_add_test(t, channel_binding_ties_both_ends);
+    tcase_add_test(t, mechanism_and_flag_must_agree);
+    tcase_add_test(t, keys_from_a_login_log_in);
     tcase_add_test(t, server_first_forms);
     tcase_add_test(t, server_nonce_and_salt_lengths);
     tcase_add_test(t, server_that_does_not_know_the_password_is_found_out);

@@ -331,7 +331,8 @@ static enum scram_result login(const char *name, const char *password) {
     writer_init_fixed(&to_server, a, sizeof(a));
     writer_init_fixed(&to_client, b, sizeof(b));
     ck_assert(user_store_verifier(&store, bytes_str(name), user_store_find(&store, bytes_str(name)), &v, &is_mock));
-    ck_assert(scram_client_first(&c, nonce, &to_server));
+    ck_assert(scram_client_first(&c, SCRAM_BINDING_CANNOT, NULL, nonce, &to_server));
+    scram_server_init(&s);
     ck_assert_int_eq(scram_server_first(&s, &v, writer_bytes(&to_server), nonce, &to_client, &err), SCRAM_OK);
     writer_reset(&to_server);
     ck_assert(scram_client_final(&c, password, writer_bytes(&to_client), &keys, &to_server, &err));

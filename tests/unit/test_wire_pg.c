@@ -188,7 +188,7 @@ START_TEST(authentication_comes_back) {
     ck_assert_uint_eq(code, PG_AUTH_SASL_CONTINUE);
     ck_bytes(rest, "r=x");
     writer_reset(&w);
-    pg_put_auth_sasl(&w, "SCRAM-SHA-256");
+    pg_put_auth_sasl(&w, "SCRAM-SHA-256", NULL);
     ck_assert(pg_auth_read(only_body('R'), &code, &rest));
     ck_assert_uint_eq(code, PG_AUTH_SASL);
     ck_assert(pg_sasl_offers(rest, "SCRAM-SHA-256"));
