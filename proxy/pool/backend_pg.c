@@ -310,6 +310,17 @@ static void take_error(struct backend *b, struct bytes body, enum reply_pg_verdi
         b->is_tainted = true;
 }
 
+/* An error on a connection that nobody has: the server is about to close it, and must not be asked anything more before it does. */
+static void take_goodbye(struct backend *b, struct bytes body) {
+    struct pg_error_fields f = {0};
+    struct err err;
+    bool is_read = pg_error_read(body, &f) && f.message.ptr;
+    int len = !is_read ? 0 : f.message.len > 200 ? 200 : (int)f.message.len;
+    err_set(&err, ERR_CONNECTION_FAILURE, "server %s closes the connection: %.*s", b->variant->pool->server.name, len,
+            is_read ? (const char *)f.message.ptr : "");
+    backend_fail(b, &err);
+}
+
 /* When nothing is owed but a doubt remains (reply_pg.h), an empty query of ours comes back behind whatever is still to come. */
 static void settle_doubt(struct backend *b) {
     const struct ledger *l = &b->ledger;
@@ -465,6 +476,10 @@ static bool take_message(struct backend *b, struct run *run, const struct pg_hea
     if (verdict == REPLY_PG_BROKEN) {
         flush_run(b, run);
         broken(b, "a reply that answers nothing that was asked");
+        return false;
+    }
+    if (verdict == REPLY_PG_FATAL && b->state == BACKEND_IDLE) {
+        take_goodbye(b, body);
         return false;
     }
     bool is_wanted = fate == REPLY_COLLECT;

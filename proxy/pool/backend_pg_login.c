@@ -18,6 +18,7 @@
 #include "proxy/pool/backend_pg.h"
 #include "proxy/pool/pool.h"
 #include "proxy/wire/pg_encode.h"
+#include "proxy/wire/pg_states.h"
 
 static struct pool *pool_of(struct backend *b) {
     return b->variant->pool;
@@ -248,8 +249,8 @@ static void accept_auth_ok(struct backend *b) {
 static void take_auth(struct backend *b, struct bytes body) {
     uint32_t code;
     struct bytes rest;
-    if (!pg_auth_read(body, &code, &rest) || backend_pg_of(b)->login->is_authenticated) {
-        give_up(b, "malformed or late authentication request");
+    if (!pg_auth_read(body, &code, &rest)) {
+        give_up(b, "malformed authentication request");
         return;
     }
     switch (code) {
@@ -332,7 +333,7 @@ static bool remember_baseline(struct backend *b) {
 
 static void take_ready(struct backend *b, struct bytes body) {
     struct backend_pg *bp = backend_pg_of(b);
-    if (!bp->login->is_authenticated || body.len != 1 || body.ptr[0] != PG_TXN_IDLE) {
+    if (body.len != 1 || body.ptr[0] != PG_TXN_IDLE) {
         give_up(b, "unexpected ReadyForQuery");
     } else if (!remember_baseline(b)) {
         give_up(b, "out of memory");
@@ -361,7 +362,11 @@ static void take_parameter(struct backend *b, struct bytes body) {
 }
 
 static void take_message(struct backend *b, uint8_t type, struct bytes body) {
-    bool is_authenticated = backend_pg_of(b)->login->is_authenticated;
+    enum pg_server_state state = backend_pg_of(b)->login->is_authenticated ? PG_SERVER_GREETING : PG_SERVER_LOGIN;
+    if (pg_server_verdict(state, type) == PG_FATAL) {
+        give_up(b, state == PG_SERVER_LOGIN ? "unexpected message before authentication" : "unexpected message during login");
+        return;
+    }
     switch (type) {
     case PG_B_AUTH:
         take_auth(b, body);
@@ -369,21 +374,17 @@ static void take_message(struct backend *b, uint8_t type, struct bytes body) {
     case PG_B_ERROR:
         take_error(b, body);
         break;
-    case PG_B_NOTICE:
-        break;
     case PG_B_PARAMETER_STATUS:
-        if (is_authenticated) take_parameter(b, body);
-        else give_up(b, "ParameterStatus before authentication");
+        take_parameter(b, body);
         break;
     case PG_B_KEY_DATA:
-        if (is_authenticated) take_key_data(b, body);
-        else give_up(b, "BackendKeyData before authentication");
+        take_key_data(b, body);
         break;
     case PG_B_READY:
         take_ready(b, body);
         break;
-    default:
-        give_up(b, "unexpected message during login");
+    default: /* a notice */
+        break;
     }
 }
 

@@ -1,10 +1,11 @@
 /*
- * The table of which reply belongs to which message, and the few rules that are
- * not a table. Sees message types only, never bodies.
+ * Which reply belongs to which message (the table is wire/pg_states.h's), and the few rules that are not a table. Sees message
+ * types only, never bodies.
  */
 #include "proxy/pool/reply_pg.h"
 
 #include "proxy/wire/pg_proto.h"
+#include "proxy/wire/pg_states.h"
 
 const char *reply_pg_kind_name(uint8_t kind) {
     static const char *const names[] = {
@@ -151,59 +152,42 @@ static enum reply_pg_verdict take_ready(struct ledger *l, uint8_t status, enum r
     return REPLY_PG_READY;
 }
 
-/* Replies inside a Query or an Execute, which share the row and COPY messages. */
-static enum reply_pg_verdict take_result(struct ledger *l, uint8_t type, bool is_query) {
-    switch (type) {
-    case PG_B_DATA_ROW:
-    case PG_B_COPY_DATA:
-    case PG_B_COPY_DONE:
-    case PG_B_COPY_OUT:
-        return REPLY_PG_PART;
-    case PG_B_COPY_IN:
-    case PG_B_COPY_BOTH:
-        begin_copy_in(l);
-        return REPLY_PG_PART;
-    case PG_B_COMMAND_COMPLETE:
-    case PG_B_EMPTY_QUERY:
+/* What is due from the server: a row of the table of messages. */
+static enum pg_server_state state_of(const struct ledger *l, uint8_t kind) {
+    static const uint8_t states[] = {
+        [OWED_QUERY] = PG_SERVER_QUERY,
+        [OWED_FUNCTION] = PG_SERVER_FUNCTION,
+        [OWED_SYNC] = PG_SERVER_SYNC,
+        [OWED_PARSE] = PG_SERVER_PARSE,
+        [OWED_PARSE_TRIED] = PG_SERVER_PARSE,
+        [OWED_BIND] = PG_SERVER_BIND,
+        [OWED_DESCRIBE_STATEMENT] = PG_SERVER_DESCRIBE_STATEMENT,
+        [OWED_DESCRIBE_PORTAL] = PG_SERVER_DESCRIBE_COLUMNS,
+        [OWED_DESCRIBE_UNNAMED] = PG_SERVER_DESCRIBE_COLUMNS,
+        [OWED_EXECUTE] = PG_SERVER_EXECUTE,
+        [OWED_EXECUTE_UNNAMED] = PG_SERVER_EXECUTE,
+        [OWED_CLOSE] = PG_SERVER_CLOSE,
+        [OWED_COPY_END] = PG_SERVER_SYNC, /* never at the head for long: it owes nothing */
+    };
+    if (kind == OWED_DESCRIBE_STATEMENT && l->phase) return PG_SERVER_DESCRIBE_COLUMNS;
+    return (enum pg_server_state)states[kind];
+}
+
+/* Neither an error nor a ReadyForQuery, nor what may come at any time. */
+static enum reply_pg_verdict take_reply(struct ledger *l, uint8_t type) {
+    switch (pg_server_verdict(state_of(l, ledger_head(l)->kind), type)) {
+    case PG_TAKEN:
+        break;
+    case PG_LAST:
         l->is_client_turn = false;
-        return is_query ? REPLY_PG_PART : pop_part(l);
-    case PG_B_PORTAL_SUSPENDED:
-        return is_query ? REPLY_PG_BROKEN : pop_part(l);
-    case PG_B_ROW_DESCRIPTION:
-        return is_query ? REPLY_PG_PART : REPLY_PG_BROKEN;
+        return pop_part(l);
     default:
         return REPLY_PG_BROKEN;
     }
-}
-
-static enum reply_pg_verdict take_reply(struct ledger *l, uint8_t type) {
-    switch (ledger_head(l)->kind) {
-    case OWED_QUERY:
-        return take_result(l, type, true);
-    case OWED_EXECUTE:
-    case OWED_EXECUTE_UNNAMED:
-        return take_result(l, type, false);
-    case OWED_FUNCTION:
-        return type == PG_B_FUNCTION_RESPONSE ? REPLY_PG_PART : REPLY_PG_BROKEN;
-    case OWED_PARSE:
-    case OWED_PARSE_TRIED:
-        return type == PG_B_PARSE_COMPLETE ? pop_part(l) : REPLY_PG_BROKEN;
-    case OWED_BIND:
-        return type == PG_B_BIND_COMPLETE ? pop_part(l) : REPLY_PG_BROKEN;
-    case OWED_CLOSE:
-        return type == PG_B_CLOSE_COMPLETE ? pop_part(l) : REPLY_PG_BROKEN;
-    case OWED_DESCRIBE_STATEMENT:
-        if (l->phase == 0 && type == PG_B_PARAMETER_DESCRIPTION) {
-            l->phase = 1;
-            return REPLY_PG_PART;
-        }
-        return l->phase == 1 && (type == PG_B_ROW_DESCRIPTION || type == PG_B_NO_DATA) ? pop_part(l) : REPLY_PG_BROKEN;
-    case OWED_DESCRIBE_PORTAL:
-    case OWED_DESCRIBE_UNNAMED:
-        return type == PG_B_ROW_DESCRIPTION || type == PG_B_NO_DATA ? pop_part(l) : REPLY_PG_BROKEN;
-    default: /* a Sync owes nothing but its ReadyForQuery and perhaps an error */
-        return REPLY_PG_BROKEN;
-    }
+    if (type == PG_B_COPY_IN || type == PG_B_COPY_BOTH) begin_copy_in(l);
+    else if (type == PG_B_PARAMETER_DESCRIPTION) l->phase = 1;
+    else if (type == PG_B_COMMAND_COMPLETE || type == PG_B_EMPTY_QUERY) l->is_client_turn = false;
+    return REPLY_PG_PART;
 }
 
 enum reply_pg_verdict reply_pg_received(struct ledger *l, uint8_t type, uint8_t txn_status, enum reply_fate *fate) {

@@ -8,6 +8,7 @@
 
 #include "base/fault.h"
 #include "proxy/pool/backend_pg.h"
+#include "proxy/wire/pg_states.h"
 
 /* A name that no statement has: the server's own "does not exist" is the right answer, in the right order. */
 #define MISSING_STATEMENT "(unnamed statement of an earlier transaction)"
@@ -156,19 +157,10 @@ static bool must_hold_back(struct session *s, uint8_t type) {
 static bool is_idle_noise(struct session *s, uint8_t type) {
     struct backend *b = s->lessee.backend;
     if (b && !ledger_is_quiet(&b->ledger)) return false;
-    switch (type) {
-    case PG_F_COPY_DATA:
-    case PG_F_COPY_DONE:
-    case PG_F_COPY_FAIL: /* the rest of a COPY that has failed: the server would ignore it too */
-    case PG_F_FLUSH:
-        return true;
-    case PG_F_SYNC:
-        if (b) return false;
-        session_pg_send_ready(s, PG_TXN_IDLE);
-        return true;
-    default:
-        return false;
-    }
+    if (pg_client_verdict(PG_CLIENT_IDLE, type) == PG_IGNORED) return true;
+    if (type != PG_F_SYNC || b) return false;
+    session_pg_send_ready(s, PG_TXN_IDLE);
+    return true;
 }
 
 void session_pg_drop(struct session_pg *ps, const struct message *m) {
@@ -181,10 +173,9 @@ static void discard_message(struct session *s, const struct message *m) {
     struct session_pg *ps = session_pg_of(s);
     session_pg_unnamed_on_not_sent(s, m);
     session_pg_drop(ps, m);
-    if (m->h.type == PG_F_SYNC || m->h.type == PG_F_QUERY || m->h.type == PG_F_FUNCTION_CALL) {
-        ps->discard = DISCARD_NOTHING;
-        session_pg_send_ready(s, PG_TXN_IDLE);
-    }
+    if (pg_client_verdict(PG_CLIENT_REFUSED, m->h.type) == PG_IGNORED) return;
+    ps->discard = DISCARD_NOTHING;
+    session_pg_send_ready(s, PG_TXN_IDLE);
 }
 
 /* What the ledger must know of a Describe or an Execute. */

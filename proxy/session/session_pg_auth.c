@@ -10,6 +10,7 @@
 #include "proxy/auth/secret.h"
 #include "proxy/net/tls.h"
 #include "proxy/session/session_pg_login.h"
+#include "proxy/wire/pg_states.h"
 
 /* ---- SCRAM ---- */
 
@@ -233,7 +234,7 @@ static void take_body(struct session *s, struct bytes body) {
 size_t session_pg_auth_received(struct session *s, struct bytes data) {
     struct pg_header h;
     enum pg_frame frame = pg_header_read(data, &h);
-    if (data.ptr[0] != PG_F_AUTH) {
+    if (pg_client_verdict(PG_CLIENT_LOGIN, data.ptr[0]) != PG_TAKEN) {
         session_pg_violation(s, "expected a password or SASL message");
         return data.len;
     }

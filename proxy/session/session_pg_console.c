@@ -14,6 +14,7 @@
 #include "base/reader.h"
 #include "proxy/session/console_format.h"
 #include "proxy/session/session_pg.h"
+#include "proxy/wire/pg_states.h"
 
 enum {
     STATEMENT_MAX = 16 << 10, /* bytes of a message */
@@ -354,10 +355,9 @@ static void take_sync(struct session *s, struct console_pg *c) {
 
 void session_pg_console_take(struct session *s, uint8_t type, struct bytes body) {
     struct console_pg *c = console_of(s);
-    if (!c) return;
+    if (!c || pg_client_verdict(c->is_skipping ? PG_CLIENT_CONSOLE_FAILED : PG_CLIENT_CONSOLE, type) != PG_TAKEN) return;
     if (type == PG_F_TERMINATE) session_close(s, "client said goodbye");
     else if (type == PG_F_SYNC) take_sync(s, c);
-    else if (c->is_skipping) return;
     else if (type == PG_F_QUERY) take_query(s, body);
     else if (type == PG_F_PARSE) take_parse(s, c, body);
     else if (type == PG_F_BIND) take_bind(s, c, body);

@@ -234,7 +234,7 @@ class Toy:
             if kind == "X":
                 return
             self.take(kind, body)
-            if kind in "QSH" or len(self.out) > 1 << 16:
+            if kind in "QFSH" or len(self.out) > 1 << 16:
                 self.flush()
 
     def flush(self):
@@ -259,6 +259,8 @@ class Toy:
             self.simple(body[:-1].decode("utf-8", "replace"))
             self.failed = False  # only an extended query's error makes the server wait for a Sync
             self.out += pgwire.ready(self.status)
+        elif kind == "F":
+            self.out += pgwire.message("V", b"\xff\xff\xff\xff") + pgwire.ready(self.status)
         elif kind == "S":
             self.failed = False
             self.out += pgwire.ready(self.status)
@@ -425,11 +427,15 @@ class Server:
             (self.handler or (lambda w: Toy(w, self).run()))(wire)
         except (pgwire.Closed, OSError):
             pass
+        wire.is_ended = True
         wire.end()
 
     def drop_all(self):
         """Ends every connection there is, once gilmok has looked at what its client has left."""
         time.sleep(0.03)
+        self.drop_all_now()
+
+    def drop_all_now(self):
         for wire in self.wires:
             try:
                 wire.sock.shutdown(socket.SHUT_RDWR)

@@ -119,6 +119,7 @@ class Wire:
         self.sock = sock
         self.timeout = timeout
         self.buffer = bytearray()
+        self.is_ended = False  # the other side is gone, and its server has noticed
 
     def send(self, data):
         self.sock.settimeout(self.timeout)
@@ -332,6 +333,13 @@ class Client(Wire):
             raise PgError(body)
         assert got == kind, f"expected {kind}, got {got} {body!r}"
         return body
+
+    def expect_error(self):
+        """The next error; what comes before it is passed over."""
+        while True:
+            kind, body = self.read()
+            if kind == "E":
+                return PgError(body)
 
     def authenticate(self):
         """From the startup packet to what comes before AuthenticationOk."""
