@@ -90,6 +90,11 @@ static void take_cluster(struct build *b, const struct config_section *s) {
     d->cluster.file = s->file;
     d->cluster.line = s->line;
     set_keys(b, CONFIG_CLUSTER, d, s);
+    struct config_draft_database *auth = arena_alloc(&b->g->config.arena, sizeof(*auth));
+    if (!auth) return;
+    list_init(&auth->database.node);
+    set_keys(b, CONFIG_DATABASE, auth, NULL);
+    d->cluster.auth = &auth->database;
     if (strchr(s->name, '/')) {
         config_error(b->findings, s->file, s->line, "the name of a cluster must not hold a /");
         config_advice(b->findings, "The / stands between cluster and node in [node CLUSTER/NAME]");
@@ -230,6 +235,7 @@ static struct config_draft_gilmok *new_draft(const char *path) {
     list_init(&c->listens);
     list_init(&c->clusters);
     list_init(&c->databases);
+    list_init(&c->auth_databases);
     list_init(&c->users);
     list_init(&c->peers);
     hba_init(&c->hba);
@@ -276,6 +282,10 @@ void config_free(struct config *c) {
         /* The arena owns it; const is for the readers. */
         if (db->server_password) secret_wipe((void *)(uintptr_t)db->server_password, strlen(db->server_password));
     }
+    LIST_EACH(n, &c->clusters) {
+        const char *password = CONTAINER_OF(n, struct config_cluster, node)->auth_password;
+        if (password) secret_wipe((void *)(uintptr_t)password, strlen(password));
+    }
     user_store_release(&c->user_store);
     hba_release(&c->hba);
     name_maps_release(&c->name_maps);
@@ -291,6 +301,14 @@ const struct config_database *config_find_database(const struct config *c, struc
         else if (bytes_is(name, db->name)) return db;
     }
     return wildcard;
+}
+
+const struct config_database *config_pool_database(const struct config *c, struct bytes name) {
+    LIST_EACH(n, &c->auth_databases) {
+        const struct config_database *db = CONTAINER_OF(n, struct config_database, node);
+        if (bytes_is(name, db->name)) return db;
+    }
+    return config_find_database(c, name);
 }
 
 const struct config_user *config_find_user(const struct config *c, struct bytes name) {

@@ -76,6 +76,12 @@ struct config_cluster {
     struct config_server_tls tls;
     enum server_auth server_auth;
     enum channel_binding channel_binding;
+    const char *auth_user;     /* who asks the servers for users that are not in the user file; NULL: nobody does */
+    const char *auth_password; /* its password; secret; NULL: none is needed */
+    const char *auth_database; /* where */
+    const char *auth_query;    /* NULL: the usual one */
+    uint32_t auth_cache_ms;    /* an answer is remembered for so long */
+    struct config_database *auth; /* the pool of these connections, which no client can name; in config.auth_databases */
     uint32_t connect_timeout_ms;
     uint32_t login_retry_ms; /* wait after a failed connect before the next try */
     int line;
@@ -188,6 +194,7 @@ struct config {
 
     struct list clusters;  /* struct config_cluster */
     struct list databases; /* struct config_database */
+    struct list auth_databases; /* the same; one for each cluster with an auth_user */
     struct list users;     /* struct config_user */
     struct list peers;     /* struct config_peer */
     struct user_store user_store; /* loaded from user_file */
@@ -222,8 +229,10 @@ void config_findings_release(struct config_findings *f);
 struct config *config_load(const char *path, struct config_findings *findings);
 void config_free(struct config *c);
 
-/* The section of that name, else the wildcard's, else NULL. */
+/* What a client connects to: the section of that name, else the wildcard's, else NULL. */
 const struct config_database *config_find_database(const struct config *c, struct bytes name);
+/* What a pool is made for: that, but for the names of auth_databases, which no client can mean. */
+const struct config_database *config_pool_database(const struct config *c, struct bytes name);
 const struct config_user *config_find_user(const struct config *c, struct bytes name);
 /* The peer with this instance number, or NULL. */
 const struct config_peer *config_find_peer(const struct config *c, uint32_t instance);

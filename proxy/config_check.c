@@ -97,26 +97,67 @@ static void resolve_cluster(struct config *c, struct config_draft_database *d, s
 
 /* ---- databases ---- */
 
-static void read_password(struct config *c, struct config_draft_database *d, struct config_findings *f) {
-    struct config_secret_place at = config_secret_place_of(c, d->section, "server_password_file");
-    const char *path = config_secret_path(&at, d->server_password_file, &c->arena, f);
-    if (!path) return;
+/* The first line of a file that a key names: a password. NULL, reported, when it is none. */
+static const char *read_password(struct config *c, const struct config_section *section, const char *key, const char *file,
+                                 struct config_findings *f) {
+    struct config_secret_place at = config_secret_place_of(c, section, key);
+    const char *password = NULL, *path = config_secret_path(&at, file, &c->arena, f);
+    if (!path) return NULL;
     struct writer text;
     writer_init(&text, CONFIG_PASSWORD_FILE_MAX);
-    if (config_secret_read(&at, path, d->server_password_file[0] == '$', &text, f)) {
+    if (config_secret_read(&at, path, file[0] == '$', &text, f)) {
         struct bytes line = writer_bytes(&text);
         const uint8_t *end = line.len ? memchr(line.ptr, '\n', line.len) : NULL;
         if (end) line.len = (size_t)(end - line.ptr);
         if (line.len && line.ptr[line.len - 1] == '\r') line.len--;
         if (line.len == 0 || line.len > USER_PASSWORD_MAX || memchr(line.ptr, 0, line.len)) {
-            config_error(f, at.file, at.line, "`server_password_file`: the first line of %s is not a password", path);
+            config_error(f, at.file, at.line, "`%s`: the first line of %s is not a password", key, path);
             config_advice(f, "It must hold 1 to %d bytes and no NUL", (int)USER_PASSWORD_MAX);
         } else {
-            d->database.server_password = arena_strdup(&c->arena, line);
+            password = arena_strdup(&c->arena, line);
         }
     }
     if (text.data) secret_wipe(text.data, text.len);
     writer_release(&text);
+    return password;
+}
+
+/* Who asks the servers for users' secrets, and over which connections. */
+static void check_auth_user(struct config *c, struct config_draft_cluster *d, struct config_findings *f) {
+    static const char *const needs_user[] = {"auth_password_file", "auth_query", "auth_database"};
+    struct config_cluster *cluster = &d->cluster;
+    struct config_database *db = cluster->auth;
+    for (size_t i = 0; !cluster->auth_user && i < COUNT_OF(needs_user); i++) {
+        const struct config_entry *e = config_section_entry(d->section, needs_user[i]);
+        if (!e) continue;
+        config_error(f, e->file, e->line, "`%s` is of no use without auth_user", needs_user[i]);
+        config_advice(f, "Write auth_user = NAME, or remove it");
+        return;
+    }
+    if (!cluster->auth_user || !db) return;
+    if (d->auth_password_file) cluster->auth_password = read_password(c, d->section, "auth_password_file", d->auth_password_file,
+                                                                      f);
+    if (cluster->auth_query && !strstr(cluster->auth_query, "$1")) {
+        struct config_place at = config_place_of(c, d->section, "auth_query");
+        config_error(f, at.file, at.line, "auth_query does not ask for the user: it has no $1");
+        config_advice(f, "Write one such as: SELECT * FROM gilmok.get_auth($1)");
+    }
+    char *name = arena_alloc(&c->arena, sizeof "auth_query of " + strlen(cluster->name));
+    if (!name) return;
+    memcpy(name, "auth_query of ", sizeof "auth_query of ");
+    memcpy(name + strlen(name), cluster->name, strlen(cluster->name) + 1);
+    db->name = name;
+    db->cluster = cluster;
+    db->server_database = cluster->auth_database;
+    db->server_user = cluster->auth_user;
+    db->server_password = cluster->auth_password;
+    db->pool_mode = POOL_TRANSACTION;
+    db->pool_size = CONFIG_AUTH_POOL_SIZE;
+    db->unknown_effects = UNKNOWN_EFFECTS_TRUST;
+    db->queue_timeout_ms = cluster->connect_timeout_ms;
+    db->file = cluster->file;
+    db->line = cluster->line;
+    list_push_back(&c->auth_databases, &db->node);
 }
 
 static void check_password(struct config *c, struct config_draft_database *d, struct config_findings *f) {
@@ -128,7 +169,7 @@ static void check_password(struct config *c, struct config_draft_database *d, st
                      db->name);
         config_advice(f, "Remove server_password");
     } else if (d->server_password_file) {
-        read_password(c, d, f);
+        db->server_password = read_password(c, d->section, "server_password_file", d->server_password_file, f);
     }
     if (db->server_user && !has_password) {
         struct config_place at = config_place_of(c, d->section, "server_user");
@@ -262,6 +303,9 @@ void config_check(struct config_draft_gilmok *g, struct config_findings *finding
     check_run_as(g, findings);
     check_listens(g, findings);
     check_clusters(c, findings);
+    LIST_EACH(n, &c->clusters) {
+        check_auth_user(c, (struct config_draft_cluster *)CONTAINER_OF(n, struct config_cluster, node), findings);
+    }
     check_databases(c, findings);
     check_peers(c, findings);
     check_client_tls(g, findings);

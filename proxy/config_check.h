@@ -7,7 +7,11 @@
 #include "proxy/config_keys.h"
 #include "proxy/config_secret.h"
 
-enum { CONFIG_PASSWORD_FILE_MAX = 64 << 10, CONFIG_SCRAM_USERS_SHOWN = 5 };
+enum {
+    CONFIG_PASSWORD_FILE_MAX = 64 << 10,
+    CONFIG_SCRAM_USERS_SHOWN = 5,
+    CONFIG_AUTH_POOL_SIZE = 2, /* connections of each worker for auth_query, to each cluster */
+};
 
 /* Resolves names and secrets inside `g` and reports all that does not fit. */
 void config_check(struct config_draft_gilmok *g, struct config_findings *findings);

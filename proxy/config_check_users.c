@@ -57,6 +57,7 @@ static void parse_users(struct config_draft_gilmok *g, const char *path, struct 
 static void check_lack_of_users(struct config_draft_gilmok *g, struct config_findings *f) {
     const struct config *c = &g->config;
     struct config_place at = config_place_of(c, g->section, "user_file");
+    if (!list_is_empty(&c->auth_databases)) return; /* servers know users */
     LIST_EACH(n, &c->hba.rules) {
         const struct hba_rule *r = CONTAINER_OF(n, struct hba_rule, node);
         if (!config_rule_is_used(c, r) || !auth_method_compares(r->method)) continue;

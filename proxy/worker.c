@@ -127,6 +127,7 @@ static void adopt(struct worker *w, struct snapshot *snapshot) {
     w->pools.period_us = (uint64_t)c->stats_period_ms * 1000;
     w->sessions.config = c;
     w->sessions.users = &snapshot->config->user_store;
+    session_pg_lookups_forget(&w->sessions);
     w->sessions.tls = snapshot->tls.clients;
     for (int i = 0; i < w->listener_count; i++) listener_retune(&w->listeners[i]);
 }

@@ -86,7 +86,7 @@ static void visit_pools(struct console_call *call) {
 static void put_pool(void *ctx, const char *database, const char *user, void *total) {
     struct console_call *call = ctx;
     const struct pool_total *t = total;
-    const struct config_database *db = config_find_database(console_config(call), bytes_str(database));
+    const struct config_database *db = config_pool_database(console_config(call), bytes_str(database));
     struct row r = console_row(call);
     row_text(&r, database);
     row_text(&r, user);
@@ -152,7 +152,7 @@ static void visit_databases(struct console_call *call) {
 static void put_database(void *ctx, const char *name, const char *second, void *total) {
     struct console_call *call = ctx;
     const struct use *u = total;
-    const struct config_database *db = config_find_database(console_config(call), bytes_str(name));
+    const struct config_database *db = config_pool_database(console_config(call), bytes_str(name));
     unsigned gates = gate_book_of(&call->control->hub.gates, bytes_str(name));
     (void)second;
     if (!db) return; /* a reload has taken it away; its last connections are closing */

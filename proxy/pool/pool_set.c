@@ -274,7 +274,7 @@ static bool is_still(const struct pool *p, const struct identity *id) {
 }
 
 bool pool_reconfigure(struct pool *p, const struct config *c) {
-    const struct config_database *db = config_find_database(c, bytes_str(p->database));
+    const struct config_database *db = config_pool_database(c, bytes_str(p->database));
     if (!db) {
         pool_retire(p);
         return false;

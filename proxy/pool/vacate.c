@@ -19,7 +19,7 @@ void vacate_book_release(struct vacate_book *b) {
 
 /* What clients know by the name `database`. False: it is not configured any more, or has too long a name. */
 static bool find_place(const struct config *c, const char *database, struct vacate_place *out) {
-    const struct config_database *db = config_find_database(c, bytes_str(database));
+    const struct config_database *db = config_pool_database(c, bytes_str(database));
     const struct list *first = db ? list_first(&db->cluster->nodes) : NULL;
     if (!first) return false;
     const struct config_node *node = CONTAINER_OF(first, struct config_node, node);

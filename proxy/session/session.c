@@ -368,6 +368,7 @@ void session_env_init(struct session_env *env, struct session_hub *hub, uint32_t
     list_init(&env->sessions);
     list_init(&env->dead);
     list_init(&env->password_line);
+    session_pg_lookups_init(env);
     task_init(&env->bury, on_bury);
     arena_init(&env->arena, SESSION_ARENA_MAX);
 }
@@ -379,6 +380,7 @@ void session_env_release(struct session_env *env) {
     task_cancel(&env->bury);
     on_bury(&env->bury);
     if (env->password_timer.impl) timer_release(&env->password_timer);
+    session_pg_lookups_release(env);
     effect_cache_free(env->effects);
     env->effects = NULL;
     arena_release(&env->arena);

@@ -133,12 +133,14 @@ struct session_env {
     struct list password_line;    /* logins whose password, sent in clear, awaits its check (session_pg_password.c) */
     struct timer password_timer;  /* for the next of them; made when it is first needed */
     uint64_t password_from_us;    /* no check before this */
+    struct map secrets;           /* what servers have told of users (session_pg_lookup.c) */
+    uint64_t complained_us;       /* when it was last logged that a server cannot be asked for them */
     uint32_t login_count;
     uint32_t session_count;
     bool is_draining; /* sessions end when they hold nothing */
 };
 
-/* Where the client is, small. Of somebody whom a proxy passes on: as the proxy says. For logs and SHOW alone. */
+/* Where the client is, small. Of somebody whom a proxy passes on: as the proxy says. For rules, logs and SHOW. */
 struct session_peer {
     uint8_t ip[16];
     uint16_t port;
@@ -182,6 +184,10 @@ void session_hub_release(struct session_hub *hub);
 void session_env_init(struct session_env *env, struct session_hub *hub, uint32_t worker, struct loop *loop, struct pool_set *pools);
 /* Closes every session. */
 void session_env_release(struct session_env *env);
+/* What servers have told of users (session_pg_lookup.c); forgotten when there is another configuration. */
+void session_pg_lookups_init(struct session_env *env);
+void session_pg_lookups_forget(struct session_env *env);
+void session_pg_lookups_release(struct session_env *env);
 /* Starts a session on an accepted stream, or closes the stream. */
 void session_open(struct session_env *env, const struct session_proto *proto, struct stream *stream, const struct addr *peer);
 /* Timeouts; about ten times a second. */

@@ -49,7 +49,7 @@ static void take_sasl_initial(struct session *s, struct bytes body) {
         session_pg_violation(s, "malformed SASL message");
         return;
     }
-    const struct user_secret *secret = user_store_find(s->env->users, user);
+    const struct user_secret *secret = session_pg_secret(s);
     if (!user_store_verifier(s->env->users, user, secret, &verifier, &login->is_mock) ||
         !clock_random(s->env->loop->clock, nonce, sizeof nonce)) {
         session_pg_fail(s, ERR_INTERNAL, "authentication is not available");
@@ -100,7 +100,7 @@ static void ask_for_md5(struct session *s) {
 
 static void take_md5(struct session *s, struct bytes response) {
     struct bytes user = bytes_str(s->user);
-    const struct user_secret *secret = user_store_find(s->env->users, user);
+    const struct user_secret *secret = session_pg_secret(s);
     struct md5_verifier verifier;
     struct err err = {0};
     bool is_mock, is_right;
@@ -190,28 +190,32 @@ void session_pg_auth_begin(struct session *s) {
         return;
     }
     if (!has_certificate(s, r)) return;
-    switch (r->method) {
+    session_pg_of(s)->login->method = r->method;
+    if (r->method == AUTH_PEER) check_peer(s, r);
+    else if (auth_method_compares(r->method) && session_pg_lookup_is_due(s)) session_pg_lookup_begin(s);
+    else session_pg_auth_ask(s);
+}
+
+void session_pg_auth_ask(struct session *s) {
+    switch (session_pg_of(s)->login->method) {
     case AUTH_SCRAM:
         ask_for_scram(s);
         break;
     case AUTH_MD5:
-        if (user_store_asks_md5(s->env->users, user_store_find(s->env->users, bytes_str(s->user)))) ask_for_md5(s);
+        if (user_store_asks_md5(s->env->users, session_pg_secret(s))) ask_for_md5(s);
         else ask_for_scram(s);
         break;
     case AUTH_PASSWORD:
         ask_for_password(s);
         break;
-    case AUTH_PEER:
-        check_peer(s, r);
-        break;
     case AUTH_TRUST:
         check_place(s);
         break;
-    case AUTH_CERT:
-        if (r->clientcert == HBA_CERT_VERIFY_FULL) session_pg_login_proven(s);
-        else session_pg_fail(s, ERR_INTERNAL, "authentication is not available");
+    case AUTH_CERT: /* its rule asks for a certificate that names the user, and that was it */
+        session_pg_login_proven(s);
         break;
-    case AUTH_REJECT: /* above */
+    case AUTH_PEER: /* these are through already */
+    case AUTH_REJECT:
         break;
     }
 }

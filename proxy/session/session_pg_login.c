@@ -2,7 +2,8 @@
  * A PostgreSQL client logs in: encryption requests, startup packet, proof, and the
  * greeting with the parameters of a real server connection.
  *
- *      FIRST -> (N) FIRST -> SASL_INITIAL -> SASL_RESPONSE -> pool -> greeting
+ *      FIRST -> (N) FIRST -> LOOKED_UP -> ...
+ *                         -> SASL_INITIAL -> SASL_RESPONSE -> pool -> greeting
  *                         -> MD5                           ->
  *                         -> PASSWORD -> IN_LINE           ->
  *                         (certificate, peer, trust)       ->
@@ -48,7 +49,9 @@ void session_pg_login_begin(struct session *s) {
     login->cancel = NULL;
     login->client = s;
     login->password = NULL;
+    login->is_looked_up = login->has_found = false;
     list_init(&login->line_node);
+    list_init(&login->lookup_node);
     scram_server_init(&login->scram);
     login->keys.is_set = false;
     writer_init(&login->params, VARIANT_KEY_MAX);
@@ -62,6 +65,8 @@ void session_pg_login_release(struct session *s) {
     scram_server_wipe(&ps->login->scram);
     secret_wipe(&ps->login->keys, sizeof ps->login->keys);
     session_pg_password_release(ps->login);
+    list_remove(&ps->login->lookup_node);
+    secret_wipe(&ps->login->found, sizeof ps->login->found);
     mem_free(ps->login);
     ps->login = NULL;
 }
@@ -155,7 +160,8 @@ static void greet_console(struct session *s) {
 static bool find_place(struct session *s, struct err *err) {
     struct session_env *env = s->env;
     const struct config_database *db = config_find_database(env->config, bytes_str(s->database));
-    if (!db) return err_set(err, ERR_NO_SUCH_DATABASE, "database \"%s\" does not exist", s->database);
+    if (!db || db != config_pool_database(env->config, bytes_str(s->database)))
+        return err_set(err, ERR_NO_SUCH_DATABASE, "database \"%s\" does not exist", s->database);
     if (gate_book_of(&env->hub->gates, bytes_str(s->database)) & GATE_DISABLED)
         return err_set(err, ERR_CANNOT_CONNECT, "database \"%s\" is disabled", s->database);
     if (!share_book_enter(&env->hub->shares, env->config, db, bytes_str(s->database), bytes_str(s->user), env->worker, &s->group,
@@ -247,7 +253,7 @@ size_t session_pg_login_received(struct session *s, struct bytes data) {
     while (s->state == SESSION_LOGIN && used < data.len) {
         struct bytes rest = bytes_of(data.ptr + used, data.len - used);
         enum login_step step = session_pg_of(s)->login->step;
-        if (step == LOGIN_IN_LINE) break;
+        if (step == LOGIN_IN_LINE || step == LOGIN_LOOKED_UP) break;
         size_t n = step == LOGIN_FIRST ? session_pg_first_received(s, rest) : session_pg_auth_received(s, rest);
         if (n == 0) break;
         used += n;

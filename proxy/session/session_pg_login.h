@@ -3,6 +3,7 @@
  *
  *      session_pg_first.c      encryption requests, startup packet    who it says it is
  *      session_pg_auth.c       the method's messages                  that it is who it says
+ *      session_pg_lookup.c     its secret, where a server keeps it
  *      session_pg_password.c   the check of a password in clear
  *      session_pg_login.c      pool, greeting                         what it may use
  *
@@ -15,6 +16,7 @@
 
 enum login_step {
     LOGIN_FIRST,
+    LOGIN_LOOKED_UP, /* a server is asked for the user's secret */
     LOGIN_SASL_INITIAL,
     LOGIN_SASL_RESPONSE,
     LOGIN_MD5,
@@ -36,6 +38,10 @@ struct session_pg_login {
     struct scram_keys keys; /* what its proof has told: a server with the same verifier takes it; secret */
     uint8_t salt[MD5_SALT_LEN];
     struct session *client;
+    enum auth_method method;   /* that counts for it */
+    struct list lookup_node;   /* in what waits for the same secret */
+    struct user_secret found;  /* what the server keeps; no password in clear; secret */
+    bool is_looked_up, has_found;
     struct list line_node; /* in env.password_line */
     char *password;        /* owned, secret; NULL: none is kept */
     struct writer params; /* "name\0value\0"..., sorted: the variant's key */
@@ -54,6 +60,19 @@ size_t session_pg_first_received(struct session *s, struct bytes data);
 /* session_pg_auth.c: the startup packet is read; it asks for the proof, or needs none. */
 void session_pg_auth_begin(struct session *s);
 size_t session_pg_auth_received(struct session *s, struct bytes data);
+
+/* Its method is known, and the secret if it needs one. */
+void session_pg_auth_ask(struct session *s);
+
+/* session_pg_lookup.c */
+/* True when only a server can know the user's secret. */
+bool session_pg_lookup_is_due(const struct session *s);
+/* Goes on with session_pg_auth_ask(), now or later. */
+void session_pg_lookup_begin(struct session *s);
+/* The proof was wrong: the secret may be another one by now. */
+void session_pg_lookup_doubt(struct session *s);
+/* The user's secret, from the user file or from a server. NULL: it has none, or does not exist. */
+const struct user_secret *session_pg_secret(const struct session *s);
 
 /* session_pg_password.c: checks it, in its turn. */
 void session_pg_password_take(struct session *s, struct bytes password);

@@ -15,6 +15,7 @@
 enum { PAUSE_FACTOR = 3 };
 
 void session_pg_refuse_password(struct session *s) {
+    session_pg_lookup_doubt(s);
     session_pg_fail(s, ERR_INVALID_PASSWORD, "password authentication failed for user \"%s\"", s->user);
 }
 
@@ -32,7 +33,7 @@ static bool has_verifier_only(const struct user_secret *secret) {
 static void check(struct session *s) {
     struct session_pg_login *login = session_pg_of(s)->login;
     struct bytes user = bytes_str(s->user);
-    const struct user_secret *secret = user_store_find(s->env->users, user);
+    const struct user_secret *secret = session_pg_secret(s);
     struct err err = {0};
     bool is_right;
     bool is_checked = user_store_check_password(s->env->users, user, secret, login->password, &is_right, &err);

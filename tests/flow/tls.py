@@ -566,3 +566,153 @@ def test_servers_that_answer_otherwise(start, answer):
     assert error.sqlstate == "08001" and "stranger" not in str(error) and "stranger" not in g.said()
     assert all(bytes(s) == pgwire.SSL_REQUEST for s in tap.seen), "it went on in clear"
     tap.close()
+
+
+# ---- channel binding: a login belongs to its TLS connection ----
+
+
+class Middle:
+    """Somebody in between, with a certificate of its own: TLS on both sides, messages passed on. `strip`: no offer of binding."""
+
+    def __init__(self, port, crt, key, strip=False):
+        self.port_behind, self.strip = port, strip
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context.load_cert_chain(crt, key)
+        self.sock = socket.create_server(("127.0.0.1", 0))
+        self.port = self.sock.getsockname()[1]
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        while True:
+            try:
+                client, _ = self.sock.accept()
+            except OSError:
+                return
+            threading.Thread(target=self.serve, args=(client,), daemon=True).start()
+
+    def serve(self, client):
+        try:
+            asked = client.recv(8)
+            if asked != pgwire.SSL_REQUEST:
+                client.close()
+                return
+            client.sendall(b"S")
+            front = self.context.wrap_socket(client, server_side=True)
+            server = socket.create_connection(("127.0.0.1", self.port_behind))
+            ask_for_tls(server)
+            back = ssl._create_unverified_context().wrap_socket(server)
+            self.pass_on(front, back)
+        except OSError:
+            pass
+
+    def pass_on(self, front, back):
+        """In turns: a login is a conversation, and nothing longer is asked here."""
+        front.settimeout(0.02), back.settimeout(0.02)
+        end = time.monotonic() + 10
+        while time.monotonic() < end:
+            for source, to in ((front, back), (back, front)):
+                try:
+                    data = source.recv(1 << 16)
+                except (TimeoutError, ssl.SSLWantReadError):
+                    continue
+                if not data:
+                    front.close(), back.close()
+                    return
+                to.sendall(self.edited(data) if source is back else data)
+
+    def edited(self, data):
+        offer = b"SCRAM-SHA-256-PLUS\0"
+        if not self.strip or offer not in data:
+            return data
+        rest = data.replace(offer, b"")
+        return rest[:1] + struct.pack(">I", struct.unpack(">I", rest[1:5])[0] - len(offer)) + rest[5:]
+
+    def close(self):
+        self.sock.close()
+
+
+@pytest.fixture
+def middle(ca):
+    """middle(port, ...): one that ends with the test."""
+    made = []
+    crt, key = ca.issue("middle", None)
+
+    def run(port, **more):
+        made.append(Middle(port, crt, key, **more))
+        return made[-1]
+
+    yield run
+    for m in made:
+        m.close()
+
+
+def test_clients_may_insist_on_channel_binding(start, ca, door):
+    g = start(main=["client_tls = allow", *door])
+    with connect(g, sslmode="verify-full", sslrootcert=ca.crt, channel_binding="require") as c:
+        assert value(c, "select 1") == 1
+    with connect(g, sslmode="require", channel_binding="disable") as c:
+        assert value(c, "select 1") == 1
+    with pytest.raises(psycopg.OperationalError, match="channel binding"):
+        connect(g, sslmode="disable", channel_binding="require")
+
+
+def test_a_login_is_worth_nothing_in_another_connection(start, ca, door, middle):
+    g = start(main=["client_tls = require", *door])
+    m = middle(g.port)
+    with connect(g, port=m.port, sslmode="require", channel_binding="disable") as c:  # the way is open
+        assert value(c, "select 1") == 1
+    with pytest.raises(psycopg.OperationalError, match="SCRAM channel binding check failed"):
+        connect(g, port=m.port, sslmode="require")
+    with pytest.raises(psycopg.OperationalError, match="SCRAM channel binding negotiation error"):
+        connect(g, port=middle(g.port, strip=True).port, sslmode="require")
+
+
+def test_a_certificate_without_one_hash_offers_no_binding(start, ca, middle):
+    crt, key = ca.issue("edwards", gilmok_owner(), new_key=("ed25519",))
+    g = start(main=["client_tls = allow", f"client_tls_cert_file = {crt}", f"client_tls_key_file = {key}"])
+    with connect(g, sslmode="require", channel_binding="prefer") as c:
+        assert value(c, "select 1") == 1
+
+
+def test_servers_must_bind_where_that_is_asked_for(start, secured, middle):
+    with connect(start(cluster=["server_tls = require", "server_channel_binding = require"])) as c:
+        assert value(c, ON_TLS) is True
+    # Whoever is in between has no way to use what it hears, verified or not.
+    for how in ("prefer", "require"):
+        g = through(start, middle(PRIMARY_PORT), "server_tls = require", f"server_channel_binding = {how}")
+        with pytest.raises(psycopg.OperationalError, match="refused the connection"):
+            connect(g)
+    g = through(start, middle(PRIMARY_PORT, strip=True), "server_tls = require", "server_channel_binding = require")
+    with pytest.raises(psycopg.OperationalError, match="offers no channel binding"):
+        connect(g)
+    g = through(start, middle(PRIMARY_PORT), "server_tls = require", "server_channel_binding = disable")
+    with connect(g) as c:
+        assert value(c, "select 1") == 1
+
+
+@pytest.mark.parametrize("asked", ["md5", "password", "ok"])
+def test_nothing_else_will_do_where_servers_must_bind(start, ca, asked):
+    """Judged by what was negotiated: a server that asks for less, or for nothing, is refused whatever server_auth allows."""
+    crt, key = ca.issue("lax", None)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(crt, key)
+    heard = []
+
+    def run(wire):
+        assert wire.take(8) == pgwire.SSL_REQUEST
+        wire.send(b"S")
+        wire.sock = context.wrap_socket(wire.sock, server_side=True)
+        wire.read_first()
+        wire.send({"md5": pgwire.auth(5, b"salt"), "password": pgwire.auth(3), "ok": harness.GREETING}[asked])
+        heard.append(wire.read())
+
+    server = harness.Server(handler=run)
+    g = harness.Gilmok(server.port, cluster=["server_tls = require", "server_auth = password", "server_channel_binding = require"])
+    try:
+        c = g.client()
+        c.authenticate()
+        assert "offers no channel binding" in str(c.collect().errors[0])
+        assert not heard, "nothing of a password has left"
+    finally:
+        g.close()
+        server.close()
