@@ -85,10 +85,14 @@ class Gilmok:
     """One gilmok with the database `shop` on the toy server `port`. Lines are added by section."""
 
     def __init__(self, server_port, main=(), cluster=(), database=(), tail="", users=None, binary=None, socket=False, only_users=None,
-                 files=None, is_started=True):  # fmt: skip
-        """`only_users`: these and no others, no administrators; empty: no user file. `files`: more of them, by name."""
+                 files=None, is_started=True, under=()):  # fmt: skip
+        """
+        `only_users`: these and no others, no administrators; empty: no user file. `files`: more of them, by name. `under`: a
+        command that runs gilmok.
+        """
         self.binary = binary or BIN
         self.user, self.prefix = unprivileged()
+        self.prefix = [*self.prefix, *under]
         self.dir = tempfile.mkdtemp(prefix="gilmok-script-", dir="/var/tmp")
         self.port = free_port()
         self.log = os.path.join(self.dir, "stderr")
