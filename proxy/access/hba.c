@@ -58,6 +58,13 @@ bool hba_add_for_all(struct hba *h, struct arena *a, enum hba_type type, enum au
     return add_word(a, &r->databases, HBA_ALL) && add_word(a, &r->databases, HBA_REPLICATION) && add_word(a, &r->users, HBA_ALL);
 }
 
+bool hba_is_keyword(const char *word) {
+    static const char *const words[] = {"all", "sameuser", "samerole", "samegroup", "replication"};
+    for (size_t i = 0; i < COUNT_OF(words); i++)
+        if (strcmp(word, words[i]) == 0) return true;
+    return false;
+}
+
 /* ---- does it fit? ---- */
 
 static bool is_type(const struct hba_rule *r, const struct hba_who *who) {

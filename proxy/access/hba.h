@@ -102,6 +102,9 @@ MUST_USE bool hba_parse(struct hba *h, struct arena *a, const char *file, struct
 /* Appends a rule for everybody, replication included: what client_auth says. False: memory is out. */
 MUST_USE bool hba_add_for_all(struct hba *h, struct arena *a, enum hba_type type, enum auth_method method);
 
+/* True for a word that means something without quotes: `all`, `sameuser`, ... */
+bool hba_is_keyword(const char *word);
+
 /* True when the rule is for a user of this name, from some address and for some database. */
 bool hba_rule_is_for_user(const struct hba_rule *r, const char *user);
 

@@ -86,7 +86,7 @@ def test_every_command_by_everybody(start, database):
         assert e.value.sqlstate == "28P01"
     known = {row[0].split(" [")[0].removesuffix(" db").removesuffix(" id") for row in g.console("SHOW HELP").rows}
     tried = {f"SHOW {s}" for s in SHOWS} | {" ".join(c.split()[:2]) if "WAIT_FOR" in c else c.split()[0] for c in COMMANDS}
-    assert known - {"SHOW POOLS VERBOSE"} == tried
+    assert known - {"SHOW POOLS VERBOSE", "SHOW HBA"} == tried
     stats = g.login(user="stats", password="stats-password", database=database)
     admin = boss(g, database=database)
     for ask in (pgwire.Client.query, extended):
@@ -94,7 +94,8 @@ def test_every_command_by_everybody(start, database):
             for c in (stats, admin):
                 got = ask(c, f"SHOW {show}")
                 assert got.tags == ["SHOW"] and got.names and not got.errors and got.status == "I", show
-        for command in [*COMMANDS, "SHOW FDS"]:
+        assert ask(admin, "SHOW HBA").tags == ["SHOW"]
+        for command in [*COMMANDS, "SHOW FDS", "SHOW HBA"]:
             got = ask(stats, command)
             assert [e.sqlstate for e in got.errors] == ["42501"] and got.status == "I" and not got.tags, command
     for command in COMMANDS[:-3]:

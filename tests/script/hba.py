@@ -71,6 +71,33 @@ def test_the_first_line_that_fits_counts(ruled):
     assert client(g).login().ask("in") == "in"
 
 
+def test_the_console_shows_them(ruled):
+    g = ruled(
+        "local all,\"all\" \"a b\",/^x peer map=ops\n"
+        "host replication,sameuser all 10.0.0.0 255.0.0.0 md5\n"
+        "host all all ::1/128 reject\nhost all all all scram-sha-256\n",
+        ident="ops root all\n",
+    )
+    rows = [tuple(r.values())[:-1] for r in g.show("HBA")]
+    assert rows == [
+        ("1", "local", 'all,"all"', '"a b",/^x', "", "peer", "map=ops"),
+        ("2", "host", "replication,sameuser", "all", "10.0.0.0/8", "md5", ""),
+        ("3", "host", "all", "all", "::1/128", "reject", ""),
+        ("4", "host", "all", "all", "all", "scram-sha-256", ""),
+    ]
+    assert all(r["file_name"].endswith("/hba.conf") for r in g.show("HBA"))
+    assert g.console("SHOW HBA", user="stats").errors[0].sqlstate == "42501"
+
+
+def test_without_a_file_there_are_two_rules(start, toy):
+    g = start(toy, main=["client_auth = md5", "client_auth_socket = peer"], socket=True)
+    rows = [tuple(r.values()) for r in g.show("HBA")]
+    assert rows == [
+        ("0", "local", "all,replication", "all", "", "peer", "", "client_auth"),
+        ("0", "host", "all,replication", "all", "all", "md5", "", "client_auth"),
+    ]
+
+
 def test_unknown_users_hear_what_others_hear(ruled):
     """A rule goes by the name; whether somebody has it shows nowhere."""
     g = ruled("host all /^a 127.0.0.1/32 scram-sha-256\nhost all all 127.0.0.1/32 reject\n")

@@ -20,7 +20,7 @@ LAYERS = {
     "proxy": ["base", "proxy/auth", "proxy/access"],  # config*; who puts it all together is listed below
     "proxy/pool": ["base", "parser", "routing", "proxy/net", "proxy/wire", "proxy/auth", "proxy/access", "proxy"],
     "proxy/session": ["base", "parser", "routing", "proxy/net", "proxy/wire", "proxy/auth", "proxy/access", "proxy/pool", "proxy"],
-    "proxy/admin": ["base", "proxy/net", "proxy/wire", "proxy/auth", "proxy/pool", "proxy/session", "proxy"],
+    "proxy/admin": ["base", "proxy/net", "proxy/wire", "proxy/auth", "proxy/access", "proxy/pool", "proxy/session", "proxy"],
     "proxy/tools": ["base", "parser", "proxy/net", "proxy/auth", "proxy/pool", "proxy"],
 }
 # Files that stand above their folder's layer.

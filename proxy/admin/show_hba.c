@@ -1,0 +1,74 @@
+/*
+ * SHOW HBA: the rules of who may log in, in the order in which they are tried, as gilmok has understood them.
+ */
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <stdio.h>
+
+#include "proxy/admin/console.h"
+
+enum { WORDS_MAX = 1024, V4_OFFSET = 12 };
+
+/* With commas between them; what would mean something else without quotes has them. */
+static const char *words_text(const struct list *words, char out[WORDS_MAX]) {
+    struct writer w;
+    writer_init_fixed(&w, out, WORDS_MAX - 1);
+    LIST_EACH(n, words) {
+        const struct hba_word *word = CONTAINER_OF(n, struct hba_word, node);
+        bool is_quoted = word->kind == HBA_NAME && (!*word->text || strpbrk(word->text, " \t,#\"@+/") ||
+                                                    hba_is_keyword(word->text));
+        struct bytes before = writer_bytes(&w);
+        if (before.len) writer_u8(&w, ',');
+        writer_str(&w, is_quoted ? "\"" : "");
+        writer_str(&w, word->text);
+        writer_str(&w, is_quoted ? "\"" : "");
+        if (!w.failed) continue;
+        snprintf(out + (before.len < WORDS_MAX - 5 ? before.len : WORDS_MAX - 5), 5, ",...");
+        return out;
+    }
+    out[w.len] = '\0';
+    return out;
+}
+
+static const char *address_text(const struct hba_rule *r, char out[INET6_ADDRSTRLEN + 8]) {
+    char ip[INET6_ADDRSTRLEN];
+    if (r->type == HBA_LOCAL) return "";
+    if (r->is_any_address) return "all";
+    inet_ntop(r->net.is_v4 ? AF_INET : AF_INET6, r->net.ip + (r->net.is_v4 ? V4_OFFSET : 0), ip, sizeof ip);
+    snprintf(out, INET6_ADDRSTRLEN + 8, "%s/%d", ip, r->net.bits - (r->net.is_v4 ? 8 * V4_OFFSET : 0));
+    return out;
+}
+
+static const char *options_text(const struct hba_rule *r, char out[WORDS_MAX]) {
+    static const char *const certs[] = {
+        [HBA_CERT_NOT_ASKED] = "", [HBA_CERT_VERIFY_CA] = "clientcert=verify-ca",
+            [HBA_CERT_VERIFY_FULL] = "clientcert=verify-full"};
+    const char *cert = r->method == AUTH_CERT ? "" : certs[r->clientcert];
+    snprintf(out, WORDS_MAX, "%s%s%s%s%s%s", cert, *cert && r->is_by_dn ? " " : "", r->is_by_dn ? "clientname=DN" : "",
+             (*cert || r->is_by_dn) && r->map ? " " : "", r->map ? "map=" : "", r->map ? r->map : "");
+    return out;
+}
+
+static void end_hba(struct console_call *call) {
+    char text[WORDS_MAX], address[INET6_ADDRSTRLEN + 8];
+    LIST_EACH(n, &console_config(call)->hba.rules) {
+        const struct hba_rule *rule = CONTAINER_OF(n, struct hba_rule, node);
+        struct row r = console_row(call);
+        row_number(&r, (uint64_t)rule->line);
+        row_text(&r, hba_type_name(rule->type));
+        row_text(&r, words_text(&rule->databases, text));
+        row_text(&r, words_text(&rule->users, text));
+        row_text(&r, address_text(rule, address));
+        row_text(&r, auth_method_name(rule->method));
+        row_text(&r, options_text(rule, text));
+        row_text(&r, rule->file ? rule->file : "client_auth");
+        row_end(&r);
+    }
+}
+
+static const struct console_verb verbs[] = {
+    {"SHOW HBA", NULL, CONSOLE_ADMIN, "the rules of who may log in, in their order",
+     .columns = "#line_number type database user_name address auth_method options file_name", .end = end_hba},
+};
+
+const struct console_table show_hba_table = CONSOLE_TABLE(verbs);
