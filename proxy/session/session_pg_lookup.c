@@ -146,6 +146,7 @@ static void on_done(struct lookup_pg *l, enum lookup_result result, const struct
     if (result == LOOKUP_FAILED) complain(e->env, err);
     while ((n = list_take_first(&e->waiting))) {
         struct session *s = CONTAINER_OF(n, struct session_pg_login, lookup_node)->client;
+        if (s->state != SESSION_LOGIN) continue; /* it has left, and is not buried yet */
         if (result == LOOKUP_FAILED) refuse(s);
         else hand_over(s, e);
         if (s->state != SESSION_CLOSED) session_resume_input(s);

@@ -33,6 +33,10 @@ static bool has_verifier_only(const struct user_secret *secret) {
 static void check(struct session *s) {
     struct session_pg_login *login = session_pg_of(s)->login;
     struct bytes user = bytes_str(s->user);
+    if (s->state != SESSION_LOGIN) { /* it has left, and is not buried yet */
+        session_pg_password_release(login);
+        return;
+    }
     const struct user_secret *secret = session_pg_secret(s);
     struct err err = {0};
     bool is_right;
