@@ -26,6 +26,11 @@ class Item(Base):
     v = sa.Column(sa.Numeric)
 
 
+class Key(Base):
+    __tablename__ = "feature_keys"
+    id = sa.Column(sa.Integer, primary_key=True)
+
+
 ITEMS = Item.__table__
 WHERE = f"{USER}:{PASSWORD}@127.0.0.1:{PORT}/{DATABASE}"
 
@@ -175,6 +180,15 @@ def transactions():
     with e.connect().execution_options(isolation_level="SERIALIZABLE", postgresql_readonly=True, postgresql_deferrable=True) as c:
         equal(tuple(c.execute(sa.text("select current_setting('transaction_isolation'), current_setting('transaction_read_only')")).one()),
               ("serializable", "on"))  # fmt: skip
+
+
+@feature
+def keys():
+    with Session(engine()) as s:
+        some = [Key() for _ in range(20)]
+        s.add_all(some)
+        s.flush()
+        equal(sorted(k.id for k in some), sorted(s.scalars(sa.select(Key.id))))
 
 
 @feature
