@@ -9,6 +9,7 @@ import argparse
 import contextlib
 import datetime
 import os
+import random
 import re
 import shutil
 import signal
@@ -16,6 +17,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -105,13 +107,16 @@ def server_with_tls(pair):
             su.execute("select pg_reload_conf()")
 
 
-def fresh_table():
+@contextlib.contextmanager
+def fresh_tables():
     with flowtools.superuser() as su:
-        su.execute("drop table if exists feature_items")
+        su.execute("drop table if exists feature_items, feature_keys")
         su.execute("create table feature_items (id int primary key, name text not null, v numeric(10, 2) check (v >= 0))")
         su.execute("insert into feature_items select i, 'item ' || i, i * 1.5 from generate_series(1, 100) i")
-        su.execute("drop table if exists feature_keys; create table feature_keys (id serial primary key)")
+        su.execute("create table feature_keys (id serial primary key)")
         su.execute(f"alter table feature_items owner to {flowtools.APP_USER}; alter table feature_keys owner to {flowtools.APP_USER}")
+        yield
+        su.execute("drop table feature_items, feature_keys")
 
 
 @contextlib.contextmanager
@@ -124,8 +129,7 @@ def gilmok(name, pair):
 
 def play(kind, port, route, certs, only=()):
     """(the driver's version, {feature: "" or what is wrong}): what the program says when it is sent to this port."""
-    fresh_table()
-    with dead_port() as dead:
+    with fresh_tables(), dead_port() as dead:
         env = flowtools.environment(type("G", (), {"port": port}))
         env.update(
             FEATURES_ROUTE=route, FEATURES_DEAD_PORT=str(dead.getsockname()[1]), FEATURES_CA=certs["ca"], FEATURES_OTHER_CA=certs["other"],
@@ -165,6 +169,36 @@ def short(text):
     return re.sub(r"\s+", " ", text)[:300]
 
 
+@contextlib.contextmanager
+def neighbours(port):
+    """Three clients with settings of their own, and two without any, who take the connections that the program's clients had last:
+    those with the same settings are given first."""
+    place, over, wrong = toolrun.Place(flowtools.APP_DB, port), threading.Event(), []
+
+    def take(number):
+        dice = random.Random(number)
+        try:
+            with place.connect() as c:
+                while not over.wait(dice.random() * 0.01):
+                    with c.transaction():
+                        c.execute("select pg_sleep(%s)", (dice.random() * 0.02,))
+        except Exception as e:
+            wrong.append(f"{type(e).__name__} {e}")
+
+    threads = [threading.Thread(target=take, args=(i,), daemon=True) for i in range(2)]
+    with toolrun.Beside(place, count=3):
+        for t in threads:
+            t.start()
+        try:
+            yield
+        finally:
+            over.set()
+        for t in threads:
+            t.join(60)
+            assert not t.is_alive(), "a neighbour hangs"
+    assert not wrong, wrong
+
+
 class Runner:
     def __init__(self, certs):
         self.certs, self.versions, self.cells, self.counts = certs, {}, {}, {"passed": 0, "failed": 0, "skipped": 0}
@@ -188,7 +222,7 @@ class Runner:
             if not set(ONLY.get(name, FEATURES)) & set(direct):
                 continue
             try:
-                with gilmok(name, self.certs["pair"]) as g, toolrun.Beside(toolrun.Place(flowtools.APP_DB, g.port), count=3):
+                with gilmok(name, self.certs["pair"]) as g, neighbours(g.port):
                     _, through[name] = play(kind, g.port, name, self.certs, ONLY.get(name, ()))
             except AssertionError as e:  # gilmok's end, or what the neighbours saw
                 self.count(kind, "neighbours", "**no**", f"failed: {name}: {short(str(e))}")

@@ -265,7 +265,7 @@ async def errors():
 
 @feature
 async def pool():
-    async with asyncpg.create_pool(host="127.0.0.1", min_size=2, max_size=8, ssl="disable", max_queries=7) as p:
+    async with asyncpg.create_pool(host="127.0.0.1", min_size=2, max_size=8, ssl="disable", max_queries=50) as p:
 
         async def borrow(i):
             for n in range(10):

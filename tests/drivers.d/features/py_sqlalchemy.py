@@ -228,7 +228,7 @@ async def pool():
     for e in (async_engine(pool_size=8, pool_pre_ping=True), async_engine(poolclass=NullPool)):
 
         async def borrow(i):
-            for n in range(6):
+            for n in range(3):
                 async with e.connect() as c:  # noqa: B023
                     equal(tuple((await c.execute(sa.text("select cast(:i as int), cast(:n as int)"), {"i": i, "n": n})).one()), (i, n))
 
