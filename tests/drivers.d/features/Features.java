@@ -192,6 +192,9 @@ public final class Features {
             List<Connection> some = new ArrayList<>();
             for (int i = 0; i < 5; i++) some.add(connect(more));
             for (int n = 1; n <= 8; n++) {
+                Connection holder = some.get(n % 5);
+                holder.setAutoCommit(false);
+                rows(holder, "select 1");
                 for (int i = 0; i < 5; i++) {
                     for (int k = 0; k < 4; k++) { // one more than are kept
                         List<Object> got = rows(some.get(i), "select name, " + i + ", " + k + ", pg_backend_pid() from feature_items where id = ?", n);
@@ -199,6 +202,8 @@ public final class Features {
                         pids.add(more + i + " " + got.get(3));
                     }
                 }
+                holder.commit();
+                holder.setAutoCommit(true);
             }
             try (PreparedStatement s = some.get(0).prepareStatement("select ?::int + 1")) {
                 s.unwrap(PGStatement.class).setPrepareThreshold(1);

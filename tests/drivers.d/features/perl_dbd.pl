@@ -98,6 +98,8 @@ feature prepared => sub {
     my (@kept, @pids);
     for my $i (0 .. 4) { push @kept, $some[$i]->prepare("select name, $i, pg_backend_pid() from feature_items where id = ?", { pg_prepare_now => $i % 2 }) }
     for my $n (1 .. 6) {
+        $some[$n % 5]->begin_work;
+        $some[$n % 5]->do('select 1');
         for my $i (0 .. 4) {
             $kept[$i]->execute($n);
             my @got = $kept[$i]->fetchrow_array;
@@ -106,6 +108,7 @@ feature prepared => sub {
             push @pids, [$i, $got[2]];
             equal [$some[$i]->selectrow_array('select ?::int + 1', undef, $n)], [$n + 1];
         }
+        $some[$n % 5]->commit;
     }
     equal $kept[1]->{NAME}, ['name', '?column?', 'pg_backend_pid'];
     undef @kept; # DEALLOCATE

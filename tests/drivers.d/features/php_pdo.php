@@ -118,6 +118,8 @@ feature('prepared', function () {
         $kept[] = $c->prepare("select name, $i, pg_backend_pid() from feature_items where id = :id");
     }
     for ($n = 1; $n <= 6; $n++) {
+        $clients[$n % 5]->beginTransaction();
+        $clients[$n % 5]->query('select 1')->fetchAll();
         foreach ($kept as $i => $s) {
             $s->execute(['id' => $n]);
             $got = $s->fetch(PDO::FETCH_NUM);
@@ -125,6 +127,7 @@ feature('prepared', function () {
             $pids[] = "$i {$got[2]}";
             equal(rows($clients[$i], 'select ?::int + 1', [$n]), [[$n + 1]]); // prepared and deallocated
         }
+        $clients[$n % 5]->commit();
     }
     moved($pids);
     $s = $clients[0]->prepare('select ?::int + 2', [PDO::PGSQL_ATTR_DISABLE_PREPARES => true]);

@@ -142,8 +142,10 @@ feature prepared("prepared", [] {
     pids_seen pids;
     for (int i = 0; i < 5; i++) some[i]->prepare("mine", "select name, " + to_string(i) + ", pg_backend_pid() from feature_items where id = $1");
     for (int n = 1; n <= 6; n++) {
+        auto holder = std::make_unique<pqxx::work>(*some[n % 5]);
+        holder->exec("select 1");
         for (int i = 0; i < 5; i++) {
-            const auto row = pqxx::nontransaction(*some[i]).exec_prepared1("mine", n);
+            const auto row = i == n % 5 ? holder->exec_prepared1("mine", n) : pqxx::nontransaction(*some[i]).exec_prepared1("mine", n);
             equal(row[0].as<string>() + " " + row[1].as<string>(), "item " + to_string(n) + " " + to_string(i));
             pids.insert({i, row[2].as<int>()});
         }

@@ -103,10 +103,14 @@ def prepared():
     some, pids = [connect("UseServerSidePrepare=1") for _ in range(5)], set()
     curs = [c.cursor() for c in some]
     for n in range(1, 9):
+        some[n % 5].autocommit = False
+        rows(some[n % 5], "select 1")
         for i, cur in enumerate(curs):  # the same text again is the same statement
             got = tuple(cur.execute(f"select name, {i}, pg_backend_pid() from feature_items where id = ?", n).fetchone())
             equal(got[:2], (f"item {n}", i))
             pids.add((i, got[2]))
+        some[n % 5].commit()
+        some[n % 5].autocommit = True
     for c in some:
         c.close()
     moved(pids)

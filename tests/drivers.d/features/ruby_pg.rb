@@ -94,11 +94,13 @@ feature(:prepared) do
   some.each_with_index { |c, i| c.prepare('mine', "select name, #{i}, pg_backend_pid() from feature_items where id = $1") }
   some.each_with_index { |c, i| equal c.describe_prepared('mine').fields, ['name', '?column?', 'pg_backend_pid'] if i < 5 }
   (1..6).each do |n|
+    some[n % 5].exec('begin; select 1')
     some.each_with_index do |c, i|
       got = c.exec_prepared('mine', [n]).values[0]
       equal got[0, 2], ["item #{n}", i.to_s]
       pids << [i, got[2]]
     end
+    some[n % 5].exec('commit')
   end
   some[0].exec('deallocate mine')
   fails('26000') { some[0].exec_prepared('mine', [1]) }

@@ -251,6 +251,8 @@ var pgxFeatures = []feature{
 			equal(values(ctx, c, "select 3"), []any{int32(3)})
 			equal(values(ctx, other, "select $1::int", n), []any{int32(n)})
 		}
+		c.Close(ctx)
+		c = openPgx(ctx, "")
 		soon, stop := context.WithTimeout(ctx, 300*time.Millisecond)
 		defer stop()
 		_, err := c.Exec(soon, "select pg_sleep(20), 'given up'")
