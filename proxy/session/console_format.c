@@ -67,5 +67,5 @@ bool console_format_choose(struct writer *description, struct reader *formats, s
         if (format > 1) return err_set(err, ERR_PROTOCOL_VIOLATION, "unsupported format code: %u", format);
         if (i < columns) description->data[types[i] + 11] = (uint8_t)format;
     }
-    return !formats->failed || err_set(err, ERR_PROTOCOL_VIOLATION, "invalid message format");
+    return reader_done(formats) || err_set(err, ERR_PROTOCOL_VIOLATION, "invalid message format");
 }

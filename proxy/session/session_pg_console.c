@@ -196,8 +196,10 @@ static bool describe(struct session *s, struct bytes sql, struct writer *out, st
 
 /* "text\0" */
 static void take_query(struct session *s, struct bytes body) {
-    if (!body.len || body.ptr[body.len - 1] != 0) session_pg_violation(s, "invalid message format");
-    else run(s, bytes_of(body.ptr, body.len - 1));
+    struct reader r = reader_over(body);
+    struct bytes text = reader_cstr(&r);
+    if (!reader_done(&r)) session_pg_violation(s, "invalid message format");
+    else run(s, text);
 }
 
 /* "name\0", "text\0", count (2), type (4) ... */
@@ -207,7 +209,8 @@ static void take_parse(struct session *s, struct console_pg *c, struct bytes bod
     uint16_t types = reader_be16(&r);
     struct writer unused;
     struct err err = {0};
-    if (r.failed) {
+    (void)reader_take(&r, (size_t)types * 4);
+    if (!reader_done(&r)) {
         session_pg_violation(s, "invalid message format");
         return;
     }

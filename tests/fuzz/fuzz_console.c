@@ -177,11 +177,10 @@ static void expect_ready(void) {
 }
 
 static void model_query(struct bytes body, bool *is_bad) {
-    if (!body.len || body.ptr[body.len - 1] != 0) {
-        *is_bad = true;
-        return;
-    }
-    struct bytes sql = bytes_of(body.ptr, body.len - 1);
+    struct reader r = reader_over(body);
+    struct bytes sql = reader_cstr(&r);
+    *is_bad = !reader_done(&r);
+    if (*is_bad) return;
     if (kind_of(sql) == UNKNOWN || kind_of(sql) == BREAKS) {
         expect(PG_B_ERROR);
     } else {
@@ -198,8 +197,9 @@ static void model_parse(struct bytes body, bool *is_bad) {
     struct reader r = reader_over(body);
     struct thing st = {.name = reader_cstr(&r), .text = reader_cstr(&r)};
     uint16_t types = reader_be16(&r);
-    *is_bad = r.failed;
-    if (r.failed) return;
+    (void)reader_take(&r, (size_t)types * 4);
+    *is_bad = !reader_done(&r);
+    if (*is_bad) return;
     if (types || memchr(st.text.ptr, '$', st.text.len) || (st.name.len && find(&statements, st.name)) ||
         kind_of(st.text) == UNKNOWN || statements.count >= STATEMENTS_MAX) {
         expect_error();
@@ -219,7 +219,7 @@ static bool model_formats(struct reader *r, struct thing *p) {
         if (format > 1) return false;
         for (int k = i; k < COLUMNS && (count == 1 || k == i); k++) p->is_binary[k] = format;
     }
-    return !r->failed;
+    return reader_done(r);
 }
 
 static void model_bind(struct bytes body) {

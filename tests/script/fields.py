@@ -1,0 +1,244 @@
+#!/usr/bin/python3
+"""Counts and lengths inside of messages, which say more or less than is there: from clients and from servers. A message is as
+long as it says and no byte longer, whatever stands in it; nobody else notices."""
+
+import struct
+import time
+
+import harness
+import pgwire
+import pytest
+
+COUNTS = [0, 1, 2, 3, (1 << 15) - 1, 1 << 15, (1 << 16) - 1]
+LENGTHS = [0, 1, 3, 4, 5, 1 << 15, (1 << 16) - 1, (1 << 24) - 1, (1 << 31) - 1, 1 << 31, (1 << 31) + 1] + [(1 << 32) - i for i in (4, 3, 2, 1)]
+FROM_CLIENTS = set("QPBDECSHXFdcf")
+
+
+class Strict(harness.Toy):
+    """It keeps what it gets, message by message."""
+
+    def take(self, kind, body):
+        if not harness.is_own(kind, body):
+            self.server.got.append((kind, body))
+        assert kind in FROM_CLIENTS, kind
+        if kind == "F":
+            self.out += pgwire.message("V", struct.pack(">I", 0xFFFFFFFF)) + pgwire.ready(self.status)
+            self.flush()
+        else:
+            super().take(kind, body)
+
+
+def strict_pair(**more):
+    server = harness.Server(handler=lambda w: Strict(w, server).run())
+    server.got = []
+    return server, harness.Gilmok(server.port, database=["pool_size = 1"], **more)
+
+
+@pytest.fixture(scope="module")
+def pair():
+    server, gilmok = strict_pair()
+    yield server, gilmok
+    gilmok.close()
+    server.close()
+
+
+# ---- from clients ----
+
+NAMES = pgwire.cstr("") + pgwire.cstr("s")
+ONE = struct.pack(">HI", 1, 3) + b"abc"  # one value
+BINDS = {
+    "formats of values": (COUNTS, lambda n: struct.pack(">H", n) + ONE + b"\0\0"),
+    "number of values": (COUNTS, lambda n: struct.pack(">HH", 0, n) + ONE[2:] + b"\0\0"),
+    "length of a value": (LENGTHS, lambda n: struct.pack(">HHI", 0, 1, n) + b"abc\0\0"),
+    "length of the last of many": (LENGTHS, lambda n: struct.pack(">HH", 0, 9) + ONE[2:] * 8 + struct.pack(">I", n) + b"abc\0\0"),
+    "formats of columns": (COUNTS, lambda n: struct.pack(">H", 0) + ONE + struct.pack(">H", n)),
+}
+OTHERS = {
+    "types of Parse": (COUNTS, lambda n: pgwire.message("P", b"t\0x\0" + struct.pack(">H", n) + b"\0\0\0\x17")),
+    "formats of a function's arguments": (COUNTS, lambda n: pgwire.message("F", struct.pack(">IH", 1, n) + ONE + b"\0\0")),
+    "number of a function's arguments": (COUNTS, lambda n: pgwire.message("F", struct.pack(">IHH", 1, 0, n) + ONE[2:] + b"\0\0")),
+    "length of a function's argument": (LENGTHS, lambda n: pgwire.message("F", struct.pack(">IHHI", 1, 0, 1, n) + b"abc\0\0")),
+    "rows of Execute": (LENGTHS, lambda n: pgwire.message("E", b"\0" + struct.pack(">I", n))),
+}
+
+
+def until_quiet(client):
+    """The error codes up to ReadyForQuery or the end."""
+    codes = []
+    while True:
+        try:
+            got = client.collect()
+        except pgwire.Closed:
+            return codes
+        codes += [e.sqlstate for e in got.errors]
+        if got.status or (got.errors and got.errors[-1].severity == "FATAL"):
+            return codes
+
+
+@pytest.mark.parametrize("name", list(BINDS))
+def test_numbers_inside_of_a_bind(pair, name):
+    """It is the server's to judge, and it gets each byte of it and then the next message; only names are changed."""
+    server, gilmok = pair
+    other = gilmok.login()
+    for number in BINDS[name][0]:
+        for names in (NAMES, pgwire.cstr("portal") + pgwire.cstr("s")):
+            rest = BINDS[name][1](number)
+            client = gilmok.login()
+            client.send(pgwire.parse("text", "s") + pgwire.SYNC)
+            assert client.collect().types == ["1", "Z"]
+            del server.got[:]
+            client.send(pgwire.message("B", names + rest) + pgwire.execute(names.split(b"\0")[0].decode()) + pgwire.SYNC)
+            codes = until_quiet(client)
+            sent = [body for kind, body in server.got if kind == "B"]
+            if sent:
+                assert len(sent) == 1 and sent[0].endswith(b"\0" + rest) and len(sent[0].split(b"\0", 2)[2]) == len(rest), (number, sent)
+            else:
+                assert codes, f"{number}: neither sent nor refused"
+            client.end()
+            assert other.ask(f"mark {number}") == f"mark {number}"
+    assert not server.faults, server.faults
+    other.end()
+
+
+@pytest.mark.parametrize("name", list(OTHERS))
+def test_numbers_inside_of_other_messages(pair, name):
+    server, gilmok = pair
+    other = gilmok.login()
+    for number in OTHERS[name][0]:
+        message = OTHERS[name][1](number)
+        client = gilmok.login()
+        del server.got[:]
+        client.send((pgwire.parse("text") + pgwire.bind() if message[:1] == b"E" else b"") + message + pgwire.SYNC)
+        codes = until_quiet(client)
+        sent = [body for kind, body in server.got if kind.encode() == message[:1]]
+        assert codes or (sent and len(sent[-1]) >= len(message) - 5), (number, sent)
+        client.end()
+        assert other.ask(f"mark {number}") == f"mark {number}"
+    assert not server.faults, server.faults
+    other.end()
+
+
+@pytest.mark.parametrize("name", list(BINDS))
+def test_numbers_inside_of_a_bind_at_the_console(gilmok, name):
+    """Here gilmok is the server: an error of the protocol, and the session goes on or ends."""
+    with harness.Bystander(gilmok):
+        for number in BINDS[name][0]:
+            c = gilmok.login(user="boss", password="boss-password", database="gilmok")
+            c.send(pgwire.parse("SHOW VERSION", "s") + pgwire.message("B", NAMES + BINDS[name][1](number)) + pgwire.execute() + pgwire.SYNC)
+            assert set(until_quiet(c)) == {"08P01"}, number
+            c.end()
+    assert gilmok.console("SHOW VERSION").rows
+
+
+def test_lengths_of_cancel_requests(gilmok):
+    """A key has 4 to 256 bytes; the request says how long it is, and says the truth."""
+    with harness.Bystander(gilmok):
+        for length in LENGTHS + [8, 11, 12, 15, 16, 17, 268, 269, 270]:
+            c = gilmok.client()
+            c.timeout = harness.REPLY_S
+            data = struct.pack(">III", length, 80877102, 1) + b"k" * 300
+            try:
+                c.send(data[: max(length, 12)] if length < 300 else data)
+                if not 300 < length <= 10000:
+                    got = pgwire.split(c.read_to_end())
+                    assert {kind for kind, _ in got} <= {"E"}, (length, got)
+            except pgwire.Closed:
+                pass
+            c.end()
+
+
+# ---- from servers ----
+
+
+def lying_look(number, at):
+    """The two columns of what gilmok asks about a session, with a length that is none."""
+    parts = [struct.pack(">I", 4) + b"role", struct.pack(">I", 4) + b"none"]
+    count = 2
+    if at == "count":
+        count = number & 0xFFFF
+    else:
+        parts[at] = struct.pack(">I", number) + parts[at][4:]
+    return pgwire.row_description(("name", "setting")) + pgwire.message("D", struct.pack(">H", count) + b"".join(parts)) + pgwire.complete("SELECT 1")
+
+
+def lying_catalog(number, at):
+    """The four columns of what gilmok reads of a database's catalog."""
+    parts = [struct.pack(">I", 6) + b"digest", struct.pack(">I", 1) + b"0", struct.pack(">I", 0), struct.pack(">I", 0)]
+    count = 4
+    if at == "count":
+        count = number & 0xFFFF
+    else:
+        parts[at * 3] = struct.pack(">I", number) + parts[at * 3][4:]
+    return pgwire.message("D", struct.pack(">H", count) + b"".join(parts)) + pgwire.complete("SELECT 1")
+
+
+@pytest.mark.parametrize("at", ["count", 0, 1], ids=str)
+@pytest.mark.parametrize("what", [lying_look, lying_catalog], ids=["session", "catalog"])
+def test_lengths_in_rows_that_gilmok_reads_itself(what, at):
+    """The client has its answer; the connection that lies is not the next client's, or the row was right after all."""
+    lies = []
+
+    class Liar(harness.Toy):
+        def simple(self, sql):
+            if lies and sql.startswith(harness.LOOK if what is lying_look else harness.CATALOG):
+                self.out += what(lies.pop(), at)
+            else:
+                super().simple(sql)
+
+    server = harness.Server(handler=lambda w: Liar(w, server).run())
+    gilmok = harness.Gilmok(server.port, tail="[database *]\npool_size = 1\nqueue_timeout = 3s")
+    try:
+        for number in COUNTS if at == "count" else LENGTHS:
+            database = f"d{number}"  # each with a catalog of its own
+            lies[:] = [number]
+            client = gilmok.login(database=database)
+            text = f"something of {number}" if what is lying_look else "select unheard_of()"
+            assert client.ask(text) == text
+            harness.wait_for(lambda: not lies, what="gilmok's own question")
+            client.end()
+            other = gilmok.login(database=database)
+            assert other.ask(f"next {number}") == f"next {number}"
+            other.end()
+        assert gilmok.is_alive()
+    finally:
+        gilmok.close()
+        server.close()
+
+
+def test_numbers_in_descriptions(start):
+    """What a statement is described with passes as it is, or ends the connection: it is never read beyond its end."""
+
+    class Describer(harness.Toy):
+        def extended(self, kind, body):
+            if kind == "D" and body[:1] == b"S":
+                self.out += pgwire.message("t", self.server.types) + pgwire.message("T", self.server.columns)
+            else:
+                super().extended(kind, body)
+
+    server = harness.Server(handler=lambda w: Describer(w, server).run())
+    gilmok = start(server, database=["pool_size = 1"])
+    column = b"value\0" + struct.pack(">IHIHIH", 0, 0, 25, 0xFFFF, 0xFFFFFFFF, 0)
+    for number in COUNTS:
+        for server.types, server.columns in (
+            (struct.pack(">H", number) + b"\0\0\0\x17", struct.pack(">H", 1) + column),
+            (b"\0\0", struct.pack(">H", number) + column),
+            (b"", b""),
+            (b"\0", b"\0" + column[:9]),
+        ):
+            client = gilmok.login()
+            client.send(pgwire.parse("select x", f"s{number}") + pgwire.describe("S", f"s{number}") + pgwire.SYNC)
+            got, end = [], time.monotonic() + 5
+            while time.monotonic() < end:
+                try:
+                    got.append(client.read())
+                except pgwire.Closed:
+                    break
+                if got[-1][0] in "ZE":
+                    break
+            assert got[-1][0] in "ZE", got
+            for kind, expected in (("t", server.types), ("T", server.columns)):
+                assert [body for k, body in got if k == kind] in ([], [expected]), (number, got)
+            client.end()
+            other = gilmok.login()
+            assert other.ask("next") == "next"
+            other.end()
