@@ -38,18 +38,21 @@ static void notify(const char *state) {
     close(fd);
 }
 
+enum { FILE_MODE = 0600 }; /* of the files that gilmok makes: nobody else's, whatever the umask is */
+
+static int log_file_fd = -1; /* -1: the log goes to standard error */
+
 /* The log file is opened again with every configuration, so that SIGHUP finishes a log rotation. */
 static void apply_to_process(const struct config *c) {
-    static int open_fd = -1;
     int fd = STDERR_FILENO;
-    if (c->log_file) fd = open(c->log_file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640);
+    if (c->log_file) fd = open(c->log_file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, FILE_MODE);
     if (fd < 0) {
         log_line(LOG_ERROR, "config", NULL, "cannot open log_file %s: %s; the log stays where it is", c->log_file, strerror(errno));
-        fd = open_fd < 0 ? STDERR_FILENO : open_fd;
+        fd = log_file_fd < 0 ? STDERR_FILENO : log_file_fd;
     }
     log_setup_levels(fd, &c->log_levels, c->log_format);
-    if (open_fd >= 0 && open_fd != fd) close(open_fd);
-    open_fd = fd == STDERR_FILENO ? -1 : fd;
+    if (log_file_fd >= 0 && log_file_fd != fd) close(log_file_fd);
+    log_file_fd = fd == STDERR_FILENO ? -1 : fd;
 }
 
 static void raise_descriptor_limit(void) {
@@ -68,6 +71,9 @@ static bool drop_privileges(const struct config *c, struct err *err) {
     }
     struct passwd *pw = getpwnam(c->run_as);
     if (!pw || pw->pw_uid == 0) return err_set(err, ERR_CONFIG, "user \"%s\" does not exist or is root", c->run_as);
+    /* Root has opened it; a reload opens it again. */
+    if (log_file_fd >= 0 && fchown(log_file_fd, pw->pw_uid, pw->pw_gid) != 0)
+        log_line(LOG_WARN, "config", NULL, "log_file %s cannot be given to %s: %s", c->log_file, c->run_as, strerror(errno));
     if (setgroups(0, NULL) != 0 || setgid(pw->pw_gid) != 0 || setuid(pw->pw_uid) != 0)
         return err_set(err, ERR_CONFIG, "cannot become user \"%s\": %s", c->run_as, strerror(errno));
     return true;
@@ -77,7 +83,7 @@ static bool write_pid_file(const struct config *c, struct err *err) {
     if (!c->pid_file) return true;
     char text[16];
     int len = snprintf(text, sizeof text, "%d\n", (int)getpid());
-    int fd = open(c->pid_file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    int fd = open(c->pid_file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, FILE_MODE);
     bool ok = fd >= 0 && write(fd, text, (size_t)len) == len;
     if (!ok) err_set(err, ERR_CONFIG, "cannot write pid_file %s: %s", c->pid_file, strerror(errno));
     if (fd >= 0) close(fd);

@@ -132,6 +132,41 @@ def check_trust_stays_on_this_machine():
         gilmok.close()
 
 
+class Unsaid(harness.Gilmok):
+    """gilmok with a server far away, about which nothing is said but where it is; and clients wherever gilmok itself looks for them."""
+
+    def write(self, name, text):
+        lines = [line for line in text.split("\n") if not line.startswith("listen =")]
+        super().write(name, "\n".join(lines).replace("host = 127.0.0.1", f"host = {FAR}"))
+
+
+def check_defaults_are_for_this_machine():
+    """Nothing listens beyond loopback; nothing leaves for beyond it without TLS that is verified."""
+
+    def no_tls(wire):
+        heard.append(wire.take(8))
+        wire.send(b"N")
+        heard.append(wire.take(1))
+
+    heard = []
+    kept, harness.free_port = harness.free_port, lambda: 6432
+    try:
+        gilmok = Unsaid(listen(no_tls, FAR).port)
+    finally:
+        harness.free_port = kept
+    try:
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection((FAR, 6432), timeout=2)
+        client = gilmok.client()
+        client.authenticate()
+        assert client.method == "scram"
+        got = client.collect()
+        assert got.errors[0].sqlstate == "08001" and "TLS" in str(got.errors[0]), got.errors
+        assert heard == [pgwire.SSL_REQUEST], "it went on in clear"
+    finally:
+        gilmok.close()
+
+
 def child(check, answer):
     try:
         if not enter_namespace():
@@ -149,6 +184,7 @@ CHECKS = [
     check_no_password_in_clear,
     check_trust_stays_on_this_machine,
     check_trust_on_loopback,
+    check_defaults_are_for_this_machine,
 ]
 
 

@@ -150,8 +150,11 @@ class Gilmok:
     def listens(self):
         try:
             socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
-            return not self.socket_path or os.path.exists(self.socket_path)
-        except ConnectionRefusedError:
+            if self.socket_path:
+                with socket.socket(socket.AF_UNIX) as s:
+                    s.connect(self.socket_path)
+            return True
+        except (ConnectionRefusedError, FileNotFoundError):
             return False
 
     def said(self):
@@ -203,6 +206,8 @@ class Gilmok:
         code = self.process.returncode
         shutil.rmtree(self.dir, ignore_errors=True)
         assert not SANITIZER.search(said), said[-6000:]
+        shown = [name for name, secret in self.users.items() if len(secret) >= 8 and secret in said]
+        assert not shown, f"the secrets of {shown} are in the log"
         assert code == 0, f"gilmok ended with {code}: {said[-3000:]}"
 
 
