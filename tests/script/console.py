@@ -1,15 +1,23 @@
 #!/usr/bin/python3
 """The console's protocol, message by message: prepared statements, portals, row limits, formats, errors; and hostile bytes."""
 
+import re
 import struct
 import time
+from pathlib import Path
 
 import pytest
 
+import harness
 import pgwire
 from pgwire import SYNC, close, cstr, describe, execute, message, parse, query
 
 VERSION = "SHOW VERSION"
+
+# Every verb as the program's own tables have it: (words, argument, who may use it).
+TABLES = sorted((Path(__file__).resolve().parents[2] / "proxy" / "admin").glob("*.c"))
+ROW = re.compile(r'^    \{"([A-Z_ ]+)", (NULL|"[^"]*"), CONSOLE_([A-Z]+)', re.M)
+VERBS = [row for path in TABLES for row in ROW.findall(path.read_text(encoding="utf-8"))]
 
 
 @pytest.fixture
@@ -181,3 +189,83 @@ def test_prelude(console):
         assert got.tags == [tag], sql
     for sql in ("BEGIN", "BEGIN TRANSACTION READ ONLY", "COMMIT", "ROLLBACK", "SET pool_size = 3"):
         assert console.query(sql).errors[0].sqlstate == "0A000", sql
+
+
+# ---- who may do what ----
+
+
+def spoken(words, argument):
+    """A statement of the verb: without what it may do without, with what it needs."""
+    needed = {"db": "shop", "id": "1"}.get(argument.strip('"'), "")
+    return f"{words} {needed}".strip()
+
+
+def ways_of(sql):
+    """The same by a Query and by the extended protocol, in other letters and with spaces and comments before it."""
+    for text in (sql, f" \n{sql.lower()} ;", f"-- a comment\n{sql};"):
+        yield query(text)
+        yield parse(text) + bind() + describe("P") + execute() + SYNC
+
+
+def test_every_verb_needs_what_its_kind_needs():
+    assert len(VERBS) > 35 and len({v[0] for v in VERBS}) == len(VERBS)
+    harmless = ("SHOW", "SET", "RESET", "DISCARD", "DEALLOCATE")
+    for words, _, needs in VERBS:
+        assert needs == "ADMIN" or (needs == "STATS" and words.split()[0] in harmless), words
+
+
+def state_of(g):
+    """What a verb could have changed."""
+    pools = [(d["name"], d["paused"], d["disabled"]) for d in g.show("DATABASES")]
+    return pools, g.show("STATE"), sorted(c["id"] for c in g.show("CLIENTS", database="shop")), sorted(s["ptr"] for s in g.show("SERVERS"))
+
+
+def test_every_verb_by_everybody(start, toy):
+    """{nobody, a user, stats_users, admin_users} x every verb of the tables, by each way to say it."""
+    g = start(toy)
+    app = g.login()
+    assert app.ask("in") == "in"
+    time.sleep(0.05)  # gilmok has looked at what that has left
+    before = state_of(g)
+    stats = g.login(user="stats", password="stats-password", database="gilmok")
+    for words, argument, needs in VERBS:
+        sql = spoken(words, argument)
+        for sent in ways_of(sql):
+            nobody = g.client(user="boss", database="gilmok")  # who has not proved it yet
+            nobody.timeout = harness.REPLY_S
+            nobody.send_startup()
+            nobody.expect("R")
+            nobody.send(sent)
+            got = pgwire.split(nobody.read_to_end())
+            assert [k for k, _ in got] == ["E"] and pgwire.error_fields(got[0][1])["C"] == "08P01", words
+            nobody.end()
+            stats.send(sent)
+            got = stats.collect()
+            if needs == "ADMIN":
+                assert [e.sqlstate for e in got.errors] == ["42501"] and not got.tags and not got.rows, words
+            else:
+                assert "42501" not in [e.sqlstate for e in got.errors], words
+            assert got.status == "I"
+        user = g.client(database="gilmok")
+        user.authenticate()
+        assert user.collect().errors[0].sqlstate == "42501"
+        user.end()
+    assert state_of(g) == before and app.ask("still in") == "still in"
+    boss = g.login(user="boss", password="boss-password", database="gilmok")
+    for words, argument, _ in sorted(VERBS, key=lambda v: v[0].startswith("SHUTDOWN")):
+        if words in ("SHUTDOWN", "SHUTDOWN WAIT_FOR_SERVERS"):
+            continue  # the end of the session; tests/flow/operations.py has them
+        boss.send(query(spoken(words, argument)))
+        codes = [e.sqlstate for e in boss.collect().errors]
+        assert "42501" not in codes and "42601" not in codes, (words, codes)
+
+
+def test_a_verb_is_no_other_databases(gilmok):
+    """Outside of the console it is a text for the server."""
+    for user in ("app", "boss"):
+        c = gilmok.login(user=user, password=gilmok.users[user])
+        for words, argument, _ in VERBS:
+            if words.split()[0] in ("SHOW", "PAUSE", "RELOAD", "KILL", "SHUTDOWN"):
+                assert c.ask(spoken(words, argument)) == spoken(words, argument)
+        c.end()
+    assert gilmok.is_alive()

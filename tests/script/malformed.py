@@ -12,7 +12,7 @@ import harness
 import pgwire
 import pytest
 
-LENGTHS = [0, 1, 3, 4, 5, 1 << 15, (1 << 16) - 1, (1 << 24) - 1, (1 << 31) - 1, 1 << 31] + [(1 << 32) - i for i in (4, 3, 2, 1)]
+LENGTHS = [0, 1, 3, 4, 5, 1 << 15, (1 << 16) - 1, (1 << 24) - 1, (1 << 31) - 1, 1 << 31, (1 << 31) + 1] + [(1 << 32) - i for i in (4, 3, 2, 1)]
 LARGE_MAX = 0x3FFFFFFE + 1  # what PostgreSQL accepts for Query, Parse, Bind: a declared length up to this
 SMALL_MAX = 10000
 
@@ -348,7 +348,10 @@ def test_packet_without_terminator_or_with_more_behind_it(gilmok):
         assert must_refuse(w, repr(body))["C"] in ("08P01", "28000")
 
 
-ODD_OPTIONS = ["-c=", "-c =", "-c", "-", "--", "-c a", "\\", "-c \\", "-c a=\\", "=" * 500, "-c=" * 500]
+ODD_OPTIONS = [
+    "-c=", "-c =", "-c =x", "-c", "-c -c", "-c  ", "-", "--", "--=", "--=x", "--x", "-c a", "\\", "-c \\", "-c a=\\", "-c\t\n=\v", "=" * 500,
+    "-c=" * 500, "-c = " * 500, "--= " * 500,
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("options", ODD_OPTIONS, ids=lambda o: repr(o[:6]))
@@ -359,6 +362,13 @@ def test_odd_options(gilmok, options):
         w.send(pgwire.startup({"user": "app", "database": "shop", "options": options}))
         assert w.read()[0] == "R"
         w.end()
+        c = gilmok.client(params={"options": options})
+        began = time.monotonic()
+        c.authenticate()
+        got = c.collect()
+        assert got.status == "I" or got.errors[0].sqlstate in ("53300", "08001"), got.errors
+        assert time.monotonic() - began < harness.REPLY_S
+        c.end()
 
 
 def test_newer_minor_versions_and_options_are_negotiated(gilmok):

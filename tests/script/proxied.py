@@ -189,6 +189,23 @@ def test_what_is_no_header_ends_the_connection(listed, name):
     w.end()
 
 
+def test_every_length_of_an_extension(listed):
+    """It ends where the header ends, or it is none: not a byte of what follows is ever taken for a part of it, or the reverse."""
+    for room in (0, 1, 5, 300):
+        for length in sorted({0, 1, 2, room - 1, room, room + 1, room + 3, room + len(STARTUP), 255, 256, 32768, 65535} - {-1}):
+            w = connect(listed, timeout=0.3)
+            w.send(v2(tlvs=b"\x04" + struct.pack(">H", length) + b"\x04" * room) + STARTUP)
+            # A shorter one is followed by others, of which the bytes do not make whole ones.
+            if length == room:
+                assert asks_for_scram(w), length
+            else:
+                try:
+                    assert w.read_to_end() == b"", (room, length)
+                except pgwire.Closed:
+                    pass
+            w.end()
+
+
 def test_a_second_header_is_a_malformed_packet(listed):
     for first, second in (("v1", "v1"), ("v1", "v2"), ("v2", "v1"), ("v2", "v2")):
         for pause in (0, 0.01):

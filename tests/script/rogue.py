@@ -251,6 +251,45 @@ def test_odd_errors_during_login(rogue, name):
     login_fails(rogue, after_startup(ODD_ERRORS[name]))
 
 
+@pytest.mark.parametrize("field", [k for k, _ in FIELDS])
+def test_errors_with_a_field_twice_during_login(rogue, field):
+    """Nobody is crashed by it; of two codes one counts."""
+    twice = FIELDS + [(field, "53300" if field == "C" else "again")]
+    login_fails(rogue, after_startup(pgwire.error(twice)), "53300" if field == "C" else "57P03")
+
+
+@pytest.mark.parametrize("own", [harness.LOOK, harness.CATALOG, "DISCARD ALL"], ids=["session", "catalog", "reset"])
+def test_odd_errors_to_gilmoks_own_commands(own):
+    """With whatever fields, or none: who asked nothing hears nothing of them, and is served."""
+    errors = []
+
+    class Odd(harness.Toy):
+        def simple(self, sql):
+            if errors and sql.startswith(own):
+                self.out += errors.pop()
+            else:
+                super().simple(sql)
+
+    server = harness.Server(handler=lambda w: Odd(w, server).run())
+    gilmok = harness.Gilmok(server.port, tail="[database *]\npool_size = 1\nqueue_timeout = 3s")
+    subsets = [s for n in range(5) for s in itertools.combinations([("S", "ERROR"), ("V", "ERROR"), ("C", "22012"), ("M", "odd")], n)]
+    try:
+        for i, odd in enumerate([*ODD_ERRORS.values(), *map(pgwire.error, subsets)]):
+            errors[:] = [odd]
+            client = gilmok.login(database=f"d{i}")
+            assert client.ask("select unheard_of()") == "select unheard_of()"
+            if own == "DISCARD ALL":
+                client.query("LOAD 'x'")
+            client.end()
+            other = gilmok.login(database=f"d{i}")
+            assert other.ask("next") == "next"
+            other.end()
+            assert not errors, f"gilmok has not asked {own}"
+    finally:
+        gilmok.close()
+        server.close()
+
+
 PASSED_ON = ["3D000", "53300", "57P03"]
 
 
