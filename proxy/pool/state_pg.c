@@ -126,13 +126,34 @@ static bool has_word(struct bytes words, struct bytes word) {
     return false;
 }
 
-static bool put_dotted(struct writer *w, struct bytes name, const char *before, const char *behind) {
+static bool put_dotted(struct writer *w, struct bytes name) {
     if (!is_plain((const char *)name.ptr)) return false;
     writer_str(w, " UNION ALL SELECT");
     pg_put_literal(w, name);
-    writer_fmt(w, ", %spg_catalog.current_setting(", before);
+    writer_str(w, ", pg_catalog.current_setting(");
     pg_put_literal(w, name);
-    writer_fmt(w, ", true)%s", behind);
+    writer_str(w, ", true)");
+    return true;
+}
+
+#define GUESSES_BEGIN " UNION ALL SELECT g.name, g.setting FROM (SELECT n, pg_catalog.current_setting(n, true) FROM (VALUES "
+#define GUESSES_END ") AS v (n)) AS g (name, setting) WHERE g.setting OPERATOR(pg_catalog.<>) ''"
+
+/*
+ * Settings that may be there, and of which no value is as good as none. NULLIF would compare by whatever `=` the client's
+ * search_path has.
+ */
+static bool put_guesses(struct writer *w, struct bytes others, struct bytes known) {
+    bool is_first = true;
+    for (struct bytes left = others; left.len; left = behind_word(left)) {
+        struct bytes name = first_word(left);
+        if (has_word(known, name)) continue;
+        if (!is_plain((const char *)name.ptr)) return false;
+        writer_str(w, is_first ? GUESSES_BEGIN "(" : "),(");
+        pg_put_literal(w, name);
+        is_first = false;
+    }
+    if (!is_first) writer_str(w, ")" GUESSES_END);
     return true;
 }
 
@@ -179,9 +200,8 @@ bool state_pg_put_look(struct writer *w, struct bytes names, struct bytes others
             writer_fmt(w, " UNION ALL SELECT '%s', '' WHERE %s", rests[i].word, rests[i].condition);
     writer_fmt(w, STATEMENTS_OF_SQL, STATE_PG_PREPARED_MAX);
     for (struct bytes left = names; left.len; left = behind_word(left))
-        if (!put_dotted(w, first_word(left), "", "")) return false;
-    for (struct bytes left = others; left.len; left = behind_word(left))
-        if (!has_word(names, first_word(left)) && !put_dotted(w, first_word(left), "NULLIF(", ", '')")) return false;
+        if (!put_dotted(w, first_word(left))) return false;
+    if (!put_guesses(w, others, names)) return false;
     writer_str(w, ") AS l (name, setting)");
     /* In the client's encoding, as notifications will tell them. */
     if (with_channels)
