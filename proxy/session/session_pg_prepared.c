@@ -152,11 +152,16 @@ enum step session_pg_send_bind(struct session *s, const struct message *m, const
     uint8_t storage[PG_HEADER_LEN + PREPARED_PG_NAME_MAX];
     struct writer w;
     size_t old_head = portal.len + 1 + client_name.len + 1, name_len = strlen(name) + 1;
+    size_t length = 4 + m->h.body_len - client_name.len - 1 + name_len;
+    if (length > PG_LARGE_MAX) { /* under the name that it has there */
+        session_pg_violation(s, "message is too long for the server");
+        return STEP_STOP;
+    }
     if (!backend_pg_note_sent(b, PG_F_BIND, 0, number)) return STEP_STOP; /* an error will bring the number back */
     session_pool(s)->stats.binds++;
     writer_init_fixed(&w, storage, sizeof storage);
     writer_u8(&w, PG_F_BIND);
-    writer_be32(&w, (uint32_t)(4 + m->h.body_len - client_name.len - 1 + name_len));
+    writer_be32(&w, (uint32_t)length);
     stream_send(b->stream, writer_bytes(&w));
     stream_send(b->stream, bytes_of(portal.ptr, portal.len + 1));
     stream_send(b->stream, bytes_of(name, name_len));

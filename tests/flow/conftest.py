@@ -12,6 +12,10 @@ sys.path[:0] = [HERE, os.path.join(HERE, "..", "script")]
 import flowtools  # noqa: E402
 
 
+def pytest_configure(config):
+    config.addinivalue_line("markers", "cve(*rows): proves these rows of docs/threat-model.md")
+
+
 def pytest_collection_modifyitems(items):
     if "SANDBOX_DIR" in os.environ:
         return

@@ -11,6 +11,10 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import harness  # noqa: E402
 
 
+def pytest_configure(config):
+    config.addinivalue_line("markers", "cve(*rows): proves these rows of docs/threat-model.md")
+
+
 def pytest_collection_modifyitems(items):
     if harness.BIN:
         return

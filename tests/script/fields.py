@@ -76,6 +76,7 @@ def until_quiet(client):
 
 
 @pytest.mark.parametrize("name", list(BINDS))
+@pytest.mark.cve("T-LEN CVE-2026-6664", "T-CONSUMED CVE-2021-40346", "T-SMUG CVE-2024-27304")
 def test_numbers_inside_of_a_bind(pair, name):
     """It is the server's to judge, and it gets each byte of it and then the next message; only names are changed."""
     server, gilmok = pair
@@ -101,6 +102,7 @@ def test_numbers_inside_of_a_bind(pair, name):
 
 
 @pytest.mark.parametrize("name", list(OTHERS))
+@pytest.mark.cve("T-LEN CVE-2026-6664")
 def test_numbers_inside_of_other_messages(pair, name):
     server, gilmok = pair
     other = gilmok.login()
@@ -119,6 +121,7 @@ def test_numbers_inside_of_other_messages(pair, name):
 
 
 @pytest.mark.parametrize("name", list(BINDS))
+@pytest.mark.cve("T-LEN CVE-2026-6664", "T-CONSUMED CVE-2021-40346")
 def test_numbers_inside_of_a_bind_at_the_console(gilmok, name):
     """Here gilmok is the server: an error of the protocol, and the session goes on or ends."""
     with harness.Bystander(gilmok):
@@ -130,6 +133,7 @@ def test_numbers_inside_of_a_bind_at_the_console(gilmok, name):
     assert gilmok.console("SHOW VERSION").rows
 
 
+@pytest.mark.cve("T-LEN CVE-2026-6664")
 def test_lengths_of_cancel_requests(gilmok):
     """A key has 4 to 256 bytes; the request says how long it is, and says the truth."""
     with harness.Bystander(gilmok):
@@ -174,6 +178,7 @@ def lying_catalog(number, at):
 
 @pytest.mark.parametrize("at", ["count", 0, 1], ids=str)
 @pytest.mark.parametrize("what", [lying_look, lying_catalog], ids=["session", "catalog"])
+@pytest.mark.cve("T-LEN CVE-2026-6664")
 def test_lengths_in_rows_that_gilmok_reads_itself(what, at):
     """The client has its answer; the connection that lies is not the next client's, or the row was right after all."""
     lies = []
@@ -205,6 +210,7 @@ def test_lengths_in_rows_that_gilmok_reads_itself(what, at):
         server.close()
 
 
+@pytest.mark.cve("T-EVILBE CVE-2026-6665")
 def test_numbers_in_descriptions(start):
     """What a statement is described with passes as it is, or ends the connection: it is never read beyond its end."""
 
@@ -242,3 +248,78 @@ def test_numbers_in_descriptions(start):
             other = gilmok.login()
             assert other.ask("next") == "next"
             other.end()
+
+
+# ---- messages that never end ----
+
+LARGE_MAX = 0x3FFFFFFE  # what PostgreSQL takes as the length of a Query, Parse or Bind
+HEADS = {
+    "Q": b"select 'half", "P": b"s\0select 'half", "B": b"\0s\0" + struct.pack(">HHI", 0, 1, 100000), "F": struct.pack(">IHH", 1, 0, 1),
+    "d": b"half a row",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", list(HEADS))
+@pytest.mark.cve("T-CUT CVE-2026-90678")
+def test_a_message_that_its_client_does_not_finish(pair, kind):
+    """Announced as large as can be, and then the client is gone. Whatever a server has of it is never completed by somebody else."""
+    server, gilmok = pair
+    other = gilmok.login()
+    for declared in (200_000, LARGE_MAX):
+        for size in (0, 1, len(HEADS[kind]), 9_000, 70_000, 150_000):
+            for reset in (False, True):
+                client = gilmok.login()
+                client.send(pgwire.parse("text", "s") + pgwire.SYNC)
+                assert client.collect().types == ["1", "Z"]
+                if kind == "d":
+                    client.send(pgwire.query("COPYIN"))
+                    assert client.collect(until="G").types == ["G"]
+                del server.got[:]
+                client.send(pgwire.message(kind, (HEADS[kind] + b"x" * size)[:size], length=declared))
+                time.sleep(0.002)
+                client.end(reset)
+                mark = f"mark {kind} {size}"
+                assert other.ask(mark) == mark
+                assert (kind, [b for k, b in server.got if k == kind and b != pgwire.cstr(mark)]) == (kind, [])
+    assert not server.faults, server.faults
+    other.end()
+
+
+@pytest.mark.cve("T-SMUG CVE-2024-27304")
+def test_a_message_that_grows_beyond_what_a_server_takes(start):
+    """A Bind as long as can be, for a statement whose name is longer on the server: what leaves has a length that is true and legal,
+    or nothing leaves."""
+    lengths, seen = [], set()
+
+    def run(wire):
+        toy = harness.Toy(wire, server)
+        toy.greet()
+        while True:
+            head = wire.take(5)
+            length = struct.unpack(">I", head[1:])[0]
+            if length > 1 << 20:
+                lengths.append(length)
+                wire.read_to_end()
+            toy.take(chr(head[0]), wire.take(length - 4))
+            toy.flush()
+
+    server = harness.Server(handler=run)
+    g = start(server, database=["unknown_effects = trust", "pool_size = 1"])
+    for name in ("s", "a name as long as a name of a statement can well be, and longer than one of gilmok's"):
+        for declared in (LARGE_MAX, LARGE_MAX - 1, LARGE_MAX - 40):
+            c = g.login()
+            c.send(pgwire.parse("text", name) + pgwire.SYNC)
+            assert c.collect().types == ["1", "Z"]
+            del lengths[:]
+            head = pgwire.cstr("") + pgwire.cstr(name) + struct.pack(">HHI", 0, 1, declared - 4 - 2 - len(name) - 8 - 2)
+            c.send(pgwire.message("B", head + b"x" * 70_000, length=declared))
+            time.sleep(0.05)
+            if lengths:
+                assert lengths[0] <= LARGE_MAX, hex(lengths[0])
+            else:
+                assert c.collect().errors[0].sqlstate == "08P01"
+            seen.add(bool(lengths))
+            c.end()
+    assert seen == {True, False}
+    assert g.login().ask("next") == "next"
+    server.close()
