@@ -61,6 +61,7 @@ def test_cancel_in_a_transaction_and_in_a_session(gilmok):
         c.close()
 
 
+@pytest.mark.cve("T-CANCEL PgBouncer #717")
 def test_cancel_with_a_wrong_key_does_nothing(gilmok):
     c = Raw(gilmok)
     c.send(pgwire.query("select 'not cancelled', pg_sleep(0.3)"))
@@ -97,6 +98,7 @@ def test_cancel_of_an_idle_client_meets_nobody(narrow):
     in_threads(2, lambda i: (attack, work)[i](i))
 
 
+@pytest.mark.cve("T-CANCEL PgBouncer #717")
 def test_cancels_that_race_with_the_end_of_the_query(narrow):
     """The client's cancel arrives about when its answer does: the next client is never cancelled."""
     one, victim = Raw(narrow), connect(narrow)
@@ -183,6 +185,7 @@ def test_other_major_versions_are_refused(gilmok):
         c.end()
 
 
+@pytest.mark.cve("T-CANCEL PgBouncer #717")
 def test_a_part_of_a_long_key_is_no_key(gilmok):
     c = Raw(gilmok, version=LATEST)
     for key in (c.key[:8], c.key[:4] + c.key[16:20], c.key[:-1] + bytes([c.key[-1] ^ 1]), c.key + b"\0", c.key[:4] + bytes(32)):

@@ -73,6 +73,7 @@ def extended(c, sql):
 
 
 @pytest.mark.parametrize("database", ["gilmok", "pgbouncer"])
+@pytest.mark.cve("T-ADM CVE-2026-6667")
 def test_every_command_by_everybody(start, database):
     """Every command that SHOW HELP names, by an admin, by a user of stats_users, by others and by nobody; both ways to ask."""
     g = start()
@@ -108,6 +109,7 @@ def test_every_command_by_everybody(start, database):
         assert value(c, "select 1") == 1
 
 
+@pytest.mark.cve("T-ADM CVE-2026-6667")
 def test_permissions_go_with_a_reload(start):
     g = start()
     stats, admin = g.login(user="stats", password="stats-password", database="gilmok"), boss(g)

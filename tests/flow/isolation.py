@@ -75,6 +75,7 @@ def ask_in_line(other, ask, give_way):
 
 
 @pytest.mark.parametrize("name", list(LEFT_BEHIND))
+@pytest.mark.cve("T-MARK PgBouncer #141")
 def test_state_does_not_reach_the_next_client(pair, name):
     """And its owner still has it, however many others have used the connection meanwhile."""
     one, other = pair
@@ -140,6 +141,7 @@ ODD_VALUES = ["J\u00f6rg", "two\nlines", "tab\there", "back\\\\slash\u00fc", "\\
 @pytest.mark.parametrize("text", ODD_VALUES)
 @pytest.mark.parametrize("strings", ["on", "off"])
 @pytest.mark.parametrize("encoding", ["UTF8", "LATIN1"])
+@pytest.mark.cve("T-LEX CVE-2025-1094")
 def test_values_of_any_bytes_follow_their_client(pair, text, strings, encoding):
     one, other = pair
     one.execute(f"set standard_conforming_strings = {strings}")
@@ -227,6 +229,7 @@ CALL_WHEN = {
 
 @pytest.mark.parametrize("together", (False, True))
 @pytest.mark.parametrize("prepared, used", (("on", "off"), ("off", "on")))
+@pytest.mark.cve("T-LEX CVE-2025-1094")
 def test_a_text_is_read_as_the_server_has_read_it(narrow, prepared, used, together):
     """A prepared statement means what it meant when it was prepared."""
     one, other = raw(narrow), raw(narrow)
@@ -248,6 +251,7 @@ def test_a_text_is_read_as_the_server_has_read_it(narrow, prepared, used, togeth
 LONG_SET = "set work_mem = '1MB' -- " + "x" * 400_000  # more than is ever in hand at once: its tag tells that it left something
 
 
+@pytest.mark.cve("T-COMMENTS MXS-4548")
 def test_a_text_that_is_not_read_keeps_the_connection(pair):
     one, other = pair
     one.execute(LONG_SET)
@@ -439,6 +443,7 @@ def test_unnamed_statement_of_another_client_is_never_run_for_one_that_was_skipp
     one.end(), other.end()
 
 
+@pytest.mark.cve("T-PS ProxySQL #6197")
 def test_named_statement_of_another_client_is_never_run(narrow):
     one, other = raw(narrow), raw(narrow)
     one.send(pgwire.parse("select 'secret of one'", "s1") + pgwire.SYNC)

@@ -195,6 +195,7 @@ def kill_servers(goal_s, stop):
 
 
 @pytest.mark.parametrize("pool_size, workers", [(1, 1), (2, 2), (4, 4), (3, 2), (16, 4)])
+@pytest.mark.cve("T-MARK PgBouncer #141")
 def test_no_foreign_row(start, pool_size, workers):
     seed = SEED or random.randrange(1 << 30)
     g = start(pool_size=pool_size, main=[f"workers = {workers}"], database=["query_timeout = 5s", "idle_transaction_timeout = 5s"])
@@ -233,6 +234,7 @@ def attack(port, key, count):
 
 
 @pytest.mark.parametrize("workers", [1, 3])
+@pytest.mark.cve("T-CANCEL PgBouncer #717")
 def test_no_foreign_cancel(start, workers):
     """An attacker's query ends about when its cancel arrives; the victim shares its only server connection."""
     g = start(pool_size=1, main=[f"workers = {workers}"])

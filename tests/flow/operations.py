@@ -315,6 +315,7 @@ def test_check_accepts_the_sandbox():
     assert got.returncode == 0, got
 
 
+@pytest.mark.cve("BAR 40 files")
 def test_users_file_that_others_may_read_is_refused(gilmok):
     gilmok.write("loose.txt", '"a" "b"\n')
     os.chmod(os.path.join(gilmok.dir, "loose.txt"), 0o644)
@@ -333,6 +334,7 @@ def test_address_in_use(gilmok):
     assert got.returncode == 1 and "in use" in got.stderr
 
 
+@pytest.mark.cve("T-CANARY CVE-2023-22332")
 def test_passwords_are_not_logged_or_shown(gilmok):
     for password in ("boss-password", flowtools.APP_PASSWORD):
         assert password not in gilmok.said()

@@ -103,6 +103,7 @@ WAYS = {
 
 
 @pytest.mark.parametrize("way", list(WAYS))
+@pytest.mark.cve("T-SP CVE-2025-12819")
 def test_a_clients_search_path_is_its_own(evil, start, way):
     """Looks, resets, settings that follow, statements, temporary objects, channels and the reading of the catalog: not one name
     of theirs is looked up where a client says; and none of it stays with the next client."""
@@ -142,6 +143,7 @@ def test_a_clients_search_path_is_its_own(evil, start, way):
         evil.execute(f"alter role {APP_USER} reset search_path")
 
 
+@pytest.mark.cve("T-SP CVE-2025-12819")
 def test_a_role_of_the_startup_packet_is_the_clients_alone(evil, start):
     """role, session_authorization and what options say besides: gilmok's own questions do not go by them, nor does the next client."""
     evil.execute("drop role if exists flow_lesser")
@@ -204,6 +206,7 @@ def least():
         su.execute("drop role flow_least")
 
 
+@pytest.mark.cve("BAR 41 rights")
 def test_an_account_without_any_right_is_enough(least, start):
     """Pooling, settings that follow, looks, the catalog, prepared statements, cancels: with the documented list and nothing else."""
     account = "server_user = flow_least\nserver_password = least-password\npool_size = 2\nqueue_timeout = 5s\nlisten = shared\n"
@@ -235,6 +238,7 @@ def test_an_account_without_any_right_is_enough(least, start):
     assert "could not be read" not in g.said() and "permission denied" not in g.said(), g.said()
 
 
+@pytest.mark.cve("T-EXPIRE CVE-2025-2291")
 def test_a_role_that_the_server_lets_in_no_more(start):
     """Expired, or not allowed to log in: gilmok has its password, and yet opens no connection for it."""
     with superuser() as su:

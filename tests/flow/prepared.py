@@ -472,6 +472,7 @@ def test_inspect_limit(start, limit, length, is_kept):
     c.end()
 
 
+@pytest.mark.cve("T-PS ProxySQL #6197")
 def test_many_statements_on_few_connections(start):
     """Pipelines over far more statements than connections keep: what is queued never loses its statement.
     GILMOK_PREPARED_STATEMENTS says how many there are (100,000 take a few minutes)."""

@@ -80,6 +80,7 @@ def test_drivers_with_tls(start, ca, door, workers):
             assert len(value(c, "select %s", ("y" * 3000000,))) == 3000000
 
 
+@pytest.mark.cve("T-HBA CVE-2026-14681")
 def test_require(start, ca, door):
     g = start(main=["client_tls = require", *door], socket=True)
     with pytest.raises(psycopg.OperationalError, match="TLS"):
@@ -102,6 +103,7 @@ def test_no_tls_where_there_is_none(start):
 
 
 @pytest.mark.parametrize("direct", [False, True], ids=["after SSLRequest", "from the first byte"])
+@pytest.mark.cve("BAR 38 TLS")
 def test_versions_and_resumption(start, ca, door, direct):
     g = start(main=["client_tls = require", "workers = 3", *door], pool_size=12)
     for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
@@ -141,6 +143,7 @@ def test_the_console_shows_how_clients_are_secured(start, ca, door, version):
     half.close()
 
 
+@pytest.mark.cve("T-HBA CVE-2026-14681")
 def test_direct_tls_needs_alpn(start, ca, door):
     g = start(main=["client_tls = allow", *door])
     for alpn in ((), ("http/1.1",)):
@@ -149,6 +152,7 @@ def test_direct_tls_needs_alpn(start, ca, door):
     raw(g, wrap=wrapped(ca, False, trusting(ca, ()))).login().end()  # after a request it may be left out
 
 
+@pytest.mark.cve("T-STUFF CVE-2021-23214")
 def test_bytes_stuffed_behind_the_request(start, ca, door):
     """What came in clear is never taken for what came inside TLS."""
     g = start(main=["client_tls = allow", *door])
@@ -161,6 +165,7 @@ def test_bytes_stuffed_behind_the_request(start, ca, door):
     raw(g, wrap=wrapped(ca)).login().end()
 
 
+@pytest.mark.cve("T-HBA CVE-2026-14681")
 def test_requests_inside_tls(start, ca, door):
     g = start(main=["client_tls = allow", *door])
     for request in (pgwire.SSL_REQUEST, b"\x16\x03\x01\x02\x00\x01"):
@@ -176,6 +181,7 @@ def test_requests_inside_tls(start, ca, door):
     c.end()
 
 
+@pytest.mark.cve("T-CANCELTLS CVE-2020-25694")
 def test_cancel_requests_inside_tls_and_in_clear(start, ca, door):
     g = start(main=["client_tls = require", "workers = 2", *door], pool_size=8)
     c = raw(g, wrap=wrapped(ca)).login()
@@ -212,6 +218,7 @@ PROXY = b"PROXY TCP4 203.0.113.7 10.0.0.1 40000 5432\r\n"
 
 
 @pytest.mark.parametrize("is_direct", [False, True], ids=["after SSLRequest", "from the first byte"])
+@pytest.mark.cve("T-HBA CVE-2026-14681")
 def test_a_proxy_header_comes_before_tls(start, ca, door, is_direct):
     """Through a proxy on this machine: the client is somewhere else all the same, and needs TLS even on the socket."""
     g = start(main=["client_tls = require", "proxy_protocol_from = 127.0.0.1, unix", *door], socket=True)
@@ -236,6 +243,7 @@ def test_a_proxy_header_comes_before_tls(start, ca, door, is_direct):
         raw(g, wrap=inside).login()
 
 
+@pytest.mark.cve("T-NUL CVE-2026-47778")
 def test_login_by_certificate(start, ca, door, tmp_path):
     """The certificate's common name is the user, exactly; the password of the user file opens the server."""
     os.chmod(tmp_path, 0o755)
@@ -280,6 +288,7 @@ def test_a_resumed_session_still_has_its_certificate(start, ca, door):
         assert resumed == [False, True, True]
 
 
+@pytest.mark.cve("T-HBA CVE-2026-14681")
 def test_passwords_in_clear_only_inside_tls(start, ca, door):
     g = start(main=["client_auth = password", "client_tls = allow", "workers = 2", *door], socket=True)
     with connect(g, sslmode="require") as c:
@@ -312,6 +321,7 @@ def test_a_renewed_certificate_comes_with_a_reload(start, ca, door):
     raw(g, wrap=wrapped(ca)).login().end()
 
 
+@pytest.mark.cve("BAR 40 files")
 def test_wrong_files_are_found_by_check_and_stop_the_start(start, ca, door, tmp_path):
     g = start(main=["client_tls = allow", *door])
     open_key = f"{ca.folder}/open.key"
@@ -437,6 +447,7 @@ ON_TLS = "select ssl from pg_stat_ssl where pid = pg_backend_pid()"
 
 
 @pytest.mark.parametrize("mode", ["require", "verify-ca", "verify-full"])
+@pytest.mark.cve("T-CANCELTLS CVE-2020-25694")
 def test_server_connections_and_cancels_are_secured(start, secured, tap, mode):
     ca_line = [] if mode == "require" else [f"server_tls_ca_file = {secured.crt}"]
     g = through(start, tap, f"server_tls = {mode}", *ca_line)
@@ -532,6 +543,7 @@ def refused(g):
     return c.collect().errors[0]
 
 
+@pytest.mark.cve("T-STRIP CVE-2015-3152", "BAR 38 TLS")
 def test_certificates_that_do_not_do(start, secured, tmp_path):
     os.chmod(tmp_path, 0o755)
     stranger = Authority(str(tmp_path), "stranger")
@@ -558,6 +570,7 @@ def test_certificates_that_do_not_do(start, secured, tmp_path):
 
 
 @pytest.mark.parametrize("answer", [b"N", b"E" + struct.pack(">I", 30) + b"Msecret error of a stranger\0\0", b"Sxxxx", b"", b"\0"])
+@pytest.mark.cve("T-STUFF CVE-2021-23214", "T-ERRNEG CVE-2024-10977", "T-STRIP CVE-2015-3152")
 def test_servers_that_answer_otherwise(start, answer):
     """No TLS, an error text that nobody vouches for, bytes stuffed behind the yes: the connection ends, and nothing is shown."""
     tap = Tap(answer=answer)

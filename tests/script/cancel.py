@@ -54,6 +54,7 @@ def cancelled_but_answered(gilmok, server):
     return client
 
 
+@pytest.mark.cve("T-CANCEL PgBouncer #717")
 def test_a_connection_is_not_reused_before_its_cancel_has_ended(start):
     server = Holding()
     client = cancelled_but_answered(start(server, database=["pool_size = 1", "unknown_effects = trust"]), server)
@@ -70,6 +71,7 @@ def test_a_connection_is_not_reused_before_its_cancel_has_ended(start):
     server.close()
 
 
+@pytest.mark.cve("T-CANCEL PgBouncer #717")
 def test_a_cancel_that_never_ends_costs_the_connection(start):
     """Nobody knows whether the signal is still to come: the connection is closed, the next client gets another."""
     server = Holding()

@@ -128,6 +128,7 @@ def test_numbers_in_binary(console):
     assert not got.errors and {r[1] for r in got.rows} == {None}
 
 
+@pytest.mark.cve("T-ADM Cure53 2018")
 def test_limits(console):
     for i in range(64):
         console.send(parse(VERSION, f"s{i}") + bind(f"s{i}", f"p{i}"))
@@ -154,6 +155,7 @@ def test_limits(console):
         message("?"),
     ],
 )
+@pytest.mark.cve("T-ADM Cure53 2018")
 def test_malformed(console, bytes):
     console.send(parse(VERSION) + SYNC + bytes)
     assert console.collect().types == ["1", "Z"]
@@ -207,6 +209,7 @@ def ways_of(sql):
         yield parse(text) + bind() + describe("P") + execute() + SYNC
 
 
+@pytest.mark.cve("T-ADM CVE-2026-6667")
 def test_every_verb_needs_what_its_kind_needs():
     assert len(VERBS) > 35 and len({v[0] for v in VERBS}) == len(VERBS)
     harmless = ("SHOW", "SET", "RESET", "DISCARD", "DEALLOCATE")
@@ -220,6 +223,7 @@ def state_of(g):
     return pools, g.show("STATE"), sorted(c["id"] for c in g.show("CLIENTS", database="shop")), sorted(s["ptr"] for s in g.show("SERVERS"))
 
 
+@pytest.mark.cve("T-COMMENTS MXS-4548", "T-ADM CVE-2026-6667")
 def test_every_verb_by_everybody(start, toy):
     """{nobody, a user, stats_users, admin_users} x every verb of the tables, by each way to say it."""
     g = start(toy)
@@ -260,6 +264,7 @@ def test_every_verb_by_everybody(start, toy):
         assert "42501" not in codes and "42601" not in codes, (words, codes)
 
 
+@pytest.mark.cve("T-ADM CVE-2026-6667")
 def test_a_verb_is_no_other_databases(gilmok):
     """Outside of the console it is a text for the server."""
     for user in ("app", "boss"):

@@ -140,6 +140,7 @@ def run_victim(gilmok, **options):
 
 
 @pytest.mark.parametrize("reset", [False, True], ids=["fin", "rst"])
+@pytest.mark.cve("T-CUT CVE-2026-90678")
 def test_client_cut_at_every_byte(narrow, reset):
     server, gilmok = narrow
     total = length_of_a_session(gilmok)
@@ -176,6 +177,7 @@ def cut_server_at(first, reset):
 
 
 @pytest.mark.parametrize("reset", [False, True], ids=["fin", "rst"])
+@pytest.mark.cve("T-CUT CVE-2026-90678")
 def test_server_cut_at_every_byte(reset):
     """The server's side of the same session, cut after each of its bytes."""
     harness.at_once(LANES, lambda lane: cut_server_at(lane + 1, reset))
@@ -206,6 +208,7 @@ def is_quiet(gilmok):
     return not [r for r in clients.rows if "shop" in r or "login" in r] and {r[state] for r in servers.rows} <= {"idle"}
 
 
+@pytest.mark.cve("T-CUT CVE-2026-90678")
 def test_clients_that_fall_silent_at_every_byte():
     """Each is ended by the timeout that is meant for where it stopped; no server connection stays with it."""
     server = harness.Server()
@@ -236,6 +239,7 @@ def test_clients_that_fall_silent_at_every_byte():
         server.close()
 
 
+@pytest.mark.cve("T-CUT CVE-2026-90678")
 def test_servers_that_fall_silent_at_every_byte():
     server = harness.Server()
     gilmok = harness.Gilmok(server.port, **TIMEOUTS)

@@ -75,6 +75,7 @@ def ask(start):
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("allowed", METHODS)
+@pytest.mark.cve("T-DOWN rogue server")
 def test_what_server_auth_allows(ask, method, allowed):
     asker, error = ask(method, f"server_auth = {allowed}")
     if METHODS.index(method) <= METHODS.index(allowed):
@@ -84,6 +85,7 @@ def test_what_server_auth_allows(ask, method, allowed):
         assert asker.heard == [], "it has heard something"
 
 
+@pytest.mark.cve("T-DOWN rogue server")
 def test_scram_is_all_that_is_allowed_unless_said(ask):
     for method in METHODS[1:]:
         asker, error = ask(method)
@@ -92,12 +94,14 @@ def test_scram_is_all_that_is_allowed_unless_said(ask):
 
 @pytest.mark.parametrize("first", METHODS)
 @pytest.mark.parametrize("second", METHODS)
+@pytest.mark.cve("T-DOWN rogue server")
 def test_nobody_proves_twice(ask, first, second):
     """A second request, after a good proof: it would be a way to a weaker one."""
     asker, error = ask(first, "server_auth = password", again=second)
     assert error.sqlstate == "08001" and len(asker.heard) == (2 if first == "scram-sha-256" else 1)
 
 
+@pytest.mark.cve("T-DOWN rogue server")
 def test_an_md5_verifier_answers_md5_alone(ask):
     users = {"hashed": pgwire.md5_verifier("hashed", "hashed-password")}
     for method in METHODS:
@@ -128,6 +132,7 @@ def test_salts_of_a_wrong_length(start, salt):
     server.close()
 
 
+@pytest.mark.cve("T-DOWN rogue server")
 def test_ok_before_the_password_is_asked_for_is_no_proof_of_scram(ask):
     """A good SCRAM exchange that ends without the server's signature, although weaker methods are allowed."""
     class Forgetful(Asker):
@@ -138,3 +143,62 @@ def test_ok_before_the_password_is_asked_for_is_no_proof_of_scram(ask):
             self.hear(wire)
 
     assert ask("scram-sha-256", "server_auth = password", asker=Forgetful("scram-sha-256"))[1].sqlstate == "08001"
+
+
+# ---- both sides ----
+
+SECRETS = {"plain": "the-password", "md5": pgwire.md5_verifier("user", "the-password"), "scram": pgwire.scram_verifier("the-password")}
+SERVERS = ["scram-sha-256", "md5", "password"]
+# How clients prove who they are, and what is stored of them -> the servers that gilmok can log in to with it. None: it does not
+# start. Nothing else may ever happen.
+EXPECTED = {
+    ("scram-sha-256", "plain"): SERVERS, ("scram-sha-256", "md5"): None, ("scram-sha-256", "scram"): None,
+    ("md5", "plain"): SERVERS, ("md5", "md5"): ["md5"], ("md5", "scram"): None,
+    ("password", "plain"): SERVERS, ("password", "md5"): ["md5"], ("password", "scram"): None,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("method, secret", list(EXPECTED))
+@pytest.mark.cve("T-AUTHMATRIX CVE-2025-46801")
+def test_every_method_with_every_secret_before_every_server(method, secret):
+    askers = [Asker(s, "user", "the-password") for s in SERVERS]
+    tail = "".join(
+        f"[cluster c{i}]\nserver_auth = password\nlogin_retry = 5ms\n[node c{i}/a]\nport = {a.server.port}\n[database d{i}]\ncluster = c{i}\n"
+        for i, a in enumerate(askers)
+    )
+
+    class Alone(harness.Gilmok):
+        """With one user, and only these databases."""
+
+        def write(self, name, text):
+            if name == "users.txt":
+                text = f'"user" "{SECRETS[secret]}"\n'
+            super().write(name, text.replace("admin_users = boss\nstats_users = stats\n", "").replace("[database shop]\ncluster = main\n", ""))
+
+    g = None
+    try:
+        try:
+            g = Alone(askers[0].server.port, main=[f"client_auth_socket = {method}"], tail=tail, socket=True)
+        except AssertionError as refused:
+            assert EXPECTED[method, secret] is None and "error" in str(refused), refused
+            return
+        assert EXPECTED[method, secret] is not None, "it has started"
+        for i, (server, asker) in enumerate(zip(SERVERS, askers)):
+            c = pgwire.Client(g.socket_path, user="user", password="the-password", database=f"d{i}")
+            c.authenticate()
+            got = c.collect()
+            if server in EXPECTED[method, secret]:
+                assert not got.errors and c.ask("in") == "in", (server, got.errors)
+            else:
+                assert [e.sqlstate for e in got.errors] == ["08001"] and asker.heard == [], server
+            c.end()
+            for wrong in ("wrong", "", "the-passwor", SECRETS["scram"]):
+                c = pgwire.Client(g.socket_path, user="user", password=wrong, database=f"d{i}")
+                with pytest.raises(pgwire.PgError, match="28P01"):
+                    c.login()
+                c.end()
+    finally:
+        if g:
+            g.close()
+        for a in askers:
+            a.server.close()

@@ -97,6 +97,7 @@ def compare(gilmok):
     return [welch(times[True][step], times[False][step]) for step in (0, 1)]
 
 
+@pytest.mark.cve("T-CT CVE-2026-6478", "T-ENUM PgBouncer 1.15")
 def test_unknown_users_take_as_long_as_wrong_passwords(plain):
     for i in range(8):
         refusal(plain, f"known{i}")

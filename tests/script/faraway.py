@@ -189,6 +189,7 @@ CHECKS = [
 
 
 @pytest.mark.parametrize("check", CHECKS)
+@pytest.mark.cve("T-AUTHMATRIX CVE-2025-46801", "T-DOWN rogue server", "T-STRIP CVE-2015-3152", "BAR 36 console", "BAR 37 logins", "BAR 38 TLS")
 def test_far_away(check):
     here, there = multiprocessing.get_context("fork").Pipe()
     process = multiprocessing.get_context("fork").Process(target=child, args=(check, there))

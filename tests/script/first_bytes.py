@@ -54,6 +54,7 @@ PLACES = sorted({*range(1, 41), *(n + d for n in (4096, 8192, 10000, 16384, 6553
 
 
 @pytest.mark.parametrize("declared", [MIB, 10001, 10000, 4096])
+@pytest.mark.cve("T-FIRST CVE-2026-48773")
 def test_a_first_packet_of_a_mebibyte_in_two_pieces(gilmok, declared):
     """Whatever length it says, wherever it is split."""
     packet = struct.pack(">II", declared, 0x30000) + b"user\0app\0"
@@ -86,6 +87,7 @@ class Splitting:
         self.sock.sendall(data[self.at :])
 
 
+@pytest.mark.cve("T-FIRST CVE-2026-48773")
 def test_every_message_of_a_login_split_at_every_byte(gilmok):
     scram = pgwire.ScramClient("app-password")
     final = len("c=biws,r=") + 24 + 24 + len(",p=") + 44 + 5
@@ -100,6 +102,7 @@ def test_every_message_of_a_login_split_at_every_byte(gilmok):
 
 
 @pytest.mark.parametrize("requests", [(pgwire.SSL_REQUEST,), (pgwire.GSS_REQUEST,), (pgwire.SSL_REQUEST, pgwire.GSS_REQUEST)])
+@pytest.mark.cve("T-NEG CVE-2026-6479")
 def test_a_million_encryption_requests(gilmok, requests):
     """In one piece they are refused as stuffed bytes; one after the other at the second of a kind."""
     with harness.Bystander(gilmok):
@@ -128,6 +131,7 @@ PASSWORDS = {
 
 
 @pytest.mark.parametrize("name", list(PASSWORDS))
+@pytest.mark.cve("T-STATE CVE-2015-4054")
 def test_a_password_before_the_startup_packet(gilmok, name):
     with harness.Bystander(gilmok):
         for before in (b"", pgwire.SSL_REQUEST, pgwire.GSS_REQUEST):
@@ -184,6 +188,7 @@ STATES = {
 
 
 @pytest.mark.parametrize("state", list(STATES))
+@pytest.mark.cve("T-STATE CVE-2026-107350")
 def test_a_second_startup_packet_in_each_state(gilmok, state):
     """Who a client is was said once. Nothing that it sends later makes it somebody else, or another database's."""
     for packet in (pgwire.startup({"user": "boss", "database": "gilmok"}), pgwire.startup({"user": "app", "database": "shop"}),
@@ -206,12 +211,14 @@ def refusal(gilmok, params):
 
 
 @pytest.mark.parametrize("what", ["user", "database"])
+@pytest.mark.cve("T-NUL CVE-2026-47778", "T-NAMES CVE-2023-29194")
 def test_a_control_byte_in_a_name(gilmok, what):
     for byte in (*range(1, 32), 127):
         for name in (bytes([byte]), b"app" + bytes([byte]), bytes([byte]) + b"app", b"a" + bytes([byte]) + b"pp"):
             assert refusal(gilmok, {"user": "app", "database": "shop", what: name}) == ["28000"], name
 
 
+@pytest.mark.cve("T-NUL CVE-2026-47778")
 def test_a_nul_in_a_name_ends_it_and_begins_another_parameter(gilmok):
     """The rest is never taken for a part of the name: `app NUL boss` is neither."""
     for user in (b"app\0boss", b"boss\0app", b"app\0", b"\0boss"):
@@ -220,6 +227,7 @@ def test_a_nul_in_a_name_ends_it_and_begins_another_parameter(gilmok):
         assert sqlstates(ends(w, repr(user)))[0] in ("08P01", "28000")
 
 
+@pytest.mark.cve("T-OOM CVE-2012-4575", "T-NAMES CVE-2023-29194")
 def test_names_that_are_paths_or_patterns_name_nothing(gilmok):
     """A database is looked up as it is written: no file is opened, no pattern matched, no letter's case changed."""
     for name in ("../gilmok", "/etc/passwd", "sh%", "SHOP", "shop ", " shop", "*", "shop/../shop", "$HOME", "shop;gilmok", "'shop'"):
@@ -240,6 +248,7 @@ LINE = {
 
 
 @pytest.mark.parametrize("form", list(LINE))
+@pytest.mark.cve("T-NAMES CVE-2023-29194")
 def test_nobody_forges_a_line_of_the_log(start, form):
     """Names, parameters and a server's error texts stand in it with their control characters written out."""
     forged = "x\n2026-01-01 00:00:00.000 error serve forged\r\n\x1b[31m{\"time\":\"2026\"}\u0085\u2028"
@@ -296,6 +305,7 @@ def guess_scram(path):
 
 
 @pytest.mark.parametrize("guess, count", [(guess_md5, 7000), (guess_scram, 3000)], ids=["md5", "scram-sha-256"])
+@pytest.mark.cve("T-CT CVE-2012-2122")
 def test_ten_thousand_random_proofs_are_refused(start, toy, guess, count):
     method = "md5" if guess is guess_md5 else "scram-sha-256"
     g = start(toy, main=[f"client_auth_socket = {method}"], socket=True)
@@ -321,6 +331,7 @@ def test_ten_thousand_random_proofs_are_refused(start, toy, guess, count):
 # ---- what a stranger does not hear ----
 
 
+@pytest.mark.cve("T-SP CVE-2025-12819", "T-ENUM PgBouncer 1.15")
 def test_nobody_hears_of_the_server_before_the_proof(start):
     """The server is down, or refuses: who has proved nothing hears only that the password is wrong."""
 
@@ -349,6 +360,7 @@ SECRETS = {"plain": "plain-password", "hashed": pgwire.md5_verifier("hashed", "x
 
 
 @pytest.mark.parametrize("method", ["scram-sha-256", "md5", "password", "peer"])
+@pytest.mark.cve("T-NOUSER CVE-2015-6817")
 def test_an_unknown_user_is_nobody(start, toy, method):
     """Not the account that gilmok uses at the server, not the console's users, not the first of the file."""
     account = ["server_user = service", "server_password = service-password"]

@@ -93,6 +93,7 @@ PRE_AUTH = {"first": at_first, "sasl_initial": at_sasl_initial, "sasl_response":
 
 
 @pytest.mark.parametrize("length", LENGTHS, ids=hex)
+@pytest.mark.cve("T-LEN CVE-2026-6664", "T-GROW CVE-2026-6668")
 def test_length_of_the_startup_packet(gilmok, length):
     with harness.Bystander(gilmok):
         for code in (0x30000, 80877103, 80877104, 80877102):
@@ -106,6 +107,7 @@ def test_length_of_the_startup_packet(gilmok, length):
 
 
 @pytest.mark.parametrize("state", ["sasl_initial", "sasl_response"])
+@pytest.mark.cve("T-LEN CVE-2026-6664")
 def test_length_of_sasl_messages(gilmok, state):
     with harness.Bystander(gilmok):
         for length in LENGTHS:
@@ -117,6 +119,7 @@ def test_length_of_sasl_messages(gilmok, state):
             must_refuse(w, f"{state} length {length}")
 
 
+@pytest.mark.cve("T-LEN CVE-2026-6664")
 def test_length_of_the_sasl_response_field(gilmok):
     """The length inside SASLInitialResponse, against what the message really holds."""
     first = b"n,,n=,r=0123456789abcdefghijklmn"
@@ -128,6 +131,7 @@ def test_length_of_the_sasl_response_field(gilmok):
 
 
 @pytest.mark.parametrize("kind", ["Q", "P", "B", "D", "C", "E", "S", "H", "X", "d", "c", "f", "F"])
+@pytest.mark.cve("T-LEN CVE-2026-6664", "T-SMUG CVE-2024-27304", "T-RESYNC CVE-2015-0244")
 def test_length_of_messages_after_login(gilmok, kind):
     large = kind in "QPBdF"
     with harness.Bystander(gilmok):
@@ -142,6 +146,7 @@ def test_length_of_messages_after_login(gilmok, kind):
 
 
 @pytest.mark.parametrize("limit, sent", [("SSL", b"\0\0\0\x09\x04\xd2\x16\x2f\0"), ("GSS", b"\0\0\0\x09\x04\xd2\x16\x30\0")])
+@pytest.mark.cve("T-LEN CVE-2026-6664")
 def test_encryption_request_of_a_wrong_length(gilmok, limit, sent):
     w = connect(gilmok)
     w.send(sent)
@@ -152,6 +157,7 @@ def test_encryption_request_of_a_wrong_length(gilmok, limit, sent):
 
 
 @pytest.mark.parametrize("at", [1, 3, 4, 5, 8, 9, 100, 9999, 10000, 10001, 65536])
+@pytest.mark.cve("T-FIRST CVE-2026-48773")
 def test_first_packet_of_a_mebibyte_in_two_pieces(gilmok, at):
     packet = struct.pack(">II", 1 << 20, 0x30000) + b"user\0app\0" + b"x" * ((1 << 20) - 17)
     w = connect(gilmok)
@@ -161,6 +167,7 @@ def test_first_packet_of_a_mebibyte_in_two_pieces(gilmok, at):
     may_not_log_in(w, f"1 MiB, split at {at}")
 
 
+@pytest.mark.cve("T-FIRST CVE-2026-48773")
 def test_login_split_at_every_byte(gilmok):
     packet = pgwire.startup({"user": "app", "database": "shop"})
     for at in range(1, len(packet)):
@@ -172,6 +179,7 @@ def test_login_split_at_every_byte(gilmok):
         w.end()
 
 
+@pytest.mark.cve("T-GROW CVE-2026-6668")
 def test_declared_lengths_cost_no_memory(gilmok, start, toy):
     """A thousand connections that declare 1 GiB each."""
     path = harness.release_bin()
@@ -188,6 +196,7 @@ def test_declared_lengths_cost_no_memory(gilmok, start, toy):
     assert grown < 100 * 64 * 1024, f"{grown} bytes for 100 clients"
 
 
+@pytest.mark.cve("T-NEG CVE-2026-6479")
 def test_a_thousand_encryption_requests(gilmok):
     """At most one of each kind is answered: no loop, no recursion."""
     w = connect(gilmok)
@@ -203,6 +212,7 @@ def test_a_thousand_encryption_requests(gilmok):
         may_not_log_in(w, "1000 requests")
 
 
+@pytest.mark.cve("T-NEG CVE-2026-6479")
 def test_each_encryption_request_once_and_then_a_login(gilmok):
     w = gilmok.client()
     w.send(pgwire.SSL_REQUEST)
@@ -214,6 +224,7 @@ def test_each_encryption_request_once_and_then_a_login(gilmok):
 
 
 @pytest.mark.parametrize("request_packet", [pgwire.SSL_REQUEST, pgwire.GSS_REQUEST], ids=["ssl", "gss"])
+@pytest.mark.cve("T-STUFF CVE-2021-23214")
 def test_bytes_stuffed_behind_an_encryption_request(gilmok, request_packet):
     for extra in (b"\0", b"\x16\x03\x01", pgwire.startup({"user": "app"}), pgwire.SSL_REQUEST, b"x" * 20000):
         w = connect(gilmok)
@@ -226,6 +237,7 @@ def test_bytes_stuffed_behind_an_encryption_request(gilmok, request_packet):
 
 
 @pytest.mark.parametrize("state", list(PRE_AUTH))
+@pytest.mark.cve("T-STATE CVE-2026-107350", "T-STATE CVE-2015-4054")
 def test_every_message_type_before_the_login_is_over(gilmok, state):
     """256 types; the one that is due carries nonsense."""
     with harness.Bystander(gilmok):
@@ -243,6 +255,7 @@ def test_every_message_type_before_the_login_is_over(gilmok, state):
     assert gilmok.is_alive()
 
 
+@pytest.mark.cve("T-STATE CVE-2026-107350")
 def test_every_illegal_message_type_after_the_login(gilmok):
     legal = set(b"BCDEFHPQSXdcf")
     with harness.Bystander(gilmok):
@@ -266,6 +279,7 @@ FIRST_PACKETS = {
 
 
 @pytest.mark.parametrize("one", list(FIRST_PACKETS))
+@pytest.mark.cve("T-STATE CVE-2026-107350")
 def test_every_pair_of_first_packets(gilmok, one):
     """A second startup packet never changes who is logging in; only N answers allow another packet at all."""
     for two, second in FIRST_PACKETS.items():
@@ -285,6 +299,7 @@ def test_every_pair_of_first_packets(gilmok, one):
             may_not_log_in(w, f"{one}, then {two}")
 
 
+@pytest.mark.cve("T-STATE CVE-2026-107350")
 def test_second_startup_packet_during_scram_does_not_change_the_user(gilmok):
     for state in (at_sasl_initial, at_sasl_response):
         w = state(gilmok)
@@ -306,6 +321,7 @@ def test_messages_behind_the_proof_wait_for_the_greeting(gilmok):
     assert c.collect().rows == [["early bird"]]
 
 
+@pytest.mark.cve("T-STATE CVE-2026-107350")
 def test_query_before_the_proof_is_not_run(gilmok, server):
     time.sleep(0.2)  # gilmok has looked at what the last test's client left
     seen = len(server.seen)
@@ -324,6 +340,7 @@ def refused_startup(gilmok, params):
     return must_refuse(w, repr(params)[:60])
 
 
+@pytest.mark.cve("T-NUL CVE-2026-47778")
 def test_empty_and_overlong_names(gilmok):
     assert refused_startup(gilmok, {"user": ""})["C"] == "28000"
     assert refused_startup(gilmok, {"user": "u" * 64, "database": "shop"})["C"] == "28000"
@@ -341,6 +358,7 @@ def test_more_than_64_parameters(gilmok):
     assert refused_startup(gilmok, many + [("p62", "1")])["C"] == "08P01"
 
 
+@pytest.mark.cve("T-TERM ProxySQL 2.7.4")
 def test_packet_without_terminator_or_with_more_behind_it(gilmok):
     for body in (b"user\0app", b"user\0app\0", b"user\0app\0\0x", b"user", b"\0\0", b""):
         w = connect(gilmok)
@@ -355,6 +373,7 @@ ODD_OPTIONS = [
 
 
 @pytest.mark.parametrize("options", ODD_OPTIONS, ids=lambda o: repr(o[:6]))
+@pytest.mark.cve("T-OPT CVE-2026-107349")
 def test_odd_options(gilmok, options):
     """They are the server's to judge; the login goes on to SCRAM at once and nothing spins."""
     with harness.Bystander(gilmok):
@@ -408,6 +427,7 @@ def failed_login(gilmok, user, password, database="shop"):
     return shapes
 
 
+@pytest.mark.cve("T-ENUM PgBouncer 1.15")
 def test_unknown_user_looks_like_a_wrong_password(gilmok):
     known = failed_login(gilmok, "app", "wrong")
     assert known[-1][0] == "E" and b"28P01" in known[-1][1] and len(known) == 3
@@ -427,12 +447,14 @@ def salt_of(gilmok, user):
     return body.split(b",s=")[1]
 
 
+@pytest.mark.cve("T-ENUM PgBouncer 1.15")
 def test_salts_do_not_tell_unknown_users(gilmok):
     assert salt_of(gilmok, "ghost") == salt_of(gilmok, "ghost")
     assert salt_of(gilmok, "ghost") != salt_of(gilmok, "ghost2")
     assert salt_of(gilmok, "app") == salt_of(gilmok, "app")
 
 
+@pytest.mark.cve("T-ENUM PgBouncer 1.15")
 def test_unknown_database_is_named_only_after_the_proof(gilmok):
     c = gilmok.client(database="nowhere")
     c.authenticate()
@@ -440,6 +462,7 @@ def test_unknown_database_is_named_only_after_the_proof(gilmok):
     assert got.errors[0].sqlstate == "3D000" and "nowhere" in str(got.errors[0])
 
 
+@pytest.mark.cve("T-CT CVE-2012-2122")
 def test_a_proof_of_one_bit_difference_is_refused(gilmok):
     rng = random.Random(7)
     for _ in range(40):
@@ -495,6 +518,7 @@ def test_malformed_client_final(gilmok, final):
 
 
 @pytest.mark.parametrize("mechanism", [b"", b"PLAIN", b"SCRAM-SHA-256-PLUS", b"SCRAM-SHA-1", b"x" * 5000])
+@pytest.mark.cve("T-CB CVE-2025-49146")
 def test_other_mechanisms(gilmok, mechanism):
     w = at_sasl_initial(gilmok)
     w.send(pgwire.message("p", mechanism + b"\0" + struct.pack(">I", 3) + b"n,,"))
@@ -504,6 +528,7 @@ def test_other_mechanisms(gilmok, mechanism):
 # ---- noise and numbers ----
 
 
+@pytest.mark.cve("T-RESYNC CVE-2015-0244")
 def test_random_bytes(gilmok):
     rng = random.Random(1)
     with harness.Bystander(gilmok):
@@ -538,6 +563,7 @@ def test_connections_that_come_and_go_leave_no_descriptors(gilmok):
     harness.wait_for(lambda: count() <= before + 5, what="descriptors closed")
 
 
+@pytest.mark.cve("T-GROW CVE-2026-6668")
 def test_reading_and_refusing_costs_no_memory(start, toy):
     path = harness.release_bin()
     if not path:

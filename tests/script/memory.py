@@ -78,6 +78,7 @@ RESULTS = {
 
 
 @pytest.mark.parametrize("rows, size, limit", list(RESULTS.values()), ids=list(RESULTS))
+@pytest.mark.cve("T-SLOWREAD MXS-3617")
 def test_large_results_stream_through(plain, rows, size, limit):
     c = plain.login(timeout=30, wrap=small)
     c.ask("warm")
@@ -88,6 +89,7 @@ def test_large_results_stream_through(plain, rows, size, limit):
     assert c.ask("after") == "after"
 
 
+@pytest.mark.cve("T-SMUG CVE-2024-27304")
 def test_a_large_parameter_streams_through(plain):
     """64 MiB from the client in one Bind."""
     c = plain.login(timeout=30)
@@ -103,6 +105,7 @@ def test_a_large_parameter_streams_through(plain):
     assert watch.grown <= 2 * MIB, f"grew by {watch.grown / MIB:.1f} MiB"
 
 
+@pytest.mark.cve("T-SIZES CVE-2025-12818", "T-SMUG CVE-2024-27304")
 def test_the_largest_message_keeps_its_length(start):
     """A Query of all the bytes that one may have: the server gets each of them, and the next message is the next message."""
     path = harness.release_bin()
@@ -143,6 +146,7 @@ def test_the_largest_message_keeps_its_length(start):
     server.close()
 
 
+@pytest.mark.cve("T-SLOWREAD MXS-3617")
 def test_a_slow_server_holds_the_client_back(start):
     """A client that copies into a server that does not read: gilmok stops reading, too."""
     gate = threading.Event()

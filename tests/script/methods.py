@@ -53,6 +53,7 @@ def refusal(c):
 
 @pytest.mark.parametrize("method", list(MATRIX))
 @pytest.mark.parametrize("way", ["tcp", "socket"])
+@pytest.mark.cve("T-AUTHMATRIX CVE-2025-46801")
 def test_each_method_with_each_kind_of_secret(start, toy, method, way):
     if (method, way) == ("password", "tcp"):
         pytest.skip("refused by the configuration without TLS")
@@ -71,6 +72,7 @@ def test_each_method_with_each_kind_of_secret(start, toy, method, way):
             assert got[0] == asked and got[1].sqlstate == "28P01", (user, wrong, got)
 
 
+@pytest.mark.cve("T-AUTHMATRIX CVE-2025-46801")
 def test_one_configuration_for_both(start, toy):
     g = start_with(start, toy, "client_auth = md5", "client_auth_socket = scram-sha-256")
     for way, asked in (("tcp", "md5"), ("socket", "scram")):
@@ -80,6 +82,7 @@ def test_one_configuration_for_both(start, toy):
     assert refusal(client(g, "socket", "hashed"))[1].sqlstate == "28P01", "its hash proves nothing by SCRAM"
 
 
+@pytest.mark.cve("T-NOUSER CVE-2015-6817")
 def test_peer(start, toy):
     """The system user at the other end, and nobody else."""
     g = start_with(start, toy, "client_auth_socket = peer", kinds=["plain"])
@@ -110,6 +113,7 @@ ODD_PASSWORDS = {
 
 
 @pytest.mark.parametrize("method", ["md5", "password"])
+@pytest.mark.cve("T-LEN CVE-2026-6664")
 def test_odd_password_messages(start, toy, method):
     g = start_with(start, toy, f"client_auth_socket = {method}")
     for what, (body, sqlstate) in ODD_PASSWORDS.items():
@@ -131,6 +135,7 @@ def test_odd_password_messages(start, toy, method):
 
 
 @pytest.mark.parametrize("method", ["md5", "password"])
+@pytest.mark.cve("T-STATE CVE-2026-107350")
 def test_every_message_type_where_a_password_is_due(start, toy, method):
     g = start_with(start, toy, f"client_auth_socket = {method}")
     for kind in range(256):
@@ -158,6 +163,7 @@ def test_messages_behind_the_password_wait_for_the_greeting(start, toy):
     assert "Q" not in toy.seen or toy.seen.count("Q") == 1
 
 
+@pytest.mark.cve("T-STATE CVE-2026-107350")
 def test_a_second_startup_packet_does_not_change_the_user(start, toy):
     for method in ("md5", "password"):
         g = start_with(start, toy, f"client_auth_socket = {method}")
@@ -174,6 +180,7 @@ def test_a_second_startup_packet_does_not_change_the_user(start, toy):
 @pytest.mark.parametrize("method, kinds, asked", [
     ("md5", ["plain", "hashed"], "md5"), ("md5", ["plain", "scrammed"], "md5"), ("password", SECRETS, "password"),
 ])  # fmt: skip
+@pytest.mark.cve("T-NOUSER CVE-2015-6817")
 def test_an_unknown_user_is_asked_what_most_are_asked(start, toy, method, kinds, asked):
     """The four users of the harness have plain passwords."""
     g = start_with(start, toy, f"client_auth_socket = {method}", kinds=kinds)
@@ -185,6 +192,7 @@ def test_an_unknown_user_is_asked_what_most_are_asked(start, toy, method, kinds,
     assert refusal(client(g, "socket", "ghost", "wrong", database="nowhere"))[1].sqlstate == "28P01"
 
 
+@pytest.mark.cve("T-NOUSER CVE-2015-6817")
 def test_an_unknown_user_among_verifiers_is_asked_for_scram(start, toy):
     many = {f"s{i}": SECRETS["scrammed"] for i in range(6)}
     g = start(toy, main=["client_auth_socket = md5"], database=ACCOUNT, users=many, socket=True)
@@ -196,6 +204,7 @@ def test_an_unknown_user_among_verifiers_is_asked_for_scram(start, toy):
 # ---- a flood ----
 
 
+@pytest.mark.cve("T-SCRAMI CVE-2026-6669")
 def test_a_flood_of_wrong_passwords_stops_nobody(start, toy):
     """Each costs a PBKDF2 of 100 000 iterations, the most that a verifier may have: others are served in between."""
     heavy = pgwire.scram_verifier("x", iterations=100000)

@@ -128,6 +128,7 @@ def drop(server):
 
 
 @pytest.mark.parametrize("name", list(WAYS))
+@pytest.mark.cve("T-REPLAY ProxySQL #3347")
 def test_the_server_dies_at_every_byte_of_its_answer(pair, name):
     server, gilmok = pair
     survived = deaths = 0
@@ -148,6 +149,7 @@ def test_the_server_dies_at_every_byte_of_its_answer(pair, name):
     assert max(server.inserted.values()) == 1
 
 
+@pytest.mark.cve("T-REPLAY ProxySQL #3347")
 def test_the_server_dies_before_a_word_of_its_answer(pair):
     """It has read the statement, and nobody knows what it made of it: the client is told so, and asks again itself if it wants."""
     server, gilmok = pair
@@ -171,6 +173,7 @@ def test_the_server_dies_before_a_word_of_its_answer(pair):
     assert set(server.inserted.values()) == {1} and len(server.inserted) == 10
 
 
+@pytest.mark.cve("T-REPLAY ProxySQL #3347")
 def test_idle_connections_that_die_as_a_statement_comes(pair):
     """The race that invites to send again: the server goes while the client asks. Told or not, once at most."""
     server, gilmok = pair

@@ -138,6 +138,7 @@ def test_input_and_output_that_fail():
     assert done.stderr.startswith(b"gilmok parse: standard output cannot be written: ")
 
 
+@pytest.mark.cve("T-LEX CVE-2025-1094")
 def test_any_bytes_give_lines_of_ascii():
     every = bytes(range(256))
     for args in ([], ["--dialect", "mysql"], ["--encoding", "LATIN1"], ["--dialect", "mysql", "--encoding", "latin1"]):

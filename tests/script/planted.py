@@ -232,6 +232,7 @@ def administration(planted, g):
 
 
 @pytest.mark.parametrize("form", ["text", "json"])
+@pytest.mark.cve("T-CANARY CVE-2023-22332")
 def test_nothing_shows_a_secret(certificate, form):
     planted, unlogged = Planted(), Planted()
     server, g = start_planted(planted, form, certificate)
@@ -278,6 +279,7 @@ def aborted(pid):
     return os.WCOREDUMP(status)
 
 
+@pytest.mark.cve("T-CANARY CVE-2023-22332")
 def test_a_crash_leaves_no_core_file(toy, tmp_path, monkeypatch):
     """Neither may another process of its user look into gilmok: that would be as good."""
     user, prefix = harness.unprivileged()

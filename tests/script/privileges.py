@@ -47,6 +47,7 @@ def keeper(server):
 
 
 @pytest.mark.parametrize("name", ["users.txt", "password.txt"])
+@pytest.mark.cve("BAR 40 files")
 def test_secret_files_that_others_can_use_stop_the_start(keeper, name):
     """Any bit for the group or for others; gilmok says what to run."""
     path = os.path.join(keeper.dir, name)
@@ -68,6 +69,7 @@ def test_secret_files_that_others_can_use_stop_the_start(keeper, name):
 
 @NEEDS_ROOT
 @pytest.mark.parametrize("name", ["users.txt", "password.txt"])
+@pytest.mark.cve("BAR 40 files")
 def test_secret_files_of_somebody_else_stop_the_start(keeper, name):
     path = os.path.join(keeper.dir, name)
     try:
@@ -82,6 +84,7 @@ def test_secret_files_of_somebody_else_stop_the_start(keeper, name):
 
 
 @pytest.mark.parametrize("what", ["folder", "pipe", "link", "nothing"])
+@pytest.mark.cve("BAR 40 files")
 def test_secret_files_that_are_no_files(keeper, what):
     """What a link leads to is judged, and nothing is waited for."""
     path = os.path.join(keeper.dir, "odd")
@@ -103,6 +106,7 @@ def test_secret_files_that_are_no_files(keeper, what):
             (os.rmdir if what == "folder" else os.unlink)(path)
 
 
+@pytest.mark.cve("BAR 40 files")
 def test_a_password_in_an_open_configuration_is_warned_of(keeper):
     keeper.write("open.conf", keeper.text.replace("server_password_file = password.txt", "server_password = app-password"))
     path = os.path.join(keeper.dir, "open.conf")
@@ -127,6 +131,7 @@ def mode_of(path):
     return stat.S_IMODE(os.stat(path).st_mode)
 
 
+@pytest.mark.cve("BAR 40 files")
 def test_files_that_gilmok_makes_are_its_own(toy, tmp_path):
     """The log and the pid file, with any umask. The socket is for everybody: who comes through it still has to log in."""
     for path in (tmp_path, *tmp_path.parents[:2]):
@@ -174,6 +179,7 @@ class Root(harness.Gilmok):
 
 
 @NEEDS_ROOT
+@pytest.mark.cve("BAR 41 rights")
 def test_root_is_refused(keeper):
     text = keeper.text.replace(f":{keeper.port}", f":{harness.free_port()}").replace(".txt", "-of-root.txt")
     for name in ("users", "password"):
@@ -186,6 +192,7 @@ def test_root_is_refused(keeper):
 
 
 @NEEDS_ROOT
+@pytest.mark.cve("BAR 41 rights")
 def test_root_becomes_the_user(toy):
     """For good, with no group and no capability left; its log is the user's, so that a reload opens it again."""
     name = harness.unprivileged()[0].pw_name
@@ -231,6 +238,7 @@ def listening(pid):
 
 
 @NEEDS_ROOT
+@pytest.mark.cve("T-ADM Cure53 2018", "BAR 36 console")
 def test_nothing_listens_but_what_the_configuration_names(start, toy):
     """No port for statistics, no debugging socket, no door for other workers."""
     g = start(toy, socket=True, main=["workers = 3"])
@@ -240,6 +248,7 @@ def test_nothing_listens_but_what_the_configuration_names(start, toy):
     c.end()
 
 
+@pytest.mark.cve("T-ADM Cure53 2018", "BAR 36 console")
 def test_the_console_is_nobodys_unless_somebody_is_named(start, toy):
     class Bare(harness.Gilmok):
         def write(self, name, text):
@@ -260,6 +269,7 @@ def test_the_console_is_nobodys_unless_somebody_is_named(start, toy):
 
 @pytest.mark.parametrize("line", ["client_auth = trust", "client_auth = password"])
 @pytest.mark.parametrize("listen", ["0.0.0.0", "[::]"])
+@pytest.mark.cve("T-AUTHMATRIX CVE-2025-46801", "BAR 37 logins")
 def test_weak_logins_are_not_for_the_network(keeper, line, listen):
     conf = re.sub(r"listen = 127.0.0.1", f"listen = {listen}", keeper.text).replace("admin_users", f"{line}\nadmin_users")
     keeper.write("wide.conf", conf)
@@ -268,6 +278,7 @@ def test_weak_logins_are_not_for_the_network(keeper, line, listen):
         assert status == 1 and line in said, said
 
 
+@pytest.mark.cve("BAR 37 logins")
 def test_clients_are_asked_for_scram_unless_something_else_is_said(start, toy):
     g = start(toy, socket=True)
     for door in (g.port, g.socket_path):

@@ -115,6 +115,7 @@ def asks_for_scram(w):
 
 
 @pytest.mark.parametrize("name", list(HEADERS))
+@pytest.mark.cve("T-PP CVE-2026-48772")
 def test_who_it_is(listed, name):
     header, address = HEADERS[name]
     c = listed.client(wrap=header_first(header)).login()
@@ -149,6 +150,7 @@ def test_byte_by_byte(listed, name):
 
 
 @pytest.mark.parametrize("name", list(HEADERS))
+@pytest.mark.cve("T-TERM ProxySQL 2.7.4")
 def test_every_truncation(listed, name):
     """What is not whole is waited for until login_timeout; an end in the middle of it harms nobody."""
     header = HEADERS[name][0]
@@ -179,6 +181,7 @@ def listed_bystander(g):
 
 
 @pytest.mark.parametrize("name", list(NO_HEADERS))
+@pytest.mark.cve("T-PP CVE-2026-48772")
 def test_what_is_no_header_ends_the_connection(listed, name):
     w = connect(listed, timeout=0.3)  # before login_timeout
     try:
@@ -189,6 +192,7 @@ def test_what_is_no_header_ends_the_connection(listed, name):
     w.end()
 
 
+@pytest.mark.cve("T-PP CVE-2026-48772")
 def test_every_length_of_an_extension(listed):
     """It ends where the header ends, or it is none: not a byte of what follows is ever taken for a part of it, or the reverse."""
     for room in (0, 1, 5, 300):
@@ -206,6 +210,7 @@ def test_every_length_of_an_extension(listed):
             w.end()
 
 
+@pytest.mark.cve("T-PP CVE-2026-48772")
 def test_a_second_header_is_a_malformed_packet(listed):
     for first, second in (("v1", "v1"), ("v1", "v2"), ("v2", "v1"), ("v2", "v2")):
         for pause in (0, 0.01):
@@ -232,6 +237,7 @@ def test_a_header_behind_an_encryption_request(listed):
     w.end()
 
 
+@pytest.mark.cve("T-STUFF CVE-2021-23214")
 def test_bytes_behind_header_and_request_are_still_refused(listed):
     for request in (pgwire.SSL_REQUEST, pgwire.GSS_REQUEST):
         w = connect(listed)
@@ -249,6 +255,7 @@ def test_cancel_requests_through_a_proxy(listed):
 
 
 @pytest.mark.parametrize("name", list(HEADERS))
+@pytest.mark.cve("T-PP CVE-2026-48772")
 def test_from_an_unlisted_source_a_header_is_a_malformed_packet(listed, name):
     w = connect(listed, source=STRANGER)
     w.send(HEADERS[name][0] + STARTUP)
@@ -267,6 +274,7 @@ def test_nobody_is_asked_for_a_header_unless_listed(listed, server):
     g.close()
 
 
+@pytest.mark.cve("T-PP CVE-2026-48772")
 def test_a_proxy_on_a_socket_lends_nobody_the_socket(server):
     """Who comes through it logs in as over TCP: not by the system user of the proxy, and not without TLS where that is needed."""
     me = pwd.getpwuid(os.geteuid()).pw_name

@@ -5,6 +5,7 @@ import time
 
 import harness
 import pgwire
+import pytest
 
 
 class Dribble:
@@ -47,6 +48,7 @@ def test_whole_messages(gilmok):
     run_everything(gilmok.login(), "whole")
 
 
+@pytest.mark.cve("T-CONSUMED CVE-2021-40346")
 def test_client_sends_one_byte_at_a_time(gilmok):
     run_everything(gilmok.login(wrap=Dribble), "dribble")
 
@@ -106,6 +108,7 @@ def test_many_messages_in_one_piece(gilmok):
         assert client.collect().rows == [[f"piece {i}"]]
 
 
+@pytest.mark.cve("T-CONSUMED CVE-2021-40346")
 def test_large_query_and_large_bind(gilmok):
     client = gilmok.login(timeout=20)
     text = "y" * 3_000_000
@@ -114,6 +117,7 @@ def test_large_query_and_large_bind(gilmok):
     assert client.collect().rows == [["big bind"]]
 
 
+@pytest.mark.cve("T-PS ProxySQL #6197")
 def test_unnamed_statement_of_another_client_is_never_run(start, toy):
     gilmok = start(toy, database=["pool_size = 1"])
     one, other = gilmok.login(), gilmok.login()

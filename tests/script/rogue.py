@@ -143,11 +143,13 @@ LOGIN_ANSWERS = {
 
 
 @pytest.mark.parametrize("name", list(LOGIN_ANSWERS))
+@pytest.mark.cve("T-EVILBE CVE-2026-6665")
 def test_nonsense_instead_of_a_login(rogue, name):
     login_fails(rogue, after_startup(LOGIN_ANSWERS[name]))
 
 
 @pytest.mark.parametrize("kind", ["R", "S", "K", "Z", "E", "N"])
+@pytest.mark.cve("T-LEN CVE-2026-6664")
 def test_impossible_lengths_during_login(rogue, kind):
     for length in HUGE + [1 << 20]:
         behave(rogue, after_startup(pgwire.auth(0) if kind != "R" else b"", pgwire.message(kind, b"", length=length)))
@@ -159,6 +161,7 @@ def test_impossible_lengths_during_login(rogue, kind):
     recovers(rogue)
 
 
+@pytest.mark.cve("T-TERM ProxySQL 2.7.4")
 def test_close_at_every_byte_of_the_greeting(rogue):
     server, gilmok = rogue
     for cut in range(0, len(harness.GREETING), 7):
@@ -198,10 +201,12 @@ SCRAM_LIES = {
 
 
 @pytest.mark.parametrize("name", list(SCRAM_LIES))
+@pytest.mark.cve("T-EVILBE CVE-2026-6665", "T-SCRAMI CVE-2026-6669")
 def test_lies_in_scram(rogue, name):
     login_fails(rogue, SCRAM_LIES[name])
 
 
+@pytest.mark.cve("T-SCRAMI CVE-2026-6669")
 def test_iterations_do_not_stop_the_loop(rogue, start):
     """A server that wants 2^31-1 rounds of hashing is refused; clients of another server do not wait meanwhile."""
     server = harness.Server()
@@ -218,6 +223,7 @@ def test_iterations_do_not_stop_the_loop(rogue, start):
 FIELDS = [("S", "FATAL"), ("V", "FATAL"), ("C", "57P03"), ("M", "starting up"), ("D", "detail"), ("H", "hint")]
 
 
+@pytest.mark.cve("T-ERRFIELDS CVE-2026-6666")
 def test_errors_with_every_subset_of_fields_during_login(rogue):
     server, gilmok = rogue
     for size in range(len(FIELDS) + 1):
@@ -247,11 +253,13 @@ ODD_ERRORS = {
 
 
 @pytest.mark.parametrize("name", list(ODD_ERRORS))
+@pytest.mark.cve("T-ERRFIELDS CVE-2026-6666", "T-BUFFERS CVE-2026-6477")
 def test_odd_errors_during_login(rogue, name):
     login_fails(rogue, after_startup(ODD_ERRORS[name]))
 
 
 @pytest.mark.parametrize("field", [k for k, _ in FIELDS])
+@pytest.mark.cve("T-ERRFIELDS CVE-2026-6666")
 def test_errors_with_a_field_twice_during_login(rogue, field):
     """Nobody is crashed by it; of two codes one counts."""
     twice = FIELDS + [(field, "53300" if field == "C" else "again")]
@@ -259,6 +267,7 @@ def test_errors_with_a_field_twice_during_login(rogue, field):
 
 
 @pytest.mark.parametrize("own", [harness.LOOK, harness.CATALOG, "DISCARD ALL"], ids=["session", "catalog", "reset"])
+@pytest.mark.cve("T-ERRFIELDS CVE-2026-6666")
 def test_odd_errors_to_gilmoks_own_commands(own):
     """With whatever fields, or none: who asked nothing hears nothing of them, and is served."""
     errors = []
@@ -340,6 +349,7 @@ def answers_with(*sent, then_close=False):
     return run
 
 
+@pytest.mark.cve("T-CUT CVE-2026-90678")
 def test_answer_before_the_question_is_out(rogue):
     """The server answers a query of which it has seen the head only; the client goes away in the middle of it. What is
     left of the query must not be completed by the next client."""
@@ -390,6 +400,7 @@ BROKEN_ANSWERS = {
 
 
 @pytest.mark.parametrize("name", list(BROKEN_ANSWERS))
+@pytest.mark.cve("T-EVILBE CVE-2026-6665", "T-RESYNC CVE-2015-0244")
 def test_answers_that_cannot_be(rogue, name):
     _, gilmok = behave(rogue, answers_with(BROKEN_ANSWERS[name]))
     client = gilmok.login()
@@ -401,6 +412,7 @@ def test_answers_that_cannot_be(rogue, name):
 
 
 @pytest.mark.parametrize("kind", ["D", "T", "C", "Z", "E", "N", "S", "A", "G", "H", "d", "c", "I"])
+@pytest.mark.cve("T-LEN CVE-2026-6664", "T-RESYNC CVE-2015-0244")
 def test_impossible_lengths_after_login(rogue, kind):
     for length in HUGE:
         _, gilmok = behave(rogue, answers_with(pgwire.message(kind, b"", length=length)))
@@ -412,6 +424,7 @@ def test_impossible_lengths_after_login(rogue, kind):
     recovers(rogue)
 
 
+@pytest.mark.cve("T-MARK PgBouncer #141")
 def test_rows_nobody_asked_for_are_not_given_to_the_next_client(rogue):
     """The server sends an answer twice: the second one must not become the next client's."""
 
@@ -441,6 +454,7 @@ def test_rows_nobody_asked_for_are_not_given_to_the_next_client(rogue):
     recovers(rogue)
 
 
+@pytest.mark.cve("T-MARK PgBouncer #141")
 def test_ready_twice_ends_the_connection(rogue):
     server, gilmok = behave(rogue, answers_with(ROW + pgwire.complete("SELECT 1") + pgwire.ready() + pgwire.ready()))
     before = server.accepted
@@ -451,6 +465,7 @@ def test_ready_twice_ends_the_connection(rogue):
     assert server.accepted > before
 
 
+@pytest.mark.cve("T-MARK PgBouncer #141")
 def test_unasked_messages_on_an_idle_connection(rogue):
     """A row, a ready, an error while nobody asks: the connection goes; notices and parameters are harmless."""
     for sent, is_kept in (
@@ -489,6 +504,7 @@ def test_unasked_messages_on_an_idle_connection(rogue):
         client.end(), other.end()
 
 
+@pytest.mark.cve("T-MARK PgBouncer #141")
 def test_a_row_of_another_query_for_the_catalog(rogue):
     """What answers gilmok's own reading of the catalog with a row of something else is not asked anything else."""
     answer = harness.no_code
@@ -541,6 +557,7 @@ ANSWER = b"".join(PARTS)
 BOUNDARIES = {sum(map(len, PARTS[:n])) for n in range(4)}
 
 
+@pytest.mark.cve("T-REPLAY ProxySQL #3347")
 def test_close_at_every_byte_of_an_answer(rogue):
     """The client gets whole messages and 08006, or a close when a message was under way. Never a second answer."""
     for cut in range(len(ANSWER) - 1):
@@ -558,6 +575,7 @@ def test_close_at_every_byte_of_an_answer(rogue):
     recovers(rogue)
 
 
+@pytest.mark.cve("T-ERRFIELDS CVE-2026-6666")
 def test_errors_with_every_subset_of_fields_pass_unchanged(rogue):
     fields = [("S", "ERROR"), ("V", "ERROR"), ("C", "22012"), ("M", "text"), ("D", "d"), ("P", "7")]
     subsets = [s for n in range(len(fields) + 1) for s in itertools.combinations(fields, n)]
