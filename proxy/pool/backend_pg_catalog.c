@@ -56,7 +56,7 @@ static bool read_columns(struct bytes message, struct bytes row[CATALOG_PG_COLUM
         uint32_t len = reader_be32(&r);
         row[i] = len == UINT32_MAX ? bytes_of(NULL, 0) : reader_take(&r, len);
     }
-    return !r.failed;
+    return reader_done(&r);
 }
 
 /* A row that is none of the query's ends the connection: whatever sent it cannot be trusted with the next answer. */

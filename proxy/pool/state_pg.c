@@ -222,7 +222,7 @@ bool state_pg_next_row(struct bytes *rows, struct bytes *name, struct bytes *val
     *is_null = len == UINT32_MAX;
     *value = *is_null ? bytes_of(NULL, 0) : reader_take(&r, len);
     *rows = bytes_of(rows->ptr + h.total, rows->len - h.total);
-    return !r.failed;
+    return reader_done(&r);
 }
 
 static unsigned rest_of(struct bytes word) {

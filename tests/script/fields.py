@@ -11,6 +11,7 @@ import pytest
 
 COUNTS = [0, 1, 2, 3, (1 << 15) - 1, 1 << 15, (1 << 16) - 1]
 LENGTHS = [0, 1, 3, 4, 5, 1 << 15, (1 << 16) - 1, (1 << 24) - 1, (1 << 31) - 1, 1 << 31, (1 << 31) + 1] + [(1 << 32) - i for i in (4, 3, 2, 1)]
+NULL = (1 << 32) - 1  # as the length of a column
 FROM_CLIENTS = set("QPBDECSHXFdcf")
 
 
@@ -121,7 +122,7 @@ def test_numbers_inside_of_other_messages(pair, name):
 
 
 @pytest.mark.parametrize("name", list(BINDS))
-@pytest.mark.cve("T-LEN CVE-2026-6664", "T-CONSUMED CVE-2021-40346")
+@pytest.mark.cve("T-LEN CVE-2026-6664")
 def test_numbers_inside_of_a_bind_at_the_console(gilmok, name):
     """Here gilmok is the server: an error of the protocol, and the session goes on or ends."""
     with harness.Bystander(gilmok):
@@ -131,6 +132,27 @@ def test_numbers_inside_of_a_bind_at_the_console(gilmok, name):
             assert set(until_quiet(c)) == {"08P01"}, number
             c.end()
     assert gilmok.console("SHOW VERSION").rows
+
+
+@pytest.mark.cve("T-CONSUMED CVE-2021-40346")
+def test_bytes_behind_the_last_field_at_the_console(gilmok):
+    """Messages are read to their ends: what stands behind is not passed over."""
+    version = b"SHOW VERSION\0"
+    for sent in (
+        pgwire.message("P", b"\0" + version + b"\0\0" + b"x"),
+        pgwire.message("P", b"\0" + version + b"\0\1" + b"\0\0\0\x17\0"),
+        pgwire.message("P", b"\0" + version + b"\0\1" + b"\0\0\0"),
+        pgwire.message("Q", version + b"x"),
+        pgwire.message("Q", version * 2),
+        pgwire.message("Q", b"SHOW\0VERSION\0"),
+        pgwire.message("E", b"\0\0\0\0\0x"),
+        pgwire.message("D", b"S\0x"),
+        pgwire.message("C", b"S\0x"),
+    ):
+        c = gilmok.login(user="boss", password="boss-password", database="gilmok")
+        c.send(sent + pgwire.SYNC)
+        assert until_quiet(c) == ["08P01"], sent
+        c.end()
 
 
 @pytest.mark.cve("T-LEN CVE-2026-6664")
@@ -178,13 +200,15 @@ def lying_catalog(number, at):
 
 @pytest.mark.parametrize("at", ["count", 0, 1], ids=str)
 @pytest.mark.parametrize("what", [lying_look, lying_catalog], ids=["session", "catalog"])
-@pytest.mark.cve("T-LEN CVE-2026-6664")
+@pytest.mark.cve("T-LEN CVE-2026-6664", "T-CONSUMED CVE-2021-40346")
 def test_lengths_in_rows_that_gilmok_reads_itself(what, at):
-    """The client has its answer; the connection that lies is not the next client's, or the row was right after all."""
-    lies = []
+    """The client has its answer, and the next one too. Who lies about the catalog is asked nothing more; about a session, once more."""
+    lies, looks = [], []
+    true = {(lying_look, "count"): [2], (lying_catalog, 1): [0, NULL]}.get((what, at), [4] if what is lying_look else [])
 
     class Liar(harness.Toy):
         def simple(self, sql):
+            looks.extend([sql] * sql.startswith(harness.LOOK))
             if lies and sql.startswith(harness.LOOK if what is lying_look else harness.CATALOG):
                 self.out += what(lies.pop(), at)
             else:
@@ -196,13 +220,19 @@ def test_lengths_in_rows_that_gilmok_reads_itself(what, at):
         for number in COUNTS if at == "count" else LENGTHS:
             database = f"d{number}"  # each with a catalog of its own
             lies[:] = [number]
+            looks.clear()
+            before = server.accepted
             client = gilmok.login(database=database)
             text = f"something of {number}" if what is lying_look else "select unheard_of()"
             assert client.ask(text) == text
             harness.wait_for(lambda: not lies, what="gilmok's own question")
+            if what is lying_look and number not in true:
+                harness.wait_for(lambda: len(looks) > 1, what="the question once more")
             client.end()
             other = gilmok.login(database=database)
             assert other.ask(f"next {number}") == f"next {number}"
+            if what is lying_catalog:
+                assert server.accepted - before == (1 if number in true else 2), f"{number}: it is asked on"
             other.end()
         assert gilmok.is_alive()
     finally:
