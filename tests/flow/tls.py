@@ -9,6 +9,7 @@ import struct
 import subprocess
 import threading
 import time
+import warnings
 
 import psycopg
 import pytest
@@ -116,6 +117,20 @@ def test_versions_and_resumption(start, ca, door, direct):
             session, resumed = c.sock.session, resumed + c.sock.session_reused
             c.end()
         assert resumed == 5, "a ticket is good at every worker"
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1])
+@pytest.mark.cve("BAR 38 TLS")
+def test_older_versions_are_refused(start, ca, door, version):
+    """By gilmok: the client would do it, and is told by an alert."""
+    g = start(main=["client_tls = allow", *door])
+    context = trusting(ca)
+    context.set_ciphers("ALL:@SECLEVEL=0")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        context.minimum_version = context.maximum_version = version
+    with pytest.raises(ssl.SSLError, match="alert"):
+        raw(g, wrap=wrapped(ca, context=context))
 
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
