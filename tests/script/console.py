@@ -262,6 +262,7 @@ def test_every_verb_by_everybody(start, toy):
         boss.send(query(spoken(words, argument)))
         codes = [e.sqlstate for e in boss.collect().errors]
         assert "42501" not in codes and "42601" not in codes, (words, codes)
+    assert g.process.wait(10) == 0, "the last one was SHUTDOWN WAIT_FOR_CLIENTS, and all had been killed"
 
 
 @pytest.mark.cve("T-ADM CVE-2026-6667")
