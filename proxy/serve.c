@@ -15,6 +15,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -71,8 +72,10 @@ static bool drop_privileges(const struct config *c, struct err *err) {
     }
     struct passwd *pw = getpwnam(c->run_as);
     if (!pw || pw->pw_uid == 0) return err_set(err, ERR_CONFIG, "user \"%s\" does not exist or is root", c->run_as);
-    /* Root has opened it; a reload opens it again. */
-    if (log_file_fd >= 0 && fchown(log_file_fd, pw->pw_uid, pw->pw_gid) != 0)
+    /* Root has opened it; a reload opens it again. A device stays whose it is. */
+    struct stat st;
+    bool is_file = log_file_fd >= 0 && fstat(log_file_fd, &st) == 0 && S_ISREG(st.st_mode);
+    if (is_file && fchown(log_file_fd, pw->pw_uid, pw->pw_gid) != 0)
         log_line(LOG_WARN, "config", NULL, "log_file %s cannot be given to %s: %s", c->log_file, c->run_as, strerror(errno));
     if (setgroups(0, NULL) != 0 || setgid(pw->pw_gid) != 0 || setuid(pw->pw_uid) != 0)
         return err_set(err, ERR_CONFIG, "cannot become user \"%s\": %s", c->run_as, strerror(errno));
