@@ -69,6 +69,7 @@ def refused(g, **more):
     return str(e.value)
 
 
+@pytest.mark.cve("T-EXPIRE CVE-2025-2291", "T-NOUSER CVE-2015-6817")
 def test_users_log_in_and_go_on_by_their_own_proof(asking, roles):
     g = asking()
     for name in ("aq_scram", "aq_later"):
@@ -127,6 +128,7 @@ def test_an_answer_is_remembered_and_a_wrong_password_asks_again(asking, roles):
             su.execute(f"alter role {name} password '{roles[name]}'")
 
 
+@pytest.mark.cve("T-EXPIRE CVE-2025-2291")
 def test_without_a_cache_what_the_server_says_counts_at_once(asking, roles):
     g = asking(*cluster_lines(), "auth_cache = 0")
     connect(g, user="aq_scram", password=roles["aq_scram"]).close()
@@ -139,6 +141,7 @@ def test_without_a_cache_what_the_server_says_counts_at_once(asking, roles):
     connect(g, user="aq_scram", password=roles["aq_scram"]).close()
 
 
+@pytest.mark.cve("T-SP CVE-2025-12819")
 def test_the_connection_is_nobody_elses(asking, roles):
     """Neither what a client brings nor what a schema holds reaches it; no client can name it; its search_path is empty."""
     with superuser(APP_DB) as su:
@@ -167,6 +170,7 @@ def test_the_connection_is_nobody_elses(asking, roles):
             su.execute("drop schema aq_trap cascade")
 
 
+@pytest.mark.cve("T-NOUSER CVE-2015-6817")
 def test_no_answer_lets_nobody_in(asking, roles):
     """The query fails, is slow, or says too much: an error for everybody whom the user file does not know, and for nobody else."""
     for query, said in (

@@ -674,6 +674,7 @@ def middle(ca):
         m.close()
 
 
+@pytest.mark.cve("T-CB CVE-2025-49146")
 def test_clients_may_insist_on_channel_binding(start, ca, door):
     g = start(main=["client_tls = allow", *door])
     with connect(g, sslmode="verify-full", sslrootcert=ca.crt, channel_binding="require") as c:
@@ -684,6 +685,7 @@ def test_clients_may_insist_on_channel_binding(start, ca, door):
         connect(g, sslmode="disable", channel_binding="require")
 
 
+@pytest.mark.cve("T-CB CVE-2025-49146")
 def test_a_login_is_worth_nothing_in_another_connection(start, ca, door, middle):
     g = start(main=["client_tls = require", *door])
     m = middle(g.port)
@@ -695,6 +697,7 @@ def test_a_login_is_worth_nothing_in_another_connection(start, ca, door, middle)
         connect(g, port=middle(g.port, strip=True).port, sslmode="require")
 
 
+@pytest.mark.cve("T-CB CVE-2025-49146")
 def test_a_certificate_without_one_hash_offers_no_binding(start, ca, middle):
     crt, key = ca.issue("edwards", gilmok_owner(), new_key=("ed25519",))
     g = start(main=["client_tls = allow", f"client_tls_cert_file = {crt}", f"client_tls_key_file = {key}"])
@@ -702,6 +705,7 @@ def test_a_certificate_without_one_hash_offers_no_binding(start, ca, middle):
         assert value(c, "select 1") == 1
 
 
+@pytest.mark.cve("T-CB CVE-2025-49146")
 def test_servers_must_bind_where_that_is_asked_for(start, secured, middle):
     with connect(start(cluster=["server_tls = require", "server_channel_binding = require"])) as c:
         assert value(c, ON_TLS) is True
@@ -718,6 +722,7 @@ def test_servers_must_bind_where_that_is_asked_for(start, secured, middle):
         assert value(c, "select 1") == 1
 
 
+@pytest.mark.cve("T-CB CVE-2025-49146")
 @pytest.mark.parametrize("asked", ["md5", "password", "ok"])
 def test_nothing_else_will_do_where_servers_must_bind(start, ca, asked):
     """Judged by what was negotiated: a server that asks for less, or for nothing, is refused whatever server_auth allows."""

@@ -48,6 +48,7 @@ def client(g, way="tcp", user="app", **more):
     return pgwire.Client(g.socket_path if way == "socket" else g.port, user=user, password=f"{user}-password", **more)
 
 
+@pytest.mark.cve("T-HBA CVE-2026-14681")
 def test_the_first_line_that_fits_counts(ruled):
     g = ruled(
         "local  shop          app              scram-sha-256\n"
@@ -98,6 +99,7 @@ def test_without_a_file_there_are_two_rules(start, toy):
     ]
 
 
+@pytest.mark.cve("T-ENUM PgBouncer 1.15")
 def test_unknown_users_hear_what_others_hear(ruled):
     """A rule goes by the name; whether somebody has it shows nowhere."""
     g = ruled("host all /^a 127.0.0.1/32 scram-sha-256\nhost all all 127.0.0.1/32 reject\n")
@@ -106,6 +108,7 @@ def test_unknown_users_hear_what_others_hear(ruled):
     assert re.sub(r"other|ghost|:\d+", "", one) == re.sub(r"other|ghost|:\d+", "", two)
 
 
+@pytest.mark.cve("T-HBA CVE-2026-14681")
 def test_physical_replication_is_in_no_database(ruled):
     g = ruled("host all all 127.0.0.1/32 scram-sha-256\nhost replication other 127.0.0.1/32 md5\n")
     for value in ("true", "on", "1"):
@@ -127,6 +130,7 @@ def from_address(g, ip):
     return struct.unpack(">I", body[:4])[0] if kind == "R" else pgwire.error_fields(body)["C"]
 
 
+@pytest.mark.cve("T-HBA CVE-2026-14681")
 def test_addresses(ruled):
     g = ruled(
         "host all all 127.0.0.2/32 reject\n"
@@ -137,6 +141,7 @@ def test_addresses(ruled):
         assert from_address(g, ip) == want, ip
 
 
+@pytest.mark.cve("T-HBA CVE-2026-14681")
 def test_a_proxy_tells_the_address_and_makes_nobody_local(ruled):
     g = ruled(
         "host all all 10.0.0.0/8 md5\nhost all all 127.0.0.0/8 trust\nlocal all all trust\nhost all all ::/0 md5\nhost all all all reject\n",
@@ -174,6 +179,7 @@ def tls_lines(paper, more=("client_tls = allow",)):
     return [*more, f"client_tls_cert_file = {crt}", f"client_tls_key_file = {key}", f"client_tls_ca_file = {ca.crt}"]
 
 
+@pytest.mark.cve("T-HBA CVE-2026-14681")
 def test_rules_see_the_connection_after_its_handshake(ruled, paper):
     g = ruled("hostnossl all all 127.0.0.1/32 reject\nhostssl all all 127.0.0.1/32 scram-sha-256\n", *tls_lines(paper))
     assert "no TLS" in rejected(client(g))
@@ -185,6 +191,7 @@ def test_rules_see_the_connection_after_its_handshake(ruled, paper):
     assert "no TLS" in rejected(w)
 
 
+@pytest.mark.cve("T-HBA CVE-2026-14681")
 def test_certificates_as_a_rule_asks(ruled, paper):
     ca = paper[0]
     own, other = ca.issue("app", None), ca.issue("mallory", None)

@@ -130,6 +130,7 @@ def refusal(client):
         return e
 
 
+@pytest.mark.cve("T-AUTHMATRIX CVE-2025-46801")
 @pytest.mark.parametrize("method", list(TABLE))
 def test_what_check_refuses(method, paper):
     for secret, cells in zip(SECRETS, TABLE[method]):
@@ -143,6 +144,7 @@ def test_what_check_refuses(method, paper):
             assert not is_refused or ": error: " in said
 
 
+@pytest.mark.cve("T-AUTHMATRIX CVE-2025-46801")
 @pytest.mark.parametrize("asked", SERVERS)
 @pytest.mark.parametrize("method", [m for m in TABLE if m != "reject"])
 def test_what_works(method, asked, paper):

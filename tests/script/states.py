@@ -140,6 +140,7 @@ def ready_after(c, message):
     return c.collect().types
 
 
+@pytest.mark.cve("T-STATE CVE-2026-107350")
 @pytest.mark.parametrize("state", list(CLIENT))
 def test_every_type_from_a_client(halls, state):
     taken, ignored = CLIENT[state]
@@ -278,6 +279,7 @@ def exchange(c, state, kind):
     return c.collect(until=kind.decode("latin-1") if is_copy else "Z")
 
 
+@pytest.mark.cve("T-STATE CVE-2026-107350")
 @pytest.mark.parametrize("state", [s for s in SERVER if s not in ("login", "greeting", "rest")])
 def test_every_type_from_a_server(probed, state):
     server, g = probed
@@ -304,6 +306,7 @@ def test_every_type_from_a_server(probed, state):
     c.end()
 
 
+@pytest.mark.cve("T-STATE CVE-2026-107350")
 @pytest.mark.parametrize("state", ["login", "greeting"])
 def test_every_type_from_a_server_that_greets(probed, state):
     server, g = probed
@@ -328,6 +331,7 @@ def test_every_type_from_a_server_that_greets(probed, state):
     server.state = server.probe = None
 
 
+@pytest.mark.cve("T-STATE CVE-2026-107350")
 def test_every_type_from_a_server_at_rest(probed):
     server, g = probed
     server.state = server.probe = None
