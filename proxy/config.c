@@ -143,6 +143,10 @@ static void take_database(struct build *b, const struct config_section *s) {
     d->section = s;
     d->database.name = s->name;
     d->database.is_wildcard = strcmp(s->name, "*") == 0;
+    if (bytes_starts_with(bytes_str(s->name), CONFIG_AUTH_DATABASE)) {
+        config_error(b->findings, s->file, s->line, "names that begin with \"%s\" are gilmok's own", CONFIG_AUTH_DATABASE);
+        config_advice(b->findings, "Give the database another name");
+    }
     d->database.file = s->file;
     d->database.line = s->line;
     set_keys(b, CONFIG_DATABASE, d, s);

@@ -148,6 +148,9 @@ struct config_peer {
     const char *file;
 };
 
+/* How the names of auth_databases begin: no client and no section may have such a one. */
+#define CONFIG_AUTH_DATABASE "auth_query of "
+
 struct config {
     struct arena arena;
     const char *path;

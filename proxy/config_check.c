@@ -142,9 +142,9 @@ static void check_auth_user(struct config *c, struct config_draft_cluster *d, st
         config_error(f, at.file, at.line, "auth_query does not ask for the user: it has no $1");
         config_advice(f, "Write one such as: SELECT * FROM gilmok.get_auth($1)");
     }
-    char *name = arena_alloc(&c->arena, sizeof "auth_query of " + strlen(cluster->name));
+    char *name = arena_alloc(&c->arena, sizeof CONFIG_AUTH_DATABASE + strlen(cluster->name));
     if (!name) return;
-    memcpy(name, "auth_query of ", sizeof "auth_query of ");
+    memcpy(name, CONFIG_AUTH_DATABASE, sizeof CONFIG_AUTH_DATABASE);
     memcpy(name + strlen(name), cluster->name, strlen(cluster->name) + 1);
     db->name = name;
     db->cluster = cluster;

@@ -95,7 +95,7 @@ static void read_users(struct config_draft_gilmok *g, struct config_findings *f)
 static void check_names(struct config_draft_gilmok *g, const char *key, const char *names, struct config_findings *f) {
     struct config *c = &g->config;
     struct config_place at = config_place_of(c, g->section, key);
-    if (!c->user_file || takes_strangers(c)) return;
+    if ((!c->user_file && list_is_empty(&c->auth_databases)) || takes_strangers(c)) return;
     while (names && *names) {
         size_t len = strcspn(names, ",");
         size_t from = strspn(names, " \t");
@@ -104,7 +104,7 @@ static void check_names(struct config_draft_gilmok *g, const char *key, const ch
         if (to > from && !user_store_find(&c->user_store, bytes_of(names + from, to - from))) {
             config_warning(f, at.file, at.line, "`%s` names %.*s, who is not in the user file", key, (int)(to - from),
                            names + from);
-            config_advice(f, "Add the user to %s, or remove the name", c->user_file);
+            config_advice(f, "Add the user to %s, or remove the name", c->user_file ? c->user_file : "a user_file");
         }
         names += len + (names[len] == ',');
     }
@@ -113,7 +113,8 @@ static void check_names(struct config_draft_gilmok *g, const char *key, const ch
 static void check_user_sections(struct config *c, struct config_findings *f) {
     LIST_EACH(n, &c->users) {
         const struct config_user *u = CONTAINER_OF(n, struct config_user, node);
-        if (!c->user_file || takes_strangers(c) || user_store_find(&c->user_store, bytes_str(u->name))) continue;
+        if (!c->user_file || takes_strangers(c) || !list_is_empty(&c->auth_databases)) return;
+        if (user_store_find(&c->user_store, bytes_str(u->name))) continue;
         config_warning(f, u->file, u->line, "the user `%s` is not in the user file and cannot log in", u->name);
         config_advice(f, "Add the user to %s, or remove this section", c->user_file);
     }

@@ -75,6 +75,9 @@ static struct hba_word *add_word(struct reading *r, struct list *words, enum hba
 static bool add_regex(struct reading *r, struct list *words, const char *text) {
     regex_t regex;
     char why[100];
+    if (rule_text_has_escape(text + 1))
+        return wrong(r, "Write [0-9] and its like; a backslash may stand in front of other signs only",
+                     "the regular expression %.*s has an escape that the C library does not know", SHOWN_MAX, text);
     int failed = regcomp(&regex, text + 1, REG_EXTENDED | REG_NOSUB);
     if (failed) {
         regerror(failed, &regex, why, sizeof why);
@@ -205,9 +208,10 @@ static bool is_ip(const char *text) {
 static bool take_address(struct reading *r, struct hba_rule *rule) {
     char with_bits[INET6_ADDRSTRLEN + 8];
     struct err err = {0};
+    bool is_quoted = r->at != &r->line->fields && first_word(CONTAINER_OF(r->at, struct rule_field, node))->is_quoted;
     const char *text = take_word(r, "address", "Write all, or an address with its prefix length, such as 10.0.0.0/8");
     if (!text) return false;
-    rule->is_any_address = strcmp(text, "all") == 0;
+    rule->is_any_address = !is_quoted && strcmp(text, "all") == 0;
     if (rule->is_any_address) return true;
     if (strcmp(text, "samehost") == 0 || strcmp(text, "samenet") == 0)
         return wrong(r, "Write the addresses", "gilmok does not look at the interfaces of its machine (%s)", text);

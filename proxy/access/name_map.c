@@ -33,6 +33,12 @@ struct place {
 
 static bool compile(const struct place *at, regex_t *out, const char *text) {
     char why[100], what[200];
+    if (rule_text_has_escape(text)) {
+        snprintf(what, sizeof what, "the regular expression /%.*s has an escape that the C library does not know", SHOWN_MAX, text);
+        at->files->complain(at->files->ctx, at->file, at->line, what,
+                            "Write [0-9] and its like; a backslash may stand in front of other signs only");
+        return false;
+    }
     int failed = regcomp(out, text, REG_EXTENDED);
     if (!failed) return true;
     regerror(failed, out, why, sizeof why);
@@ -117,7 +123,8 @@ bool name_maps_has(const struct name_maps *m, const char *map) {
 /* The line's user with what the parentheses have found in place of \1; false when it does not fit. */
 static bool put_found(const struct name_map_line *l, const char *name, const regmatch_t *found, char out[MADE_MAX]) {
     const char *mark = strstr(l->user, "\\1");
-    size_t before = (size_t)(mark - l->user), len = found->rm_so < 0 ? 0 : (size_t)(found->rm_eo - found->rm_so);
+    if (found->rm_so < 0) return false; /* they have found nothing: nobody is meant */
+    size_t before = (size_t)(mark - l->user), len = (size_t)(found->rm_eo - found->rm_so);
     if (before + len + strlen(mark + 2) >= MADE_MAX) return false;
     memcpy(out, l->user, before);
     if (len) memcpy(out + before, name + found->rm_so, len);

@@ -3,6 +3,8 @@
  */
 #include "proxy/access/rule_text.h"
 
+#include <ctype.h>
+
 void rule_text_init(struct rule_text *t, struct arena *a, struct bytes text) {
     static const uint8_t mark[] = {0xef, 0xbb, 0xbf}; /* some editors put it in front of UTF-8 */
     if (text.len >= sizeof mark && memcmp(text.ptr, mark, sizeof mark) == 0) text = bytes_of(text.ptr + sizeof mark,
@@ -111,4 +113,14 @@ enum rule_text_result rule_text_next(struct rule_text *t, struct rule_line *out,
         if (!list_is_empty(&out->fields)) return RULE_TEXT_LINE;
     }
     return RULE_TEXT_END;
+}
+
+bool rule_text_has_escape(const char *regex) {
+    for (const char *c = regex; *c; c++) {
+        if (*c != '\\') continue;
+        c++;
+        if (isalnum((unsigned char)*c)) return true;
+        if (!*c) return false; /* regcomp() says so */
+    }
+    return false;
 }

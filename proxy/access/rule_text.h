@@ -44,4 +44,10 @@ void rule_text_init(struct rule_text *t, struct arena *a, struct bytes text);
 /* BAD: *wrong says what is wrong with the line out->line; the next call goes on behind it. Memory: see arena->failed. */
 enum rule_text_result rule_text_next(struct rule_text *t, struct rule_line *out, const char **wrong);
 
+/*
+ * True for a regular expression with a backslash in front of a letter or a digit: PostgreSQL's mean something (\d, \y, \A),
+ * POSIX extended ones are that letter.
+ */
+bool rule_text_has_escape(const char *regex);
+
 #endif

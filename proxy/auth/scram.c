@@ -352,6 +352,12 @@ static void set_keys(struct scram_keys *out, const struct scram_verifier *v, con
     memcpy(out->server_key, v->server_key, SCRAM_KEY_LEN);
 }
 
+bool scram_keys_are_wanted(const struct scram_keys *known, const struct scram_keys *fresh) {
+    if (known->is_set || !fresh->is_set) return false;
+    return known->salt_len == 0 || (known->iterations == fresh->iterations && is_same(bytes_of(known->salt, known->salt_len),
+                                                                                      bytes_of(fresh->salt, fresh->salt_len)));
+}
+
 bool scram_verifier_keys(const struct scram_verifier *v, const char *password, struct scram_keys *out) {
     uint8_t client_key[SCRAM_KEY_LEN], server_key[SCRAM_KEY_LEN];
     bool is_done = derive_keys(password, v->salt, v->salt_len, v->iterations, client_key, server_key);
@@ -588,11 +594,11 @@ static bool ensure_keys(struct scram_keys *keys, const char *password, const str
     if (keys->is_set && keys->iterations == first->iterations &&
         is_same(bytes_of(keys->salt, keys->salt_len), bytes_of(first->salt, first->salt_len)))
         return true;
-    if (!password) return false;
-    secret_wipe(keys, sizeof(*keys));
+    secret_wipe(keys, sizeof(*keys)); /* they are of no use here any more */
     keys->iterations = first->iterations;
     keys->salt_len = (uint8_t)first->salt_len;
     memcpy(keys->salt, first->salt, first->salt_len);
+    if (!password) return false;
     keys->is_set =
         derive_keys(password, first->salt, first->salt_len, first->iterations, keys->client_key, keys->server_key);
     return keys->is_set;

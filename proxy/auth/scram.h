@@ -71,7 +71,10 @@ MUST_USE bool scram_verifier_parse(struct bytes text, struct scram_verifier *out
 MUST_USE bool scram_verifier_derive(const char *password, const uint8_t *salt, size_t salt_len,
                                     uint32_t iterations, struct scram_verifier *out);
 
-/* Keys for one (password, salt, iterations); kept by the pool so that PBKDF2 runs once. */
+/*
+ * Keys for one (password, salt, iterations); kept by the pool so that PBKDF2 runs once. Not set, but with a salt: the server has
+ * that one, and no keys for it are known.
+ */
 struct scram_keys {
     bool is_set;
     uint32_t iterations;
@@ -124,6 +127,8 @@ MUST_USE enum scram_result scram_server_final(struct scram_server *s, struct byt
  */
 void scram_server_keys(const struct scram_server *s, struct scram_keys *out);
 /* The same from a password that is known to be right. False: memory is out or the crypto library fails. */
+/* Could `fresh` be what `known` lacks? Known keys are not given up for others before a server has refused them. */
+bool scram_keys_are_wanted(const struct scram_keys *known, const struct scram_keys *fresh);
 MUST_USE bool scram_verifier_keys(const struct scram_verifier *v, const char *password, struct scram_keys *out);
 
 /* What client-first says of channel binding. */
@@ -147,7 +152,7 @@ MUST_USE bool scram_client_first(struct scram_client *c, enum scram_binding_use 
                                  const uint8_t *nonce, struct writer *out);
 /*
  * Reads server-first, writes client-final. `keys` is used when it fits the salt and count, else derived and filled; without a
- * password (NULL) it must fit.
+ * password (NULL) it must fit, and is otherwise wiped but for the server's salt and count.
  */
 MUST_USE bool scram_client_final(struct scram_client *c, const char *password, struct bytes server_first,
                                  struct scram_keys *keys, struct writer *out, struct err *err);

@@ -84,6 +84,7 @@ struct pool_server {
     struct addr addr;
     struct tls_context *tls; /* one reference; NULL: in clear */
     char *host;              /* as configured, for who verifies certificates */
+    char cluster[64]; /* its name; a longer one is cut */
     char name[ADDR_TEXT_MAX + 64]; /* "main/primary 127.0.0.1:5432", for errors and SHOW */
 };
 

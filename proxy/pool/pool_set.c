@@ -62,6 +62,7 @@ static bool set_server(struct pool *p, const struct config_cluster *cluster, con
     tls_context_unref(p->server.tls);
     struct tls_context *tls = p->set->tls ? tls_book_find(p->set->tls, cluster, &a->addr) : NULL;
     p->server.tls = tls ? tls_context_ref(tls) : NULL;
+    snprintf(p->server.cluster, sizeof p->server.cluster, "%s", cluster->name);
     snprintf(p->server.name, sizeof p->server.name, "%.60s %s", node->name, addr_text(&p->server.addr, text));
     return true;
 }
@@ -126,9 +127,11 @@ static bool configure(struct pool *p, const struct config *c, const struct confi
     const struct config_node *node = CONTAINER_OF(list_first(&db->cluster->nodes), struct config_node, node);
     const char *user = db->server_user ? db->server_user : p->user;
     const char *password = db->server_user ? db->server_password : user_password;
+    bool is_same_cluster = strncmp(p->server.cluster, db->cluster->name, sizeof p->server.cluster - 1) == 0;
     if (!set_server(p, db->cluster, node, err)) return false;
-    struct scram_keys learned = {.is_set = false}; /* what clients have proved is as good as before */
-    if (!db->server_user && !password && !p->server.password && is_same_text(user, p->server.user)) learned = p->server.scram_keys;
+    struct scram_keys learned = {.is_set = false}; /* what clients have proved to its servers is as good as before */
+    bool is_same_user = !db->server_user && is_same_text(user, p->server.user);
+    if (is_same_cluster && is_same_user && !password && !p->server.password) learned = p->server.scram_keys;
     free_credentials(p);
     p->server.scram_keys = learned;
     secret_wipe(&learned, sizeof learned);
@@ -275,7 +278,8 @@ static bool is_still(const struct pool *p, const struct identity *id) {
 
 bool pool_reconfigure(struct pool *p, const struct config *c) {
     const struct config_database *db = config_pool_database(c, bytes_str(p->database));
-    if (!db) {
+    bool is_for_lookups = db && db != config_find_database(c, bytes_str(p->database));
+    if (!db || (is_for_lookups && strcmp(p->user, db->server_user) != 0)) { /* the last: nobody becomes who asks for users */
         pool_retire(p);
         return false;
     }

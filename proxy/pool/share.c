@@ -4,6 +4,7 @@
 #include "proxy/pool/share.h"
 
 #include <stdatomic.h>
+#include <stdio.h>
 
 #include "base/fault.h"
 #include "proxy/auth/secret.h"
@@ -75,12 +76,39 @@ static void set_sizes(struct share_book *b, struct share_group *g, struct share_
     atomic_store_explicit(&g->active, active, memory_order_relaxed);
 }
 
+/* ---- keys ---- */
+
+static bool is_of_cluster(const struct share_group *g, const char *cluster) {
+    return strncmp(g->keys_cluster, cluster, sizeof g->keys_cluster - 1) == 0;
+}
+
+void share_book_learn(struct share_book *b, struct share_group *g, const char *cluster, const struct scram_keys *keys) {
+    pthread_mutex_lock(&b->lock);
+    g->keys = *keys;
+    snprintf(g->keys_cluster, sizeof g->keys_cluster, "%s", cluster);
+    pthread_mutex_unlock(&b->lock);
+}
+
+void share_book_keys(struct share_book *b, struct share_group *g, const char *cluster, struct scram_keys *out) {
+    pthread_mutex_lock(&b->lock);
+    if (is_of_cluster(g, cluster) && scram_keys_are_wanted(out, &g->keys)) *out = g->keys;
+    pthread_mutex_unlock(&b->lock);
+}
+
+/* Under another configuration they may be for nobody any more. */
+static void review_keys(struct share_group *g, const struct config *c, const struct config_database *db) {
+    const struct user_secret *secret = user_store_find(&c->user_store, bytes_str(g->user));
+    bool is_of_use = db && !db->server_user && is_of_cluster(g, db->cluster->name) && !user_store_server_secret(secret);
+    if (g->keys.is_set && !is_of_use) secret_wipe(&g->keys, sizeof g->keys);
+}
+
 void share_book_resize(struct share_book *b, const struct config *c) {
     pthread_mutex_lock(&b->lock);
     LIST_EACH(n, &b->groups) {
         struct share_group *g = CONTAINER_OF(n, struct share_group, node);
         const struct config_database *db = config_find_database(c, bytes_str(g->database));
         if (db) set_sizes(b, g, share_pool_part(c, db, bytes_str(g->user)));
+        review_keys(g, c, db);
     }
     pthread_mutex_unlock(&b->lock);
 }
@@ -212,18 +240,4 @@ uint32_t share_index_of(const struct share_group *g, uint32_t worker) {
         if (g->shares[i].worker == worker) return i;
     INVARIANT(!"every worker has a share, be it of size 0");
     return 0;
-}
-
-/* ---- keys ---- */
-
-void share_book_learn(struct share_book *b, struct share_group *g, const struct scram_keys *keys) {
-    pthread_mutex_lock(&b->lock);
-    g->keys = *keys;
-    pthread_mutex_unlock(&b->lock);
-}
-
-void share_book_keys(struct share_book *b, struct share_group *g, struct scram_keys *out) {
-    pthread_mutex_lock(&b->lock);
-    if (g->keys.is_set) *out = g->keys;
-    pthread_mutex_unlock(&b->lock);
 }

@@ -42,6 +42,7 @@ struct share_group {
     char *database, *user; /* owned */
     struct user_count *of_user;
     struct scram_keys keys;    /* what the user's own logins have proved; under the book's lock; secret */
+    char keys_cluster[64];     /* ... to the servers of this cluster; a longer name is cut */
     uint32_t clients;          /* in all shares */
     _Atomic uint32_t active;   /* shares in use, the first ones */
     uint32_t count;            /* of all, one per worker */
@@ -74,11 +75,12 @@ void share_book_leave(struct share_book *b, struct share_group *g, uint32_t inde
 void share_book_move(struct share_book *b, struct share_group *g, uint32_t from, uint32_t to);
 
 /*
- * What logs in to a server as the group's user where neither password nor md5 verifier is known: told by the latest client that
- * has logged in, and kept. share_book_keys() leaves *out as it is when nobody has yet.
+ * What logs in to a server of that cluster as the group's user where neither password nor md5 verifier is known: told by the latest
+ * client that has logged in, and kept until a reload makes it useless. share_book_keys() leaves *out as it is when there is
+ * nothing for it (scram_keys_are_wanted).
  */
-void share_book_learn(struct share_book *b, struct share_group *g, const struct scram_keys *keys);
-void share_book_keys(struct share_book *b, struct share_group *g, struct scram_keys *out);
+void share_book_learn(struct share_book *b, struct share_group *g, const char *cluster, const struct scram_keys *keys);
+void share_book_keys(struct share_book *b, struct share_group *g, const char *cluster, struct scram_keys *out);
 
 /* The number of the share that a worker holds in a group: a group has one for each worker, some with size 0. */
 uint32_t share_index_of(const struct share_group *g, uint32_t worker);

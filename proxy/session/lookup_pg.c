@@ -52,8 +52,10 @@ static enum lookup_result judge(const struct bytes column[COLUMNS_MAX], size_t c
         return LOOKUP_ABSENT;
     } else if (!column[1].ptr || column[1].len == 0) {
         return LOOKUP_ABSENT; /* it has no password: nobody can know it */
-    } else if (!read_secret(column[1], secret)) {
-        err_set(err, ERR_CONFIG, "the secret that auth_query gives is neither a SCRAM verifier nor an md5 one");
+    } else if (!read_secret(column[1], secret)) { /* to the client as one that does not exist */
+        err_set(err, ERR_CONFIG,
+                "the secret that auth_query gives is neither a SCRAM verifier (of 100000 rounds at most) nor an md5 one");
+        return LOOKUP_ABSENT;
     } else {
         return LOOKUP_FOUND;
     }

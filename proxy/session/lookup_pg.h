@@ -25,7 +25,7 @@ enum {
 
 enum lookup_result {
     LOOKUP_FOUND,  /* `secret` holds it; it may be that of a user without a password */
-    LOOKUP_ABSENT, /* there is no such user, or it may not log in (now) */
+    LOOKUP_ABSENT, /* there is no such user, or it may not log in (now); err may tell the operator why */
     LOOKUP_FAILED, /* err says why */
 };
 

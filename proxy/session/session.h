@@ -134,6 +134,7 @@ struct session_env {
     struct timer password_timer;  /* for the next of them; made when it is first needed */
     uint64_t password_from_us;    /* no check before this */
     struct map secrets;           /* what servers have told of users (session_pg_lookup.c) */
+    uint64_t found_md5, found_scram; /* how many of them had which */
     uint64_t complained_us;       /* when it was last logged that a server cannot be asked for them */
     uint32_t login_count;
     uint32_t session_count;

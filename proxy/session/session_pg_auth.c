@@ -196,13 +196,20 @@ void session_pg_auth_begin(struct session *s) {
     else session_pg_auth_ask(s);
 }
 
+/* Who does not exist is asked for what most are asked for whom the same one knows: the user file, or servers. */
+static bool asks_md5(const struct session *s) {
+    const struct session_pg_login *login = session_pg_of((struct session *)s)->login;
+    if (login->is_looked_up && !login->has_found) return s->env->found_md5 > s->env->found_scram;
+    return user_store_asks_md5(s->env->users, session_pg_secret(s));
+}
+
 void session_pg_auth_ask(struct session *s) {
     switch (session_pg_of(s)->login->method) {
     case AUTH_SCRAM:
         ask_for_scram(s);
         break;
     case AUTH_MD5:
-        if (user_store_asks_md5(s->env->users, session_pg_secret(s))) ask_for_md5(s);
+        if (asks_md5(s)) ask_for_md5(s);
         else ask_for_scram(s);
         break;
     case AUTH_PASSWORD:

@@ -3,6 +3,7 @@
  * startup packet, which binds its identity once.
  */
 #include <stdatomic.h>
+#include <strings.h>
 
 #include "base/fault.h"
 #include "base/log.h"
@@ -21,11 +22,40 @@ static bool is_not_in_key(struct bytes name, bool is_replication) {
     return bytes_is(name, "user") || bytes_is(name, "database") || bytes_starts_with(name, "_pq_.");
 }
 
-/* As the server reads it: "database" or a boolean that is true. */
-static bool asks_for_replication(struct bytes value) {
-    static const char *const no[] = {"", "false", "off", "no", "0", "f", "n"};
-    for (size_t i = 0; i < COUNT_OF(no); i++)
-        if (bytes_is(value, no[i])) return false;
+/* A part of `word`, from its beginning and `least` bytes long, in upper or lower case. */
+static bool begins(const char *word, size_t least, struct bytes value) {
+    if (value.len < least || value.len > strlen(word)) return false;
+    return strncasecmp((const char *)value.ptr, word, value.len) == 0;
+}
+
+/*
+ * What `replication` asks for, read exactly as the server reads it (ProcessStartupPacket and parse_bool): rules go by it, and what
+ * the two did not read alike would get past them. False: it is neither "database" nor a boolean.
+ */
+static bool read_replication(struct bytes value, bool *is_replication, bool *is_physical) {
+    bool is_database = bytes_is(value, "database");
+    bool is_true = begins("true", 1, value) || begins("yes", 1, value) || begins("on", 2, value) || bytes_is(value, "1");
+    bool is_false = begins("false", 1, value) || begins("no", 1, value) || begins("off", 2, value) || bytes_is(value, "0");
+    *is_replication = is_database || is_true;
+    *is_physical = is_true;
+    return is_database || is_true || is_false;
+}
+
+static bool is_repeated(const struct pg_first *f, const char *name) {
+    int count = 0;
+    for (int i = 0; i < f->param_count; i++) count += bytes_is(f->params[i].name, name);
+    return count > 1;
+}
+
+/* Ended when it is not as it should be: of repeated ones the server would take the last, and partly all. */
+static bool take_replication(struct session *s, const struct pg_first *f) {
+    struct session_pg_login *login = session_pg_of(s)->login;
+    struct bytes value = pg_first_param(f, "replication");
+    if (!value.ptr) return true;
+    if (is_repeated(f, "replication") || !read_replication(value, &login->is_replication, &login->is_physical)) {
+        session_pg_fail(s, ERR_INVALID_PARAMETER, "invalid value for parameter \"replication\"");
+        return false;
+    }
     return true;
 }
 
@@ -87,11 +117,14 @@ static bool bind_identity(struct session *s, const struct pg_first *f) {
     struct bytes user = pg_first_param(f, "user");
     struct bytes database = pg_first_param(f, "database");
     if (database.len == 0) database = user;
-    struct bytes replication = pg_first_param(f, "replication");
-    session_pg_of(s)->login->is_replication = asks_for_replication(replication);
-    session_pg_of(s)->login->is_physical = session_pg_of(s)->login->is_replication && !bytes_is(replication, "database");
+    if (!take_replication(s, f)) return false;
     if (!user.len) {
         session_pg_fail(s, ERR_INVALID_AUTHORIZATION, "no PostgreSQL user name specified in startup packet");
+    } else if (is_repeated(f, "user") || is_repeated(f, "database")) {
+        session_pg_fail(s, ERR_PROTOCOL_VIOLATION, "the startup packet names two users or two databases");
+    } else if (bytes_starts_with(database, CONFIG_AUTH_DATABASE)) {
+        session_pg_fail(s, ERR_INVALID_AUTHORIZATION,
+                        "databases whose names begin with \"" CONFIG_AUTH_DATABASE "\" are gilmok's own");
     } else if (!is_sane_name(user) || !is_sane_name(database)) {
         session_pg_fail(s, ERR_INVALID_AUTHORIZATION, "user and database names must be 1 to 63 bytes without control characters");
     } else {

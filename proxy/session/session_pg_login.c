@@ -74,7 +74,8 @@ void session_pg_login_release(struct session *s) {
 /* ---- after the proof ---- */
 
 /* Tools that know PgBouncer ask for `pgbouncer`; a database that really has that name comes first. */
-static bool is_console_name(const struct session *s) {
+bool session_pg_is_console_name(const struct session *s) {
+    if (!s->env->console) return false;
     if (strcmp(s->database, "gilmok") == 0) return true;
     if (strcmp(s->database, "pgbouncer") != 0) return false;
     const struct config_database *db = config_find_database(s->env->config, bytes_str(s->database));
@@ -169,7 +170,7 @@ static bool find_place(struct session *s, struct err *err) {
         return false;
     const struct scram_keys *keys = &session_pg_of(s)->login->keys;
     bool is_all_there_is = !db->server_user && !user_store_server_secret(user_store_find(env->users, bytes_str(s->user)));
-    if (keys->is_set && is_all_there_is) share_book_learn(&env->hub->shares, s->group, keys);
+    if (keys->is_set && is_all_there_is) share_book_learn(&env->hub->shares, s->group, db->cluster->name, keys);
     return true;
 }
 
@@ -183,7 +184,8 @@ static bool join_pool(struct session *s, struct bytes key, struct err *err) {
     struct pool *p = pool_get(s->env->pools, &backend_pg_proto, c, db, database, user, password, s->group, s->share, err);
     struct variant *v = p ? session_pg_startup_variant(s, p, key, err) : NULL;
     if (!v) return false;
-    if (!db->server_user && !p->server.password) share_book_keys(&s->env->hub->shares, s->group, &p->server.scram_keys);
+    if (!db->server_user && !p->server.password) share_book_keys(&s->env->hub->shares, s->group, db->cluster->name,
+                                                                 &p->server.scram_keys);
     if (session_pg_of(s)->login) v->is_single_use = session_pg_of(s)->login->is_replication;
     session_join(s, v);
     return true;
@@ -214,8 +216,10 @@ void session_pg_on_arrived(struct session *s, struct bytes key) {
 void session_pg_login_proven(struct session *s) {
     struct err err = {0};
     session_pg_of(s)->login->step = LOGIN_PROVEN;
-    if (s->env->console && is_console_name(s)) {
-        if (is_console_user(s)) greet_console(s);
+    if (session_pg_is_console_name(s)) {
+        if (session_pg_of(s)->login->is_replication) session_pg_fail(s, ERR_FEATURE_NOT_SUPPORTED,
+                                                                     "the console has no replication");
+        else if (is_console_user(s)) greet_console(s);
         else session_pg_fail(s, ERR_INSUFFICIENT_PRIVILEGE, "user \"%s\" is in neither admin_users nor stats_users", s->user);
     } else if (!find_place(s, &err)) {
         session_end(s, &err);

@@ -79,6 +79,8 @@ void session_pg_password_take(struct session *s, struct bytes password);
 void session_pg_password_release(struct session_pg_login *login);
 void session_pg_refuse_password(struct session *s);
 
+/* session_pg_login.c: it wants the console. */
+bool session_pg_is_console_name(const struct session *s);
 /* session_pg_login.c: the client is who it says. */
 void session_pg_login_proven(struct session *s);
 

@@ -28,6 +28,7 @@ struct secret_entry {
     struct user_secret secret; /* of ENTRY_FOUND; no password in clear */
     uint64_t asked_us;
     bool is_doubted; /* a login has failed */
+    bool is_outdated; /* the configuration has changed since it was asked */
     size_t key_len;
     uint8_t key[]; /* "cluster\0user" */
 };
@@ -73,7 +74,10 @@ void session_pg_lookups_release(struct session_env *env) {
 }
 
 void session_pg_lookups_forget(struct session_env *env) {
+    struct bytes name;
+    void *value;
     free_entries(env, false);
+    for (size_t at = 0; map_next(&env->secrets, &at, &name, &value);) ((struct secret_entry *)value)->is_outdated = true;
 }
 
 static const struct config_cluster *cluster_of(const struct session *s) {
@@ -114,7 +118,7 @@ static bool is_fresh(const struct secret_entry *e, uint32_t cache_ms) {
     if (e->state != ENTRY_FOUND && e->state != ENTRY_ABSENT) return false;
     uint64_t age_ms = (e->env->loop->now_us - e->asked_us) / 1000;
     if (age_ms < LEAST_AGE_MS && cache_ms) return true;
-    return e->state == ENTRY_FOUND && !e->is_doubted && age_ms < cache_ms;
+    return !e->is_doubted && age_ms < cache_ms; /* found or absent alike: the time tells neither */
 }
 
 /* ---- logins ---- */
@@ -131,19 +135,21 @@ static void refuse(struct session *s) {
     session_pg_fail(s, ERR_CANNOT_CONNECT, "authentication is not available: the server cannot be asked");
 }
 
-static void complain(struct session_env *env, const struct err *err) {
+static void complain(struct session_env *env, const char *user, const struct err *err) {
     if (env->complained_us && env->loop->now_us - env->complained_us < COMPLAIN_EVERY_MS * 1000) return;
     env->complained_us = env->loop->now_us;
-    log_line(LOG_WARN, "session", NULL, "nobody can log in whom only the server knows: %s", err->message);
+    log_line(LOG_WARN, "session", NULL, "\"%s\" cannot log in, whom only a server knows: %s", user, err->message);
 }
 
 static void on_done(struct lookup_pg *l, enum lookup_result result, const struct user_secret *secret, const struct err *err) {
     struct secret_entry *e = entry_of(l);
     struct list *n;
+    if (e->is_outdated) result = LOOKUP_FAILED; /* who knows which server that was */
     e->state = result == LOOKUP_FOUND ? ENTRY_FOUND : result == LOOKUP_ABSENT ? ENTRY_ABSENT : ENTRY_NEW;
     secret_wipe(&e->secret, sizeof e->secret);
     if (result == LOOKUP_FOUND) e->secret = *secret;
-    if (result == LOOKUP_FAILED) complain(e->env, err);
+    if (result == LOOKUP_FOUND) *(secret->has_md5 ? &e->env->found_md5 : &e->env->found_scram) += 1;
+    if (err_is_set(err)) complain(e->env, e->lookup.user, err);
     while ((n = list_take_first(&e->waiting))) {
         struct session *s = CONTAINER_OF(n, struct session_pg_login, lookup_node)->client;
         if (s->state != SESSION_LOGIN) continue; /* it has left, and is not buried yet */
@@ -154,7 +160,8 @@ static void on_done(struct lookup_pg *l, enum lookup_result result, const struct
 }
 
 bool session_pg_lookup_is_due(const struct session *s) {
-    return !user_store_find(s->env->users, bytes_str(s->user)) && cluster_of(s);
+    bool is_for_console = session_pg_is_console_name(s); /* who may stop gilmok is not a server's to say */
+    return !is_for_console && !user_store_find(s->env->users, bytes_str(s->user)) && cluster_of(s);
 }
 
 void session_pg_lookup_begin(struct session *s) {
@@ -175,7 +182,7 @@ void session_pg_lookup_begin(struct session *s) {
     list_push_back(&e->waiting, &login->lookup_node);
     if (e->state == ENTRY_ASKING) return;
     e->state = ENTRY_ASKING;
-    e->is_doubted = false;
+    e->is_doubted = e->is_outdated = false;
     e->asked_us = s->env->loop->now_us;
     lookup_pg_start(&e->lookup, s->env->pools, s->env->config, cluster);
 }

@@ -111,11 +111,41 @@ def test_unknown_users_hear_what_others_hear(ruled):
 @pytest.mark.cve("T-HBA CVE-2026-14681")
 def test_physical_replication_is_in_no_database(ruled):
     g = ruled("host all all 127.0.0.1/32 scram-sha-256\nhost replication other 127.0.0.1/32 md5\n")
-    for value in ("true", "on", "1"):
+    for value in ("true", "on", "1", "TRUE", "t", "Yes", "oN"):
         assert asked(client(g, user="other", params={"replication": value})) == "md5"
         assert "no line of hba_file" in rejected(client(g, params={"replication": value}))
-    for value in ("database", "false", "0"):
+    for value in ("database", "false", "0", "FALSE", "F", "of", "No"):
         assert asked(client(g, user="other", params={"replication": value})) == "scram"
+    for value in ("", "o", "2", "Database", "truely", "tru e", " true"):
+        error = asked(client(g, user="other", params={"replication": value}))
+        assert error.sqlstate == "22023" and "replication" in str(error), value
+
+
+def raw_startup(g, *params):
+    """With parameters that come twice."""
+    body = struct.pack(">I", 0x30000) + b"".join(pgwire.cstr(k) + pgwire.cstr(v) for k, v in params) + b"\0"
+    w = client(g)
+    w.send(struct.pack(">I", 4 + len(body)) + body)
+    kind, body = w.read()
+    w.end()
+    return "asked" if kind == "R" else pgwire.error_fields(body)["C"]
+
+
+def test_what_is_said_twice_gets_past_no_rule(ruled):
+    """The server would take the last of them, and of replication partly all."""
+    g = ruled("host replication app 127.0.0.1/32 scram-sha-256\nhost shop app 127.0.0.1/32 scram-sha-256\nhost all all all reject\n")
+    who = (("user", "app"), ("database", "shop"))
+    assert raw_startup(g, *who) == raw_startup(g, *who, ("replication", "true")) == "asked"
+    for more in (("replication", "true"), ("replication", "false")), (("replication", "true"), ("replication", "database")):
+        assert raw_startup(g, *who, *more) == "22023"
+    assert raw_startup(g, *who, ("user", "boss")) == raw_startup(g, *who, ("database", "gilmok")) == "08P01"
+
+
+def test_the_console_is_no_place_to_replicate_from(ruled):
+    g = ruled("host gilmok all 127.0.0.1/32 reject\nhost replication all 127.0.0.1/32 scram-sha-256\n")
+    c = client(g, user="boss", database="gilmok", params={"replication": "true"})
+    c.authenticate()
+    assert c.collect().errors[0].sqlstate == "0A000"
 
 
 def from_address(g, ip):

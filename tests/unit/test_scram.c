@@ -413,12 +413,18 @@ START_TEST(keys_from_a_login_log_in) {
     ck_assert(scram_client_final(&c, NULL, bytes_str(VECTOR_SERVER_FIRST), &learned, &out, &err));
     ck_assert(bytes_is(writer_bytes(&out), VECTOR_CLIENT_FINAL));
     ck_assert(scram_client_verify(&c, bytes_str(VECTOR_SERVER_FINAL), &err));
-    /* A server whose verifier has another salt: the keys stay, and nothing is sent. */
+    /* A server whose verifier has another salt: nothing is sent, and only keys for that salt are of use from now on. */
     c = (struct scram_client){.client_first_bare = "n=,r=abc", .client_nonce = "abc"};
     fresh_out();
     ck_assert(!scram_client_final(&c, NULL, bytes_str("r=abcd,s=QQ==,i=4096"), &learned, &out, &err));
     ck_assert_str_eq(err.sqlstate, ERR_CANNOT_CONNECT);
-    ck_assert(learned.is_set);
+    ck_assert(!learned.is_set && learned.salt_len == 1 && learned.client_key[0] == 0);
+    ck_assert(!scram_keys_are_wanted(&learned, &derived));
+    derived.salt_len = 1;
+    derived.salt[0] = 'A';
+    ck_assert(scram_keys_are_wanted(&learned, &derived));
+    ck_assert(!scram_keys_are_wanted(&derived, &derived));
+    ck_assert(scram_keys_are_wanted(&(struct scram_keys){.is_set = false}, &derived));
 }
 END_TEST
 
