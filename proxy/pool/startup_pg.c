@@ -63,7 +63,7 @@ static size_t take_word(struct bytes *rest, char out[OPTION_MAX]) {
         out[len++] = (char)rest->ptr[at++];
     }
     out[len] = '\0';
-    *rest = bytes_of(rest->ptr + at, rest->len - at);
+    if (at) *rest = bytes_of(rest->ptr + at, rest->len - at); /* absent bytes have no place to count from */
     return len;
 }
 

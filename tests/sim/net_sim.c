@@ -624,6 +624,15 @@ bool net_sim_run(struct net_sim *sim, bool (*is_done)(void *ctx), void *ctx, uin
     return true;
 }
 
+bool net_sim_settle(struct net_sim *sim, uint32_t turns_max) {
+    struct choice ch;
+    for (;;) {
+        look_around(sim, &ch);
+        if (ch.count == 0) return true;
+        if (turns_max-- == 0 || !sim->loop->ops->turn(sim->loop)) return false;
+    }
+}
+
 void net_sim_print(const struct net_sim *sim) {
     LIST_EACH(n, &sim->conns) {
         const struct conn *c = CONTAINER_OF(n, struct conn, node);

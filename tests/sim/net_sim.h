@@ -63,5 +63,7 @@ void net_sim_print(const struct net_sim *sim);
 
 /* Turns the loop until `is_done(ctx)` or until `limit_ms` of virtual time have passed. True: it is done. */
 bool net_sim_run(struct net_sim *sim, bool (*is_done)(void *ctx), void *ctx, uint64_t limit_ms);
+/* Turns the loop while anything can happen without time passing, at most `turns_max` times. True: nothing can any more. */
+MUST_USE bool net_sim_settle(struct net_sim *sim, uint32_t turns_max);
 
 #endif
