@@ -197,7 +197,6 @@ void fuzz_server_answer(struct fuzz_server *s, enum server_answer how, size_t by
 void fuzz_server_say(struct fuzz_server *s, struct bytes raw, bool is_honest) {
     s->is_honest = s->is_honest && is_honest;
     writer_put(&s->out, raw);
-    fprintf(stderr, "DBG server says (step %d) %zu:", s->step, s->out.len); for (size_t i = 0; i < s->out.len && i < 60; i++) fprintf(stderr, s->out.data[i] > 31 && s->out.data[i] < 127 ? "%c" : "\\%02x", s->out.data[i]); fprintf(stderr, "\n");
     flush(s, SIZE_MAX);
 }
 
