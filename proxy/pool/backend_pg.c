@@ -367,24 +367,26 @@ static void take_ready(struct backend *b, struct run *run, enum reply_fate fate,
 
 enum { ERROR_WHOLE_MAX = 16 << 10 }; /* longer ones are passed on as they are */
 
-/* Bytes of the body that must be in hand before the message can be judged. */
-static uint32_t needed_body(const struct backend *b, const struct pg_header *h) {
+/*
+ * Bytes of the body that must be in hand before the message can be judged. What comes unasked must not be passed on in pieces:
+ * behind the first one the connection may have another lessee.
+ */
+static uint32_t needed_body(const struct pg_header *h) {
     switch (h->type) {
-    case PG_B_NOTIFICATION:
-        return b->reads_notifications ? h->body_len : 0;
     case PG_B_ERROR:
     case PG_B_NOTICE:
         return h->body_len <= ERROR_WHOLE_MAX ? h->body_len : 0;
     case PG_B_READY:
     case PG_B_COMMAND_COMPLETE:
     case PG_B_PARAMETER_STATUS:
+    case PG_B_NOTIFICATION:
         return h->body_len;
     default:
         return 0;
     }
 }
 
-static bool is_too_long(const struct backend *b, const struct pg_header *h) {
+static bool is_too_long(const struct pg_header *h) {
     switch (h->type) {
     case PG_B_READY:
         return h->body_len != 1;
@@ -393,7 +395,7 @@ static bool is_too_long(const struct backend *b, const struct pg_header *h) {
     case PG_B_PARAMETER_STATUS:
         return h->body_len > PG_STATUS_MAX;
     case PG_B_NOTIFICATION:
-        return b->reads_notifications && h->body_len > PG_NOTIFICATION_MAX;
+        return h->body_len > PG_NOTIFICATION_MAX;
     default:
         return false;
     }
@@ -445,7 +447,8 @@ static enum reply_fate shown_of_query(struct backend_pg *bp, enum reply_fate fat
 
 /* Whatever it came among, it is not part of a reply of ours: the lessee's, who may want to see each. */
 static enum reply_fate fate_of_notification(struct backend *b, struct buf *buf, struct bytes message) {
-    if (!b->reads_notifications || !b->lessee) return REPLY_FORWARD;
+    if (!b->lessee) return REPLY_SWALLOW;
+    if (!b->reads_notifications) return REPLY_FORWARD;
     return b->lessee->ops->on_notification(b->lessee, buf, message) ? REPLY_FORWARD : REPLY_SWALLOW;
 }
 
@@ -487,7 +490,7 @@ static bool take_message(struct backend *b, struct run *run, const struct pg_hea
     fate = shown(fate, h->type, kind);
     struct backend_pg *bp = backend_pg_of(b);
     if (UNLIKELY(bp->own_statements)) fate = shown_of_query(bp, fate, h->type);
-    bp->body_fate = fate;
+    bp->body_fate = b->lessee ? fate : REPLY_SWALLOW; /* of the rest, too, when somebody leases the connection meanwhile */
     if (h->type == PG_B_ERROR) take_error(b, body, verdict, fate, kind, tag);
     note_rows(bp, h->type, kind);
     if (h->type == PG_B_NOTIFICATION) fate = bp->body_fate = fate_of_notification(b, run->buf, bytes_of(ptr, avail));
@@ -532,12 +535,12 @@ static size_t relay_received(struct backend *b, struct buf *buf, struct bytes da
         struct pg_header h;
         enum pg_frame frame = pg_header_read(bytes_of(ptr, left), &h);
         if (frame == PG_FRAME_NEED_MORE) break;
-        if (frame == PG_FRAME_BAD || is_too_long(b, &h)) {
+        if (frame == PG_FRAME_BAD || is_too_long(&h)) {
             flush_run(b, &run);
             broken(b, "a message with an impossible length");
             return data.len;
         }
-        if (left < PG_HEADER_LEN + (size_t)needed_body(b, &h)) break;
+        if (left < PG_HEADER_LEN + (size_t)needed_body(&h)) break;
         size_t avail = left < h.total ? left : h.total;
         bp->body_left = (uint32_t)(h.total - avail);
         if (!take_message(b, &run, &h, ptr, avail)) return data.len;

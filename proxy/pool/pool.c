@@ -194,7 +194,8 @@ void pool_release(struct lessee *l) {
     /* Cleaning may stand behind what gilmok has asked on its own. */
     bool may_stay = ledger_is_quiet(&b->ledger) || (b->is_tainted && !b->cancels_open && ledger_owes_own_only(&b->ledger));
     bool is_for_one = b->variant->is_single_use || (p->mode == POOL_SESSION && !p->limits.session_reuse);
-    if (!may_stay || b->is_retired || is_for_one || pool_is_older_than(p, b->opened_us, p->limits.server_lifetime_ms)) {
+    bool is_over = b->is_retired || is_for_one || pool_is_older_than(p, b->opened_us, p->limits.server_lifetime_ms);
+    if (!may_stay || b->is_reply_cut || is_over) {
         backend_retire(b);
         return;
     }

@@ -504,6 +504,31 @@ def test_unasked_messages_on_an_idle_connection(rogue):
         client.end(), other.end()
 
 
+HALVES = {
+    "notification": pgwire.message("A", b"\0\0\0\1news\0payload\0"),
+    "long notice": pgwire.message("N", b"SNOTICE\0VNOTICE\0C00000\0M" + b"x" * 20000 + b"\0\0"),
+}
+
+
+@pytest.mark.parametrize("name", list(HALVES))
+def test_half_a_message_that_nobody_asked_for(rogue, name):
+    """It begins on an idle connection, and a client gets that connection before the other half has come: the client must not."""
+    server, gilmok = behave(rogue, None)
+    client = gilmok.login()
+    client.ask("x")
+    harness.wait_for(lambda: not [r for r in gilmok.show("CLIENTS") if r["held_by"] and r["database"] == "shop"], what="rest")
+    wire, message = server.wires[-1], HALVES[name]
+    wire.send(message[:9])
+    time.sleep(0.05)
+    client.send(pgwire.query("SLEEP 0.3 s"))
+    time.sleep(0.1)
+    wire.send(message[9:])
+    got = client.collect()
+    assert got.rows == [["SLEEP 0.3 s"]] and not got.errors, got.errors
+    client.end()
+    recovers(rogue)
+
+
 @pytest.mark.cve("T-MARK PgBouncer #141")
 def test_a_row_of_another_query_for_the_catalog(rogue):
     """What answers gilmok's own reading of the catalog with a row of something else is not asked anything else."""
