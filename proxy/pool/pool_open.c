@@ -4,6 +4,7 @@
  * nothing to anybody.
  */
 #include "base/log.h"
+#include "proxy/pool/catalog_book.h"
 #include "proxy/pool/pool_impl.h"
 
 /* ---- places (budget.h) ---- */
@@ -136,6 +137,14 @@ bool pool_could_add_server(const struct variant *v) {
     return v->pool->total < pool_limit(v->pool) || v->pool->variant_count > 1;
 }
 
+/*
+ * Nobody is served before the catalog has been read, whatever is idle meanwhile. To take a place from others would be of no use,
+ * and who has it would be closed for the next one that waits.
+ */
+static bool awaits_catalog(const struct variant *v) {
+    return !v->is_single_use && catalog_is_awaited(v->pool) && v->pool->catalog->is_under_way;
+}
+
 void pool_open_as_needed(struct variant *v) {
     struct pool *p = v->pool;
     if (!pool_could_add_server(v)) return;
@@ -145,7 +154,7 @@ void pool_open_as_needed(struct variant *v) {
     while (supply < wanted && !pool_is_backing_off(p) && !v->is_failed) {
         if (p->total >= pool_limit(p) && !evict_for(v, false)) return;
         if (!take_place(p)) {
-            file_claim(p);
+            if (!awaits_catalog(v)) file_claim(p);
             return;
         }
         uint32_t before = v->opening_count;
