@@ -85,7 +85,7 @@ static void draw_world(struct world *w, struct reader *r) {
     struct config_database *db = CONTAINER_OF(list_first(&config->databases), struct config_database, node);
     struct config_cluster *cluster = CONTAINER_OF(list_first(&config->clusters), struct config_cluster, node);
     struct net_sim_options options = {.latency_max_us = 0, .pipe_min = 100, .pipe_max = 100000, .chunk_max = 60000};
-    if (net & 4) options.chunk_max = 1;
+    if (net & 4) options.chunk_max = net & 8 ? 1 : 50;
     if (net & 8) options.pipe_max = 100;
     net_sim_init(&w->sim, &w->loop, seed, &options);
     w->worker_count = net & 1 ? 2 : 1;

@@ -1,6 +1,7 @@
 /*
- * fuzz_startup_options.c - the startup parameter `options`: behind the application_name that is read from it, and in front of what a pool
- * makes of it. Both beside a second reading of the same rules, which makes the list of words first.
+ * fuzz_startup_options.c - the startup parameter `options`, and behind a NUL what the server says that it has set: a "name=value" a
+ * line. The application_name in it, what is asked about it, and whether it can be shared: beside a second reading of the same rules,
+ * which makes the list of words first.
  */
 #include <ctype.h>
 #include <stdio.h>
@@ -8,6 +9,7 @@
 
 #include "base/writer.h"
 #include "proxy/pool/startup_pg.h"
+#include "proxy/wire/pg_encode.h"
 #include "tests/fuzz/fuzz.h"
 
 enum { WORDS = 4096, WORD_MAX = 1023 /* longer ones are not taken for options */ };
@@ -90,7 +92,61 @@ static bool is_name(const char *option, size_t len) {
 }
 
 /* What can be asked about is nothing but assignments to settings that are not of the start alone. */
-static void ck_question(struct bytes options) {
+static void put_column(struct writer *rows, struct bytes text) {
+    writer_be32(rows, (uint32_t)text.len);
+    writer_put(rows, text);
+}
+
+static void put_rows(struct writer *rows, struct bytes told) {
+    while (told.len) {
+        const uint8_t *end = memchr(told.ptr, '\n', told.len);
+        struct bytes line = bytes_of(told.ptr, end ? (size_t)(end - told.ptr) : told.len);
+        told = end ? bytes_of(end + 1, told.len - line.len - 1) : bytes_of("", 0);
+        const uint8_t *equals = line.len ? memchr(line.ptr, '=', line.len) : NULL;
+        size_t name_len = equals ? (size_t)(equals - line.ptr) : line.len;
+        size_t at = pg_begin(rows, PG_B_DATA_ROW);
+        writer_be16(rows, 2);
+        put_column(rows, bytes_of(line.ptr, name_len));
+        if (equals) put_column(rows, bytes_of(equals + 1, line.len - name_len - 1));
+        else writer_be32(rows, UINT32_MAX);
+        pg_end(rows, at);
+    }
+}
+
+/* What they set is set, wherever it is put; and nothing of it is there where nothing was put. */
+static void ck_shared(struct startup_pg *st, const struct params_pg *start) {
+    struct params_pg home = {0};
+    PROMISE(startup_pg_put_on(st, start, &home));
+    PROMISE(startup_pg_is_there(st, &home) == (st->rest.count == 0));
+    for (int i = 0; i < st->reported.count; i++)
+        if (st->own >> i & 1) PROMISE(startup_pg_sets(st, bytes_str(st->reported.items[i].name)));
+    for (uint32_t i = 0; i < st->rest.count; i++) PROMISE(startup_pg_sets(st, bytes_str(st->rest.items[i].name)));
+    params_pg_release(&home);
+}
+
+static void ck_answer(struct bytes key, struct bytes told, int option_count) {
+    struct list known;
+    struct writer rows;
+    struct params_pg reported = {0}, start = {0};
+    struct startup_pg *st = startup_pg_new(key);
+    writer_init(&rows, 1 << 22);
+    list_init(&known);
+    put_rows(&rows, told);
+    PROMISE(params_pg_set(&reported, bytes_str("TimeZone"), bytes_str("Asia/Tokyo")));
+    PROMISE(params_pg_set(&reported, bytes_str("DateStyle"), bytes_str("ISO, MDY")));
+    PROMISE(params_pg_set(&start, bytes_str("TimeZone"), bytes_str("UTC")));
+    PROMISE(!rows.failed && st && startup_pg_read(st, writer_bytes(&rows), &reported));
+    if (!told.len) PROMISE(st->is_shareable == (option_count == 0)); /* the server has told nothing of what they set */
+    if (st->is_shareable) ck_shared(st, &start);
+    startup_pg_remember(&known, st);
+    PROMISE(startup_pg_find(&known, key) == st);
+    startup_pg_forget_all(&known);
+    params_pg_release(&reported);
+    params_pg_release(&start);
+    writer_release(&rows);
+}
+
+static void ck_question(struct bytes options, struct bytes told) {
     static struct word words[WORDS];
     struct writer key, sql;
     writer_init(&key, 1 << 16);
@@ -110,12 +166,7 @@ static void ck_question(struct bytes options) {
             for (char *c = name; *c; c++) *c = *c == '-' ? '_' : *c;
             PROMISE(is_name(name, strlen(name)));
         }
-        struct startup_pg *st = startup_pg_new(writer_bytes(&key));
-        struct params_pg reported = {0};
-        PROMISE(st && startup_pg_read(st, bytes_of("", 0), &reported));
-        PROMISE(st->is_shareable == (count == 0)); /* the server has told nothing of what they set */
-        startup_pg_unref(st);
-        params_pg_release(&reported);
+        ck_answer(writer_bytes(&key), told, count);
     }
     writer_release(&key);
     writer_release(&sql);
@@ -126,6 +177,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (size > 8000) return 0;
     struct bytes options = fuzz_cut(bytes_of(data, size), &rest); /* a packet's parameters hold no NUL */
     ck_app_name(options);
-    ck_question(options);
+    ck_question(options, rest);
     return 0;
 }
