@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "proxy/access/hba.h"
+#include "proxy/access/rule_regex.h"
 #include "proxy/access/rule_text.h"
 
 enum { TEXT_MAX = 300, SHOWN_MAX = 60 };
@@ -78,7 +79,7 @@ static bool add_regex(struct reading *r, struct list *words, const char *text) {
     if (rule_text_has_escape(text + 1))
         return wrong(r, "Write [0-9] and its like; a backslash may stand in front of other signs only",
                      "the regular expression %.*s has an escape that the C library does not know", SHOWN_MAX, text);
-    int failed = regcomp(&regex, text + 1, REG_EXTENDED | REG_NOSUB);
+    int failed = rule_regex_compile(&regex, text + 1, REG_NOSUB);
     if (failed) {
         regerror(failed, &regex, why, sizeof why);
         return wrong(r, "It must be a POSIX extended regular expression", "the regular expression %.*s is not right: %s", SHOWN_MAX,

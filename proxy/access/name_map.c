@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "proxy/access/rule_regex.h"
 #include "proxy/access/rule_text.h"
 
 enum { FIELDS = 3, SHOWN_MAX = 60, MADE_MAX = 1024 };
@@ -39,7 +40,7 @@ static bool compile(const struct place *at, regex_t *out, const char *text) {
                             "Write [0-9] and its like; a backslash may stand in front of other signs only");
         return false;
     }
-    int failed = regcomp(out, text, REG_EXTENDED);
+    int failed = rule_regex_compile(out, text, 0);
     if (!failed) return true;
     regerror(failed, out, why, sizeof why);
     snprintf(what, sizeof what, "the regular expression /%.*s is not right: %s", SHOWN_MAX, text, why);

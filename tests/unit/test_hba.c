@@ -9,6 +9,7 @@
 
 #include "proxy/access/login_fit.h"
 #include "proxy/access/name_map.h"
+#include "proxy/access/rule_regex.h"
 #include "proxy/access/rule_text.h"
 #include "tests/unit/check_main.h"
 
@@ -280,6 +281,22 @@ END_TEST
 
 /* ---- the table ---- */
 
+/* Each would take gigabytes; and what is usual is not too much. */
+START_TEST(regular_expressions_are_bounded) {
+    static const char *const large[] = {"a++++++++++++++++++++++++++++++++++++++++", "((((a{99}){99}){99}){99})", "a{1,30000}{30000}",
+                                        "((((((((((((((((a))))))))))))))))", "[a]{999}+", "(b(a+){500})"};
+    static const char *const usual[] = {"^app_[0-9]+$", "^(a|b)+@(x{2,8}\\.)*example\\.org$", "[]a]{3}[^]]+", "[[:alpha:]]{1,63}", "\\(+", ""};
+    regex_t regex;
+    for (size_t i = 0; i < COUNT_OF(large); i++) ck_assert_msg(rule_regex_compile(&regex, large[i], 0) == REG_ESPACE, "%s", large[i]);
+    for (size_t i = 0; i < COUNT_OF(usual); i++) {
+        ck_assert_msg(rule_regex_compile(&regex, usual[i], 0) == 0, "%s", usual[i]);
+        regfree(&regex);
+    }
+    ck_assert(hba_parse(&hba, &arena, "hba", bytes_str("host /a++++++++++++++++++++++++++++++ all all md5\n"), &files));
+    ck_assert(complaints == 1 && strstr(complaint, "regular expression"));
+}
+END_TEST
+
 START_TEST(login_fit_is_closed) {
     for (int m = 0; m < AUTH_METHODS; m++) {
         for (int s = 0; s < STORED_SECRETS; s++) {
@@ -320,6 +337,7 @@ int main(void) {
     tcase_add_test(t, without_a_map_names_are_the_same);
     tcase_add_test(t, lines_of_a_map);
     tcase_add_test(t, parentheses_that_found_nothing);
+    tcase_add_test(t, regular_expressions_are_bounded);
     tcase_add_test(t, login_fit_is_closed);
     return check_main_of("hba", t);
 }
