@@ -179,7 +179,7 @@ static void on_granted(struct budget_claim *c) {
 void pool_relieve_starving(struct pool *p) {
     uint64_t runner_up_us;
     struct variant *v = longest_waiting(p, &runner_up_us);
-    if (!v || v->idle_count || v->opening_count || p->total < pool_limit(p)) return;
+    if (!v || awaits_catalog(v) || v->idle_count || v->opening_count || p->total < pool_limit(p)) return;
     uint64_t since = pool_first_waiter(v)->waiting_since_us;
     if (since + VARIANT_PATIENCE_MS * 1000 < runner_up_us && evict_for(v, true))
         pool_open_as_needed(v); /* at once: the others would take the slot */
