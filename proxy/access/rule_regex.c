@@ -24,7 +24,7 @@ static const char *skip_set(const char *p) {
 /* "+" or "{n}", "{n,}", "{n,m}": how many copies there are at most. */
 static unsigned long copies(const char *p) {
     char *end;
-    if (*p == '+') return 2;
+    if (*p != '{') return 2; /* "*" and "?" are not copied, but one behind the other they double the time */
     unsigned long n = strtoul(p + 1, &end, 10);
     unsigned long m = *end == ',' && isdigit((unsigned char)end[1]) ? strtoul(end + 1, NULL, 10) : 0;
     if (m > n) n = m;
@@ -44,9 +44,9 @@ static bool is_small(const char *p) {
         if (*p == ')' && depth) {
             last = 1 + sizes[depth--];
             before = 0;
-        } else if (*p == '+' || *p == '{') {
+        } else if (strchr("+*?{", *p)) {
             last *= copies(p);
-        } else if (*p != '*' && *p != '?') {
+        } else {
             if (*p == '\\' && p[1]) p++;
             else if (*p == '[') p = skip_set(p);
             last = 1;
