@@ -455,8 +455,9 @@ void session_end(struct session *s, const struct err *err) {
     if (s->state == SESSION_CLOSED) return;
     char label[192];
     log_line(LOG_INFO, "session", session_label(s, label), "ended: %s", err->message);
+    bool has_place = !s->lessee.backend || !s->lessee.backend->is_reply_cut; /* not inside of a message: it would become its rest */
     if (s->stream) {
-        s->proto->tell(s, err, true);
+        if (has_place) s->proto->tell(s, err, true);
         stream_finish(s->stream);
     }
     finish_close(s, err->message);

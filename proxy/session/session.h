@@ -200,7 +200,7 @@ void session_set_state(struct session *s, enum session_state state);
 void session_close(struct session *s, const char *why); /* at once; a lease is given back or destroyed */
 /* Closes when what is queued for the client has left; nothing is added to it. */
 void session_leave(struct session *s, const char *why);
-/* Tells the client, then closes when that has left. */
+/* Tells the client, unless part of a message was passed on to it, then closes when all has left. */
 void session_end(struct session *s, const struct err *err);
 /* The session becomes a client of this variant, and pinned when its pool says so. */
 void session_join(struct session *s, struct variant *v);

@@ -11,12 +11,6 @@
 #include "proxy/session/session_pg_listen.h"
 #include "proxy/wire/pg_decode.h"
 
-void listen_end(struct session *s, const struct err *err) {
-    const struct backend *b = s->lessee.backend;
-    if (b && b->is_reply_cut) session_leave(s, err->message); /* there is no place for words */
-    else session_end(s, err);
-}
-
 static const char *encoding_of(const struct session *s) {
     const struct session_pg *ps = (const struct session_pg *)s;
     const struct params_pg *params = ps->wanted ? ps->wanted : s->variant->baseline;
@@ -49,7 +43,7 @@ static void refuse_encoding(struct listen_client *lc) {
     err_set(&err, ERR_FEATURE_NOT_SUPPORTED, "a notification has come in the encoding %.40s, which the client has given up since "
             "its LISTEN", ear_pg_encoding(lc->member.ear));
     err_hint(&err, "Set client_encoding before LISTEN, or set listen = pin for the database.");
-    listen_end(lc->session, &err);
+    session_end(lc->session, &err);
 }
 
 static bool may_hear(const struct session *s, const struct listen_client *lc) {
@@ -86,7 +80,7 @@ static bool may_wait(struct listen_client *lc, struct bytes message) {
     if (stream_queued(lc->session->stream) <= LISTEN_BACKLOG_MAX && lc->held.len + message.len <= LISTEN_BACKLOG_MAX) return true;
     err_set(&err, ERR_LIMIT_EXCEEDED, "more than %d kB of notifications wait for the client", LISTEN_BACKLOG_MAX >> 10);
     err_hint(&err, "A client that listens must read, and not stay in a transaction for long.");
-    listen_end(lc->session, &err);
+    session_end(lc->session, &err);
     return false;
 }
 
@@ -96,7 +90,7 @@ static void hold(struct listen_client *lc, struct bytes message) {
     writer_put(&lc->held, message);
     if (!lc->held.failed) return;
     err_set(&err, ERR_OUT_OF_MEMORY, "out of memory for notifications");
-    listen_end(lc->session, &err);
+    session_end(lc->session, &err);
 }
 
 void listen_on_heard(struct listen_client *lc, struct buf *buf, struct bytes message) {

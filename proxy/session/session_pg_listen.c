@@ -77,7 +77,7 @@ static void come_to_rest(struct listen_client *lc) {
 static void out_of_memory(struct session *s) {
     struct err err;
     err_set(&err, ERR_OUT_OF_MEMORY, "out of memory for the channels that the client listens to");
-    listen_end(s, &err);
+    session_end(s, &err);
 }
 
 /* Both connections listen to what they must. */
@@ -165,7 +165,7 @@ static void on_marked(struct ear_member *m) {
 
 static void on_lost(struct ear_member *m, const struct err *err) {
     struct session *s = client_of(m)->session;
-    if (s->state != SESSION_CLOSED) listen_end(s, err);
+    if (s->state != SESSION_CLOSED) session_end(s, err);
 }
 
 static void on_heard(struct ear_member *m, struct buf *buf, struct bytes message) {
@@ -250,7 +250,7 @@ static void refuse_many(struct session *s) {
     struct err err;
     err_set(&err, ERR_LIMIT_EXCEEDED, "a client listens to more than %d channels", STATE_PG_CHANNELS_MAX);
     err_hint(&err, "Listen to fewer channels, or set listen = pin for the database.");
-    listen_end(s, &err);
+    session_end(s, &err);
 }
 
 void session_pg_listen_on_found(struct session *s, struct backend *b, struct writer *channels) {

@@ -48,9 +48,6 @@ static inline bool listen_next_name(struct bytes *names, struct bytes *name) {
     return true;
 }
 
-/* Ends the session, with words where there is a place for them. */
-void listen_end(struct session *s, const struct err *err);
-
 /* ---- session_pg_hear.c ---- */
 /* One notification on a channel of its own, from the shared connection. */
 void listen_on_heard(struct listen_client *lc, struct buf *buf, struct bytes message);

@@ -271,3 +271,37 @@ def test_servers_that_fall_silent_at_every_byte():
     finally:
         gilmok.close()
         server.close()
+
+
+HALF = pgwire.data_row([b"x" * 200])[:50]
+
+
+@pytest.mark.parametrize("how", ["a violation", "KILL_CLIENT", "query_timeout"])
+def test_no_error_is_told_inside_of_a_row(start, how):
+    """A server has sent half a row when its client's session is ended: gilmok's words would be taken for the rest of the row."""
+
+    def run(wire):
+        toy = harness.Toy(wire, server)
+        toy.greet()
+        while True:
+            kind, body = wire.read()
+            if kind == "Q" and body.startswith(b"half"):
+                wire.send(pgwire.row_description() + HALF)
+            else:
+                toy.take(kind, body)
+                toy.flush()
+
+    server = harness.Server(handler=run)
+    limit = ["query_timeout = 300ms"] if how == "query_timeout" else []
+    g = start(server, database=["unknown_effects = trust", *limit])
+    c = g.login()
+    c.send(pgwire.query("half"))
+    harness.wait_for(lambda: (c.fill(), len(c.buffer))[1] >= len(pgwire.row_description() + HALF), what="half a row")
+    if how == "a violation":
+        c.send(b"\0\0\0\0\4")
+    elif how == "KILL_CLIENT":
+        ids = [r["id"] for r in g.show("CLIENTS") if r["user"] == "app"]
+        assert not g.console(f"KILL_CLIENT {ids[0]}").errors
+    assert bytes(c.read_to_end()) == pgwire.row_description() + HALF
+    assert g.login().ask("select 1") == "select 1"
+    server.close()
