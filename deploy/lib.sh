@@ -22,7 +22,7 @@ ME=$(id -u)
 GILMOK_STATE=${GILMOK_STATE:-/var/tmp/gilmok-$ME}
 PG_BIN=/usr/lib/postgresql/15/bin
 
-BUILD_PACKAGES="gcc libc6-dev meson ninja-build pkgconf libevent-dev libinih-dev libssl-dev"
+BUILD_PACKAGES="gcc libc6-dev meson ninja-build pkgconf libevent-dev libinih-dev libssl-dev libldap-dev libpam0g-dev"
 PG_PACKAGES="postgresql-15 postgresql-client-15"
 
 # ---- speaking --------------------------------------------------------------------------------------------------------
@@ -156,6 +156,7 @@ install_line() {
     printf 'apt-get -o DPkg::Lock::Timeout=120 install -y --no-install-recommends %s' "$*"
     # Nor is it to start with the machine.
     case " $* " in *" prometheus-pgbouncer-exporter "*) printf '; update-rc.d prometheus-pgbouncer-exporter disable' ;; esac
+    case " $* " in *" slapd "*) printf '; update-rc.d slapd disable' ;; esac
 }
 
 # apt waits for dpkg's lock, but not for the one on its lists, which somebody's unattended upgrade may hold.

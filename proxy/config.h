@@ -191,6 +191,8 @@ struct config {
     enum auth_method client_auth_socket; /* over unix sockets */
     const char *hba_file;   /* NULL: client_auth says it for everybody */
     const char *ident_file; /* NULL: no name maps */
+    const char *pam_directory; /* of PAM's service files; NULL: the system's */
+    uint32_t auth_threads;     /* that ask LDAP servers, and as many that ask PAM */
     struct hba hba;         /* the rules, whether from the file or from client_auth */
     struct name_maps name_maps;
     struct addr_list proxy_protocol_from; /* connections from there begin with a PROXY header, and their clients may be anywhere */

@@ -6,6 +6,8 @@
  */
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <stdio.h>
+#include <unistd.h>
 
 #include "proxy/config_check.h"
 #include "proxy/config_findings.h"
@@ -46,10 +48,10 @@ static void check_place(const struct config_draft_gilmok *g, const struct hba_ru
     } else if (r->method == AUTH_CERT && is_socket) {
         config_error(f, at.file, at.line, "cert needs TLS, which a unix socket does not have: nobody could log in at %s", text);
         config_advice(f, "Write client_auth_socket = scram-sha-256 or client_auth_socket = peer");
-    } else if (r->method == AUTH_PASSWORD && !is_socket && g->config.client_tls == CLIENT_TLS_DISABLE) {
-        config_error(f, at.file, at.line, "%s needs TLS, and clients get none at %s", r->line ? "password"
+    } else if (auth_method_is_in_clear(r->method) && !is_socket && g->config.client_tls == CLIENT_TLS_DISABLE) {
+        config_error(f, at.file, at.line, "%s needs TLS, and clients get none at %s", r->line ? auth_method_name(r->method)
                      : "client_auth = password", text);
-        config_advice(f, r->line ? "Write client_tls = require, or scram-sha-256 here"
+        config_advice(f, r->line ? "Write client_tls = require, or another method here"
                                  : "Write client_tls = require, or client_auth = scram-sha-256");
     }
 }
@@ -98,8 +100,30 @@ static void check_map(const struct config *c, const struct hba_rule *r, struct c
                   : "Write ident_file = FILE, with lines", r->map);
 }
 
+/* What a user types travels on. */
+static void check_ldap(const struct hba_rule *r, struct config_findings *f) {
+    if (!r->ldap || !r->ldap->is_in_clear) return;
+    config_warning(f, r->file, r->line, "passwords go to %.120s without TLS", r->ldap->uris);
+    config_advice(f, "Write ldaptls=1, or ldapscheme=ldaps");
+}
+
+/* Without its own file a service is what `other` says in the system's folder, and nothing at all in another one. */
+static void check_pam(struct config *c, const struct hba_rule *r, struct config_findings *f) {
+    static const char *const system[] = {"/etc/pam.d", "/usr/lib/pam.d"};
+    char path[512];
+    if (!r->pam) return;
+    for (size_t i = 0; i < (c->pam_directory ? 1 : COUNT_OF(system)); i++) {
+        snprintf(path, sizeof path, "%s/%s", c->pam_directory ? c->pam_directory : system[i], r->pam->service);
+        if (access(path, R_OK) == 0) return;
+    }
+    if (c->pam_directory) config_error(f, r->file, r->line, "nobody could log in: there is no PAM service %.200s", path);
+    else config_warning(f, r->file, r->line, "there is no file %s/%s: PAM takes the service `other` for it", system[0],
+                        r->pam->service);
+    config_advice(f, "Write the file, with an auth and an account line at least");
+}
+
 static void check_rules(struct config_draft_gilmok *g, struct config_findings *f) {
-    const struct config *c = &g->config;
+    struct config *c = &g->config;
     bool is_right = true;
     if (c->proxy_protocol_from.has_unix && g->client_auth_socket >= 0) {
         struct config_place socket = config_place_of(c, g->section, "client_auth_socket");
@@ -111,6 +135,8 @@ static void check_rules(struct config_draft_gilmok *g, struct config_findings *f
         check_rule_at_listeners(g, r, f);
         check_transport(c, r, f);
         check_map(c, r, f);
+        check_ldap(r, f);
+        check_pam(c, r, f);
         is_right = is_right && check_certificates(g, r, f);
     }
 }

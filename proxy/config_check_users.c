@@ -240,7 +240,8 @@ static void check_verifiers(struct config *c, struct config_findings *f) {
 /* Who logs in without a password has none that could be shown to a server. */
 static void check_lack_of_passwords(struct config *c, struct config_findings *f) {
     method_set set = methods_of(c, NULL);
-    enum auth_method method = set & 1u << AUTH_CERT ? AUTH_CERT : AUTH_PEER;
+    enum auth_method method = set & 1u << AUTH_CERT ? AUTH_CERT : set & 1u << AUTH_LDAP ? AUTH_LDAP
+                              : set & 1u << AUTH_PAM ? AUTH_PAM : AUTH_PEER;
     if (c->user_file || !(set & 1u << method)) return;
     LIST_EACH(n, &c->databases) {
         const struct config_database *db = CONTAINER_OF(n, struct config_database, node);

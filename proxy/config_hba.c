@@ -3,6 +3,7 @@
  *
  * Afterwards there are only rules: nothing else in gilmok asks for client_auth.
  */
+#include "proxy/auth/secret.h"
 #include "proxy/config_check.h"
 #include "proxy/config_findings.h"
 #include "proxy/config_value.h"
@@ -49,6 +50,20 @@ static void read_file(struct config_draft_gilmok *g, const char *key, const char
     writer_init(&text, HBA_FILE_MAX);
     if (config_secret_read(&at, path, false, &text, f) && !parse(&g->config, writer_bytes(&text), &files))
         config_error(f, path, 0, "the file does not fit into memory");
+    if (text.data) secret_wipe(text.data, text.len); /* ldapbindpasswd */
+    writer_release(&text);
+}
+
+/* Only now is it known that the file holds a secret, and must be as safe as one. */
+static void check_secrecy(struct config_draft_gilmok *g, struct config_findings *f) {
+    struct config *c = &g->config;
+    struct config_secret_place at = {.key = "ldapbindpasswd", .file = c->hba_file, .line = c->hba.secret_line, .run_as = c->run_as};
+    struct writer text;
+    if (!at.line) return;
+    writer_init(&text, HBA_FILE_MAX);
+    bool is_safe = config_secret_read(&at, c->hba_file, false, &text, f);
+    (void)is_safe; /* or it is in the findings */
+    if (text.data) secret_wipe(text.data, text.len);
     writer_release(&text);
 }
 
@@ -83,6 +98,7 @@ void config_hba_read(struct config_draft_gilmok *g, struct config_findings *f) {
     refuse_both(g, "client_auth_socket", f);
     int errors = f->errors;
     read_file(g, "hba_file", c->hba_file, parse_rules, f);
+    check_secrecy(g, f);
     if (c->hba.count || f->errors > errors) return;
     config_error(f, c->hba_file, 0, "nobody could log in: the file has no rule");
     config_advice(f, "Write lines such as: host all all 127.0.0.1/32 scram-sha-256");

@@ -60,6 +60,8 @@ const struct config_key config_keys[] = {
     {CONFIG_GILMOK, "client_auth_socket", KEY_WORD, "", 0, 0, auth_words, GILMOK(client_auth_socket), RELOAD, "the same for clients on unix sockets"},
     {CONFIG_GILMOK, "hba_file", KEY_PATH, "", 0, 0, NULL, GILMOK(config.hba_file), RELOAD, "rules that say who may log in from where, and how"},
     {CONFIG_GILMOK, "ident_file", KEY_PATH, "", 0, 0, NULL, GILMOK(config.ident_file), RELOAD, "name maps for these rules"},
+    {CONFIG_GILMOK, "pam_directory", KEY_PATH, "", 0, 0, NULL, GILMOK(config.pam_directory), RELOAD, "where PAM's service files are"},
+    {CONFIG_GILMOK, "auth_threads", KEY_NUMBER, "4", 1, 64, NULL, GILMOK(config.auth_threads), RELOAD, "threads that ask LDAP servers, and as many for PAM"},
     {CONFIG_GILMOK, "proxy_protocol_from", KEY_ADDRS, "", 0, 0, NULL, GILMOK(proxy_protocol_from), RELOAD, "proxies that say whose connection they pass on"},
     {CONFIG_GILMOK, "user_file", KEY_PATH, "", 0, 0, NULL, GILMOK(config.user_file), RELOAD, "the list of users and their secrets"},
     {CONFIG_GILMOK, "client_tls", KEY_WORD, "disable", 0, 0, client_tls_words, GILMOK(config.client_tls), RELOAD, "whether clients get TLS"},

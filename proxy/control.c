@@ -12,6 +12,7 @@
 #include "base/fault.h"
 #include "base/log.h"
 #include "proxy/config_diff.h"
+#include "proxy/extauth/desk.h"
 #include "proxy/net/loop_event.h"
 
 /* A message of the control thread to one worker, and back. Each worker has one of each kind. */
@@ -256,11 +257,14 @@ bool control_init(struct control *c, struct loop *loop, struct config *config, c
     list_init(&c->reloads);
     map_init(&c->start);
     session_hub_init(&c->hub, config->workers);
+    c->hub.ldap_desk = extauth_desk_new();
+    c->hub.pam_desk = extauth_desk_new();
     c->threads = mem_alloc(config->workers * sizeof c->threads[0]);
     c->snapshot = snapshot_new(config, NULL, err);
     if (!c->snapshot) config_free(config);
     if (!c->snapshot) return false;
-    if (!c->threads || !config_diff_note_start(&c->start, config)) return err_set(err, ERR_OUT_OF_MEMORY, "out of memory");
+    bool is_whole = c->threads && c->hub.ldap_desk && c->hub.pam_desk && config_diff_note_start(&c->start, config);
+    if (!is_whole) return err_set(err, ERR_OUT_OF_MEMORY, "out of memory");
     if (on_config) on_config(config);
     for (uint32_t i = 0; i < c->hub.worker_count; i++)
         if (!init_thread(c, i, console, err)) return false;
@@ -315,11 +319,19 @@ static void empty_mailboxes(struct control *c) {
     } while (had_mail);
 }
 
+/* Behind the sessions, which forget their questions; in front of the loops, which get answers. */
+static void close_desks(struct control *c) {
+    extauth_desk_close(c->hub.ldap_desk);
+    extauth_desk_close(c->hub.pam_desk);
+    c->hub.ldap_desk = c->hub.pam_desk = NULL;
+}
+
 void control_release(struct control *c) {
     if (c->threads) {
         empty_mailboxes(c);
         for (uint32_t i = 0; i < c->hub.worker_count; i++)
             if (c->threads[i].has_worker) worker_close_sessions(&c->threads[i].worker);
+        close_desks(c);
         empty_mailboxes(c);
         for (uint32_t i = 0; i < c->hub.worker_count; i++)
             if (c->threads[i].has_worker) worker_release(&c->threads[i].worker);
@@ -327,6 +339,7 @@ void control_release(struct control *c) {
         for (uint32_t i = 0; i < c->hub.worker_count; i++)
             if (c->threads[i].has_loop) loop_release(&c->threads[i].loop);
     }
+    close_desks(c);
     mem_free(c->threads);
     snapshot_unref(c->snapshot);
     config_diff_release_start(&c->start);

@@ -14,6 +14,7 @@ const char *hba_type_name(enum hba_type type) {
 void hba_init(struct hba *h) {
     list_init(&h->rules);
     h->count = 0;
+    h->secret_line = 0;
 }
 
 static void release_words(struct list *words) {
@@ -29,6 +30,7 @@ void hba_release(struct hba *h) {
         struct hba_rule *r = CONTAINER_OF(n, struct hba_rule, node);
         release_words(&r->databases);
         release_words(&r->users);
+        if (r->ldap) explicit_bzero((char *)r->ldap->bind_password, strlen(r->ldap->bind_password));
     }
     hba_init(h);
 }

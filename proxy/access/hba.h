@@ -29,7 +29,7 @@
 #include "base/arena.h"
 #include "base/list.h"
 #include "base/writer.h"
-#include "proxy/access/method.h"
+#include "proxy/access/external.h"
 #include "proxy/net/addr_list.h"
 
 enum {
@@ -64,11 +64,14 @@ struct hba_rule {
     const char *map; /* NULL: names are to be the same */
     enum hba_clientcert clientcert;
     bool is_by_dn; /* clientname=DN: the whole subject, not the common name */
+    const struct ldap_options *ldap; /* of AUTH_LDAP */
+    const struct pam_options *pam;   /* of AUTH_PAM */
 };
 
 struct hba {
     struct list rules; /* struct hba_rule, in their order */
     size_t count;
+    int secret_line; /* of the first rule that holds a password; 0: none does */
 };
 
 /* One connection, as it is now. */

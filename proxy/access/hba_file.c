@@ -19,6 +19,7 @@ struct reading {
     const struct hba_files *files;
     const struct rule_line *line;
     const struct list *at; /* the field that comes next; the line's head at its end */
+    struct external_draft external; /* what the line says of LDAP or PAM */
 };
 
 /* Always false. */
@@ -228,8 +229,8 @@ static bool take_address(struct reading *r, struct hba_rule *rule) {
 /* ---- method and options ---- */
 
 static bool refuse_method(const struct reading *r, const char *text) {
-    static const char advice[] = "Write scram-sha-256, md5, password, cert, peer, trust or reject";
-    static const char *const of_postgresql[] = {"gss", "sspi", "ident", "radius", "bsd", "ldap", "pam", "oauth"};
+    static const char advice[] = "Write scram-sha-256, md5, password, cert, peer, ldap, pam, trust or reject";
+    static const char *const of_postgresql[] = {"gss", "sspi", "ident", "radius", "bsd", "oauth"};
     for (size_t i = 0; i < COUNT_OF(of_postgresql); i++) {
         if (strcmp(text, of_postgresql[i]) == 0) return wrong(r, advice, "gilmok has no login by %s", text);
     }
@@ -263,19 +264,39 @@ static bool take_clientname(const struct reading *r, struct hba_rule *rule, cons
     return true;
 }
 
+/* Without its value, which may be a secret. */
+static bool refuse_option(const struct reading *r, const struct hba_rule *rule, struct bytes name) {
+    return wrong(r, "The options are map, clientcert, clientname, and those of ldap and pam in their lines",
+                 "a line with %s has no option %.*s", auth_method_name(rule->method),
+                 (int)(name.len < SHOWN_MAX ? name.len : SHOWN_MAX), (const char *)name.ptr);
+}
+
 static bool take_option(struct reading *r, struct hba_rule *rule, const char *text) {
     const char *equals = strchr(text, '=');
     struct bytes name = equals ? bytes_of(text, (size_t)(equals - text)) : bytes_of(NULL, 0);
+    if (!equals && auth_method_is_external(rule->method))
+        return wrong(r, "Write NAME=VALUE, with VALUE in quotes where it holds a blank or a comma", "an option has no value");
     if (!equals) return wrong(r, "Write NAME=VALUE without blanks, or remove it", "%.*s is not an option", SHOWN_MAX, text);
     if (bytes_is(name, "clientcert")) return take_clientcert(r, rule, equals + 1);
     if (bytes_is(name, "clientname")) return take_clientname(r, rule, equals + 1);
-    if (!bytes_is(name, "map")) return wrong(r, "The options are map, clientcert and clientname", "gilmok has no option %.*s",
-                                             SHOWN_MAX, text);
+    if (external_take(&r->external, rule->method, name, equals + 1)) return true;
+    if (!bytes_is(name, "map")) return refuse_option(r, rule, name);
     rule->map = equals[1] ? equals + 1 : NULL;
     return rule->map || wrong(r, "Write map=NAME, as in ident_file", "the option map has no name behind it");
 }
 
+static bool take_external(struct reading *r, struct hba_rule *rule) {
+    char why[EXTERNAL_WHY_MAX];
+    const char *advice;
+    if (rule->method == AUTH_LDAP) rule->ldap = external_ldap(&r->external, r->arena, why, &advice);
+    else if (rule->method == AUTH_PAM) rule->pam = external_pam(&r->external, r->arena, why, &advice);
+    else return true;
+    if (external_has_secret(&r->external) && !r->hba->secret_line) r->hba->secret_line = rule->line;
+    return rule->ldap || rule->pam || wrong(r, *why ? advice : "", "%s", *why ? why : "memory is out");
+}
+
 static bool take_options(struct reading *r, struct hba_rule *rule) {
+    r->external = (struct external_draft){0};
     for (const struct rule_field *f; (f = next_field(r));) {
         LIST_EACH(n, &f->words) {
             if (!take_option(r, rule, CONTAINER_OF(n, struct rule_word, node)->text)) return false;
@@ -291,7 +312,7 @@ static bool check(const struct reading *r, struct hba_rule *rule) {
         return wrong(r, "Write local, or another method", "peer asks who has opened a unix socket: it stands in local lines only");
     if (rule->method == AUTH_CERT && rule->type != HBA_HOSTSSL)
         return wrong(r, "Write hostssl, or another method", "cert needs TLS: it stands in hostssl lines only");
-    if (rule->method == AUTH_PASSWORD && rule->type == HBA_HOSTNOSSL)
+    if (auth_method_is_in_clear(rule->method) && rule->type == HBA_HOSTNOSSL)
         return wrong(r, "Write hostssl, or scram-sha-256", "a password in clear text needs TLS: nobody could log in by this line");
     if (rule->method == AUTH_CERT && rule->clientcert == HBA_CERT_VERIFY_CA)
         return wrong(r, "Remove clientcert",
@@ -307,7 +328,8 @@ static bool check(const struct reading *r, struct hba_rule *rule) {
 
 static bool take_fields(struct reading *r, struct hba_rule *rule) {
     return take_type(r, rule) && take_names(r, &rule->databases, DATABASES) && take_names(r, &rule->users, USERS) &&
-           (rule->type == HBA_LOCAL || take_address(r, rule)) && take_method(r, rule) && take_options(r, rule) && check(r, rule);
+           (rule->type == HBA_LOCAL || take_address(r, rule)) && take_method(r, rule) && take_options(r, rule) &&
+           take_external(r, rule) && check(r, rule);
 }
 
 /* In the list from the beginning, so that its expressions are released with it. */

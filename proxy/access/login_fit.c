@@ -14,6 +14,8 @@ static const unsigned char table[AUTH_METHODS][STORED_SECRETS] = {
     [AUTH_CERT]     = { CAN_LOG_IN,   CAN_LOG_IN | S | M | P, CAN_LOG_IN,       CAN_LOG_IN | M },
     [AUTH_PEER]     = { CAN_LOG_IN,   CAN_LOG_IN | S | M | P, CAN_LOG_IN,       CAN_LOG_IN | M },
     [AUTH_TRUST]    = { CAN_LOG_IN,   CAN_LOG_IN | S | M | P, CAN_LOG_IN,       CAN_LOG_IN | M },
+    [AUTH_LDAP]     = { CAN_LOG_IN,   CAN_LOG_IN | S | M | P, CAN_LOG_IN,       CAN_LOG_IN | M },
+    [AUTH_PAM]      = { CAN_LOG_IN,   CAN_LOG_IN | S | M | P, CAN_LOG_IN,       CAN_LOG_IN | M },
     [AUTH_REJECT]   = { 0,            0,                      0,                0              },
 };
 /* clang-format on */

@@ -9,6 +9,7 @@
  *     cert         (none)     S M P            (none)           M
  *     peer         (none)     S M P            (none)           M
  *     trust        (none)     S M P            (none)           M
+ *     ldap, pam    (none)     S M P            (none)           M
  *     reject       -          -                -                -
  *
  *     -        the client cannot log in to gilmok

@@ -13,6 +13,8 @@ enum auth_method {
     AUTH_CERT,     /* the TLS certificate names the user */
     AUTH_PEER,     /* the system user at the other end of a unix socket names the user */
     AUTH_TRUST,    /* not at all: loopback and unix sockets only */
+    AUTH_LDAP,     /* a password in clear text, which LDAP servers are asked about; of hba_file only */
+    AUTH_PAM,      /* the same, and a PAM service is asked; of hba_file only */
     AUTH_REJECT,   /* nobody: a rule that keeps out */
 };
 enum { AUTH_METHODS = AUTH_REJECT + 1 };
@@ -37,7 +39,17 @@ static inline bool auth_method_compares(enum auth_method method) {
 
 /* Somebody of whom no secret is stored can prove by it who it is. */
 static inline bool auth_method_takes_strangers(enum auth_method method) {
-    return method == AUTH_CERT || method == AUTH_PEER || method == AUTH_TRUST;
+    return method == AUTH_CERT || method == AUTH_PEER || method == AUTH_TRUST || method == AUTH_LDAP || method == AUTH_PAM;
+}
+
+/* Somebody else is asked about what the client says. */
+static inline bool auth_method_is_external(enum auth_method method) {
+    return method == AUTH_LDAP || method == AUTH_PAM;
+}
+
+/* The client sends its password as it is: inside TLS and on unix sockets only. */
+static inline bool auth_method_is_in_clear(enum auth_method method) {
+    return method == AUTH_PASSWORD || auth_method_is_external(method);
 }
 
 #endif

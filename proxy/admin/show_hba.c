@@ -7,7 +7,7 @@
 
 #include "proxy/admin/console.h"
 
-enum { WORDS_MAX = 1024, V4_OFFSET = 12 };
+enum { WORDS_MAX = 4096, V4_OFFSET = 12 };
 
 /* With commas between them; what would mean something else without quotes has them. */
 static const char *words_text(const struct list *words, char out[WORDS_MAX]) {
@@ -39,13 +39,43 @@ static const char *address_text(const struct hba_rule *r, char out[INET6_ADDRSTR
     return out;
 }
 
+static void put_option(struct writer *w, const char *name, const char *value) {
+    bool is_quoted = strpbrk(value, " \t,#\"") != NULL;
+    if (w->len) writer_u8(w, ' ');
+    writer_str(w, name);
+    writer_str(w, is_quoted ? "=\"" : "=");
+    for (; *value; value++) {
+        if (*value == '"') writer_u8(w, '"');
+        writer_u8(w, (uint8_t)*value);
+    }
+    writer_str(w, is_quoted ? "\"" : "");
+}
+
+/* In the order in which gilmok uses them; the password is nobody's to see. */
+static void put_ldap(struct writer *w, const struct ldap_options *o) {
+    put_option(w, "ldapserver", o->uris);
+    if (o->starts_tls) put_option(w, "ldaptls", "1");
+    if (*o->prefix) put_option(w, "ldapprefix", o->prefix);
+    if (*o->suffix) put_option(w, "ldapsuffix", o->suffix);
+    if (!o->base) return;
+    put_option(w, "ldapbasedn", o->base);
+    put_option(w, "ldapsearchfilter", o->filter);
+    if (!*o->bind_dn) return;
+    put_option(w, "ldapbinddn", o->bind_dn);
+    put_option(w, "ldapbindpasswd", "(hidden)");
+}
+
 static const char *options_text(const struct hba_rule *r, char out[WORDS_MAX]) {
     static const char *const certs[] = {
-        [HBA_CERT_NOT_ASKED] = "", [HBA_CERT_VERIFY_CA] = "clientcert=verify-ca",
-            [HBA_CERT_VERIFY_FULL] = "clientcert=verify-full"};
-    const char *cert = r->method == AUTH_CERT ? "" : certs[r->clientcert];
-    snprintf(out, WORDS_MAX, "%s%s%s%s%s%s", cert, *cert && r->is_by_dn ? " " : "", r->is_by_dn ? "clientname=DN" : "",
-             (*cert || r->is_by_dn) && r->map ? " " : "", r->map ? "map=" : "", r->map ? r->map : "");
+        [HBA_CERT_VERIFY_CA] = "verify-ca", [HBA_CERT_VERIFY_FULL] = "verify-full"};
+    struct writer w;
+    writer_init_fixed(&w, out, WORDS_MAX - 1);
+    if (r->method != AUTH_CERT && certs[r->clientcert]) put_option(&w, "clientcert", certs[r->clientcert]);
+    if (r->is_by_dn) put_option(&w, "clientname", "DN");
+    if (r->map) put_option(&w, "map", r->map);
+    if (r->ldap) put_ldap(&w, r->ldap);
+    if (r->pam) put_option(&w, "pamservice", r->pam->service);
+    out[w.len] = '\0';
     return out;
 }
 

@@ -108,6 +108,7 @@ struct session_hub {
     struct gate_book gates;
     struct vacate_book vacating;
     _Atomic uint64_t catalog_changes; /* pool_set.catalog_changes */
+    struct extauth_desk *ldap_desk, *pam_desk; /* borrowed; NULL: there are no threads that could ask */
     uint32_t worker_count;
     struct session_env *envs[WORKERS_MAX];
     _Atomic uint64_t last_id;
@@ -236,5 +237,6 @@ void session_peer_init(struct session *s, const struct addr *a);
 /* While it awaits a header: the bytes that were used. It awaits no more, or it is closed, or more must come. */
 size_t session_peer_take_header(struct session *s, struct bytes data);
 const char *session_peer_text(const struct session *s, char out[64]);
+const char *session_peer_ip_text(const struct session *s, char out[64]); /* without the port */
 
 #endif

@@ -59,6 +59,11 @@ size_t session_peer_take_header(struct session *s, struct bytes data) {
     return used;
 }
 
+const char *session_peer_ip_text(const struct session *s, char out[64]) {
+    if (s->peer.family == AF_UNIX || !inet_ntop(s->peer.family, s->peer.ip, out, 64)) snprintf(out, 64, "?");
+    return out;
+}
+
 const char *session_peer_text(const struct session *s, char out[64]) {
     char ip[INET6_ADDRSTRLEN];
     if (s->peer.family == AF_UNIX) snprintf(out, 64, "unix");

@@ -123,6 +123,7 @@ static void take_password(struct session *s, struct bytes body) {
     struct bytes text = reader_cstr(&r);
     if (!reader_done(&r)) session_pg_violation(s, "invalid password packet");
     else if (session_pg_of(s)->login->step == LOGIN_MD5) take_md5(s, text);
+    else if (session_pg_of(s)->login->question) session_pg_external_take(s, text);
     else session_pg_password_take(s, text);
 }
 
@@ -191,6 +192,7 @@ void session_pg_auth_begin(struct session *s) {
     }
     if (!has_certificate(s, r)) return;
     session_pg_of(s)->login->method = r->method;
+    if (auth_method_is_external(r->method) && !session_pg_external_prepare(s, r)) return;
     if (r->method == AUTH_PEER) check_peer(s, r);
     else if (auth_method_compares(r->method) && session_pg_lookup_is_due(s)) session_pg_lookup_begin(s);
     else session_pg_auth_ask(s);
@@ -213,6 +215,8 @@ void session_pg_auth_ask(struct session *s) {
         else ask_for_scram(s);
         break;
     case AUTH_PASSWORD:
+    case AUTH_LDAP:
+    case AUTH_PAM:
         ask_for_password(s);
         break;
     case AUTH_TRUST:

@@ -6,6 +6,7 @@
  *                         -> SASL_INITIAL -> SASL_RESPONSE -> pool -> greeting
  *                         -> MD5                           ->
  *                         -> PASSWORD -> IN_LINE           ->
+ *                                     -> ASKING            ->
  *                         (certificate, peer, trust)       ->
  *
  * Identity is bound once, by the startup packet; any other message in any state ends
@@ -23,7 +24,10 @@
 #include "proxy/session/session_move.h"
 #include "proxy/session/session_pg_login.h"
 
-enum { GREETING_USUAL = 640 }; /* bytes of a greeting from PostgreSQL 15 with room to spare: one allocation */
+enum {
+    COMPLAIN_EVERY_MS = 1000,
+    GREETING_USUAL = 640, /* bytes of a greeting from PostgreSQL 15 with room to spare: one allocation */
+};
 
 void session_pg_fail(struct session *s, const char *sqlstate, const char *fmt, ...) {
     struct err err = {0};
@@ -34,6 +38,12 @@ void session_pg_fail(struct session *s, const char *sqlstate, const char *fmt, .
     va_end(args);
     err_set(&err, sqlstate, "%s", message);
     session_end(s, &err);
+}
+
+void session_pg_complain(struct session_env *env, const char *user, const char *what, const struct err *err) {
+    if (env->complained_us && env->loop->now_us - env->complained_us < COMPLAIN_EVERY_MS * 1000) return;
+    env->complained_us = env->loop->now_us;
+    log_line(LOG_WARN, "session", NULL, "\"%s\" %s: %s", user, what, err->message);
 }
 
 void session_pg_login_begin(struct session *s) {
@@ -49,7 +59,9 @@ void session_pg_login_begin(struct session *s) {
     login->cancel = NULL;
     login->client = s;
     login->password = NULL;
-    login->is_looked_up = login->has_found = false;
+    login->is_looked_up = login->has_found = login->is_asked = false;
+    login->question = NULL;
+    login->refusal.impl = NULL;
     list_init(&login->line_node);
     list_init(&login->lookup_node);
     scram_server_init(&login->scram);
@@ -65,6 +77,7 @@ void session_pg_login_release(struct session *s) {
     scram_server_wipe(&ps->login->scram);
     secret_wipe(&ps->login->keys, sizeof ps->login->keys);
     session_pg_password_release(ps->login);
+    session_pg_external_release(s);
     list_remove(&ps->login->lookup_node);
     secret_wipe(&ps->login->found, sizeof ps->login->found);
     mem_free(ps->login);
@@ -257,7 +270,7 @@ size_t session_pg_login_received(struct session *s, struct bytes data) {
     while (s->state == SESSION_LOGIN && used < data.len) {
         struct bytes rest = bytes_of(data.ptr + used, data.len - used);
         enum login_step step = session_pg_of(s)->login->step;
-        if (step == LOGIN_IN_LINE || step == LOGIN_LOOKED_UP) break;
+        if (step == LOGIN_IN_LINE || step == LOGIN_LOOKED_UP || step == LOGIN_ASKING) break;
         size_t n = step == LOGIN_FIRST ? session_pg_first_received(s, rest) : session_pg_auth_received(s, rest);
         if (n == 0) break;
         used += n;

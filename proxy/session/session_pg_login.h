@@ -5,6 +5,7 @@
  *      session_pg_auth.c       the method's messages                  that it is who it says
  *      session_pg_lookup.c     its secret, where a server keeps it
  *      session_pg_password.c   the check of a password in clear
+ *      session_pg_external.c   the same, by LDAP servers or PAM
  *      session_pg_login.c      pool, greeting                         what it may use
  *
  * Each hands over to the next; none goes back.
@@ -12,6 +13,7 @@
 #ifndef GILMOK_PROXY_SESSION_SESSION_PG_LOGIN_H
 #define GILMOK_PROXY_SESSION_SESSION_PG_LOGIN_H
 
+#include "proxy/extauth/desk.h"
 #include "proxy/session/session_pg.h"
 
 enum login_step {
@@ -22,6 +24,7 @@ enum login_step {
     LOGIN_MD5,
     LOGIN_PASSWORD,
     LOGIN_IN_LINE, /* the password is here, and is checked in its turn */
+    LOGIN_ASKING,  /* the password is here, and somebody else is asked about it */
     LOGIN_PROVEN,
 };
 
@@ -44,6 +47,9 @@ struct session_pg_login {
     bool is_looked_up, has_found;
     struct list line_node; /* in env.password_line */
     char *password;        /* owned, secret; NULL: none is kept */
+    struct extauth_question *question; /* for LDAP servers or PAM; owned, or the desk's when it is asked; NULL: none */
+    bool is_asked;
+    struct timer refusal;  /* of a wrong password, when PAM wants it to wait */
     struct writer params; /* "name\0value\0"..., sorted: the variant's key */
 };
 
@@ -78,6 +84,14 @@ const struct user_secret *session_pg_secret(const struct session *s);
 void session_pg_password_take(struct session *s, struct bytes password);
 void session_pg_password_release(struct session_pg_login *login);
 void session_pg_refuse_password(struct session *s);
+
+/* session_pg_external.c: the rule is about LDAP or PAM. False: it has ended. */
+MUST_USE bool session_pg_external_prepare(struct session *s, const struct hba_rule *r);
+void session_pg_external_take(struct session *s, struct bytes password);
+void session_pg_external_release(struct session *s);
+
+/* session_pg_login.c: why somebody cannot log in who might be right; a line a second. */
+void session_pg_complain(struct session_env *env, const char *user, const char *what, const struct err *err);
 
 /* session_pg_login.c: it wants the console. */
 bool session_pg_is_console_name(const struct session *s);

@@ -15,7 +15,6 @@
 enum {
     ENTRIES_MAX = 10000,    /* of one worker; beyond that everything that nobody waits for is forgotten */
     LEAST_AGE_MS = 1000,    /* an answer holds for so long, whatever happens */
-    COMPLAIN_EVERY_MS = 1000,
 };
 
 enum entry_state { ENTRY_NEW, ENTRY_ASKING, ENTRY_FOUND, ENTRY_ABSENT };
@@ -135,12 +134,6 @@ static void refuse(struct session *s) {
     session_pg_fail(s, ERR_CANNOT_CONNECT, "authentication is not available: the server cannot be asked");
 }
 
-static void complain(struct session_env *env, const char *user, const struct err *err) {
-    if (env->complained_us && env->loop->now_us - env->complained_us < COMPLAIN_EVERY_MS * 1000) return;
-    env->complained_us = env->loop->now_us;
-    log_line(LOG_WARN, "session", NULL, "\"%s\" cannot log in, whom only a server knows: %s", user, err->message);
-}
-
 static void on_done(struct lookup_pg *l, enum lookup_result result, const struct user_secret *secret, const struct err *err) {
     struct secret_entry *e = entry_of(l);
     struct list *n;
@@ -149,7 +142,7 @@ static void on_done(struct lookup_pg *l, enum lookup_result result, const struct
     secret_wipe(&e->secret, sizeof e->secret);
     if (result == LOOKUP_FOUND) e->secret = *secret;
     if (result == LOOKUP_FOUND) *(secret->has_md5 ? &e->env->found_md5 : &e->env->found_scram) += 1;
-    if (err_is_set(err)) complain(e->env, e->lookup.user, err);
+    if (err_is_set(err)) session_pg_complain(e->env, e->lookup.user, "cannot log in, whom only a server knows", err);
     while ((n = list_take_first(&e->waiting))) {
         struct session *s = CONTAINER_OF(n, struct session_pg_login, lookup_node)->client;
         if (s->state != SESSION_LOGIN) continue; /* it has left, and is not buried yet */

@@ -13,6 +13,7 @@ import pwd
 import subprocess
 
 import certs
+import directory
 import harness
 import pgwire
 import pytest
@@ -26,6 +27,8 @@ TABLE = {
     "cert":          ["CCCCW", "WWWWW", "CCCCW", "CWLCC"],
     "peer":          ["CCCCW", "WWWWW", "CCCCW", "CWLCC"],
     "trust":         ["LLLWW", "WWWWW", "CCCCW", "CWLCC"],
+    "ldap":          ["CCCCW", "WWWWW", "CCCCW", "CWLCC"],
+    "pam":           ["CCCCW", "WWWWW", "CCCCW", "CWLCC"],
     "reject":        ["CCCCC", "CCCCC", "CCCCC", "CCCCC"],
 }  # fmt: skip
 RULES = {
@@ -35,6 +38,8 @@ RULES = {
     "cert": "hostssl all all 127.0.0.1/32 cert map=any",
     "peer": "local all all peer map=any",
     "trust": "host all all 127.0.0.1/32 trust",
+    "ldap": 'local all all ldap ldapserver=127.0.0.1 ldapport={port} ldapprefix=uid= ldapsuffix=",ou=people,dc=example"',
+    "pam": "local all all pam pamservice=anybody",
     "reject": "host all all all reject",
 }
 SALT = b"toy server salt."  # of pgwire.ScramServer: verifier and server are the same
@@ -86,13 +91,22 @@ def paper(tmp_path_factory):
         os.chmod(path, 0o755)
     owner = harness.unprivileged()[0]
     ca = certs.Authority(str(folder), "matrix-ca")
+    (folder / "anybody").write_text("auth required pam_permit.so\naccount required pam_permit.so\n")
     return ca, ca.issue("door", owner.pw_uid if owner else None), ca.issue("somebody", None)
+
+
+@pytest.fixture(scope="module")
+def ldap():
+    """It knows everybody's password."""
+    d = directory.Directory({s: f"{s}-password" for s in SECRETS}, {})
+    yield d
+    d.close()
 
 
 def lines_for(method, asked, paper):
     """Of [gilmok], [cluster] and [database]."""
     ca, door, _ = paper
-    main = ["hba_file = hba.conf", "ident_file = ident.conf"]
+    main = ["hba_file = hba.conf", "ident_file = ident.conf", f"pam_directory = {os.path.dirname(ca.crt)}"]
     if method == "cert":
         main += ["client_tls = allow", f"client_tls_cert_file = {door[0]}", f"client_tls_key_file = {door[1]}", f"client_tls_ca_file = {ca.crt}"]
     cluster = [f"server_auth = {asked}"] if asked in ("scram-sha-256", "md5", "password") else []
@@ -102,16 +116,17 @@ def lines_for(method, asked, paper):
     return main, cluster, database
 
 
-def files_for(method):
+def files_for(method, directory):
     me = pwd.getpwuid(os.geteuid()).pw_name
-    return {"hba.conf": RULES[method] + "\n", "ident.conf": f"any {me} all\nany somebody all\n"}
+    return {"hba.conf": RULES[method].format(port=directory.port) + "\n", "ident.conf": f"any {me} all\nany somebody all\n"}
 
 
-def checked(method, secret, asked, paper):
+def checked(method, secret, asked, paper, ldap):
     """What `gilmok check` says to one user with that secret: None when it is right."""
     main, cluster, database = lines_for(method, asked, paper)
     users = {"alone": secret_of(secret, "alone")} if secret != "nothing" else {}
-    g = harness.Gilmok(1, main=main, cluster=cluster, database=database, only_users=users, files=files_for(method), socket=True, is_started=False)
+    g = harness.Gilmok(1, main=main, cluster=cluster, database=database, only_users=users, files=files_for(method, ldap), socket=True,
+                       is_started=False)  # fmt: skip
     try:
         got = subprocess.run([*g.prefix, g.binary, "check", "-c", g.conf], capture_output=True, text=True, timeout=20)
         assert not harness.SANITIZER.search(got.stderr), got.stderr
@@ -132,10 +147,10 @@ def refusal(client):
 
 @pytest.mark.cve("T-AUTHMATRIX CVE-2025-46801")
 @pytest.mark.parametrize("method", list(TABLE))
-def test_what_check_refuses(method, paper):
+def test_what_check_refuses(method, paper, ldap):
     for secret, cells in zip(SECRETS, TABLE[method]):
         for asked, cell in zip(SERVERS, cells):
-            said = checked(method, secret, asked, paper)
+            said = checked(method, secret, asked, paper, ldap)
             is_refused = said is not None
             if method == "reject":  # a rule for nobody is right as it stands
                 assert not is_refused or "reject" not in said
@@ -147,20 +162,21 @@ def test_what_check_refuses(method, paper):
 @pytest.mark.cve("T-AUTHMATRIX CVE-2025-46801")
 @pytest.mark.parametrize("asked", SERVERS)
 @pytest.mark.parametrize("method", [m for m in TABLE if m != "reject"])
-def test_what_works(method, asked, paper):
+def test_what_works(method, asked, paper, ldap):
     cells = {secret: row[SERVERS.index(asked)] for secret, row in zip(SECRETS, TABLE[method])}
     users = {s: secret_of(s, s) for s in SECRETS[1:] if cells[s] != "C"}
     if all(cell == "C" for cell in cells.values()):
         pytest.skip("all of it is refused by `gilmok check`")
     main, cluster, database = lines_for(method, asked, paper)
     asker = Asker(asked)
-    g = harness.Gilmok(asker.server.port, main=main, cluster=cluster, database=database, only_users=users, files=files_for(method), socket=True)
+    g = harness.Gilmok(asker.server.port, main=main, cluster=cluster, database=database, only_users=users, files=files_for(method, ldap),
+                       socket=True)  # fmt: skip
     try:
         for secret, cell in cells.items():
             if cell == "C":
                 continue
             c = pgwire.Client(
-                g.socket_path if method in ("password", "peer") else g.port,
+                g.socket_path if method in ("password", "peer", "ldap", "pam") else g.port,
                 user=secret,
                 password=f"{secret}-password",
                 wrap=certs.wrap_client(paper[0], paper[2]) if method == "cert" else None,

@@ -17,9 +17,11 @@ LAYERS = {
     "proxy/wire": ["base"],
     "proxy/auth": ["base"],
     "proxy/access": ["base"],
+    "proxy/extauth": ["base", "proxy/net", "proxy/auth", "proxy/access"],
     "proxy": ["base", "proxy/auth", "proxy/access"],  # config*; who puts it all together is listed below
     "proxy/pool": ["base", "parser", "routing", "proxy/net", "proxy/wire", "proxy/auth", "proxy/access", "proxy"],
-    "proxy/session": ["base", "parser", "routing", "proxy/net", "proxy/wire", "proxy/auth", "proxy/access", "proxy/pool", "proxy"],
+    "proxy/session": ["base", "parser", "routing", "proxy/net", "proxy/wire", "proxy/auth", "proxy/access", "proxy/extauth", "proxy/pool",
+                      "proxy"],
     "proxy/admin": ["base", "proxy/net", "proxy/wire", "proxy/auth", "proxy/access", "proxy/pool", "proxy/session", "proxy"],
     "proxy/tools": ["base", "parser", "proxy/net", "proxy/auth", "proxy/pool", "proxy"],
 }
@@ -30,7 +32,7 @@ ABOVE_FOLDERS = ["base"] + [f for f in LAYERS if f.startswith("proxy")]
 LOWER_PROXY = re.compile(r"proxy/config\w*\.h$")
 # Single headers besides: lists of addresses are values, and part of the configuration.
 BESIDES = {"proxy": {"proxy/net/addr_list.h"}, "proxy/access": {"proxy/net/addr_list.h"}}
-LIBRARIES = {"event2/": "proxy/net", "ini.h": "proxy"}
+LIBRARIES = {"event2/": {"proxy/net"}, "ini.h": {"proxy"}, "ldap.h": {"proxy/access", "proxy/extauth"}, "security/": {"proxy/extauth"}}
 OPENSSL = {"proxy/auth", "proxy/net"}  # cryptography of logins; TLS
 GENERATED = {"parser/keyword_list.h", "parser/keyword_table.h", "routing/function_table.h"}  # by the build, below its own folder
 BANNED = re.compile(r"\b(strcpy|strcat|sprintf|vsprintf|strncpy|strncat|atoi|atol|strtok|alloca|gets)\s*\(")
@@ -57,9 +59,9 @@ def check_include(path, folder, number, name):
     if not name.startswith(("base/", "parser/", "routing/", "proxy/")):
         if name.startswith("openssl/") and folder not in OPENSSL:
             problem(path, number, f"<{name}> belongs to " + " and ".join(sorted(OPENSSL)))
-        for prefix, owner in LIBRARIES.items():
-            if name.startswith(prefix) and folder != owner:
-                problem(path, number, f"<{name}> belongs to {owner} alone")
+        for prefix, owners in LIBRARIES.items():
+            if name.startswith(prefix) and folder not in owners:
+                problem(path, number, f"<{name}> belongs to {', '.join(sorted(owners))} alone")
         return
     if name not in GENERATED and not os.path.exists(os.path.join(TREE, name)):
         problem(path, number, f"{name} does not exist")
