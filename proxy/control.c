@@ -320,18 +320,20 @@ static void empty_mailboxes(struct control *c) {
 }
 
 /* Behind the sessions, which forget their questions; in front of the loops, which get answers. */
-static void close_desks(struct control *c) {
-    extauth_desk_close(c->hub.ldap_desk);
-    extauth_desk_close(c->hub.pam_desk);
+static bool close_desks(struct control *c) {
+    bool has_ldap_ended = extauth_desk_close(c->hub.ldap_desk);
+    bool has_pam_ended = extauth_desk_close(c->hub.pam_desk);
     c->hub.ldap_desk = c->hub.pam_desk = NULL;
+    return has_ldap_ended && has_pam_ended;
 }
 
-void control_release(struct control *c) {
+bool control_release(struct control *c) {
+    bool has_all_ended = true;
     if (c->threads) {
         empty_mailboxes(c);
         for (uint32_t i = 0; i < c->hub.worker_count; i++)
             if (c->threads[i].has_worker) worker_close_sessions(&c->threads[i].worker);
-        close_desks(c);
+        has_all_ended = close_desks(c);
         empty_mailboxes(c);
         for (uint32_t i = 0; i < c->hub.worker_count; i++)
             if (c->threads[i].has_worker) worker_release(&c->threads[i].worker);
@@ -339,9 +341,10 @@ void control_release(struct control *c) {
         for (uint32_t i = 0; i < c->hub.worker_count; i++)
             if (c->threads[i].has_loop) loop_release(&c->threads[i].loop);
     }
-    close_desks(c);
+    has_all_ended &= close_desks(c);
     mem_free(c->threads);
     snapshot_unref(c->snapshot);
     config_diff_release_start(&c->start);
     session_hub_release(&c->hub);
+    return has_all_ended;
 }

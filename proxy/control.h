@@ -51,7 +51,11 @@ MUST_USE bool control_init(struct control *c, struct loop *loop, struct config *
 MUST_USE bool control_listen(struct control *c, struct err *err);
 /* Starts the workers' threads, turns the control loop until everything is to end, and waits for the threads. */
 MUST_USE bool control_run(struct control *c, struct err *err);
-void control_release(struct control *c);
+/*
+ * False: a thread that asks PAM or a directory is still at it. The process then ends by _exit(): the libraries' own clean-up would
+ * take away what that thread uses.
+ */
+MUST_USE bool control_release(struct control *c);
 
 struct worker *control_worker(const struct control *c, uint32_t number);
 

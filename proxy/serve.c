@@ -143,7 +143,8 @@ static bool run(struct control *control, struct err *err) {
     return ok;
 }
 
-static int serve(struct config *c) {
+/* *ends_at_once: without the libraries' clean-up. */
+static int serve(struct config *c, bool *ends_at_once) {
     struct loop loop;
     struct control control;
     struct console console;
@@ -159,7 +160,7 @@ static int serve(struct config *c) {
     if (!ok) log_line(LOG_ERROR, "serve", NULL, "cannot start: %s%s%s", err.message, err.hint[0] ? " " : "", err.hint);
     const char *pid_file = is_up ? control.snapshot->config->pid_file : NULL;
     if (pid_file) (void)unlink(pid_file);
-    control_release(&control);
+    *ends_at_once = !control_release(&control);
     loop_release(&loop);
     return ok ? 0 : 1;
 }
@@ -168,7 +169,9 @@ int serve_run(const char *path) {
     struct config *c = load(path);
     if (!c) return 1;
     if (!log_start()) log_line(LOG_WARN, "serve", NULL, "the log has no thread of its own: a slow reader of it slows clients down");
-    int status = serve(c);
+    bool ends_at_once = false;
+    int status = serve(c, &ends_at_once);
     log_stop();
+    if (ends_at_once) _exit(status);
     return status;
 }

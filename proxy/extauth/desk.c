@@ -132,10 +132,10 @@ void extauth_desk_forget(struct extauth_desk *d, struct extauth_question *q) {
     else q->asker = NULL;
 }
 
-void extauth_desk_close(struct extauth_desk *d) {
+bool extauth_desk_close(struct extauth_desk *d) {
     struct extauth_question *q;
     struct timespec until;
-    if (!d) return;
+    if (!d) return true;
     clock_gettime(CLOCK_REALTIME, &until);
     until.tv_sec += CLOSE_WAIT_S;
     pthread_mutex_lock(&d->lock);
@@ -147,4 +147,5 @@ void extauth_desk_close(struct extauth_desk *d) {
     bool is_last = d->threads == 0;
     pthread_mutex_unlock(&d->lock);
     if (is_last) free_desk(d);
+    return is_last;
 }

@@ -21,9 +21,9 @@ struct extauth_desk *extauth_desk_new(void);
 
 /*
  * Nobody is answered any more. Waits a moment for threads that are at work; one that is stuck in a PAM module is left alone with
- * its question and ends when it comes back. NULL is fine.
+ * its question and ends when it comes back. NULL is fine. False: a thread was left.
  */
-void extauth_desk_close(struct extauth_desk *d);
+MUST_USE bool extauth_desk_close(struct extauth_desk *d);
 
 /*
  * Hands `q` over: with its password, `until_us`, `answer_to`, `asker` and `mail.run` set. The mail comes in any case, unless it is
