@@ -1,10 +1,10 @@
 /*
  * Asks a PAM service: authentication, then whether the account may be used now.
  *
- * libpam is made for many threads, each with a handle of its own; modules promise the same (libaudit, behind some, writes one and the
- * same path of the program into a variable that all share). What a module wants to be told without echo is the password; what it
- * wants to be shown goes to the log. A module's wish to wait
- * after a wrong password is noted and not slept through: the desk has few threads, and the worker can wait with a timer.
+ * libpam is made for many threads, each with a handle of its own; modules promise the same (libaudit, behind some, writes one and
+ * the same path of the program into a variable that all share). What a module wants to be told without echo is the password; what
+ * it wants to be shown goes to the log. A module's wish to wait after a wrong password is noted and not slept through: the desk has
+ * few threads, and the worker can wait with a timer.
  */
 #include <security/pam_appl.h>
 #include <stdio.h>

@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 
 #include "proxy/pool/catalog_book.h"
+#include "proxy/pool/departed.h"
 #include "proxy/pool/pool_impl.h"
 
 /* ---- waiting ---- */
@@ -195,6 +196,7 @@ void pool_release(struct lessee *l) {
     bool may_stay = ledger_is_quiet(&b->ledger) || (b->is_tainted && !b->cancels_open && ledger_owes_own_only(&b->ledger));
     bool is_for_one = b->variant->is_single_use || (p->mode == POOL_SESSION && !p->limits.session_reuse);
     bool is_over = b->is_retired || is_for_one || pool_is_older_than(p, b->opened_us, p->limits.server_lifetime_ms);
+    if (!is_over && !may_stay && departed_take(b)) return;
     if (!may_stay || b->is_reply_cut || is_over) {
         backend_retire(b);
         return;

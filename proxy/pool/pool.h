@@ -60,6 +60,7 @@ struct pool_set {
     uint64_t last_period_us;  /* length of the last whole one; 0: there was none yet */
     struct tcp_options tcp;
     struct list errands; /* struct pool_errand */
+    struct list departed; /* connections whose lessee has left too soon (departed.h), oldest first */
     struct budget_book *budget_book; /* caps over all workers; NULL: none. Borrowed */
     bool is_closing; /* nothing is opened any more */
     /* A pool waits for a place: somebody should close an idle connection. May be NULL. */
@@ -208,7 +209,7 @@ struct backend *pool_acquire(struct variant *v, struct lessee *l);
 void pool_cancel_wait(struct lessee *l);
 /*
  * The lease is over. A connection that owes its lessee nothing is cleaned when tainted
- * and reused; any other is closed.
+ * and reused; one that owes it little is waited for (departed.h); any other is closed.
  */
 void pool_release(struct lessee *l);
 /* The lease goes on for `to`, who has none. Nothing is owed, no transaction is open, no cancel request is under way. */

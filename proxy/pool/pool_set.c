@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "proxy/auth/secret.h"
 #include "proxy/pool/catalog_book.h"
+#include "proxy/pool/departed.h"
 #include "proxy/pool/pool_impl.h"
 
 static struct backend *backend_at(struct list *n) {
@@ -32,6 +33,7 @@ void pool_set_init(struct pool_set *set, struct loop *loop) {
     map_init(&set->statements);
     list_init(&set->all);
     list_init(&set->errands);
+    list_init(&set->departed);
     list_init(&set->dead);
     task_init(&set->bury, on_bury);
 }
@@ -370,6 +372,7 @@ struct variant *variant_get(struct pool *p, struct bytes key, struct err *err) {
 
 void pool_set_release(struct pool_set *set) {
     struct list *n;
+    departed_close(set);
     while ((n = list_first(&set->errands))) {
         struct pool_errand *e = CONTAINER_OF(n, struct pool_errand, node);
         e->abandon(e);

@@ -3,6 +3,7 @@
  * was idle or open for too long.
  */
 #include "proxy/pool/catalog_book.h"
+#include "proxy/pool/departed.h"
 #include "proxy/pool/pool_impl.h"
 
 static void expire_waiters(struct variant *v) {
@@ -53,6 +54,7 @@ static void expire_servers(struct variant *v) {
 
 void pool_set_tick(struct pool_set *set) {
     pool_set_end_period(set);
+    departed_expire(set);
     LIST_EACH(n, &set->all) {
         struct pool *p = CONTAINER_OF(n, struct pool, node);
         bool is_waited_for = false;
