@@ -107,6 +107,20 @@ void session_pg_lookup_doubt(struct session *s) {
     (void)s;
 }
 
+/* No rule here is about LDAP or PAM. */
+bool session_pg_external_prepare(struct session *s, const struct hba_rule *r) {
+    (void)s;
+    (void)r;
+    PROMISE(false);
+    return false;
+}
+
+void session_pg_external_take(struct session *s, struct bytes password) {
+    (void)s;
+    (void)password;
+    PROMISE(false);
+}
+
 bool stream_peer_process(struct stream *s, struct peer_process *out) {
     *out = (struct peer_process){.uid = 1000};
     return s == &stream;
