@@ -4,9 +4,13 @@
 import multiprocessing
 import os
 import select
+import shlex
+import shutil
 import socket
 import struct
+import subprocess
 import sys
+import tempfile
 import threading
 import time
 
@@ -212,6 +216,46 @@ ATTACKS = {
 }
 
 
+class Peer:
+    """PgBouncer before the same server, with as many server connections; room for all who attack."""
+
+    def __init__(self, command):
+        user, prefix = harness.unprivileged()
+        self.dir = tempfile.mkdtemp(prefix="gilmok-peer-", dir="/var/tmp")
+        self.port = harness.free_port()
+        with open(f"{self.dir}/users.txt", "w", encoding="utf-8") as f:
+            f.write(f'"{USER}" "{PASSWORD}"\n')
+        with open(f"{self.dir}/peer.ini", "w", encoding="utf-8") as f:
+            f.write(
+                f"[databases]\n* = host=127.0.0.1 port={os.environ['PRIMARY_PORT']}\n[pgbouncer]\nlisten_addr = 127.0.0.1\n"
+                f"listen_port = {self.port}\nunix_socket_dir =\nauth_type = scram-sha-256\nauth_file = {self.dir}/users.txt\n"
+                "pool_mode = transaction\ndefault_pool_size = 20\nmax_client_conn = 10000\nlogfile = /dev/null\n"
+            )
+        if user:
+            for path in (self.dir, f"{self.dir}/users.txt", f"{self.dir}/peer.ini"):
+                os.chown(path, user.pw_uid, user.pw_gid)
+        quiet = subprocess.DEVNULL
+        self.process = subprocess.Popen([*prefix, *command, f"{self.dir}/peer.ini"], cwd="/", stdin=quiet, stdout=quiet, stderr=quiet)
+        harness.wait_for(self.listens, what="the peer listening")
+
+    def listens(self):
+        try:
+            socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+            return True
+        except ConnectionRefusedError:
+            return False
+
+    def close(self):
+        self.process.kill()
+        self.process.wait()
+        shutil.rmtree(self.dir, ignore_errors=True)
+
+
+PEER = shlex.split(os.environ.get("ATTACK_PEER", ""))
+# What it says nothing about: its rogue server would be another one, and it holds as many half-open logins as it is told.
+NOT_FOR_PEER = {"iterations"}
+
+
 # Those that are as much work for the server as for gilmok: what the same does to the honest client when it goes past gilmok.
 ALSO_PAST = {"stream", "upload"}
 
@@ -229,13 +273,12 @@ def attacked(name):
         users={USER: PASSWORD},
     )
 
-
-    def meanwhile(port):
+    def meanwhile(port, honest_port):
         process = multiprocessing.Process(target=lambda: (os.nice(10), attack(port)), daemon=True)
         process.start()
         try:
             time.sleep(2)
-            return watch(g.port, SECONDS)
+            return watch(honest_port, SECONDS)
         finally:
             process.kill()
             process.join(10)
@@ -243,13 +286,24 @@ def attacked(name):
 
     try:
         before = watch(g.port, SECONDS)
-        during = meanwhile(g.port)
+        during = meanwhile(g.port, g.port)
         after = watch(g.port, SECONDS / 2)
-        past = meanwhile(int(os.environ["PRIMARY_PORT"])) if name in ALSO_PAST else ((), ())
-        return before, during, after, past
+        past = meanwhile(int(os.environ["PRIMARY_PORT"]), g.port) if name in ALSO_PAST else ((), ())
     finally:
         g.close()
         rogue.close()
+    peer = Peer(PEER) if PEER and name not in NOT_FOR_PEER else None
+    try:
+        beside = (watch(peer.port, SECONDS), meanwhile(peer.port, peer.port)) if peer else None
+    finally:
+        if peer:
+            peer.close()
+    return before, during, after, past, beside
+
+
+def compared(before, during):
+    p99, p99_during = percentile(before[0], 0.99), percentile(during[0], 0.99)
+    return p99, p99_during, p99_during / p99
 
 
 def main(names):
@@ -261,17 +315,18 @@ def main(names):
         print(f"no such attack: {', '.join(unknown)}; tests/attack list", file=sys.stderr)
         return 2
     failed = 0
-    print("| attack | p50 alone, ms | p99 alone | p99 meanwhile | ratio | p99 afterwards | slowest | logins p50 alone, meanwhile | p99 past gilmok |")
-    print("|---|---:|---:|---:|---:|---:|---:|---:|---:|")
+    print("| attack | p50 alone, ms | p99 alone | p99 meanwhile | ratio | p99 afterwards | slowest | logins p50 alone, meanwhile | p99 past gilmok | PgBouncer: p99 alone, meanwhile, ratio |")
+    print("|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|")
     for name in names or ATTACKS:
-        (asked, logged), (asked2, logged2), (asked3, _), (past, _) = attacked(name)
+        (asked, logged), (asked2, logged2), (asked3, _), (past, _), beside = attacked(name)
         p99, p99_during = percentile(asked, 0.99), percentile(asked2, 0.99)
         ratio = p99_during / p99
         failed += p99_during > BAR * max(p99, percentile(past, 0.99) if past else 0)
         print(
             f"| {name} | {percentile(asked, 0.5):.2f} | {p99:.2f} | {p99_during:.2f} | {ratio:.2f} | {percentile(asked3, 0.99):.2f} | "
             f"{max(asked2):.1f} | {percentile(logged, 0.5):.1f}, {percentile(logged2, 0.5):.1f} | "
-            + (f"{percentile(past, 0.99):.2f} |" if past else "- |"),
+            + (f"{percentile(past, 0.99):.2f} |" if past else "- |")
+            + (" {:.2f}, {:.2f}, {:.2f} |".format(*compared(*beside)) if beside else " - |"),
             flush=True,
         )
     return 1 if failed else 0
