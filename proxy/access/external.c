@@ -3,6 +3,7 @@
  */
 #include "proxy/access/external.h"
 
+#include <arpa/inet.h>
 #include <ctype.h>
 #include <ldap.h>
 #include <stdarg.h>
@@ -36,10 +37,17 @@ static const struct option {
     {"pam_use_hostname", AUTH_PAM, offsetof(struct external_draft, by_name)},
 };
 
+void external_wipe(struct external_draft *d) {
+    if (d->bind_password) explicit_bzero((char *)d->bind_password, strlen(d->bind_password));
+    d->bind_password = NULL;
+}
+
 bool external_take(struct external_draft *d, enum auth_method method, struct bytes name, const char *value) {
     for (size_t i = 0; i < COUNT_OF(options); i++) {
         if (options[i].method != method || !bytes_is(name, options[i].name)) continue;
-        *(const char **)((char *)d + options[i].offset) = value;
+        const char **place = (const char **)((char *)d + options[i].offset);
+        if (place == &d->bind_password) external_wipe(d);
+        *place = value;
         return true;
     }
     return false;
@@ -73,32 +81,38 @@ static bool keep(struct making *m, const char **out, const char *text) {
 
 /* ---- servers ---- */
 
-static bool is_host(struct bytes host) {
-    for (size_t i = 0; i < host.len; i++)
-        if (!isalnum(host.ptr[i]) && !strchr(".-_:", host.ptr[i])) return false;
-    return host.len > 0;
+enum { HOST_MAX = 255 };
+
+/* A name, or an address of either kind: then its family. */
+static bool is_host(const char *host, int *family) {
+    uint8_t ip[16];
+    *family = inet_pton(AF_INET6, host, ip) == 1 ? AF_INET6 : inet_pton(AF_INET, host, ip) == 1 ? AF_INET : AF_UNSPEC;
+    for (const char *c = host; *c; c++)
+        if (!isalnum((unsigned char)*c) && !strchr(".-_", *c) && (*c != ':' || *family != AF_INET6)) return false;
+    return *host;
 }
 
-static bool is_here(struct bytes host) {
-    return bytes_is(host, "localhost") || bytes_is(host, "::1") || (host.len > 4 && memcmp(host.ptr, "127.", 4) == 0);
+static bool is_here(const char *host, int family) {
+    return strcmp(host, family == AF_INET6 ? "::1" : "localhost") == 0 || (family == AF_INET && strncmp(host, "127.", 4) == 0);
 }
 
-static bool add_server(struct making *m, const char *scheme, struct bytes host, unsigned port) {
-    bool has_colon = memchr(host.ptr, ':', host.len) != NULL;
-    char text[16];
-    if (!is_host(host)) return wrong(m, "Write names or addresses of LDAP servers, with blanks between them",
-                                     "%.*s is not the name of a server", (int)(host.len < SHOWN ? host.len : SHOWN),
-                                     (const char *)host.ptr);
+static bool add_server(struct making *m, const char *scheme, struct bytes name, unsigned port) {
+    char text[16], host[HOST_MAX + 1] = "";
+    int family;
+    if (name.len <= HOST_MAX) memcpy(host, name.ptr, name.len);
+    if (!is_host(host, &family)) return wrong(m, "Write names or addresses of LDAP servers, with blanks between them",
+                                              "%.*s is not the name of a server", (int)(name.len < SHOWN ? name.len : SHOWN),
+                                              (const char *)name.ptr);
     if (m->o->server_count++ == LDAP_SERVERS_MAX) return wrong(m, "Name fewer", "there are more than %d LDAP servers",
                                                                LDAP_SERVERS_MAX);
     snprintf(text, sizeof text, ":%u", port);
     if (m->uris.len) writer_u8(&m->uris, ' ');
     writer_str(&m->uris, scheme);
-    writer_str(&m->uris, has_colon ? "://[" : "://");
-    writer_put(&m->uris, host);
-    writer_str(&m->uris, has_colon ? "]" : "");
+    writer_str(&m->uris, family == AF_INET6 ? "://[" : "://");
+    writer_str(&m->uris, host);
+    writer_str(&m->uris, family == AF_INET6 ? "]" : "");
     writer_str(&m->uris, text);
-    m->o->is_in_clear |= strcmp(scheme, "ldap") == 0 && !m->o->starts_tls && !is_here(host);
+    m->o->is_in_clear |= strcmp(scheme, "ldap") == 0 && !m->o->starts_tls && !is_here(host, family);
     return !m->uris.failed || wrong(m, "Name fewer", "the names of the LDAP servers are longer than %d bytes", LDAP_URIS_MAX);
 }
 
@@ -130,7 +144,7 @@ static bool take_servers(struct making *m, const struct external_draft *d) {
 
 static bool take_filter(struct making *m, const char *filter, const char *attribute) {
     char text[256];
-    if (filter && attribute) return wrong(m, "Write one of the two", "ldapsearchattribute and ldapsearchfilter do not go together");
+    if (filter && attribute) return wrong(m, "Write one of the two", "an attribute to search by and a filter do not go together");
     if (attribute && (size_t)snprintf(text, sizeof text, "(%s=" LDAP_FILTER_USER ")", attribute) >= sizeof text)
         return wrong(m, "Write the name of an attribute, such as uid", "ldapsearchattribute is too long");
     for (const char *c = attribute; c && *c; c++)
@@ -140,6 +154,10 @@ static bool take_filter(struct making *m, const char *filter, const char *attrib
     if (filter && !strstr(filter, LDAP_FILTER_USER))
         return wrong(m, "Write " LDAP_FILTER_USER " where the name is to stand, such as (uid=" LDAP_FILTER_USER ")",
                      "the filter finds the same for everybody: the user's name is not in it");
+    int depth = 0;
+    for (const char *c = filter; c && *c && depth >= 0; c++) depth += *c == '(' ? 1 : *c == ')' ? -1 : 0;
+    if (depth) return wrong(m, "Correct the parentheses", "the filter has parentheses without their counterparts");
+    if (!filter && !keep(m, &m->o->attribute, attribute ? attribute : "uid")) return false;
     return keep(m, &m->o->filter, filter ? filter : attribute ? text : "(uid=" LDAP_FILTER_USER ")");
 }
 
@@ -232,7 +250,8 @@ const struct pam_options *external_pam(const struct external_draft *d, struct ar
     bool is_name = *service && *service != '.';
     why[0] = '\0';
     *advice = "";
-    for (const char *c = service; *c; c++) is_name = is_name && (isalnum((unsigned char)*c) || strchr("-_.", *c));
+    for (const char *c = service; *c; c++)
+        is_name = is_name && (islower((unsigned char)*c) || isdigit((unsigned char)*c) || strchr("-_.", *c));
     if (d->by_name && strcmp(d->by_name, "0") != 0) {
         snprintf(why, EXTERNAL_WHY_MAX, "gilmok tells PAM the client's address: names are not looked up");
         *advice = "Remove pam_use_hostname";
@@ -240,16 +259,17 @@ const struct pam_options *external_pam(const struct external_draft *d, struct ar
     }
     if (!is_name) {
         snprintf(why, EXTERNAL_WHY_MAX, "`%.*s` is not the name of a PAM service", SHOWN, service);
-        *advice = "Write the name of a file in /etc/pam.d, such as " PAM_SERVICE_DEFAULT;
+        *advice = "Write the name of a file in /etc/pam.d in lower case, which is how PAM reads it, such as " PAM_SERVICE_DEFAULT;
         return NULL;
     }
     if (o) o->service = arena_strdup(a, bytes_str(service));
     return o && o->service ? o : NULL;
 }
 
-bool external_is_ldap_name(const char *user) {
+bool external_is_ldap_name(const char *user, bool is_compared) {
+    if (!is_compared && strstr(user, "  ")) return false;
     if (!*user || *user == ' ' || *user == '#' || user[strlen(user) - 1] == ' ') return false;
     for (const char *c = user; *c; c++)
-        if ((unsigned char)*c < 32 || *c == 127 || strchr(",+\"\\<>;=*()/", *c)) return false;
+        if ((unsigned char)*c < 32 || *c == 127 || (!is_compared && (unsigned char)*c > 127) || strchr(",+\"\\<>;=*()/", *c)) return false;
     return true;
 }

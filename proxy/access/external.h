@@ -37,6 +37,7 @@ struct ldap_options {
     const char *base;     /* search below it for the entry to bind as; NULL: there is no search */
     enum ldap_reach reach;
     const char *filter;        /* of the search, with LDAP_FILTER_USER in it */
+    const char *attribute;     /* that must be the name, byte by byte; NULL: the filter is somebody's own */
     const char *bind_dn;       /* who searches; "": anonymously */
     const char *bind_password; /* secret */
 };
@@ -59,6 +60,9 @@ static inline bool external_has_secret(const struct external_draft *d) {
     return d->bind_password && *d->bind_password;
 }
 
+/* The secret in it, where a line is of no use. */
+void external_wipe(struct external_draft *d);
+
 /* NULL: the options do not go together; `why` and `advice` (static) say what is wrong. Or memory is out: why is "". */
 const struct ldap_options *external_ldap(const struct external_draft *d, struct arena *a, char why[EXTERNAL_WHY_MAX],
                                          const char **advice);
@@ -67,8 +71,10 @@ const struct pam_options *external_pam(const struct external_draft *d, struct ar
 
 /*
  * May a user of this name be asked for? Whatever means something inside of a distinguished name or a filter may not be in it:
- * then a name can never become another entry.
+ * then a name can never become another entry. Unless the entry's attribute `is_compared` with it, neither may anything be in it
+ * that directories take for another spelling of the same: blanks in a row, anything but ASCII. Upper and lower case are the same to
+ * most of them all the same.
  */
-bool external_is_ldap_name(const char *user);
+bool external_is_ldap_name(const char *user, bool is_compared);
 
 #endif

@@ -266,6 +266,8 @@ static bool take_clientname(const struct reading *r, struct hba_rule *rule, cons
 
 /* Without its value, which may be a secret. */
 static bool refuse_option(const struct reading *r, const struct hba_rule *rule, struct bytes name) {
+    if (r->external.bind_password) /* it may be a part of that */
+        return wrong(r, "Correct it, or put the values into quotes", "the line has an option that ldap has not");
     return wrong(r, "The options are map, clientcert, clientname, and those of ldap and pam in their lines",
                  "a line with %s has no option %.*s", auth_method_name(rule->method),
                  (int)(name.len < SHOWN_MAX ? name.len : SHOWN_MAX), (const char *)name.ptr);
@@ -292,7 +294,9 @@ static bool take_external(struct reading *r, struct hba_rule *rule) {
     else if (rule->method == AUTH_PAM) rule->pam = external_pam(&r->external, r->arena, why, &advice);
     else return true;
     if (external_has_secret(&r->external) && !r->hba->secret_line) r->hba->secret_line = rule->line;
-    return rule->ldap || rule->pam || wrong(r, *why ? advice : "", "%s", *why ? why : "memory is out");
+    if (rule->ldap || rule->pam) return true;
+    external_wipe(&r->external);
+    return wrong(r, *why ? advice : "", "%s", *why ? why : "memory is out");
 }
 
 static bool take_options(struct reading *r, struct hba_rule *rule) {

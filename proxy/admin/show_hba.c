@@ -58,7 +58,9 @@ static void put_ldap(struct writer *w, const struct ldap_options *o) {
     if (*o->prefix) put_option(w, "ldapprefix", o->prefix);
     if (*o->suffix) put_option(w, "ldapsuffix", o->suffix);
     if (!o->base) return;
+    static const char *const reaches[] = {"base", "one", "sub"};
     put_option(w, "ldapbasedn", o->base);
+    put_option(w, "scope", reaches[o->reach]);
     put_option(w, "ldapsearchfilter", o->filter);
     if (!*o->bind_dn) return;
     put_option(w, "ldapbinddn", o->bind_dn);

@@ -72,12 +72,13 @@ static void serve(struct extauth_desk *d, struct extauth_question *q) {
 static void *run_thread(void *arg) {
     struct extauth_desk *d = arg;
     pthread_mutex_lock(&d->lock);
-    while (!d->is_closed && d->threads <= d->threads_max) {
-        struct extauth_question *q = take_first(d);
+    while (!d->is_closed) {
+        struct extauth_question *q = take_first(d); /* before it leaves: it may be the one that was woken for it */
         if (q) {
             serve(d, q);
             continue;
         }
+        if (d->threads > d->threads_max) break;
         d->idle++;
         pthread_cond_wait(&d->work, &d->lock);
         d->idle--;

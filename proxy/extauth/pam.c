@@ -32,7 +32,7 @@ static int converse(int count, const struct pam_message **messages, struct pam_r
     for (int i = 0; i < count && ok; i++) {
         switch (messages[i]->msg_style) {
         case PAM_PROMPT_ECHO_OFF:
-            ok = (answers[i].resp = mem_strdup(q->password, strlen(q->password))) != NULL;
+            ok = (answers[i].resp = mem_strdup(q->password ? q->password : "", q->password ? strlen(q->password) : 0)) != NULL;
             break;
         case PAM_ERROR_MSG:
         case PAM_TEXT_INFO:

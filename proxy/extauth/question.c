@@ -35,42 +35,41 @@ static void pack_all(struct packer *p, struct extauth_question *q, const struct 
     q->ldap.suffix = pack(p, from->ldap.suffix);
     q->ldap.base = pack(p, from->ldap.base);
     q->ldap.filter = pack(p, from->ldap.filter);
+    q->ldap.attribute = pack(p, from->ldap.attribute);
     q->ldap.bind_dn = pack(p, from->ldap.bind_dn);
     q->ldap.bind_password = pack(p, from->ldap.bind_password);
 }
 
 struct extauth_question *extauth_question_new(enum auth_method method, const struct ldap_options *ldap,
                                               const struct pam_options *pam, const char *pam_directory, const char *user,
-                                              const char *host, size_t password_max) {
+                                              const char *host) {
     struct extauth_question from = {.method = method, .user = user, .host = host, .pam_directory = pam_directory}, counted;
     struct packer p = {.at = NULL};
     if (method == AUTH_LDAP) from.ldap = *ldap;
     else from.pam = *pam;
     pack_all(&p, &counted, &from);
-    size_t size = sizeof from + p.needed + password_max + 1;
+    size_t size = sizeof from + p.needed;
     struct extauth_question *q = mem_alloc(size);
     if (!q) return NULL;
     *q = from;
     q->size = size;
     p = (struct packer){.at = (char *)(q + 1)};
     pack_all(&p, q, &from);
-    q->password = p.at;
-    q->password_max = password_max;
     list_init(&q->node);
     return q;
 }
 
 void extauth_question_free(struct extauth_question *q) {
     if (!q) return;
+    if (q->password) secret_wipe(q->password, strlen(q->password));
+    mem_free(q->password);
     secret_wipe(q, q->size);
     mem_free(q);
 }
 
 bool extauth_question_set_password(struct extauth_question *q, struct bytes password) {
-    if (password.len > q->password_max) return false;
-    memcpy(q->password, password.ptr, password.len);
-    q->password[password.len] = '\0';
-    return true;
+    q->password = mem_strdup((const char *)password.ptr, password.len);
+    return q->password != NULL;
 }
 
 uint32_t extauth_question_left_ms(const struct extauth_question *q) {

@@ -18,7 +18,6 @@ enum extauth_result {
     EXTAUTH_RIGHT,
 };
 
-/* What an LDAP server says of a name; a rule's options, copied. */
 struct extauth_question {
     struct mail mail; /* to whoever asks */
     struct list node; /* in the desk's line */
@@ -33,8 +32,7 @@ struct extauth_question {
     const char *pam_directory; /* of the service files; NULL: the system's */
     const char *user;
     const char *host; /* the client's address; "[local]" on a unix socket */
-    char *password;   /* secret; storage for password_max bytes and a NUL */
-    size_t password_max;
+    char *password;   /* owned, secret; NULL: there is none yet */
 
     enum extauth_result result;
     uint32_t delay_ms; /* a wrong password is to be told after it; at most EXTAUTH_DELAY_MAX_MS */
@@ -46,10 +44,10 @@ struct extauth_question {
 /* Of `ldap` and `pam` the one that `method` is about. Without a password yet. NULL: memory is out. */
 struct extauth_question *extauth_question_new(enum auth_method method, const struct ldap_options *ldap,
                                               const struct pam_options *pam, const char *pam_directory, const char *user,
-                                              const char *host, size_t password_max);
+                                              const char *host);
 void extauth_question_free(struct extauth_question *q); /* NULL is fine */
 
-/* False: it is too long. */
+/* False: memory is out. */
 MUST_USE bool extauth_question_set_password(struct extauth_question *q, struct bytes password);
 
 /* Milliseconds until q->until_us, at least 1. */

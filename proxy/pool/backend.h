@@ -108,6 +108,7 @@ struct backend {
     bool is_checked;       /* a check has just come back */
     bool is_learning;      /* CHECKING: it reads the catalog, which may take longer than an answer to a check */
     bool is_retired;       /* close instead of going back to IDLE */
+    bool changes_catalog;  /* what the lessee runs changes code of the database: it has changed, once more, when that is over */
     bool reads_notifications; /* the lessee wants to see each; ends with the lease */
     uint32_t cancels_open; /* cancel requests for it under way: not reusable, not freed */
     uint32_t cancels_unsent, cancels_sent; /* of these, clients': on their way to the server, and at it */

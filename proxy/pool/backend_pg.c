@@ -136,6 +136,8 @@ static void send_clean(struct backend *b) {
     forget_lent(bp);
     bp->sequences_lease = 0;
     bp->has_old_sequences = bp->saw_untold = bp->saw_discard = false;
+    bp->saw_app_name = bp->saw_reset = false; /* what was left unread by a lessee who has gone */
+    backend_pg_forget_asked(bp);
 }
 
 static void send_goodbye(struct backend *b) {

@@ -4,6 +4,7 @@
 #include "proxy/pool/departed.h"
 
 #include "base/fault.h"
+#include "proxy/pool/catalog_book.h"
 
 struct departed {
     struct lessee lessee;
@@ -25,6 +26,7 @@ static void forget(struct departed *d) {
 
 static void give_up(struct departed *d) {
     struct backend *b = d->lessee.backend;
+    if (b->changes_catalog) catalog_book_changed(b->variant->pool->set);
     b->lessee = NULL;
     forget(d);
     backend_retire(b);
@@ -135,11 +137,11 @@ bool departed_take(struct backend *b) {
 }
 
 void departed_expire(struct pool_set *set) {
-    struct list *n;
-    while ((n = list_first(&set->departed))) {
+    for (struct list *n = set->departed.next, *next; n != &set->departed; n = next) {
         struct departed *d = CONTAINER_OF(n, struct departed, node);
+        next = n->next;
         if (set->loop->now_us - d->since_us < DEPARTED_MS * 1000) break; /* the oldest are in front */
-        give_up(d);
+        if (!d->lessee.backend->changes_catalog) give_up(d);
     }
 }
 

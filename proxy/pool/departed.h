@@ -6,7 +6,8 @@
  * break the protocol, do not cost the others a login at the server each.
  *
  * Only what a server can end alone is waited for: no message half sent, no open group, no COPY from the client; for a moment, and
- * for a bounded number of bytes. Otherwise the connection is closed.
+ * for a bounded number of bytes. Otherwise the connection is closed. Only changes of the database's code (DDL of functions) are
+ * waited for as long as they take, since what is known of that code is out of date from the moment on when they are over.
  */
 #ifndef GILMOK_PROXY_POOL_DEPARTED_H
 #define GILMOK_PROXY_POOL_DEPARTED_H

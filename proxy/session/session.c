@@ -386,12 +386,22 @@ void session_env_release(struct session_env *env) {
     arena_release(&env->arena);
 }
 
-/* Too many half-open logins: the oldest that still owes us bytes makes room, so that slow ones cannot lock others out. */
+/*
+ * Too many half-open logins: the oldest that still owes us bytes makes room, so that slow ones cannot lock others out; where none
+ * owes any, the oldest of all.
+ */
 static void make_room_for_login(struct session_env *env) {
     uint32_t workers = env->hub->worker_count;
+    struct err err;
     if (env->login_count < (env->config->max_login_conn + workers - 1) / workers) return;
-    struct list *n = list_first(&env->logins);
-    session_close(CONTAINER_OF(n, struct session, node), "login given up: max_login_conn reached");
+    LIST_EACH(n, &env->logins) {
+        struct session *s = CONTAINER_OF(n, struct session, node);
+        if (s->owes_nothing) continue;
+        session_close(s, "login given up: max_login_conn reached");
+        return;
+    }
+    err_set(&err, ERR_TOO_MANY_CONNECTIONS, "too many clients are logging in (max_login_conn)");
+    session_end(CONTAINER_OF(list_first(&env->logins), struct session, node), &err);
 }
 
 void session_open(struct session_env *env, const struct session_proto *proto, struct stream *stream, const struct addr *peer) {

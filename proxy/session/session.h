@@ -170,6 +170,7 @@ struct session {
     uint64_t queries;
     enum session_state state;
     uint16_t pins; /* enum session_pin */
+    bool owes_nothing; /* in LOGIN: gilmok is at work for it, and it has nothing to say */
     bool is_held_back; /* input is kept until the backend has room or its replies are in */
     bool is_console;
     bool is_bound; /* it stays on this worker: it listens through a connection of it */

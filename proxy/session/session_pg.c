@@ -355,12 +355,19 @@ static size_t take_body(struct session *s, struct run *run, const uint8_t *ptr, 
     return n;
 }
 
-static bool is_legal(struct session *s, const struct pg_header *h, enum pg_frame frame) {
+/* NULL: nothing is wrong with it. */
+static const char *why_illegal(const struct pg_header *h, enum pg_frame frame) {
     uint32_t limit = pg_frontend_limit(h->type);
+    if (!limit) return "type";
+    return frame == PG_FRAME_BAD || h->total - 1 > limit ? "length" : NULL;
+}
+
+static bool is_legal(struct session *s, const struct pg_header *h, enum pg_frame frame) {
+    const char *why = why_illegal(h, frame);
     char what[64];
-    if (!limit) snprintf(what, sizeof what, "invalid frontend message type %u", h->type);
-    else if (frame == PG_FRAME_BAD || h->total - 1 > limit) snprintf(what, sizeof what, "invalid message length");
-    else return true;
+    if (!why) return true;
+    if (*why == 't') snprintf(what, sizeof what, "invalid frontend message type %u", h->type);
+    else snprintf(what, sizeof what, "invalid message length");
     session_pg_violation(s, what);
     return false;
 }
@@ -381,9 +388,11 @@ static size_t relay_received(struct session *s, struct buf *buf, struct bytes da
         struct pg_header h;
         enum pg_frame frame = pg_header_read(bytes_of(ptr, left), &h);
         if (frame == PG_FRAME_NEED_MORE) {
+            if (pg_frontend_limit(ptr[0]) == 0) flush_run(s, &run);
             if (pg_frontend_limit(ptr[0]) == 0) (void)is_legal(s, &(struct pg_header){.type = ptr[0]}, PG_FRAME_BAD);
             break;
         }
+        if (UNLIKELY(why_illegal(&h, frame))) flush_run(s, &run); /* what is noted as sent has to be sent: it will be answered */
         if (!is_legal(s, &h, frame)) return data.len;
         if (left < PG_HEADER_LEN + (size_t)needed_body(&h)) break;
         struct message m = {.buf = buf, .h = h, .ptr = ptr, .avail = left < h.total ? left : h.total, .in_hand = left};

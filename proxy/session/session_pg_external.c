@@ -5,6 +5,8 @@
 #include "proxy/extauth/desk.h"
 #include "proxy/session/session_pg_login.h"
 
+enum { TELL_AFTER_MS = 1000 };
+
 static struct extauth_desk *desk_of(const struct session *s, enum auth_method method) {
     return method == AUTH_LDAP ? s->env->hub->ldap_desk : s->env->hub->pam_desk;
 }
@@ -12,27 +14,38 @@ static struct extauth_desk *desk_of(const struct session *s, enum auth_method me
 bool session_pg_external_prepare(struct session *s, const struct hba_rule *r) {
     char host[64];
     struct extauth_question *q = extauth_question_new(r->method, r->ldap, r->pam, s->env->config->pam_directory, s->user,
-                                                      s->is_on_socket ? "[local]" : session_peer_ip_text(s, host),
-                                                      USER_PASSWORD_MAX);
+                                                      s->is_on_socket ? "[local]" : session_peer_ip_text(s, host));
     session_pg_of(s)->login->question = q;
     if (!q) session_pg_fail(s, ERR_OUT_OF_MEMORY, "out of memory");
     return q != NULL;
 }
 
+static const char *name_of(enum auth_method method) {
+    return method == AUTH_LDAP ? "LDAP" : "PAM";
+}
+
+/* It has left, or login_timeout has ended it: somebody should know whom it has waited for. */
+static void abandon(const struct session *s) {
+    struct err err;
+    uint64_t waited_ms = (s->env->loop->now_us - s->opened_us) / 1000;
+    if (waited_ms < TELL_AFTER_MS) return;
+    err_set(&err, ERR_CANNOT_CONNECT, "%s has given no answer in %llu ms",
+            name_of(session_pg_of((struct session *)s)->login->method), (unsigned long long)waited_ms);
+    session_pg_complain(s->env, s->user, "cannot log in", &err);
+}
+
 void session_pg_external_release(struct session *s) {
     struct session_pg_login *login = session_pg_of(s)->login;
-    if (login->is_asked) extauth_desk_forget(desk_of(s, login->method), login->question);
-    else extauth_question_free(login->question);
+    if (login->is_asked) {
+        abandon(s);
+        extauth_desk_forget(desk_of(s, login->method), login->question);
+    } else extauth_question_free(login->question);
     login->question = NULL;
     login->is_asked = false;
     if (login->refusal.impl) timer_release(&login->refusal);
 }
 
 /* ---- the answer ---- */
-
-static const char *name_of(enum auth_method method) {
-    return method == AUTH_LDAP ? "LDAP" : "PAM";
-}
 
 static void refuse(struct session *s) {
     session_pg_fail(s, ERR_INVALID_AUTHORIZATION, "%s authentication failed for user \"%s\"",
@@ -90,8 +103,12 @@ void session_pg_external_take(struct session *s, struct bytes password) {
     struct extauth_question *q = login->question;
     struct extauth_desk *desk = desk_of(s, login->method);
     struct err err = {0};
-    if (password.len == 0 || !extauth_question_set_password(q, password)) {
+    if (password.len == 0) {
         refuse(s); /* nobody has such a password */
+        return;
+    }
+    if (!extauth_question_set_password(q, password)) {
+        session_pg_fail(s, ERR_OUT_OF_MEMORY, "out of memory");
         return;
     }
     q->asker = s;
@@ -99,6 +116,7 @@ void session_pg_external_take(struct session *s, struct bytes password) {
     q->mail.run = on_answer;
     q->until_us = s->opened_us + (uint64_t)s->env->config->login_timeout_ms * 1000;
     login->step = LOGIN_ASKING;
+    s->owes_nothing = true;
     login->is_asked = desk && extauth_desk_ask(desk, q, s->env->config->auth_threads, &err);
     if (login->is_asked) return;
     if (!desk) err_set(&err, ERR_INTERNAL, "this gilmok has no threads for it");

@@ -127,6 +127,7 @@ static void hand_over(struct session *s, const struct secret_entry *e) {
     login->is_looked_up = true;
     login->has_found = e->state == ENTRY_FOUND;
     if (login->has_found) login->found = e->secret;
+    s->owes_nothing = false;
     session_pg_auth_ask(s);
 }
 
@@ -172,6 +173,7 @@ void session_pg_lookup_begin(struct session *s) {
         return;
     }
     login->step = LOGIN_LOOKED_UP;
+    s->owes_nothing = true;
     list_push_back(&e->waiting, &login->lookup_node);
     if (e->state == ENTRY_ASKING) return;
     e->state = ENTRY_ASKING;

@@ -87,6 +87,7 @@ void session_pg_password_take(struct session *s, struct bytes password) {
         return;
     }
     login->step = LOGIN_IN_LINE;
+    s->owes_nothing = true;
     list_push_back(&env->password_line, &login->line_node);
     call_next(env);
 }

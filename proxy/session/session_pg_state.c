@@ -280,7 +280,10 @@ bool session_pg_state_on_message(struct session *s, const struct message *m) {
     if (effects & EFFECT_RESETS && session_pg_reset_matters(ps)) ps->left.is_reset_here = true;
     ps->left.will_move = effects & EFFECT_MOVES;
     if (m->h.type == PG_F_BIND) ps->left.has_bound = true;
-    if (effects & EFFECT_CATALOG) catalog_book_changed(session_pool(s)->set); /* and once more when it is over */
+    if (effects & EFFECT_CATALOG) {
+        catalog_book_changed(session_pool(s)->set);
+        b->changes_catalog = true; /* and once more when it is over */
+    }
     ps->left.effects |= effects & ~(unsigned)(EFFECT_RESETS | EFFECT_MOVES | EFFECT_NAMED | EFFECT_EXECUTES | EFFECT_LISTS);
     if (ps->left.effects & LOOK_FOR) b->is_tainted = true;
     return effects & (EFFECT_NEXTVAL | EFFECT_CURRVAL) && session_pg_sequences_must_go(s, effects, is_one_statement(m));
@@ -297,6 +300,7 @@ bool session_pg_state_needs_more(const struct session *s, const struct message *
 static unsigned effects_so_far(struct session_pg *ps, struct backend_pg *bp) {
     unsigned effects = ps->left.effects;
     if (effects & EFFECT_CATALOG) catalog_book_changed(bp->base.variant->pool->set);
+    bp->base.changes_catalog = false;
     if (bp->saw_untold) effects |= EFFECT_LEAVES | EFFECT_STAYS;
     bp->saw_untold = false;
     ps->left.effects = 0;

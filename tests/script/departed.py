@@ -55,6 +55,20 @@ def next_asks(g):
     c.end()
 
 
+@pytest.mark.parametrize("broken", [b"?\0\0\0\4", b"Q\xff\xff\xff\xff", b"?"], ids=["type", "length", "part"])
+def test_who_breaks_the_protocol_behind_a_statement(one, broken):
+    """In one piece: what stands before it has been sent, and is answered."""
+    g, toy = one
+    accepted, since = toy.accepted, len(toy.texts)
+    c = g.login()
+    c.send(pgwire.query("select 5") + broken)
+    c.read_to_end()
+    begun = time.monotonic()
+    next_asks(g)
+    assert toy.accepted == accepted and time.monotonic() - begun < 0.1 + harness.REPLY_S / 10
+    assert texts(toy, since)[0] == "select 5"
+
+
 @pytest.mark.parametrize("leave", [lambda c: c.sock.close(), reset, lambda c: c.send(b"?\0\0\0\4")], ids=["close", "reset", "break"])
 def test_a_short_answer_is_waited_for(one, leave):
     """Nobody sees it, and whatever it has left behind is cleaned away before the next client."""

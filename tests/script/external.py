@@ -112,6 +112,22 @@ def test_an_empty_password_is_never_right(ruled, ldap):
 
 
 @pytest.mark.cve("T-LDAP names")
+def test_another_spelling_is_another_name(ruled, ldap):
+    """To the directory they are the same. A rule for `ann`, or limits for her, must not be got round by ANN."""
+    where = f"ldapserver=127.0.0.1 ldapport={ldap.port}"
+    g = ruled(
+        f'local prefixed all ldap {where} ldapprefix=uid= ldapsuffix=",ou=open,dc=example"\n'
+        f'local all all ldap {where} ldapbasedn="ou=open,dc=example"\n'
+    )
+    gets_in(g, "guest", OPEN["guest"])
+    for name in ("GUEST", "Guest", "\u00a0guest", "gue\u00adst", "\uff47uest"):
+        assert refused(g, name, OPEN["guest"])[0] == "28000", name
+    harness.wait_for(lambda: "the entry spells the name in another way" in g.said(), what="the reason in the log")
+    for name in ("\u00a0guest", "gue\u00adst", "\uff47uest", "gu  est"):
+        assert refused(g, name, OPEN["guest"], database="prefixed")[0] == "28000", name
+
+
+@pytest.mark.cve("T-LDAP names")
 def test_search_and_bind(ruled, ldap):
     where = f"ldapserver=127.0.0.1 ldapport={ldap.port}"
     searcher = f'ldapbinddn="cn=searcher,dc=example" ldapbindpasswd={directory.SEARCH_PASSWORD}'
@@ -152,7 +168,7 @@ def test_the_password_of_the_searcher_is_shown_to_nobody(ruled, ldap):
     rows = g.show("HBA")
     uris = f"ldap://127.0.0.1:{ldap.port} ldap://[::1]:{ldap.port}"
     assert rows[0]["options"] == (
-        f'ldapserver="{uris}" ldapbasedn=dc=example ldapsearchfilter=(uid=$username) '
+        f'ldapserver="{uris}" ldapbasedn=dc=example scope=sub ldapsearchfilter=(uid=$username) '
         'ldapbinddn="cn=searcher,dc=example" ldapbindpasswd=(hidden)'
     )
     assert rows[1]["options"] == "pamservice=other"
@@ -225,6 +241,34 @@ def test_a_directory_that_does_not_answer_keeps_nobody_waiting(ruled, ldap):
     g.process.send_signal(signal.SIGINT)
     g.process.wait(10)
     assert time.monotonic() - begun < 4, "the threads are left alone"
+    silent.close()
+
+
+def test_the_next_server_is_asked(ruled, ldap):
+    """The first one takes connections and says nothing, and refuses them later on; a wrong password is asked about once."""
+    silent = socket.create_server(("127.0.0.2", ldap.port), backlog=50)
+    g = ruled(
+        f'{LINE} ldapserver="127.0.0.2 127.0.0.1" ldapport={ldap.port} ldapprefix=uid= ldapsuffix=",ou=people,dc=example"\n',
+        "login_timeout = 2s",
+    )
+    begun = time.monotonic()
+    gets_in(g, "ann", PEOPLE["ann"])
+    assert 0.8 < time.monotonic() - begun < 1.9
+    silent.close()
+    begun = time.monotonic()
+    gets_in(g, "ann", PEOPLE["ann"])
+    assert refused(g, "ann", PEOPLE["bob"])[0] == "28000"
+    assert time.monotonic() - begun < 0.8
+
+
+def test_who_leaves_before_the_answer_leaves_a_line_in_the_log(ruled):
+    silent, port = silent_server()
+    g = ruled(f"{LINE} ldapserver=127.0.0.1 ldapport={port} ldapprefix=uid=\n")
+    c = client(g, "bob", "password-of-bob")
+    c.authenticate()
+    time.sleep(1.1)
+    c.end()
+    harness.wait_for(lambda: '"bob" cannot log in: LDAP has given no answer in 1' in g.said(), what="the reason in the log")
     silent.close()
 
 
@@ -332,6 +376,53 @@ def test_a_module_that_wants_a_pause_gets_it(with_pam):
     for c in wrong:
         assert c.collect().errors[0].sqlstate == "28000"
     assert 0.3 < time.monotonic() - begun < 3, "not one after the other"
+
+
+def test_fewer_threads_after_a_reload(with_pam):
+    """Those that are too many leave, but not with somebody's question."""
+    g = with_pam("local all all pam\nhost gilmok all all scram-sha-256\n", "auth_threads = 4", "login_timeout = 5s", "workers = 1")
+    busy = [client(g, "slow0.3", "secret of slow0.3") for _ in range(4)]
+    for c in busy:
+        c.authenticate()
+    for c in busy:
+        assert c.expect("R") == b"\0\0\0\0"
+        c.end()
+    g.write("gilmok.conf", g.text.replace("auth_threads = 4", "auth_threads = 1"))
+    assert not g.console("RELOAD").errors
+    for _ in range(5):
+        begun = time.monotonic()
+        gets_in(g, "somebody", "secret of somebody")
+        assert time.monotonic() - begun < 2
+
+
+def test_a_password_may_be_a_long_token(with_pam):
+    name = "n" * 60
+    g = with_pam("local all all pam\n")
+    assert refused(g, name, "x" * 9000)[0] == "28000"
+    assert len(g.asked()) == 1, "it is asked about"
+
+
+def test_who_has_said_everything_keeps_its_place(with_pam):
+    """Connections that say nothing make room for each other, not for those whose answer is on its way."""
+    g = with_pam("local all all pam\n", "max_login_conn = 4", "workers = 1")
+    waiting = client(g, "slow1", "secret of slow1")
+    waiting.authenticate()
+    harness.wait_for(lambda: len(g.asked()) == 1)
+    mute = [socket.socket(socket.AF_UNIX) for _ in range(8)]
+    for m in mute:
+        m.connect(g.socket_path)
+    assert waiting.expect("R") == b"\0\0\0\0"
+    others = [client(g, "slow2", "secret of slow2") for _ in range(4)]
+    for o in others:
+        o.authenticate()
+    harness.wait_for(lambda: len(g.asked()) == 5)
+    gets_in(g, "somebody", "secret of somebody")
+    error = others[0].collect().errors[0]
+    assert error.sqlstate == "53300" and "max_login_conn" in str(error)
+    for c in [waiting, *others]:
+        c.end()
+    for m in mute:
+        m.close()
 
 
 def test_many_at_once(with_pam):
