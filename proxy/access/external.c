@@ -270,6 +270,7 @@ bool external_is_ldap_name(const char *user, bool is_compared) {
     if (!is_compared && strstr(user, "  ")) return false;
     if (!*user || *user == ' ' || *user == '#' || user[strlen(user) - 1] == ' ') return false;
     for (const char *c = user; *c; c++)
-        if ((unsigned char)*c < 32 || *c == 127 || (!is_compared && (unsigned char)*c > 127) || strchr(",+\"\\<>;=*()/", *c)) return false;
+        if ((unsigned char)*c < 32 || *c == 127 || (!is_compared && (unsigned char)*c > 127) || strchr(",+\"\\<>;=*()/",
+                                                                                                       *c)) return false;
     return true;
 }

@@ -2,10 +2,10 @@
  * Asks LDAP servers: finds the user's entry, and binds as it with the password.
  *
  * As PostgreSQL does it, but for some things. Referrals are not followed: a password goes to the servers of the rule and to no
- * other. A name that would mean something inside of a distinguished name or a filter is nobody's, and an entry found by an attribute
- * must spell it in the same way, so that a name does not become another entry. A server that fails is not the last one: the next of
- * the rule is asked, in what is left of the time. Certificates are checked as ldap.conf of this machine says, which is to demand a right one unless it was
- * changed.
+ * other. A name that would mean something inside of a distinguished name or a filter is nobody's, and an entry found by an
+ * attribute must spell it in the same way, so that a name does not become another entry. A server that fails is not the last one:
+ * the next of the rule is asked, in what is left of the time. Certificates are checked as ldap.conf of this machine says, which is
+ * to demand a right one unless it was changed.
  */
 #include <ldap.h>
 #include <pthread.h>

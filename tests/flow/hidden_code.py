@@ -328,6 +328,39 @@ def test_code_that_changes_through_gilmok_counts_at_once(pair, narrow, change):
             su.execute(f"revoke create on schema hidden from {APP_USER}")
 
 
+@pytest.mark.parametrize("seconds", [0.05, 0.6], ids=["a moment", "longer"])
+def test_code_that_a_client_changes_while_it_leaves(start, code, seconds):
+    """The code is read anew after the change, although nobody is there any more to hear that it is made."""
+    g = start(pool_size=3)
+    with superuser() as su:
+        su.execute(f"grant create on schema hidden to {APP_USER}")
+    one, other, third = (connect(g, autocommit=True) for _ in range(3))
+    try:
+        one.execute("create function hidden.turns() returns int language sql as 'select 1'")
+        learn(one)
+        c = raw(g.port)
+        c.send(pgwire.query(
+            f"select pg_sleep({seconds}); create or replace function hidden.turns() returns int language plpgsql as "
+            "$$ begin set work_mem = '1234kB'; return 1; end $$"
+        ))  # fmt: skip
+        time.sleep(0.02)
+        c.sock.close()
+        end = time.monotonic() + seconds + 0.3
+        while time.monotonic() < end:  # the code is read meanwhile, as it was
+            one.execute("select hidden.turns()")
+            time.sleep(0.01)
+        for _ in range(5):
+            one.execute("select hidden.turns()")
+            assert value(other, "show work_mem") == value(third, "show work_mem") == "4MB"
+        assert value(one, "show work_mem") == "1234kB"
+    finally:
+        one.execute("drop function if exists hidden.turns()")
+        for c in (one, other, third):
+            c.close()
+        with superuser() as su:
+            su.execute(f"revoke create on schema hidden from {APP_USER}")
+
+
 def test_code_that_changes_elsewhere_counts_after_catalog_refresh(start, code):
     g = start(pool_size=1, database=["catalog_refresh = 1s"])
     with connect(g, autocommit=True) as one, connect(g, autocommit=True) as other:
