@@ -105,7 +105,8 @@ bool config_secret_read(const struct config_secret_place *place, const char *pat
     /* Checked on the open file, so that nobody can put another one in between. */
     bool is_right = check_safety(place, path, is_credential, &st, findings);
     if (is_right && !read_all(fd, out)) {
-        config_error(findings, place->file, place->line, "`%s`: %s cannot be read to its end", place->key, path);
+        config_error(findings, place->file, place->line, "`%s`: %s cannot be read to its end%s", place->key, path,
+                     out->failed ? ": memory is out" : "");
         config_advice(findings, "It may hold at most %zu bytes", out->max);
         is_right = false;
     }

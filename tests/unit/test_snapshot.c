@@ -1,9 +1,11 @@
 /*
- * test_snapshot.c - a configuration is taken over as a whole or not at all: every user has keys, or there is no snapshot.
+ * test_snapshot.c - a configuration is loaded and taken over as a whole or not at all: rules and maps are complete and every user
+ * has keys, or there is no snapshot.
  */
 #include <openssl/crypto.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -155,6 +157,70 @@ START_TEST(without_our_memory_there_is_no_snapshot) {
     ck_assert_uint_ge(refused, 3);
 }
 END_TEST
+
+/* ---- rules and maps ---- */
+
+static const char *const rule_files[][2] = {
+    {"hba.conf", "# who\n"
+                 "local   all            all                  peer map=people\n"
+                 "host    @bases,/^t_    /^(ann|bob)[0-9]+$   10.0.0.0/8                 scram-sha-256\n"
+                 "host    shop,\"all\"   @names,\"a b\",/x{3}$ 192.168.0.0 255.255.0.0    md5\n"
+                 "host    all            all                  ::/0                       scram-sha-256\n"},
+    {"bases", "shop \"two words\"\n@more\n"},
+    {"more", "/^shop_[a-z]+$\n"},
+    {"names", "carl, dora\n"},
+    {"ident.conf", "people \"/^CN=([a-z]+),O=Shop$\" \\1\npeople root all\npeople \"/^op\" /^admin\n"},
+    {"asker.txt", "secret\n"},
+    {"users.txt", USERS},
+    {"g.conf", "[gilmok]\nlisten = 127.0.0.1:6432, unix:/tmp/s\nuser_file = users.txt\nhba_file = hba.conf\nident_file = ident.conf\n[cluster main]\nserver_tls = disable\n"
+               "auth_user = asker\nauth_password_file = asker.txt\n[node main/a]\n[database shop]\n"},
+};
+
+static bool all_lines_are_there(const struct config *c) {
+    bool has_map = name_maps_allow(&c->name_maps, "people", "CN=ann,O=Shop", "ann") && name_maps_allow(&c->name_maps, "people", "op1", "admin2");
+    uint8_t v4[16] = {10, 1, 2, 3}, v6[16] = {0};
+    struct hba_who near = {.user = "bob7", .database = "shop_x", .family = AF_INET, .ip = v4};
+    struct hba_who far = {.user = "bob7", .database = "shop_x", .family = AF_INET6, .ip = v6};
+    struct hba_who here = {.user = "bob7", .database = "shop_x", .family = AF_UNIX, .ip = v4, .is_on_socket = true};
+    const struct hba_rule *r = hba_find(&c->hba, &near), *last = hba_find(&c->hba, &far), *local = hba_find(&c->hba, &here);
+    return has_map && c->hba.count == 4 && r && r->line == 3 && last && last->line == 5 && local && strcmp(local->map, "people") == 0;
+}
+
+/* What is wrong with the files is never said in place of what is wrong with the memory; a load that ends well has every line. */
+START_TEST(without_our_memory_rules_load_whole_or_not_at_all) {
+    char path[128];
+    bool fired = true;
+    uint64_t refused = 0;
+    snprintf(dir, sizeof dir, "/tmp/gilmok-snapshot-XXXXXX");
+    ck_assert_ptr_nonnull(mkdtemp(dir));
+    for (size_t i = 0; i < COUNT_OF(rule_files); i++) put(rule_files[i][0], rule_files[i][1]);
+    snprintf(path, sizeof path, "%s/g.conf", dir);
+    for (uint64_t n = 0; fired; n++) {
+        struct config_findings findings;
+        config_findings_init(&findings);
+        fault_arm(FAULT_ALLOC, n);
+        struct config *c = config_load(path, &findings);
+        fired = fault_fired(FAULT_ALLOC);
+        fault_disarm();
+        ck_assert_msg(!!c == (findings.errors == 0), "number %llu: %d errors", (unsigned long long)n, findings.errors);
+        ck_assert_msg(c || fired, "it does not load");
+        if (c) ck_assert_msg(all_lines_are_there(c), "number %llu: loaded without a line", (unsigned long long)n);
+        else refused++;
+        LIST_EACH(at, &findings.all) {
+            const char *message = CONTAINER_OF(at, struct config_finding, node)->message;
+            ck_assert_msg(c || strstr(message, "memory"), "number %llu: %s", (unsigned long long)n, message);
+        }
+        config_free(c);
+        config_findings_release(&findings);
+    }
+    for (size_t i = 0; i < COUNT_OF(rule_files); i++) {
+        snprintf(path, sizeof path, "%s/%s", dir, rule_files[i][0]);
+        unlink(path);
+    }
+    rmdir(dir);
+    ck_assert_uint_ge(refused, 10);
+}
+END_TEST
 #endif
 
 int main(void) {
@@ -167,6 +233,7 @@ int main(void) {
     tcase_add_test(t, a_reload_derives_what_is_new_only);
 #ifdef GILMOK_FAULT
     tcase_add_test(t, without_our_memory_there_is_no_snapshot);
+    tcase_add_test(t, without_our_memory_rules_load_whole_or_not_at_all);
 #endif
     return check_main_of("snapshot", t);
 }
