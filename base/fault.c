@@ -37,6 +37,10 @@ bool fault_fired(enum fault_kind kind) {
     return points[kind].has_fired;
 }
 
+uint64_t fault_left(enum fault_kind kind) {
+    return points[kind].left;
+}
+
 void fault_disarm(void) {
     memset(points, 0, sizeof(points));
 }

@@ -17,6 +17,7 @@ enum fault_kind { FAULT_ALLOC, FAULT_RECV, FAULT_SEND, FAULT_CONNECT, FAULT_ACCE
 bool fault_hit(enum fault_kind kind); /* counts a pass through a point; true when this one must fail */
 void fault_arm(enum fault_kind kind, uint64_t n); /* fail the n-th pass from now, once; 0 = the next */
 bool fault_fired(enum fault_kind kind);
+uint64_t fault_left(enum fault_kind kind); /* of the n: how many passes have not come, or not yet */
 void fault_disarm(void);
 #else
 static inline bool fault_hit(enum fault_kind kind) {

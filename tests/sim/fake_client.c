@@ -44,8 +44,7 @@ static void put_param(struct writer *w, const char *name, const char *value) {
     if (value) pg_put_startup_param(w, bytes_str(name), bytes_str(value));
 }
 
-static void on_connected(void *owner) {
-    struct fake_client *c = owner;
+static void send_startup(struct fake_client *c) {
     static const char *const users[] = {"u0", "u1"};
     char app[16];
     size_t start;
@@ -60,6 +59,20 @@ static void on_connected(void *owner) {
     if (c->fate == FATE_BAD_PARAMETER) put_param(&c->out, "no_such_thing", "1");
     pg_put_startup_end(&c->out, start);
     send_out(c, &c->out);
+}
+
+static void on_connected(void *owner) {
+    struct fake_client *c = owner;
+    if (!c->world->tls[c->user]) {
+        send_startup(c);
+        return;
+    }
+    pg_put_ssl_request(&c->out);
+    send_out(c, &c->out);
+}
+
+static void on_secured(void *owner) {
+    send_startup(owner);
 }
 
 static void take_auth(struct fake_client *c, struct bytes body) {
@@ -334,10 +347,27 @@ static void take_message(struct fake_client *c, uint8_t type, struct bytes body)
     }
 }
 
+/* The answer to the SSLRequest. */
+static size_t take_ssl_answer(struct fake_client *c, struct bytes data) {
+    const struct tls_start how = {.host = "127.0.0.1"};
+    struct err err;
+    if (data.len != 1 || data.ptr[0] != 'S') { /* or an error in clear */
+        if (data.ptr[0] != 'E' || !c->world->has_trouble) complain(c, "%zu bytes for an answer to SSLRequest", data.len);
+        be_over(c);
+        return data.len;
+    }
+    c->has_tls = stream_start_tls(c->stream, c->world->tls[c->user], &how, &err);
+    if (c->has_tls) return 1;
+    if (!c->world->has_faults) complain(c, "TLS does not start: %s", err.message);
+    be_over(c);
+    return data.len;
+}
+
 static size_t on_received(void *owner, struct buf *buf, struct bytes data) {
     struct fake_client *c = owner;
     size_t used = 0;
     (void)buf;
+    if (c->world->tls[c->user] && !c->has_tls) return take_ssl_answer(c, data);
     while (!c->is_over && !c->world->complaint[0]) {
         struct pg_header h;
         struct bytes rest = bytes_of(data.ptr + used, data.len - used);
@@ -368,6 +398,7 @@ static const struct stream_handler handler = {
     .on_received = on_received,
     .on_drained = on_drained,
     .on_closed = on_closed,
+    .on_secured = on_secured,
 };
 
 /* ---- the script ---- */

@@ -12,6 +12,7 @@
 #define GILMOK_TESTS_SIM_FAKE_CLIENT_H
 
 #include "proxy/auth/scram.h"
+#include "proxy/net/tls.h"
 #include "proxy/wire/pg_encode.h"
 #include "tests/sim/net_sim.h"
 
@@ -59,6 +60,7 @@ struct client_world {
     bool has_faults;   /* memory runs out, for clients too */
     bool is_pinned;    /* session pooling */
     bool has_one_app;  /* all have FAKE_ONE_APP: then no SET goes before the first message of another client */
+    struct tls_context *tls[2]; /* of users u0 and u1, borrowed; NULL: they come in clear */
     uint32_t steps_max;
     uint32_t running;
     uint64_t exchanges;
@@ -79,7 +81,7 @@ struct fake_client {
     const char *time_zone;   /* startup parameters; NULL: not sent */
     const char *search_path;
     struct scram_client scram;
-    bool is_logged_in, is_over, is_dying;
+    bool is_logged_in, is_over, is_dying, has_tls;
     bool is_long_pause;
     struct {
         char name[32], value[64];

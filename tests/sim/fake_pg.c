@@ -96,6 +96,15 @@ static void welcome(struct fake_conn *c) {
     fake_flush(c);
 }
 
+static void take_ssl_request(struct fake_conn *c) {
+    const struct tls_start how = {0};
+    struct err err;
+    writer_u8(&c->out, 'S');
+    fake_flush(c);
+    c->has_tls = stream_start_tls(c->stream, c->pg->tls, &how, &err);
+    if (!c->has_tls) fake_end(c, ENDING_RESET);
+}
+
 static size_t take_first(struct fake_conn *c, struct bytes data) {
     struct pg_first f;
     struct err err;
@@ -106,7 +115,11 @@ static size_t take_first(struct fake_conn *c, struct bytes data) {
         fake_end(c, ENDING_QUIET);
         return data.len;
     }
-    if (frame == PG_FRAME_BAD || f.kind != PG_FIRST_STARTUP) {
+    if (frame == PG_FRAME_OK && f.kind == PG_FIRST_SSL && c->pg->tls && !c->has_tls) {
+        take_ssl_request(c);
+        return f.total;
+    }
+    if (frame == PG_FRAME_BAD || f.kind != PG_FIRST_STARTUP || (c->pg->tls && !c->has_tls)) {
         fake_complain(c, "a bad first packet");
         fake_end(c, ENDING_RESET);
         return data.len;
@@ -437,9 +450,10 @@ bool fake_pg_open(struct fake_pg *pg, struct net_sim *sim, const struct addr *at
     return listener_open(&pg->li, sim->loop, at, err);
 }
 
-void fake_pg_add_user(struct fake_pg *pg, const char *name, const struct scram_verifier *verifier) {
+void fake_pg_add_user(struct fake_pg *pg, const char *name, const struct scram_verifier *verifier, const char *secret) {
     INVARIANT(pg->user_count < FAKE_PG_USERS_MAX);
     pg->users[pg->user_count].name = name;
+    pg->users[pg->user_count].secret = secret;
     pg->users[pg->user_count++].verifier = *verifier;
 }
 

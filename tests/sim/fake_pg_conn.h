@@ -41,7 +41,7 @@ struct fake_conn {
     enum fake_step step;
     struct scram_server scram;
     char user[64];
-    bool is_param_bad;
+    bool is_param_bad, has_tls;
     struct fake_setting settings[FAKE_SETTINGS_MAX];
     struct fake_setting before_txn[FAKE_SETTINGS_MAX];
     int setting_count;

@@ -10,6 +10,7 @@
 
 #define LOOK "CASE WHEN l.setting " /* how state_pg_put_look() begins */
 #define CATALOG "BEGIN ISOLATION LEVEL REPEATABLE READ" /* how catalog_pg_put_query() begins */
+#define AUTHID "rolname, rolpassword" /* how LOOKUP_PG_QUERY goes on */
 #define SET_CONFIG "pg_catalog.set_config"
 
 enum outcome { RAN, FAILED, WAITS, GONE };
@@ -179,9 +180,27 @@ static enum outcome do_look(struct fake_conn *c, const struct run *run) {
     return RAN;
 }
 
+/* Who asks has a login of its own, and an empty search_path. */
+static enum outcome do_authid(struct fake_conn *c, const struct run *run) {
+    struct fake_pg *pg = c->pg;
+    int at = 0;
+    pg->lookups++;
+    if (strcmp(c->user, "asker") != 0) fake_complain(c, "user %s reads pg_authid", c->user);
+    if (find_setting(c, bytes_str("search_path"))->value[0]) fake_complain(c, "pg_authid is read with a search_path");
+    if (!run->portal || !run->portal->has_value) return fail(c, run, ERR_SYNTAX, "there is no parameter $1");
+    while (at < pg->user_count && strcmp(pg->users[at].name, run->portal->value) != 0) at++;
+    if (at < pg->user_count) {
+        struct bytes values[] = {bytes_str(pg->users[at].name), bytes_str(pg->users[at].secret), bytes_str("t")};
+        pg_put_text_row(&c->out, values, COUNT_OF(values));
+    }
+    complete(c, "SELECT", at < pg->user_count);
+    return RAN;
+}
+
 static enum outcome do_select(struct fake_conn *c, const struct run *run, const char *arg) {
     char text[FAKE_SQL_MAX + 128];
     if (strncmp(arg, LOOK, sizeof LOOK - 1) == 0) return do_look(c, run);
+    if (strncmp(arg, AUTHID, sizeof AUTHID - 1) == 0) return do_authid(c, run);
     if (strncmp(arg, SET_CONFIG, sizeof SET_CONFIG - 1) == 0) return do_set_config(c, run, arg);
     const char *end = arg[0] == '\'' ? strchr(arg + 1, '\'') : NULL;
     if (!end) return fail(c, run, ERR_SYNTAX, "select wants a quoted text");

@@ -3,12 +3,16 @@
  *
  *      sim_fault                    all kinds, bounded in time
  *      sim_fault --seconds N        with that many seconds for each kind
- *      sim_fault --one KIND N SEED  one run, with gilmok's log
+ *      sim_fault --one KIND N SEED  one run, with gilmok's log; KIND may have "ruled-" or "tls-" before it
  *
- * For n = 0, 1, 2, ... pass number n through a failure point (an allocation, a recv,
- * a send, a connect, an accept) fails, until a run passes without the fault having
- * fired. No run may crash, hang, leak, or give anybody a wrong answer. Builds without
- * -Dfault=true have no failure points: skipped.
+ * A run without a failure tells how often it passes through a failure point (an
+ * allocation, a recv, a send, a connect, an accept); then pass number n fails, for
+ * each n, in an order that is spread over all of them should the time end. First
+ * gilmok has everybody's password; then ("ruled") rules of an hba_file decide, and
+ * gilmok knows one user by a verifier and asks the server for the other; then
+ * ("tls") the same over TLS on both sides, with certificates and a name map. No run
+ * may crash, hang, leak, or give anybody a wrong answer. Builds without -Dfault=true
+ * have no failure points: skipped.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,34 +22,48 @@
 #include "tests/sim/sim_world.h"
 
 #ifdef GILMOK_FAULT
-enum { SECONDS_A_KIND = 6, SEEDS = 3 };
+enum { SEEDS = 3 };
+static const uint64_t NEVER = 1ull << 40;
+static const double SECONDS_A_KIND = 6, SECONDS_BEHIND_A_DOOR = 1.6;
 
 static const char *const kinds[FAULT_KINDS] = {"alloc", "recv", "send", "connect", "accept"};
 static enum fault_kind kind;
-static uint64_t nth;
+
+static const char *const doors[] = {"", "ruled-", "tls-"};
+enum { DOORS_OPEN, DOORS_RULED, DOORS_TLS };
+static int door;
+static uint64_t nth, lookups;
 
 static void arm(struct world *w) {
     (void)w;
     fault_arm(kind, nth);
 }
 
-/* True: the run was right. *has_fired: it is not the last one. */
-static bool run(uint64_t seed, bool *has_fired) {
+static uint64_t passed, failed, passes;
+
+/* Counts the run, and in `passes` how often it came to the failure point. */
+static void run(uint64_t seed) {
     struct world *w = calloc(1, sizeof *w);
-    if (!w) return false;
+    INVARIANT(w);
     w->seed = seed;
-    w->clients_max = 4;
+    w->clients_max = door ? 2 : 4; /* few, so that a kind gets through its numbers in time */
+    w->steps_max = door ? 2 : 0;
     w->expects_faults = true;
+    w->is_ruled = door >= DOORS_RULED;
+    w->has_tls = door == DOORS_TLS;
     w->on_started = arm;
     world_run(w);
-    *has_fired = fault_fired(kind);
+    passes = nth - fault_left(kind);
     fault_disarm();
-    bool ok = !w->failure[0];
-    if (!ok)
-        printf("FAILED: %s number %llu of seed %llu: %s\n", kinds[kind], (unsigned long long)nth, (unsigned long long)seed,
-               w->failure);
+    lookups += w->pg.lookups;
+    if (w->failure[0]) {
+        printf("FAILED: %s%s number %llu of seed %llu: %s\n", doors[door], kinds[kind], (unsigned long long)nth,
+               (unsigned long long)seed, w->failure);
+        failed++;
+    } else {
+        passed++;
+    }
     free(w);
-    return ok;
 }
 
 static double seconds_now(void) {
@@ -54,34 +72,58 @@ static double seconds_now(void) {
     return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
 }
 
+static uint64_t common_divisor(uint64_t a, uint64_t b) {
+    return b ? common_divisor(b, a % b) : a;
+}
+
+/* All numbers below `total`, in an order that is spread over them wherever the clock stops it. */
+static uint64_t run_numbers(uint64_t seed, uint64_t total, double until) {
+    uint64_t step = total * 618 / 1000 + 1, i = 0;
+    while (common_divisor(step, total) > 1) step++;
+    for (; i < total && (i == 0 || seconds_now() < until); i++) {
+        nth = i * step % total;
+        run(seed);
+    }
+    return i;
+}
+
+static void run_kind(double seconds) {
+    double begun = seconds_now();
+    for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+        nth = NEVER;
+        run(seed);
+        uint64_t total = passes;
+        uint64_t count = total ? run_numbers(seed, total, begun + seconds * (double)seed / SEEDS) : 0;
+        printf("%s%s, seed %llu: %llu of %llu%s\n", doors[door], kinds[kind], (unsigned long long)seed, (unsigned long long)count,
+               (unsigned long long)total, count < total ? ", stopped by the clock" : "");
+    }
+}
+
+static void run_one(const char *name, uint64_t n, uint64_t seed) {
+    char whole[32];
+    nth = n;
+    for (door = 0; door < (int)COUNT_OF(doors); door++) {
+        for (kind = 0; kind < FAULT_KINDS; kind++) {
+            snprintf(whole, sizeof whole, "%s%s", doors[door], kinds[kind]);
+            if (strcmp(name, whole) == 0) run(seed);
+        }
+    }
+}
+
 int main(int argc, char **argv) {
-    uint64_t passed = 0, failed = 0;
-    bool has_fired;
     bool is_one = argc == 5 && strcmp(argv[1], "--one") == 0;
-    double seconds = argc == 3 && strcmp(argv[1], "--seconds") == 0 ? strtod(argv[2], NULL) : SECONDS_A_KIND;
+    double seconds = argc == 3 && strcmp(argv[1], "--seconds") == 0 ? strtod(argv[2], NULL) : 0;
     log_setup(2, is_one ? LOG_DEBUG : LOG_ERROR + 1, LOG_TEXT);
     if (!world_prepare()) return 1;
-    for (kind = 0; kind < FAULT_KINDS; kind++) {
-        if (is_one && strcmp(argv[2], kinds[kind]) != 0) continue;
-        nth = is_one ? strtoull(argv[3], NULL, 10) : 0;
-        double begun = seconds_now();
-        for (uint64_t seed = 1; seed <= SEEDS && !is_one; seed++) {
-            uint64_t before = passed + failed;
-            double until = begun + seconds * (double)seed / SEEDS;
-            nth = 0;
-            do {
-                if (run(seed, &has_fired)) passed++;
-                else failed++;
-                nth++;
-            } while (has_fired && seconds_now() < until);
-            printf("%s, seed %llu: %llu runs%s\n", kinds[kind], (unsigned long long)seed,
-                   (unsigned long long)(passed + failed - before), has_fired ? ", stopped by the clock" : "");
-        }
-        if (!is_one) continue;
-        if (run(strtoull(argv[4], NULL, 10), &has_fired)) passed++;
-        else failed++;
-    }
+    if (is_one) run_one(argv[2], strtoull(argv[3], NULL, 10), strtoull(argv[4], NULL, 10));
+    for (door = 0; door < (int)COUNT_OF(doors) && !is_one; door++)
+        for (kind = 0; kind < FAULT_KINDS; kind++) run_kind(seconds > 0 ? seconds : door ? SECONDS_BEHIND_A_DOOR : SECONDS_A_KIND);
     world_finish();
+    if (!is_one && lookups == 0) {
+        printf("FAILED: no user was ever looked up\n");
+        failed++;
+    }
+    printf("%llu users were looked up\n", (unsigned long long)lookups);
     printf("%llu passed, %llu failed\n", (unsigned long long)passed, (unsigned long long)failed);
     return failed > 0;
 }

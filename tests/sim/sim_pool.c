@@ -6,7 +6,8 @@
  *      sim_pool --verbose               with gilmok's log
  *
  * A seed draws the pool (size, mode), the network, the clients and what they ask,
- * and whether servers make trouble. Checked for each: all that fake_client.h and
+ * and whether servers make trouble; every fourth has rules and users of the server, and some
+ * of those TLS. Checked for each: all that fake_client.h and
  * fake_pg.h promise to complain about; nobody waits for ever; in the end no client,
  * no lease and no chunk of memory is left.
  */
@@ -23,6 +24,8 @@ static bool run_and_report(uint64_t seed, bool is_verbose) {
     if (!w) return false;
     w->seed = seed;
     w->clients_max = WORLD_CLIENTS_MAX;
+    w->is_ruled = seed % 4 == 3;
+    w->has_tls = seed % 16 == 15;
     world_run(w);
     bool ok = !w->failure[0];
     if (!ok) printf("FAILED: seed %llu: %s\n  again: sim_pool --verbose --seeds %llu 1\n", (unsigned long long)seed, w->failure, (unsigned long long)seed);

@@ -4,21 +4,46 @@
  */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include <openssl/evp.h>
 
 #include "base/map.h"
 #include "proxy/session/session_pg.h"
 #include "tests/sim/fake_pg_conn.h"
 #include "tests/sim/sim_world.h"
+#include "tests/unit/tls_certs.h"
 
 enum { RUN_LIMIT_MS = 20 * 60 * 1000, SETTLE_LIMIT_MS = 120 * 1000 };
 
 
-/* Made once; the seeds share it and change its numbers. */
-static struct config *config;
-static struct scram_verifier verifiers[2];
-static struct scram_keys warm_keys[2]; /* so that clients derive theirs once */
+/* Made once; the seeds share them and change their numbers. */
+static struct config *plain_config, *ruled_config, *tls_config;
+static struct config *config; /* of this seed: one of them */
+static struct tls_context *server_tls, *client_tls[2]; /* of the fake server, and of users u0 and u1 */
+enum { ASKER = 2 };
+static struct scram_verifier verifiers[3]; /* of u0, u1, and of who asks for u1 */
+static struct scram_keys warm_keys[2];     /* so that clients derive theirs once */
+
+#define USERS "\"u0\" \"secret-0\"\n\"u1\" \"secret-1\"\n"
+#define GILMOK "[gilmok]\nlisten = 127.0.0.1:6432\nuser_file = users.txt\nmax_client_conn = 100\n"
+#define CLUSTER "[cluster main]\n"
+#define NODE "[node main/a]\nhost = 127.0.0.1\nport = 5432\n"
+#define DATABASE "[database *]\nmax_variants = 20\n"
+
+#define HBA                                                                                   \
+    "host  gilmok,/^x[0-9]+$  all                127.0.0.0/8  reject\n"                       \
+    "host  @bases,other       /^(u0|nobody)$     127.0.0.0/8  scram-sha-256\n"                \
+    "host  all                \"u0\",/u[1-9]$,asker 127.0.0.1 255.255.255.255 scram-sha-256\n" \
+    "host  all                all                all          reject\n"
+/* The same over TLS. What is asked of u0 by a certificate is asked before its password. */
+#define HBA_TLS                                                                                                \
+    "hostnossl all            all               all  reject\n"                                                 \
+    "hostssl   @bases,/^othe  /^(u0|nobody)$    127.0.0.0/8  scram-sha-256 clientcert=verify-full map=people\n" \
+    "hostssl   all            /u[1-9]$,asker    127.0.0.1/32 scram-sha-256 clientcert=verify-ca\n"
+#define IDENT "people \"/^client ([a-z0-9]+)$\" \\1\npeople \"client u0\" nobody\npeople somebody nobody\n"
 
 /* ---- the configuration ---- */
 
@@ -29,27 +54,70 @@ static bool write_file(const char *path, const char *text) {
     return fclose(f) == 0 && chmod(path, 0600) == 0;
 }
 
-static struct config *load_config(void) {
-    char dir[] = "/tmp/sim_pool.XXXXXX", conf[64], users[64];
+struct file {
+    const char *name, *text;
+};
+
+static struct config *load_config(const struct file *files, size_t count) {
+    char dir[] = "/tmp/sim_pool.XXXXXX", path[64];
     struct config_findings findings;
-    if (!mkdtemp(dir)) return NULL;
-    snprintf(conf, sizeof conf, "%s/gilmok.conf", dir);
-    snprintf(users, sizeof users, "%s/users.txt", dir);
-    bool ok = write_file(users, "\"u0\" \"secret-0\"\n\"u1\" \"secret-1\"\n") &&
-              write_file(conf, "[gilmok]\nlisten = 127.0.0.1:6432\nuser_file = users.txt\nmax_client_conn = 100\n"
-                               "[cluster main]\n[node main/a]\nhost = 127.0.0.1\nport = 5432\n"
-                               "[database *]\nmax_variants = 20\n");
+    bool ok = mkdtemp(dir) != NULL;
+    for (size_t i = 0; i < count && ok; i++) {
+        snprintf(path, sizeof path, "%s/%s", dir, files[i].name);
+        ok = write_file(path, files[i].text);
+    }
     config_findings_init(&findings);
-    struct config *c = ok ? config_load(conf, &findings) : NULL;
+    struct config *c = ok ? config_load(path, &findings) : NULL; /* the last one */
     LIST_EACH(n, &findings.all) {
         struct config_finding *f = CONTAINER_OF(n, struct config_finding, node);
-        fprintf(stderr, "%s:%d: %s\n", f->file, f->line, f->message);
+        if (!c) fprintf(stderr, "%s:%d: %s\n", f->file, f->line, f->message);
     }
     config_findings_release(&findings);
-    unlink(conf);
-    unlink(users);
+    for (size_t i = 0; i < count; i++) {
+        snprintf(path, sizeof path, "%s/%s", dir, files[i].name);
+        unlink(path);
+    }
     rmdir(dir);
     return c;
+}
+
+static struct config *load_plain(void) {
+    const struct file files[] = {{"users.txt", USERS}, {"gilmok.conf", GILMOK CLUSTER NODE DATABASE}};
+    return load_config(files, COUNT_OF(files));
+}
+
+/* As PostgreSQL keeps it. */
+static void put_verifier(const struct scram_verifier *v, char out[256]) {
+    unsigned char salt[96], stored[48], server[48];
+    EVP_EncodeBlock(salt, v->salt, v->salt_len);
+    EVP_EncodeBlock(stored, v->stored_key, SCRAM_KEY_LEN);
+    EVP_EncodeBlock(server, v->server_key, SCRAM_KEY_LEN);
+    snprintf(out, 256, "SCRAM-SHA-256$%u:%s$%s:%s", v->iterations, (char *)salt, (char *)stored, (char *)server);
+}
+
+static struct config *load_ruled(bool has_tls) {
+    char verifier[256], users[300];
+    put_verifier(&verifiers[0], verifier);
+    snprintf(users, sizeof users, "\"u0\" \"%s\"\n", verifier);
+    static const char asking[] = "auth_user = asker\nauth_password_file = asker.txt\nauth_cache = 1s\n";
+    char tls[512] = "", server_tls_lines[256] = "", conf[2048];
+    if (has_tls) {
+        int at = snprintf(tls, sizeof tls, "client_tls = allow\nclient_tls_cert_file = %s\n", certs_path("gilmok.crt"));
+        at += snprintf(tls + at, sizeof tls - (size_t)at, "client_tls_key_file = %s\n", certs_path("gilmok.key"));
+        snprintf(tls + at, sizeof tls - (size_t)at, "client_tls_ca_file = %s\n", certs_path("ca.crt"));
+        snprintf(server_tls_lines, sizeof server_tls_lines, "server_tls = verify-full\nserver_tls_ca_file = %s\n", certs_path("ca.crt"));
+    }
+    snprintf(conf, sizeof conf, "%shba_file = hba.conf\nident_file = ident.conf\n%s%s%s%s%s", GILMOK, tls, CLUSTER, asking,
+             server_tls_lines, NODE DATABASE);
+    const struct file files[] = {
+        {"users.txt", users},
+        {"asker.txt", "asker-secret\n"},
+        {"hba.conf", has_tls ? HBA_TLS : HBA},
+        {"bases", "shop\n"},
+        {"ident.conf", IDENT},
+        {"gilmok.conf", conf},
+    };
+    return load_config(files, COUNT_OF(files));
 }
 
 static void draw_config(struct world *w) {
@@ -248,13 +316,22 @@ static bool start(struct world *w, struct err *err) {
     w->clients.has_trouble = w->expects_faults || net_sim_one_in(&w->sim, 2);
     w->clients.has_one_app = net_sim_one_in(&w->sim, 3);
     w->clients.has_faults = w->expects_faults;
-    w->clients.steps_max = 12;
+    w->clients.steps_max = w->steps_max ? w->steps_max : 12;
     w->clients.on_idle = on_idle;
+    config = w->has_tls ? tls_config : w->is_ruled ? ruled_config : plain_config;
     draw_config(w);
     if (!addr_resolve(&w->clients.proxy, "127.0.0.1", 6432, err) || !addr_resolve(&server, "127.0.0.1", 5432, err)) return false;
     if (!fake_pg_open(&w->pg, &w->sim, &server, err)) return false;
-    if (net_sim_one_in(&w->sim, 2))
-        for (int i = 0; i < 2; i++) fake_pg_add_user(&w->pg, i ? "u1" : "u0", &verifiers[i]);
+    if (w->has_tls) w->pg.tls = server_tls;
+    if (w->has_tls) memcpy(w->clients.tls, client_tls, sizeof client_tls);
+    if (w->is_ruled || net_sim_one_in(&w->sim, 2)) {
+        static const char *const names[] = {"u0", "u1", "asker"};
+        static char texts[COUNT_OF(names)][256];
+        for (int i = 0; i < (int)COUNT_OF(names); i++) {
+            put_verifier(&verifiers[i], texts[i]);
+            fake_pg_add_user(&w->pg, names[i], &verifiers[i], texts[i]);
+        }
+    }
     if (!start_workers(w, err)) return false;
     if (!timer_init(&w->gate, &w->loop, on_gate)) return false;
     if (w->clients.has_trouble && !w->expects_faults) {
@@ -316,14 +393,46 @@ void world_run(struct world *w) {
     memcpy(warm_keys, w->clients.keys, sizeof warm_keys);
 }
 
+static void make_certificates(void) {
+    certs_open();
+    certs_make(&(struct cert_plan){.name = "ca", .cn = "the CA", .is_ca = true, .is_ed25519 = true});
+    certs_make(&(struct cert_plan){.name = "server", .issuer = "ca", .cn = "server", .san = "IP:127.0.0.1", .is_ed25519 = true});
+    certs_make(&(struct cert_plan){.name = "gilmok", .issuer = "ca", .cn = "gilmok", .san = "IP:127.0.0.1", .is_ed25519 = true});
+    certs_make(&(struct cert_plan){.name = "u0", .issuer = "ca", .cn = "client u0", .is_ed25519 = true});
+    certs_make(&(struct cert_plan){.name = "u1", .issuer = "ca", .cn = "somebody", .is_ed25519 = true});
+}
+
+static bool make_contexts(void) {
+    struct err err;
+    struct tls_server_options so = {.cert_file = certs_path("server.crt"), .key_file = certs_path("server.key"), .alpn = "postgresql"};
+    server_tls = tls_context_new_server(&so, &err);
+    for (int i = 0; i < 2; i++) {
+        struct tls_client_options co = {.verify = TLS_VERIFY_FULL, .ca_file = certs_path("ca.crt"), .alpn = "postgresql"};
+        co.cert_file = certs_path(i ? "u1.crt" : "u0.crt");
+        co.key_file = certs_path(i ? "u1.key" : "u0.key");
+        client_tls[i] = tls_context_new_client(&co, &err);
+    }
+    return server_tls && client_tls[0] && client_tls[1];
+}
+
 bool world_prepare(void) {
     static const uint8_t salt[SCRAM_SALT_DEFAULT] = "salt of the sim";
+    static const char *const passwords[] = {"secret-0", "secret-1", "asker-secret"};
     map_seed(1); /* before the configuration holds names; the same for all seeds */
-    config = load_config();
-    return config && scram_verifier_derive("secret-0", salt, sizeof salt, 16, &verifiers[0]) &&
-           scram_verifier_derive("secret-1", salt, sizeof salt, 16, &verifiers[1]);
+    for (size_t i = 0; i < COUNT_OF(passwords); i++)
+        if (!scram_verifier_derive(passwords[i], salt, sizeof salt, 16, &verifiers[i])) return false;
+    make_certificates();
+    plain_config = load_plain();
+    ruled_config = load_ruled(false);
+    tls_config = load_ruled(true);
+    return plain_config && ruled_config && tls_config && make_contexts();
 }
 
 void world_finish(void) {
-    config_free(config);
+    config_free(plain_config);
+    config_free(ruled_config);
+    config_free(tls_config);
+    tls_context_unref(server_tls);
+    for (int i = 0; i < 2; i++) tls_context_unref(client_tls[i]);
+    certs_close();
 }

@@ -289,6 +289,7 @@ START_TEST(fault_fires_once_at_its_number) {
     void *a = mem_alloc(1), *b = mem_alloc(1), *c = mem_alloc(1), *d = mem_alloc(1);
     ck_assert(a && b && !c && d);
     ck_assert(fault_fired(FAULT_ALLOC));
+    ck_assert_uint_eq(fault_left(FAULT_ALLOC), 0);
     ck_assert(!fault_fired(FAULT_SEND));
     fault_disarm();
     ck_assert(!fault_fired(FAULT_ALLOC));
