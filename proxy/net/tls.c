@@ -16,7 +16,7 @@
 #include "proxy/net/tls_impl.h"
 
 enum {
-    RECORD_MAX = 16 << 10,   /* of clear bytes */
+    RECORD_MAX = 8 << 10,    /* of clear bytes; for so much libpq always has room */
     RECORD_GROWTH_MAX = 256, /* what encryption may add */
 };
 

@@ -20,7 +20,8 @@
  * decrypted at once into one chunk, which goes through the same on_received, held
  * tails and pauses as clear input; what a paused or full stream does not take stays
  * ciphertext, never more than one chunk. Output is gathered into records of up to
- * 16 KiB, encrypted at most TLS_AHEAD_MAX bytes ahead of the socket.
+ * 8 KiB, PostgreSQL's own (libpq would not hear of the rest of a longer one),
+ * encrypted at most TLS_AHEAD_MAX bytes ahead of the socket.
  *
  * END. A handshake that fails: the alert leaves, on_closed names the reason. The
  * text passed to on_closed lives as long as the stream, that is until the end of the
@@ -46,7 +47,7 @@ struct stream;
 struct tls_context;
 
 enum {
-    TLS_AHEAD_MAX = 66 << 10, /* ciphertext that waits for the socket: four full records */
+    TLS_AHEAD_MAX = 66 << 10, /* ciphertext that waits for the socket: eight full records */
     TLS_NAME_MAX = 256,
     TLS_HASH_MAX = 64,
 };
