@@ -21,13 +21,17 @@ STILL_S = 50  # a player that does not come to rest in this time hangs
 # What restarts, killed processes, KILL_CLIENT, PAUSE and cancels explain, whenever it comes.
 EXPLAINED = {"57P01", "57P02", "57P03", "57014", "08001", "08003", "08006", "53300", "58000"}
 CLOSED = re.compile(
-    "closed the connection|refused the connection|reset the connection|connection is closed|connection already closed|closed unexpectedly|Connection reset|Broken pipe|"
-    "connection was closed|the connection is lost|could not receive data|could not send data|EOF detected|connection has been closed|"
-    "server terminated|connection pointer is NULL|underlying connection|unexpected eof|SSL SYSCALL error|no connection to the server|"
+    "closed the connection|refused the connection|reset the connection|connection is closed|connection already closed|"
+    "closed unexpectedly|Connection reset|Broken pipe|"
+    "connection was closed|the connection is lost|could not receive data|could not send data|EOF detected|"
+    "connection has been closed|"
+    "server terminated|connection pointer is NULL|underlying connection|unexpected eof|SSL SYSCALL error|"
+    "no connection to the server|"
     "SSL connection is closed|before secure connection|sending query failed|Connection timed out|cursor already closed"
 )
 AT_LOGIN = re.compile(
-    "shutting down|starting up|the database system is|cannot connect to server|cannot be asked|Connection refused|administrator command|terminat|not yet accepting|"
+    "shutting down|starting up|the database system is|cannot connect to server|cannot be asked|Connection refused|"
+    "administrator command|terminat|not yet accepting|"
     "connection to (the )?server was|no server connection|timeout expired|was lost|server conn|recovery mode|not accepting"
 )
 
@@ -241,6 +245,7 @@ class Stage:
             threads = [threading.Thread(target=p.play, daemon=True) for p in self.players]
             for t in threads:
                 t.start()
+            self.over.wait()
             for t in threads:
                 t.join(STILL_S)
         watcher.join(5)

@@ -117,7 +117,8 @@ class Trouble:
         elif what == 1:
             text = text.replace(f"pool_size = {worlds.POOL_SIZE}\n", f"pool_size = {self.dice.randrange(4, 9)}\n")
         elif what == 2:
-            more = "".join(f"host      all  /^ghost{self.dice.randrange(99)}(a|b)+$  10.{i}.0.0/16  md5\n" for i in range(self.dice.randrange(40)))
+            ghosts = [f"host  all  /^ghost{self.dice.randrange(99)}(a|b)+$  10.{i}.0.0/16  md5\n" for i in range(40)]
+            more = "".join(ghosts[: self.dice.randrange(40)])
             self.gilmok.write("hba.conf", HBA.format(more=more))
         elif what == 3:
             text += f"[database added{self.dice.randrange(9)}]\ncluster = main\nserver_database = {APP_DB}\n"
@@ -132,9 +133,8 @@ class Trouble:
 
     def kill_backends(self):
         with superuser() as su:
-            su.execute(
-                "select pg_terminate_backend(pid) from pg_stat_activity where usename = any(%s) order by random() limit 3", [[*USERS, worlds.ASKER]]
-            )
+            ours = "select pid from pg_stat_activity where usename = any(%s) order by random() limit 3"
+            su.execute(f"select pg_terminate_backend(pid) from ({ours}) a", [[*USERS, worlds.ASKER]])
 
     def kill_client(self):
         clients = self.gilmok.show("CLIENTS")
@@ -233,10 +233,12 @@ class Soak:
         end = time.monotonic() + players.STILL_S + 5
         while len(self.resting) < len(PROGRAMS) and time.monotonic() < end and not self.wrong:
             self.drain(0.1)
+        if len(self.resting) < len(PROGRAMS) and not self.wrong:
+            self.fail(f"not heard of: {', '.join(set(PROGRAMS) - self.resting)}")
         end = time.monotonic() + REST_S
         while not self.wrong and not self.is_at_rest():
             if time.monotonic() > end:
-                self.fail(f"{REST_S} s after the last client: {self.gilmok.show('CLIENTS')} {self.gilmok.show('SERVERS')}")
+                self.fail(f"{REST_S} s after the last client\n{self.who_is_there()}")
             time.sleep(0.2)
         time.sleep(2)
         if not self.wrong:
@@ -249,12 +251,12 @@ class Soak:
     def print_quiet(self, s):
         total = sum((c for c in self.counts.values()), collections.Counter())
         warm = "" if s.at - self.begun >= WARM_UP else " (warm-up)"
-        print(f"| {(s.at - self.begun) / 60:.1f}{warm} | {s.private} | {s.rss} | {s.descriptors} | {s.servers} | {s.threads} | {sum(s.kinds.values()) // 1024} "
-              f"| {total['answers']} | {total['connects']} |", flush=True)  # fmt: skip
+        cells = [s.private, s.rss, s.descriptors, s.servers, s.threads, sum(s.kinds.values()) // 1024, total["answers"], total["connects"]]
+        print(f"| {(s.at - self.begun) / 60:.1f}{warm} | {' | '.join(map(str, cells))} |", flush=True)
 
     def run(self):
-        print("At quiet points; memory in KB.\n\n| minute | private dirty | resident | descriptors | servers | threads | SHOW MEM | answers | connects |")
-        print("|---|---:|---:|---:|---:|---:|---:|---:|---:|", flush=True)
+        names = ["minute", "private dirty", "resident", "descriptors", "servers", "threads", "SHOW MEM", "answers", "connects"]
+        print(f"At quiet points; memory in KB.\n\n| {' | '.join(names)} |\n|---|{'---:|' * (len(names) - 1)}", flush=True)
         self.start()
         trouble = Trouble(self.world)
         next_still = time.monotonic() + STILL_EVERY
@@ -300,11 +302,13 @@ class Soak:
         grown = {k: v - steady[0].kinds.get(k, 0) for k, v in steady[-1].kinds.items() if v != steady[0].kinds.get(k, 0)}
         print(f"Kinds of SHOW MEM that differ, last less first quiet point, bytes: {grown or 'none'}.")
         print(f"Peak: {peak.private} KB, {max(s.descriptors for s in self.samples)} descriptors.")
-        is_flat = growth <= MIB and rise * minutes <= MIB and max(descriptors) == min(descriptors) and len({s.threads for s in steady}) == 1
+        is_flat = growth <= MIB and rise * minutes <= MIB and len(set(descriptors)) == len({s.threads for s in steady}) == 1
         total = sum((c for c in self.counts.values()), collections.Counter())
-        print(f"{'passed' if is_flat else 'FAILED'}: {self.age() / 60:.0f} minutes, {total['answers']} answers; over {minutes:.0f} minutes after the "
-              f"warm-up memory {growth:+d} KB (last less first), {rise:+.1f} KB a minute (least squares, {rise * minutes:+.0f} KB in all); "
-              f"descriptors but those of servers {min(descriptors)} to {max(descriptors)}")  # fmt: skip
+        print(
+            f"{'passed' if is_flat else 'FAILED'}: {self.age() / 60:.0f} minutes, {total['answers']} answers; over {minutes:.0f} minutes "
+            f"after the warm-up memory {growth:+d} KB (last less first), {rise:+.1f} KB a minute (least squares, {rise * minutes:+.0f} "
+            f"KB in all); descriptors but those of servers {min(descriptors)} to {max(descriptors)}"
+        )
         return 0 if is_flat else 1
 
 

@@ -210,7 +210,8 @@ class Psycopg3(Libpq):
                 copy.set_types(["text", "int4", "text"])
                 for row in rows:
                     copy.write_row(row)
-            with cur.copy("copy (select * from lines where player = %s order by n) to stdout (format binary)", [self.name]) as copy:
+            mine = "select * from lines where player = %s order by n"
+            with cur.copy(f"copy ({mine}) to stdout (format binary)", [self.name]) as copy:
                 copy.set_types(["text", "int4", "text"])
                 got = list(copy.rows())
         check(got == rows, "binary COPY out is not what came in", len(got), len(rows))

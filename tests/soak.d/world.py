@@ -18,7 +18,7 @@ from flowtools import APP_DB, APP_PASSWORD, APP_USER, PG_BIN, superuser, value  
 ACCOUNTS, BALANCE = 64, 1000
 POOL_SIZE = 6
 WORKERS = 2
-# How many server connections of a user and a database stay open when nobody is there: min_pool_size, and for lookups two of a worker.
+# How many server connections of a user and a database stay when nobody is there: min_pool_size, and for lookups two of a worker.
 REST = {APP_DB: 1, "auth_query of main": 2 * WORKERS, "auth_query of secure": 2 * WORKERS}
 DATABASES = [APP_DB, "secure", "sessions", "shared"]
 VERIFIER, ASKED, CERTIFIED, ASKER = "soak_verifier", "soak_asked", "soak_certified", "soak_asker"
