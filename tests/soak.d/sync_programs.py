@@ -356,7 +356,7 @@ class Rude(ThreadPlayer):
     def half_copy(self):
         c = self.open()
         c.send(pgwire.query("begin; copy lines from stdin"))
-        while c.read()[0] != "G":
+        while c.read()[0] not in "GZ":  # the server may have gone meanwhile
             pass
         c.send(pgwire.message("d", b"x\t1\tline\n" * 1000) * self.dice.randrange(1, 20) + b"d\0\0")
 
