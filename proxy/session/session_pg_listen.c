@@ -296,6 +296,7 @@ static void take_mark(struct listen_client *lc, struct bytes payload) {
 bool session_pg_listen_on_notification(struct session *s, struct bytes message) {
     struct listen_client *lc = session_pg_of(s)->listen;
     struct pg_notification note;
+    if (session_pg_of(s)->login) return false;
     if (!lc || !lc->member.ear) return true;
     if (!pg_notification_read(bytes_of(message.ptr + PG_HEADER_LEN, message.len - PG_HEADER_LEN), &note)) return true;
     if (bytes_is(note.channel, ear_pg_marker(lc->member.ear))) {

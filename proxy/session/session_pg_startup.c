@@ -74,6 +74,7 @@ bool session_pg_startup_ask(struct session *s, struct backend *b) {
         v->is_judging = false;
         (void)judge(v->pool, v->key, NULL, NULL);
     } else {
+        b->reads_notifications = true; /* none is for a client that is still to be greeted */
         is_asked = backend_pg_look(b, writer_bytes(&sql));
     }
     writer_release(&sql);

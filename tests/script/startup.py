@@ -92,6 +92,7 @@ class Server(harness.Toy):
     def simple(self, sql):
         if "s.source OPERATOR(pg_catalog.=) 'client'" in sql:
             self.asked.append("the question")
+            self.out += self.server.said_before_the_answer
             self.rows(self.given.items())
         elif sql.startswith(harness.CATALOG):
             self.out += harness.no_code()
@@ -113,7 +114,7 @@ class Server(harness.Toy):
 @pytest.fixture
 def server():
     s = harness.Server(handler=lambda w: Server(w, s).run())
-    s.logins, s.is_mute = [], False
+    s.logins, s.is_mute, s.said_before_the_answer = [], False, b""
     yield s
     s.close()
 
@@ -183,3 +184,15 @@ def test_a_server_that_says_nothing(gilmok, server):
     client = gilmok.client(params=DRIVERS[0])
     client.authenticate()
     assert [e.sqlstate for e in client.collect().errors] == ["08001"]
+
+
+def test_a_notification_while_a_login_waits_reaches_nobody(gilmok, server):
+    """A trigger on login may LISTEN. Who has not been greeted yet must hear of it nothing: many drivers give up then."""
+    server.said_before_the_answer = pgwire.message("A", struct.pack(">I", 7) + b"news\0payload\0")
+    client = gilmok.client(params=DRIVERS[0])
+    client.authenticate()
+    kinds = []
+    while "Z" not in kinds:
+        kinds.append(client.read()[0])
+    assert set(kinds) == {"R", "S", "K", "Z"}
+    assert shown(client) == expected(DRIVERS[0])
