@@ -21,6 +21,8 @@
 #include "tests/fuzz/session_peers.h"
 
 enum { STEPS_MAX = 300, TURNS_MAX = 20000, WORKERS = 2, END_TURNS_MAX = 200000, END_MS = 120 * 1000, RAW_MAX = 4096 };
+/* Behind these an input has said enough: byte by byte, with connections that end all the time, minutes are half a million events. */
+enum { STEPS_EVENTS_MAX = 6000, STEPS_MS_MAX = 30 * 1000 };
 
 static struct config *config;
 static struct snapshot *snapshot;
@@ -37,6 +39,7 @@ struct world {
     struct fuzz_servers servers;
     struct fuzz_client clients[PEER_CLIENTS];
     unsigned client_number;
+    uint64_t began_us;
     struct writer out;
 };
 
@@ -85,7 +88,7 @@ static void draw_world(struct world *w, struct reader *r) {
     struct config_database *db = CONTAINER_OF(list_first(&config->databases), struct config_database, node);
     struct config_cluster *cluster = CONTAINER_OF(list_first(&config->clusters), struct config_cluster, node);
     struct net_sim_options options = {.latency_max_us = 0, .pipe_min = 100, .pipe_max = 100000, .chunk_max = 60000};
-    if (net & 4) options.chunk_max = net & 8 ? 1 : 50;
+    if (net & 4) options.chunk_max = !(net & 8) ? 50 : seed & 3 ? 8 : 1;
     if (net & 8) options.pipe_max = 100;
     net_sim_init(&w->sim, &w->loop, seed, &options);
     w->worker_count = net & 1 ? 2 : 1;
@@ -107,6 +110,10 @@ static void draw_world(struct world *w, struct reader *r) {
     cluster->login_retry_ms = 200;
 }
 
+static bool may_step(const struct world *w) {
+    return w->sim.events < STEPS_EVENTS_MAX && w->sim.now_us - w->began_us < (uint64_t)STEPS_MS_MAX * 1000;
+}
+
 static void start(struct world *w) {
     struct err err;
     PROMISE(fuzz_servers_open(&w->servers, &w->sim, &server_addr, &err));
@@ -115,6 +122,7 @@ static void start(struct world *w) {
         PROMISE(worker_init(&w->workers[i], i, &w->hub, &w->loop, snapshot, NULL, &err) && worker_listen(&w->workers[i], &err));
     for (int i = 0; i < PEER_CLIENTS; i++) w->clients[i] = (struct fuzz_client){.sim = &w->sim, .proxy = &proxy_addr, .keys = keys};
     writer_init(&w->out, PEER_OUT_MAX);
+    w->began_us = w->sim.now_us;
 }
 
 static bool is_worker_settled(const struct worker *worker) {
@@ -433,10 +441,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (!config) prepare();
     if (size > 16384) return 0;
     w = (struct world){0};
+    peer_reach_begin();
     draw_world(&w, &r);
     start(&w);
-    for (int i = 0; i < STEPS_MAX && reader_left(&r); i++) step(&w, &r);
+    for (int i = 0; i < STEPS_MAX && reader_left(&r) && may_step(&w); i++) step(&w, &r);
     ck_forgets(&w);
     finish(&w);
+    peer_reach_end(w.sim.events);
     return 0;
 }

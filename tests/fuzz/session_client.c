@@ -14,6 +14,7 @@ static void ck_marks(const struct fuzz_client *c, struct bytes data) {
     peer_mark mark;
     while (peer_find_mark(data, mark)) {
         PROMISE(strcmp(mark, c->mark) == 0);
+        peer_reached[REACH_ROW] = true;
         const uint8_t *at = memmem(data.ptr, data.len, mark, 3);
         data = bytes_of(at + 3, data.len - (size_t)(at + 3 - data.ptr));
     }
@@ -56,6 +57,8 @@ static void take_message(struct fuzz_client *c, uint8_t type, struct bytes body)
         c->key_len = key.len;
     }
     if (type != PG_B_READY) return;
+    if (peer_reached[REACH_LOGIN] && !c->is_logged_in) peer_reached[REACH_TWO_LOGINS] = true;
+    peer_reached[REACH_LOGIN] = true;
     if (c->is_logged_in) c->ready++;
     c->is_logged_in = true;
     PROMISE(!c->is_plain || c->ready <= c->asked);
@@ -114,6 +117,7 @@ void fuzz_client_connect(struct fuzz_client *c, unsigned number) {
     c->key_len = 0;
     c->stream = stream_connect(c->sim->loop, c->proxy, NULL, &handler, c, &err);
     PROMISE(c->stream);
+    net_sim_take_all(c->stream);
 }
 
 void fuzz_client_login(struct fuzz_client *c, unsigned number, unsigned how) {
@@ -150,6 +154,7 @@ void fuzz_client_say(struct fuzz_client *c, struct bytes messages) {
 
 void fuzz_client_say_raw(struct fuzz_client *c, struct bytes raw) {
     c->is_plain = false;
+    peer_reached[REACH_RAW_CLIENT] = true;
     send_out(c, raw);
 }
 

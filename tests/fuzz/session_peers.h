@@ -19,6 +19,17 @@ typedef char peer_mark[4]; /* "": none */
 /* The first mark in `data`. */
 bool peer_find_mark(struct bytes data, peer_mark out);
 
+/* ---- how far an input comes ---- */
+
+enum peer_reach {
+    REACH_LOGIN, REACH_TWO_LOGINS, REACH_ROW, REACH_EXECUTE, REACH_COPY, REACH_COPY_END, REACH_TXN, REACH_LENT, REACH_LENT_AFTER_TXN,
+    REACH_CANCEL, REACH_RAW_CLIENT, REACH_LIAR, REACH_COUNT,
+};
+/* In the execution that runs. With SESSION_REACH in the environment the sums of all are printed at the end. */
+extern bool peer_reached[REACH_COUNT];
+void peer_reach_begin(void);
+void peer_reach_end(uint64_t events);
+
 /* ---- servers ---- */
 
 enum server_step { SERVER_FIRST, SERVER_STARTED, SERVER_SASL_INITIAL, SERVER_SASL_FINAL, SERVER_RUNNING };
@@ -41,7 +52,9 @@ struct fuzz_server {
     int first, count;
     char txn;
     bool is_skipping, is_in_copy, is_copy_of_query;
+    bool has_had_txn;
     peer_mark bound;          /* of the last Bind */
+    peer_mark served;         /* of the last request that had one */
     char parsed[PEER_TEXT_MAX]; /* the last Parse */
     struct scram_server scram;
     struct writer out; /* answered, not sent yet */

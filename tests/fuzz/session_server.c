@@ -80,6 +80,7 @@ static bool run(struct fuzz_server *s, const char *text, const char *mark, bool 
     int len = 0;
     if (begins_with(text, "copy") && strstr(text, "stdin")) {
         put_copy(s, PG_B_COPY_IN);
+        peer_reached[REACH_COPY] = true;
         s->is_in_copy = true;
         s->is_copy_of_query = is_query;
         return false;
@@ -98,7 +99,10 @@ static bool run(struct fuzz_server *s, const char *text, const char *mark, bool 
     } else if (!text[0]) {
         pg_put_empty_query(&s->out);
     } else {
-        if (begins_with(text, "begin")) s->txn = PG_TXN_OPEN;
+        if (begins_with(text, "begin")) {
+            s->txn = PG_TXN_OPEN;
+            if (!begins_with(text, "begin isolation")) s->has_had_txn = peer_reached[REACH_TXN] = true; /* that is gilmok's own */
+        }
         if (begins_with(text, "commit") || begins_with(text, "rollback")) s->txn = PG_TXN_IDLE;
         while (isalpha((unsigned char)text[len]) && len < 20) len++;
         snprintf(tag, sizeof tag, "%.*s%s", len, text, begins_with(text, "discard all") || begins_with(text, "create temp") ? " ALL" : "");
@@ -123,6 +127,7 @@ static void answer_query(struct fuzz_server *s, const struct server_request *q, 
 static void answer_in_copy(struct fuzz_server *s, const struct server_request *q, bool fails) {
     if (q->type != PG_F_COPY_DONE && q->type != PG_F_COPY_FAIL && !fails) return;
     s->is_in_copy = false;
+    peer_reached[REACH_COPY_END] = true;
     if (q->type == PG_F_COPY_DONE && !fails) pg_put_command_complete(&s->out, "COPY 1");
     else put_error(s, "ERROR");
     if (s->is_copy_of_query) put_ready(s);
@@ -159,7 +164,18 @@ static void answer_extended(struct fuzz_server *s, const struct server_request *
     }
 }
 
+static void note_reach(struct fuzz_server *s, const struct server_request *q) {
+    if (q->type == PG_F_EXECUTE) peer_reached[REACH_EXECUTE] = true;
+    if (!q->mark[0]) return;
+    if (s->served[0] && strcmp(s->served, q->mark) != 0) {
+        peer_reached[REACH_LENT] = true;
+        if (s->has_had_txn) peer_reached[REACH_LENT_AFTER_TXN] = true;
+    }
+    memcpy(s->served, q->mark, sizeof s->served);
+}
+
 static void answer_one(struct fuzz_server *s, const struct server_request *q, bool fails) {
+    note_reach(s, q);
     if (s->is_in_copy) {
         answer_in_copy(s, q, fails);
     } else if (q->type == PG_F_SYNC) {
@@ -196,6 +212,7 @@ void fuzz_server_answer(struct fuzz_server *s, enum server_answer how, size_t by
 
 void fuzz_server_say(struct fuzz_server *s, struct bytes raw, bool is_honest) {
     s->is_honest = s->is_honest && is_honest;
+    if (!is_honest) peer_reached[REACH_LIAR] = true;
     writer_put(&s->out, raw);
     flush(s, SIZE_MAX);
 }
@@ -224,6 +241,7 @@ static size_t take_first(struct fuzz_server *s, struct bytes data) {
     if (frame == PG_FRAME_NEED_MORE) return 0;
     PROMISE(f.kind == PG_FIRST_STARTUP || f.kind == PG_FIRST_CANCEL);
     if (f.kind == PG_FIRST_CANCEL) {
+        peer_reached[REACH_CANCEL] = true;
         fuzz_server_end(s, END_FINISH);
         return data.len;
     }
@@ -358,6 +376,7 @@ static void on_accept(struct listener *li, struct stream *stream, const struct a
         *s = (struct fuzz_server){.all = all, .stream = stream, .is_honest = true, .txn = PG_TXN_IDLE};
         writer_init(&s->out, PEER_OUT_MAX);
         stream_adopt(stream, &handler, s);
+        net_sim_take_all(stream);
         return;
     }
     stream_close(stream); /* too many clients */

@@ -49,6 +49,7 @@ struct conn {
     bool away[2]; /* that end is between two loops */
     bool is_established;
     bool is_silent;
+    bool takes_all[2];
     bool drops_data; /* a reset overtakes data */
     uint64_t ready_us;
     uint64_t reset_us; /* NEVER: none */
@@ -186,6 +187,10 @@ void net_sim_silence(struct stream *s) {
     if (of_stream(s)->conn) of_stream(s)->conn->is_silent = true;
 }
 
+void net_sim_take_all(struct stream *s) {
+    if (of_stream(s)->conn) of_stream(s)->conn->takes_all[of_stream(s)->side] = true;
+}
+
 static bool sim_connect(struct stream *s, const struct addr *to, const struct tcp_options *tcp, struct err *err) {
     static const uint32_t chunks[] = {1, 7, 50, 600, 5000, 60000, 60000, 60000};
     (void)tcp;
@@ -219,7 +224,8 @@ static bool is_reset(const struct conn *c) {
 static ssize_t sim_recv(struct stream *s, void *into, size_t cap) {
     struct conn *c = of_stream(s)->conn;
     struct net_sim *sim = c->sim;
-    struct pipe *p = &c->from[1 - of_stream(s)->side];
+    int side = of_stream(s)->side;
+    struct pipe *p = &c->from[1 - side];
     if (c->is_silent || net_sim_one_in(sim, 40)) return IO_AGAIN;
     bool has_data = p->first && p->first->arrives_us <= sim->now_us;
     if (is_reset(c) && (c->drops_data || !has_data)) {
@@ -227,7 +233,7 @@ static ssize_t sim_recv(struct stream *s, void *into, size_t cap) {
         return IO_FAILED;
     }
     if (has_data) {
-        if (cap > c->chunk_max) cap = 1 + net_sim_below(sim, c->chunk_max);
+        if (cap > c->chunk_max && !c->takes_all[side]) cap = 1 + net_sim_below(sim, c->chunk_max);
         return (ssize_t)pipe_take(p, sim->now_us, into, cap);
     }
     return !p->first && p->ends_us <= sim->now_us ? 0 : IO_AGAIN;

@@ -58,6 +58,8 @@ void net_sim_reset(struct stream *s);
 void net_sim_reset_after(struct stream *s, uint64_t bytes);
 /* From now on nothing arrives at either end, not even an end. */
 void net_sim_silence(struct stream *s);
+/* What arrives at `s` it gets at once, whatever chunk_max says: for a peer whose way of reading is not what is looked at. */
+void net_sim_take_all(struct stream *s);
 /* All connections, to standard output: for whoever has to find out what hangs. */
 void net_sim_print(const struct net_sim *sim);
 
