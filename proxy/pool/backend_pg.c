@@ -517,6 +517,12 @@ static bool take_message(struct backend *b, struct run *run, const struct pg_hea
     return b->state != BACKEND_CLOSED;
 }
 
+/* Before anybody hears of what has come: who says something of their own must know, and so must who gives the connection back. */
+static void note_cut(struct backend *b) {
+    const struct backend_pg *bp = backend_pg_of(b);
+    b->is_reply_cut = bp->body_left && bp->body_fate == REPLY_FORWARD;
+}
+
 static size_t relay_received(struct backend *b, struct buf *buf, struct bytes data) {
     struct backend_pg *bp = backend_pg_of(b);
     struct run run = {.buf = buf};
@@ -528,6 +534,7 @@ static size_t relay_received(struct backend *b, struct buf *buf, struct bytes da
             size_t n = left < bp->body_left ? left : bp->body_left;
             pass(b, &run, bp->body_fate, ptr, n);
             bp->body_left -= (uint32_t)n;
+            note_cut(b);
             if (bp->reading) writer_put(bp->reading, bytes_of(ptr, n));
             if (bp->is_on_errand) backend_pg_errand_piece(b, bytes_of(ptr, n), bp->body_left == 0);
             if (bp->collecting_tag) collect_more(b, bytes_of(ptr, n), bp->body_left == 0);
@@ -546,10 +553,10 @@ static size_t relay_received(struct backend *b, struct buf *buf, struct bytes da
         size_t avail = left < h.total ? left : h.total;
         bp->body_left = (uint32_t)(h.total - avail);
         if (!take_message(b, &run, &h, ptr, avail)) return data.len;
+        note_cut(b);
         at += avail;
     }
     flush_run(b, &run);
-    b->is_reply_cut = bp->body_left && bp->body_fate == REPLY_FORWARD;
     if (bp->has_hidden && b->lessee) b->lessee->ops->on_hidden(b->lessee);
     bp->has_hidden = false;
     return at;

@@ -1,5 +1,6 @@
 /*
- * Errors of gilmok's own about prepared statements, in their place: they wait for the replies to all that was sent before.
+ * Errors of gilmok's own about prepared statements, in their place: they wait for the replies to all that was sent before, the
+ * last message's last byte included.
  */
 #include "proxy/session/session_pg_ops.h"
 
@@ -27,7 +28,7 @@ static enum step end_alone(struct session *s, const struct message *m) {
 enum step session_pg_fail_here(struct session *s, const struct message *m, const struct err *err) {
     struct session_pg *ps = session_pg_of(s);
     struct backend *b = s->lessee.backend;
-    if (b->ledger.count > 0) return session_pg_await_replies(s);
+    if (b->ledger.count > 0 || b->is_reply_cut) return session_pg_await_replies(s);
     bool is_alone = m->h.type == PG_F_QUERY && !b->ledger.is_group_open;
     session_pg_tell(s, err, false);
     if (!backend_pg_note_own(b, PG_F_BIND, 0, REPLY_SWALLOW, 0)) return STEP_STOP;

@@ -174,7 +174,7 @@ enum step session_pg_sql_take_query(struct session *s, const struct message *m) 
     const uint8_t *end = body.len ? memchr(body.ptr, 0, body.len) : NULL;
     struct sql_text *text;
     struct writer w;
-    if (ps->prepared.has_failed) return end_failed(s, m);
+    if (ps->prepared.has_failed) return b->is_reply_cut ? session_pg_hold(s) : end_failed(s, m);
     if (!end || end + 1 != body.ptr + body.len || b->ledger.is_client_turn || b->ledger.is_skipping) return STEP_RAW;
     if (must_wait(s)) return session_pg_await_replies(s);
     writer_init(&w, 4 * m->h.total + 4096);

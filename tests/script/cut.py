@@ -305,3 +305,62 @@ def test_no_error_is_told_inside_of_a_row(start, how):
     assert bytes(c.read_to_end()) == pgwire.row_description() + HALF
     assert g.login().ask("select 1") == "select 1"
     server.close()
+
+
+def in_two_pieces(server, answer, at):
+    """A server that sends the answer to a Query "... in half", or to a Sync, in two pieces; the second one is let go by server.goes_on."""
+    server.goes_on = harness.threading.Event()
+
+    def run(wire):
+        toy = harness.Toy(wire, server)
+        toy.greet()
+        asked = ""
+        while True:
+            kind, body = wire.read()
+            asked += kind
+            if (kind == "Q" and b"in half" in body) or (kind in "SH" and asked.endswith("D" + kind)):
+                wire.send(answer[:at])
+                server.goes_on.wait(5)
+                wire.send(answer[at:])
+                toy.out = b""
+            else:
+                toy.take(kind, body)
+                if kind in "QS":
+                    toy.flush()
+
+    return run
+
+
+def test_an_error_of_gilmoks_own_waits_for_the_rest_of_a_description(start):
+    """The client uses a statement that it does not have, while half of the answer to what it has asked before is on its way."""
+    answer = pgwire.message("1") + pgwire.message("t", b"\0\0") + pgwire.row_description()
+    server = harness.Server()
+    server.handler = in_two_pieces(server, answer, len(answer) - 10)
+    g = start(server, database=["unknown_effects = trust"])
+    c = g.login()
+    c.send(pgwire.parse("select 1") + pgwire.describe("S") + pgwire.bind(name="unknown") + pgwire.SYNC)
+    harness.wait_for(lambda: (c.fill(), len(c.buffer))[1] >= len(answer) - 10, what="half a description")
+    time.sleep(0.05)
+    server.goes_on.set()
+    got = [c.read() for _ in range(4)]
+    assert [k for k, _ in got] == ["1", "t", "T", "E"] and pgwire.message(*got[2]) == pgwire.row_description()
+    assert pgwire.PgError(got[3][1]).sqlstate == "26000"
+    server.close()
+
+
+def test_a_connection_stays_when_the_rest_of_a_row_comes_with_the_end(start):
+    """Of a long result each read may end inside of a row: that is no reason to open a new connection for what comes next."""
+    row = pgwire.data_row([b"x" * 200])
+    answer = pgwire.row_description() + row + pgwire.complete("SELECT 1") + pgwire.ready("I")
+    server = harness.Server()
+    server.handler = in_two_pieces(server, answer, len(pgwire.row_description()) + 50)
+    g = start(server, database=["unknown_effects = trust", "pool_size = 1"])
+    c = g.login()
+    assert c.ask("select 1") == "select 1"
+    accepted = server.accepted
+    c.send(pgwire.query("select 'in half'"))
+    harness.wait_for(lambda: (c.fill(), len(c.buffer))[1] > len(pgwire.row_description()), what="half a row")
+    server.goes_on.set()
+    assert c.collect().rows == [["x" * 200]]
+    assert c.ask("select 2") == "select 2" and server.accepted == accepted
+    server.close()
