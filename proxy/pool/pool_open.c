@@ -145,13 +145,18 @@ static bool awaits_catalog(const struct variant *v) {
     return !v->is_single_use && catalog_is_awaited(v->pool) && v->pool->catalog->is_under_way;
 }
 
+/* Connections that it is to get beside those that will be free by themselves. */
+static uint32_t count_lacking(const struct variant *v) {
+    if (pool_is_backing_off(v->pool) || v->is_failed) return 0;
+    if (v->is_judging) return v->opening_count + v->busy_count + v->idle_count ? 0 : 1;
+    uint32_t supply = v->opening_count + count_in_state(v, BACKEND_CHECKING) + count_in_state(v, BACKEND_CLEANING);
+    return v->waiting_count > supply ? v->waiting_count - supply : 0;
+}
+
 void pool_open_as_needed(struct variant *v) {
     struct pool *p = v->pool;
     if (!pool_could_add_server(v)) return;
-    if (v->is_judging && v->opening_count + v->busy_count + v->idle_count) return;
-    uint32_t supply = v->opening_count + count_in_state(v, BACKEND_CHECKING) + count_in_state(v, BACKEND_CLEANING);
-    uint32_t wanted = v->is_judging ? 1 : v->waiting_count;
-    while (supply < wanted && !pool_is_backing_off(p) && !v->is_failed) {
+    for (uint32_t lacking = count_lacking(v); lacking && !pool_is_backing_off(p); lacking--) {
         if (p->total >= pool_limit(p) && !evict_for(v, false)) return;
         if (!take_place(p)) {
             if (!awaits_catalog(v)) file_claim(p);
@@ -160,7 +165,6 @@ void pool_open_as_needed(struct variant *v) {
         uint32_t before = v->opening_count;
         open_one(v);
         if (v->opening_count == before) return;
-        supply++;
     }
 }
 
@@ -180,6 +184,7 @@ void pool_relieve_starving(struct pool *p) {
     uint64_t runner_up_us;
     struct variant *v = longest_waiting(p, &runner_up_us);
     if (!v || awaits_catalog(v) || v->idle_count || v->opening_count || p->total < pool_limit(p)) return;
+    if (!count_lacking(v)) return; /* it would not use the place */
     uint64_t since = pool_first_waiter(v)->waiting_since_us;
     if (since + VARIANT_PATIENCE_MS * 1000 < runner_up_us && evict_for(v, true))
         pool_open_as_needed(v); /* at once: the others would take the slot */

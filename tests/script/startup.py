@@ -196,3 +196,33 @@ def test_a_notification_while_a_login_waits_reaches_nobody(gilmok, server):
         kinds.append(client.read()[0])
     assert set(kinds) == {"R", "S", "K", "Z"}
     assert shown(client) == expected(DRIVERS[0])
+
+
+def test_who_waits_for_a_reset_has_no_other_clients_connection_closed(server):
+    """In session mode, with the pool full: one waits for a connection that is being reset for it, slowly; a client with other
+    parameters logs in meanwhile, on a connection that was opened for it."""
+    begins, goes_on = harness.threading.Event(), harness.threading.Event()
+
+    class Slow(Server):
+        def simple(self, sql):
+            if sql == "DISCARD ALL":
+                begins.set()
+                goes_on.wait(5)
+            super().simple(sql)
+
+    server.handler = lambda w: Slow(w, server).run()
+    gilmok = harness.Gilmok(server.port, database=["pool_mode = session", "pool_size = 3"], cluster=["connect_timeout = 2s"])
+    stays, leaves = gilmok.login(), gilmok.login()
+    leaves.end()
+    assert begins.wait(5)
+    waits = gilmok.client()
+    waits.authenticate()
+    harness.time.sleep(0.3)  # for longer than who comes next
+    other = gilmok.login(params={"search_path": "elsewhere"})
+    assert other.ask("SHOW search_path") == "elsewhere"
+    assert len(server.logins) == 3
+    goes_on.set()
+    assert waits.collect().status == "I"
+    for c in (stays, waits, other):
+        c.end()
+    gilmok.close()
