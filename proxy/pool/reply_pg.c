@@ -205,6 +205,8 @@ enum reply_pg_verdict reply_pg_received(struct ledger *l, uint8_t type, uint8_t 
     }
     if (type == PG_B_READY) return take_ready(l, txn_status, fate);
     if (!head) return REPLY_PG_BROKEN;
+    bool is_copy = type == PG_B_COPY_IN || type == PG_B_COPY_BOTH;
+    if (is_copy && *fate != REPLY_FORWARD) return REPLY_PG_BROKEN; /* gilmok itself begins none */
     if (type != PG_B_COPY_IN) l->doubtful = 0;
     return take_reply(l, type);
 }

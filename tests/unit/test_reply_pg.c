@@ -58,6 +58,8 @@ static void ck_one(size_t rule, uint8_t type, uint8_t status, enum reply_fate fa
     } else if (type == 'Z' && ends_group(rule) && is_one_of(status, "ITE")) {
         expected = REPLY_PG_READY;
         left = 2;
+    } else if (is_one_of(type, "GW") && fate != REPLY_FORWARD) {
+        expected = REPLY_PG_BROKEN; /* gilmok itself begins no COPY */
     } else if (is_one_of(type, rules[rule].parts)) {
         expected = REPLY_PG_PART;
         /* COPY IN: the Sync behind it falls away */
