@@ -108,24 +108,6 @@ static bool evict_for(struct variant *v, bool from_those_with_waiters) {
     return victim != NULL;
 }
 
-static struct variant *longest_waiting(struct pool *p, uint64_t *runner_up_us) {
-    struct variant *oldest = NULL;
-    *runner_up_us = UINT64_MAX;
-    LIST_EACH(n, &p->variants) {
-        struct variant *v = CONTAINER_OF(n, struct variant, node);
-        struct lessee *l = pool_first_waiter(v);
-        if (!l) continue;
-        uint64_t best = oldest ? pool_first_waiter(oldest)->waiting_since_us : UINT64_MAX;
-        if (l->waiting_since_us < best) {
-            *runner_up_us = best;
-            oldest = v;
-        } else if (l->waiting_since_us < *runner_up_us) {
-            *runner_up_us = l->waiting_since_us;
-        }
-    }
-    return oldest;
-}
-
 /* Connections that it may have now: with the reserve when somebody has waited for long. */
 static uint32_t pool_limit(const struct pool *p) {
     bool needs_reserve = p->limits.reserve_size && p->total >= p->limits.size && head_since_us(p) != UINT64_MAX &&
@@ -168,11 +150,35 @@ void pool_open_as_needed(struct variant *v) {
     }
 }
 
-/* A place is held: for who waits longest in the pool. Nobody waits any more: it is given back. */
+/* `counts`: who is looked at; NULL: all. */
+static struct variant *longest_waiting(struct pool *p, bool (*counts)(const struct variant *v), uint64_t *runner_up_us) {
+    struct variant *oldest = NULL;
+    *runner_up_us = UINT64_MAX;
+    LIST_EACH(n, &p->variants) {
+        struct variant *v = CONTAINER_OF(n, struct variant, node);
+        struct lessee *l = pool_first_waiter(v);
+        if (!l || (counts && !counts(v))) continue;
+        uint64_t best = oldest ? pool_first_waiter(oldest)->waiting_since_us : UINT64_MAX;
+        if (l->waiting_since_us < best) {
+            *runner_up_us = best;
+            oldest = v;
+        } else if (l->waiting_since_us < *runner_up_us) {
+            *runner_up_us = l->waiting_since_us;
+        }
+    }
+    return oldest;
+}
+
+/* Whoever was given a place without a use for it would have its connection closed for the next claim. */
+static bool could_use_place(const struct variant *v) {
+    return count_lacking(v) && !awaits_catalog(v);
+}
+
+/* A place is held: for who waits longest in the pool and can use it. There is nobody any more: it is given back. */
 static void on_granted(struct budget_claim *c) {
     struct pool *p = CONTAINER_OF(c, struct pool, places.claim);
     uint64_t runner_up_us;
-    struct variant *v = p->set->is_closing || p->is_paused ? NULL : longest_waiting(p, &runner_up_us);
+    struct variant *v = p->set->is_closing || p->is_paused ? NULL : longest_waiting(p, could_use_place, &runner_up_us);
     p->places.granted++;
     if (v) pool_open_as_needed(v);
     if (!p->places.granted) return;
@@ -182,7 +188,7 @@ static void on_granted(struct budget_claim *c) {
 
 void pool_relieve_starving(struct pool *p) {
     uint64_t runner_up_us;
-    struct variant *v = longest_waiting(p, &runner_up_us);
+    struct variant *v = longest_waiting(p, NULL, &runner_up_us);
     if (!v || awaits_catalog(v) || v->idle_count || v->opening_count || p->total < pool_limit(p)) return;
     if (!count_lacking(v)) return; /* it would not use the place */
     uint64_t since = pool_first_waiter(v)->waiting_since_us;

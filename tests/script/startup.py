@@ -30,7 +30,7 @@ class Server(harness.Toy):
         words = self.w.read_first()[4:].split(b"\0")
         pairs = [w.decode() for w in words[: len(words) // 2 * 2]]
         given = dict(zip(pairs[::2], pairs[1::2]))
-        params = {k: v for k, v in given.items() if k not in ("user", "database", "", "options")}
+        params = {k: v for k, v in given.items() if k not in ("user", "database", "", "options", "replication")}
         params.update(options_of(given.get("options", "")) if given.get("options") else {})
         self.asked = []
         self.server.logins.append((params, self.asked))
@@ -224,5 +224,33 @@ def test_who_waits_for_a_reset_has_no_other_clients_connection_closed(server):
     goes_on.set()
     assert waits.collect().status == "I"
     for c in (stays, waits, other):
+        c.end()
+    gilmok.close()
+
+
+def test_a_place_is_not_given_to_who_waits_for_the_catalog(server):
+    """All places are taken, one by who reads the catalog, slowly, one by who waits for that. A client that need not wait claims a
+    place: it gets the one that is closed for it."""
+    begins, goes_on = harness.threading.Event(), harness.threading.Event()
+
+    class Slow(Server):
+        def simple(self, sql):
+            if sql.startswith(harness.CATALOG):
+                begins.set()
+                goes_on.wait(5)
+            super().simple(sql)
+
+    server.handler = lambda w: Slow(w, server).run()
+    gilmok = harness.Gilmok(server.port, main=["max_server_conn = 2"], database=["pool_size = 3"], cluster=["connect_timeout = 2s"])
+    reads, waits = gilmok.client(), gilmok.client(params=DRIVERS[0])
+    reads.authenticate()
+    assert begins.wait(5)
+    waits.authenticate()
+    harness.wait_for(lambda: len(server.logins) == 2, what="two connections")
+    gilmok.login(params={"replication": "database"}).end()
+    assert len(server.logins) == 3
+    goes_on.set()
+    assert waits.collect().status == "I"
+    for c in (reads, waits):
         c.end()
     gilmok.close()
