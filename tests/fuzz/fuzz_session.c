@@ -1,12 +1,12 @@
 /*
  * fuzz_session.c - whole sessions: who says what to gilmok in which order, on the simulated network.
  *
- * Three bytes draw the world (see draw_world), then steps follow: a byte (which step, whose, and whether gilmok gets a turn and time
- * behind it), and what the step needs. Some are raw bytes, others are what a right peer would do now, so that an input comes to
- * the places behind a login, inside a transaction, in the middle of a COPY.
+ * Three bytes draw the world (see draw_world), then steps follow (session_steps.h). Some are raw bytes, others are what a right
+ * peer would do now, so that an input comes to the places behind a login, inside a transaction, in the middle of a COPY.
  *
- * Promises: no turn of the loop is without end; what session_client.c looks at, no client's bytes at another one above all; a
- * client and a server that are gone leave nothing behind: no session, no place in a pool, no memory.
+ * Promises: no turn of the loop is without end; what session_client.c looks at, no client's bytes at another one above all; a right
+ * client of right servers gets an answer to all that it has asked, or is sent away; a client and a server that are gone leave
+ * nothing behind: no session, no place in a pool, no memory.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -19,9 +19,10 @@
 #include "proxy/worker.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/session_peers.h"
+#include "tests/fuzz/session_steps.h"
 
-enum { STEPS_MAX = 300, TURNS_MAX = 20000, WORKERS = 2, END_TURNS_MAX = 200000, END_MS = 120 * 1000, RAW_MAX = 4096 };
-/* Behind these an input has said enough: byte by byte, with connections that end all the time, minutes are half a million events. */
+enum { TURNS_MAX = 20000, WORKERS = 2, END_TURNS_MAX = 200000, END_MS = 120 * 1000, SERVE_MS = 30 * 1000 };
+/* Behind these an input has said enough: read byte by byte, connections that come and go for minutes are half a million events. */
 enum { STEPS_EVENTS_MAX = 6000, STEPS_MS_MAX = 30 * 1000 };
 
 static struct config *config;
@@ -82,6 +83,16 @@ static void prepare(void) {
 
 /* ---- one world ------------------------------------------------------------------------------------------------------- */
 
+/* The keys of cancel requests go out as they are: nothing in them may look like a mark. */
+static bool random_without_marks(void *ctx, void *out, size_t len) {
+    uint8_t *bytes = out;
+    for (size_t i = 0; i < len; i++) {
+        bytes[i] = (uint8_t)net_sim_random(ctx);
+        if (bytes[i] == '~') bytes[i] = '!';
+    }
+    return true;
+}
+
 /* The first byte: pools and servers; the second: the network and workers; the third: seeds the dice. */
 static void draw_world(struct world *w, struct reader *r) {
     uint8_t pools = reader_u8(r), net = reader_u8(r), seed = reader_u8(r);
@@ -91,6 +102,7 @@ static void draw_world(struct world *w, struct reader *r) {
     if (net & 4) options.chunk_max = !(net & 8) ? 50 : seed & 3 ? 8 : 1;
     if (net & 8) options.pipe_max = 100;
     net_sim_init(&w->sim, &w->loop, seed, &options);
+    w->sim.clock.random = random_without_marks;
     w->worker_count = net & 1 ? 2 : 1;
     w->servers.greets = !(pools & 1);
     w->servers.answers = !(pools & 2);
@@ -195,19 +207,24 @@ struct saying {
 };
 
 static const struct saying client_sayings[] = {
-    {'Q', "select '%'", NULL}, {'Q', "begin", NULL}, {'Q', "commit", NULL}, {'Q', "rollback", NULL}, {'Q', "fail -- %", NULL},
-    {'Q', "set search_path to a", NULL}, {'Q', "reset all", NULL}, {'Q', "discard all", NULL}, {'Q', "", NULL},
-    {'Q', "copy t from stdin -- %", NULL}, {'Q', "copy t to stdout -- %", NULL}, {'Q', "listen ch", NULL}, {'Q', "unlisten *", NULL},
-    {'Q', "prepare p as select '%'", NULL}, {'Q', "execute p -- %", NULL}, {'Q', "deallocate p", NULL},
-    {'Q', "deallocate all", NULL}, {'Q', "create temp table t (a int) -- %", NULL}, {'Q', "select set_config('a.b', '%', false)", NULL},
-    {'Q', "select pg_advisory_lock(1) -- %", NULL}, {'Q', "declare c cursor with hold for select '%'", NULL},
-    {'Q', "begin; select '%'", NULL}, {'Q', "select f('%')", NULL}, {'Q', "set role r", NULL}, {'Q', "load 'x'", NULL},
-    {'P', "", "select '%'"}, {'P', "s1", "select '%'"}, {'P', "s2", "select 2"}, {'P', "", "begin"}, {'P', "", "commit"},
-    {'P', "", "copy t from stdin -- %"}, {'P', "s1", "set search_path to b"}, {'P', "", "discard all"}, {'P', "s2", "execute p -- %"},
-    {'B', "", ""}, {'B', "", "s1"}, {'B', "p1", "s1"}, {'B', "", "s2"}, {'D', "S", "s1"}, {'D', "S", ""}, {'D', "P", ""},
-    {'D', "P", "p1"}, {'E', "", NULL}, {'E', "p1", NULL}, {'S', NULL, NULL}, {'S', NULL, NULL}, {'H', NULL, NULL},
-    {'C', "S", "s1"}, {'C', "S", "s2"}, {'C', "P", "p1"}, {'d', "data %\n", NULL}, {'c', NULL, NULL}, {'f', "", NULL},
-    {'F', NULL, NULL}, {'X', NULL, NULL},
+    [SAY_SELECT] = {'Q', "select '%'", NULL}, [SAY_BEGIN] = {'Q', "begin", NULL}, [SAY_COMMIT] = {'Q', "commit", NULL},
+    [SAY_ROLLBACK] = {'Q', "rollback", NULL}, [SAY_FAIL] = {'Q', "fail -- %", NULL},
+    [SAY_SET] = {'Q', "set search_path to a", NULL}, [SAY_RESET] = {'Q', "reset all", NULL},
+    [SAY_DISCARD] = {'Q', "discard all", NULL}, {'Q', "", NULL}, [SAY_COPY_IN] = {'Q', "copy t from stdin -- %", NULL},
+    [SAY_COPY_OUT] = {'Q', "copy t to stdout -- %", NULL}, [SAY_LISTEN] = {'Q', "listen ch", NULL}, {'Q', "unlisten *", NULL},
+    [SAY_PREPARE] = {'Q', "prepare p as select '%'", NULL}, [SAY_EXECUTE_P] = {'Q', "execute p -- %", NULL},
+    {'Q', "deallocate p", NULL}, {'Q', "deallocate all", NULL}, [SAY_TEMP] = {'Q', "create temp table t (a int) -- %", NULL},
+    {'Q', "select set_config('a.b', '%', false)", NULL}, {'Q', "select pg_advisory_lock(1) -- %", NULL},
+    {'Q', "declare c cursor with hold for select '%'", NULL}, {'Q', "begin; select '%'", NULL},
+    [SAY_CALL] = {'Q', "select f('%')", NULL}, {'Q', "set role r", NULL}, {'Q', "load 'x'", NULL},
+    [SAY_PARSE] = {'P', "", "select '%'"}, [SAY_PARSE_S1] = {'P', "s1", "select '%'"}, {'P', "s2", "select 2"},
+    {'P', "", "begin"}, {'P', "", "commit"}, [SAY_PARSE_COPY] = {'P', "", "copy t from stdin -- %"},
+    {'P', "s1", "set search_path to b"}, {'P', "", "discard all"}, {'P', "s2", "execute p -- %"}, [SAY_BIND] = {'B', "", ""},
+    [SAY_BIND_S1] = {'B', "", "s1"}, {'B', "p1", "s1"}, {'B', "", "s2"}, [SAY_DESCRIBE_S1] = {'D', "S", "s1"}, {'D', "S", ""},
+    [SAY_DESCRIBE_PORTAL] = {'D', "P", ""}, {'D', "P", "p1"}, [SAY_EXECUTE] = {'E', "", NULL}, {'E', "p1", NULL},
+    [SAY_SYNC] = {'S', NULL, NULL}, {'S', NULL, NULL}, [SAY_FLUSH] = {'H', NULL, NULL}, [SAY_CLOSE_S1] = {'C', "S", "s1"},
+    {'C', "S", "s2"}, {'C', "P", "p1"}, [SAY_DATA] = {'d', "data %\n", NULL}, [SAY_DONE] = {'c', NULL, NULL},
+    [SAY_COPY_FAIL] = {'f', "", NULL}, {'F', NULL, NULL}, [SAY_TERMINATE] = {'X', NULL, NULL},
 };
 
 static void put_text(struct writer *out, const char *text, const char *mark) {
@@ -308,13 +325,8 @@ static bool put_server_saying(struct writer *out, unsigned n) {
 
 /* ---- steps ----------------------------------------------------------------------------------------------------------- */
 
-/* A length and that many bytes, or what is left; without "~", which only marks have. */
-static struct bytes take_raw(struct reader *r, uint8_t storage[RAW_MAX]) {
-    size_t len = reader_u8(r);
-    if (len == 255) len = reader_be16(r);
-    if (len > RAW_MAX) len = RAW_MAX;
-    if (len > reader_left(r)) len = reader_left(r);
-    struct bytes raw = reader_take(r, len);
+/* Without "~", which only marks have. */
+static struct bytes without_marks(struct bytes raw, uint8_t storage[STEP_RAW_MAX]) {
     for (size_t i = 0; i < raw.len; i++) storage[i] = raw.ptr[i] == '~' ? '!' : raw.ptr[i];
     return bytes_of(storage, raw.len);
 }
@@ -325,21 +337,16 @@ static void put_framed(struct writer *out, uint8_t type, struct bytes body) {
     pg_end(out, at);
 }
 
-enum step_kind {
-    STEP_CLIENT_RAW, STEP_CLIENT_MESSAGE, STEP_CLIENT_LOGIN, STEP_CLIENT_SAYS, STEP_CLIENT_QUERY, STEP_CLIENT_ENDS, STEP_CLIENT_CONNECTS,
-    STEP_SERVER_RAW, STEP_SERVER_MESSAGE, STEP_SERVER_ANSWERS, STEP_SERVER_SAYS, STEP_SERVER_ENDS, STEP_SERVER_GREETS,
-    STEP_TIME, STEP_SWITCH, STEP_CANCEL,
-};
-
-static void client_step(struct world *w, enum step_kind kind, struct fuzz_client *c, struct reader *r) {
-    uint8_t storage[RAW_MAX];
-    uint8_t arg = kind == STEP_CLIENT_RAW || kind == STEP_CLIENT_QUERY || kind == STEP_CLIENT_CONNECTS ? 0 : reader_u8(r);
-    switch (kind) {
+static void client_step(struct world *w, const struct session_step *st) {
+    uint8_t storage[STEP_RAW_MAX], arg = st->arg;
+    struct fuzz_client *c = &w->clients[st->who];
+    struct bytes raw = without_marks(st->raw, storage);
+    switch (st->kind) {
     case STEP_CLIENT_RAW:
-        fuzz_client_say_raw(c, take_raw(r, storage));
+        fuzz_client_say_raw(c, raw);
         break;
     case STEP_CLIENT_MESSAGE:
-        put_framed(&w->out, arg, take_raw(r, storage));
+        put_framed(&w->out, arg, raw);
         fuzz_client_say_raw(c, writer_bytes(&w->out));
         break;
     case STEP_CLIENT_LOGIN:
@@ -350,9 +357,8 @@ static void client_step(struct world *w, enum step_kind kind, struct fuzz_client
         fuzz_client_say(c, writer_bytes(&w->out));
         break;
     case STEP_CLIENT_QUERY: {
-        struct bytes text = take_raw(r, storage);
         size_t at = pg_begin(&w->out, PG_F_QUERY);
-        writer_put(&w->out, text);
+        writer_put(&w->out, raw);
         writer_str(&w->out, " -- ");
         writer_cstr(&w->out, bytes_str(c->mark));
         pg_end(&w->out, at);
@@ -375,13 +381,12 @@ static void client_step(struct world *w, enum step_kind kind, struct fuzz_client
     }
 }
 
-static void server_step(struct world *w, enum step_kind kind, unsigned who, struct reader *r) {
-    uint8_t storage[RAW_MAX];
-    struct fuzz_server *s = fuzz_servers_find(&w->servers, who);
-    uint8_t arg = kind == STEP_SERVER_RAW || kind == STEP_SERVER_GREETS ? 0 : reader_u8(r);
-    struct bytes raw = kind == STEP_SERVER_RAW || kind == STEP_SERVER_MESSAGE ? take_raw(r, storage) : bytes_of(NULL, 0);
+static void server_step(struct world *w, const struct session_step *st) {
+    uint8_t storage[STEP_RAW_MAX], arg = st->arg;
+    struct fuzz_server *s = fuzz_servers_find(&w->servers, st->who);
+    struct bytes raw = without_marks(st->raw, storage);
     if (!s) return;
-    switch (kind) {
+    switch (st->kind) {
     case STEP_SERVER_RAW:
         fuzz_server_say(s, raw, false);
         break;
@@ -411,28 +416,41 @@ static void pass_time(struct world *w, uint64_t ms) {
     while (w->sim.now_us < until_us && w->loop.ops->turn(&w->loop)) PROMISE(turns++ < TURNS_MAX);
 }
 
+static bool are_served(const struct world *w) {
+    for (int i = 0; i < PEER_CLIENTS; i++)
+        if (!fuzz_client_is_served(&w->clients[i])) return false;
+    return true;
+}
+
+/* With servers that never did wrong, and that answer now if they have not until here, nobody waits for ever. */
+static void ck_serves(struct world *w) {
+    if (w->servers.may_fail) return;
+    fuzz_servers_serve(&w->servers);
+    PROMISE(net_sim_settle(&w->sim, TURNS_MAX));
+    for (int ms = 0; ms < SERVE_MS && !are_served(w); ms += WORKER_TICK_MS) pass_time(w, WORKER_TICK_MS);
+    PROMISE(are_served(w));
+}
+
 static void step(struct world *w, struct reader *r) {
     static const enum net_sim_gate gates[] = {GATE_OPEN, GATE_OPEN, GATE_REFUSES, GATE_SILENT};
-    uint8_t what = reader_u8(r);
-    enum step_kind kind = what & 15;
-    unsigned who = what >> 4 & 3;
+    struct session_step st = session_step_read(r);
     writer_reset(&w->out);
-    if (kind <= STEP_CLIENT_CONNECTS || kind == STEP_CANCEL) {
-        client_step(w, kind, &w->clients[who], r);
-    } else if (kind == STEP_TIME) {
-        pass_time(w, (uint64_t)reader_u8(r) * 20);
-    } else if (kind == STEP_SWITCH) {
-        uint8_t arg = reader_u8(r);
-        net_sim_set_gate(&w->servers.li, gates[arg & 3]);
-        w->servers.greets = arg & 4;
-        w->servers.answers = arg & 8;
+    if (st.kind <= STEP_CLIENT_CONNECTS || st.kind == STEP_CANCEL) {
+        client_step(w, &st);
+    } else if (st.kind == STEP_TIME) {
+        pass_time(w, (uint64_t)st.arg * 20);
+    } else if (st.kind == STEP_SWITCH) {
+        net_sim_set_gate(&w->servers.li, gates[st.arg & 3]);
+        w->servers.greets = st.arg & 4;
+        w->servers.answers = st.arg & 8;
     } else {
-        server_step(w, kind, who, r);
+        server_step(w, &st);
     }
-    if (what & 64) return;
+    if (st.flags & STEP_GOES_ON) return;
     PROMISE(net_sim_settle(&w->sim, TURNS_MAX));
-    if (!(what & 128)) pass_time(w, WORKER_TICK_MS); /* what gilmok does a little later, it does now */
-    if (!(what & 128)) PROMISE(net_sim_settle(&w->sim, TURNS_MAX));
+    if (st.flags & STEP_NO_TIME) return;
+    pass_time(w, WORKER_TICK_MS); /* what gilmok does a little later, it does now */
+    PROMISE(net_sim_settle(&w->sim, TURNS_MAX));
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
@@ -445,6 +463,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     draw_world(&w, &r);
     start(&w);
     for (int i = 0; i < STEPS_MAX && reader_left(&r) && may_step(&w); i++) step(&w, &r);
+    ck_serves(&w);
     ck_forgets(&w);
     finish(&w);
     peer_reach_end(w.sim.events);

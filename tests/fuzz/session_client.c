@@ -3,6 +3,7 @@
  * another client, no more ReadyForQuery than it has asked for.
  */
 #include <stdio.h>
+#include <strings.h>
 
 #include "base/reader.h"
 #include "tests/fuzz/fuzz.h"
@@ -112,7 +113,7 @@ void fuzz_client_connect(struct fuzz_client *c, unsigned number) {
     writer_release(&c->first);
     writer_init(&c->first, PEER_OUT_MAX);
     snprintf(c->mark, sizeof c->mark, "~%c%c", 'A' + (int)(number >> 4 & 15), 'A' + (int)(number & 15));
-    c->is_framed = c->is_plain = c->is_logged_in = false;
+    c->is_framed = c->is_plain = c->is_logged_in = c->is_group_open = c->is_muddled = false;
     c->asked = c->ready = c->pid = 0;
     c->key_len = 0;
     c->stream = stream_connect(c->sim->loop, c->proxy, NULL, &handler, c, &err);
@@ -142,10 +143,29 @@ static void send_out(struct fuzz_client *c, struct bytes data) {
     else stream_send(c->stream, data);
 }
 
+static bool speaks_of_copy(struct bytes text) {
+    for (size_t i = 0; i + 4 <= text.len; i++)
+        if (strncasecmp((const char *)text.ptr + i, "copy", 4) == 0) return true;
+    return false;
+}
+
+static void note_order(struct fuzz_client *c, uint8_t type, struct bytes body) {
+    if (type == PG_F_SYNC) c->is_group_open = false;
+    else if (strchr("PBDEC", type)) c->is_group_open = true;
+    else if (strchr("dcf", type) || (strchr("QF", type) && c->is_group_open)) c->is_muddled = true;
+    if (strchr("PQ", type) && speaks_of_copy(body)) c->is_muddled = true;
+}
+
+bool fuzz_client_is_served(const struct fuzz_client *c) {
+    if (!c->stream || !c->is_framed || !c->is_plain || c->is_muddled) return true;
+    return c->is_logged_in && c->ready == c->asked;
+}
+
 void fuzz_client_say(struct fuzz_client *c, struct bytes messages) {
     struct pg_header h;
     struct bytes rest = messages;
     while (pg_header_read(rest, &h) == PG_FRAME_OK && h.total <= rest.len) {
+        note_order(c, h.type, bytes_of(rest.ptr + PG_HEADER_LEN, h.body_len));
         c->asked += h.type == PG_F_QUERY || h.type == PG_F_SYNC || h.type == PG_F_FUNCTION_CALL;
         rest = bytes_of(rest.ptr + h.total, rest.len - h.total);
     }
@@ -153,6 +173,7 @@ void fuzz_client_say(struct fuzz_client *c, struct bytes messages) {
 }
 
 void fuzz_client_say_raw(struct fuzz_client *c, struct bytes raw) {
+    if (!raw.len) return;
     c->is_plain = false;
     peer_reached[REACH_RAW_CLIENT] = true;
     send_out(c, raw);

@@ -22,8 +22,8 @@ bool peer_find_mark(struct bytes data, peer_mark out);
 /* ---- how far an input comes ---- */
 
 enum peer_reach {
-    REACH_LOGIN, REACH_TWO_LOGINS, REACH_ROW, REACH_EXECUTE, REACH_COPY, REACH_COPY_END, REACH_TXN, REACH_LENT, REACH_LENT_AFTER_TXN,
-    REACH_CANCEL, REACH_RAW_CLIENT, REACH_LIAR, REACH_COUNT,
+    REACH_LOGIN, REACH_TWO_LOGINS, REACH_ROW, REACH_EXECUTE, REACH_COPY, REACH_COPY_END, REACH_TXN, REACH_LENT,
+    REACH_LENT_AFTER_TXN, REACH_CANCEL, REACH_RAW_CLIENT, REACH_LIAR, REACH_COUNT,
 };
 /* In the execution that runs. With SESSION_REACH in the environment the sums of all are printed at the end. */
 extern bool peer_reached[REACH_COUNT];
@@ -66,10 +66,13 @@ struct fuzz_servers {
     const struct scram_verifier *verifier; /* NULL: everybody is trusted */
     struct net_sim *sim;
     bool greets, answers; /* by themselves */
+    bool may_fail;        /* one has lied, is silent, or has lost count: nobody can be sure of an answer */
 };
 
 MUST_USE bool fuzz_servers_open(struct fuzz_servers *s, struct net_sim *sim, const struct addr *at, struct err *err);
 void fuzz_servers_close(struct fuzz_servers *s);
+/* From now on they let everybody in and answer everything. */
+void fuzz_servers_serve(struct fuzz_servers *s);
 /* Number `n` of those that are connected; NULL: none is. */
 struct fuzz_server *fuzz_servers_find(struct fuzz_servers *s, unsigned n);
 
@@ -95,6 +98,8 @@ struct fuzz_client {
     const char *database, *app;
     bool is_framed; /* began as a client should: so must what it gets */
     bool is_plain;  /* has sent nothing raw */
+    bool is_group_open;
+    bool is_muddled; /* has sent what a right server need not answer: a COPY's parts, a Query in a group that may be skipped */
     bool is_logged_in;
     uint32_t asked, ready; /* messages to be answered by ReadyForQuery; how many of these have come */
     uint32_t pid;          /* from KeyData */
@@ -112,5 +117,7 @@ void fuzz_client_login(struct fuzz_client *c, unsigned number, unsigned how);
 void fuzz_client_say(struct fuzz_client *c, struct bytes messages);
 void fuzz_client_say_raw(struct fuzz_client *c, struct bytes raw);
 void fuzz_client_end(struct fuzz_client *c, enum peer_end how);
+/* It waits for nothing that it must get. */
+bool fuzz_client_is_served(const struct fuzz_client *c);
 
 #endif

@@ -12,9 +12,9 @@ bool peer_reached[REACH_COUNT];
 static const char *const names[REACH_COUNT] = {
     [REACH_LOGIN] = "a login", [REACH_TWO_LOGINS] = "a second login", [REACH_ROW] = "a row for a client",
     [REACH_EXECUTE] = "an Execute at a server", [REACH_COPY] = "a COPY in", [REACH_COPY_END] = "its end",
-    [REACH_TXN] = "a transaction", [REACH_LENT] = "a connection lent to two clients", [REACH_LENT_AFTER_TXN] = "and a transaction before",
-    [REACH_CANCEL] = "a cancel at a server", [REACH_RAW_CLIENT] = "raw bytes of a client",
-    [REACH_LIAR] = "a server that lies",
+    [REACH_TXN] = "a transaction", [REACH_LENT] = "a connection lent to two clients",
+    [REACH_LENT_AFTER_TXN] = "and a transaction before", [REACH_CANCEL] = "a cancel at a server",
+    [REACH_RAW_CLIENT] = "raw bytes of a client", [REACH_LIAR] = "a server that lies",
 };
 
 static uint64_t counts[REACH_COUNT], executions, events;

@@ -101,7 +101,8 @@ static bool run(struct fuzz_server *s, const char *text, const char *mark, bool 
     } else {
         if (begins_with(text, "begin")) {
             s->txn = PG_TXN_OPEN;
-            if (!begins_with(text, "begin isolation")) s->has_had_txn = peer_reached[REACH_TXN] = true; /* that is gilmok's own */
+            bool is_gilmoks = begins_with(text, "begin isolation");
+            if (!is_gilmoks) s->has_had_txn = peer_reached[REACH_TXN] = true;
         }
         if (begins_with(text, "commit") || begins_with(text, "rollback")) s->txn = PG_TXN_IDLE;
         while (isalpha((unsigned char)text[len]) && len < 20) len++;
@@ -212,7 +213,7 @@ void fuzz_server_answer(struct fuzz_server *s, enum server_answer how, size_t by
 
 void fuzz_server_say(struct fuzz_server *s, struct bytes raw, bool is_honest) {
     s->is_honest = s->is_honest && is_honest;
-    if (!is_honest) peer_reached[REACH_LIAR] = true;
+    if (!is_honest) s->all->may_fail = peer_reached[REACH_LIAR] = true;
     writer_put(&s->out, raw);
     flush(s, SIZE_MAX);
 }
@@ -302,6 +303,7 @@ static void take_message(struct fuzz_server *s, uint8_t type, struct bytes body)
     }
     if (s->count == PEER_REQUESTS) { /* it has lost count of them */
         s->is_honest = false;
+        s->all->may_fail = true;
         return;
     }
     struct server_request *q = &s->requests[(s->first + s->count++) % PEER_REQUESTS];
@@ -357,6 +359,7 @@ static const struct stream_handler handler = {.on_received = on_received, .on_dr
 void fuzz_server_end(struct fuzz_server *s, enum peer_end how) {
     if (how == END_SILENCE) {
         net_sim_silence(s->stream);
+        s->all->may_fail = true;
         return;
     }
     if (how == END_RESET) net_sim_reset(s->stream);
@@ -391,6 +394,15 @@ bool fuzz_servers_open(struct fuzz_servers *s, struct net_sim *sim, const struct
 void fuzz_servers_close(struct fuzz_servers *s) {
     for (int i = 0; i < PEER_SERVERS; i++)
         if (s->one[i].stream) fuzz_server_end(&s->one[i], END_RESET);
+}
+
+void fuzz_servers_serve(struct fuzz_servers *s) {
+    s->greets = s->answers = true;
+    net_sim_set_gate(&s->li, GATE_OPEN);
+    for (int i = 0; i < PEER_SERVERS; i++) {
+        if (s->one[i].stream) fuzz_server_greet(&s->one[i]);
+        if (s->one[i].stream) fuzz_server_answer(&s->one[i], ANSWER_RIGHT, SIZE_MAX);
+    }
 }
 
 struct fuzz_server *fuzz_servers_find(struct fuzz_servers *s, unsigned n) {
