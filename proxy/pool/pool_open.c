@@ -22,19 +22,6 @@ void pool_give_place(struct pool *p, const struct budget_list *l) {
     if (p->set->budget_book) budget_give(p->set->budget_book, l);
 }
 
-static void on_granted(struct budget_claim *c);
-
-static void file_claim(struct pool *p) {
-    struct pool_set *set = p->set;
-    if (p->places.claim.is_filed || set->is_closing) return;
-    p->places.claim.loop = set->loop;
-    p->places.claim.on_granted = on_granted;
-    p->places.claim.wants = p->places.budgets;
-    p->places.claim.since_us = head_since_us(p);
-    budget_claim(set->budget_book, &p->places.claim);
-    if (set->on_claim) set->on_claim(set, &p->places.claim.wants);
-}
-
 static bool take_place(struct pool *p) {
     if (!p->places.budgets.count) return true;
     if (p->places.granted) {
@@ -135,19 +122,9 @@ static uint32_t count_lacking(const struct variant *v) {
     return v->waiting_count > supply ? v->waiting_count - supply : 0;
 }
 
-void pool_open_as_needed(struct variant *v) {
-    struct pool *p = v->pool;
-    if (!pool_could_add_server(v)) return;
-    for (uint32_t lacking = count_lacking(v); lacking && !pool_is_backing_off(p); lacking--) {
-        if (p->total >= pool_limit(p) && !evict_for(v, false)) return;
-        if (!take_place(p)) {
-            if (!awaits_catalog(v)) file_claim(p);
-            return;
-        }
-        uint32_t before = v->opening_count;
-        open_one(v);
-        if (v->opening_count == before) return;
-    }
+/* Whoever was given a place without a use for it would have its connection closed for the next claim. */
+static bool could_use_place(const struct variant *v) {
+    return count_lacking(v) && !awaits_catalog(v);
 }
 
 /* `counts`: who is looked at; NULL: all. */
@@ -169,9 +146,35 @@ static struct variant *longest_waiting(struct pool *p, bool (*counts)(const stru
     return oldest;
 }
 
-/* Whoever was given a place without a use for it would have its connection closed for the next claim. */
-static bool could_use_place(const struct variant *v) {
-    return count_lacking(v) && !awaits_catalog(v);
+static void on_granted(struct budget_claim *c);
+
+/* As old as who can use the place; one in the same pool who waits for something else has no part in it. */
+static void file_claim(struct pool *p) {
+    struct pool_set *set = p->set;
+    uint64_t runner_up_us;
+    const struct variant *v = longest_waiting(p, could_use_place, &runner_up_us);
+    if (p->places.claim.is_filed || set->is_closing) return;
+    p->places.claim.loop = set->loop;
+    p->places.claim.on_granted = on_granted;
+    p->places.claim.wants = p->places.budgets;
+    p->places.claim.since_us = v ? pool_first_waiter(v)->waiting_since_us : pool_now_us(p);
+    budget_claim(set->budget_book, &p->places.claim);
+    if (set->on_claim) set->on_claim(set, &p->places.claim.wants);
+}
+
+void pool_open_as_needed(struct variant *v) {
+    struct pool *p = v->pool;
+    if (!pool_could_add_server(v)) return;
+    for (uint32_t lacking = count_lacking(v); lacking && !pool_is_backing_off(p); lacking--) {
+        if (p->total >= pool_limit(p) && !evict_for(v, false)) return;
+        if (!take_place(p)) {
+            if (!awaits_catalog(v)) file_claim(p);
+            return;
+        }
+        uint32_t before = v->opening_count;
+        open_one(v);
+        if (v->opening_count == before) return;
+    }
 }
 
 /* A place is held: for who waits longest in the pool and can use it. There is nobody any more: it is given back. */

@@ -254,3 +254,35 @@ def test_a_place_is_not_given_to_who_waits_for_the_catalog(server):
     for c in (reads, waits):
         c.end()
     gilmok.close()
+
+
+def test_a_claim_is_as_old_as_who_can_use_it(server):
+    """All places are taken. Of one database the first in line waits for a reset that takes long, and a later one needs a place; of
+    another database somebody came between them: the one place that becomes free is not handed to and fro."""
+    begins, goes_on = harness.threading.Event(), harness.threading.Event()
+
+    class Slow(Server):
+        def simple(self, sql):
+            if sql == "DISCARD ALL" and not begins.is_set():
+                begins.set()
+                goes_on.wait(5)
+            super().simple(sql)
+
+    server.handler = lambda w: Slow(w, server).run()
+    settings = ["pool_mode = session", "pool_size = 3"]
+    gilmok = harness.Gilmok(server.port, main=["max_server_conn = 2"], database=settings, cluster=["connect_timeout = 2s"],
+                            tail="[database news]\n" + "\n".join(settings))  # fmt: skip
+    first, other = gilmok.login(), gilmok.login(database="news")
+    first.end()
+    assert begins.wait(5)
+    waiting = [gilmok.client(), gilmok.client(database="news"), gilmok.client(params=DRIVERS[0])]
+    for client in waiting:
+        client.authenticate()
+        harness.time.sleep(0.2)  # more than the patience that those who came later are shown
+    other.end()
+    assert waiting[1].collect().status == "I"
+    harness.time.sleep(0.2)
+    assert len(server.logins) < 6
+    goes_on.set()
+    assert waiting[0].collect().status == "I"
+    gilmok.close()
