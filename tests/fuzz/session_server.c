@@ -83,6 +83,7 @@ static bool run(struct fuzz_server *s, const char *text, const char *mark, bool 
         peer_reached[REACH_COPY] = true;
         s->is_in_copy = true;
         s->is_copy_of_query = is_query;
+        s->all->may_fail |= !is_query; /* whose text that is it does not know: it remembers the last Parse alone */
         return false;
     }
     if (begins_with(text, "copy")) {
