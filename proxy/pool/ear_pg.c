@@ -53,7 +53,7 @@ struct ear_pg {
     struct list to_mark; /* members */
     struct list members;
     struct task ask;
-    char marker[48];
+    char marker[EAR_MARKER_MAX];
     char *encoding; /* owned */
     uint64_t last_mark;
     uint64_t empty_since_us; /* 0: it has members */

@@ -60,6 +60,7 @@ void ear_pg_leave(struct ear_member *m);
 
 /* Soon, its mark is notified. Its number, never 0. */
 uint64_t ear_pg_send_mark(struct ear_member *m);
+enum { EAR_MARKER_MAX = 48 }; /* with its NUL */
 const char *ear_pg_marker(const struct ear_pg *e);
 /* In which the server tells it names and payloads. */
 const char *ear_pg_encoding(const struct ear_pg *e);

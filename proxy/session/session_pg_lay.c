@@ -66,7 +66,8 @@ static bool lay(struct listen_client *lc, struct backend *b, bool among) {
     backend_pg_of(b)->saw_undo = backend_pg_of(b)->saw_commit = false;
     writer_init(&names, STATE_PG_ANSWER_MAX);
     ear_pg_put_names(&lc->member, &names);
-    writer_cstr(&names, bytes_str(ear_pg_marker(lc->member.ear)));
+    listen_note_marker(lc);
+    writer_cstr(&names, bytes_str(lc->marker));
     if (names.failed) return backend_pg_run(b, bytes_of(NULL, 0));
     bool ok = among ? lay_among(b, writer_bytes(&names)) : lay_outside(b, writer_bytes(&names));
     writer_release(&names);

@@ -61,6 +61,10 @@ static bool has_fresh(const struct listen_client *lc) {
     return false;
 }
 
+void listen_note_marker(struct listen_client *lc) {
+    snprintf(lc->marker, sizeof lc->marker, "%s", ear_pg_marker(lc->member.ear));
+}
+
 /* ---- from its connection to the shared one ---------------------------------------------------------------------------- */
 
 /* The channels are where they should be, or stay where they are. */
@@ -101,6 +105,7 @@ static void on_mark(struct listen_client *lc) {
 static void end_clearing(struct listen_client *lc, struct backend *b) {
     struct session *s = lc->session;
     s->pins &= (uint16_t)~(PIN_LISTEN | PIN_HANDING);
+    lc->marker[0] = '\0';
     ear_pg_settle(&lc->member);
     writer_reset(&lc->found);
     lc->laid = LAID_NO;
@@ -124,6 +129,7 @@ static void join(struct listen_client *lc) {
         out_of_memory(s);
         return;
     }
+    listen_note_marker(lc);
     writer_init_fixed(&sql, storage, sizeof storage);
     writer_fmt(&sql, "LISTEN \"%s\"", ear_pg_marker(e));
     (void)backend_pg_run(s->lessee.backend, writer_bytes(&sql));
@@ -209,8 +215,7 @@ static void hand_over(struct listen_client *lc, struct backend *b) {
  * What the look has told is the truth, unless nothing is laid there, or what was laid is undone: then the channels are those that
  * there were before, and what is new.
  */
-static void give_up_what_is_gone(struct listen_client *lc, const struct backend_pg *bp) {
-    bool has_marker = take_name_out(&lc->found, ear_pg_marker(lc->member.ear));
+static void give_up_what_is_gone(struct listen_client *lc, const struct backend_pg *bp, bool has_marker) {
     if (bp->saw_discard) lc->laid = LAID_SURE; /* what is left, and what has come since */
     lc->is_discarded = false;
     if (has_marker) lc->laid = LAID_SURE;
@@ -224,7 +229,7 @@ void session_pg_listen_settle(struct session *s, struct backend *b) {
     if (!lc || lc->phase != LISTEN_RESTS || s->state == SESSION_CLOSED) return;
     if (b->cancels_open) { /* it would hit gilmok's own commands: next time */
         come_to_rest(lc);
-    } else if (s->pins & PIN_LISTEN && lc->member.ear && !has_fresh(lc)) {
+    } else if (s->pins & PIN_LISTEN && (lc->member.ear || !lc->found.len) && !has_fresh(lc)) {
         s->pins |= PIN_HANDING;
         clear_connection(lc);
     } else if (s->pins & PIN_LISTEN) {
@@ -262,12 +267,14 @@ void session_pg_listen_on_found(struct session *s, struct backend *b, struct wri
     writer_release(&lc->found);
     lc->found = *channels;
     writer_init(channels, 0);
+    /* Also when it has left the shared connection meanwhile: who joins with the mark as a channel would give it up for all. */
+    bool has_marker = lc->marker[0] && take_name_out(&lc->found, lc->marker);
     if (lc->member.ear) {
         if (count_names(writer_bytes(&lc->found)) > STATE_PG_CHANNELS_MAX) {
             refuse_many(s);
             return;
         }
-        give_up_what_is_gone(lc, backend_pg_of(b));
+        give_up_what_is_gone(lc, backend_pg_of(b), has_marker);
     }
     if (s->state == SESSION_HELD && !ps->left.effects) session_pg_listen_settle(s, b); /* else when that is answered */
 }

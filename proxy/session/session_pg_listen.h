@@ -32,12 +32,16 @@ struct listen_client {
     uint64_t mark;       /* the number of the last one */
     struct writer found; /* what its connection listens to, since the last look; words with a NUL behind each */
     struct writer held;  /* notifications that it may not hear yet, as messages */
+    char marker[EAR_MARKER_MAX]; /* that its own connection may listen to, as gilmok told it to; "": to none */
     enum laid laid;
     bool is_discarded;      /* a DISCARD ALL was sent since the last look */
     bool is_withheld;       /* its channels may have changed: a look is due */
     bool is_ready_here, is_ready_there; /* its own connection, and the shared one, listen to what they must for the mark */
     bool mark_is_here, mark_is_there;   /* it has come by */
 };
+
+/* Its own connection is about to listen to the mark: never to be taken for a channel of the client's, whatever comes between. */
+void listen_note_marker(struct listen_client *lc);
 
 /* The next of words with a NUL behind each. */
 static inline bool listen_next_name(struct bytes *names, struct bytes *name) {

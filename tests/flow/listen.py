@@ -4,6 +4,7 @@
 import os
 import random
 import socket
+import struct
 import time
 from collections import Counter
 
@@ -464,3 +465,39 @@ def test_random_scripts_leave_the_same_channels(start, notify):
         end_all(direct, ours)
     print("the last seed was", seed)
     end_all(other)
+
+
+def cancel_request(port, key):
+    """Sent, and not waited for."""
+    s = socket.create_connection(("127.0.0.1", port), timeout=5)
+    s.sendall(struct.pack(">II", 8 + len(key), 80877102) + key)
+    return s
+
+
+def test_cancels_around_unlisten(shared, notify):
+    """The mark of the shared connection stays its own, whatever a client that leaves it is doing."""
+    other, keeper = Listener(shared), Listener(shared)
+    keeper.do("listen kept")
+    settle(shared)
+    one = Listener(shared)
+    one.timeout = 5
+    for i in range(150):
+        one.query(f"listen a{i % 3}")
+        socks = []
+        one.send(pgwire.query("select 1"))
+        socks.append(cancel_request(shared.port, one.key))
+        one.collect()
+        one.send(pgwire.query("unlisten *") if i % 4 == 0 else pgwire.query(f"unlisten a{i % 3}"))
+        socks.append(cancel_request(shared.port, one.key))
+        one.collect()
+        one.query(f"listen b{i % 3}")
+        one.query("unlisten *")
+        for s in socks:
+            s.close()
+        if i % 10 == 0:
+            other.do(f"listen c{i}")
+            notify(f"c{i}", str(i))
+            assert other.hear(i // 10 + 1)[-1] == (f"c{i}", str(i))
+    notify("kept", "1")
+    assert keeper.hear(1) == [("kept", "1")]
+    end_all(one, other, keeper)
