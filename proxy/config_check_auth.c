@@ -168,7 +168,9 @@ static void check_proxies(struct config_draft_gilmok *g, struct config_findings 
 
 /* ---- servers ---- */
 
+/* Without a host its line is wrong, which has been told. */
 static bool is_on_this_machine(const struct config_node *node) {
+    if (!node->host) return true;
     struct config_listen as_listener = {.host = node->host};
     return node->host[0] == '/' || config_listen_is_local(&as_listener);
 }

@@ -318,7 +318,7 @@ static void ck_begun(enum auth_method method, bool has_tls) {
 
 static void begin(uint8_t how, int user) {
     static char name[USER_NAME_MAX + 1];
-    enum auth_method method = (enum auth_method)(how % AUTH_REJECT);
+    enum auth_method method = (enum auth_method)(how % AUTH_LDAP); /* those from there on are asked about elsewhere, or reject */
     bool has_tls = how & 0x20, is_on_socket = how & 0x40;
     snprintf(name, sizeof name, "%s", names[user]);
     login = (struct session_pg_login){.client = &client.base};
