@@ -128,7 +128,7 @@ static bool take_port(struct making *m, const char *text, bool is_tls, unsigned 
 static bool take_servers(struct making *m, const struct external_draft *d) {
     const char *scheme = d->scheme ? d->scheme : "ldap";
     bool is_tls = strcmp(scheme, "ldaps") == 0;
-    unsigned port;
+    unsigned port = 0;
     if (!is_tls && strcmp(scheme, "ldap") != 0) return wrong(m, "Write ldapscheme=ldap or ldapscheme=ldaps",
                                                              "ldapscheme cannot be %.*s", SHOWN, scheme);
     if (!take_port(m, d->port, is_tls, &port)) return false;
