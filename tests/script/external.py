@@ -249,16 +249,16 @@ def test_the_next_server_is_asked(ruled, ldap):
     silent = socket.create_server(("127.0.0.2", ldap.port), backlog=50)
     g = ruled(
         f'{LINE} ldapserver="127.0.0.2 127.0.0.1" ldapport={ldap.port} ldapprefix=uid= ldapsuffix=",ou=people,dc=example"\n',
-        "login_timeout = 2s",
+        "login_timeout = 4s",
     )
     begun = time.monotonic()
     gets_in(g, "ann", PEOPLE["ann"])
-    assert 0.8 < time.monotonic() - begun < 1.9
+    assert 1.8 < time.monotonic() - begun < 3.9
     silent.close()
     begun = time.monotonic()
     gets_in(g, "ann", PEOPLE["ann"])
     assert refused(g, "ann", PEOPLE["bob"])[0] == "28000"
-    assert time.monotonic() - begun < 0.8
+    assert time.monotonic() - begun < 1.8
 
 
 def test_who_leaves_before_the_answer_leaves_a_line_in_the_log(ruled):
