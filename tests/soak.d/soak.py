@@ -46,6 +46,17 @@ def play(program, world, still, over, results):
 # ---- what gilmok is using ----
 
 
+def descriptors_of(pid):
+    """All, and how many of them are sockets."""
+    names = []
+    for fd in os.listdir(f"/proc/{pid}/fd"):
+        try:
+            names.append(os.readlink(f"/proc/{pid}/fd/{fd}"))
+        except FileNotFoundError:
+            pass
+    return len(names), sum(n.startswith("socket:") for n in names)
+
+
 class Sample:
     """`private`: memory that is written and gilmok's alone; kilobytes."""
 
@@ -54,7 +65,7 @@ class Sample:
         with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as f:
             sizes = {line.split()[0]: int(line.split()[1]) for line in f if line.split()[-1] == "kB"}
         self.private, self.rss = sizes["Private_Dirty:"], sizes["Rss:"]
-        self.descriptors = len(os.listdir(f"/proc/{pid}/fd"))
+        self.descriptors, self.sockets = descriptors_of(pid)
         self.threads = len(os.listdir(f"/proc/{pid}/task"))
         self.kinds, self.servers = {}, 0
 
@@ -297,7 +308,7 @@ class Soak:
             return 1
         minutes = (steady[-1].at - steady[0].at) / 60
         rise, growth = slope(steady), steady[-1].private - steady[0].private
-        descriptors = [s.descriptors - s.servers for s in steady]
+        descriptors = [s.descriptors - s.sockets for s in steady]
         peak = max(self.samples, key=lambda s: s.private)
         grown = {k: v - steady[0].kinds.get(k, 0) for k, v in steady[-1].kinds.items() if v != steady[0].kinds.get(k, 0)}
         print(f"Kinds of SHOW MEM that differ, last less first quiet point, bytes: {grown or 'none'}.")
@@ -307,7 +318,7 @@ class Soak:
         print(
             f"{'passed' if is_flat else 'FAILED'}: {self.age() / 60:.0f} minutes, {total['answers']} answers; over {minutes:.0f} minutes "
             f"after the warm-up memory {growth:+d} KB (last less first), {rise:+.1f} KB a minute (least squares, {rise * minutes:+.0f} "
-            f"KB in all); descriptors but those of servers {min(descriptors)} to {max(descriptors)}"
+            f"KB in all); descriptors but sockets {min(descriptors)} to {max(descriptors)}"
         )
         return 0 if is_flat else 1
 
