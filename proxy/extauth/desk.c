@@ -18,6 +18,8 @@ struct extauth_desk {
     struct list line; /* struct extauth_question */
     uint32_t waiting; /* in the line */
     uint32_t threads, idle, threads_max;
+    pthread_t last_out; /* the thread that left last, while anybody has: it joins the one before, and whoever comes next joins it */
+    bool has_last_out;
     bool is_closed;
     bool is_left; /* the owner has let go: the last thread frees it */
 };
@@ -83,10 +85,18 @@ static void *run_thread(void *arg) {
         pthread_cond_wait(&d->work, &d->lock);
         d->idle--;
     }
+    pthread_t before = d->last_out;
+    bool is_first_out = !d->has_last_out;
+    d->last_out = pthread_self();
+    d->has_last_out = true;
     bool is_last = --d->threads == 0 && d->is_left;
     pthread_cond_broadcast(&d->gone);
     pthread_mutex_unlock(&d->lock);
-    if (is_last) free_desk(d);
+    if (!is_first_out) pthread_join(before, NULL);
+    if (is_last) {
+        pthread_detach(pthread_self());
+        free_desk(d);
+    }
     return NULL;
 }
 
@@ -100,7 +110,6 @@ static bool start_thread(struct extauth_desk *d) {
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (!ok) return false;
     (void)pthread_setname_np(id, "login");
-    pthread_detach(id);
     d->threads++;
     return true;
 }
@@ -147,6 +156,8 @@ bool extauth_desk_close(struct extauth_desk *d) {
     d->is_left = true;
     bool is_last = d->threads == 0;
     pthread_mutex_unlock(&d->lock);
-    if (is_last) free_desk(d);
-    return is_last;
+    if (!is_last) return false;
+    if (d->has_last_out) pthread_join(d->last_out, NULL); /* what the libraries keep for a thread is gone only now */
+    free_desk(d);
+    return true;
 }
