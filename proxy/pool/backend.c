@@ -5,6 +5,7 @@
 
 #include "base/fault.h"
 #include "base/log.h"
+#include "proxy/pool/catalog_change.h"
 #include "proxy/pool/pool.h"
 
 const char *backend_state_name(enum backend_state state) {
@@ -142,6 +143,7 @@ static void close_with(struct backend *b, const struct err *err, bool is_paramet
     enum backend_state was = b->state;
     struct lessee *l = b->lessee;
     b->lessee = NULL;
+    catalog_change_end(b);
     if (is_polite) {
         b->proto->send_goodbye(b);
         stream_finish(b->stream);

@@ -103,12 +103,13 @@ struct backend {
     struct budget_list budgets; /* that it counts in */
     uint64_t id;
     uint64_t opened_us;
+    uint64_t changing_since_us; /* ... and counts as under way since then; 0: it does not */
     uint64_t state_since_us;
     bool is_tainted;       /* session state may be left behind: clean before the next lessee */
     bool is_checked;       /* a check has just come back */
     bool is_learning;      /* CHECKING: it reads the catalog, which may take longer than an answer to a check */
     bool is_retired;       /* close instead of going back to IDLE */
-    bool changes_catalog;  /* what the lessee runs changes code of the database: it has changed, once more, when that is over */
+    bool changes_catalog;  /* what the lessee runs changes code of the database (catalog_change.h) ... */
     bool reads_notifications; /* the lessee wants to see each; ends with the lease */
     uint32_t cancels_open; /* cancel requests for it under way: not reusable, not freed */
     uint32_t cancels_unsent, cancels_sent; /* of these, clients': on their way to the server, and at it */

@@ -5,6 +5,7 @@
 
 #include "base/fault.h"
 #include "base/log.h"
+#include "proxy/pool/catalog_change.h"
 
 enum { KEY_MAX = 512, ARENA_MAX = 16 << 20 };
 
@@ -43,20 +44,12 @@ void catalog_book_release(struct pool_set *set) {
 
 /* ---- for how long ---------------------------------------------------------------------------------------------------- */
 
-static uint64_t changes_of(const struct pool_set *set) {
-    return set->catalog_changes ? atomic_load_explicit(set->catalog_changes, memory_order_relaxed) : 0;
-}
-
-void catalog_book_changed(struct pool_set *set) {
-    if (set->catalog_changes) atomic_fetch_add_explicit(set->catalog_changes, 1, memory_order_relaxed);
-}
-
-void catalog_entry_doubt(struct catalog_entry *e, const struct pool *p) {
-    e->changes = changes_of(p->set) - 1;
+void catalog_entry_doubt(struct catalog_entry *e) {
+    e->changes = 0; /* nobody ever sees that */
 }
 
 static bool is_younger(const struct catalog_entry *e, const struct pool *p, uint32_t ms) {
-    return e->now && e->changes == changes_of(p->set) && p->set->loop->now_us - e->checked_us < (uint64_t)ms * 1000;
+    return e->now && e->changes == catalog_changes_seen(p->set) && p->set->loop->now_us - e->checked_us < (uint64_t)ms * 1000;
 }
 
 const struct catalog *catalog_entry_current(const struct catalog_entry *e, const struct pool *p) {
@@ -83,7 +76,7 @@ bool catalog_reading_is_due(const struct pool *p) {
 
 /* Everything, or with something known only whether that is still true. False: memory is out. */
 static bool begin(struct catalog_reading *r, const struct pool *p, struct writer *w, uint32_t version, bool is_check) {
-    r->changes = changes_of(p->set);
+    r->changes = catalog_changes_seen(p->set);
     r->has_digest = false;
     if (is_check) {
         catalog_pg_put_check(w);

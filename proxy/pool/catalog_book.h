@@ -27,7 +27,7 @@ struct catalog_entry {
     uint64_t version;       /* of `now`; no two of a worker have the same, and none has 0 */
     char digest[CATALOG_PG_DIGEST_MAX]; /* of `now` */
     uint64_t checked_us;    /* when it was last known to be true */
-    uint64_t changes;       /* of the process, before it was last read or checked */
+    uint64_t changes;       /* that were seen (catalog_change.h) before it was last read or checked */
     uint64_t failed_us;     /* 0, or when the last attempt failed */
     bool is_wanted;
     bool is_under_way;
@@ -51,9 +51,7 @@ void catalog_book_release(struct pool_set *set);
 /* What is known and holds; NULL: nothing. */
 const struct catalog *catalog_entry_current(const struct catalog_entry *e, const struct pool *p);
 /* It may stand for something else by now: it is checked before it is used again. */
-void catalog_entry_doubt(struct catalog_entry *e, const struct pool *p);
-/* Some client has changed what names stand for. */
-void catalog_book_changed(struct pool_set *set);
+void catalog_entry_doubt(struct catalog_entry *e);
 
 /* Nothing is known yet of a pool's database, and should be before anybody uses a connection. */
 bool catalog_is_hoped_for(struct pool *p);

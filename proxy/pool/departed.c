@@ -4,7 +4,7 @@
 #include "proxy/pool/departed.h"
 
 #include "base/fault.h"
-#include "proxy/pool/catalog_book.h"
+#include "proxy/pool/pool.h"
 
 struct departed {
     struct lessee lessee;
@@ -26,7 +26,6 @@ static void forget(struct departed *d) {
 
 static void give_up(struct departed *d) {
     struct backend *b = d->lessee.backend;
-    if (b->changes_catalog) catalog_book_changed(b->variant->pool->set);
     b->lessee = NULL;
     forget(d);
     backend_retire(b);

@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 
 #include "proxy/pool/catalog_book.h"
+#include "proxy/pool/catalog_change.h"
 #include "proxy/pool/departed.h"
 #include "proxy/pool/pool_impl.h"
 
@@ -51,7 +52,7 @@ static void lease(struct backend *b, struct lessee *l, uint64_t since_us) {
     if (sh) atomic_store_explicit(&sh->newest_us, since_us, memory_order_relaxed);
     backend_set_state(b, BACKEND_LEASED);
     b->leases++;
-    b->is_checked = b->reads_notifications = b->changes_catalog = false;
+    b->is_checked = b->reads_notifications = false;
     b->lessee = l;
     l->backend = b;
     l->last_backend_id = b->id;
@@ -197,8 +198,7 @@ void pool_release(struct lessee *l) {
     bool is_for_one = b->variant->is_single_use || (p->mode == POOL_SESSION && !p->limits.session_reuse);
     bool is_over = b->is_retired || is_for_one || pool_is_older_than(p, b->opened_us, p->limits.server_lifetime_ms);
     if (!is_over && !may_stay && departed_take(b)) return;
-    if (b->changes_catalog) catalog_book_changed(p->set);
-    b->changes_catalog = false;
+    catalog_change_end(b);
     if (!may_stay || b->is_reply_cut || is_over) {
         backend_retire(b);
         return;

@@ -68,7 +68,7 @@ struct pool_set {
     void (*on_waiting)(struct pool_set *set); /* somebody began to wait for a pool that other workers share; may be NULL */
     struct map catalogs;   /* struct catalog_entry, owned (catalog_book.h) */
     uint64_t last_catalog_version;
-    _Atomic uint64_t *catalog_changes; /* counts, in the whole process, what may have changed them; borrowed; NULL: nothing does */
+    struct catalog_changes *catalog_changes; /* of the process (catalog_change.h); borrowed; NULL: nothing ever changes them */
     struct map statements; /* texts of prepared statements, shared by clients and connections (statement_pg.h) */
     struct list dead;  /* closed backends, freed by `bury` once no caller can hold them */
     struct task bury;

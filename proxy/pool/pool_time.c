@@ -3,6 +3,7 @@
  * was idle or open for too long.
  */
 #include "proxy/pool/catalog_book.h"
+#include "proxy/pool/catalog_change.h"
 #include "proxy/pool/departed.h"
 #include "proxy/pool/pool_impl.h"
 
@@ -37,6 +38,7 @@ static void expire_servers(struct variant *v) {
     }
     LIST_EACH(n, &v->busy) {
         struct backend *b = pool_backend_at(n);
+        catalog_change_expire(b);
         if (b->state == BACKEND_LEASED || !pool_is_older_than(p, b->state_since_us, answer_limit_ms(b))) continue;
         struct err err;
         err_set(&err, ERR_CONNECTION_FAILURE, "server %s did not answer a %s in time", p->server.name,

@@ -95,7 +95,7 @@ static void vacate(const struct vacate *v, const struct config *c, struct share_
     LIST_EACH(n, &set->all) {
         struct pool *p = CONTAINER_OF(n, struct pool, node);
         if (!is_wanted(&wanted, p->database)) continue;
-        if (p->catalog) catalog_entry_doubt(p->catalog, p); /* there may soon be another database under that name */
+        if (p->catalog) catalog_entry_doubt(p->catalog); /* there may soon be another database under that name */
         if (!is_in_use) empty(p, v->until_us);
     }
 }

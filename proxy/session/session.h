@@ -14,6 +14,7 @@
 
 #include "base/arena.h"
 #include "proxy/config.h"
+#include "proxy/pool/catalog_change.h"
 #include "proxy/pool/pool.h"
 #include "proxy/pool/vacate.h"
 #include "proxy/session/effect_cache.h"
@@ -107,7 +108,7 @@ struct session_hub {
     struct budget_book budgets;
     struct gate_book gates;
     struct vacate_book vacating;
-    _Atomic uint64_t catalog_changes; /* pool_set.catalog_changes */
+    struct catalog_changes catalog_changes;
     struct extauth_desk *ldap_desk, *pam_desk; /* borrowed; NULL: there are no threads that could ask */
     uint32_t worker_count;
     struct session_env *envs[WORKERS_MAX];

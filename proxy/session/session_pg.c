@@ -8,6 +8,7 @@
 
 #include "base/fault.h"
 #include "proxy/pool/backend_pg.h"
+#include "proxy/pool/catalog_change.h"
 #include "proxy/wire/pg_states.h"
 
 /* A name that no statement has: the server's own "does not exist" is the right answer, in the right order. */
@@ -51,8 +52,11 @@ static void on_group_end(struct session *s, struct backend *b, uint16_t tag) {
 }
 
 static void settle(struct session *s, struct backend *b) {
-    bool is_over = b->ledger.txn == TXN_NONE && ledger_is_quiet(&b->ledger);
-    if (!is_over) return;
+    if (!ledger_is_quiet(&b->ledger)) return;
+    if (b->ledger.txn != TXN_NONE) {
+        catalog_change_rests(b);
+        return;
+    }
     if (UNLIKELY(s->pins & PIN_LENT) && !session_pg_lend_end_list(s, b)) return; /* in front of the look, which would see it */
     session_pg_state_settle(s, b);
     if (s->pins & PIN_DESCRIBING && s->state != SESSION_CLOSED) session_pg_sql_settle(s, b);

@@ -67,6 +67,7 @@ struct left_client {
     struct sql_options options; /* for reading its texts */
     uint64_t options_digest; /* of the parameters that `options` was made from */
     unsigned effects;        /* enum effect, of what was sent since the last look */
+    uint64_t changes_seen;   /* of the catalog, when the first of that was read, and its own since; 0: nothing was sent */
     unsigned unnamed;        /* of all that the unnamed statement may be now */
     uint64_t unnamed_version; /* what names stood for when it was parsed (catalog_book.h) ... */
     uint64_t read_version;   /* ... and when the latest text was read */

@@ -25,6 +25,7 @@
 #include "base/reader.h"
 #include "proxy/pool/backend_pg.h"
 #include "proxy/pool/catalog_book.h"
+#include "proxy/pool/catalog_change.h"
 #include "proxy/session/session_pg_names.h"
 #include "proxy/wire/pg_decode.h"
 #include "routing/function_pg.h"
@@ -266,12 +267,20 @@ static bool is_one_statement(const struct message *m) {
     return !at || at == end;
 }
 
+/* Begins, or may be made now by its COMMIT. What is its own doing is no news to it. */
+static void change_catalog(struct left_client *left, struct backend *b, unsigned effects) {
+    if (effects & EFFECT_CATALOG) catalog_change_begin(b);
+    else catalog_change_goes_on(b);
+    left->changes_seen++;
+}
+
 bool session_pg_state_on_message(struct session *s, const struct message *m) {
     struct session_pg *ps = session_pg_of(s);
     struct backend *b = s->lessee.backend;
     ps->left.will_move = ps->left.is_reset_named = false;
     ps->left.latest = 0;
     if (s->pins & PIN_MODE || !may_have_effects(m->h.type)) return false;
+    if (!ps->left.changes_seen) ps->left.changes_seen = catalog_changes_seen(session_pool(s)->set);
     unsigned effects = effects_of_message(s, b, m);
     ps->left.latest = effects;
     effects &= ~(unsigned)EFFECT_STATEMENTS;
@@ -280,10 +289,7 @@ bool session_pg_state_on_message(struct session *s, const struct message *m) {
     if (effects & EFFECT_RESETS && session_pg_reset_matters(ps)) ps->left.is_reset_here = true;
     ps->left.will_move = effects & EFFECT_MOVES;
     if (m->h.type == PG_F_BIND) ps->left.has_bound = true;
-    if (effects & EFFECT_CATALOG) {
-        catalog_book_changed(session_pool(s)->set);
-        b->changes_catalog = true; /* and once more when it is over */
-    }
+    if (UNLIKELY(effects & EFFECT_CATALOG || (b->changes_catalog && effects & EFFECT_MOVES))) change_catalog(&ps->left, b, effects);
     ps->left.effects |= effects & ~(unsigned)(EFFECT_RESETS | EFFECT_MOVES | EFFECT_NAMED | EFFECT_EXECUTES | EFFECT_LISTS);
     if (ps->left.effects & LOOK_FOR) b->is_tainted = true;
     return effects & (EFFECT_NEXTVAL | EFFECT_CURRVAL) && session_pg_sequences_must_go(s, effects, is_one_statement(m));
@@ -296,11 +302,20 @@ bool session_pg_state_needs_more(const struct session *s, const struct message *
 
 /* ---- looking --------------------------------------------------------------------------------------------------------- */
 
+/* Somebody else may have changed what the names in the texts stand for, behind the reading of them: they may have left anything. */
+static unsigned effects_of_others(struct session *s, struct backend *b) {
+    struct left_client *left = &session_pg_of(s)->left;
+    catalog_change_rests(b);
+    bool may_be_others = left->changes_seen && catalog_has_changed_since(session_pool(s)->set, left->changes_seen);
+    left->changes_seen = 0;
+    catalog_change_end(b);
+    return may_be_others ? effects_of_unknown(s, EFFECT_UNKNOWN) : 0;
+}
+
 /* What the texts alone have said, and what the tags of those that were not read. */
-static unsigned effects_so_far(struct session_pg *ps, struct backend_pg *bp) {
-    unsigned effects = ps->left.effects;
-    if (effects & EFFECT_CATALOG) catalog_book_changed(bp->base.variant->pool->set);
-    bp->base.changes_catalog = false;
+static unsigned effects_so_far(struct session *s, struct backend_pg *bp) {
+    struct session_pg *ps = session_pg_of(s);
+    unsigned effects = ps->left.effects | effects_of_others(s, &bp->base);
     if (bp->saw_untold) effects |= EFFECT_LEAVES | EFFECT_STAYS;
     bp->saw_untold = false;
     ps->left.effects = 0;
@@ -338,7 +353,7 @@ void session_pg_state_settle(struct session *s, struct backend *b) {
         if (is_due && !(s->pins & (PIN_LOOKING | PIN_HANDING))) session_pg_listen_on_no_look(s);
         return;
     }
-    unsigned effects = effects_so_far(ps, backend_pg_of(b));
+    unsigned effects = effects_so_far(s, backend_pg_of(b));
     if (ps->left.stays) { /* all that it leaves stays with it, and is reset when it leaves: there is nothing else to look for */
         s->pins |= PIN_STAYS;
         b->is_tainted = true;

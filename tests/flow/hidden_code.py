@@ -328,7 +328,7 @@ def test_code_that_changes_through_gilmok_counts_at_once(pair, narrow, change):
             su.execute(f"revoke create on schema hidden from {APP_USER}")
 
 
-@pytest.mark.parametrize("seconds", [0.2, 0.6], ids=["a moment", "longer"])
+@pytest.mark.parametrize("seconds", [0.05, 0.6], ids=["a moment", "longer"])
 def test_code_that_a_client_changes_while_it_leaves(start, code, seconds):
     """The code is read anew after the change, although nobody is there any more to hear that it is made."""
     g = start(pool_size=3)
@@ -345,11 +345,10 @@ def test_code_that_a_client_changes_while_it_leaves(start, code, seconds):
         ))  # fmt: skip
         time.sleep(0.02)
         c.sock.close()
-        end = time.monotonic() + seconds
-        while time.monotonic() < end - 0.1:  # the code is read meanwhile, as it was; nobody calls it at the moment of the change
+        end = time.monotonic() + seconds + 0.3
+        while time.monotonic() < end:  # the code is read meanwhile, as it was
             one.execute("select hidden.turns()")
             time.sleep(0.01)
-        time.sleep(0.4)
         for _ in range(5):
             one.execute("select hidden.turns()")
             assert value(other, "show work_mem") == value(third, "show work_mem") == "4MB"
@@ -360,6 +359,91 @@ def test_code_that_a_client_changes_while_it_leaves(start, code, seconds):
             c.close()
         with superuser() as su:
             su.execute(f"revoke create on schema hidden from {APP_USER}")
+
+
+TURNS = ("create or replace function hidden.turns() returns int language plpgsql as "
+         "$$ begin set work_mem = '1234kB'; return 1; end $$")  # fmt: skip
+TRIGGER = "create trigger t before insert on hidden.later for each row execute function hidden.dirty_trigger()"
+
+
+@pytest.fixture
+def changeable(start, code):
+    """Three clients of three connections; the first knows the code, which the second may change."""
+    g = start(pool_size=3)
+    with superuser() as su:
+        su.execute(f"grant create on schema hidden to {APP_USER}")
+    clients = [connect(g, autocommit=True) for _ in range(4)]
+    clients[0].execute("create function hidden.turns() returns int language sql as 'select 1'; create table hidden.later (a int)")
+    learn(clients[0])
+    yield clients
+    clients[1].rollback()
+    clients[1].execute("drop function if exists hidden.turns(); drop table if exists hidden.later")
+    for c in clients:
+        c.close()
+    with superuser() as su:
+        su.execute(f"revoke create on schema hidden from {APP_USER}")
+
+
+def nobody_else_has_it(clients):
+    for c in clients[1:]:
+        assert value(c, "show work_mem") == "4MB"
+    assert value(clients[0], "show work_mem") == "1234kB"
+
+
+def called_meanwhile(client, sql):
+    thread = threading.Thread(target=client.execute, args=[sql])
+    thread.start()
+    time.sleep(0.15)
+    return thread
+
+
+def test_code_that_changes_while_a_statement_is_on_its_way_to_it(changeable):
+    """It was read before the change, and calls what there is after it."""
+    one, other = changeable[:2]
+    thread = called_meanwhile(one, "do $$ begin perform pg_sleep(0.4); perform hidden.turns(); end $$")
+    other.execute(TURNS)
+    thread.join()
+    nobody_else_has_it(changeable)
+
+
+@pytest.mark.parametrize("change", ["one_by_one", "prepared"])
+def test_code_that_a_transaction_changes_while_a_statement_waits_for_it(changeable, change):
+    """It is read when the code was read anew, and has not changed yet; the lock keeps it until the change is made."""
+    one, other = changeable[:2]
+    other.execute("begin")
+    other.execute(TRIGGER)
+    if change == "prepared":
+        other.execute("select 1", prepare=True)
+    time.sleep(0.05)
+    for _ in range(3):
+        value(one, "select hidden.clean(1)")
+        time.sleep(0.05)
+    thread = called_meanwhile(one, "insert into hidden.later values (1)")
+    if change == "prepared":
+        other.execute("commit", prepare=True)
+    else:
+        other.execute("commit")
+    thread.join()
+    nobody_else_has_it(changeable)
+
+
+def test_statements_are_looked_after_while_code_changes_but_not_for_long(changeable):
+    """A change that takes its time is not a reason to look after everybody."""
+    one, other = changeable[:2]
+    thread = called_meanwhile(other, f"select pg_sleep(8); {TURNS}")
+
+    def is_looked_after():
+        pid = value(one, "select pg_backend_pid() + 0 * hidden.clean(1)")
+        time.sleep(0.1)
+        return "hidden.clean" not in last_query(pid)
+
+    assert is_looked_after()
+    wait_for(lambda: not is_looked_after(), 7, what="an end of looking")
+    assert thread.is_alive()
+    thread.join()
+    wait_for(lambda: not is_looked_after(), what="the new code to be read")
+    one.execute("select hidden.turns()")
+    nobody_else_has_it(changeable)
 
 
 def test_code_that_changes_elsewhere_counts_after_catalog_refresh(start, code):
