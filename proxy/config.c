@@ -279,22 +279,39 @@ struct config *config_load(const char *path, struct config_findings *findings) {
     return NULL;
 }
 
+/* The arena owns it; const is for the readers. */
+static void wipe(const char *secret) {
+    if (secret) secret_wipe((void *)(uintptr_t)secret, strlen(secret));
+}
+
 void config_free(struct config *c) {
     if (!c) return;
     LIST_EACH(n, &c->databases) {
-        const struct config_database *db = CONTAINER_OF(n, struct config_database, node);
-        /* The arena owns it; const is for the readers. */
-        if (db->server_password) secret_wipe((void *)(uintptr_t)db->server_password, strlen(db->server_password));
+        wipe(CONTAINER_OF(n, struct config_database, node)->server_password);
     }
     LIST_EACH(n, &c->clusters) {
-        const char *password = CONTAINER_OF(n, struct config_cluster, node)->auth_password;
-        if (password) secret_wipe((void *)(uintptr_t)password, strlen(password));
+        const struct config_cluster *cluster = CONTAINER_OF(n, struct config_cluster, node);
+        wipe(cluster->auth_password);
+        wipe(cluster->monitor_password);
     }
     user_store_release(&c->user_store);
     hba_release(&c->hba);
     name_maps_release(&c->name_maps);
     arena_release(&c->arena);
     mem_free(c); /* the draft: `config` is its first member */
+}
+
+const struct config_node *config_find_node(const struct config_cluster *cluster, const char *name) {
+    LIST_EACH(n, &cluster->nodes) {
+        const struct config_node *node = CONTAINER_OF(n, struct config_node, node);
+        if (strcmp(node->name, name) == 0) return node;
+    }
+    return NULL;
+}
+
+bool config_is_elective(const struct config_cluster *cluster) {
+    const struct list *first = list_first(&cluster->nodes);
+    return cluster->monitor_user && first && first->next != &cluster->nodes;
 }
 
 const struct config_database *config_find_database(const struct config *c, struct bytes name) {

@@ -56,6 +56,8 @@ struct config_server_tls {
 enum config_client_tls { CLIENT_TLS_DISABLE, CLIENT_TLS_ALLOW, CLIENT_TLS_REQUIRE };
 enum config_tls_min { TLS_MIN_1_2, TLS_MIN_1_3 };
 
+enum { CONFIG_NODES_MAX = 64 }; /* of one cluster */
+
 /* [node CLUSTER/NAME]: one server. */
 struct config_node {
     struct list node; /* in config_cluster.nodes */
@@ -72,7 +74,7 @@ struct config_cluster {
     struct list node; /* in config.clusters */
     const char *name;
     enum proto_kind protocol;
-    struct list nodes; /* struct config_node; this release serves exactly one */
+    struct list nodes; /* struct config_node */
     struct config_server_tls tls;
     enum server_auth server_auth;
     enum channel_binding channel_binding;
@@ -82,6 +84,14 @@ struct config_cluster {
     const char *auth_query;    /* NULL: the usual one */
     uint32_t auth_cache_ms;    /* an answer is remembered for so long */
     struct config_database *auth; /* the pool of these connections, which no client can name; in config.auth_databases */
+    const char *monitor_user;     /* who probes the nodes; NULL: nobody does, and there is one node */
+    const char *monitor_password; /* its password; secret; NULL: none is needed */
+    const char *monitor_database; /* where */
+    uint32_t probe_interval_ms;
+    uint32_t probe_timeout_ms;
+    uint32_t probe_rise; /* answers in a row until a node that was down is up */
+    uint32_t probe_fall; /* failures in a row until a node is down */
+    uint32_t failover_wait_ms; /* statements wait so long for a primary */
     uint32_t connect_timeout_ms;
     uint32_t login_retry_ms; /* wait after a failed connect before the next try */
     int line;
@@ -233,6 +243,11 @@ void config_findings_release(struct config_findings *f);
  */
 struct config *config_load(const char *path, struct config_findings *findings);
 void config_free(struct config *c);
+
+/* The node of that name, or NULL. */
+const struct config_node *config_find_node(const struct config_cluster *cluster, const char *name);
+/* One whose primary is found out by probes: it has several nodes. */
+bool config_is_elective(const struct config_cluster *cluster);
 
 /* What a client connects to: the section of that name, else the wildcard's, else NULL. */
 const struct config_database *config_find_database(const struct config *c, struct bytes name);

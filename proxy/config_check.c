@@ -47,25 +47,76 @@ static void check_listens(struct config_draft_gilmok *g, struct config_findings 
     }
 }
 
+/* ---- passwords ---- */
+
+/* The first line of a file that a key names: a password. NULL, reported, when it is none. */
+static const char *read_password(struct config *c, const struct config_section *section, const char *key, const char *file,
+                                 struct config_findings *f) {
+    struct config_secret_place at = config_secret_place_of(c, section, key);
+    const char *password = NULL, *path = config_secret_path(&at, file, &c->arena, f);
+    if (!path) return NULL;
+    struct writer text;
+    writer_init(&text, CONFIG_PASSWORD_FILE_MAX);
+    if (config_secret_read(&at, path, file[0] == '$', &text, f)) {
+        struct bytes line = writer_bytes(&text);
+        const uint8_t *end = line.len ? memchr(line.ptr, '\n', line.len) : NULL;
+        if (end) line.len = (size_t)(end - line.ptr);
+        if (line.len && line.ptr[line.len - 1] == '\r') line.len--;
+        if (line.len == 0 || line.len > USER_PASSWORD_MAX || memchr(line.ptr, 0, line.len)) {
+            config_error(f, at.file, at.line, "`%s`: the first line of %s is not a password", key, path);
+            config_advice(f, "It must hold 1 to %d bytes and no NUL", (int)USER_PASSWORD_MAX);
+        } else {
+            password = arena_strdup(&c->arena, line);
+        }
+    }
+    if (text.data) secret_wipe(text.data, text.len);
+    writer_release(&text);
+    return password;
+}
+
 /* ---- clusters and nodes ---- */
+
+/* Which of several nodes is the primary is found out by asking them. */
+static void check_cluster(struct config *c, struct config_draft_cluster *d, struct config_findings *f) {
+    struct config_cluster *cluster = &d->cluster;
+    uint32_t count = 0;
+    LIST_EACH(n, &cluster->nodes) count++;
+    if (count == 0) {
+        config_error(f, cluster->file, cluster->line, "the cluster `%s` has no node", cluster->name);
+        config_advice(f, "Add a section [node %s/main] with the server's host and port", cluster->name);
+    } else if (count > 1 && !cluster->monitor_user) {
+        const struct config_node *second = CONTAINER_OF(list_first(&cluster->nodes)->next, struct config_node, node);
+        config_error(f, second->file, second->line,
+                     "the cluster `%s` has several nodes, and nobody to ask them which is the primary",
+                     cluster->name);
+        config_advice(f, "Write monitor_user = NAME in [cluster %s], a user of the servers with pg_monitor", cluster->name);
+    } else if (count > CONFIG_NODES_MAX) {
+        config_error(f, cluster->file, cluster->line, "the cluster `%s` has %u nodes", cluster->name, count);
+        config_advice(f, "Leave %d of them at most", (int)CONFIG_NODES_MAX);
+    }
+    if (d->monitor_password_file && cluster->monitor_user)
+        cluster->monitor_password = read_password(c, d->section, "monitor_password_file", d->monitor_password_file, f);
+}
+
+static void check_monitor_keys(struct config *c, const struct config_draft_cluster *d, struct config_findings *f) {
+    static const char *const needs_user[] = {"monitor_password_file", "monitor_database", "probe_interval", "probe_timeout",
+                                             "probe_rise",
+                                             "probe_fall", "failover_wait"};
+    if (d->cluster.monitor_user) return;
+    for (size_t i = 0; i < COUNT_OF(needs_user); i++) {
+        if (!config_section_entry(d->section, needs_user[i])) continue;
+        struct config_place at = config_place_of(c, d->section, needs_user[i]);
+        config_error(f, at.file, at.line, "`%s` is of no use without monitor_user", needs_user[i]);
+        config_advice(f, "Write monitor_user = NAME, or remove it");
+        return;
+    }
+}
 
 static void check_clusters(struct config *c, struct config_findings *f) {
     LIST_EACH(n, &c->clusters) {
-        const struct config_cluster *cluster = CONTAINER_OF(n, struct config_cluster, node);
-        if (list_is_empty(&cluster->nodes)) {
-            config_error(f, cluster->file, cluster->line, "the cluster `%s` has no node", cluster->name);
-            config_advice(f, "Add a section [node %s/main] with the server's host and port", cluster->name);
-            continue;
-        }
-        const struct list *first = list_first(&cluster->nodes);
-        LIST_EACH(m, &cluster->nodes) {
-            const struct config_node *node = CONTAINER_OF(m, struct config_node, node);
-            if (m == first) continue;
-            config_error(f, node->file, node->line, "the cluster `%s` has more than one node; this release serves one "
-                                                    "node per cluster", cluster->name);
-            config_advice(f, "Remove the section [node %s/%s] that begins in line %d", cluster->name, node->name,
-                          node->line);
-        }
+        struct config_draft_cluster *d = (struct config_draft_cluster *)CONTAINER_OF(n, struct config_cluster, node);
+        check_cluster(c, d, f);
+        check_monitor_keys(c, d, f);
     }
 }
 
@@ -96,31 +147,6 @@ static void resolve_cluster(struct config *c, struct config_draft_database *d, s
 }
 
 /* ---- databases ---- */
-
-/* The first line of a file that a key names: a password. NULL, reported, when it is none. */
-static const char *read_password(struct config *c, const struct config_section *section, const char *key, const char *file,
-                                 struct config_findings *f) {
-    struct config_secret_place at = config_secret_place_of(c, section, key);
-    const char *password = NULL, *path = config_secret_path(&at, file, &c->arena, f);
-    if (!path) return NULL;
-    struct writer text;
-    writer_init(&text, CONFIG_PASSWORD_FILE_MAX);
-    if (config_secret_read(&at, path, file[0] == '$', &text, f)) {
-        struct bytes line = writer_bytes(&text);
-        const uint8_t *end = line.len ? memchr(line.ptr, '\n', line.len) : NULL;
-        if (end) line.len = (size_t)(end - line.ptr);
-        if (line.len && line.ptr[line.len - 1] == '\r') line.len--;
-        if (line.len == 0 || line.len > USER_PASSWORD_MAX || memchr(line.ptr, 0, line.len)) {
-            config_error(f, at.file, at.line, "`%s`: the first line of %s is not a password", key, path);
-            config_advice(f, "It must hold 1 to %d bytes and no NUL", (int)USER_PASSWORD_MAX);
-        } else {
-            password = arena_strdup(&c->arena, line);
-        }
-    }
-    if (text.data) secret_wipe(text.data, text.len);
-    writer_release(&text);
-    return password;
-}
 
 /* Who asks the servers for users' secrets, and over which connections. */
 static void check_auth_user(struct config *c, struct config_draft_cluster *d, struct config_findings *f) {

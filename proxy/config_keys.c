@@ -11,7 +11,7 @@
 
 /* tests/style/log_areas.py compares them with what log_line() gets. */
 static const char *const log_areas[] = {"config", "console", "control", "invariant", "log", "net",
-                                        "pool",   "serve",   "session", "worker",    NULL};
+                                        "pool",   "serve",   "session", "topology",  "worker",  NULL};
 static const char *const format_words[] = {"text", "json", NULL};
 static const char *const auth_words[] = {"scram-sha-256", "md5", "password", "cert", "peer", "trust", NULL};
 static const char *const server_auth_words[] = {"scram-sha-256", "md5", "password", NULL};
@@ -103,6 +103,14 @@ const struct config_key config_keys[] = {
     {CONFIG_CLUSTER, "auth_database", KEY_TEXT, "postgres", 0, 0, NULL, CLUSTER(cluster.auth_database), RELOAD, "the database where it asks"},
     {CONFIG_CLUSTER, "auth_query", KEY_TEXT, "", 0, 0, NULL, CLUSTER(cluster.auth_query), RELOAD, "what it asks, with the user as $1"},
     {CONFIG_CLUSTER, "auth_cache", KEY_DURATION, "1min", 0, 3600000, NULL, CLUSTER(cluster.auth_cache_ms), RELOAD, "how long an answer is remembered"},
+    {CONFIG_CLUSTER, "monitor_user", KEY_TEXT, "", 0, 0, NULL, CLUSTER(cluster.monitor_user), RELOAD, "who asks the nodes how they are"},
+    {CONFIG_CLUSTER, "monitor_password_file", KEY_PATH, "", 0, 0, NULL, CLUSTER(monitor_password_file), RELOAD, "file whose first line is its password"},
+    {CONFIG_CLUSTER, "monitor_database", KEY_TEXT, "postgres", 0, 0, NULL, CLUSTER(cluster.monitor_database), RELOAD, "the database where it asks"},
+    {CONFIG_CLUSTER, "probe_interval", KEY_DURATION, "1s", 50, 3600000, NULL, CLUSTER(cluster.probe_interval_ms), RELOAD, "time between two probes of a node"},
+    {CONFIG_CLUSTER, "probe_timeout", KEY_DURATION, "2s", 50, 60000, NULL, CLUSTER(cluster.probe_timeout_ms), RELOAD, "a probe without an answer has failed after this"},
+    {CONFIG_CLUSTER, "probe_rise", KEY_NUMBER, "2", 1, 100, NULL, CLUSTER(cluster.probe_rise), RELOAD, "answers in a row until a node counts as up again"},
+    {CONFIG_CLUSTER, "probe_fall", KEY_NUMBER, "3", 1, 100, NULL, CLUSTER(cluster.probe_fall), RELOAD, "failures in a row until a node counts as down"},
+    {CONFIG_CLUSTER, "failover_wait", KEY_DURATION, "10s", 0, 3600000, NULL, CLUSTER(cluster.failover_wait_ms), RELOAD, "how long statements wait for a primary"},
     {CONFIG_CLUSTER, "server_channel_binding", KEY_WORD, "prefer", 0, 0, channel_binding_words, CLUSTER(cluster.channel_binding), RELOAD, "whether a login is tied to its TLS connection"},
     {CONFIG_CLUSTER, "server_tls", KEY_WORD, "", 0, 0, server_tls_words, CLUSTER(cluster.tls.mode), RELOAD, "how connections to the servers are secured"},
     {CONFIG_CLUSTER, "server_tls_ca_file", KEY_PATH, "", 0, 0, NULL, CLUSTER(cluster.tls.ca_file), RELOAD, "who may issue the servers' certificates"},

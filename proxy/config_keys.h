@@ -61,6 +61,7 @@ struct config_draft_cluster {
     struct config_cluster cluster;
     const struct config_section *section;
     const char *auth_password_file;
+    const char *monitor_password_file;
 };
 
 struct config_draft_node {

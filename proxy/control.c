@@ -29,6 +29,8 @@ struct worker_thread {
     bool has_loop, has_worker, is_started;
     struct order adoption, adopted, drain, drained, leave, stop;
     struct snapshot *next; /* to be adopted; one reference */
+    struct order follow;
+    _Atomic bool is_following; /* `follow` is on its way */
 };
 
 struct worker *control_worker(const struct control *c, uint32_t number) {
@@ -43,6 +45,24 @@ static void send_order(struct order *o, struct worker_thread *t, struct loop *to
     o->mail.run = run;
     o->thread = t;
     loop_post(to, &o->mail);
+}
+
+/* ---- another primary ---- */
+
+static void run_follow(struct mail *m) {
+    struct worker_thread *t = thread_of(m);
+    atomic_store_explicit(&t->is_following, false, memory_order_release);
+    worker_follow(&t->worker);
+}
+
+/* On the monitor's thread. What changes while the order is on its way is seen when it is carried out. */
+static void on_topology(struct watch *w) {
+    struct control *c = CONTAINER_OF(w, struct control, watch);
+    for (uint32_t i = 0; i < c->hub.worker_count; i++) {
+        struct worker_thread *t = &c->threads[i];
+        if (t->has_worker && !atomic_exchange_explicit(&t->is_following, true, memory_order_acq_rel))
+            send_order(&t->follow, t, &t->loop, run_follow);
+    }
 }
 
 /* ---- reload ---- */
@@ -137,6 +157,7 @@ static void begin_reload(struct control *c) {
     snapshot_unref(c->snapshot);
     c->snapshot = fresh;
     share_book_resize(&c->hub.shares, fresh->config);
+    if (!watch_adopt(&c->watch, fresh, &err)) log_line(LOG_ERROR, "topology", NULL, "%s", err.message);
     if (c->on_config) c->on_config(fresh->config);
     c->adoptions_owed = c->hub.worker_count;
     for (uint32_t i = 0; i < c->hub.worker_count; i++) {
@@ -257,6 +278,7 @@ bool control_init(struct control *c, struct loop *loop, struct config *config, c
     list_init(&c->reloads);
     map_init(&c->start);
     session_hub_init(&c->hub, config->workers);
+    watch_init(&c->watch, &c->hub.topology, on_topology);
     c->hub.ldap_desk = extauth_desk_new();
     c->hub.pam_desk = extauth_desk_new();
     c->threads = mem_alloc(config->workers * sizeof c->threads[0]);
@@ -301,11 +323,12 @@ static bool start_threads(struct control *c, struct err *err) {
 }
 
 bool control_run(struct control *c, struct err *err) {
-    bool ok = start_threads(c, err);
+    bool ok = watch_adopt(&c->watch, c->snapshot, err) && start_threads(c, err);
     if (ok) loop_run(c->loop);
     else control_stop(c);
     for (uint32_t i = 0; i < c->hub.worker_count; i++)
         if (c->threads[i].is_started) pthread_join(c->threads[i].id, NULL);
+    watch_stop(&c->watch);
     return ok;
 }
 
@@ -342,6 +365,7 @@ bool control_release(struct control *c) {
             if (c->threads[i].has_loop) loop_release(&c->threads[i].loop);
     }
     has_all_ended &= close_desks(c);
+    watch_release(&c->watch);
     mem_free(c->threads);
     snapshot_unref(c->snapshot);
     config_diff_release_start(&c->start);

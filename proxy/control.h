@@ -4,12 +4,15 @@
  *      control thread --- snapshot, "drain", "stop" (mail) ---> workers 0 .. n-1
  *                     <-- "adopted", "drained", requests -----
  *
+ *                     --- snapshot ------------------------> monitor (watch.h) --- "another primary" ---> workers
+ *
  * Its loop carries signals and mail, nothing of a client's. What may take long (reading
  * files, resolving names, deriving keys) happens here, never on a worker.
  */
 #ifndef GILMOK_PROXY_CONTROL_H
 #define GILMOK_PROXY_CONTROL_H
 
+#include "proxy/watch.h"
 #include "proxy/worker.h"
 
 /* A request from any thread, answered on the asker's. Owned by the asker, who must live until on_answer. */
@@ -33,6 +36,7 @@ struct control {
     struct map start;          /* the values that hold until a restart */
     struct worker_thread *threads; /* owned; hub.worker_count of them */
     void (*on_config)(const struct config *c);
+    struct watch watch;
     struct list reloads;        /* struct control_request that wait for their turn; the first is under way */
     uint32_t adoptions_owed;
     uint32_t drained;

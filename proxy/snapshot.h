@@ -9,7 +9,7 @@
 #define GILMOK_PROXY_SNAPSHOT_H
 
 #include "proxy/config.h"
-#include "proxy/pool/addr_book.h"
+#include "proxy/topology/addr_book.h"
 #include "proxy/pool/tls_book.h"
 
 struct snapshot {

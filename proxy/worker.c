@@ -140,6 +140,10 @@ void worker_adopt(struct worker *w, struct snapshot *snapshot) {
     warm_all_up(w);
 }
 
+void worker_follow(struct worker *w) {
+    pool_set_follow(&w->pools, w->snapshot->config);
+}
+
 /* ---- beginning ---- */
 
 bool worker_init(struct worker *w, uint32_t number, struct session_hub *hub, struct loop *loop, struct snapshot *snapshot,

@@ -42,6 +42,8 @@ MUST_USE bool worker_listen(struct worker *w, struct err *err);
 void worker_close_sessions(struct worker *w);
 void worker_release(struct worker *w);
 
+/* Some cluster has another primary. */
+void worker_follow(struct worker *w);
 /* From now on by this snapshot. */
 void worker_adopt(struct worker *w, struct snapshot *snapshot);
 /* Accepts no more clients, and ends them as they become idle. */

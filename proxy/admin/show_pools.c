@@ -149,6 +149,15 @@ static void visit_databases(struct console_call *call) {
     }
 }
 
+/* Where connections go; where there is no primary now, the first one. */
+static const struct config_node *node_of(struct console_call *call, const struct config_cluster *cluster) {
+    char name[TOPOLOGY_NAME_MAX];
+    struct err why;
+    bool is_known = config_is_elective(cluster) && topology_primary(&call->control->hub.topology, cluster->name, name, &why);
+    const struct config_node *node = is_known ? config_find_node(cluster, name) : NULL;
+    return node ? node : CONTAINER_OF(list_first(&cluster->nodes), struct config_node, node);
+}
+
 static void put_database(void *ctx, const char *name, const char *second, void *total) {
     struct console_call *call = ctx;
     const struct use *u = total;
@@ -156,7 +165,7 @@ static void put_database(void *ctx, const char *name, const char *second, void *
     unsigned gates = gate_book_of(&call->control->hub.gates, bytes_str(name));
     (void)second;
     if (!db) return; /* a reload has taken it away; its last connections are closing */
-    const struct config_node *node = CONTAINER_OF(list_first(&db->cluster->nodes), struct config_node, node);
+    const struct config_node *node = node_of(call, db->cluster);
     struct row r = console_row(call);
     row_text(&r, name);
     row_text(&r, node->host);

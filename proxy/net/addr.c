@@ -57,6 +57,13 @@ bool addr_is_loopback(const struct addr *a) {
     }
 }
 
+const char *addr_host_text(const struct addr *a, char out[ADDR_TEXT_MAX]) {
+    out[0] = '\0';
+    if (a->sa.ss_family == AF_INET) inet_ntop(AF_INET, &((const struct sockaddr_in *)&a->sa)->sin_addr, out, ADDR_TEXT_MAX);
+    if (a->sa.ss_family == AF_INET6) inet_ntop(AF_INET6, &((const struct sockaddr_in6 *)&a->sa)->sin6_addr, out, ADDR_TEXT_MAX);
+    return out;
+}
+
 const char *addr_text(const struct addr *a, char out[ADDR_TEXT_MAX]) {
     char ip[INET6_ADDRSTRLEN] = "?";
     switch (a->sa.ss_family) {

@@ -21,6 +21,8 @@ MUST_USE bool addr_resolve(struct addr *a, const char *host, uint16_t port, stru
 MUST_USE bool addr_unix(struct addr *a, const char *path, struct err *err);
 bool addr_is_unix(const struct addr *a);
 bool addr_is_loopback(const struct addr *a); /* unix sockets count */
+/* "127.0.0.1", "::1"; of a unix socket "". Returns out. */
+const char *addr_host_text(const struct addr *a, char out[ADDR_TEXT_MAX]);
 /* "127.0.0.1:5432", "[::1]:5432", "unix:/path". Returns out. */
 const char *addr_text(const struct addr *a, char out[ADDR_TEXT_MAX]);
 

@@ -466,6 +466,32 @@ bool loop_event_signal(struct loop *l, int signo, void (*on_signal)(int signo, v
     return evsignal_add(ev, NULL) == 0;
 }
 
+/* ---- descriptors of others ---- */
+
+static void on_watch_event(evutil_socket_t fd, short what, void *arg) {
+    struct loop_watch *w = arg;
+    struct loop *l = w->loop;
+    (void)fd;
+    (void)what;
+    begin_event(l);
+    loop_event_unwatch(w);
+    w->on_ready(w);
+    loop_settle(l);
+}
+
+bool loop_event_watch(struct loop_watch *w, struct loop *l, int fd, bool for_write, void (*on_ready)(struct loop_watch *w)) {
+    loop_event_unwatch(w);
+    w->loop = l;
+    w->on_ready = on_ready;
+    w->impl = event_new(base_of(l), fd, (short)(EV_READ | (for_write ? EV_WRITE : 0)), on_watch_event, w);
+    return w->impl && event_add(w->impl, NULL) == 0;
+}
+
+void loop_event_unwatch(struct loop_watch *w) {
+    if (w->impl) event_free(w->impl);
+    w->impl = NULL;
+}
+
 static const struct loop_ops event_ops = {
     .name = "libevent",
     .stream_size = sizeof(struct event_stream),

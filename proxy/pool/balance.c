@@ -38,7 +38,7 @@ static int better_share(const struct pool *p, const struct lessee *l, struct off
 
 static bool balance_variant(struct pool *p, struct variant *v, struct offers *o, uint64_t patience_us) {
     uint64_t now = p->set->loop->now_us;
-    if (p->is_paused) return v->waiting_count > 0; /* nobody would be served elsewhere either */
+    if (p->is_paused || p->is_leaderless) return v->waiting_count > 0; /* nobody would be served elsewhere either */
     LIST_EACH(n, &v->waiting) {
         struct lessee *l = CONTAINER_OF(n, struct lessee, wait_node);
         if (now - l->waiting_since_us < patience_us) break; /* they stand in order */

@@ -54,9 +54,9 @@ static bool add(struct budget_book *b, struct budget_list *l, char kind, const c
     return true;
 }
 
-bool budget_book_list(struct budget_book *b, const struct config *c, const struct config_database *db, struct bytes user,
-                      struct budget_list *out) {
-    const struct config_node *node = CONTAINER_OF(list_first(&db->cluster->nodes), struct config_node, node);
+bool budget_book_list(struct budget_book *b, const struct config *c, const struct config_database *db,
+                      const struct config_node *node,
+                      struct bytes user, struct budget_list *out) {
     const struct config_user *u = config_find_user(c, user);
     char node_name[KEY_MAX / 2];
     struct budget_list l = {.count = 0};

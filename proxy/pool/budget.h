@@ -62,7 +62,7 @@ void budget_book_release(struct budget_book *b);
  * To be called again with every configuration. False: memory is out.
  */
 MUST_USE bool budget_book_list(struct budget_book *b, const struct config *c, const struct config_database *db,
-                               struct bytes user, struct budget_list *out);
+                               const struct config_node *node, struct bytes user, struct budget_list *out);
 
 /* A place in each. False: none was taken. */
 MUST_USE bool budget_take(struct budget_book *b, const struct budget_list *l);

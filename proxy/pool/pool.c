@@ -21,6 +21,13 @@ void pool_refuse(struct lessee *l, const struct err *err) {
     l->ops->on_refused(l, err);
 }
 
+void pool_note_failure(struct pool *p, const struct err *err) {
+    p->failed_us = pool_now_us(p);
+    p->failure = *err;
+    p->has_just_failed = true;
+    pool_suspect(p);
+}
+
 static void refuse_all(struct variant *v, const struct err *err) {
     struct lessee *l;
     while ((l = pool_first_waiter(v))) pool_refuse(l, err);
@@ -42,7 +49,7 @@ void pool_publish(struct pool *p) {
     }
     bool may_open = p->limits.size > p->total && !pool_is_backing_off(p) && budget_has_room(&p->places.budgets);
     uint32_t unopened = may_open ? p->limits.size - p->total : 0;
-    atomic_store_explicit(&p->share->spare, p->is_paused ? 0 : idle + unopened, memory_order_relaxed);
+    atomic_store_explicit(&p->share->spare, pool_is_held(p) ? 0 : idle + unopened, memory_order_relaxed);
     atomic_store_explicit(&p->share->waiting, waiting, memory_order_relaxed);
 }
 
@@ -112,6 +119,8 @@ static void refuse_hopeless(struct variant *v) {
         struct err err = v->failure;
         v->is_failed = false; /* who asks again later deserves another try */
         refuse_all(v, &err);
+    } else if (pool_awaits_primary(p)) {
+        return; /* pool_expire_for_primary() */
     } else if ((p->has_just_failed || pool_is_backing_off(p)) && p->ready == 0 && v->opening_count == 0) {
         struct err err = p->failure;
         refuse_all(v, &err);
@@ -120,7 +129,7 @@ static void refuse_hopeless(struct variant *v) {
 
 void pool_dispatch(struct task *t) {
     struct pool *p = CONTAINER_OF(t, struct pool, dispatch);
-    if (p->is_paused) {
+    if (pool_is_held(p)) {
         pool_publish(p);
         return;
     }
@@ -159,7 +168,7 @@ static void stand_in_line(struct variant *v, struct lessee *l) {
 struct backend *pool_acquire(struct variant *v, struct lessee *l) {
     INVARIANT(!l->backend && !list_is_linked(&l->wait_node));
     l->variant = v;
-    struct backend *b = v->waiting_count || v->pool->is_paused ? NULL : take_idle(v, l);
+    struct backend *b = v->waiting_count || pool_is_held(v->pool) ? NULL : take_idle(v, l);
     if (b) {
         lease(b, l, pool_now_us(v->pool));
         pool_publish(v->pool);
@@ -262,6 +271,8 @@ void pool_on_backend_gone(struct backend *b, const struct err *err, bool was_ope
         v->failure = *err;
     } else if (was_opening && err) {
         pool_note_failure(p, err);
+    } else if (err) {
+        pool_suspect(p);
     }
     pool_want_dispatch(p);
     loop_defer(p->set->loop, &p->set->bury);

@@ -29,7 +29,7 @@
 #include "base/map.h"
 #include "proxy/auth/scram.h"
 #include "proxy/config.h"
-#include "proxy/pool/addr_book.h"
+#include "proxy/topology/addr_book.h"
 #include "proxy/pool/backend.h"
 #include "proxy/pool/gate.h"
 #include "proxy/pool/pool_stats.h"
@@ -68,6 +68,7 @@ struct pool_set {
     void (*on_waiting)(struct pool_set *set); /* somebody began to wait for a pool that other workers share; may be NULL */
     struct map catalogs;   /* struct catalog_entry, owned (catalog_book.h) */
     uint64_t last_catalog_version;
+    struct topology *topology; /* borrowed; NULL: every cluster has one node */
     struct catalog_changes *catalog_changes; /* of the process (catalog_change.h); borrowed; NULL: nothing ever changes them */
     struct map statements; /* texts of prepared statements, shared by clients and connections (statement_pg.h) */
     struct list dead;  /* closed backends, freed by `bury` once no caller can hold them */
@@ -86,6 +87,7 @@ struct pool_server {
     struct tls_context *tls; /* one reference; NULL: in clear */
     char *host;              /* as configured, for who verifies certificates */
     char cluster[64]; /* its name; a longer one is cut */
+    char node[64];    /* likewise; "": none yet */
     char name[ADDR_TEXT_MAX + 64]; /* "main/primary 127.0.0.1:5432", for errors and SHOW */
 };
 
@@ -99,6 +101,7 @@ struct pool_limits {
     uint32_t max_prepared_statements; /* on one connection */
     uint32_t connect_timeout_ms;
     uint32_t login_retry_ms;
+    uint32_t failover_wait_ms; /* where it is elective */
     uint32_t queue_timeout_ms;
     uint32_t query_timeout_ms;
     uint32_t transaction_timeout_ms;
@@ -154,6 +157,10 @@ struct pool {
     struct err failure;
     struct pool_ear *ear; /* NULL: there is none */
     bool is_paused;   /* nobody is leased a connection (gate.h) */
+    bool is_elective;   /* its node is the primary of several (pool_primary.c) */
+    bool is_leaderless; /* ... and there is none now: nobody is leased a connection, and none is opened */
+    uint64_t leaderless_since_us;
+    struct err no_primary; /* why */
     bool uses_currval; /* somebody has read currval() or lastval() */
     uint32_t sequence_doubts; /* how often it was thought that somebody might */
     bool is_emptying; /* no connection stays open that nobody leases */
@@ -226,6 +233,8 @@ void pool_obey_gates(struct pool *p);
 void pool_set_obey_gates(struct pool_set *set);
 /* On every tick: when a period of statistics is over the next one begins. */
 void pool_set_end_period(struct pool_set *set);
+/* After topology_version() has risen: pools whose primary is another node go there, and leases of the old one end. */
+void pool_set_follow(struct pool_set *set, const struct config *c);
 /* Every connection closes as soon as nobody leases it; new ones can be made at once. */
 void pool_retire(struct pool *p);
 /* Tells the other workers how this share is doing. */

@@ -4,6 +4,7 @@
  *      pool.c       who waits, who is leased which connection, who gets it next
  *      pool_open.c  when a connection is opened, and which one makes room for it
  *      pool_time.c  what happens because time has passed
+ *      pool_primary.c  which node they go to
  *      pool_set.c   pools and variants come, change with the configuration, and go
  */
 #ifndef GILMOK_PROXY_POOL_POOL_IMPL_H
@@ -28,20 +29,33 @@ static inline bool pool_is_older_than(const struct pool *p, uint64_t since_us, u
     return ms && pool_now_us(p) - since_us > (uint64_t)ms * 1000;
 }
 
-static inline bool pool_is_backing_off(const struct pool *p) {
-    return p->failed_us && pool_now_us(p) - p->failed_us < (uint64_t)p->limits.login_retry_ms * 1000;
+/* Nobody is served now, whatever is idle. */
+static inline bool pool_is_held(const struct pool *p) {
+    return p->is_paused || p->is_leaderless;
 }
 
-static inline void pool_note_failure(struct pool *p, const struct err *err) {
-    p->failed_us = pool_now_us(p);
-    p->failure = *err;
-    p->has_just_failed = true;
+static inline bool pool_is_backing_off(const struct pool *p) {
+    if (p->is_leaderless) return true;
+    return p->failed_us && pool_now_us(p) - p->failed_us < (uint64_t)p->limits.login_retry_ms * 1000;
 }
 
 /* ---- pool.c ---- */
 
 /* Takes it out of its line. */
 void pool_refuse(struct lessee *l, const struct err *err);
+/* It could not connect. */
+void pool_note_failure(struct pool *p, const struct err *err);
+
+/* ---- pool_primary.c ---- */
+
+/* Where its connections are to go; is_elective and is_leaderless say how sure that is. */
+const struct config_node *pool_choose_node(struct pool *p, const struct config_cluster *cluster);
+/* Something is wrong with its primary: the monitor should look. */
+void pool_suspect(const struct pool *p);
+/* Who waits does so because there is no primary, or it cannot be reached: another one may be found. */
+bool pool_awaits_primary(const struct pool *p);
+/* Those who have waited for failover_wait are refused. */
+void pool_expire_for_primary(struct variant *v);
 
 /* ---- pool_set.c ---- */
 

@@ -181,7 +181,7 @@ void pool_open_as_needed(struct variant *v) {
 static void on_granted(struct budget_claim *c) {
     struct pool *p = CONTAINER_OF(c, struct pool, places.claim);
     uint64_t runner_up_us;
-    struct variant *v = p->set->is_closing || p->is_paused ? NULL : longest_waiting(p, could_use_place, &runner_up_us);
+    struct variant *v = p->set->is_closing || pool_is_held(p) ? NULL : longest_waiting(p, could_use_place, &runner_up_us);
     p->places.granted++;
     if (v) pool_open_as_needed(v);
     if (!p->places.granted) return;
@@ -202,7 +202,7 @@ void pool_relieve_starving(struct pool *p) {
 /* The variant that was used last is the one that the next client most likely wants. */
 void pool_keep_minimum(struct pool *p) {
     struct variant *latest = NULL;
-    if (p->total >= p->limits.min_size || p->set->is_closing || p->is_paused || p->is_emptying || pool_is_backing_off(p)) return;
+    if (p->total >= p->limits.min_size || p->set->is_closing || pool_is_held(p) || p->is_emptying || pool_is_backing_off(p)) return;
     if (p->vacant_until_us > pool_now_us(p)) return;
     LIST_EACH(n, &p->variants) {
         struct variant *v = CONTAINER_OF(n, struct variant, node);

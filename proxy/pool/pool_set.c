@@ -65,6 +65,7 @@ static bool set_server(struct pool *p, const struct config_cluster *cluster, con
     struct tls_context *tls = p->set->tls ? tls_book_find(p->set->tls, cluster, &a->addr) : NULL;
     p->server.tls = tls ? tls_context_ref(tls) : NULL;
     snprintf(p->server.cluster, sizeof p->server.cluster, "%s", cluster->name);
+    snprintf(p->server.node, sizeof p->server.node, "%s", node->name);
     snprintf(p->server.name, sizeof p->server.name, "%.60s %s", node->name, addr_text(&p->server.addr, text));
     return true;
 }
@@ -85,6 +86,7 @@ static void set_limits(struct pool *p, const struct config *c, const struct conf
     p->server.channel_binding = db->cluster->channel_binding;
     p->limits.connect_timeout_ms = db->cluster->connect_timeout_ms;
     p->limits.login_retry_ms = db->cluster->login_retry_ms;
+    p->limits.failover_wait_ms = db->cluster->failover_wait_ms;
     p->limits.queue_timeout_ms = db->queue_timeout_ms;
     p->limits.query_timeout_ms = db->query_timeout_ms;
     p->limits.transaction_timeout_ms = db->transaction_timeout_ms;
@@ -101,11 +103,11 @@ static void set_limits(struct pool *p, const struct config *c, const struct conf
 }
 
 /* Connections that are open count in what is capped now. */
-static bool set_budgets(struct pool *p, const struct config *c, const struct config_database *db) {
+static bool set_budgets(struct pool *p, const struct config *c, const struct config_database *db, const struct config_node *node) {
     struct budget_book *book = p->set->budget_book;
     struct budget_list now;
     if (!book) return true;
-    if (!budget_book_list(book, c, db, bytes_str(p->user), &now)) return false;
+    if (!budget_book_list(book, c, db, node, bytes_str(p->user), &now)) return false;
     LIST_EACH(n, &p->variants) {
         struct variant *v = CONTAINER_OF(n, struct variant, node);
         struct list *lists[] = {&v->idle, &v->busy, &v->opening};
@@ -126,7 +128,7 @@ static bool is_same_text(const char *a, const char *b) {
 
 static bool configure(struct pool *p, const struct config *c, const struct config_database *db, const char *user_password,
                       struct err *err) {
-    const struct config_node *node = CONTAINER_OF(list_first(&db->cluster->nodes), struct config_node, node);
+    const struct config_node *node = pool_choose_node(p, db->cluster);
     const char *user = db->server_user ? db->server_user : p->user;
     const char *password = db->server_user ? db->server_password : user_password;
     bool is_same_cluster = strncmp(p->server.cluster, db->cluster->name, sizeof p->server.cluster - 1) == 0;
@@ -143,7 +145,7 @@ static bool configure(struct pool *p, const struct config *c, const struct confi
     p->server.user = dup_or_null(user);
     p->server.password = dup_or_null(password);
     set_limits(p, c, db);
-    if (!set_budgets(p, c, db)) return err_set(err, ERR_OUT_OF_MEMORY, "out of memory");
+    if (!set_budgets(p, c, db, node)) return err_set(err, ERR_OUT_OF_MEMORY, "out of memory");
     if (!p->server.database || !p->server.user || !p->server.host) return err_set(err, ERR_OUT_OF_MEMORY, "out of memory");
     return true;
 }

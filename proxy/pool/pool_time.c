@@ -64,6 +64,7 @@ void pool_set_tick(struct pool_set *set) {
         LIST_EACH(i, &p->variants) {
             struct variant *v = CONTAINER_OF(i, struct variant, node);
             expire_servers(v);
+            if (!p->is_paused) pool_expire_for_primary(v);
             if (!p->is_paused) expire_waiters(v);
             is_waited_for |= v->waiting_count > 0;
         }

@@ -347,6 +347,7 @@ void session_hub_init(struct session_hub *hub, uint32_t worker_count) {
     budget_book_init(&hub->budgets);
     gate_book_init(&hub->gates);
     vacate_book_init(&hub->vacating);
+    topology_init(&hub->topology);
 }
 
 void session_hub_release(struct session_hub *hub) {
@@ -354,6 +355,7 @@ void session_hub_release(struct session_hub *hub) {
     budget_book_release(&hub->budgets);
     gate_book_release(&hub->gates);
     vacate_book_release(&hub->vacating);
+    topology_release(&hub->topology);
 }
 
 void session_env_init(struct session_env *env, struct session_hub *hub, uint32_t worker, struct loop *loop,
@@ -362,6 +364,7 @@ void session_env_init(struct session_env *env, struct session_hub *hub, uint32_t
     hub->envs[worker] = env;
     pools->gates = &hub->gates;
     pools->catalog_changes = &hub->catalog_changes;
+    pools->topology = &hub->topology;
     pools->backend_id_step = hub->worker_count;
     pools->last_backend_id = (uint64_t)worker + 1 - hub->worker_count; /* the first one is worker + 1 */
     list_init(&env->logins);

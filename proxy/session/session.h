@@ -19,6 +19,7 @@
 #include "proxy/pool/vacate.h"
 #include "proxy/session/effect_cache.h"
 #include "proxy/session/request.h"
+#include "proxy/topology/topology.h"
 
 enum { SESSION_ARENA_MAX = 8 << 20 /* a text that needs more to be read is not analysable */ };
 
@@ -109,6 +110,7 @@ struct session_hub {
     struct gate_book gates;
     struct vacate_book vacating;
     struct catalog_changes catalog_changes;
+    struct topology topology;
     struct extauth_desk *ldap_desk, *pam_desk; /* borrowed; NULL: there are no threads that could ask */
     uint32_t worker_count;
     struct session_env *envs[WORKERS_MAX];

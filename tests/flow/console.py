@@ -58,7 +58,7 @@ def server_count(name):
 
 SHOWS = (
     "HELP POOLS CLIENTS SERVERS SOCKETS ACTIVE_SOCKETS DATABASES USERS STATS STATS_TOTALS STATS_AVERAGES TOTALS CONFIG VERSION "
-    "MEM LISTS PREPARED STATE PEERS"
+    "MEM LISTS PREPARED STATE PEERS NODES CLUSTERS"
 ).split()
 COMMANDS = [
     "PAUSE", f"PAUSE {APP_DB}", "RESUME", f"RESUME {APP_DB}", "SUSPEND", "RESUME", f"DISABLE {APP_DB}", f"ENABLE {APP_DB}",
@@ -219,7 +219,7 @@ def test_statistics(begin):
     totals = {r["name"]: int(r["value"]) for r in g.show("TOTALS")}
     assert totals["total_query_count"] == 36 and g.show("STATS_TOTALS", database=APP_DB)[0]["query_count"] == "36"
     averages = harness.wait_for(lambda: [a for a in g.show("STATS_AVERAGES", database=APP_DB) if int(a["query_count"])], what="a period")
-    assert 1 <= int(averages[0]["query_count"]) <= 36
+    assert 1 <= int(averages[0]["query_count"]) <= 45  # a second; the period may have been a little shorter
     assert int(averages[0]["xact_time"]) >= int(averages[0]["query_time"])
     harness.wait_for(lambda: g.show("STATS_AVERAGES", database=APP_DB)[0]["query_count"] == "0", what="a quiet period")
     assert g.show("STATS_TOTALS", database=APP_DB)[0]["query_count"] == "36"

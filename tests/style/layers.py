@@ -19,20 +19,22 @@ LAYERS = {
     "proxy/access": ["base"],
     "proxy/extauth": ["base", "proxy/net", "proxy/auth", "proxy/access"],
     "proxy": ["base", "proxy/auth", "proxy/access"],  # config*; who puts it all together is listed below
-    "proxy/pool": ["base", "parser", "routing", "proxy/net", "proxy/wire", "proxy/auth", "proxy/access", "proxy"],
-    "proxy/session": ["base", "parser", "routing", "proxy/net", "proxy/wire", "proxy/auth", "proxy/access", "proxy/extauth", "proxy/pool",
-                      "proxy"],
-    "proxy/admin": ["base", "proxy/net", "proxy/wire", "proxy/auth", "proxy/access", "proxy/pool", "proxy/session", "proxy"],
-    "proxy/tools": ["base", "parser", "proxy/net", "proxy/auth", "proxy/pool", "proxy"],
+    "proxy/topology": ["base", "proxy/net", "proxy/auth", "proxy"],
+    "proxy/pool": ["base", "parser", "routing", "proxy/net", "proxy/wire", "proxy/auth", "proxy/access", "proxy/topology", "proxy"],
+    "proxy/session": ["base", "parser", "routing", "proxy/net", "proxy/wire", "proxy/auth", "proxy/access", "proxy/extauth",
+                      "proxy/topology", "proxy/pool", "proxy"],
+    "proxy/admin": ["base", "proxy/net", "proxy/wire", "proxy/auth", "proxy/access", "proxy/topology", "proxy/pool", "proxy/session",
+                    "proxy"],
+    "proxy/tools": ["base", "parser", "proxy/net", "proxy/auth", "proxy/topology", "proxy/pool", "proxy"],
 }
 # Files that stand above their folder's layer.
-ABOVE = {"proxy/main.c"} | {f"proxy/{name}.{end}" for name in ("serve", "control", "worker", "snapshot") for end in "ch"}
+ABOVE = {"proxy/main.c"} | {f"proxy/{name}.{end}" for name in ("serve", "control", "watch", "worker", "snapshot") for end in "ch"}
 ABOVE_FOLDERS = ["base"] + [f for f in LAYERS if f.startswith("proxy")]
 # Headers of `proxy` that lower folders may use: the configuration only.
 LOWER_PROXY = re.compile(r"proxy/config\w*\.h$")
 # Single headers besides: lists of addresses are values, and part of the configuration.
 BESIDES = {"proxy": {"proxy/net/addr_list.h"}, "proxy/access": {"proxy/net/addr_list.h"}}
-LIBRARIES = {"event2/": {"proxy/net"}, "ini.h": {"proxy"}, "ldap.h": {"proxy/access", "proxy/extauth"}, "security/": {"proxy/extauth"}}
+LIBRARIES = {"event2/": {"proxy/net"}, "ini.h": {"proxy"}, "libpq": {"proxy/topology"}, "ldap.h": {"proxy/access", "proxy/extauth"}, "security/": {"proxy/extauth"}}
 OPENSSL = {"proxy/auth", "proxy/net"}  # cryptography of logins; TLS
 GENERATED = {"parser/keyword_list.h", "parser/keyword_table.h", "routing/function_table.h"}  # by the build, below its own folder
 BANNED = re.compile(r"\b(strcpy|strcat|sprintf|vsprintf|strncpy|strncat|atoi|atol|strtok|alloca|gets)\s*\(")

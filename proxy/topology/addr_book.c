@@ -1,7 +1,7 @@
 /*
  * Owns addresses; opens nothing.
  */
-#include "proxy/pool/addr_book.h"
+#include "proxy/topology/addr_book.h"
 
 #include <stdio.h>
 

@@ -4,8 +4,8 @@
  * Resolved once per configuration, by the thread that loads it: a name look-up blocks, and
  * must not do so while clients log in. Immutable afterwards; shared by all workers.
  */
-#ifndef GILMOK_PROXY_POOL_ADDR_BOOK_H
-#define GILMOK_PROXY_POOL_ADDR_BOOK_H
+#ifndef GILMOK_PROXY_TOPOLOGY_ADDR_BOOK_H
+#define GILMOK_PROXY_TOPOLOGY_ADDR_BOOK_H
 
 #include "proxy/config.h"
 #include "proxy/net/addr.h"

@@ -1,0 +1,402 @@
+/*
+ * Owns the probes and what follows from their answers. What follows is decided in health.c, elect.c and lag.c.
+ */
+#include "proxy/topology/monitor.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/fault.h"
+#include "base/log.h"
+#include "proxy/topology/lag.h"
+#include "proxy/topology/probe_pg.h"
+
+enum {
+    FIRST_PROBES_MS = 100, /* between probes of a node that is not known yet */
+    HURRIES_MS = 100,      /* not more often: whoever cannot connect tries again and again */
+};
+
+struct watched_node {
+    struct watched_cluster *cluster;
+    const struct config_node *config; /* borrowed */
+    const struct book_entry *at;      /* borrowed; NULL: it has no address */
+    struct probe_pg probe;
+    struct timer next;
+    bool has_timers;
+    struct health health;
+    struct topology_node *told; /* of the cluster's picture */
+};
+
+struct watched_cluster {
+    struct list node; /* in monitor.clusters */
+    struct monitor *monitor;
+    const struct config_cluster *config; /* borrowed */
+    struct election election;
+    struct lag_history history; /* of the primary's positions */
+    struct topology_cluster picture;
+    uint32_t count;
+    struct watched_node **nodes; /* owned */
+};
+
+static struct watched_cluster *cluster_at(struct list *n) {
+    return CONTAINER_OF(n, struct watched_cluster, node);
+}
+
+static uint64_t now_us(const struct watched_cluster *c) {
+    return c->monitor->loop->now_us;
+}
+
+/* ---- who streams from whom ---- */
+
+static bool is_called(const struct watched_node *n, const char *host) {
+    char text[ADDR_TEXT_MAX];
+    if (strcmp(host, n->config->host) == 0) return true;
+    if (!n->at || !n->at->is_known) return false;
+    bool is_here = addr_is_loopback(&n->at->addr) && (host[0] == '/' || strcmp(host, "localhost") == 0);
+    return is_here || strcmp(host, addr_host_text(&n->at->addr, text)) == 0;
+}
+
+static bool lists(const struct node_facts *upstream, const char *standby, const char **sync_state) {
+    for (uint32_t i = 0; i < upstream->standby_count; i++) {
+        if (strcmp(upstream->standbys[i].name, standby) != 0) continue;
+        *sync_state = upstream->standbys[i].sync_state;
+        return true;
+    }
+    return false;
+}
+
+/* By the address that it streams from; where the nodes are called otherwise here than there, by the name that it has upstream. */
+static int upstream_of(const struct watched_cluster *c, const struct watched_node *n) {
+    const struct node_facts *f = &n->told->facts;
+    const char *sync_state;
+    int found = ELECT_NOBODY;
+    if (!n->told->has_facts || !f->upstream_host[0]) return ELECT_NOBODY;
+    for (uint32_t i = 0; i < c->count; i++)
+        if (c->nodes[i] != n && c->nodes[i]->config->port == f->upstream_port && is_called(c->nodes[i],
+                                                                                           f->upstream_host)) return (int)i;
+    for (uint32_t i = 0; i < c->count; i++) {
+        const struct topology_node *t = c->nodes[i]->told;
+        if (c->nodes[i] == n || !t->has_facts || !f->name[0] || !lists(&t->facts, f->name, &sync_state)) continue;
+        if (found >= 0) return ELECT_NOBODY;
+        found = (int)i;
+    }
+    return found;
+}
+
+/* ---- the picture ---- */
+
+static enum node_role role_of(const struct watched_cluster *c, int i, const struct elect_node *n) {
+    if (!c->nodes[i]->told->has_facts) return NODE_ROLE_UNKNOWN;
+    if (c->election.system_id && n->system_id != c->election.system_id) return NODE_FOREIGN;
+    if (i == c->election.primary) return NODE_PRIMARY;
+    return n->is_in_recovery ? NODE_REPLICA : NODE_STRAY;
+}
+
+static void measure(struct watched_cluster *c, struct watched_node *n, int upstream) {
+    struct topology_node *t = n->told;
+    const char *sync_state = "";
+    t->lag_ms = -1;
+    t->lag_bytes = 0;
+    if (t->role == NODE_REPLICA && t->health == NODE_UP) {
+        t->lag_ms = lag_ms(&c->history, t->facts.lsn, now_us(c));
+        t->lag_bytes = lag_bytes(&c->history, t->facts.lsn);
+    }
+    if (t->role == NODE_REPLICA && upstream >= 0) (void)lists(&c->nodes[upstream]->told->facts, t->facts.name, &sync_state);
+    snprintf(t->sync_state, sizeof t->sync_state, "%s", sync_state);
+}
+
+static void tell_change(struct watched_cluster *c) {
+    struct topology_cluster *p = &c->picture;
+    p->changes++;
+    p->primary_since_us = now_us(c);
+    if (p->primary >= 0) log_line(LOG_INFO, "topology", p->name, "node %s is the primary: %s", p->nodes[p->primary].name,
+                                  p->reason);
+    else log_line(LOG_WARN, "topology", p->name, "there is no primary: %s", p->reason);
+}
+
+static void look_at(const struct watched_cluster *c, struct elect_node *nodes) {
+    for (uint32_t i = 0; i < c->count; i++) {
+        const struct topology_node *t = c->nodes[i]->told;
+        nodes[i] = (struct elect_node){
+            .name = t->name,
+            .was_probed = t->health != NODE_UNKNOWN,
+            .is_up = t->health == NODE_UP && t->has_facts,
+            .is_in_recovery = t->facts.is_in_recovery,
+            .system_id = t->facts.system_id,
+            .timeline = t->facts.timeline,
+            .upstream = upstream_of(c, c->nodes[i]),
+        };
+    }
+}
+
+/* A cluster of one node is not decided about: whatever the node says of itself, clients were told to go there. */
+static bool decide(struct watched_cluster *c, const struct elect_node *nodes) {
+    if (c->count > 1) return elect_step(&c->election, nodes, (int)c->count);
+    int was = c->election.primary;
+    c->election.primary = 0;
+    if (nodes[0].is_up) c->election.system_id = nodes[0].system_id;
+    snprintf(c->election.reason, sizeof c->election.reason, "the cluster has one node");
+    return was != 0;
+}
+
+/* After every answer. */
+static void consider(struct watched_cluster *c) {
+    struct elect_node nodes[ELECT_NODES_MAX];
+    struct topology_cluster *p = &c->picture;
+    look_at(c, nodes);
+    bool is_other = decide(c, nodes);
+    bool is_news = is_other || (c->election.primary < 0 && strcmp(p->reason, c->election.reason) != 0);
+    p->primary = c->election.primary;
+    snprintf(p->reason, sizeof p->reason, "%s", c->election.reason);
+    if (is_other) lag_forget(&c->history);
+    if (is_news) tell_change(c);
+    if (p->primary >= 0 && nodes[p->primary].is_up)
+        lag_note(&c->history, p->nodes[p->primary].facts_us, p->nodes[p->primary].facts.lsn);
+    for (uint32_t i = 0; i < c->count; i++) c->nodes[i]->told->role = role_of(c, (int)i, &nodes[i]);
+    for (uint32_t i = 0; i < c->count; i++) measure(c, c->nodes[i], nodes[i].upstream);
+    if (!topology_publish(c->monitor->topology, p, is_news)) log_line(LOG_ERROR, "topology", p->name, "out of memory");
+    else if (is_news) c->monitor->on_change(c->monitor);
+}
+
+/* ---- probes ---- */
+
+static void tell_health(const struct watched_node *n, bool is_reached) {
+    const struct topology_node *t = n->told;
+    const char *cluster = n->cluster->picture.name;
+    if (n->health.state == NODE_DOWN) log_line(LOG_WARN, "topology", cluster, "node %s is down: %s", t->name, t->trouble);
+    else if (!is_reached) log_line(LOG_WARN, "topology", cluster, "node %s is up, but does not answer: %s", t->name, t->trouble);
+    else log_line(LOG_INFO, "topology", cluster, "node %s is up: %s, timeline %u, PostgreSQL %u.%u", t->name,
+                  t->facts.is_in_recovery ? "a standby" : "it can be written to", t->facts.timeline, t->facts.version / 10000,
+                  t->facts.version % 10000);
+}
+
+/* What was known of a node does not change because it has not been asked. */
+static void take_facts(struct topology_node *t, const struct probe_pg *p) {
+    t->facts = p->facts;
+    t->facts_us = p->asked_us;
+    t->has_facts = true;
+    t->trouble[0] = '\0';
+}
+
+static void take_trouble(struct watched_node *n, const struct probe_pg *p) {
+    struct topology_node *t = n->told;
+    bool is_news = strcmp(t->trouble, p->err.message) != 0;
+    t->failures++;
+    snprintf(t->trouble, sizeof t->trouble, "%s", p->err.message);
+    if (is_news && p->result == PROBE_REFUSED)
+        log_line(LOG_WARN, "topology", n->cluster->picture.name, "node %s does not let the monitor look: %s", t->name, t->trouble);
+}
+
+/*
+ * A server that lives but refuses the monitor (its password was changed, say) is as it was: a mistake of that kind must not take
+ * the primary away. One that was never seen is none to rely on.
+ */
+static void take_result(struct watched_node *n, const struct probe_pg *p) {
+    const struct config_cluster *c = n->cluster->config;
+    struct topology_node *t = n->told;
+    bool is_answered = p->result == PROBE_ANSWERED;
+    t->probes++;
+    if (is_answered) take_facts(t, p);
+    else take_trouble(n, p);
+    if (p->result == PROBE_REFUSED && n->health.state == NODE_UP) return;
+    if (!health_note(&n->health, is_answered, c->probe_rise, c->probe_fall)) return;
+    t->health = n->health.state;
+    t->health_since_us = now_us(n->cluster);
+    tell_health(n, is_answered);
+}
+
+static void on_done(struct probe_pg *p) {
+    struct watched_node *n = CONTAINER_OF(p, struct watched_node, probe);
+    uint32_t interval_ms = n->cluster->config->probe_interval_ms;
+    take_result(n, p);
+    bool is_early = n->health.state == NODE_UNKNOWN && interval_ms > FIRST_PROBES_MS;
+    timer_set(&n->next, is_early ? FIRST_PROBES_MS : interval_ms);
+    consider(n->cluster);
+}
+
+static void probe(struct watched_node *n) {
+    if (n->probe.is_under_way) return;
+    if (n->at && n->at->is_known) {
+        probe_pg_start(&n->probe, n->cluster->config, n->config, &n->at->addr);
+        return;
+    }
+    n->probe.result = PROBE_FAILED;
+    if (n->at) n->probe.err = n->at->err;
+    else err_set(&n->probe.err, ERR_OUT_OF_MEMORY, "out of memory");
+    on_done(&n->probe);
+}
+
+static void on_next(struct timer *t) {
+    probe(CONTAINER_OF(t, struct watched_node, next));
+}
+
+void monitor_hurry(struct monitor *m) {
+    if (m->loop->now_us - m->hurried_us < HURRIES_MS * 1000) return;
+    m->hurried_us = m->loop->now_us;
+    LIST_EACH(n, &m->clusters) {
+        struct watched_cluster *c = cluster_at(n);
+        for (uint32_t i = 0; i < c->count; i++) timer_set(&c->nodes[i]->next, 0);
+    }
+}
+
+/* ---- the configuration ---- */
+
+static bool is_watched(const struct config_cluster *c) {
+    return c->monitor_user != NULL;
+}
+
+bool monitor_is_needed(const struct config *c) {
+    LIST_EACH(n, &c->clusters)
+        if (is_watched(CONTAINER_OF(n, struct config_cluster, node))) return true;
+    return false;
+}
+
+static void free_node(struct watched_node *n) {
+    if (n->has_timers) {
+        probe_pg_release(&n->probe);
+        timer_release(&n->next);
+    }
+    mem_free(n);
+}
+
+static void free_cluster(struct watched_cluster *c) {
+    for (uint32_t i = 0; i < c->count; i++) free_node(c->nodes[i]);
+    list_remove(&c->node);
+    mem_free(c->nodes);
+    mem_free(c->picture.nodes);
+    mem_free(c);
+}
+
+static struct watched_node *new_node(struct watched_cluster *c) {
+    struct watched_node *n = mem_alloc(sizeof *n);
+    if (!n) return NULL;
+    n->cluster = c;
+    n->has_timers = probe_pg_init(&n->probe, c->monitor->loop, on_done);
+    if (n->has_timers && timer_init(&n->next, c->monitor->loop, on_next)) return n;
+    if (n->has_timers) probe_pg_release(&n->probe);
+    mem_free(n);
+    return NULL;
+}
+
+/* The node of that name, if it is still in the same place. */
+static int find_same(const struct watched_cluster *c, const struct config_node *node) {
+    char address[TOPOLOGY_ADDRESS_MAX];
+    (void)topology_address(address, node->host, node->port);
+    for (uint32_t i = 0; c && i < c->count; i++) {
+        const struct topology_node *t = c->nodes[i]->told;
+        if (strcmp(t->name, node->name) == 0 && strcmp(t->address, address) == 0) return (int)i;
+    }
+    return ELECT_NOBODY;
+}
+
+/* From the old cluster's node, if there was one. False: memory is out. */
+static bool add_node(struct watched_cluster *c, const struct watched_cluster *old, int was, const struct config_node *node,
+                     const struct addr_book *book) {
+    struct watched_node *n = new_node(c);
+    struct topology_node *t = &c->picture.nodes[c->count];
+    if (!n) return false;
+    n->config = node;
+    n->at = addr_book_find(book, node);
+    n->told = t;
+    if (was >= 0) {
+        *t = *old->nodes[was]->told;
+        n->health = old->nodes[was]->health;
+    } else {
+        *t = (struct topology_node){.lag_ms = -1, .health_since_us = now_us(c)};
+        snprintf(t->name, sizeof t->name, "%s", node->name);
+        (void)topology_address(t->address, node->host, node->port);
+    }
+    c->nodes[c->count++] = n;
+    return true;
+}
+
+static uint32_t count_nodes(const struct config_cluster *cluster) {
+    uint32_t count = 0;
+    LIST_EACH(n, &cluster->nodes) count++;
+    return count;
+}
+
+static bool add_nodes(struct watched_cluster *c, const struct watched_cluster *old, const struct addr_book *book) {
+    int was[ELECT_NODES_MAX];
+    uint32_t count = count_nodes(c->config);
+    c->nodes = mem_alloc(count * sizeof c->nodes[0]);
+    c->picture.nodes = mem_alloc(count * sizeof c->picture.nodes[0]);
+    if (!c->nodes || !c->picture.nodes) return false;
+    LIST_EACH(n, &c->config->nodes) {
+        const struct config_node *node = CONTAINER_OF(n, struct config_node, node);
+        was[c->count] = find_same(old, node);
+        if (!add_node(c, old, was[c->count], node, book)) return false;
+    }
+    c->picture.node_count = count;
+    elect_renumber(&c->election, was, (int)count);
+    return true;
+}
+
+/* What is known of the cluster of that name, `old`, goes over to it. */
+static struct watched_cluster *new_cluster(struct monitor *m, const struct config_cluster *config,
+                                           const struct watched_cluster *old,
+                                           const struct addr_book *book) {
+    struct watched_cluster *c = mem_alloc(sizeof *c);
+    if (!c) return NULL;
+    c->monitor = m;
+    c->config = config;
+    list_init(&c->node);
+    election_init(&c->election);
+    if (old) {
+        c->election = old->election;
+        c->history = old->history;
+        c->picture = old->picture;
+    }
+    c->picture.nodes = NULL;
+    c->picture.node_count = 0;
+    snprintf(c->picture.name, sizeof c->picture.name, "%s", config->name);
+    if (!old) c->picture.primary = ELECT_NOBODY;
+    if (!old) c->picture.primary_since_us = m->loop->now_us;
+    if (add_nodes(c, old, book)) return c;
+    free_cluster(c);
+    return NULL;
+}
+
+static struct watched_cluster *find_cluster(struct list *clusters, const char *name) {
+    LIST_EACH(n, clusters)
+        if (strcmp(cluster_at(n)->picture.name, name) == 0) return cluster_at(n);
+    return NULL;
+}
+
+static void adopt_cluster(struct monitor *m, const struct config_cluster *config, struct list *old, const struct addr_book *book) {
+    struct watched_cluster *before = find_cluster(old, config->name);
+    struct watched_cluster *c = new_cluster(m, config, before, book);
+    if (before) free_cluster(before);
+    if (!c) {
+        log_line(LOG_ERROR, "topology", config->name, "out of memory: the nodes are not watched");
+        topology_remove(m->topology, config->name);
+        return;
+    }
+    list_push_back(&m->clusters, &c->node);
+    consider(c);
+    for (uint32_t i = 0; i < c->count; i++) timer_set(&c->nodes[i]->next, 0);
+}
+
+void monitor_init(struct monitor *m, struct loop *loop, struct topology *t, void (*on_change)(struct monitor *m)) {
+    *m = (struct monitor){.loop = loop, .topology = t, .on_change = on_change};
+    list_init(&m->clusters);
+}
+
+void monitor_adopt(struct monitor *m, const struct config *c, const struct addr_book *book) {
+    struct list old, *n;
+    list_init(&old);
+    while ((n = list_take_first(&m->clusters))) list_push_back(&old, n);
+    LIST_EACH(k, &c->clusters) {
+        const struct config_cluster *cluster = CONTAINER_OF(k, struct config_cluster, node);
+        if (is_watched(cluster)) adopt_cluster(m, cluster, &old, book);
+    }
+    while ((n = list_first(&old))) {
+        topology_remove(m->topology, cluster_at(n)->picture.name);
+        free_cluster(cluster_at(n));
+    }
+}
+
+void monitor_release(struct monitor *m) {
+    struct list *n;
+    while ((n = list_first(&m->clusters))) free_cluster(cluster_at(n));
+}

@@ -1,0 +1,37 @@
+/*
+ * monitor.h - watches the nodes of all clusters that have a monitor_user: probes each of them, decides who is primary, tells the
+ * topology.
+ *
+ * Runs on a loop and thread of its own, so that neither a reload, which reads files and resolves names, nor a busy worker makes a
+ * node look slow.
+ */
+#ifndef GILMOK_PROXY_TOPOLOGY_MONITOR_H
+#define GILMOK_PROXY_TOPOLOGY_MONITOR_H
+
+#include "proxy/net/loop.h"
+#include "proxy/topology/addr_book.h"
+#include "proxy/topology/topology.h"
+
+struct monitor {
+    struct loop *loop;         /* borrowed */
+    struct topology *topology; /* borrowed */
+    struct list clusters;      /* struct watched_cluster, owned */
+    void (*on_change)(struct monitor *m); /* some cluster has another primary, or none */
+    uint64_t hurried_us; /* when it was last told to */
+};
+
+void monitor_init(struct monitor *m, struct loop *loop, struct topology *t, void (*on_change)(struct monitor *m));
+void monitor_release(struct monitor *m);
+
+/*
+ * From now on this configuration, which is borrowed until the next one. Nodes that are the same as before keep what is known of
+ * them.
+ */
+void monitor_adopt(struct monitor *m, const struct config *c, const struct addr_book *book);
+/* Somebody could not connect to a primary: every node is probed now. */
+void monitor_hurry(struct monitor *m);
+
+/* The configuration has a cluster to be watched. */
+bool monitor_is_needed(const struct config *c);
+
+#endif

@@ -1,0 +1,208 @@
+/*
+ * The only user of libpq. Owns a PGconn; knows nothing of what its answers are good for.
+ */
+#include "proxy/topology/probe_pg.h"
+
+#include <libpq-fe.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "proxy/topology/facts_pg.h"
+
+static const char debian_authorities[] = "/etc/ssl/certs/ca-certificates.crt"; /* libpq 15 has no word for "the system's" */
+
+static void on_ready(struct loop_watch *w);
+static void on_deadline(struct timer *t);
+
+bool probe_pg_init(struct probe_pg *p, struct loop *loop, void (*on_done)(struct probe_pg *p)) {
+    *p = (struct probe_pg){.loop = loop, .on_done = on_done};
+    return timer_init(&p->deadline, loop, on_deadline);
+}
+
+static void close_conn(struct probe_pg *p) {
+    loop_event_unwatch(&p->watch);
+    if (p->conn) PQfinish(p->conn);
+    p->conn = NULL;
+}
+
+void probe_pg_reset(struct probe_pg *p) {
+    timer_stop(&p->deadline);
+    p->is_under_way = false;
+    close_conn(p);
+}
+
+void probe_pg_release(struct probe_pg *p) {
+    close_conn(p);
+    timer_release(&p->deadline);
+}
+
+/* ---- ends ---- */
+
+static void done(struct probe_pg *p, enum probe_result result) {
+    loop_event_unwatch(&p->watch);
+    timer_stop(&p->deadline);
+    p->is_under_way = false;
+    p->result = result;
+    if (result != PROBE_ANSWERED) close_conn(p);
+    p->on_done(p);
+}
+
+static void connect_anew(struct probe_pg *p);
+
+/*
+ * libpq's words come in lines, and with the place in the server's sources; the first line says it. A connection that was there may
+ * have been closed long ago: that is no answer.
+ */
+static void fail(struct probe_pg *p, const char *words) {
+    char state[6];
+    if (p->is_reused) {
+        close_conn(p);
+        connect_anew(p);
+        return;
+    }
+    size_t len = strcspn(words, "\n");
+    bool is_servers = facts_pg_sqlstate(words, state);
+    err_set(&p->err, ERR_CANNOT_CONNECT, "%.*s", (int)len, words);
+    done(p, is_servers && !facts_pg_is_away(state) ? PROBE_REFUSED : PROBE_FAILED);
+}
+
+static void on_deadline(struct timer *t) {
+    struct probe_pg *p = CONTAINER_OF(t, struct probe_pg, deadline);
+    err_set(&p->err, ERR_CANNOT_CONNECT, "no answer within probe_timeout (%u ms)", p->cluster->probe_timeout_ms);
+    done(p, PROBE_FAILED);
+}
+
+/* ---- the question ---- */
+
+static void take_row(struct probe_pg *p, const PGresult *r) {
+    const char *row[FACTS_PG_COLUMNS];
+    bool is_whole = PQntuples(r) == 1 && PQnfields(r) == FACTS_PG_COLUMNS;
+    for (int i = 0; is_whole && i < FACTS_PG_COLUMNS; i++) row[i] = PQgetisnull(r, 0, i) ? NULL : PQgetvalue(r, 0, i);
+    p->has_row = is_whole && facts_pg_take(&p->facts, row);
+}
+
+static void take_standbys(struct probe_pg *p, const PGresult *r) {
+    for (int k = 0; PQnfields(r) == FACTS_PG_STANDBY_COLUMNS && k < PQntuples(r); k++) {
+        const char *row[FACTS_PG_STANDBY_COLUMNS];
+        for (int i = 0; i < FACTS_PG_STANDBY_COLUMNS; i++) row[i] = PQgetisnull(r, k, i) ? NULL : PQgetvalue(r, k, i);
+        facts_pg_take_standby(&p->facts, row);
+    }
+}
+
+static void watch(struct probe_pg *p, bool for_write) {
+    bool ok = loop_event_watch(&p->watch, p->loop, PQsocket(p->conn), for_write, on_ready);
+    if (!ok) fail(p, "out of memory");
+}
+
+/* True: all of it is in, or the probe has failed. */
+static bool take_results(struct probe_pg *p) {
+    PGresult *r;
+    while (!PQisBusy(p->conn)) {
+        r = PQgetResult(p->conn);
+        if (!r) {
+            if (p->has_row) done(p, PROBE_ANSWERED);
+            else fail(p, "the server's answer to the probe is none");
+            return true;
+        }
+        bool is_right = PQresultStatus(r) == PGRES_TUPLES_OK;
+        if (is_right && !p->has_row) take_row(p, r);
+        else if (is_right) take_standbys(p, r);
+        else fail(p, PQresultErrorMessage(r)[0] ? PQresultErrorMessage(r) : "the server answers something else");
+        PQclear(r);
+        if (!is_right) return true;
+    }
+    return false;
+}
+
+static void ask_on(struct probe_pg *p) {
+    int unsent = PQflush(p->conn);
+    if (unsent < 0 || !PQconsumeInput(p->conn)) {
+        fail(p, PQerrorMessage(p->conn));
+        return;
+    }
+    if (!take_results(p)) watch(p, unsent > 0);
+}
+
+static void ask(struct probe_pg *p) {
+    p->has_row = false;
+    p->asked_us = p->loop->now_us;
+    if (PQsendQuery(p->conn, facts_pg_query())) ask_on(p);
+    else fail(p, PQerrorMessage(p->conn));
+}
+
+/* ---- the connection ---- */
+
+static void connect_on(struct probe_pg *p) {
+    switch (PQconnectPoll(p->conn)) {
+    case PGRES_POLLING_OK:
+        (void)PQsetnonblocking(p->conn, 1);
+        ask(p);
+        return;
+    case PGRES_POLLING_FAILED: fail(p, PQerrorMessage(p->conn)); return;
+    case PGRES_POLLING_WRITING: watch(p, true); return;
+    default: watch(p, false);
+    }
+}
+
+static void on_ready(struct loop_watch *w) {
+    struct probe_pg *p = CONTAINER_OF(w, struct probe_pg, watch);
+    if (PQstatus(p->conn) == CONNECTION_OK) ask_on(p);
+    else connect_on(p);
+}
+
+static const char *ssl_mode(const struct config_server_tls *tls, const struct addr *addr) {
+    static const char *const words[] = {"disable", "require", "verify-ca", "verify-full"};
+    if (tls->mode < 0) return addr_is_loopback(addr) || addr_is_unix(addr) ? "disable" : "verify-full";
+    return words[tls->mode];
+}
+
+/* What the environment of the process says to libpq is not meant for gilmok: all of it is given here. */
+static PGconn *begin(const struct config_cluster *c, const struct config_node *node, const struct addr *addr) {
+    char port[16], options[128], address[ADDR_TEXT_MAX];
+    bool is_socket = addr_is_unix(addr);
+    snprintf(port, sizeof port, "%u", (unsigned)node->port);
+    snprintf(options, sizeof options, "-c search_path=pg_catalog -c statement_timeout=%u", c->probe_timeout_ms);
+    const char *const keywords[] = {"host", "hostaddr", "port", "user", "password", "dbname", "sslmode", "sslrootcert", "sslcert",
+                                    "sslkey", "channel_binding", "application_name", "options", "passfile", "gssencmode",
+                                    "target_session_attrs", "client_encoding", NULL};
+    static const char *const binding[] = {"disable", "prefer", "require"};
+    const char *const values[] = {
+        node->host, is_socket ? "" : addr_host_text(addr, address), port, c->monitor_user,
+        c->monitor_password ? c->monitor_password : "", c->monitor_database, ssl_mode(&c->tls, addr),
+        c->tls.ca_file ? c->tls.ca_file : debian_authorities, c->tls.cert_file ? c->tls.cert_file : "",
+        c->tls.key_file ? c->tls.key_file : "", binding[c->channel_binding], "gilmok monitor", options, "/dev/null", "disable",
+            "any",
+        "UTF8", NULL};
+    return PQconnectStartParams(keywords, values, 0);
+}
+
+/* "terminating connection ...": the failure that follows says it. */
+static void ignore_notice(void *ctx, const char *message) {
+    (void)ctx;
+    (void)message;
+}
+
+static void connect_anew(struct probe_pg *p) {
+    p->is_reused = false;
+    p->conn = begin(p->cluster, p->node, p->addr);
+    if (!p->conn) {
+        fail(p, "out of memory");
+        return;
+    }
+    (void)PQsetNoticeProcessor(p->conn, ignore_notice, NULL);
+    (void)PQsetErrorVerbosity(p->conn, PQERRORS_VERBOSE);
+    if (PQstatus(p->conn) == CONNECTION_BAD) fail(p, PQerrorMessage(p->conn));
+    else watch(p, true);
+}
+
+void probe_pg_start(struct probe_pg *p, const struct config_cluster *cluster, const struct config_node *node,
+                    const struct addr *addr) {
+    p->cluster = cluster;
+    p->node = node;
+    p->addr = addr;
+    p->is_under_way = true;
+    p->is_reused = p->conn != NULL;
+    timer_set(&p->deadline, cluster->probe_timeout_ms);
+    if (p->conn) ask(p);
+    else connect_anew(p);
+}

@@ -1,0 +1,112 @@
+/*
+ * Owns what is known; decides nothing.
+ */
+#include "proxy/topology/topology.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/fault.h"
+
+const char *node_role_name(enum node_role role) {
+    switch (role) {
+    case NODE_ROLE_UNKNOWN: return "unknown";
+    case NODE_PRIMARY: return "primary";
+    case NODE_REPLICA: return "replica";
+    case NODE_STRAY: return "stray";
+    case NODE_FOREIGN: return "foreign";
+    }
+    return "?";
+}
+
+const char *topology_address(char out[TOPOLOGY_ADDRESS_MAX], const char *host, uint16_t port) {
+    snprintf(out, TOPOLOGY_ADDRESS_MAX, strchr(host, ':') ? "[%.250s]:%u" : "%.250s:%u", host, (unsigned)port);
+    return out;
+}
+
+void topology_init(struct topology *t) {
+    *t = (struct topology){.watcher = NULL};
+    pthread_mutex_init(&t->lock, NULL);
+    list_init(&t->clusters);
+}
+
+static struct topology_cluster *cluster_at(struct list *n) {
+    return CONTAINER_OF(n, struct topology_cluster, node);
+}
+
+void topology_cluster_free(struct topology_cluster *c) {
+    if (c) mem_free(c->nodes);
+    mem_free(c);
+}
+
+static struct topology_cluster *copy_of(const struct topology_cluster *c) {
+    struct topology_cluster *copy = mem_alloc(sizeof *copy);
+    if (!copy) return NULL;
+    *copy = *c;
+    list_init(&copy->node);
+    copy->nodes = mem_alloc((c->node_count + 1) * sizeof copy->nodes[0]); /* never of no size, of which compilers think the worst */
+    if (copy->nodes) {
+        memcpy(copy->nodes, c->nodes, c->node_count * sizeof copy->nodes[0]);
+        return copy;
+    }
+    mem_free(copy);
+    return NULL;
+}
+
+void topology_release(struct topology *t) {
+    struct list *n;
+    while ((n = list_take_first(&t->clusters))) topology_cluster_free(cluster_at(n));
+    pthread_mutex_destroy(&t->lock);
+}
+
+static struct topology_cluster *find(struct topology *t, const char *name) {
+    LIST_EACH(n, &t->clusters)
+        if (strcmp(cluster_at(n)->name, name) == 0) return cluster_at(n);
+    return NULL;
+}
+
+struct topology_cluster *topology_read(struct topology *t, const char *cluster) {
+    pthread_mutex_lock(&t->lock);
+    const struct topology_cluster *c = find(t, cluster);
+    struct topology_cluster *copy = c ? copy_of(c) : NULL;
+    pthread_mutex_unlock(&t->lock);
+    return copy;
+}
+
+bool topology_publish(struct topology *t, const struct topology_cluster *c, bool is_new_primary) {
+    struct topology_cluster *copy = copy_of(c);
+    if (!copy) return false;
+    pthread_mutex_lock(&t->lock);
+    struct topology_cluster *before = find(t, c->name);
+    if (before) list_remove(&before->node);
+    list_push_back(&t->clusters, &copy->node);
+    if (is_new_primary) atomic_fetch_add_explicit(&t->version, 1, memory_order_release);
+    pthread_mutex_unlock(&t->lock);
+    topology_cluster_free(before);
+    return true;
+}
+
+void topology_remove(struct topology *t, const char *cluster) {
+    pthread_mutex_lock(&t->lock);
+    struct topology_cluster *c = find(t, cluster);
+    if (c) list_remove(&c->node);
+    pthread_mutex_unlock(&t->lock);
+    topology_cluster_free(c);
+}
+
+bool topology_primary(struct topology *t, const char *cluster, char name[TOPOLOGY_NAME_MAX], struct err *why) {
+    pthread_mutex_lock(&t->lock);
+    const struct topology_cluster *c = find(t, cluster);
+    bool is_known = c && c->primary >= 0;
+    if (is_known) memcpy(name, c->nodes[c->primary].name, TOPOLOGY_NAME_MAX);
+    else err_set(why, ERR_CANNOT_CONNECT_NOW, "cluster \"%.60s\" has no primary now", cluster);
+    if (!is_known) err_detail(why, "%.250s.", c && c->reason[0] ? c->reason : "Its nodes were not probed yet");
+    if (!is_known) err_hint(why, "SHOW NODES on the console tells what each node says of itself.");
+    pthread_mutex_unlock(&t->lock);
+    return is_known;
+}
+
+void topology_suspect(struct topology *t) {
+    void (*on_suspect)(struct topology *t) = atomic_load_explicit(&t->on_suspect, memory_order_acquire);
+    if (on_suspect && !atomic_exchange_explicit(&t->has_suspects, true, memory_order_acq_rel)) on_suspect(t);
+}

@@ -1,0 +1,89 @@
+/*
+ * topology.h - what gilmok knows of the nodes behind it, for all threads.
+ *
+ *      monitor thread --- probes, decides ---> topology <--- asks --- workers (whom do connections go to?)
+ *                     <-- "could not connect" (suspect) ---      <--- asks --- console (SHOW NODES, SHOW CLUSTERS)
+ *
+ * It outlives configurations: clusters and nodes go by their names. Behind a lock, which is taken when a pool is made or told to
+ * look again, and by the console; never for a query. `version` says without the lock whether some cluster has another primary
+ * than before.
+ */
+#ifndef GILMOK_PROXY_TOPOLOGY_TOPOLOGY_H
+#define GILMOK_PROXY_TOPOLOGY_TOPOLOGY_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/list.h"
+#include "proxy/topology/elect.h"
+#include "proxy/topology/facts.h"
+#include "proxy/topology/health.h"
+
+enum { TOPOLOGY_NAME_MAX = 64 /* longer than any section's name */, TOPOLOGY_ADDRESS_MAX = 288 };
+
+enum node_role { NODE_ROLE_UNKNOWN, NODE_PRIMARY, NODE_REPLICA, NODE_STRAY /* can be written to, but is not the primary */,
+                NODE_FOREIGN };
+const char *node_role_name(enum node_role role);
+
+/* One node, as it was at its latest probe. */
+struct topology_node {
+    char name[TOPOLOGY_NAME_MAX];
+    char address[TOPOLOGY_ADDRESS_MAX]; /* host and port as configured */
+    enum node_health health;
+    uint64_t health_since_us;
+    enum node_role role;
+    bool has_facts;
+    struct node_facts facts; /* of the latest answer */
+    uint64_t facts_us;       /* when it was asked for them */
+    uint64_t lag_bytes;      /* of a replica */
+    int64_t lag_ms;          /* -1: not known */
+    char sync_state[16];     /* as its upstream says; "": not known */
+    uint64_t probes, failures; /* since the node is watched */
+    char trouble[ERR_MESSAGE_MAX]; /* what the latest probe that was not answered said; "" since one was */
+};
+
+struct topology_cluster {
+    struct list node; /* in topology.clusters */
+    char name[TOPOLOGY_NAME_MAX];
+    int primary;        /* in `nodes`; ELECT_NOBODY: none is known */
+    uint64_t primary_since_us; /* that this is so */
+    uint64_t changes;   /* of the primary */
+    char reason[ELECT_REASON_MAX];
+    uint32_t node_count;
+    struct topology_node *nodes; /* owned */
+};
+
+struct topology {
+    pthread_mutex_t lock;
+    struct list clusters; /* owned */
+    _Atomic uint64_t version;
+    _Atomic bool has_suspects; /* somebody could not connect to a primary: the monitor should look at once */
+    _Atomic(void (*)(struct topology *t)) on_suspect; /* on the worker's thread; NULL: nobody watches */
+    void *watcher; /* whose that is */
+};
+
+/* "10.0.0.1:5432", "[::1]:5432". Returns out. */
+const char *topology_address(char out[TOPOLOGY_ADDRESS_MAX], const char *host, uint16_t port);
+
+void topology_init(struct topology *t);
+void topology_release(struct topology *t);
+
+/* A copy of what it is like now, for topology_cluster_free(). NULL: there is none of this name, or memory is out. */
+struct topology_cluster *topology_read(struct topology *t, const char *cluster);
+void topology_cluster_free(struct topology_cluster *c); /* NULL is fine */
+/* The monitor's: a copy takes the place of what was there. `is_new_primary` raises the version. False: memory is out. */
+MUST_USE bool topology_publish(struct topology *t, const struct topology_cluster *c, bool is_new_primary);
+void topology_remove(struct topology *t, const char *cluster);
+
+/* The name of the primary of a watched cluster. False: there is none now, and `why` says it (57P03). */
+MUST_USE bool topology_primary(struct topology *t, const char *cluster, char name[TOPOLOGY_NAME_MAX], struct err *why);
+/* From a worker: its primary could not be connected to. */
+void topology_suspect(struct topology *t);
+
+static inline uint64_t topology_version(struct topology *t) {
+    return atomic_load_explicit(&t->version, memory_order_acquire);
+}
+
+#endif

@@ -1,0 +1,208 @@
+/*
+ * test_elect.c - who is primary: each rule of proxy/topology/elect.h by what nodes say of themselves.
+ *
+ * A picture is one word a node: name, P (can be written to) or S (a standby), its timeline; then >x (it streams from node x),
+ * ? (not probed yet), ! (does not answer), * (of another cluster).
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "proxy/topology/elect.h"
+#include "proxy/topology/health.h"
+#include "proxy/topology/lag.h"
+#include "tests/unit/check_main.h"
+
+enum { NODES = 8 };
+
+static char names[NODES][2];
+static struct elect_node nodes[NODES];
+
+static void take_word(const char *word, struct elect_node *n, char *name) {
+    name[0] = word[0];
+    *n = (struct elect_node){.name = name, .was_probed = true, .is_up = true, .is_in_recovery = word[1] == 'S', .system_id = 7,
+                             .timeline = (uint32_t)(word[2] - '0'), .upstream = ELECT_NOBODY};
+    for (const char *at = word + 3; *at; at++) {
+        if (*at == '>') n->upstream = *++at - 'a';
+        else if (*at == '?') n->was_probed = n->is_up = false;
+        else if (*at == '!') n->is_up = false;
+        else if (*at == '*') n->system_id = 8;
+    }
+}
+
+static int picture(const char *text) {
+    char copy[128], *rest = copy;
+    int count = 0;
+    snprintf(copy, sizeof copy, "%s", text);
+    for (char *word; (word = strsep(&rest, " ")); count++) take_word(word, &nodes[count], names[count]);
+    return count;
+}
+
+static struct election e;
+
+/* Who is primary after each picture of a story; `why` is part of the last reason. */
+static void story(const char *const *pictures, const char *expected, const char *why) {
+    election_init(&e);
+    for (int i = 0; pictures[i]; i++) {
+        int before = e.primary;
+        bool has_changed = elect_step(&e, nodes, picture(pictures[i]));
+        char now = e.primary < 0 ? '-' : nodes[e.primary].name[0];
+        ck_assert_msg(now == expected[i], "%s (picture %d) gives %c instead of %c: %s", pictures[i], i, now, expected[i], e.reason);
+        ck_assert(has_changed == (before != e.primary));
+    }
+    ck_assert_msg(strstr(e.reason, why) != NULL, "the reason is: %s", e.reason);
+}
+#define STORY(expected, why, ...) story((const char *const[]){__VA_ARGS__, NULL}, expected, why)
+
+START_TEST(a_cluster_as_it_should_be) {
+    STORY("a", "only node", "aP1 bS1>a cS1>a");
+    STORY("b", "only node", "aS3>b bP3 cS3>a");
+    STORY("a", "only node", "aP1");
+    STORY("-", "no node can be written to", "aS1 bS1");
+}
+END_TEST
+
+START_TEST(nothing_is_decided_before_all_were_asked) {
+    STORY("-", "not all nodes", "aP1 bS1?");
+    STORY("-", "not all nodes", "aP1? bS1?");
+    STORY("-a", "only node", "aP1 bS1?", "aP1 bS1!");
+    STORY("a", "standbys stream from it", "aP1 bS1>a cS1?"); /* it can be nothing else */
+    STORY("-b", "only node", "aP1? bP2 cS2!", "aS2>b bP2 cS2!");
+    STORY("aa", "not probed yet", "aP1 bS1>a", "aP1 bS1>a cS1?"); /* one that joins takes nothing away */
+}
+END_TEST
+
+START_TEST(a_failover_is_followed) {
+    STORY("a-b", "does not answer", "aP1 bS1>a cS1>a", "aP1! bS1 cS1", "aP1! bP2 cS1");
+    STORY("a-b", "is a standby now", "aP1 bS1>a cS1>a", "aS1 bS1 cS1", "aS2>b bP2 cS2>b");
+    STORY("abc", "", "aP1 bS1>a cS1>a", "aS2>b bP2 cS2>b", "aS3>c bS3>c cP3");
+    STORY("aaa", "only node", "aP1 bS1>a", "aP1 bS1!", "aP1 bS1>a");
+    STORY("a-a", "only node", "aP1 bS1>a", "aP1! bS1", "aP1 bS1>a"); /* it was restarted */
+}
+END_TEST
+
+START_TEST(the_old_primary_comes_back) {
+    STORY("a-bb", "standbys stream from it", "aP1 bS1>a cS1>a", "aP1! bS1 cS1", "aP1! bP2 cS2>b", "aP1 bP2 cS2>b");
+    STORY("a-bb", "an old primary", "aP1 bS1>a cS1>a", "aP1! bS1 cS1", "aP1! bP2 cS1", "aP1 bP2 cS1>a"); /* to its standbys */
+    STORY("a-b-", "higher one", "aP1 bS1>a cS1>a", "aP1! bS1 cS1", "aP1! bP2 cS1", "aP1 bP2! cS1>a"); /* while the new one is away */
+    STORY("a-b-", "both be written to", "aP1 bS1>a", "aP1! bS1", "aP1! bP2", "aP1 bP2"); /* nobody says which: none */
+    STORY("b", "stream from", "aP1 bP2 cS2>b"); /* for a gilmok that has begun just now */
+}
+END_TEST
+
+START_TEST(a_stray_promotion_takes_nothing) {
+    STORY("aa", "node c can be written to as well", "aP1 bS1>a cS1>a", "aP1 bS1>a cP2");
+    STORY("aa", "node c can be written to as well", "aP1 bS1>a cS1>a dS1>c", "aP1 bS1>a cP2 dS2>c"); /* with a standby of its own */
+    STORY("a-", "no standby streams from either", "aP1 bS1>a", "aP1 bP2");
+    STORY("aaa", "can be written to as well", "aP1 bS1>a cS1>a", "aP1 bS1>a cP2", "aP1 bS1>a cP2"); /* however long */
+    STORY("aa-", "does not answer", "aP1 bS1>a cS1>a", "aP1 bS1>a cP2", "aP1! bS1 cP2*");
+}
+END_TEST
+
+START_TEST(several_that_can_be_written_to) {
+    STORY("b", "stream from", "aP1 bP2 cS2>b");
+    STORY("-", "streams from either", "aP1 bP2");
+    STORY("-", "stream from both", "aP1 bP2 cS1>a dS2>b");
+    STORY("ab", "stream from", "aP1 bS1>a cS1>a", "aP1 bP2 cS2>b"); /* promoted on purpose, the old one not stopped */
+    STORY("a-c", "highest timeline", "aP1 bS1>a cS1>a", "aP1! bS1 cS1", "aP1! bP2 cP3");
+    STORY("a--", "streams from either", "aP1 bS1>a cS1>a", "aP1! bS1 cS1", "aP1! bP2 cP2");
+    STORY("ab", "stream from", "aP1 bS1>a cS1>a dS1>c", "aP1 bP2 cS2>b dS2>c"); /* in a chain */
+}
+END_TEST
+
+START_TEST(a_copy_is_no_promotion) {
+    STORY("a--", "would have a higher one", "aP1 bS1>a", "aP1! bS1", "aP1! bP1"); /* its standby.signal was removed */
+    STORY("a-", "would have a higher one", "aP4 bS4>a", "aS4 bP3");
+    STORY("-", "another primary since", "aP1 bS2"); /* gilmok has begun behind a failover, and the new primary is away */
+}
+END_TEST
+
+START_TEST(another_cluster) {
+    STORY("a", "only node", "aP1 bS1>a cP9*");
+    STORY("aa", "only node", "aP1 bS1>a", "aP1 bP9*");
+    STORY("a-", "is another cluster now", "aP1 bS1>a", "aP1* bS1");
+    STORY("-", "different clusters", "aP1 bP1*");
+    STORY("-", "different clusters", "aP1 bS1 cP1* dS1*");
+    election_init(&e);
+    (void)elect_step(&e, nodes, picture("aP1 bS1>a cP9*"));
+    ck_assert(elect_is_foreign(&e, &nodes[2]) && !elect_is_foreign(&e, &nodes[0]));
+}
+END_TEST
+
+START_TEST(circles_end) {
+    STORY("-", "no node can be written to", "aS1>b bS1>a");
+    STORY("c", "only node", "aS1>b bS1>a cP1");
+    STORY("a", "only node", "aP1 bS1>z"); /* from somebody whom the configuration does not have */
+}
+END_TEST
+
+START_TEST(nodes_come_and_go) {
+    election_init(&e);
+    (void)elect_step(&e, nodes, picture("aP1 bS1>a"));
+    elect_renumber(&e, (const int[]){-1, 0, 1}, 3); /* a new one in front */
+    ck_assert_int_eq(e.primary, 1);
+    ck_assert(!elect_step(&e, nodes, picture("aS1>b bP1 cS1>b")));
+    elect_renumber(&e, (const int[]){0, 2}, 2); /* the primary was taken out */
+    ck_assert_int_eq(e.primary, ELECT_NOBODY);
+    ck_assert(e.system_id == 7);
+    (void)elect_step(&e, nodes, picture("aP2 bS2>a"));
+    ck_assert_int_eq(e.primary, 0);
+    elect_renumber(&e, (const int[]){-1, -1}, 2); /* all others: another cluster under the name */
+    ck_assert(e.system_id == 0 && e.known == ELECT_NOBODY);
+}
+END_TEST
+
+START_TEST(a_node_is_down_after_several_failures) {
+    struct health h = {0};
+    ck_assert(health_note(&h, true, 2, 3) && h.state == NODE_UP);
+    ck_assert(!health_note(&h, false, 2, 3) && !health_note(&h, false, 2, 3) && !health_note(&h, true, 2, 3)); /* begins again */
+    ck_assert(!health_note(&h, false, 2, 3) && !health_note(&h, false, 2, 3) && health_note(&h, false, 2, 3));
+    ck_assert_int_eq(h.state, NODE_DOWN);
+    ck_assert(!health_note(&h, true, 2, 3) && health_note(&h, true, 2, 3) && h.state == NODE_UP);
+    h = (struct health){0};
+    ck_assert(!health_note(&h, false, 2, 2) && h.state == NODE_UNKNOWN && health_note(&h, false, 2, 2) && h.state == NODE_DOWN);
+}
+END_TEST
+
+START_TEST(lag_on_an_idle_primary_is_none) {
+    struct lag_history h = {0};
+    ck_assert(lag_ms(&h, 0, 1000000) == -1);
+    lag_note(&h, 1000000, 100);
+    for (int i = 2; i < 100; i++) lag_note(&h, (uint64_t)i * 1000000, 100);
+    ck_assert(lag_ms(&h, 100, 100000000) == 0 && lag_bytes(&h, 100) == 0);
+    lag_note(&h, 100000000, 300); /* the standby has a sample's time to follow */
+    ck_assert(lag_ms(&h, 100, 100000000) == 0 && lag_bytes(&h, 100) == 200);
+    ck_assert(lag_ms(&h, 100, 102500000) == 2500 && lag_ms(&h, 299, 102500000) == 2500 && lag_ms(&h, 300, 102500000) == 0);
+    ck_assert(lag_ms(&h, 400, 102500000) == 0 && lag_bytes(&h, 400) == 0); /* it was asked later */
+}
+END_TEST
+
+START_TEST(lag_of_hours_is_told_too) {
+    struct lag_history h = {0};
+    for (uint64_t s = 1; s <= 7200; s++) lag_note(&h, s * 1000000, s * 10);
+    ck_assert(h.count <= LAG_SAMPLES);
+    int64_t two_seconds = lag_ms(&h, 7198 * 10, UINT64_C(7200000000)), an_hour = lag_ms(&h, 3600 * 10, UINT64_C(7200000000));
+    ck_assert_msg(two_seconds == 1000, "%lld", (long long)two_seconds); /* past 7198 since the sample of 7199 */
+    ck_assert_msg(an_hour > 3000000 && an_hour <= 3600000, "%lld", (long long)an_hour);
+    lag_note(&h, UINT64_C(7201000000), 50); /* a new primary, whose log is another one */
+    ck_assert(h.count == 1 && lag_ms(&h, 50, UINT64_C(7202000000)) == 0);
+}
+END_TEST
+
+int main(void) {
+    TCase *t = tcase_create("elect");
+    tcase_add_test(t, a_cluster_as_it_should_be);
+    tcase_add_test(t, nothing_is_decided_before_all_were_asked);
+    tcase_add_test(t, a_failover_is_followed);
+    tcase_add_test(t, the_old_primary_comes_back);
+    tcase_add_test(t, a_stray_promotion_takes_nothing);
+    tcase_add_test(t, several_that_can_be_written_to);
+    tcase_add_test(t, a_copy_is_no_promotion);
+    tcase_add_test(t, another_cluster);
+    tcase_add_test(t, circles_end);
+    tcase_add_test(t, nodes_come_and_go);
+    tcase_add_test(t, a_node_is_down_after_several_failures);
+    tcase_add_test(t, lag_on_an_idle_primary_is_none);
+    tcase_add_test(t, lag_of_hours_is_told_too);
+    return check_main_of("elect", t);
+}
