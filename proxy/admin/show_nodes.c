@@ -89,7 +89,10 @@ static void put_unwatched(struct console_call *call, const struct config_cluster
 }
 
 static void put_watched(struct console_call *call, const char *cluster, const struct topology_cluster *c) {
-    for (uint32_t i = 0; i < c->node_count; i++) put_node(call, cluster, &c->nodes[i], true);
+    for (uint32_t i = 0; i < c->node_count; i++) {
+        const struct topology_node n = c->nodes[i]; /* in place, GCC 12 takes the list to be empty, and warns */
+        put_node(call, cluster, &n, true);
+    }
 }
 
 static void end_nodes(struct console_call *call) {

@@ -44,7 +44,7 @@ static struct topology_cluster *copy_of(const struct topology_cluster *c) {
     if (!copy) return NULL;
     *copy = *c;
     list_init(&copy->node);
-    copy->nodes = mem_alloc((c->node_count + 1) * sizeof copy->nodes[0]); /* never of no size, of which compilers think the worst */
+    copy->nodes = mem_alloc(c->node_count * sizeof copy->nodes[0]);
     if (copy->nodes) {
         memcpy(copy->nodes, c->nodes, c->node_count * sizeof copy->nodes[0]);
         return copy;

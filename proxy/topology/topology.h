@@ -30,8 +30,8 @@ const char *node_role_name(enum node_role role);
 /* One node, as it was at its latest probe. */
 struct topology_node {
     char name[TOPOLOGY_NAME_MAX];
-    char address[TOPOLOGY_ADDRESS_MAX]; /* host and port as configured */
     enum node_health health;
+    char address[TOPOLOGY_ADDRESS_MAX]; /* host and port as configured */
     uint64_t health_since_us;
     enum node_role role;
     bool has_facts;
