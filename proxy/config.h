@@ -25,6 +25,10 @@
 enum pool_mode { POOL_SESSION, POOL_TRANSACTION, POOL_STATEMENT };
 const char *pool_mode_name(enum pool_mode mode);
 
+/* Which nodes of a cluster a database is served by. */
+enum pool_role { ROLE_PRIMARY, ROLE_REPLICA, ROLE_PREFER_REPLICA, ROLE_ANY };
+const char *pool_role_name(enum pool_role role);
+
 /* currval() and lastval() in a later transaction than nextval(): an error, or the client keeps its connection from nextval() on. */
 enum session_sequences { SESSION_SEQUENCES_REFUSE, SESSION_SEQUENCES_PIN };
 
@@ -65,6 +69,7 @@ struct config_node {
     const char *host; /* IP address, host name, or a directory "/..." that holds the server's unix socket */
     uint16_t port;
     uint32_t max_server_conn; /* 0: no cap */
+    uint32_t weight;          /* its share of reads; 0: only where no other node can be used */
     int line;
     const char *file;
 };
@@ -109,6 +114,8 @@ struct config_database {
     const char *server_password; /* or an md5 verifier; NULL: the user's own from the user file. Secret. */
     bool app_name_add_host; /* the server's application_name ends with the client's address */
     enum pool_mode pool_mode;
+    enum pool_role role;
+    uint32_t max_replica_lag_ms; /* a replica further behind is not used; 0: however far */
     uint32_t pool_size;    /* server connections of one (database, user) pair */
     uint32_t min_pool_size;     /* of them kept open */
     uint32_t reserve_pool_size; /* beyond them, when somebody has waited for reserve_pool_timeout_ms */

@@ -219,6 +219,23 @@ static void warn_open_password(const struct config *c, struct config_draft_datab
     config_advice(f, "Use server_password_file, or run: chmod o-rwx %s", e->file);
 }
 
+/* Reads on replicas need several nodes. */
+static void check_role(struct config *c, struct config_draft_database *d, struct config_findings *f) {
+    const struct config_database *db = &d->database;
+    if (!db->cluster) return;
+    if (db->role != ROLE_PRIMARY && !config_is_elective(db->cluster)) {
+        struct config_place at = config_place_of(c, d->section, "role");
+        config_warning(f, at.file, at.line, "`role = %s` changes nothing: the cluster `%s` has one node", pool_role_name(db->role),
+                       db->cluster->name);
+        config_advice(f, "Add its replicas as [node %s/NAME], or remove it", db->cluster->name);
+    }
+    if (db->role == ROLE_PRIMARY && db->max_replica_lag_ms) {
+        struct config_place at = config_place_of(c, d->section, "max_replica_lag");
+        config_warning(f, at.file, at.line, "`max_replica_lag` is not looked at: the database is served by the primary");
+        config_advice(f, "Write role = replica, prefer-replica or any, or remove it");
+    }
+}
+
 static void check_databases(struct config *c, struct config_findings *f) {
     LIST_EACH(n, &c->databases) {
         struct config_draft_database *d = database_at(n);
@@ -227,6 +244,7 @@ static void check_databases(struct config *c, struct config_findings *f) {
             config_advice(f, "Choose another name; server_database = gilmok gives the name on the server");
         }
         resolve_cluster(c, d, f);
+        check_role(c, d, f);
         check_password(c, d, f);
         warn_open_password(c, d, f);
     }

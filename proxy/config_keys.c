@@ -24,6 +24,7 @@ static const char *const protocol_words[] = {"postgresql", NULL};
 static const char *const unknown_effects_words[] = {"probe", "pin", "trust", NULL};
 static const char *const listen_words[] = {"pin", "shared", NULL};
 static const char *const session_sequences_words[] = {"refuse", "pin", NULL};
+static const char *const role_words[] = {"primary", "replica", "prefer-replica", "any", NULL};
 static const char *const pool_mode_words[] = {"session", "transaction", "statement", NULL};
 
 /* The words stand in the order of the enums, which are stored as ints. */
@@ -35,6 +36,7 @@ static_assert(AUTH_SCRAM == 0 && AUTH_MD5 == 1 && AUTH_PASSWORD == 2 && AUTH_CER
 static_assert(SERVER_AUTH_SCRAM == 0 && SERVER_AUTH_MD5 == 1 && SERVER_AUTH_PASSWORD == 2, "order of words");
 static_assert(CHANNEL_BINDING_DISABLE == 0 && CHANNEL_BINDING_PREFER == 1 && CHANNEL_BINDING_REQUIRE == 2, "order of words");
 static_assert(SESSION_SEQUENCES_REFUSE == 0 && SESSION_SEQUENCES_PIN == 1, "order of words");
+static_assert(ROLE_PRIMARY == 0 && ROLE_REPLICA == 1 && ROLE_PREFER_REPLICA == 2 && ROLE_ANY == 3, "order of words");
 static_assert(UNKNOWN_EFFECTS_PROBE == 0 && UNKNOWN_EFFECTS_PIN == 1 && UNKNOWN_EFFECTS_TRUST == 2, "order of words");
 static_assert(POOL_SESSION == 0 && POOL_TRANSACTION == 1 && POOL_STATEMENT == 2 && PROTO_POSTGRESQL == 0, "order of words");
 static_assert(sizeof(enum pool_mode) == sizeof(int) &&
@@ -119,6 +121,7 @@ const struct config_key config_keys[] = {
 
     {CONFIG_NODE, "host", KEY_TEXT, "127.0.0.1", 0, 0, NULL, NODE(node.host), RELOAD, "address, host name, or directory of the server's unix socket"},
     {CONFIG_NODE, "port", KEY_PORT, "5432", 1, 65535, NULL, NODE(node.port), RELOAD, "port of the server"},
+    {CONFIG_NODE, "weight", KEY_NUMBER, "1", 0, 1000, NULL, NODE(node.weight), RELOAD, "the node's share of reads"},
     {CONFIG_NODE, "max_server_conn", KEY_NUMBER, "0", 0, 1000000, NULL, NODE(node.max_server_conn), RELOAD, "connections to this server"},
 
     {CONFIG_DATABASE, "cluster", KEY_TEXT, "", 0, 0, NULL, DATABASE(cluster), RELOAD, "the cluster that holds the database"},
@@ -127,6 +130,8 @@ const struct config_key config_keys[] = {
     {CONFIG_DATABASE, "server_password", KEY_SECRET, "", 0, 0, NULL, DATABASE(database.server_password), RELOAD, "password of server_user"},
     {CONFIG_DATABASE, "server_password_file", KEY_PATH, "", 0, 0, NULL, DATABASE(server_password_file), RELOAD, "file whose first line is that password"},
     {CONFIG_DATABASE, "pool_mode", KEY_WORD, "transaction", 0, 0, pool_mode_words, DATABASE(database.pool_mode), RELOAD, "how long a client keeps a server connection"},
+    {CONFIG_DATABASE, "role", KEY_WORD, "primary", 0, 0, role_words, DATABASE(database.role), RELOAD, "which nodes of the cluster serve it"},
+    {CONFIG_DATABASE, "max_replica_lag", KEY_DURATION, "0", 0, LONGEST, NULL, DATABASE(database.max_replica_lag_ms), RELOAD, "a replica further behind is not used"},
     {CONFIG_DATABASE, "pool_size", KEY_NUMBER, "20", 1, 10000, NULL, DATABASE(database.pool_size), RELOAD, "server connections of one database and user"},
     {CONFIG_DATABASE, "min_pool_size", KEY_NUMBER, "0", 0, 10000, NULL, DATABASE(database.min_pool_size), RELOAD, "of them kept open even when idle"},
     {CONFIG_DATABASE, "reserve_pool_size", KEY_NUMBER, "0", 0, 10000, NULL, DATABASE(database.reserve_pool_size), RELOAD, "more connections for when clients wait long"},

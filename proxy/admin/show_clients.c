@@ -175,7 +175,7 @@ static void put_server_cells(struct console_call *call, struct row *r, const str
     row_text(r, p->database);
     row_text(r, b->variant->is_single_use ? "replication" : "none");
     row_text(r, server_state(b, is_socket));
-    row_address(r, addr_text(&p->server.addr, address));
+    row_address(r, addr_text(&b->site->addr, address));
     put_local(r, b->stream);
     row_time(r, console_age_us(call, b->opened_us));
     row_time(r, console_age_us(call, b->state_since_us));
@@ -195,7 +195,7 @@ static void put_server(struct console_call *call, const struct backend *b) {
     struct row r = console_row(call);
     put_server_cells(call, &r, b, false);
     row_text(&r, backend_state_name(b->state));
-    row_text(&r, b->variant->pool->server.name);
+    row_text(&r, b->site->name);
     row_text(&r, txn_state_name(b->ledger.txn));
     row_number(&r, b->ledger.count);
     row_text(&r, b->is_tainted ? "yes" : "no");

@@ -51,6 +51,8 @@ void backend_set_state(struct backend *b, enum backend_state state) {
     uint32_t *old_count, *new_count;
     struct list *old_list = list_of(b, b->state, &old_count);
     struct list *new_list = list_of(b, state, &new_count);
+    if (b->state == BACKEND_LEASED) b->site->leased--;
+    if (state == BACKEND_LEASED) b->site->leased++;
     b->state = state;
     b->state_since_us = b->variant->pool->set->loop->now_us;
     if (old_list == new_list) return;
@@ -81,7 +83,7 @@ static void on_drained(void *owner) {
 static void on_closed(void *owner, const char *why) {
     struct backend *b = owner;
     struct err err;
-    const char *server = b->variant->pool->server.name;
+    const char *server = b->site->name;
     if (b->state == BACKEND_CONNECTING)
         err_set(&err, ERR_CANNOT_CONNECT, "cannot connect to server %s: %s", server, why);
     else if (b->state == BACKEND_LOGIN)
@@ -104,7 +106,7 @@ static const struct stream_handler handler = {
     .on_closed = on_closed,
 };
 
-struct backend *backend_open(struct variant *v, struct err *err) {
+struct backend *backend_open(struct variant *v, struct site *site, struct err *err) {
     struct pool *p = v->pool;
     struct backend *b = mem_alloc(p->proto->size);
     if (!b) {
@@ -115,7 +117,7 @@ struct backend *backend_open(struct variant *v, struct err *err) {
     b->proto = p->proto;
     b->variant = v;
     ledger_init(&b->ledger);
-    b->stream = stream_connect(p->set->loop, &p->server.addr, &p->set->tcp, &handler, b, err);
+    b->stream = stream_connect(p->set->loop, &site->addr, &p->set->tcp, &handler, b, err);
     if (!b->stream) {
         mem_free(b);
         return NULL;
@@ -126,6 +128,8 @@ struct backend *backend_open(struct variant *v, struct err *err) {
     list_push_front(&v->opening, &b->node);
     v->opening_count++;
     p->total++;
+    b->site = site_ref(site);
+    site->total++;
     return b;
 }
 
@@ -133,6 +137,7 @@ void backend_free(struct backend *b) {
     INVARIANT(b->state == BACKEND_CLOSED);
     b->proto->release(b);
     ledger_release(&b->ledger);
+    site_unref(b->site);
     mem_free(b);
 }
 
@@ -161,7 +166,7 @@ static void close_with(struct backend *b, const struct err *err, bool is_paramet
 
 void backend_fail(struct backend *b, const struct err *err) {
     if (b->state != BACKEND_CLOSED)
-        log_line(LOG_WARN, "pool", b->variant->pool->server.name, "s%llu %s: %s", (unsigned long long)b->id,
+        log_line(LOG_WARN, "pool", b->site->name, "s%llu %s: %s", (unsigned long long)b->id,
                  backend_state_name(b->state), err->message);
     close_with(b, err, false, false);
 }

@@ -95,6 +95,7 @@ struct backend {
     struct list node; /* in one of the variant's lists, by state */
     const struct backend_proto *proto;
     struct variant *variant;
+    struct site *site; /* where it goes; one reference */
     struct stream *stream;
     enum backend_state state;
     struct lessee *lessee; /* only while LEASED */
@@ -122,7 +123,7 @@ struct backend {
 };
 
 /* A fresh connection of `variant` begins to connect. NULL: err says why. Result comes through pool.c. */
-struct backend *backend_open(struct variant *v, struct err *err);
+struct backend *backend_open(struct variant *v, struct site *site, struct err *err);
 void backend_set_state(struct backend *b, enum backend_state state);
 
 /* Closes; a lessee is told `err`, the pool is told as well. Safe in any state, and within handlers. */

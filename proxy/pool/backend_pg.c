@@ -15,7 +15,7 @@
 
 static void broken(struct backend *b, const char *what) {
     struct err err;
-    err_set(&err, ERR_CONNECTION_FAILURE, "server %s broke the protocol: %s", b->variant->pool->server.name, what);
+    err_set(&err, ERR_CONNECTION_FAILURE, "server %s broke the protocol: %s", b->site->name, what);
     backend_fail(b, &err);
 }
 
@@ -24,7 +24,7 @@ bool backend_pg_note_own(struct backend *b, uint8_t type, uint8_t target, enum r
     backend_pg_of(b)->is_flushed = false;
     if (reply_pg_sent(&b->ledger, type, target, fate)) return true;
     struct err err;
-    err_set(&err, ERR_OUT_OF_MEMORY, "out of memory for the replies of server %s", b->variant->pool->server.name);
+    err_set(&err, ERR_OUT_OF_MEMORY, "out of memory for the replies of server %s", b->site->name);
     backend_fail(b, &err);
     return false;
 }
@@ -318,7 +318,7 @@ static void take_goodbye(struct backend *b, struct bytes body) {
     struct err err;
     bool is_read = pg_error_read(body, &f) && f.message.ptr;
     int len = !is_read ? 0 : f.message.len > 200 ? 200 : (int)f.message.len;
-    err_set(&err, ERR_CONNECTION_FAILURE, "server %s closes the connection: %.*s", b->variant->pool->server.name, len,
+    err_set(&err, ERR_CONNECTION_FAILURE, "server %s closes the connection: %.*s", b->site->name, len,
             is_read ? (const char *)f.message.ptr : "");
     backend_fail(b, &err);
 }
@@ -350,7 +350,7 @@ static void take_ready(struct backend *b, struct run *run, enum reply_fate fate,
         if (backend_pg_of(b)->own_failed) {
             struct err err;
             err_set(&err, ERR_CONNECTION_FAILURE, "server %s refused to set what the client had set before",
-                    b->variant->pool->server.name);
+                    b->site->name);
             backend_fail(b, &err); /* what follows would run under other settings */
             return;
         }

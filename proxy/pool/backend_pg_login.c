@@ -26,7 +26,7 @@ static struct pool *pool_of(struct backend *b) {
 
 static void give_up(struct backend *b, const char *what) {
     struct err err;
-    err_set(&err, ERR_CANNOT_CONNECT, "login to server %s failed: %s", pool_of(b)->server.name, what);
+    err_set(&err, ERR_CANNOT_CONNECT, "login to server %s failed: %s", b->site->name, what);
     backend_fail(b, &err);
 }
 
@@ -69,7 +69,7 @@ void backend_pg_login_begin(struct backend *b) {
     bp->login = mem_alloc(sizeof *bp->login);
     if (!bp->login) {
         give_up(b, "out of memory");
-    } else if (pool_of(b)->server.tls) {
+    } else if (b->site->tls) {
         bp->login->awaits_tls_answer = true;
         send_tls_request(b);
     } else {
@@ -81,13 +81,12 @@ void backend_pg_login_begin(struct backend *b) {
 
 /* One byte and nothing behind it. Whatever else comes is not shown to anybody: nobody has proved who it is. */
 static size_t take_tls_answer(struct backend *b, struct bytes data) {
-    struct pool *p = pool_of(b);
-    struct tls_start how = {.unused = data.len - 1, .host = p->server.host};
+    struct tls_start how = {.unused = data.len - 1, .host = b->site->host};
     struct err err = {0};
     backend_pg_of(b)->login->awaits_tls_answer = false;
     if (data.ptr[0] == 'N') give_up(b, "it offers no TLS, and server_tls asks for it");
     else if (data.ptr[0] != 'S') give_up(b, "it answers the request for TLS with something else");
-    else if (!stream_start_tls(b->stream, p->server.tls, &how, &err)) give_up(b, err.message);
+    else if (!stream_start_tls(b->stream, b->site->tls, &how, &err)) give_up(b, err.message);
     return b->state == BACKEND_CLOSED ? data.len : 1;
 }
 
@@ -224,7 +223,7 @@ static void answer_md5(struct backend *b, struct bytes salt) {
 /* Nobody can listen, and nobody else can have answered. */
 static bool is_secret_safe(struct backend *b) {
     struct tls_info tls;
-    return addr_is_loopback(&pool_of(b)->server.addr) || (stream_tls_info(b->stream, &tls) && tls.peer_verified);
+    return addr_is_loopback(&b->site->addr) || (stream_tls_info(b->stream, &tls) && tls.peer_verified);
 }
 
 static void answer_cleartext(struct backend *b) {
@@ -240,7 +239,7 @@ static void answer_cleartext(struct backend *b) {
 
 static void accept_auth_ok(struct backend *b) {
     struct backend_pg *bp = backend_pg_of(b);
-    bool is_trusted = !bp->login->is_sasl_begun && !must_bind(b) && addr_is_loopback(&pool_of(b)->server.addr);
+    bool is_trusted = !bp->login->is_sasl_begun && !must_bind(b) && addr_is_loopback(&b->site->addr);
     if (bp->login->is_server_proven || bp->login->is_password_sent || is_trusted) bp->login->is_authenticated = true;
     else if (must_bind(b)) give_up(b, no_binding);
     else give_up(b, "it let us in without SCRAM, which is accepted from loopback and unix sockets only");
@@ -311,7 +310,7 @@ static void take_error(struct backend *b, struct bytes body) {
         err_set(&err, sqlstate, "%.*s", len, message);
         backend_fail_parameters(b, &err);
     } else {
-        err_set(&err, sqlstate, "server %s refused the connection: %.*s", pool_of(b)->server.name, len, message);
+        err_set(&err, sqlstate, "server %s refused the connection: %.*s", b->site->name, len, message);
         backend_fail(b, &err);
     }
 }

@@ -54,15 +54,30 @@ static bool add(struct budget_book *b, struct budget_list *l, char kind, const c
     return true;
 }
 
+static bool add_node(struct budget_book *b, struct budget_list *l, const struct config_cluster *cluster,
+                     const struct config_node *node) {
+    char name[KEY_MAX / 2];
+    snprintf(name, sizeof name, "%.60s/%.60s", cluster->name, node->name);
+    return add(b, l, 'n', name, node->max_server_conn);
+}
+
+bool budget_book_node(struct budget_book *b, const struct config_cluster *cluster, const struct config_node *node,
+                      struct budget_list *out) {
+    struct budget_list l = {.count = 0};
+    pthread_mutex_lock(&b->lock);
+    bool ok = add_node(b, &l, cluster, node);
+    pthread_mutex_unlock(&b->lock);
+    if (ok) *out = l;
+    return ok;
+}
+
 bool budget_book_list(struct budget_book *b, const struct config *c, const struct config_database *db,
                       const struct config_node *node,
                       struct bytes user, struct budget_list *out) {
     const struct config_user *u = config_find_user(c, user);
-    char node_name[KEY_MAX / 2];
     struct budget_list l = {.count = 0};
-    snprintf(node_name, sizeof node_name, "%.60s/%.60s", db->cluster->name, node->name);
     pthread_mutex_lock(&b->lock);
-    bool ok = add(b, &l, 'a', "", c->max_server_conn) && add(b, &l, 'n', node_name, node->max_server_conn) &&
+    bool ok = add(b, &l, 'a', "", c->max_server_conn) && (!node || add_node(b, &l, db->cluster, node)) &&
               add(b, &l, 'd', db->name, db->max_server_conn) && (!u || add(b, &l, 'u', u->name, u->max_server_conn));
     pthread_mutex_unlock(&b->lock);
     if (ok) *out = l;

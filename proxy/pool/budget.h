@@ -58,11 +58,15 @@ void budget_book_init(struct budget_book *b);
 void budget_book_release(struct budget_book *b);
 
 /*
- * The budgets of a (database, user) pair on a node, with the limits that `c` gives them.
+ * The budgets of a (database, user) pair on a node (NULL: on several), with the limits that `c` gives them.
  * To be called again with every configuration. False: memory is out.
  */
 MUST_USE bool budget_book_list(struct budget_book *b, const struct config *c, const struct config_database *db,
                                const struct config_node *node, struct bytes user, struct budget_list *out);
+
+/* The node's alone. */
+MUST_USE bool budget_book_node(struct budget_book *b, const struct config_cluster *cluster, const struct config_node *node,
+                               struct budget_list *out);
 
 /* A place in each. False: none was taken. */
 MUST_USE bool budget_take(struct budget_book *b, const struct budget_list *l);

@@ -262,7 +262,8 @@ static bool on_notification(struct lessee *l, struct buf *buf, struct bytes mess
     struct pg_notification note;
     if (!pg_notification_read(bytes_of(message.ptr + PG_HEADER_LEN, message.len - PG_HEADER_LEN), &note)) {
         struct err err;
-        err_set(&err, ERR_CONNECTION_FAILURE, "server %s broke the protocol: malformed notification", e->pool->server.name);
+        err_set(&err, ERR_CONNECTION_FAILURE, "server %s broke the protocol: malformed notification",
+                e->lessee.backend->site->name);
         backend_fail(l->backend, &err);
         return false;
     }
@@ -422,7 +423,8 @@ bool ear_pg_found(struct lessee *from, struct ear_member *m, struct bytes names)
     list_push_back(&e->members, &m->node);
     p->ear = &e->base;
     pool_hand_over(from, &e->lessee);
-    log_line(LOG_INFO, "pool", p->server.name, "s%llu listens for all clients of %s/%s", (unsigned long long)e->lessee.backend->id,
+    log_line(LOG_INFO, "pool", e->lessee.backend->site->name, "s%llu listens for all clients of %s/%s",
+             (unsigned long long)e->lessee.backend->id,
              p->database, p->user);
     set_up(e);
     return true;

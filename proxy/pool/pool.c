@@ -21,11 +21,12 @@ void pool_refuse(struct lessee *l, const struct err *err) {
     l->ops->on_refused(l, err);
 }
 
-void pool_note_failure(struct pool *p, const struct err *err) {
+void pool_note_failure(struct pool *p, struct site *s, const struct err *err) {
+    pool_suspect(p);
+    if (pool_note_site_failure(p, s)) return;
     p->failed_us = pool_now_us(p);
     p->failure = *err;
     p->has_just_failed = true;
-    pool_suspect(p);
 }
 
 static void refuse_all(struct variant *v, const struct err *err) {
@@ -73,6 +74,7 @@ static void lease(struct backend *b, struct lessee *l, uint64_t since_us) {
  * is another: so every client changes its connection as often as it can.
  */
 static struct backend *next_idle(const struct variant *v, const struct lessee *l) {
+    if (UNLIKELY(v->pool->is_spread)) return pool_idle_for_reads(v);
     if (!v->pool->limits.is_round_robin) return pool_backend_at(list_first(&v->idle));
     struct backend *b = pool_backend_at(list_last(&v->idle));
     if (b && b->id == l->last_backend_id && v->idle_count > 1) b = pool_backend_at(b->node.prev);
@@ -138,7 +140,7 @@ void pool_dispatch(struct task *t) {
         struct variant *v = CONTAINER_OF(n, struct variant, node);
         serve(v);
         if (v->waiting_count) refuse_hopeless(v);
-        if (v->waiting_count) pool_open_as_needed(v);
+        if (v->waiting_count || UNLIKELY(p->opens_at != NULL)) pool_open_as_needed(v);
         if (v->waiting_count) refuse_hopeless(v);
     }
     p->has_just_failed = false;
@@ -240,7 +242,7 @@ void pool_on_cancel_done(struct backend *b) {
 void pool_on_backend_ready(struct backend *b) {
     struct pool *p = b->variant->pool;
     p->ready++;
-    p->failed_us = 0;
+    p->failed_us = b->site->failed_us = 0;
     if (pool_must_yield(b)) backend_retire(b); /* whom it was opened for may have left */
     pool_want_dispatch(p);
 }
@@ -263,6 +265,7 @@ void pool_on_backend_gone(struct backend *b, const struct err *err, bool was_ope
     struct variant *v = b->variant;
     struct pool *p = v->pool;
     p->total--;
+    b->site->total--;
     pool_give_place(p, &b->budgets);
     if (!was_opening) p->ready--;
     if (is_parameter_error) {
@@ -270,7 +273,7 @@ void pool_on_backend_gone(struct backend *b, const struct err *err, bool was_ope
         v->is_spent |= v->is_judging;
         v->failure = *err;
     } else if (was_opening && err) {
-        pool_note_failure(p, err);
+        pool_note_failure(p, b->site, err);
     } else if (err) {
         pool_suspect(p);
     }

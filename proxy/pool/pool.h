@@ -30,6 +30,7 @@
 #include "proxy/auth/scram.h"
 #include "proxy/config.h"
 #include "proxy/topology/addr_book.h"
+#include "proxy/pool/site.h"
 #include "proxy/pool/backend.h"
 #include "proxy/pool/gate.h"
 #include "proxy/pool/pool_stats.h"
@@ -69,6 +70,7 @@ struct pool_set {
     struct map catalogs;   /* struct catalog_entry, owned (catalog_book.h) */
     uint64_t last_catalog_version;
     struct topology *topology; /* borrowed; NULL: every cluster has one node */
+    uint64_t random; /* of no importance to anybody's safety; 0: not begun */
     struct catalog_changes *catalog_changes; /* of the process (catalog_change.h); borrowed; NULL: nothing ever changes them */
     struct map statements; /* texts of prepared statements, shared by clients and connections (statement_pg.h) */
     struct list dead;  /* closed backends, freed by `bury` once no caller can hold them */
@@ -83,12 +85,8 @@ struct pool_server {
     enum channel_binding channel_binding;
     char *password; /* or an md5 verifier; secret; NULL: the server must ask for none */
     struct scram_keys scram_keys;
-    struct addr addr;
-    struct tls_context *tls; /* one reference; NULL: in clear */
-    char *host;              /* as configured, for who verifies certificates */
     char cluster[64]; /* its name; a longer one is cut */
-    char node[64];    /* likewise; "": none yet */
-    char name[ADDR_TEXT_MAX + 64]; /* "main/primary 127.0.0.1:5432", for errors and SHOW */
+    char name[ADDR_TEXT_MAX + 64]; /* "a 127.0.0.1:5432", or "main/replica" where it goes to several; for the log */
 };
 
 /* From the configuration. */
@@ -146,6 +144,7 @@ struct pool {
     struct pool_limits limits;
     struct pool_places places;
 
+    struct list sites; /* struct site; one, but where it is spread */
     struct list variants;
     uint32_t variant_count;
     struct list startups; /* struct startup_pg: sets of startup parameters that were judged */
@@ -157,10 +156,14 @@ struct pool {
     struct err failure;
     struct pool_ear *ear; /* NULL: there is none */
     bool is_paused;   /* nobody is leased a connection (gate.h) */
-    bool is_elective;   /* its node is the primary of several (pool_primary.c) */
-    bool is_leaderless; /* ... and there is none now: nobody is leased a connection, and none is opened */
+    bool is_elective;   /* where it goes depends on the state of several nodes (pool_sites.c) */
+    bool is_spread;     /* ... and it goes to more than one */
+    bool is_leaderless; /* there is nowhere to go now: nobody is leased a connection, and none is opened */
     uint64_t leaderless_since_us;
-    struct err no_primary; /* why */
+    struct err nowhere; /* why */
+    enum pool_role role;
+    uint32_t max_replica_lag_ms;
+    struct site *opens_at; /* it is to have a connection; NULL: none is in want of one. In `sites` */
     bool uses_currval; /* somebody has read currval() or lastval() */
     uint32_t sequence_doubts; /* how often it was thought that somebody might */
     bool is_emptying; /* no connection stays open that nobody leases */

@@ -4,7 +4,7 @@
  *      pool.c       who waits, who is leased which connection, who gets it next
  *      pool_open.c  when a connection is opened, and which one makes room for it
  *      pool_time.c  what happens because time has passed
- *      pool_primary.c  which node they go to
+ *      pool_sites.c  where they go
  *      pool_set.c   pools and variants come, change with the configuration, and go
  */
 #ifndef GILMOK_PROXY_POOL_POOL_IMPL_H
@@ -43,13 +43,27 @@ static inline bool pool_is_backing_off(const struct pool *p) {
 
 /* Takes it out of its line. */
 void pool_refuse(struct lessee *l, const struct err *err);
-/* It could not connect. */
-void pool_note_failure(struct pool *p, const struct err *err);
+/* It could not connect there. */
+void pool_note_failure(struct pool *p, struct site *s, const struct err *err);
 
-/* ---- pool_primary.c ---- */
+/* ---- pool_sites.c ---- */
 
-/* Where its connections are to go; is_elective and is_leaderless say how sure that is. */
-const struct config_node *pool_choose_node(struct pool *p, const struct config_cluster *cluster);
+/* The only site of a pool that is not spread; NULL before pool_place(). */
+struct site *pool_site(const struct pool *p);
+/* Where its connections are to go, from now on. False: nowhere, and it is as before; err. */
+MUST_USE bool pool_place(struct pool *p, const struct config_database *db, struct err *err);
+/* Connections to sites that cannot be used any more close as soon as nobody leases them. True: there are such. */
+bool pool_retire_left(struct pool *p);
+/* Of a pool that is spread: which nodes can be used now. */
+void pool_look_at_nodes(struct pool *p);
+/* An idle connection to one of the less busy nodes; NULL: there is none. */
+struct backend *pool_idle_for_reads(const struct variant *v);
+/* A node is to have one more connection, although nobody waits: its share of the work is larger than that of its connections. */
+bool pool_wishes_for_more(struct pool *p);
+/* Where the next connection goes; NULL: nowhere now. */
+struct site *pool_site_to_open(struct pool *p);
+/* True: it is one of several, and the others can be connected to as far as is known. */
+bool pool_note_site_failure(struct pool *p, struct site *s);
 /* Something is wrong with its primary: the monitor should look. */
 void pool_suspect(const struct pool *p);
 /* Who waits does so because there is no primary, or it cannot be reached: another one may be found. */

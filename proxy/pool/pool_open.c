@@ -31,6 +31,14 @@ static bool take_place(struct pool *p) {
     return budget_take(p->set->budget_book, &p->places.budgets);
 }
 
+/* In the node's own budget, where the pool's list has none for it. `all` becomes both. */
+static bool take_place_at(struct pool *p, struct site *s, struct budget_list *all) {
+    if (!s->budgets.count) return true;
+    if (all->count + s->budgets.count > BUDGETS_OF_A_POOL || !budget_take(p->set->budget_book, &s->budgets)) return false;
+    for (int i = 0; i < s->budgets.count; i++) all->at[all->count++] = s->budgets.at[i];
+    return true;
+}
+
 bool pool_must_yield(const struct backend *b) {
     const struct pool *p = b->variant->pool;
     if (!p->places.budgets.count) return false;
@@ -72,14 +80,26 @@ static uint32_t count_in_state(const struct variant *v, enum backend_state state
 static void open_one(struct variant *v) {
     struct err err;
     struct pool *p = v->pool;
-    struct backend *b = backend_open(v, &err);
-    if (b) {
-        b->budgets = p->places.budgets;
+    struct site *site = pool_site_to_open(p);
+    struct budget_list budgets = p->places.budgets;
+    if (!site || !take_place_at(p, site, &budgets)) {
+        pool_give_place(p, &p->places.budgets);
         return;
     }
-    pool_give_place(p, &p->places.budgets);
-    pool_note_failure(p, &err);
-    log_line(LOG_WARN, "pool", p->server.name, "%s", err.message);
+    if (site == p->opens_at) p->opens_at = NULL;
+    struct backend *b = backend_open(v, site, &err);
+    if (b) {
+        b->budgets = budgets;
+        return;
+    }
+    pool_give_place(p, &budgets);
+    pool_note_failure(p, site, &err);
+    log_line(LOG_WARN, "pool", site->name, "%s", err.message);
+}
+
+/* One that is wanted although nobody waits (pool_sites.c): in a full pool an idle one to another node makes room for it. */
+static uint32_t count_wished(const struct variant *v) {
+    return pool_wishes_for_more(v->pool) && (v->idle_count || v->busy_count) && !v->opening_count;
 }
 
 /* Makes room for one more connection by closing the longest-idle one of another variant. */
@@ -162,10 +182,24 @@ static void file_claim(struct pool *p) {
     if (set->on_claim) set->on_claim(set, &p->places.claim.wants);
 }
 
+static bool make_room_for_wish(struct variant *v) {
+    struct pool *p = v->pool;
+    struct backend *oldest = pool_backend_at(list_last(&v->idle));
+    if (p->total < pool_limit(p)) return true;
+    if (!oldest || oldest->site == p->opens_at) {
+        p->opens_at = NULL;
+        return false;
+    }
+    backend_retire(oldest);
+    return true;
+}
+
 void pool_open_as_needed(struct variant *v) {
     struct pool *p = v->pool;
-    if (!pool_could_add_server(v)) return;
-    for (uint32_t lacking = count_lacking(v); lacking && !pool_is_backing_off(p); lacking--) {
+    uint32_t wished = UNLIKELY(p->opens_at != NULL) ? count_wished(v) : 0;
+    if (wished && !make_room_for_wish(v)) wished = 0;
+    if (!wished && !pool_could_add_server(v)) return;
+    for (uint32_t lacking = count_lacking(v) + wished; lacking && !pool_is_backing_off(p); lacking--) {
         if (p->total >= pool_limit(p) && !evict_for(v, false)) return;
         if (!take_place(p)) {
             if (!awaits_catalog(v)) file_claim(p);

@@ -48,26 +48,7 @@ static void free_credentials(struct pool *p) {
     mem_free(p->server.password);
     mem_free(p->server.database);
     mem_free(p->server.user);
-    mem_free(p->server.host);
-    p->server.password = p->server.database = p->server.user = p->server.host = NULL;
-}
-
-static bool set_server(struct pool *p, const struct config_cluster *cluster, const struct config_node *node, struct err *err) {
-    char text[ADDR_TEXT_MAX];
-    const struct book_entry *a = addr_book_find(p->set->book, node);
-    if (!a) return err_set(err, ERR_OUT_OF_MEMORY, "out of memory for the address of node \"%s\"", node->name);
-    if (!a->is_known) {
-        *err = a->err;
-        return false;
-    }
-    p->server.addr = a->addr;
-    tls_context_unref(p->server.tls);
-    struct tls_context *tls = p->set->tls ? tls_book_find(p->set->tls, cluster, &a->addr) : NULL;
-    p->server.tls = tls ? tls_context_ref(tls) : NULL;
-    snprintf(p->server.cluster, sizeof p->server.cluster, "%s", cluster->name);
-    snprintf(p->server.node, sizeof p->server.node, "%s", node->name);
-    snprintf(p->server.name, sizeof p->server.name, "%.60s %s", node->name, addr_text(&p->server.addr, text));
-    return true;
+    p->server.password = p->server.database = p->server.user = NULL;
 }
 
 static void set_limits(struct pool *p, const struct config *c, const struct config_database *db) {
@@ -102,19 +83,38 @@ static void set_limits(struct pool *p, const struct config *c, const struct conf
     p->limits.listen = db->listen;
 }
 
+/* Of a pool that goes to several nodes, each node's own. */
+static bool set_node_budgets(struct pool *p, const struct config_cluster *cluster) {
+    LIST_EACH(n, &p->sites) {
+        struct site *s = CONTAINER_OF(n, struct site, node);
+        const struct config_node *node = config_find_node(cluster, s->node_name);
+        if (node && !budget_book_node(p->set->budget_book, cluster, node, &s->budgets)) return false;
+    }
+    return true;
+}
+
+static struct budget_list both_of(const struct budget_list *a, const struct budget_list *b) {
+    struct budget_list both = *a;
+    for (int i = 0; i < b->count && both.count < BUDGETS_OF_A_POOL; i++) both.at[both.count++] = b->at[i];
+    return both;
+}
+
 /* Connections that are open count in what is capped now. */
-static bool set_budgets(struct pool *p, const struct config *c, const struct config_database *db, const struct config_node *node) {
+static bool set_budgets(struct pool *p, const struct config *c, const struct config_database *db) {
     struct budget_book *book = p->set->budget_book;
+    const struct config_node *node = p->is_spread ? NULL : config_find_node(db->cluster, pool_site(p)->node_name);
     struct budget_list now;
     if (!book) return true;
     if (!budget_book_list(book, c, db, node, bytes_str(p->user), &now)) return false;
+    if (p->is_spread && !set_node_budgets(p, db->cluster)) return false;
     LIST_EACH(n, &p->variants) {
         struct variant *v = CONTAINER_OF(n, struct variant, node);
         struct list *lists[] = {&v->idle, &v->busy, &v->opening};
         for (size_t i = 0; i < COUNT_OF(lists); i++) {
             LIST_EACH(k, lists[i]) {
-                budget_recount(book, &backend_at(k)->budgets, &now);
-                backend_at(k)->budgets = now;
+                struct budget_list its = p->is_spread ? both_of(&now, &backend_at(k)->site->budgets) : now;
+                budget_recount(book, &backend_at(k)->budgets, &its);
+                backend_at(k)->budgets = its;
             }
         }
     }
@@ -128,11 +128,10 @@ static bool is_same_text(const char *a, const char *b) {
 
 static bool configure(struct pool *p, const struct config *c, const struct config_database *db, const char *user_password,
                       struct err *err) {
-    const struct config_node *node = pool_choose_node(p, db->cluster);
     const char *user = db->server_user ? db->server_user : p->user;
     const char *password = db->server_user ? db->server_password : user_password;
     bool is_same_cluster = strncmp(p->server.cluster, db->cluster->name, sizeof p->server.cluster - 1) == 0;
-    if (!set_server(p, db->cluster, node, err)) return false;
+    if (!pool_place(p, db, err)) return false;
     struct scram_keys learned = {.is_set = false}; /* what clients have proved to its servers is as good as before */
     bool is_same_user = !db->server_user && is_same_text(user, p->server.user);
     if (is_same_cluster && is_same_user && !password && !p->server.password) learned = p->server.scram_keys;
@@ -140,13 +139,12 @@ static bool configure(struct pool *p, const struct config *c, const struct confi
     p->server.scram_keys = learned;
     secret_wipe(&learned, sizeof learned);
     p->catalog = NULL; /* it may be another database */
-    p->server.host = dup_or_null(node->host);
     p->server.database = dup_or_null(db->server_database ? db->server_database : p->database);
     p->server.user = dup_or_null(user);
     p->server.password = dup_or_null(password);
     set_limits(p, c, db);
-    if (!set_budgets(p, c, db, node)) return err_set(err, ERR_OUT_OF_MEMORY, "out of memory");
-    if (!p->server.database || !p->server.user || !p->server.host) return err_set(err, ERR_OUT_OF_MEMORY, "out of memory");
+    if (!set_budgets(p, c, db)) return err_set(err, ERR_OUT_OF_MEMORY, "out of memory");
+    if (!p->server.database || !p->server.user) return err_set(err, ERR_OUT_OF_MEMORY, "out of memory");
     return true;
 }
 
@@ -161,12 +159,13 @@ static void free_variant(struct variant *v) {
 }
 
 static void free_pool(struct pool *p) {
-    LIST_EACH(n, &p->variants) free_variant(CONTAINER_OF(n, struct variant, node));
+    struct list *n;
+    while ((n = list_first(&p->variants))) free_variant(CONTAINER_OF(n, struct variant, node));
     startup_pg_forget_all(&p->startups);
     task_cancel(&p->dispatch);
     list_remove(&p->node);
     free_credentials(p);
-    tls_context_unref(p->server.tls);
+    while ((n = list_take_first(&p->sites))) site_unref(CONTAINER_OF(n, struct site, node));
     mem_free(p->database);
     mem_free(p->user);
     mem_free(p);
@@ -189,6 +188,7 @@ static struct pool *new_pool(struct pool_set *set, struct bytes database, struct
     p->database = mem_strdup((const char *)database.ptr, database.len);
     p->user = mem_strdup((const char *)user.ptr, user.len);
     list_init(&p->node);
+    list_init(&p->sites);
     list_init(&p->variants);
     list_init(&p->startups);
     task_init(&p->dispatch, pool_dispatch);
@@ -245,17 +245,13 @@ void pool_retire(struct pool *p) {
     }
 }
 
-/* What a connection was made with. */
+/* What a connection was made with, but for the place (site.h). */
 struct identity {
-    struct addr addr;
-    bool has_tls;
     char *user, *database, *password; /* owned; the last is secret and may be NULL */
 };
 
 static struct identity identity_of(const struct pool *p) {
     return (struct identity){
-        .addr = p->server.addr,
-        .has_tls = p->server.tls != NULL,
         .user = dup_or_null(p->server.user),
         .database = dup_or_null(p->server.database),
         .password = dup_or_null(p->server.password),
@@ -275,9 +271,19 @@ static bool is_same_secret(const char *a, const char *b) {
 }
 
 static bool is_still(const struct pool *p, const struct identity *id) {
-    return id->addr.len == p->server.addr.len && memcmp(&id->addr.sa, &p->server.addr.sa, id->addr.len) == 0 &&
-           id->has_tls == (p->server.tls != NULL) && is_same_text(id->user, p->server.user) &&
-           is_same_text(id->database, p->server.database) && is_same_secret(id->password, p->server.password);
+    return is_same_text(id->user, p->server.user) && is_same_text(id->database, p->server.database) &&
+           is_same_secret(id->password, p->server.password);
+}
+
+/* Those that lead elsewhere, or were made with something else, close as they become free. */
+static void retire_others(struct pool *p, const struct identity *before) {
+    bool is_same = is_still(p, before);
+    if (!is_same) pool_retire(p);
+    if (!pool_retire_left(p) && is_same) return;
+    if (is_same && p->is_spread) return; /* one of several */
+    startup_pg_forget_all(&p->startups);
+    p->failed_us = 0;
+    lose_ear(p, "the configuration names another server");
 }
 
 bool pool_reconfigure(struct pool *p, const struct config *c) {
@@ -292,11 +298,8 @@ bool pool_reconfigure(struct pool *p, const struct config *c) {
     struct err err = {0};
     if (!configure(p, c, db, user_store_server_secret(secret), &err)) {
         log_line(LOG_ERROR, "pool", p->server.name, "%s/%s keeps its server: %s", p->database, p->user, err.message);
-    } else if (!is_still(p, &before)) {
-        pool_retire(p);
-        startup_pg_forget_all(&p->startups);
-        p->failed_us = 0;
-        lose_ear(p, "the configuration names another server");
+    } else {
+        retire_others(p, &before);
     }
     forget_identity(&before);
     pool_want_dispatch(p);

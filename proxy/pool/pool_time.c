@@ -32,7 +32,7 @@ static void expire_servers(struct variant *v) {
         struct backend *b = pool_backend_at(n);
         if (!pool_is_older_than(p, b->opened_us, p->limits.connect_timeout_ms)) continue;
         struct err err;
-        err_set(&err, ERR_CANNOT_CONNECT, "server %s did not answer within connect_timeout (%u ms)", p->server.name,
+        err_set(&err, ERR_CANNOT_CONNECT, "server %s did not answer within connect_timeout (%u ms)", b->site->name,
                 p->limits.connect_timeout_ms);
         backend_fail(b, &err);
     }
@@ -41,7 +41,7 @@ static void expire_servers(struct variant *v) {
         catalog_change_expire(b);
         if (b->state == BACKEND_LEASED || !pool_is_older_than(p, b->state_since_us, answer_limit_ms(b))) continue;
         struct err err;
-        err_set(&err, ERR_CONNECTION_FAILURE, "server %s did not answer a %s in time", p->server.name,
+        err_set(&err, ERR_CONNECTION_FAILURE, "server %s did not answer a %s in time", b->site->name,
                 b->state == BACKEND_CHECKING ? "check" : "reset");
         backend_fail(b, &err);
     }
@@ -54,9 +54,17 @@ static void expire_servers(struct variant *v) {
     }
 }
 
+static void look_at_nodes(struct pool_set *set) {
+    LIST_EACH(n, &set->all) {
+        struct pool *p = CONTAINER_OF(n, struct pool, node);
+        if (p->is_spread) pool_look_at_nodes(p);
+    }
+}
+
 void pool_set_tick(struct pool_set *set) {
     pool_set_end_period(set);
     departed_expire(set);
+    look_at_nodes(set);
     LIST_EACH(n, &set->all) {
         struct pool *p = CONTAINER_OF(n, struct pool, node);
         bool is_waited_for = false;

@@ -106,6 +106,14 @@ bool topology_primary(struct topology *t, const char *cluster, char name[TOPOLOG
     return is_known;
 }
 
+void topology_each_node(struct topology *t, const char *cluster, void (*each)(void *ctx, const struct topology_node *n),
+                        void *ctx) {
+    pthread_mutex_lock(&t->lock);
+    const struct topology_cluster *c = find(t, cluster);
+    for (uint32_t i = 0; c && i < c->node_count; i++) each(ctx, &c->nodes[i]);
+    pthread_mutex_unlock(&t->lock);
+}
+
 void topology_suspect(struct topology *t) {
     void (*on_suspect)(struct topology *t) = atomic_load_explicit(&t->on_suspect, memory_order_acquire);
     if (on_suspect && !atomic_exchange_explicit(&t->has_suspects, true, memory_order_acq_rel)) on_suspect(t);

@@ -79,6 +79,8 @@ void topology_remove(struct topology *t, const char *cluster);
 
 /* The name of the primary of a watched cluster. False: there is none now, and `why` says it (57P03). */
 MUST_USE bool topology_primary(struct topology *t, const char *cluster, char name[TOPOLOGY_NAME_MAX], struct err *why);
+/* Calls with each node of a watched cluster, under the lock: briefly. */
+void topology_each_node(struct topology *t, const char *cluster, void (*each)(void *ctx, const struct topology_node *n), void *ctx);
 /* From a worker: its primary could not be connected to. */
 void topology_suspect(struct topology *t);
 

@@ -1,0 +1,362 @@
+/*
+ * Where a pool's connections go: to the one node of a cluster, to the primary of several, or to those that may serve reads
+ * (`role` of the database). While there is nowhere to go nobody is leased a connection, and who waits does so for failover_wait.
+ *
+ * What is known of the nodes comes from proxy/topology: pools look when they are told that there is another primary, and those that
+ * read from several nodes on every tick, too.
+ */
+#include <stdio.h>
+
+#include "base/fault.h"
+#include "base/log.h"
+#include "proxy/pool/pool_impl.h"
+#include "proxy/pool/tls_book.h"
+#include "proxy/topology/topology.h"
+
+static struct site *site_at(const struct list *n) {
+    return CONTAINER_OF(n, struct site, node);
+}
+
+static const struct config_node *first_of(const struct config_cluster *cluster) {
+    return CONTAINER_OF(list_first(&cluster->nodes), struct config_node, node);
+}
+
+struct site *pool_site(const struct pool *p) {
+    struct list *n = list_first(&p->sites);
+    return n ? site_at(n) : NULL;
+}
+
+/* ---- which nodes ---- */
+
+/* Without a primary it is the one of before: its connections stay, unused, for it may come back. */
+static const struct config_node *choose_primary(struct pool *p, const struct config_cluster *cluster) {
+    char name[TOPOLOGY_NAME_MAX];
+    const struct config_node *node = NULL;
+    const struct site *before = pool_site(p);
+    bool is_known = topology_primary(p->set->topology, cluster->name, name, &p->nowhere);
+    if (is_known) node = config_find_node(cluster, name);
+    if (is_known && !node)
+        err_set(&p->nowhere, ERR_CANNOT_CONNECT_NOW, "the primary of cluster \"%.60s\" is not looked for yet", cluster->name);
+    p->is_leaderless = !node;
+    if (!node && before) node = config_find_node(cluster, before->node_name);
+    return node ? node : first_of(cluster);
+}
+
+static struct site *find_same(const struct pool *p, const struct config_node *node, const struct book_entry *at,
+                              const struct tls_context *tls) {
+    LIST_EACH(n, &p->sites)
+        if (site_is_still(site_at(n), node, at, tls)) return site_at(n);
+    return NULL;
+}
+
+static bool want(struct pool *p, const struct config_cluster *cluster, const struct config_node *node, struct err *err) {
+    const struct book_entry *at = addr_book_find(p->set->book, node);
+    bool has_policy = p->set->tls && at && at->is_known;
+    struct tls_context *tls = has_policy ? tls_book_find(p->set->tls, cluster, &at->addr) : NULL;
+    struct site *s = find_same(p, node, at, tls);
+    if (s) {
+        site_renew(s, tls);
+    } else {
+        s = site_new(node, at, tls, err);
+        if (!s) return false;
+        list_push_back(&p->sites, &s->node);
+    }
+    s->is_wanted = true;
+    s->weight = node->weight;
+    return true;
+}
+
+/* A node without an address is one that cannot be used; all of them are a mistake. */
+static bool want_all(struct pool *p, const struct config_cluster *cluster, struct err *err) {
+    bool ok = false;
+    LIST_EACH(n, &cluster->nodes) ok |= want(p, cluster, CONTAINER_OF(n, struct config_node, node), err);
+    return ok;
+}
+
+static void leave(struct pool *p, struct site *s) {
+    if (p->opens_at == s) p->opens_at = NULL;
+    list_remove(&s->node);
+    s->is_in_force = s->is_usable = false;
+    site_unref(s);
+}
+
+static void settle(struct pool *p, bool is_right) {
+    LIST_EACH(n, &p->sites) {
+        struct site *s = site_at(n);
+        if (is_right ? !s->is_wanted : !s->is_in_force) {
+            leave(p, s);
+            continue;
+        }
+        s->is_in_force = true;
+        s->is_usable |= !p->is_spread;
+    }
+}
+
+static void name_server(struct pool *p, const struct config_cluster *cluster) {
+    if (p->is_spread) snprintf(p->server.name, sizeof p->server.name, "%.60s/%s", cluster->name, pool_role_name(p->role));
+    else snprintf(p->server.name, sizeof p->server.name, "%s", pool_site(p)->name);
+}
+
+static void note_leaderless(struct pool *p, bool was_leaderless) {
+    if (p->is_leaderless && !was_leaderless) p->leaderless_since_us = pool_now_us(p);
+}
+
+bool pool_place(struct pool *p, const struct config_database *db, struct err *err) {
+    const struct config_cluster *cluster = db->cluster;
+    bool was_leaderless = p->is_leaderless;
+    p->is_elective = config_is_elective(cluster) && p->set->topology;
+    p->is_spread = p->is_elective && db->role != ROLE_PRIMARY;
+    p->role = db->role;
+    p->max_replica_lag_ms = db->max_replica_lag_ms;
+    p->is_leaderless = false;
+    LIST_EACH(n, &p->sites) site_at(n)->is_wanted = false;
+    bool ok = p->is_spread ? want_all(p, cluster, err) : want(p, cluster, p->is_elective ? choose_primary(p, cluster)
+                                                              : first_of(cluster), err);
+    settle(p, ok);
+    if (!ok) return false;
+    snprintf(p->server.cluster, sizeof p->server.cluster, "%s", cluster->name);
+    name_server(p, cluster);
+    if (p->is_spread) pool_look_at_nodes(p);
+    else note_leaderless(p, was_leaderless);
+    return true;
+}
+
+/* ---- connections that lead elsewhere ---- */
+
+/* True: there were some. */
+bool pool_retire_left(struct pool *p) {
+    bool had_some = false;
+    LIST_EACH(n, &p->variants) {
+        struct variant *v = CONTAINER_OF(n, struct variant, node);
+        struct list *lists[] = {&v->idle, &v->opening, &v->busy};
+        for (size_t i = 0; i < COUNT_OF(lists); i++) {
+            LIST_EACH(k, lists[i]) {
+                struct backend *b = pool_backend_at(k);
+                if (b->site->is_usable) continue;
+                had_some = true;
+                if (i == 2) b->is_retired = true;
+                else backend_retire(b);
+            }
+        }
+    }
+    return had_some;
+}
+
+/* In the middle of something at a node that is not the one any more: what it writes there would be lost. */
+static void cut(struct pool *p, const struct site *at, const char *why) {
+    struct err err;
+    LIST_EACH(n, &p->variants) {
+        LIST_EACH(i, &CONTAINER_OF(n, struct variant, node)->busy) {
+            struct backend *b = pool_backend_at(i);
+            if (at ? b->site != at : b->site->is_in_force) continue;
+            err_set(&err, ERR_CONNECTION_FAILURE, "node %.60s %s: the connection to it was closed", b->site->node_name, why);
+            err_hint(&err, "A transaction that was not committed is rolled back; begin it again.");
+            backend_abort(b, &err);
+        }
+    }
+}
+
+static void follow(struct pool *p, const struct config *c) {
+    bool was_leaderless = p->is_leaderless;
+    if (!pool_reconfigure(p, c)) return;
+    if (!p->is_spread) cut(p, NULL, "is not the primary any more");
+    if (was_leaderless != p->is_leaderless) pool_publish(p);
+}
+
+void pool_set_follow(struct pool_set *set, const struct config *c) {
+    LIST_EACH(n, &set->all) {
+        struct pool *p = CONTAINER_OF(n, struct pool, node);
+        if (p->is_elective) follow(p, c);
+    }
+}
+
+/* ---- reads over several nodes ---- */
+
+struct looking {
+    struct pool *pool;
+    char why[ERR_DETAIL_MAX]; /* no node can be used */
+};
+
+static void complain(struct looking *l, const char *node, const char *what) {
+    size_t len = strlen(l->why);
+    snprintf(l->why + len, sizeof l->why - len, "%s%s %s", len ? "; " : "", node, what);
+}
+
+static enum site_fit fit_of(struct looking *l, const struct topology_node *n) {
+    const struct pool *p = l->pool;
+    char text[64];
+    if (n->health != NODE_UP) {
+        complain(l, n->name, n->health == NODE_DOWN ? "is down" : "was not probed yet");
+        return SITE_LOST;
+    }
+    if (n->role == NODE_PRIMARY) {
+        if (p->role == ROLE_REPLICA) complain(l, n->name, "is the primary");
+        return SITE_PRIMARY;
+    }
+    if (n->role != NODE_REPLICA) {
+        complain(l, n->name, n->role == NODE_FOREIGN ? "is of another cluster" : "can be written to, but is not the primary");
+        return n->role == NODE_FOREIGN ? SITE_LOST : SITE_UNFIT;
+    }
+    if (p->max_replica_lag_ms && (n->lag_ms < 0 || n->lag_ms > p->max_replica_lag_ms)) {
+        snprintf(text, sizeof text, n->lag_ms < 0 ? "has no known lag" : "is %lld ms behind", (long long)n->lag_ms);
+        complain(l, n->name, text);
+        return SITE_UNFIT;
+    }
+    return SITE_REPLICA;
+}
+
+static void look_at(void *ctx, const struct topology_node *n) {
+    struct looking *l = ctx;
+    LIST_EACH(i, &l->pool->sites)
+        if (strcmp(site_at(i)->node_name, n->name) == 0) site_at(i)->fit = fit_of(l, n);
+}
+
+/* By the role, and where there is a choice not those without a weight. */
+static bool has_fit(const struct pool *p, enum site_fit fit, bool with_weight) {
+    LIST_EACH(n, &p->sites)
+        if (site_at(n)->fit == fit && (site_at(n)->weight || !with_weight)) return true;
+    return false;
+}
+
+static bool is_wanted_for_reads(const struct pool *p, const struct site *s) {
+    bool has_replica = has_fit(p, SITE_REPLICA, false), has_weighty_replica = has_fit(p, SITE_REPLICA, true);
+    bool counts_primary = p->role == ROLE_ANY || (p->role == ROLE_PREFER_REPLICA && !has_replica);
+    bool has_weighty = has_weighty_replica || (counts_primary && has_fit(p, SITE_PRIMARY, true));
+    if (s->fit != SITE_REPLICA && !(s->fit == SITE_PRIMARY && counts_primary)) return false;
+    return s->weight || !has_weighty;
+}
+
+/* True: some site that could be used cannot be any more. */
+static bool judge(struct pool *p) {
+    bool has_lost = false;
+    LIST_EACH(n, &p->sites) {
+        struct site *s = site_at(n);
+        bool was_usable = s->is_usable;
+        s->is_usable = is_wanted_for_reads(p, s);
+        p->is_leaderless &= !s->is_usable;
+        has_lost |= was_usable && !s->is_usable;
+    }
+    return has_lost;
+}
+
+void pool_look_at_nodes(struct pool *p) {
+    struct looking l = {.pool = p};
+    bool was_leaderless = p->is_leaderless;
+    LIST_EACH(n, &p->sites) site_at(n)->fit = SITE_LOST;
+    topology_each_node(p->set->topology, p->server.cluster, look_at, &l);
+    p->is_leaderless = true;
+    bool has_lost = judge(p);
+    if (p->is_leaderless) {
+        err_set(&p->nowhere, ERR_CANNOT_CONNECT_NOW, "no node of cluster \"%.60s\" can serve as %s now", p->server.cluster,
+                pool_role_name(p->role));
+        err_detail(&p->nowhere, "%.250s.", l.why[0] ? l.why : "Its nodes were not probed yet");
+        err_hint(&p->nowhere, "SHOW NODES on the console tells what each node says of itself.");
+    }
+    note_leaderless(p, was_leaderless);
+    if (has_lost) {
+        (void)pool_retire_left(p);
+        LIST_EACH(n, &p->sites)
+            if (site_at(n)->fit == SITE_LOST) cut(p, site_at(n), "is down");
+    }
+    if (was_leaderless != p->is_leaderless) pool_publish(p);
+    if (was_leaderless && !p->is_leaderless) pool_want_dispatch(p);
+}
+
+static uint64_t next_random(struct pool_set *set) {
+    uint64_t x = set->random ? set->random : 88172645463325252u ^ set->loop->now_us;
+    x ^= x << 13;
+    x ^= x >> 7;
+    x ^= x << 17;
+    return set->random = x;
+}
+
+/* Compared as fractions of the weights; who has none counts as if it were one. */
+static bool is_less_busy(const struct site *a, uint32_t of_a, const struct site *b, uint32_t of_b) {
+    uint64_t weight_a = a->weight ? a->weight : 1, weight_b = b->weight ? b->weight : 1;
+    return of_a * weight_b < of_b * weight_a;
+}
+
+static struct site *usable_number(const struct pool *p, uint32_t number) {
+    LIST_EACH(n, &p->sites)
+        if (site_at(n)->is_usable && number-- == 0) return site_at(n);
+    return NULL;
+}
+
+/* The less busy one of two that chance has picked: nearly as good as the least busy of all, and no herd follows. */
+static struct site *pick(struct pool *p) {
+    uint32_t count = 0;
+    LIST_EACH(n, &p->sites) count += site_at(n)->is_usable;
+    if (!count) return NULL;
+    struct site *a = usable_number(p, (uint32_t)(next_random(p->set) % count));
+    struct site *b = usable_number(p, (uint32_t)(next_random(p->set) % count));
+    return is_less_busy(b, b->leased, a, a->leased) ? b : a;
+}
+
+struct backend *pool_idle_for_reads(const struct variant *v) {
+    struct pool *p = v->pool;
+    struct backend *best = NULL;
+    struct site *picked = v->idle_count ? pick(p) : NULL;
+    LIST_EACH(n, &v->idle) {
+        struct backend *b = pool_backend_at((struct list *)n);
+        if (!b->site->is_usable) continue;
+        if (b->site == picked) return b;
+        if (!best || is_less_busy(b->site, b->site->leased, best->site, best->site->leased)) best = b;
+    }
+    bool has_too_few = picked && best && is_less_busy(picked, picked->total, best->site, best->site->total);
+    if (has_too_few && !p->opens_at) { /* it gets one more, for the next time */
+        p->opens_at = picked;
+        pool_want_dispatch(p);
+    }
+    return best;
+}
+
+static bool is_backing_off(const struct pool *p, const struct site *s) {
+    return s->failed_us && pool_now_us(p) - s->failed_us < (uint64_t)p->limits.login_retry_ms * 1000;
+}
+
+struct site *pool_site_to_open(struct pool *p) {
+    struct site *best = NULL;
+    if (!p->is_spread) return pool_site(p);
+    if (p->opens_at) return p->opens_at;
+    LIST_EACH(n, &p->sites) {
+        struct site *s = site_at(n);
+        bool is_open = s->is_usable && !is_backing_off(p, s) && budget_has_room(&s->budgets);
+        if (is_open && (!best || is_less_busy(s, s->total, best, best->total))) best = s;
+    }
+    return best;
+}
+
+bool pool_wishes_for_more(struct pool *p) {
+    struct site *s = p->opens_at;
+    if (s && (!s->is_usable || is_backing_off(p, s))) p->opens_at = NULL;
+    return p->opens_at != NULL;
+}
+
+/* Of one node among several: the others go on. */
+bool pool_note_site_failure(struct pool *p, struct site *s) {
+    if (!p->is_spread) return false;
+    s->failed_us = pool_now_us(p);
+    LIST_EACH(n, &p->sites)
+        if (site_at(n)->is_usable && !is_backing_off(p, site_at(n))) return true;
+    return false;
+}
+
+/* ---- waiting for somewhere to go ---- */
+
+void pool_suspect(const struct pool *p) {
+    if (p->is_elective) topology_suspect(p->set->topology);
+}
+
+bool pool_awaits_primary(const struct pool *p) {
+    return p->is_elective && (p->is_leaderless || (p->failed_us && p->ready == 0));
+}
+
+void pool_expire_for_primary(struct variant *v) {
+    struct pool *p = v->pool;
+    struct lessee *l;
+    while ((l = pool_first_waiter(v)) && pool_awaits_primary(p)) {
+        if (pool_now_us(p) - l->waiting_since_us < (uint64_t)p->limits.failover_wait_ms * 1000) return;
+        struct err err = p->is_leaderless ? p->nowhere : p->failure;
+        pool_refuse(l, &err);
+    }
+}

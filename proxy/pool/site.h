@@ -1,0 +1,56 @@
+/*
+ * site.h - one place that a pool's connections go to: a node, where it is, how connections to it are secured.
+ *
+ * A pool has one (its cluster's only node, or its primary), or all nodes of its cluster, of which some are usable. What a site is
+ * never changes: a node that has moved is another site. Connections hold references, so that a cancel request goes where its
+ * connection went, whatever the pool has become since. Of one worker.
+ */
+#ifndef GILMOK_PROXY_POOL_SITE_H
+#define GILMOK_PROXY_POOL_SITE_H
+
+#include "base/list.h"
+#include "proxy/config.h"
+#include "proxy/net/addr.h"
+#include "proxy/net/tls.h"
+#include "proxy/pool/budget.h"
+#include "proxy/topology/addr_book.h"
+
+/* What the topology says of the node, where a pool reads from several. */
+enum site_fit {
+    SITE_LOST,    /* down, or another cluster's: what is under way there is cut */
+    SITE_UNFIT,   /* too far behind, or promoted: nothing new goes there */
+    SITE_REPLICA,
+    SITE_PRIMARY,
+};
+
+struct site {
+    struct list node; /* in pool.sites, while it is in force */
+    uint32_t refs;
+    char node_name[64];
+    char name[ADDR_TEXT_MAX + 64]; /* "a 127.0.0.1:5432", for errors and SHOW */
+    struct addr addr;
+    struct tls_context *tls; /* one reference; NULL: in clear */
+    char *host;              /* owned; as configured, for who verifies certificates */
+    uint32_t weight;         /* its share of reads; 0: none while others are usable */
+
+    bool is_wanted;   /* by the configuration that is being looked at */
+    bool is_in_force; /* the pool has it in its list */
+    enum site_fit fit;
+    bool is_usable;   /* connections to it are leased and opened */
+    uint32_t total;   /* connections in any state but CLOSED */
+    uint32_t leased;
+    uint64_t failed_us; /* last failed connect; 0: none since the last success */
+    struct budget_list budgets; /* of the node, where the pool's own list has no place for it */
+};
+
+/* With one reference, in no list. NULL: memory is out, or the node has no address; err. */
+struct site *site_new(const struct config_node *node, const struct book_entry *at, struct tls_context *tls, struct err *err);
+struct site *site_ref(struct site *s);
+void site_unref(struct site *s); /* NULL is fine */
+/* It is the place that site_new() would make of these. */
+bool site_is_still(const struct site *s, const struct config_node *node, const struct book_entry *at,
+                   const struct tls_context *tls);
+/* New connections use this context, made of the same configuration or a later one. */
+void site_renew(struct site *s, struct tls_context *tls);
+
+#endif

@@ -1,0 +1,257 @@
+#!/usr/bin/python3
+"""Databases that are served by replicas: which nodes, how evenly, and what clients notice when a node goes, comes back, falls behind
+or is promoted."""
+
+import collections
+import signal
+import threading
+import time
+
+import psycopg
+import pytest
+
+from failover import Cluster, shown, wait_for_roles
+from flowtools import APP_DB, value
+from harness import wait_for
+
+DATABASES = "".join(
+    f"[database {name}]\nserver_database = {APP_DB}\nrole = {role}\npool_size = 12\nqueue_timeout = 20s\n"
+    for name, role in (("ro", "replica"), ("prefer", "prefer-replica"), ("every", "any"))
+)
+LAGGING = f"[database fresh]\nserver_database = {APP_DB}\nrole = replica\nmax_replica_lag = 400ms\n"
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    c = Cluster()
+    yield c
+    c.close()
+
+
+@pytest.fixture
+def started(cluster):
+    gilmoks = []
+
+    def start(**more):
+        g = cluster.gilmok(**{"tail": DATABASES + LAGGING, **more})
+        gilmoks.append(g)
+        wait_for_roles(g, **{"a": "primary", "b": "replica", "c": "replica"})
+        return g
+
+    yield start
+    for g in gilmoks:
+        g.close()
+
+
+def client(cluster, g, database="ro"):
+    return psycopg.connect(
+        host="127.0.0.1", port=g.port, user="app", password=cluster.env["APP_PASSWORD"], dbname=database, autocommit=True, connect_timeout=20
+    )  # fmt: skip
+
+
+def names(cluster, ports):
+    by_port = {cluster.port(n): n for n in "abc"}
+    return collections.Counter(by_port[p] for p in ports)
+
+
+def ask(cluster, g, database="ro", threads=6, each=20, sql="select inet_server_port(), pg_sleep(0.02)"):
+    """Which nodes answer how many of the statements of so many clients."""
+    ports, failures = [], []
+
+    def run():
+        try:
+            with client(cluster, g, database) as c:
+                for _ in range(each):
+                    ports.append(c.execute(sql).fetchone()[0])
+        except psycopg.Error as e:
+            failures.append(e)
+
+    workers = [threading.Thread(target=run) for _ in range(threads)]
+    for t in workers:
+        t.start()
+    for t in workers:
+        t.join(60)
+    assert not failures, failures
+    return names(cluster, ports)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_reads_are_spread_over_the_replicas_and_writes_go_to_the_primary(cluster, started, workers):
+    g = started(main=[f"workers = {workers}"])
+    got = ask(cluster, g)
+    assert set(got) == {"b", "c"} and min(got.values()) > 120 * 0.3, got
+    with client(cluster, g, "shop") as c:
+        assert value(c, "select pg_is_in_recovery()") is False
+    with client(cluster, g) as c, pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
+        c.execute("insert into t values (1)")
+    got = ask(cluster, g, "every")
+    assert set(got) == {"a", "b", "c"} and min(got.values()) > 120 * 0.15, got
+
+
+def test_one_client_after_the_other_meets_them_all(cluster, started):
+    g = started()
+    with client(cluster, g) as c:
+        got = names(cluster, [value(c, "select inet_server_port()") for _ in range(60)])
+    assert set(got) == {"b", "c"} and min(got.values()) > 10, got
+
+
+def test_weights(cluster, started):
+    g = started()
+    text = g.text.replace(f"port = {cluster.port('b')}\n", f"port = {cluster.port('b')}\nweight = 4\n")
+    g.write("gilmok.conf", text)
+    assert not g.console("RELOAD").errors
+    got = ask(cluster, g, threads=10)
+    assert got["b"] > 2 * got["c"] > 0, got
+    g.write("gilmok.conf", text.replace("weight = 4", "weight = 0"))
+    assert not g.console("RELOAD").errors
+    assert set(ask(cluster, g)) == {"c"}
+
+
+def test_a_cap_of_a_node_holds(cluster, started):
+    g = started()
+    g.write("gilmok.conf", g.text.replace(f"port = {cluster.port('b')}\n", f"port = {cluster.port('b')}\nmax_server_conn = 1\n"))
+    assert not g.console("RELOAD").errors
+    got = ask(cluster, g, threads=8)
+    assert set(got) == {"b", "c"} and got["c"] > got["b"], got
+    counts = collections.Counter(s["addr"] + ":" + s["port"] for s in g.show("SERVERS", database="ro"))
+    assert counts[f"127.0.0.1:{cluster.port('b')}"] == 1 < counts[f"127.0.0.1:{cluster.port('c')}"]
+
+
+def test_a_replica_that_is_too_far_behind_gets_nothing(cluster, started):
+    g = started()
+    stop = threading.Event()
+
+    def write():
+        with cluster.connect("a", APP_DB) as su:
+            su.execute("create table if not exists written (id int)")
+            while not stop.is_set():
+                su.execute("insert into written values (1)")
+                time.sleep(0.02)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        assert set(ask(cluster, g, "fresh")) == {"b", "c"}
+        cluster.run("b", "select pg_wal_replay_pause()")
+        wait_for(lambda: int(shown(g)["b"]["lag_ms"]) > 600, what="lag")
+        assert set(ask(cluster, g, "fresh")) == {"c"}
+        assert set(ask(cluster, g)) == {"b", "c"}  # which has no limit
+        cluster.run("b", "select pg_wal_replay_resume()")
+        wait_for(lambda: int(shown(g)["b"]["lag_ms"]) < 300, what="the end of the lag")
+        wait_for(lambda: set(ask(cluster, g, "fresh", each=5)) == {"b", "c"}, what="both")
+    finally:
+        cluster.run("b", "select pg_wal_replay_resume()")
+        stop.set()
+        writer.join(20)
+
+
+def test_a_replica_that_hangs_is_left(cluster, started):
+    g = started()
+    clients = [client(cluster, g) for _ in range(6)]
+    ask(cluster, g)
+    cluster.signal("b", signal.SIGSTOP)
+    try:
+        since, failed = time.monotonic(), 0
+
+        def run(c):
+            nonlocal failed
+            try:
+                c.execute("select inet_server_port()")
+            except psycopg.OperationalError as e:
+                assert "node b is down" in str(e)
+                failed += 1
+
+        threads = [threading.Thread(target=run, args=(c,)) for c in clients]
+        for t in threads:
+            t.start()
+        for t in threads:
+            t.join(20)
+        assert time.monotonic() - since < 3 and failed < len(clients)
+        assert set(ask(cluster, g)) == {"c"}
+    finally:
+        cluster.signal("b", signal.SIGCONT)
+    wait_for(lambda: set(ask(cluster, g, each=5)) == {"b", "c"}, 15, "both")
+
+
+def test_replicas_go_and_come_back(cluster, started):
+    g = started()
+    ask(cluster, g)
+    cluster.stop("b", "fast")
+    try:
+        wait_for(lambda: shown(g)["b"]["health"] == "down", what="its end")
+        assert set(ask(cluster, g)) == {"c"}
+        cluster.stop("c", "fast")
+        wait_for(lambda: shown(g)["c"]["health"] == "down", what="the other's end")
+        assert set(ask(cluster, g, "prefer")) == {"a"}
+        g.write("gilmok.conf", g.text.replace("failover_wait = 15s", "failover_wait = 500ms"))
+        assert not g.console("RELOAD").errors
+        with pytest.raises(psycopg.OperationalError) as e:
+            client(cluster, g).execute("select 1")
+        for words in ("can serve as replica", "a is the primary", "b is down", "c is down"):
+            assert words in str(e.value)
+        g.write("gilmok.conf", g.text)
+        assert not g.console("RELOAD").errors
+        waiting = []
+        thread = threading.Thread(target=lambda: waiting.append(ask(cluster, g, threads=2, each=1)))
+        thread.start()
+        time.sleep(0.5)
+        assert not waiting
+    finally:
+        cluster.start("b")
+        cluster.start("c")
+    thread.join(20)
+    assert sum(waiting[0].values()) == 2
+    wait_for(lambda: set(ask(cluster, g, each=5)) == {"b", "c"}, 15, "both")
+    wait_for(lambda: set(ask(cluster, g, "prefer", each=5)) == {"b", "c"}, 15, "both")
+
+
+def test_replicas_join_and_leave_under_load(cluster, started):
+    """By reload, without one failed statement."""
+    g = started()
+    without = g.text.replace(f"[node main/c]\nhost = 127.0.0.1\nport = {cluster.port('c')}\n", "")
+    assert without != g.text
+    stop, failures, asked = threading.Event(), [], []
+
+    def run():
+        try:
+            with client(cluster, g) as c:
+                while not stop.is_set():
+                    asked.append((time.monotonic(), c.execute("select inet_server_port(), pg_sleep(0.005)").fetchone()[0]))
+        except psycopg.Error as e:
+            failures.append(e)
+
+    threads = [threading.Thread(target=run) for _ in range(5)]
+    for t in threads:
+        t.start()
+    try:
+        for text in (without, g.text, without, g.text):
+            g.write("gilmok.conf", text)
+            assert not g.console("RELOAD").errors
+            expected = {cluster.port("b")} if text is without else {cluster.port("b"), cluster.port("c")}
+            time.sleep(0.3)
+            since = time.monotonic()
+            wait_for(lambda s=since, e=expected: {p for at, p in asked if at > s + 0.1} == e, what=f"{expected}")
+    finally:
+        stop.set()
+        for t in threads:
+            t.join(20)
+    assert not failures and len(asked) > 200
+
+
+def test_a_promoted_replica_reads_no_more_for_others():
+    c = Cluster()
+    g = c.gilmok(tail=DATABASES)
+    try:
+        wait_for_roles(g, a="primary", b="replica", c="replica")
+        assert set(ask(c, g)) == {"b", "c"}
+        c.stop("a")
+        c.promote("b")
+        c.follow("c", "b")
+        wait_for(lambda: shown(g)["b"]["role"] == "primary", 10, "the new primary")
+        wait_for(lambda: set(ask(c, g, each=5)) == {"c"}, what="the replica that is left")
+        with client(c, g, "shop") as w:
+            w.execute("insert into t values (7)")
+        assert set(ask(c, g, "every", each=5)) == {"b", "c"}
+    finally:
+        g.close()
+        c.close()
