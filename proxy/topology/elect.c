@@ -168,10 +168,13 @@ static int several(struct election *e, const struct elect_node *nodes, int count
     if (r.followed >= 0 && r.followed == e->known)
         return because(e, r.followed, "standbys stream from it; node %s can be written to as well, and is left alone",
                        nodes[r.first == r.followed ? r.second : r.first].name);
-    if (r.followed >= 0 && r.has_known && nodes[r.followed].timeline <= e->timeline)
-        return because(e, e->known,
-                       "standbys stream from node %s, which can be written to as well; but its timeline is no higher: it is "
-                       "an old primary", nodes[r.followed].name);
+    bool is_old = r.followed >= 0 && e->known >= 0 && nodes[r.followed].timeline <= e->timeline;
+    if (is_old)
+        return because(e, r.has_known ? e->known : ELECT_NOBODY,
+                       "standbys stream from node %s, which can be written to; but its timeline "
+                       "(%u) is not above that of node %s, the primary until now (%u): it is an old primary",
+                           nodes[r.followed].name,
+                       nodes[r.followed].timeline, nodes[e->known].name, e->timeline);
     if (r.followed >= 0 && r.rival < 0)
         return because(e, r.followed, "of the nodes that can be written to it is the one that standbys stream from");
     if (r.followed < 0 && e->known >= 0 && !r.has_known && r.highest >= 0 && nodes[r.highest].timeline > e->timeline)

@@ -152,6 +152,81 @@ START_TEST(nodes_come_and_go) {
 }
 END_TEST
 
+/* ---- histories that chance makes up ---- */
+
+static uint64_t seed;
+
+static uint32_t below(uint32_t n) {
+    seed = seed * 6364136223846793005u + 1442695040888963407u;
+    return (uint32_t)(seed >> 33) % n;
+}
+
+/* One event in a cluster of `count` nodes: someone stops, starts, is promoted, is demoted, streams from another, is seen or is not. */
+static void happen(int count) {
+    struct elect_node *n = &nodes[below((uint32_t)count)];
+    int other = (int)below((uint32_t)count);
+    switch (below(8)) {
+    case 0: n->is_up = !n->is_up; break;
+    case 1: n->is_up = true; break;
+    case 2: /* a promotion begins a timeline that nobody has */
+        for (int i = 0; i < count && n->is_in_recovery; i++)
+            if (nodes[i].timeline >= n->timeline) n->timeline = nodes[i].timeline + 1;
+        n->is_in_recovery = false;
+        n->upstream = ELECT_NOBODY;
+        break;
+    case 3: n->is_in_recovery = true; break;
+    case 4: case 5:
+        if (!n->is_in_recovery || &nodes[other] == n) break;
+        n->upstream = other;
+        if (nodes[other].timeline > n->timeline) n->timeline = nodes[other].timeline;
+        break;
+    case 6: n->was_probed = true; break;
+    default: n->system_id = below(20) ? 7 : 8;
+    }
+}
+
+static int count_direct_followers(int count, int of) {
+    int found = 0;
+    for (int i = 0; i < count; i++)
+        found += nodes[i].is_up && nodes[i].is_in_recovery && nodes[i].upstream == of && nodes[i].system_id == nodes[of].system_id;
+    return found;
+}
+
+/* Whatever happens: who is chosen can be written to, is of the cluster, and is never older than who was chosen before. */
+START_TEST(no_history_makes_it_go_back) {
+    int chosen = 0, changes = 0;
+    for (uint64_t history = 1; history <= 3000; history++) {
+        int count = 2 + (int)below(4);
+        uint32_t highest = 0;
+        seed = history * 7919;
+        for (int i = 0; i < count; i++) {
+            names[i][0] = (char)('a' + i);
+            nodes[i] = (struct elect_node){.name = names[i], .was_probed = true, .is_up = true, .is_in_recovery = i > 0, .system_id = 7,
+                                           .timeline = 1, .upstream = i > 0 ? 0 : ELECT_NOBODY};
+        }
+        election_init(&e);
+        for (int step = 0; step < 60; step++) {
+            int known = e.known;
+            bool was_firm = known >= 0 && e.primary == known;
+            happen(count);
+            bool holds = was_firm && nodes[known].is_up && !nodes[known].is_in_recovery && nodes[known].system_id == e.system_id &&
+                         count_direct_followers(count, known) > 0;
+            changes += elect_step(&e, nodes, count);
+            ck_assert(e.reason[0] && strlen(e.reason) < sizeof e.reason - 1);
+            if (holds) ck_assert_msg(e.primary == known, "history %d: it leaves %s: %s", (int)history, nodes[known].name, e.reason);
+            if (e.primary < 0) continue;
+            const struct elect_node *p = &nodes[e.primary];
+            chosen++;
+            ck_assert_msg(p->is_up && !p->is_in_recovery && p->system_id == e.system_id, "history %d: %s", (int)history, e.reason);
+            ck_assert_msg(p->timeline >= highest, "history %d: timeline %u behind %u: %s", (int)history, p->timeline, highest, e.reason);
+            if (e.primary != known && known >= 0) ck_assert_msg(p->timeline > highest, "history %d: %s", (int)history, e.reason);
+            highest = p->timeline;
+        }
+    }
+    ck_assert(chosen > 30000 && changes > 3000); /* else it has tried nothing */
+}
+END_TEST
+
 START_TEST(a_node_is_down_after_several_failures) {
     struct health h = {0};
     ck_assert(health_note(&h, true, 2, 3) && h.state == NODE_UP);
@@ -201,6 +276,7 @@ int main(void) {
     tcase_add_test(t, another_cluster);
     tcase_add_test(t, circles_end);
     tcase_add_test(t, nodes_come_and_go);
+    tcase_add_test(t, no_history_makes_it_go_back);
     tcase_add_test(t, a_node_is_down_after_several_failures);
     tcase_add_test(t, lag_on_an_idle_primary_is_none);
     tcase_add_test(t, lag_of_hours_is_told_too);
