@@ -98,6 +98,19 @@ static void check_cluster(struct config *c, struct config_draft_cluster *d, stru
         cluster->monitor_password = read_password(c, d->section, "monitor_password_file", d->monitor_password_file, f);
 }
 
+/* Twice the same server would be two that can be written to. */
+static void check_addresses(const struct config_cluster *cluster, struct config_findings *f) {
+    LIST_EACH(n, &cluster->nodes) {
+        const struct config_node *node = CONTAINER_OF(n, struct config_node, node);
+        for (const struct list *m = cluster->nodes.next; m != n; m = m->next) {
+            const struct config_node *other = CONTAINER_OF(m, struct config_node, node);
+            if (other->port != node->port || strcmp(other->host, node->host) != 0) continue;
+            config_error(f, node->file, node->line, "the nodes `%s` and `%s` are the same server", other->name, node->name);
+            config_advice(f, "Give each its own host and port, or remove one");
+        }
+    }
+}
+
 static void check_monitor_keys(struct config *c, const struct config_draft_cluster *d, struct config_findings *f) {
     static const char *const needs_user[] = {"monitor_password_file", "monitor_database", "probe_interval", "probe_timeout",
                                              "probe_rise",
@@ -116,6 +129,7 @@ static void check_clusters(struct config *c, struct config_findings *f) {
     LIST_EACH(n, &c->clusters) {
         struct config_draft_cluster *d = (struct config_draft_cluster *)CONTAINER_OF(n, struct config_cluster, node);
         check_cluster(c, d, f);
+        check_addresses(&d->cluster, f);
         check_monitor_keys(c, d, f);
     }
 }

@@ -175,15 +175,23 @@ static bool is_on_this_machine(const struct config_node *node) {
     return node->host[0] == '/' || config_listen_is_local(&as_listener);
 }
 
+/* The first that is on this machine, or is not; NULL: none. */
+static const struct config_node *find_node(const struct config_cluster *cluster, bool is_here) {
+    LIST_EACH(n, &cluster->nodes) {
+        const struct config_node *node = CONTAINER_OF(n, struct config_node, node);
+        if (is_on_this_machine(node) == is_here) return node;
+    }
+    return NULL;
+}
+
 /* A server that does ask is refused then; others are fine. */
 static void check_server_auth(const struct config *c, struct config_findings *f) {
     LIST_EACH(n, &c->clusters) {
         const struct config_draft_cluster *d = (struct config_draft_cluster *)CONTAINER_OF(n, struct config_cluster, node);
         const struct config_cluster *cluster = &d->cluster;
         bool is_verified = cluster->tls.mode != SERVER_TLS_DISABLE && cluster->tls.mode != SERVER_TLS_REQUIRE;
-        if (cluster->server_auth != SERVER_AUTH_PASSWORD || is_verified || list_is_empty(&cluster->nodes)) continue;
-        const struct config_node *node = CONTAINER_OF(list_first(&cluster->nodes), struct config_node, node);
-        if (is_on_this_machine(node)) continue;
+        const struct config_node *node = find_node(cluster, false);
+        if (cluster->server_auth != SERVER_AUTH_PASSWORD || is_verified || !node) continue;
         struct config_place at = config_place_of(c, d->section, "server_auth");
         config_warning(f, at.file, at.line, "no password leaves in clear text for %s: server_tls verifies nobody", node->host);
         config_advice(f, "Use server_tls = verify-full, or server_auth = scram-sha-256");
@@ -196,7 +204,7 @@ static void check_channel_binding(const struct config *c, struct config_findings
         const struct config_draft_cluster *d = (struct config_draft_cluster *)CONTAINER_OF(n, struct config_cluster, node);
         const struct config_cluster *cluster = &d->cluster;
         if (cluster->channel_binding != CHANNEL_BINDING_REQUIRE || list_is_empty(&cluster->nodes)) continue;
-        bool is_here = is_on_this_machine(CONTAINER_OF(list_first(&cluster->nodes), struct config_node, node));
+        bool is_here = find_node(cluster, true) != NULL;
         if (cluster->tls.mode != SERVER_TLS_DISABLE && (cluster->tls.mode >= 0 || !is_here)) continue;
         struct config_place at = config_place_of(c, d->section, "server_channel_binding");
         config_error(f, at.file, at.line, "server_channel_binding = require needs TLS, and server_tls is disable%s",

@@ -56,6 +56,17 @@ static void apply_to_process(const struct config *c) {
     log_file_fd = fd == STDERR_FILENO ? -1 : fd;
 }
 
+/* What PG... says to libpq is not meant for gilmok. Before there are threads. */
+static void forget_libpq_environment(void) {
+    for (char **at = environ; *at;) {
+        char name[64];
+        size_t len = strcspn(*at, "=");
+        bool is_libpqs = strncmp(*at, "PG", 2) == 0 && len < sizeof name;
+        snprintf(name, sizeof name, "%.*s", (int)len, *at);
+        if (!is_libpqs || unsetenv(name) != 0) at++;
+    }
+}
+
 static void raise_descriptor_limit(void) {
     struct rlimit limit;
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max) return;
@@ -168,6 +179,7 @@ static int serve(struct config *c, bool *ends_at_once) {
 int serve_run(const char *path) {
     struct config *c = load(path);
     if (!c) return 1;
+    forget_libpq_environment();
     if (!log_start()) log_line(LOG_WARN, "serve", NULL, "the log has no thread of its own: a slow reader of it slows clients down");
     bool ends_at_once = false;
     int status = serve(c, &ends_at_once);

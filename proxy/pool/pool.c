@@ -22,7 +22,7 @@ void pool_refuse(struct lessee *l, const struct err *err) {
 }
 
 void pool_note_failure(struct pool *p, struct site *s, const struct err *err) {
-    pool_suspect(p);
+    pool_suspect(p, err);
     if (pool_note_site_failure(p, s)) return;
     p->failed_us = pool_now_us(p);
     p->failure = *err;
@@ -242,7 +242,7 @@ void pool_on_cancel_done(struct backend *b) {
 void pool_on_backend_ready(struct backend *b) {
     struct pool *p = b->variant->pool;
     p->ready++;
-    p->failed_us = b->site->failed_us = 0;
+    p->failed_us = p->lonely_since_us = b->site->failed_us = 0;
     if (pool_must_yield(b)) backend_retire(b); /* whom it was opened for may have left */
     pool_want_dispatch(p);
 }
@@ -275,7 +275,7 @@ void pool_on_backend_gone(struct backend *b, const struct err *err, bool was_ope
     } else if (was_opening && err) {
         pool_note_failure(p, b->site, err);
     } else if (err) {
-        pool_suspect(p);
+        pool_suspect(p, err);
     }
     pool_want_dispatch(p);
     loop_defer(p->set->loop, &p->set->bury);

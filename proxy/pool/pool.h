@@ -159,7 +159,8 @@ struct pool {
     bool is_elective;   /* where it goes depends on the state of several nodes (pool_sites.c) */
     bool is_spread;     /* ... and it goes to more than one */
     bool is_leaderless; /* there is nowhere to go now: nobody is leased a connection, and none is opened */
-    uint64_t leaderless_since_us;
+    bool is_contested;  /* ... because several nodes could be it: leases of it are cut */
+    uint64_t lonely_since_us; /* nowhere to go, or no connection to be had there; 0: there is */
     struct err nowhere; /* why */
     enum pool_role role;
     uint32_t max_replica_lag_ms;

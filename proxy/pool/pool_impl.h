@@ -65,7 +65,7 @@ struct site *pool_site_to_open(struct pool *p);
 /* True: it is one of several, and the others can be connected to as far as is known. */
 bool pool_note_site_failure(struct pool *p, struct site *s);
 /* Something is wrong with its primary: the monitor should look. */
-void pool_suspect(const struct pool *p);
+void pool_suspect(struct pool *p, const struct err *failure);
 /* Who waits does so because there is no primary, or it cannot be reached: another one may be found. */
 bool pool_awaits_primary(const struct pool *p);
 /* Those who have waited for failover_wait are refused. */

@@ -283,7 +283,7 @@ static void retire_others(struct pool *p, const struct identity *before) {
     if (is_same && p->is_spread) return; /* one of several */
     startup_pg_forget_all(&p->startups);
     p->failed_us = 0;
-    lose_ear(p, "the configuration names another server");
+    lose_ear(p, p->is_elective ? "another node is the primary" : "the configuration names another server");
 }
 
 bool pool_reconfigure(struct pool *p, const struct config *c) {
@@ -298,6 +298,7 @@ bool pool_reconfigure(struct pool *p, const struct config *c) {
     struct err err = {0};
     if (!configure(p, c, db, user_store_server_secret(secret), &err)) {
         log_line(LOG_ERROR, "pool", p->server.name, "%s/%s keeps its server: %s", p->database, p->user, err.message);
+        (void)pool_retire_left(p); /* as far as it has come */
     } else {
         retire_others(p, &before);
     }

@@ -33,7 +33,7 @@ static const struct config_node *choose_primary(struct pool *p, const struct con
     char name[TOPOLOGY_NAME_MAX];
     const struct config_node *node = NULL;
     const struct site *before = pool_site(p);
-    bool is_known = topology_primary(p->set->topology, cluster->name, name, &p->nowhere);
+    bool is_known = topology_primary(p->set->topology, cluster->name, name, &p->is_contested, &p->nowhere);
     if (is_known) node = config_find_node(cluster, name);
     if (is_known && !node)
         err_set(&p->nowhere, ERR_CANNOT_CONNECT_NOW, "the primary of cluster \"%.60s\" is not looked for yet", cluster->name);
@@ -98,7 +98,8 @@ static void name_server(struct pool *p, const struct config_cluster *cluster) {
 }
 
 static void note_leaderless(struct pool *p, bool was_leaderless) {
-    if (p->is_leaderless && !was_leaderless) p->leaderless_since_us = pool_now_us(p);
+    if (!p->is_leaderless || was_leaderless) return;
+    if (!p->lonely_since_us) p->lonely_since_us = pool_now_us(p);
 }
 
 bool pool_place(struct pool *p, const struct config_database *db, struct err *err) {
@@ -143,16 +144,25 @@ bool pool_retire_left(struct pool *p) {
 }
 
 /* In the middle of something at a node that is not the one any more: what it writes there would be lost. */
-static void cut(struct pool *p, const struct site *at, const char *why) {
-    struct err err;
+/* `at`: of that site; NULL: of all that are not in force. */
+static struct backend *first_leased(const struct pool *p, const struct site *at) {
     LIST_EACH(n, &p->variants) {
         LIST_EACH(i, &CONTAINER_OF(n, struct variant, node)->busy) {
             struct backend *b = pool_backend_at(i);
-            if (at ? b->site != at : b->site->is_in_force) continue;
-            err_set(&err, ERR_CONNECTION_FAILURE, "node %.60s %s: the connection to it was closed", b->site->node_name, why);
-            err_hint(&err, "A transaction that was not committed is rolled back; begin it again.");
-            backend_abort(b, &err);
+            if (at ? b->site == at : !b->site->is_in_force) return b;
         }
+    }
+    return NULL;
+}
+
+/* One after the other from the beginning: whose lessee is told may end others, too. */
+static void cut(struct pool *p, const struct site *at, const char *why) {
+    struct backend *b;
+    struct err err;
+    while ((b = first_leased(p, at))) {
+        err_set(&err, ERR_CONNECTION_FAILURE, "node %.60s %s: the connection to it was closed", b->site->node_name, why);
+        err_hint(&err, "A transaction that was not committed is rolled back; begin it again.");
+        backend_abort(b, &err);
     }
 }
 
@@ -160,6 +170,7 @@ static void follow(struct pool *p, const struct config *c) {
     bool was_leaderless = p->is_leaderless;
     if (!pool_reconfigure(p, c)) return;
     if (!p->is_spread) cut(p, NULL, "is not the primary any more");
+    if (!p->is_spread && p->is_leaderless && p->is_contested) cut(p, pool_site(p), "is not the only one that can be written to");
     if (was_leaderless != p->is_leaderless) pool_publish(p);
 }
 
@@ -343,19 +354,27 @@ bool pool_note_site_failure(struct pool *p, struct site *s) {
 
 /* ---- waiting for somewhere to go ---- */
 
-void pool_suspect(const struct pool *p) {
-    if (p->is_elective) topology_suspect(p->set->topology);
+/* Not there, or about to go or to come: another one may take its place. Else it is there, and means what it says. */
+static bool is_away(const struct err *failure) {
+    return strncmp(failure->sqlstate, "08", 2) == 0 || strncmp(failure->sqlstate, "57P", 3) == 0;
+}
+
+void pool_suspect(struct pool *p, const struct err *failure) {
+    if (!p->is_elective || !is_away(failure)) return;
+    if (!p->lonely_since_us) p->lonely_since_us = pool_now_us(p);
+    topology_suspect(p->set->topology);
 }
 
 bool pool_awaits_primary(const struct pool *p) {
-    return p->is_elective && (p->is_leaderless || (p->failed_us && p->ready == 0));
+    return p->is_elective && (p->is_leaderless || (p->failed_us && p->ready == 0 && is_away(&p->failure)));
 }
 
 void pool_expire_for_primary(struct variant *v) {
     struct pool *p = v->pool;
     struct lessee *l;
     while ((l = pool_first_waiter(v)) && pool_awaits_primary(p)) {
-        if (pool_now_us(p) - l->waiting_since_us < (uint64_t)p->limits.failover_wait_ms * 1000) return;
+        uint64_t since_us = l->waiting_since_us > p->lonely_since_us ? l->waiting_since_us : p->lonely_since_us;
+        if (pool_now_us(p) - since_us < (uint64_t)p->limits.failover_wait_ms * 1000) return;
         struct err err = p->is_leaderless ? p->nowhere : p->failure;
         pool_refuse(l, &err);
     }

@@ -16,7 +16,8 @@ static void expire_waiters(struct variant *v) {
                 p->limits.queue_timeout_ms);
         err_detail(&err, "Pool %s/%s: %u of %u server connections open, %u clients waiting.", p->database, p->user, p->total,
                    p->limits.size, v->waiting_count);
-        if (p->failed_us) err_hint(&err, "The last attempt to connect failed: %.150s", p->failure.message);
+        if (p->is_leaderless) err = p->nowhere;
+        else if (p->failed_us) err_hint(&err, "The last attempt to connect failed: %.150s", p->failure.message);
         pool_refuse(l, &err);
     }
 }

@@ -345,11 +345,19 @@ static bool is_kept_from_looking(const struct session *s, bool is_wanted) {
     return others != 0;
 }
 
+/* Who is not looked at has made its change all the same. */
+static void end_change(struct session_pg *ps, struct backend *b) {
+    if (!b->changes_catalog) return;
+    catalog_change_end(b);
+    if (ps->left.changes_seen) ps->left.changes_seen++;
+}
+
 void session_pg_state_settle(struct session *s, struct backend *b) {
     struct session_pg *ps = session_pg_of(s);
     bool is_due = ps->listen && session_pg_listen_is_due(ps);
     bool is_wanted = is_due || session_pg_startup_awaits_look(ps);
     if (is_kept_from_looking(s, is_wanted)) {
+        end_change(ps, b);
         if (is_due && !(s->pins & (PIN_LOOKING | PIN_HANDING))) session_pg_listen_on_no_look(s);
         return;
     }

@@ -71,16 +71,6 @@ static bool is_writable(const struct election *e, const struct elect_node *n) {
     return is_of_cluster(e, n) && !n->is_in_recovery;
 }
 
-static int count_writable(const struct election *e, const struct elect_node *nodes, int count, int *first) {
-    int found = 0;
-    for (int i = count - 1; i >= 0; i--) {
-        if (!is_writable(e, &nodes[i])) continue;
-        *first = i;
-        found++;
-    }
-    return found;
-}
-
 /* Standbys that stream from it, whether directly or from one that does. */
 static int count_followers(const struct election *e, const struct elect_node *nodes, int count, int of) {
     int found = 0;
@@ -94,12 +84,141 @@ static int count_followers(const struct election *e, const struct elect_node *no
     return found;
 }
 
-/* ---- the decision ---- */
+/* ---- who may be it ---- */
 
 static const char *what_became_of(const struct election *e, const struct elect_node *n) {
     if (!n->is_up) return "does not answer";
     if (elect_is_foreign(e, n)) return "is another cluster now";
     return n->is_in_recovery ? "is a standby now" : "can be written to";
+}
+
+/* A node that is on a higher timeline: this one is a primary from before the last promotion. */
+static int ahead_of(const struct election *e, const struct elect_node *nodes, int count, int one) {
+    for (int i = 0; i < count; i++)
+        if (is_of_cluster(e, &nodes[i]) && nodes[i].is_in_recovery && nodes[i].timeline > nodes[one].timeline) return i;
+    return ELECT_NOBODY;
+}
+
+/* One of those that can be written to. */
+struct candidate {
+    int node;
+    int followers;
+    int ahead;      /* a standby on a higher timeline, or ELECT_NOBODY */
+    bool is_known;  /* the primary until now */
+    bool is_behind; /* another was, on this timeline or a higher one */
+    bool is_stray;  /* it was promoted beside a primary that its standbys stayed with, and has none of its own */
+};
+
+static struct candidate look_at(const struct election *e, const struct elect_node *nodes, int count, int i) {
+    struct candidate c = {.node = i, .followers = count_followers(e, nodes, count, i), .ahead = ahead_of(e, nodes, count, i),
+                          .is_known = i == e->known};
+    c.is_behind = e->known >= 0 && !c.is_known && nodes[i].timeline <= e->timeline;
+    c.is_stray = !c.followers && e->strays & (UINT64_C(1) << i);
+    return c;
+}
+
+static bool may_be_it(const struct candidate *c) {
+    bool is_overtaken = c->ahead >= 0 && !c->followers;
+    if (c->is_known) return !is_overtaken;
+    return !is_overtaken && !c->is_behind && !c->is_stray;
+}
+
+static int why_not(struct election *e, const struct elect_node *nodes, const struct candidate *c) {
+    const struct elect_node *n = &nodes[c->node];
+    const char *known = e->known >= 0 ? nodes[e->known].name : "";
+    if (c->is_behind)
+        return because(e, ELECT_NOBODY,
+                       "node %s can be written to, on timeline %u; but node %s was the primary until now, on timeline "
+                       "%u: a promoted standby would have a higher one", n->name, n->timeline, known, e->timeline);
+    if (c->ahead >= 0 && !c->followers)
+        return because(e, ELECT_NOBODY,
+                       "node %s can be written to, on timeline %u; but node %s is on timeline %u already: there was "
+                       "another primary since", n->name, n->timeline, nodes[c->ahead].name, nodes[c->ahead].timeline);
+    return because(e, ELECT_NOBODY, "node %s can be written to, but was promoted beside node %s, the primary until now, which %s: "
+                   "let a standby stream from it if it is to be the primary", n->name, known, what_became_of(e, &nodes[e->known]));
+}
+
+/* ---- the decision ---- */
+
+/* All that may be it, and the two of them that matter most. */
+struct field {
+    struct candidate all[ELECT_NODES_MAX]; /* that can be written to */
+    int count;
+    int known;       /* in `all`, as the others; ELECT_NOBODY: it may not be it */
+    int first, second;          /* others that may be it, by their order */
+    int followed, also_followed; /* those of them that standbys stream from */
+    int highest;     /* of them by timeline; ELECT_NOBODY: two are as high */
+    uint32_t highest_timeline;
+};
+
+static void add_other(struct field *f, const struct elect_node *nodes, int i) {
+    uint32_t timeline = nodes[f->all[i].node].timeline;
+    if (f->first < 0) f->first = i;
+    else if (f->second < 0) f->second = i;
+    if (f->all[i].followers) {
+        if (f->followed < 0) f->followed = i;
+        else f->also_followed = i;
+    }
+    if (timeline >= f->highest_timeline) f->highest = timeline > f->highest_timeline ? i : ELECT_NOBODY;
+    if (timeline > f->highest_timeline) f->highest_timeline = timeline;
+}
+
+static void survey(struct field *f, const struct election *e, const struct elect_node *nodes, int count) {
+    f->count = 0;
+    f->known = f->first = f->second = f->followed = f->also_followed = f->highest = ELECT_NOBODY;
+    f->highest_timeline = 0;
+    for (int i = 0; i < count; i++) {
+        if (!is_writable(e, &nodes[i])) continue;
+        struct candidate *c = &f->all[f->count++];
+        *c = look_at(e, nodes, count, i);
+        if (!may_be_it(c)) continue;
+        if (c->is_known) f->known = f->count - 1;
+        else add_other(f, nodes, f->count - 1);
+    }
+}
+
+static int both_are_it(struct election *e, const struct elect_node *nodes, const struct candidate *a, const struct candidate *b) {
+    const struct elect_node *one = &nodes[a->node], *other = &nodes[b->node];
+    return because(e, ELECT_NOBODY,
+                   "nodes %s (timeline %u) and %s (timeline %u) can both be written to, and %s: stop the wrong one",
+                   one->name, one->timeline, other->name, other->timeline,
+                   a->followers && b->followers ? "standbys stream from both" : "no standby streams from either");
+}
+
+/* The primary until now can be written to. */
+static int keep_or_leave(struct election *e, const struct elect_node *nodes, const struct field *f) {
+    const struct candidate *k = &f->all[f->known];
+    if (f->first < 0 && f->count == 1) return because(e, k->node, "it is the only node that can be written to");
+    if (f->first < 0)
+        return because(e, k->node, "it was the primary before; node %s can be written to as well, and is left alone",
+                       nodes[f->all[f->all[0].is_known ? 1 : 0].node].name);
+    if (k->followers)
+        return because(e, k->node, "standbys stream from it; node %s can be written to as well, and is left alone",
+                       nodes[f->all[f->first].node].name);
+    if (f->followed >= 0 && f->also_followed < 0)
+        return because(e, f->all[f->followed].node,
+                       "standbys stream from it on timeline %u, and none from node %s, the primary until now",
+                       nodes[f->all[f->followed].node].timeline, nodes[k->node].name);
+    return both_are_it(e, nodes, k, &f->all[f->first]);
+}
+
+static int choose_another(struct election *e, const struct elect_node *nodes, const struct field *f) {
+    const struct candidate *one = &f->all[f->first];
+    bool is_alone = f->second < 0;
+    const char *known = e->known >= 0 ? nodes[e->known].name : "";
+    if (is_alone && e->known < 0 && f->count == 1) return because(e, one->node, "it is the only node that can be written to");
+    if (f->count > 1 && f->followed >= 0 && f->also_followed < 0)
+        return because(e, f->all[f->followed].node, "of the nodes that can be written to it is the one that standbys stream from");
+    if (is_alone && e->known >= 0)
+        return because(e, one->node, "it can be written to, on timeline %u, and node %s, the primary until now, %s",
+                       nodes[one->node].timeline, known, what_became_of(e, &nodes[e->known]));
+    if (is_alone) return because(e, one->node, "of the nodes that can be written to it has the highest timeline");
+    if (f->followed >= 0) return both_are_it(e, nodes, &f->all[f->followed], &f->all[f->also_followed]);
+    if (e->known >= 0 && f->highest >= 0)
+        return because(e, f->all[f->highest].node,
+                       "of the nodes that can be written to it has the highest timeline (%u), and node %s, "
+                       "the primary until now, %s", f->highest_timeline, known, what_became_of(e, &nodes[e->known]));
+    return both_are_it(e, nodes, one, &f->all[f->second]);
 }
 
 static int nobody_is_writable(struct election *e, const struct elect_node *nodes) {
@@ -109,115 +228,54 @@ static int nobody_is_writable(struct election *e, const struct elect_node *nodes
                    what_became_of(e, k));
 }
 
-/* A standby that replays a higher timeline: this node is a primary from before the last promotion. */
-static int ahead_of(const struct election *e, const struct elect_node *nodes, int count, int one) {
-    for (int i = 0; i < count; i++)
-        if (is_of_cluster(e, &nodes[i]) && nodes[i].timeline > nodes[one].timeline) return i;
-    return ELECT_NOBODY;
-}
-
-static int only_one(struct election *e, const struct elect_node *nodes, int count, int one) {
-    const struct elect_node *n = &nodes[one];
-    int ahead = ahead_of(e, nodes, count, one);
-    if (e->known == one) return because(e, one, "it is the only node that can be written to");
-    if (e->known < 0 && ahead >= 0)
-        return because(e, ELECT_NOBODY,
-                       "node %s can be written to, on timeline %u; but node %s is on timeline %u already: there was "
-                       "another primary since", n->name, n->timeline, nodes[ahead].name, nodes[ahead].timeline);
-    if (e->known < 0) return because(e, one, "it is the only node that can be written to");
-    const struct elect_node *k = &nodes[e->known];
-    if (n->timeline <= e->timeline)
-        return because(e, ELECT_NOBODY,
-                       "node %s can be written to, on timeline %u; but node %s was the primary until now, on timeline "
-                       "%u: a promoted standby would have a higher one", n->name, n->timeline, k->name, e->timeline);
-    return because(e, one, "it can be written to, on timeline %u, and node %s, the primary until now, %s", n->timeline, k->name,
-                   what_became_of(e, k));
-}
-
-/* Who of several that can be written to. */
-struct rivals {
-    int first, second;    /* any two */
-    int followed, rival;  /* of those that standbys stream from; the known primary first */
-    int highest;          /* by timeline; ELECT_NOBODY: two are as high */
-    bool has_known;
-};
-
-static struct rivals rivals_of(const struct election *e, const struct elect_node *nodes, int count) {
-    struct rivals r = {ELECT_NOBODY, ELECT_NOBODY, ELECT_NOBODY, ELECT_NOBODY, ELECT_NOBODY, false};
-    uint32_t timeline = 0;
-    for (int i = 0; i < count; i++) {
-        if (!is_writable(e, &nodes[i])) continue;
-        if (r.first < 0) r.first = i;
-        else if (r.second < 0) r.second = i;
-        r.has_known |= i == e->known;
-        if (nodes[i].timeline >= timeline) r.highest = nodes[i].timeline > timeline ? i : ELECT_NOBODY;
-        if (nodes[i].timeline > timeline) timeline = nodes[i].timeline;
-        if (!count_followers(e, nodes, count, i)) continue;
-        if (r.followed < 0 || i == e->known) {
-            r.rival = r.followed;
-            r.followed = i;
-        } else {
-            r.rival = i;
-        }
-    }
-    return r;
-}
-
-static int several(struct election *e, const struct elect_node *nodes, int count) {
-    struct rivals r = rivals_of(e, nodes, count);
-    if (r.followed >= 0 && r.followed == e->known)
-        return because(e, r.followed, "standbys stream from it; node %s can be written to as well, and is left alone",
-                       nodes[r.first == r.followed ? r.second : r.first].name);
-    bool is_old = r.followed >= 0 && e->known >= 0 && nodes[r.followed].timeline <= e->timeline;
-    if (is_old)
-        return because(e, r.has_known ? e->known : ELECT_NOBODY,
-                       "standbys stream from node %s, which can be written to; but its timeline "
-                       "(%u) is not above that of node %s, the primary until now (%u): it is an old primary",
-                           nodes[r.followed].name,
-                       nodes[r.followed].timeline, nodes[e->known].name, e->timeline);
-    if (r.followed >= 0 && r.rival < 0)
-        return because(e, r.followed, "of the nodes that can be written to it is the one that standbys stream from");
-    if (r.followed < 0 && e->known >= 0 && !r.has_known && r.highest >= 0 && nodes[r.highest].timeline > e->timeline)
-        return because(e, r.highest,
-                       "of the nodes that can be written to it has the highest timeline (%u), and node %s, the primary "
-                       "until now, %s", nodes[r.highest].timeline, nodes[e->known].name, what_became_of(e, &nodes[e->known]));
-    int a = r.followed >= 0 ? r.followed : r.first, b = r.followed >= 0 ? r.rival : r.second;
-    return because(e, ELECT_NOBODY,
-                   "nodes %s (timeline %u) and %s (timeline %u) can both be written to, and %s: stop the wrong one",
-                   nodes[a].name, nodes[a].timeline, nodes[b].name, nodes[b].timeline,
-                   r.followed >= 0 ? "standbys stream from both" : "no standby streams from either");
-}
-
 /* Before everybody was heard: only who has standbys already can be nothing else. */
-static int decide_early(struct election *e, const struct elect_node *nodes, int count, int missing) {
-    int one = ELECT_NOBODY;
-    bool is_clear = count_writable(e, nodes, count, &one) == 1 && count_followers(e, nodes, count, one) > 0 &&
-                    ahead_of(e, nodes, count, one) < 0;
-    if (is_clear && e->known < 0) return because(e, one, "standbys stream from it");
-    return because(e, e->primary, "node %s was not probed yet", nodes[missing].name);
+static int decide_early(struct election *e, const struct elect_node *nodes, const struct field *f, int missing) {
+    bool is_clear = e->known < 0 && f->count == 1 && f->first == 0 && f->all[0].followers > 0;
+    if (is_clear) return because(e, f->all[0].node, "standbys stream from it");
+    return because(e, e->known >= 0 ? e->primary : ELECT_NOBODY, "node %s was not probed yet", nodes[missing].name);
+}
+
+/* All nodes are of one other cluster now: it was made anew, by pg_upgrade say. */
+static bool is_made_anew(const struct election *e, const struct elect_node *nodes, int count) {
+    for (int i = 0; i < count; i++)
+        if (!nodes[i].is_up || nodes[i].system_id == e->system_id || nodes[i].system_id != nodes[0].system_id) return false;
+    return true;
 }
 
 static int decide(struct election *e, const struct elect_node *nodes, int count) {
-    int one = ELECT_NOBODY, missing = ELECT_NOBODY;
+    struct field f;
+    int missing = ELECT_NOBODY;
     for (int i = 0; i < count; i++)
         if (!nodes[i].was_probed) missing = i;
+    if (e->system_id && is_made_anew(e, nodes, count)) election_init(e);
     if (!e->system_id && !learn_system(e, nodes, count, missing >= 0)) return ELECT_NOBODY;
-    if (missing >= 0) return decide_early(e, nodes, count, missing);
-    switch (count_writable(e, nodes, count, &one)) {
-    case 0: return nobody_is_writable(e, nodes);
-    case 1: return only_one(e, nodes, count, one);
-    default: return several(e, nodes, count);
+    survey(&f, e, nodes, count);
+    e->is_contested = f.count > 0;
+    if (missing >= 0) return decide_early(e, nodes, &f, missing);
+    if (f.count == 0) return nobody_is_writable(e, nodes);
+    if (f.known >= 0) return keep_or_leave(e, nodes, &f);
+    return f.first >= 0 ? choose_another(e, nodes, &f) : why_not(e, nodes, &f.all[0]);
+}
+
+/* Who is promoted beside a primary that keeps its standbys stays a stray until it is a standby again, or has some of its own. */
+static void note_strays(struct election *e, const struct elect_node *nodes, int count) {
+    bool is_followed = e->primary >= 0 && count_followers(e, nodes, count, e->primary) > 0;
+    for (int i = 0; i < count; i++) {
+        uint64_t bit = UINT64_C(1) << i;
+        if (!nodes[i].is_up) continue;
+        if (!is_writable(e, &nodes[i]) || i == e->primary || count_followers(e, nodes, count, i)) e->strays &= ~bit;
+        else if (is_followed) e->strays |= bit;
     }
 }
 
 bool elect_step(struct election *e, const struct elect_node *nodes, int count) {
     int was = e->primary;
     e->primary = decide(e, nodes, count);
-    if (e->primary >= 0) {
-        const struct elect_node *n = &nodes[e->primary];
+    if (e->primary >= 0 && is_writable(e, &nodes[e->primary])) {
         e->known = e->primary;
-        if (n->is_up && n->timeline > e->timeline) e->timeline = n->timeline;
+        e->timeline = nodes[e->primary].timeline;
     }
+    note_strays(e, nodes, count);
     return e->primary != was;
 }
 
@@ -234,7 +292,13 @@ void elect_renumber(struct election *e, const int *was, int count) {
         election_init(e);
         return;
     }
+    uint64_t strays = 0;
+    for (int i = 0; i < count; i++)
+        if (was[i] >= 0 && e->strays & (UINT64_C(1) << was[i])) strays |= UINT64_C(1) << i;
+    e->strays = strays;
     e->primary = number_now(was, count, e->primary);
     e->known = number_now(was, count, e->known);
-    if (e->known < 0) e->timeline = 0;
+    if (e->known >= 0) return;
+    e->timeline = 0;
+    e->strays = 0; /* beside whom? */
 }

@@ -3,13 +3,17 @@
  *
  * gilmok promotes nobody here: it sees who can be written to, and whether that is who clients should write to.
  *
- *  - A node with another system identifier is of another cluster, whatever it says.
+ *  - A node with another system identifier is of another cluster, whatever it says; but when all nodes are of one other cluster, it
+ *    was made anew.
  *  - Nothing is decided before every node has been probed once: an old primary might answer first.
- *  - One writable node is the primary, if it was so before; or if the primary before it answers no more, or as a standby, and the
- *    new one's timeline is higher (promotion begins a new timeline; a copy that was started as a server of its own does not).
- *  - Of several, it is the one that the standbys stream from. A primary that is known loses that only when no standby streams from
- *    it and some stream from another one with a higher timeline: neither a reporting replica that was promoted by mistake nor an
- *    old primary that comes back to its standbys takes the writes away.
+ *  - Promotion begins a new timeline. So a node is no primary while a standby is on a higher timeline, nor in the place of a
+ *    primary that is known when its timeline is not above that one's: it is an old primary, or a copy that was started.
+ *  - A primary that is known stays it as long as it can be written to, unless a standby is on a higher timeline and none streams
+ *    from it; or none streams from it and some do from another one.
+ *  - A node that was promoted beside a primary with standbys is a stray, and does not become primary by that one's going away: a
+ *    standby must stream from it.
+ *  - Of several it is the one that standbys stream from; when the primary before it is away and none streams from any, the one with
+ *    the highest timeline.
  *  - Else nobody is: a write to the wrong one would be lost. The reason names both.
  */
 #ifndef GILMOK_PROXY_TOPOLOGY_ELECT_H
@@ -35,9 +39,11 @@ struct elect_node {
 /* What is remembered. Zeroed, with `primary` ELECT_NOBODY: nothing was seen yet. */
 struct election {
     uint64_t system_id; /* of the cluster; 0: not known */
-    uint32_t timeline;  /* the highest that a primary has had */
+    uint32_t timeline;  /* of the known one, when it last answered */
     int primary;        /* in force; ELECT_NOBODY: none is */
     int known;          /* the last one that was in force; ELECT_NOBODY: there was none yet */
+    uint64_t strays;    /* a bit for each node */
+    bool is_contested;  /* some node can be written to, whoever is primary */
     char reason[ELECT_REASON_MAX]; /* why, for people: of the latest step */
 };
 

@@ -14,6 +14,7 @@ enum { FACTS_HOST_MAX = 256, FACTS_NAME_MAX = 64, FACTS_STANDBYS_MAX = 16 };
 /* A standby as the server that it streams from sees it (pg_stat_replication). */
 struct standby_facts {
     char name[FACTS_NAME_MAX]; /* its application_name there */
+    char address[48];    /* from where it streams; "": over a unix socket */
     char sync_state[16]; /* "async", "sync", "potential", "quorum" */
 };
 

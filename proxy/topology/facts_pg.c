@@ -10,7 +10,8 @@
 
 /*
  * Of one moment but for the positions, which are asked for behind everything else: a position that is too new would make a standby
- * look further than it is.
+ * look further than it is. What is written counts, not what is inserted: a new file of the log begins with bytes that no standby
+ * replays.
  *
  * A primary's timeline is that of the file it writes. A standby's is in three places, none of which is right at all times: the
  * last checkpoint's, the end of what it must replay to be consistent, and that of the stream it receives.
@@ -19,7 +20,7 @@ const char *facts_pg_query(void) {
     return "SELECT s.system_identifier, r.is_in_recovery,"
            " CASE WHEN r.is_in_recovery THEN greatest(c.timeline_id, m.min_recovery_end_timeline, coalesce(w.received_tli, 0))"
            "      ELSE ('x' || substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8))::bit(32)::int8 END,"
-           " CASE WHEN r.is_in_recovery THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_insert_lsn() END - '0/0'::pg_lsn,"
+           " CASE WHEN r.is_in_recovery THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END - '0/0'::pg_lsn,"
            " pg_last_wal_receive_lsn() - '0/0'::pg_lsn,"
            " CASE WHEN r.is_in_recovery"
            "      THEN (1000 * extract(epoch FROM clock_timestamp() - pg_last_xact_replay_timestamp()))::int8 END,"
@@ -29,7 +30,7 @@ const char *facts_pg_query(void) {
            " substring(w.conninfo FROM 'application_name=([^ '']+)')"
            " FROM pg_control_system() s, pg_control_checkpoint() c, pg_control_recovery() m,"
            " (SELECT pg_is_in_recovery() AS is_in_recovery) r LEFT JOIN pg_stat_wal_receiver w ON true;"
-           "SELECT application_name, sync_state FROM pg_stat_replication WHERE sync_state IS NOT NULL";
+           "SELECT application_name, sync_state, host(client_addr) FROM pg_stat_replication WHERE sync_state IS NOT NULL";
 }
 
 enum column {
@@ -76,6 +77,7 @@ void facts_pg_take_standby(struct node_facts *f, const char *const row[FACTS_PG_
     struct standby_facts *s = &f->standbys[f->standby_count++];
     keep(s->name, sizeof s->name, row[0]);
     keep(s->sync_state, sizeof s->sync_state, row[1]);
+    keep(s->address, sizeof s->address, row[2]);
 }
 
 /* "FATAL:  57P03: the database system is starting up": the first word is of the server's language. */

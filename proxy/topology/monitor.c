@@ -12,7 +12,7 @@
 #include "proxy/topology/probe_pg.h"
 
 enum {
-    FIRST_PROBES_MS = 100, /* between probes of a node that is not known yet */
+    FIRST_PROBES_MS = 100, /* between probes of a node that is not known yet, and of all while there is no primary */
     HURRIES_MS = 100,      /* not more often: whoever cannot connect tries again and again */
 };
 
@@ -24,6 +24,7 @@ struct watched_node {
     struct timer next;
     bool has_timers;
     struct health health;
+    uint64_t failed_us; /* when a failure counted last */
     struct topology_node *told; /* of the cluster's picture */
 };
 
@@ -34,6 +35,7 @@ struct watched_cluster {
     struct election election;
     struct lag_history history; /* of the primary's positions */
     struct topology_cluster picture;
+    bool owes_news; /* another primary, of which the topology was not told: memory was out */
     uint32_t count;
     struct watched_node **nodes; /* owned */
 };
@@ -65,22 +67,49 @@ static bool lists(const struct node_facts *upstream, const char *standby, const 
     return false;
 }
 
-/* By the address that it streams from; where the nodes are called otherwise here than there, by the name that it has upstream. */
-static int upstream_of(const struct watched_cluster *c, const struct watched_node *n) {
-    const struct node_facts *f = &n->told->facts;
-    const char *sync_state;
+static bool streams_from(const struct node_facts *upstream, const char *address) {
+    for (uint32_t i = 0; i < upstream->standby_count; i++)
+        if (strcmp(upstream->standbys[i].address, address) == 0) return true;
+    return false;
+}
+
+/* The node that lists a standby of that name, or from that address: the only one. */
+static int who_lists(const struct watched_cluster *c, const struct watched_node *n, bool by_address) {
+    char text[ADDR_TEXT_MAX] = "";
     int found = ELECT_NOBODY;
-    if (!n->told->has_facts || !f->upstream_host[0]) return ELECT_NOBODY;
-    for (uint32_t i = 0; i < c->count; i++)
-        if (c->nodes[i] != n && c->nodes[i]->config->port == f->upstream_port && is_called(c->nodes[i],
-                                                                                           f->upstream_host)) return (int)i;
+    if (by_address && n->at && n->at->is_known) (void)addr_host_text(&n->at->addr, text);
     for (uint32_t i = 0; i < c->count; i++) {
-        const struct topology_node *t = c->nodes[i]->told;
-        if (c->nodes[i] == n || !t->has_facts || !f->name[0] || !lists(&t->facts, f->name, &sync_state)) continue;
+        const struct watched_node *other = c->nodes[i];
+        const struct topology_node *t = other->told;
+        const char *sync_state;
+        char theirs[ADDR_TEXT_MAX];
+        if (other == n) continue;
+        bool is_there_too = text[0] && other->at && other->at->is_known && strcmp(addr_host_text(&other->at->addr, theirs),
+                                                                                  text) == 0;
+        if (by_address && is_there_too) return ELECT_NOBODY;
+        if (!t->has_facts || t->health != NODE_UP) continue;
+        bool is_listed = by_address ? text[0] && streams_from(&t->facts, text) : n->told->facts.name[0] &&
+                                                                                     lists(&t->facts, n->told->facts.name,
+                                                                                           &sync_state);
+        if (!is_listed) continue;
         if (found >= 0) return ELECT_NOBODY;
         found = (int)i;
     }
     return found;
+}
+
+/*
+ * By the address that it streams from; where the nodes are called otherwise here than there, by the name that it has upstream, or
+ * by its own address.
+ */
+static int upstream_of(const struct watched_cluster *c, const struct watched_node *n) {
+    const struct node_facts *f = &n->told->facts;
+    if (!n->told->has_facts || !f->upstream_host[0]) return ELECT_NOBODY;
+    for (uint32_t i = 0; i < c->count; i++)
+        if (c->nodes[i] != n && c->nodes[i]->config->port == f->upstream_port && is_called(c->nodes[i],
+                                                                                           f->upstream_host)) return (int)i;
+    int found = who_lists(c, n, false);
+    return found >= 0 ? found : who_lists(c, n, true);
 }
 
 /* ---- the picture ---- */
@@ -107,8 +136,6 @@ static void measure(struct watched_cluster *c, struct watched_node *n, int upstr
 
 static void tell_change(struct watched_cluster *c) {
     struct topology_cluster *p = &c->picture;
-    p->changes++;
-    p->primary_since_us = now_us(c);
     if (p->primary >= 0) log_line(LOG_INFO, "topology", p->name, "node %s is the primary: %s", p->nodes[p->primary].name,
                                   p->reason);
     else log_line(LOG_WARN, "topology", p->name, "there is no primary: %s", p->reason);
@@ -148,14 +175,21 @@ static void consider(struct watched_cluster *c) {
     bool is_news = is_other || (c->election.primary < 0 && strcmp(p->reason, c->election.reason) != 0);
     p->primary = c->election.primary;
     snprintf(p->reason, sizeof p->reason, "%s", c->election.reason);
-    if (is_other) lag_forget(&c->history);
+    if (is_other) {
+        p->changes++;
+        p->primary_since_us = now_us(c);
+        lag_forget(&c->history);
+    }
+    p->is_contested = p->primary < 0 && c->election.is_contested;
     if (is_news) tell_change(c);
     if (p->primary >= 0 && nodes[p->primary].is_up)
         lag_note(&c->history, p->nodes[p->primary].facts_us, p->nodes[p->primary].facts.lsn);
     for (uint32_t i = 0; i < c->count; i++) c->nodes[i]->told->role = role_of(c, (int)i, &nodes[i]);
     for (uint32_t i = 0; i < c->count; i++) measure(c, c->nodes[i], nodes[i].upstream);
-    if (!topology_publish(c->monitor->topology, p, is_news)) log_line(LOG_ERROR, "topology", p->name, "out of memory");
-    else if (is_news) c->monitor->on_change(c->monitor);
+    bool is_told = topology_publish(c->monitor->topology, p, is_news || c->owes_news);
+    if (!is_told) log_line(LOG_ERROR, "topology", p->name, "out of memory");
+    else if (is_news || c->owes_news) c->monitor->on_change(c->monitor);
+    c->owes_news = !is_told && (is_news || c->owes_news);
 }
 
 /* ---- probes ---- */
@@ -195,10 +229,13 @@ static void take_result(struct watched_node *n, const struct probe_pg *p) {
     const struct config_cluster *c = n->cluster->config;
     struct topology_node *t = n->told;
     bool is_answered = p->result == PROBE_ANSWERED;
+    bool is_hurried = n->health.state == NODE_UP && now_us(n->cluster) - n->failed_us < (uint64_t)c->probe_interval_ms * 500;
     t->probes++;
     if (is_answered) take_facts(t, p);
     else take_trouble(n, p);
     if (p->result == PROBE_REFUSED && n->health.state == NODE_UP) return;
+    if (!is_answered && is_hurried) return; /* it is the same failure: probes in a hurry make no node go down sooner */
+    if (!is_answered) n->failed_us = now_us(n->cluster);
     if (!health_note(&n->health, is_answered, c->probe_rise, c->probe_fall)) return;
     t->health = n->health.state;
     t->health_since_us = now_us(n->cluster);
@@ -209,9 +246,9 @@ static void on_done(struct probe_pg *p) {
     struct watched_node *n = CONTAINER_OF(p, struct watched_node, probe);
     uint32_t interval_ms = n->cluster->config->probe_interval_ms;
     take_result(n, p);
-    bool is_early = n->health.state == NODE_UNKNOWN && interval_ms > FIRST_PROBES_MS;
-    timer_set(&n->next, is_early ? FIRST_PROBES_MS : interval_ms);
     consider(n->cluster);
+    bool is_urgent = n->health.state == NODE_UNKNOWN || (n->health.state == NODE_UP && n->cluster->election.primary < 0);
+    timer_set(&n->next, is_urgent && interval_ms > FIRST_PROBES_MS ? FIRST_PROBES_MS : interval_ms);
 }
 
 static void probe(struct watched_node *n) {

@@ -10,6 +10,7 @@
 #include "proxy/topology/facts_pg.h"
 
 static const char debian_authorities[] = "/etc/ssl/certs/ca-certificates.crt"; /* libpq 15 has no word for "the system's" */
+static const char nowhere[] = "/dev/null/none"; /* "" would be libpq's own files, below the home directory */
 
 static void on_ready(struct loop_watch *w);
 static void on_deadline(struct timer *t);
@@ -150,27 +151,33 @@ static void on_ready(struct loop_watch *w) {
     else connect_on(p);
 }
 
+/* With authorities libpq verifies whatever the mode says, and `require` asks nobody. */
+static const char *authorities(const struct config_server_tls *tls) {
+    if (tls->mode == SERVER_TLS_REQUIRE) return nowhere;
+    return tls->ca_file ? tls->ca_file : debian_authorities;
+}
+
 static const char *ssl_mode(const struct config_server_tls *tls, const struct addr *addr) {
     static const char *const words[] = {"disable", "require", "verify-ca", "verify-full"};
     if (tls->mode < 0) return addr_is_loopback(addr) || addr_is_unix(addr) ? "disable" : "verify-full";
     return words[tls->mode];
 }
 
-/* What the environment of the process says to libpq is not meant for gilmok: all of it is given here. */
+/* Neither the environment nor files of the home directory say anything: see serve.c, which forgets the former. */
 static PGconn *begin(const struct config_cluster *c, const struct config_node *node, const struct addr *addr) {
     char port[16], options[128], address[ADDR_TEXT_MAX];
     bool is_socket = addr_is_unix(addr);
     snprintf(port, sizeof port, "%u", (unsigned)node->port);
     snprintf(options, sizeof options, "-c search_path=pg_catalog -c statement_timeout=%u", c->probe_timeout_ms);
     const char *const keywords[] = {"host", "hostaddr", "port", "user", "password", "dbname", "sslmode", "sslrootcert", "sslcert",
-                                    "sslkey", "channel_binding", "application_name", "options", "passfile", "gssencmode",
+                                    "sslkey", "sslcrl", "channel_binding", "application_name", "options", "passfile", "gssencmode",
                                     "target_session_attrs", "client_encoding", NULL};
     static const char *const binding[] = {"disable", "prefer", "require"};
     const char *const values[] = {
         node->host, is_socket ? "" : addr_host_text(addr, address), port, c->monitor_user,
         c->monitor_password ? c->monitor_password : "", c->monitor_database, ssl_mode(&c->tls, addr),
-        c->tls.ca_file ? c->tls.ca_file : debian_authorities, c->tls.cert_file ? c->tls.cert_file : "",
-        c->tls.key_file ? c->tls.key_file : "", binding[c->channel_binding], "gilmok monitor", options, "/dev/null", "disable",
+        authorities(&c->tls), c->tls.cert_file ? c->tls.cert_file : nowhere, c->tls.key_file ? c->tls.key_file : nowhere, nowhere,
+            binding[c->channel_binding], "gilmok monitor", options, nowhere, "disable",
             "any",
         "UTF8", NULL};
     return PQconnectStartParams(keywords, values, 0);

@@ -94,10 +94,11 @@ void topology_remove(struct topology *t, const char *cluster) {
     topology_cluster_free(c);
 }
 
-bool topology_primary(struct topology *t, const char *cluster, char name[TOPOLOGY_NAME_MAX], struct err *why) {
+bool topology_primary(struct topology *t, const char *cluster, char name[TOPOLOGY_NAME_MAX], bool *is_contested, struct err *why) {
     pthread_mutex_lock(&t->lock);
     const struct topology_cluster *c = find(t, cluster);
     bool is_known = c && c->primary >= 0;
+    *is_contested = c && c->is_contested;
     if (is_known) memcpy(name, c->nodes[c->primary].name, TOPOLOGY_NAME_MAX);
     else err_set(why, ERR_CANNOT_CONNECT_NOW, "cluster \"%.60s\" has no primary now", cluster);
     if (!is_known) err_detail(why, "%.250s.", c && c->reason[0] ? c->reason : "Its nodes were not probed yet");

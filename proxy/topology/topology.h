@@ -48,6 +48,7 @@ struct topology_cluster {
     struct list node; /* in topology.clusters */
     char name[TOPOLOGY_NAME_MAX];
     int primary;        /* in `nodes`; ELECT_NOBODY: none is known */
+    bool is_contested;  /* there is none, but some node can be written to */
     uint64_t primary_since_us; /* that this is so */
     uint64_t changes;   /* of the primary */
     char reason[ELECT_REASON_MAX];
@@ -77,8 +78,9 @@ void topology_cluster_free(struct topology_cluster *c); /* NULL is fine */
 MUST_USE bool topology_publish(struct topology *t, const struct topology_cluster *c, bool is_new_primary);
 void topology_remove(struct topology *t, const char *cluster);
 
-/* The name of the primary of a watched cluster. False: there is none now, and `why` says it (57P03). */
-MUST_USE bool topology_primary(struct topology *t, const char *cluster, char name[TOPOLOGY_NAME_MAX], struct err *why);
+/* The name of the primary of a watched cluster. False: there is none now, and `why` says it (57P03). *is_contested: see above. */
+MUST_USE bool topology_primary(struct topology *t, const char *cluster, char name[TOPOLOGY_NAME_MAX], bool *is_contested,
+                               struct err *why);
 /* Calls with each node of a watched cluster, under the lock: briefly. */
 void topology_each_node(struct topology *t, const char *cluster, void (*each)(void *ctx, const struct topology_node *n), void *ctx);
 /* From a worker: its primary could not be connected to. */

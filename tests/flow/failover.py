@@ -3,6 +3,7 @@
 can say which it is. A primary and two standbys of the tests' own, made anew for each test that changes who is who."""
 
 import os
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -252,6 +253,56 @@ def test_a_monitor_that_is_refused_takes_no_primary_away(cluster):
         g.close()
 
 
+def test_what_a_server_says_is_told_at_once(steady):
+    """Only a primary that is away is worth waiting for another one."""
+    g = steady.gilmok(tail="[database none]\nserver_database = no_such_database\n")
+    try:
+        wait_for_roles(g, a="primary", b="replica", c="replica")
+        since = time.monotonic()
+        with pytest.raises(psycopg.OperationalError) as caught:
+            psycopg.connect(host="127.0.0.1", port=g.port, user="app", password=steady.env["APP_PASSWORD"], dbname="none").execute("select 1")
+        assert "no_such_database" in str(caught.value) and time.monotonic() - since < 3
+    finally:
+        g.close()
+
+
+def test_the_environment_says_nothing_to_the_monitor(steady, monkeypatch):
+    for name, text in (("PGHOSTADDR", "127.9.9.9"), ("PGSERVICE", "none"), ("PGTZ", "Nowhere"), ("PGPASSWORD", "wrong"), ("PGSSLMODE", "require")):
+        monkeypatch.setenv(name, text)
+    g = steady.gilmok()
+    try:
+        wait_for_roles(g, a="primary", b="replica", c="replica")
+    finally:
+        g.close()
+
+
+def test_probes_verify_no_more_than_server_tls_asks_for(cluster):
+    """A certificate that nobody knows is right for `require`, and wrong for verify-full."""
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=elsewhere", "-keyout", f"{cluster.dir}/k.pem",
+         "-out", f"{cluster.dir}/c.pem"], check=True, capture_output=True, timeout=60,
+    )  # fmt: skip
+    for node in "abc":
+        for name, file in (("k.pem", "server.key"), ("c.pem", "server.crt")):
+            subprocess.run(["install", "-m", "600", f"{cluster.dir}/{name}", f"{cluster.data(node)}/{file}"], check=True)
+            if os.geteuid() == 0:
+                shutil.chown(f"{cluster.data(node)}/{file}", cluster.env["SERVER_USER"])
+        with open(f"{cluster.data(node)}/postgresql.auto.conf", "a", encoding="utf-8") as f:
+            f.write("ssl = on\n")
+        cluster.run(node, "select pg_reload_conf()")
+    g = cluster.gilmok(cluster=["server_tls = require"])
+    try:
+        wait_for_roles(g, a="primary", b="replica", c="replica")
+        with cluster.client(g) as c:
+            assert value(c, "select ssl from pg_stat_ssl where pid = pg_backend_pid()")
+        assert {row[0] for row in cluster.run("a", "select ssl from pg_stat_ssl join pg_stat_activity using (pid) where usename = 'watcher'")} == {True}
+        g.write("gilmok.conf", g.text.replace("server_tls = require", "server_tls = verify-full"))
+        assert not g.console("RELOAD").errors
+        wait_for(lambda: "certificate" in (shown(g)["a"]["trouble"] or ""), what="a refusal")
+    finally:
+        g.close()
+
+
 @pytest.mark.parametrize("workers", [1, 3])
 def test_a_failover_is_followed(cluster, workers):
     """The primary crashes, a standby is promoted: clients wait, and go on there."""
@@ -326,6 +377,13 @@ def test_a_stray_promotion_takes_nothing(cluster):
             time.sleep(0.5)
             assert value(c, "select pg_backend_pid()") == pid and roles(g)["a"] == "primary"
             assert "node c can be written to as well" in shown(g, "CLUSTERS")["main"]["reason"]
+            cluster.stop("a", "fast")  # nor does a restart give it the writes
+            wait_for(lambda: shown(g)["a"]["health"] == "down", what="the primary's end")
+            time.sleep(0.5)
+            assert shown(g, "CLUSTERS")["main"]["primary"] is None
+            cluster.start("a")
+            assert port_of(c) == cluster.port("a")
+            wait_for_roles(g, a="primary", b="replica", c="stray")
     finally:
         g.close()
 
@@ -336,12 +394,41 @@ def test_two_that_can_be_written_to_are_refused(cluster):
     try:
         with cluster.client(g) as c:
             assert port_of(c) == cluster.port("a")
+            busy = cluster.client(g)
+            busy.execute("begin")
+            busy.execute("insert into t values (1)")
             cluster.promote("b")
             wait_for(lambda: shown(g, "CLUSTERS")["main"]["primary"] is None, what="doubt")
+            with pytest.raises(psycopg.OperationalError):  # what is under way may be at the wrong one
+                busy.execute("commit")
             reason = shown(g, "CLUSTERS")["main"]["reason"]
             assert "a (timeline 1) and b (timeline 2) can both be written to" in reason
             threading.Timer(0.7, cluster.stop, ["b"]).start()
             assert port_of(c) == cluster.port("a")
+    finally:
+        g.close()
+
+
+def test_leases_of_a_node_that_leaves_the_configuration_are_cut(cluster):
+    """The old primary goes on, and is taken out of the file: sessions that are on it end, as gilmok goes to the new one."""
+    g = cluster.gilmok()
+    try:
+        wait_for_roles(g, a="primary", b="replica", c="replica")
+        busy = cluster.client(g)
+        busy.execute("begin")
+        busy.execute("insert into t values (1)")
+        cluster.promote("b")
+        cluster.follow("c", "b")
+        text = g.text.replace("[node main/a]", "[node main/b]", 1).replace(f"port = {cluster.port('a')}", f"port = {cluster.port('b')}")
+        text = text.replace(f"[node main/b]\nhost = 127.0.0.1\nport = {cluster.port('b')}\n", "", 1)
+        assert text.count("[node") == 2 and "[node main/a]" not in text
+        g.write("gilmok.conf", text)
+        assert not g.console("RELOAD").errors
+        with cluster.client(g) as c:
+            assert port_of(c) == cluster.port("b")
+        with pytest.raises(psycopg.OperationalError):
+            busy.execute("commit")
+        assert cluster.run("a", "select count(*) from t", APP_DB) == [(0,)]
     finally:
         g.close()
 

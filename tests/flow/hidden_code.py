@@ -9,7 +9,7 @@ import time
 import pgwire
 import pytest
 
-from flowtools import APP_DB, APP_PASSWORD, APP_USER, connect, superuser, value
+from flowtools import APP_DB, APP_PASSWORD, APP_USER, connect, superuser, unread, value
 from harness import wait_for
 
 SETUP = """
@@ -428,8 +428,9 @@ def test_code_that_a_transaction_changes_while_a_statement_waits_for_it(changeab
 
 
 def test_statements_are_looked_after_while_code_changes_but_not_for_long(changeable):
-    """A change that takes its time is not a reason to look after everybody."""
+    """A change that takes its time is not a reason to look after everybody. Whoever makes it may keep its connection."""
     one, other = changeable[:2]
+    other.execute(unread("select 1"), prepare=True)
     thread = called_meanwhile(other, f"select pg_sleep(8); {TURNS}")
 
     def is_looked_after():

@@ -82,10 +82,10 @@ START_TEST(a_failover_is_followed) {
 END_TEST
 
 START_TEST(the_old_primary_comes_back) {
-    STORY("a-bb", "standbys stream from it", "aP1 bS1>a cS1>a", "aP1! bS1 cS1", "aP1! bP2 cS2>b", "aP1 bP2 cS2>b");
-    STORY("a-bb", "an old primary", "aP1 bS1>a cS1>a", "aP1! bS1 cS1", "aP1! bP2 cS1", "aP1 bP2 cS1>a"); /* to its standbys */
+    STORY("a-bb", "left alone", "aP1 bS1>a cS1>a", "aP1! bS1 cS1", "aP1! bP2 cS2>b", "aP1 bP2 cS2>b");
+    STORY("a-bb", "left alone", "aP1 bS1>a cS1>a", "aP1! bS1 cS1", "aP1! bP2 cS1", "aP1 bP2 cS1>a"); /* to its standbys */
     STORY("a-b-", "higher one", "aP1 bS1>a cS1>a", "aP1! bS1 cS1", "aP1! bP2 cS1", "aP1 bP2! cS1>a"); /* while the new one is away */
-    STORY("a-b-", "both be written to", "aP1 bS1>a", "aP1! bS1", "aP1! bP2", "aP1 bP2"); /* nobody says which: none */
+    STORY("a-bb", "left alone", "aP1 bS1>a", "aP1! bS1", "aP1! bP2", "aP1 bP2"); /* with a lower timeline: an older one */
     STORY("b", "stream from", "aP1 bP2 cS2>b"); /* for a gilmok that has begun just now */
 }
 END_TEST
@@ -95,7 +95,13 @@ START_TEST(a_stray_promotion_takes_nothing) {
     STORY("aa", "node c can be written to as well", "aP1 bS1>a cS1>a dS1>c", "aP1 bS1>a cP2 dS2>c"); /* with a standby of its own */
     STORY("a-", "no standby streams from either", "aP1 bS1>a", "aP1 bP2");
     STORY("aaa", "can be written to as well", "aP1 bS1>a cS1>a", "aP1 bS1>a cP2", "aP1 bS1>a cP2"); /* however long */
-    STORY("aa-", "does not answer", "aP1 bS1>a cS1>a", "aP1 bS1>a cP2", "aP1! bS1 cP2*");
+    STORY("aa-a", "left alone", "aP1 bS1>a cS1>a", "aP1 bS1>a cP2", "aP1! bS1>a cP2", "aP1 bS1>a cP2"); /* not by gilmok's blindness */
+    STORY("aa-a", "left alone", "aP1 bS1>a cS1>a", "aP1 bS1>a cP2", "aP1! bS1 cP2", "aP1 bS1>a cP2"); /* nor by a restart */
+    STORY("aa-", "was promoted beside node a", "aP1 bS1>a cS1>a", "aP1 bS1>a cP2", "aP1! bS1 cP2");
+    STORY("aa-b", "on timeline 3", "aP1 bS1>a cS1>a", "aP1 bS1>a cP2", "aP1! bS1 cP2", "aP1! bP3 cP2");
+    STORY("aa-c", "on timeline 2", "aP1 bS1>a cS1>a", "aP1 bS1>a cP2", "aP1! bS1 cP2", "aP1! bS2>c cP2"); /* somebody has decided */
+    STORY("aaa-c", "on timeline 3", "aP1 bS1>a cS1>a", "aP1 bS1>a cP2", "aP1 bS1>a cS2", "aP1! bS1 cS2", "aP1! bS1 cP3");
+    STORY("ac", "does not answer", "aP1 bS1>a cS1>a", "aP1! bS1>a cP2"); /* promoted after that: b has not noticed yet */
 }
 END_TEST
 
@@ -113,12 +119,15 @@ END_TEST
 START_TEST(a_copy_is_no_promotion) {
     STORY("a--", "would have a higher one", "aP1 bS1>a", "aP1! bS1", "aP1! bP1"); /* its standby.signal was removed */
     STORY("a-", "would have a higher one", "aP4 bS4>a", "aS4 bP3");
+    STORY("a-", "another primary since", "aP1 bS1>a cS1>a dS1>a", "aP1! bP2 cP3! dS3>c");
+    STORY("a-", "another primary since", "aP1 bS1>a cS1>a dS1>a", "aP1 bS1! cS2>b dS2>b"); /* only gilmok does not reach it */
     STORY("-", "another primary since", "aP1 bS2"); /* gilmok has begun behind a failover, and the new primary is away */
 }
 END_TEST
 
 START_TEST(another_cluster) {
     STORY("a", "only node", "aP1 bS1>a cP9*");
+    STORY("aa-a", "only node", "aP1 bS1>a", "aP1 bS1>a", "aP1* bS1", "aP1* bS1>a*"); /* pg_upgrade */
     STORY("aa", "only node", "aP1 bS1>a", "aP1 bP9*");
     STORY("a-", "is another cluster now", "aP1 bS1>a", "aP1* bS1");
     STORY("-", "different clusters", "aP1 bP1*");
@@ -147,6 +156,12 @@ START_TEST(nodes_come_and_go) {
     ck_assert(e.system_id == 7);
     (void)elect_step(&e, nodes, picture("aP2 bS2>a"));
     ck_assert_int_eq(e.primary, 0);
+    (void)elect_step(&e, nodes, picture("aP1 bS1>a")); /* an old copy was put back there */
+    ck_assert(e.primary == 0 && e.timeline == 1);
+    (void)elect_step(&e, nodes, picture("aP1 bS1>a cP2")); /* the primary is taken out, and a stray stays */
+    elect_renumber(&e, (const int[]){1, 2}, 2);
+    (void)elect_step(&e, nodes, picture("aS1 bP2"));
+    ck_assert_int_eq(e.primary, 1);
     elect_renumber(&e, (const int[]){-1, -1}, 2); /* all others: another cluster under the name */
     ck_assert(e.system_id == 0 && e.known == ELECT_NOBODY);
 }
