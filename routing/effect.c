@@ -6,6 +6,7 @@
 #include <strings.h>
 
 #include "routing/body_pg.h"
+#include "routing/constant.h"
 #include "routing/function_pg.h"
 #include "routing/setting_pg.h"
 
@@ -39,29 +40,6 @@ static void note_name(struct finding *f, const struct ast *names) {
     if (setting_pg_is_unlisted(bytes_of(name, len))) f->names->on_setting(f->names->ctx, bytes_of(name, len));
 }
 
-/* x of x::text, which is how drivers say a parameter's type, and the server writes down a function's constants. */
-static const struct ast *without_cast(const struct ast *node) {
-    if (!node || node->kind != AST_CAST) return node;
-    const struct ast_cast *cast = AST_AS(cast, CAST, node);
-    if (!cast->arg || !cast->type || cast->type->kind != AST_TYPE) return node;
-    const struct ast_type *type = AST_AS(type, TYPE, cast->type);
-    if (type->modifiers || type->options || type->bounds || type->node.flags || !type->names) return node;
-    const struct ast *name = type->names;
-    if (name->next && name->kind == AST_NAME && bytes_is(AST_AS(name, NAME, name)->text, "pg_catalog")) name = name->next;
-    bool is_text = !name->next && name->kind == AST_NAME && bytes_is(AST_AS(name, NAME, name)->text, "text");
-    return is_text ? cast->arg : node;
-}
-
-/* The text between the quotes of a string without escapes; under standard_conforming_strings = off each is an escape string. */
-static bool take_plain_string(struct bytes all, const struct ast *node, struct bytes *text) {
-    if (!node || node->kind != AST_LITERAL || node->flags & AST_LITERAL_JOINED) return false;
-    if (node->op != LITERAL_STRING && node->op != LITERAL_ESCAPE_STRING) return false;
-    size_t start = node->start + (all.ptr[node->start] != '\'') + 1; /* 'x' or E'x' */
-    if (start >= node->end) return false;
-    *text = bytes_of(all.ptr + start, node->end - 1 - start);
-    return node->op == LITERAL_STRING || !text->len || !memchr(text->ptr, '\\', text->len);
-}
-
 /* An argument by its place, or by its name: f(a, b), f(a, second => b). NULL: it is not given. */
 static const struct ast *argument(const struct ast_func *call, int place, const char *name) {
     const struct ast *arg = call->args;
@@ -84,11 +62,11 @@ static bool is_coalesce(const struct ast *node) {
 
 /* False: it may be NULL. */
 static bool sets_value(const struct ast *value) {
-    value = without_cast(value);
+    value = constant_without_cast(value);
     if (!value) return false;
     const struct ast *arg = is_coalesce(value) ? AST_AS(func, FUNC, value)->args : NULL;
     while (arg && arg->next) arg = arg->next;
-    if (arg) value = without_cast(arg);
+    if (arg) value = constant_without_cast(arg);
     return value->kind == AST_LITERAL && value->op != LITERAL_NULL;
 }
 
@@ -137,9 +115,9 @@ static bool is_parameter(const struct finding *f, const struct ast *call, const 
 }
 
 static struct effect_argument argument_of(const struct finding *f, const struct ast_func *call, const struct ast *arg) {
-    arg = without_cast(arg);
+    arg = constant_without_cast(arg);
     struct effect_argument first = {.is_parameter = is_parameter(f, &call->node, arg)};
-    if (!take_plain_string(f->text, arg, &first.text)) first.text = bytes_of(NULL, 0);
+    if (!constant_text(f->text, arg, &first.text)) first.text = bytes_of(NULL, 0);
     return first;
 }
 
@@ -182,7 +160,7 @@ bool effect_resets_by_call(struct bytes text, const struct ast_func *call, struc
     if (is_grammar(call) || function_of(call, &name) != FUNCTION_SET_CONFIG) return false;
     *out = (struct effect_reset_call){.name = argument(call, 0, "setting_name"), .value = argument(call, 1, "new_value")};
     if (sets_value(out->value)) return false;
-    if (!take_plain_string(text, without_cast(out->name), &out->setting)) out->setting = bytes_of(NULL, 0);
+    if (!constant_text(text, constant_without_cast(out->name), &out->setting)) out->setting = bytes_of(NULL, 0);
     return true;
 }
 
