@@ -36,10 +36,14 @@ void golden_quote(struct writer *w, struct bytes data) {
     writer_u8(w, '"');
 }
 
-static void end_case(struct run *r) {
-    if (!r->has_case) return;
+static void count(struct run *r) {
     r->cases++;
     r->bad_cases += r->is_case_bad;
+    r->is_case_bad = false;
+}
+
+static void end_case(struct run *r) {
+    if (r->has_case && !r->suite->counts_lines) count(r);
     r->has_case = false;
 }
 
@@ -77,6 +81,7 @@ static void run_line(struct run *r, char *line) {
     else writer_put(&r->rewritten, actual);
     writer_u8(&r->rewritten, '\n');
     writer_release(&out);
+    if (r->suite->counts_lines && (input[0] != '@' || r->is_case_bad)) count(r);
 }
 
 static bool rewrite(struct run *r) {

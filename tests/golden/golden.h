@@ -21,6 +21,7 @@ struct golden_suite {
     void (*begin_case)(void); /* NULL: cases have no state */
     /* Writes what comes out of `input`. False: the line itself makes no sense; `out` then says why. */
     bool (*step)(char *input, struct writer *out);
+    bool counts_lines; /* each line is a case, but for those that begin with `@`, which say something about the others */
 };
 
 int golden_main(int argc, char **argv, const struct golden_suite *suite);
