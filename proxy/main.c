@@ -9,6 +9,7 @@
 #include "proxy/serve.h"
 #include "proxy/tools/check.h"
 #include "proxy/tools/parse.h"
+#include "proxy/tools/route.h"
 
 static int usage(FILE *to, int status) {
     fputs("gilmok " GILMOK_VERSION " - a SQL-aware proxy for PostgreSQL\n"
@@ -17,6 +18,7 @@ static int usage(FILE *to, int status) {
           "  gilmok check -c FILE   check a configuration file; exit status 1 when it is wrong\n",
           to);
     fputs(parse_usage, to);
+    fputs(route_usage, to);
     fputs("  gilmok --version       print the version\n"
           "  gilmok help            print this text\n"
           "\n"
@@ -41,6 +43,7 @@ int main(int argc, char **argv) {
     if (strcmp(command, "serve") == 0 && path) return serve_run(path);
     if (strcmp(command, "check") == 0 && path) return check_run(path);
     if (strcmp(command, "parse") == 0) return parse_run(argc - 2, argv + 2);
+    if (strcmp(command, "route") == 0) return route_run(argc - 2, argv + 2);
     if (strcmp(command, "--version") == 0) {
         puts("gilmok " GILMOK_VERSION);
         return 0;

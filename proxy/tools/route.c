@@ -1,0 +1,141 @@
+/*
+ * route.c - owns the arguments and the output of `gilmok route`; what a text is, says routing/classify.h.
+ */
+#include "proxy/tools/route.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/writer.h"
+#include "parser/dialect_words.h"
+#include "proxy/config.h"
+#include "routing/classify.h"
+
+#define TREES_MAX ((size_t)4 << 30) /* bytes of the trees and the reasons of one text */
+#define LINE_MAX_LEN ((size_t)1 << 30)
+
+const char route_usage[] = "  gilmok route -c FILE -d DATABASE --offline [OPTION VALUE] ... [SQL]\n"
+                           "                         where a text may go, and why; without SQL, each line of standard input\n"
+                           "    --offline                     ask no server: tables are taken for ordinary ones\n"
+                           "    --server-version VERSION      such as 15.4\n"
+                           "    --standard-strings on|off     standard_conforming_strings\n"
+                           "    --encoding NAME               client_encoding\n"
+                           "    --read-functions LIST         functions that read, whatever the server says of them\n"
+                           "    --write-functions LIST        functions that write\n";
+
+/* ---- arguments ------------------------------------------------------------------------------------------------------- */
+
+struct request {
+    struct sql_option_words words;
+    const char *file, *database, *read_functions, *write_functions;
+    const char *text; /* NULL: lines of standard input */
+    bool is_offline;
+};
+
+/* The place for the value of an argument, or NULL. */
+static const char **value_of(struct request *r, const char *arg) {
+    if (strcmp(arg, "-c") == 0) return &r->file;
+    if (strcmp(arg, "-d") == 0) return &r->database;
+    if (strcmp(arg, "--server-version") == 0) return &r->words.version;
+    if (strcmp(arg, "--standard-strings") == 0) return &r->words.standard_strings;
+    if (strcmp(arg, "--encoding") == 0) return &r->words.encoding;
+    if (strcmp(arg, "--read-functions") == 0) return &r->read_functions;
+    if (strcmp(arg, "--write-functions") == 0) return &r->write_functions;
+    return NULL;
+}
+
+static bool read_args(int count, char **args, struct request *r, struct err *err) {
+    for (int i = 0; i < count; i++) {
+        const char **value = value_of(r, args[i]);
+        if (value) {
+            if (i + 1 == count) return err_set(err, ERR_SYNTAX, "%s needs a value", args[i]);
+            *value = args[++i];
+        } else if (strcmp(args[i], "--offline") == 0) {
+            r->is_offline = true;
+        } else if (args[i][0] == '-' && !strpbrk(args[i], " \t\n")) { /* a text may begin with a comment */
+            return err_set(err, ERR_SYNTAX, "there is no argument %s", args[i]);
+        } else if (r->text) {
+            return err_set(err, ERR_SYNTAX, "one text at a time: put it in quotes, or several on lines of standard input");
+        } else {
+            r->text = args[i];
+        }
+    }
+    if (!r->file) return err_set(err, ERR_SYNTAX, "-c FILE is needed: the configuration");
+    if (!r->database) return err_set(err, ERR_SYNTAX, "-d DATABASE is needed: one of the configuration");
+    if (!r->is_offline) return err_set(err, ERR_SYNTAX, "no server can be asked yet: say --offline");
+    return true;
+}
+
+/* ---- the configuration ----------------------------------------------------------------------------------------------- */
+
+static bool has_database(const struct request *r, struct err *err) {
+    struct config_findings findings;
+    config_findings_init(&findings);
+    struct config *config = config_load(r->file, &findings);
+    bool ok = config && config_find_database(config, bytes_str(r->database));
+    if (!config) err_set(err, ERR_CONFIG, "%s is not right; gilmok check -c %s says why", r->file, r->file);
+    else if (!ok) err_set(err, ERR_CONFIG, "%s has no database %s", r->file, r->database);
+    config_findings_release(&findings);
+    config_free(config);
+    return ok;
+}
+
+/* ---- texts ----------------------------------------------------------------------------------------------------------- */
+
+struct printer {
+    struct classify_options options;
+    struct sql_options sql;
+    struct arena arena;
+    struct writer line;
+};
+
+static bool print_text(struct printer *p, struct bytes text, struct err *err) {
+    struct classify_result result;
+    writer_reset(&p->line);
+    classify_text(text, &p->options, &p->arena, &result);
+    classify_put(&result, &p->line);
+    writer_u8(&p->line, '\n');
+    arena_reset(&p->arena);
+    if (p->line.failed) return err_set(err, ERR_OUT_OF_MEMORY, "memory is out");
+    if (fwrite(p->line.data, 1, p->line.len, stdout) == p->line.len) return true;
+    return err_set(err, ERR_INTERNAL, "standard output cannot be written: %s", strerror(errno));
+}
+
+static bool print_lines(struct printer *p, struct err *err) {
+    char *line = NULL;
+    size_t size = 0;
+    ssize_t len;
+    bool ok = true;
+    while (ok && (len = getline(&line, &size, stdin)) >= 0) {
+        if (len && line[len - 1] == '\n') len--;
+        ok = print_text(p, bytes_of(line, (size_t)len), err);
+    }
+    if (ok && ferror(stdin)) ok = err_set(err, ERR_INTERNAL, "standard input cannot be read: %s", strerror(errno));
+    free(line);
+    return ok;
+}
+
+static int complain(const struct err *err, int status) {
+    fprintf(stderr, "gilmok route: %s\n", err->message);
+    if (status == 2) fprintf(stderr, "\n%s", route_usage);
+    return status;
+}
+
+int route_run(int count, char **args) {
+    struct request r = {.text = NULL};
+    struct err err = {0};
+    struct printer p = {.options = {.keeps_reasons = true}};
+    if (!read_args(count, args, &r, &err) || !sql_options_of(&r.words, &p.sql, &err)) return complain(&err, 2);
+    if (!has_database(&r, &err)) return complain(&err, 1);
+    p.options.sql = &p.sql;
+    p.options.read_functions = bytes_str(r.read_functions ? r.read_functions : "");
+    p.options.write_functions = bytes_str(r.write_functions ? r.write_functions : "");
+    arena_init(&p.arena, TREES_MAX);
+    writer_init(&p.line, LINE_MAX_LEN);
+    bool ok = r.text ? print_text(&p, bytes_str(r.text), &err) : print_lines(&p, &err);
+    if (ok && fflush(stdout) != 0) ok = err_set(&err, ERR_INTERNAL, "standard output cannot be written: %s", strerror(errno));
+    arena_release(&p.arena);
+    writer_release(&p.line);
+    return ok ? 0 : complain(&err, 1);
+}
