@@ -1,0 +1,289 @@
+#!/usr/bin/python3
+"""What `gilmok route` calls a read: a real standby answers it as the primary does. And the lists behind it, beside a server's own."""
+
+import glob
+import os
+import re
+import subprocess
+import sys
+import time
+
+import psycopg
+import pytest
+
+import harness
+from flowtools import PRIMARY_PORT, superuser
+
+TREE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
+ROUTING = os.path.join(TREE, "routing")
+GOLDEN = os.path.join(TREE, "tests", "golden")
+DATABASE = "reads"
+CONF = f"""
+[gilmok]
+listen = 127.0.0.1:6999
+client_auth = trust
+
+[cluster main]
+
+[node main/one]
+host = {os.environ.get("SUPERUSER_SOCKET_DIR", "/tmp")}
+port = {PRIMARY_PORT}
+
+[database {DATABASE}]
+cluster = main
+"""
+COLUMNS = "a int, b int, c int, d text, e text, id int default 1, x int, y int, n int, s text default 's'"
+TABLES = "t u v w job jobs a b c d e f x orders accounts".split()
+MAKE = f"""
+set client_min_messages = warning;
+create type mood as enum ('a', 'happy');
+create sequence s;
+{"".join(f"create table {name} ({COLUMNS}); insert into {name} values (1, 2, 3, 'x', 'y'), (2, 3, 4, 'X', 'Y');" for name in TABLES)}
+analyze;
+"""
+
+sys.dont_write_bytecode = True
+sys.path.append(ROUTING)
+
+
+# ---- servers ----
+
+
+def standby(dbname=DATABASE):
+    return psycopg.connect(host=os.environ["SUPERUSER_SOCKET_DIR"], port=int(os.environ["REPLICA1_PORT"]), dbname=dbname,
+                           user=os.environ["SUPERUSER_USER"], autocommit=True)  # fmt: skip
+
+
+def catch_up(primary, replica, seconds=20):
+    lsn = primary.execute("select pg_current_wal_insert_lsn()").fetchone()[0]
+    end = time.monotonic() + seconds
+    while not replica.execute("select pg_last_wal_replay_lsn() >= %s::pg_lsn", [lsn]).fetchone()[0]:
+        assert time.monotonic() < end, "the standby does not catch up"
+        time.sleep(0.02)
+
+
+@pytest.fixture(scope="module", name="servers")
+def fixture_servers():
+    """A primary and its standby, caught up, connected to a database of the tests' own."""
+    if "REPLICA1_PORT" not in os.environ:
+        pytest.skip("the sandbox has no replicas: deploy/sandbox up pg-replicas")
+    with superuser() as first:
+        first.execute(f"drop database if exists {DATABASE} with (force)")
+        first.execute(f"create database {DATABASE}")
+    primary = superuser(DATABASE)
+    primary.execute(MAKE)
+    replica = None
+    end = time.monotonic() + 20
+    while not replica:
+        try:
+            replica = standby()
+        except psycopg.OperationalError:
+            assert time.monotonic() < end, "the standby does not have the database"
+            time.sleep(0.05)
+    catch_up(primary, replica)
+    for server in (primary, replica):
+        server.execute("set statement_timeout = '10s'; set lc_messages = 'C'")
+    yield primary, replica
+    primary.close()
+    replica.close()
+    with superuser() as first:
+        first.execute(f"drop database if exists {DATABASE} with (force)")
+
+
+@pytest.fixture(name="conf")
+def fixture_conf(tmp_path):
+    path = tmp_path / "gilmok.conf"
+    path.write_text(CONF)
+    return str(path)
+
+
+def one_answer(result, pg):
+    """(status, rows in any order, or the SQLSTATE)"""
+    status = psycopg.pq.ExecStatus(result.status)
+    if status == psycopg.pq.ExecStatus.COPY_OUT:
+        rows = []
+        while True:
+            size, data = pg.get_copy_data(0)
+            if size <= 0:
+                return "COPY", sorted(rows)
+            rows.append(bytes(data))
+    if status == psycopg.pq.ExecStatus.FATAL_ERROR:
+        return "ERROR", result.error_field(psycopg.pq.DiagnosticField.SQLSTATE)
+    columns = range(result.nfields)
+    rows = [tuple(result.get_value(row, column) for column in columns) for row in range(result.ntuples)]
+    return status.name, sorted(repr(row) for row in rows)
+
+
+def answers(server, text):
+    pg = server.pgconn
+    pg.send_query(text.encode())
+    found = []
+    while (result := pg.get_result()) is not None:
+        found.append(one_answer(result, pg))
+    if pg.transaction_status != psycopg.pq.TransactionStatus.IDLE:
+        server.rollback()
+    return found
+
+
+def shape(found):
+    """Without what differs from one moment to the next."""
+    return [(status, rows if status == "ERROR" else len(rows)) for status, rows in found]
+
+
+def is_clean(found):
+    return all(status != "ERROR" for status, _ in found)
+
+
+# ---- texts ----
+
+
+def golden_texts():
+    """Those of the golden files, of route and of the parser for PostgreSQL."""
+    texts = []
+    for path in sorted(glob.glob(os.path.join(GOLDEN, "route", "*.txt"))):
+        for line in open(path, encoding="utf-8"):
+            if " => " in line and not line.startswith("@"):
+                texts.append(line.split(" => ")[0].rstrip())
+    for path in sorted(glob.glob(os.path.join(GOLDEN, "parser", "pg_*.txt"))):
+        for block in re.split(r"\n(?:=>[^\n]*\n)+", open(path, encoding="utf-8").read()):
+            lines = [line for line in block.split("\n") if line and not line.startswith(("#", "@ ", "== "))]
+            texts.append("\n".join(lines))
+    return list(dict.fromkeys(texts))
+
+
+def route(conf, texts, *options):
+    """{text: (first word, reasons)}, as of a server that was not asked."""
+    command = [harness.BIN, "route", "-c", conf, "-d", DATABASE, "--offline", "--server-version", "15", *options]
+    found = {}
+    lines = [text for text in texts if "\n" not in text]
+    done = subprocess.run(command, input="\n".join(lines).encode(), stdout=subprocess.PIPE, timeout=120, check=True)
+    found.update(zip(lines, done.stdout.decode().splitlines()))
+    for text in set(texts) - set(lines):
+        done = subprocess.run([*command, text], stdout=subprocess.PIPE, timeout=60, check=True)
+        found[text] = done.stdout.decode().rstrip("\n")
+    return {text: tuple(line.split("\t", 1)) for text, line in found.items()}
+
+
+def test_golden_reads_are_answered_alike(servers, conf):
+    """Every text that is called a read: the same rows in whatever order, or the same SQLSTATE, on primary and standby."""
+    primary, replica = servers
+    called = route(conf, [text for text in golden_texts() if text and "\\x" not in text])
+    reads = [text for text, (word, _) in called.items() if word == "replica"]
+    clean, moving, different = 0, 0, []
+    for text in reads:
+        here, again = answers(primary, text), answers(primary, text)
+        there = answers(replica, text)
+        clean += is_clean(here)
+        if here != again or "samples rows" in called[text][1] or "volatile, but" in called[text][1]:
+            moving += 1
+            here, there = shape(here), shape(there)
+        if "samples rows" in called[text][1]:
+            here, there = is_clean(here), is_clean(there)
+        if here != there:
+            different.append((text, called[text][1], here, there))
+    print(f"{len(called)} texts, {len(reads)} of them reads, {clean} of these run, {moving} with other rows each time")
+    assert not different, different
+    assert len(reads) > 250 and clean > 150 and moving < 40
+
+
+# ---- the lists ----
+
+
+def lists():
+    import reads_pg  # pylint: disable=import-outside-toplevel
+
+    return reads_pg.read(os.path.join(ROUTING, "reads_pg.txt"))
+
+
+def functions(server, where):
+    rows = server.execute("select distinct proname from pg_proc where pronamespace = 'pg_catalog'::regnamespace and oid < 16384"
+                          f" and prorettype not in ('trigger'::regtype, 'event_trigger'::regtype) and {where}").fetchall()  # fmt: skip
+    return {row[0] for row in rows}
+
+
+def test_every_volatile_function_is_listed(servers):
+    missing = functions(servers[0], "provolatile = 'v'") - set(lists()["functions"])
+    assert not missing, f"volatile, and not in routing/reads_pg.txt: {' '.join(sorted(missing))}"
+
+
+def test_every_listed_function_is_there(servers):
+    """But for dblink's, and those of other versions."""
+    if servers[0].info.server_version // 10000 != 15:
+        pytest.skip("the list is that of version 15")
+    unknown = {name for name in lists()["functions"] if not name.startswith("dblink")} - functions(servers[0], "true")
+    assert unknown == {"pg_start_backup", "pg_stop_backup"}
+
+
+def test_every_relation_of_the_servers_own_is_listed(servers):
+    rows = servers[0].execute("select relname from pg_class where relnamespace = 'pg_catalog'::regnamespace and relkind in ('r', 'v')")
+    missing = {row[0] for row in rows} - set(lists()["relations"])
+    assert not missing, f"not in routing/reads_pg.txt: {' '.join(sorted(missing))}"
+
+
+def test_types_and_operators_are_the_servers_own(servers):
+    words = {"bigint", "boolean", "char", "character", "dec", "decimal", "double precision", "float", "int", "integer", "real", "smallint"}
+    types = {row[0] for row in servers[0].execute("select typname from pg_type where typnamespace = 'pg_catalog'::regnamespace")}
+    assert not set(lists()["types"]) - types - words
+    operators = {row[0] for row in servers[0].execute("select oprname from pg_operator where oprnamespace = 'pg_catalog'::regnamespace")}
+    assert set(lists()["operators"]) - {"!="} == operators
+
+
+def test_settings_that_follow_the_client_are_settings(servers):
+    for name in lists()["settings"]:
+        for server in servers:
+            server.execute(f"show {name}")
+
+
+def test_steady_relations_are_the_same_on_a_standby(servers):
+    primary, replica = servers
+    different = []
+    for name, kind in sorted(lists()["relations"].items()):
+        text = f"select * from pg_catalog.{name}"
+        if kind != "steady" or name == "pg_largeobject":
+            continue
+        if answers(primary, text) != answers(replica, text):
+            different.append(name)
+    assert not different
+
+
+def test_definitions_of_the_servers_own_views_are_reads(servers, conf):
+    """Those of views that are called safe, and no others. information_schema.tables asks for the session's temporary schema, too: a
+    client that has one keeps its connection, and is not asked about here."""
+    rows = servers[0].execute("select relnamespace::regnamespace::text, relname, pg_get_viewdef(oid) from pg_class where relkind = 'v'"
+                              " and relnamespace in ('pg_catalog'::regnamespace, 'information_schema'::regnamespace)")  # fmt: skip
+    views = {definition.replace("\n", " "): (schema, name) for schema, name, definition in rows}
+    rows = servers[0].execute("select distinct proname from pg_proc where pronamespace = 'information_schema'::regnamespace")
+    own = {row[0] for row in rows}
+    safe = {name for name, kind in lists()["relations"].items() if kind == "steady"}
+    called = route(conf, list(views), "--read-functions", ",".join(f"information_schema.{name},{name}" for name in own))
+    wrong = [(views[text], reasons) for text, (word, reasons) in called.items()
+             if (word == "replica") != (views[text][0] == "information_schema" or views[text][1] in safe)]  # fmt: skip
+    assert [view for view, _ in wrong] == [("information_schema", "tables")] and len(views) > 120, wrong
+
+
+def test_steady_functions_without_arguments_are_the_same_on_a_standby(servers):
+    """Those that are called safe because nothing is known against them."""
+    primary, replica = servers
+    unsafe = {name for name, kind in lists()["functions"].items() if kind != "fresh"}
+    names = functions(primary, "pronargs = pronargdefaults and prokind = 'f' and prorettype <> 'internal'::regtype") - unsafe
+    different, ran = [], 0
+    for name in sorted(names):
+        text = f"select * from pg_catalog.{name}()" if name != "current_setting" else "select 1"
+        here, again, there = answers(primary, text), answers(primary, text), answers(replica, text)
+        ran += is_clean(here)
+        if (here == again and here != there) or shape(here) != shape(there):
+            different.append((name, here, there))
+    assert not different, different
+    assert ran > 10
+
+
+def test_what_a_standby_refuses_is_no_read(servers):
+    """Functions that the standby refuses to run where the primary does: none of them is called safe."""
+    primary, replica = servers
+    safe = functions(primary, "pronargs = pronargdefaults and prokind = 'f' and provolatile = 'v'") & {
+        name for name, kind in lists()["functions"].items() if kind == "fresh"}  # fmt: skip
+    for name in sorted(safe):
+        assert shape(answers(primary, f"select pg_catalog.{name}()")) == shape(answers(replica, f"select pg_catalog.{name}()")), name
+    refused = {"nextval('s')": "25006", "txid_current()": "55000", "pg_notify('a', 'b')": "25006", "lo_create(0)": "25006"}
+    for call in refused:
+        assert is_clean(answers(primary, f"select {call}")) and not is_clean(answers(replica, f"select {call}")), call
