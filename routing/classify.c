@@ -56,7 +56,10 @@ static void note_statement(struct classify *c, enum classify_why why, const stru
 
 static void note_read(struct classify *c, const struct ast *node) {
     note_statement(c, CLASSIFY_READS, node);
-    if (c->options->facts && !c->options->facts->is_everything_safe) note_statement(c, CLASSIFY_EVERYWHERE, node);
+    const struct classify_facts *facts = c->options->facts;
+    if (!facts || facts->is_everything_safe) return;
+    struct classify_subject s = {.about = CLASSIFY_STATEMENT, .position = node->start, .detail = facts->everywhere};
+    classify_note(c, CLASSIFY_EVERYWHERE, &s);
 }
 
 /* ---- transactions ---------------------------------------------------------------------------------------------------- */

@@ -26,11 +26,17 @@
 /* ---- facts ----------------------------------------------------------------------------------------------------------- */
 
 /* All functions together that a name may mean, but for those of PostgreSQL's own that read_pg.h knows. */
-enum classify_function {
+enum classify_function_kind {
     CLASSIFY_FUNCTION_NONE,     /* there is none */
     CLASSIFY_FUNCTION_STEADY,   /* each is immutable or stable; of aggregates and windows, so is each part */
+    CLASSIFY_FUNCTION_UNSAFE,   /* each is, but one at least calls or reads what is not safe: `because` */
     CLASSIFY_FUNCTION_VOLATILE, /* one at least is not */
     CLASSIFY_FUNCTION_UNKNOWN,
+};
+
+struct classify_function {
+    enum classify_function_kind kind;
+    struct bytes because; /* lives as long as the facts; may be empty */
 };
 
 /* All relations together that a name may mean, but for those of PostgreSQL's own that read_pg.h knows: the worst of them. */
@@ -56,9 +62,12 @@ struct classify_relation {
  * alone, and means any of that name. A name that an encoding other than UTF-8 may write with other bytes is not asked for.
  */
 struct classify_facts {
-    enum classify_function (*of_function)(void *ctx, struct bytes schema, struct bytes name);
+    struct classify_function (*of_function)(void *ctx, struct bytes schema, struct bytes name);
     struct classify_relation (*of_relation)(void *ctx, struct bytes schema, struct bytes name);
-    bool is_everything_safe; /* no operator, cast, type or function in a column's guise runs volatile code */
+    /* A volatile function of one row has that name: row.name calls it, where the row has no such column. NULL: there is none. */
+    bool (*is_volatile_column)(void *ctx, struct bytes name);
+    bool is_everything_safe; /* no operator, cast or type runs code that is no read */
+    struct bytes everywhere; /* what does; may be empty */
     void *ctx;
 };
 

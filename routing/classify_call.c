@@ -3,7 +3,6 @@
  */
 #include "routing/classify_walk.h"
 #include "routing/constant.h"
-#include "routing/read_pg.h"
 
 /* ---- what the configuration says ------------------------------------------------------------------------------------- */
 
@@ -65,31 +64,35 @@ static enum classify_why why_own(enum read_kind own) {
     }
 }
 
-static enum classify_why why_theirs(enum classify_function theirs) {
+static enum classify_why why_theirs(enum classify_function_kind theirs) {
     switch (theirs) {
     case CLASSIFY_FUNCTION_NONE: return CLASSIFY_FUNCTION_NOT_THERE;
     case CLASSIFY_FUNCTION_STEADY: return CLASSIFY_FUNCTION_PROVEN;
+    case CLASSIFY_FUNCTION_UNSAFE: return CLASSIFY_FUNCTION_CALLS;
     case CLASSIFY_FUNCTION_VOLATILE: return CLASSIFY_FUNCTION_MAY_WRITE;
     case CLASSIFY_FUNCTION_UNKNOWN: break;
     }
     return CLASSIFY_FUNCTION_NOT_KNOWN;
 }
 
-static enum classify_function ask(const struct classify *c, const struct classify_subject *s) {
-    const struct classify_facts *facts = c->options->facts;
-    return classify_is_plain_name(c, s) ? facts->of_function(facts->ctx, s->schema, s->name) : CLASSIFY_FUNCTION_UNKNOWN;
+static enum classify_function_kind ask(const struct classify_options *o, struct classify_subject *s) {
+    if (!classify_is_plain_name(o, s)) return CLASSIFY_FUNCTION_UNKNOWN;
+    struct classify_function theirs = o->facts->of_function(o->facts->ctx, s->schema, s->name);
+    s->detail = theirs.because;
+    return theirs.kind;
 }
 
 /* A name without a schema may mean PostgreSQL's own or a namesake of it with other arguments: both count. */
-static enum classify_why why_of(const struct classify *c, const struct classify_subject *s, enum read_kind own) {
+enum classify_why classify_function_why(const struct classify_options *o, struct classify_subject *s, enum read_kind own) {
     enum classify_why never = why_never(own);
-    if (is_listed(c->options->write_functions, s, true)) return CLASSIFY_FUNCTION_SAID_TO_WRITE;
+    if (is_listed(o->write_functions, s, true)) return CLASSIFY_FUNCTION_SAID_TO_WRITE;
     if (never != CLASSIFY_WHY_COUNT) return never;
-    if (is_listed(c->options->read_functions, s, false)) return CLASSIFY_FUNCTION_LISTED;
-    bool is_own_schema = bytes_is(s->schema, "pg_catalog");
-    if (own == READ_UNKNOWN) return c->options->facts ? why_theirs(ask(c, s)) : CLASSIFY_FUNCTION_NO_SERVER;
-    if (is_own_schema || !c->options->facts) return why_own(own);
-    enum classify_function theirs = ask(c, s);
+    if (is_listed(o->read_functions, s, false)) return CLASSIFY_FUNCTION_LISTED;
+    /* One that cannot be called: whoever calls it means another one. */
+    if (own == READ_UNKNOWN || own == READ_UNCALLABLE) return o->facts ? why_theirs(ask(o, s)) : CLASSIFY_FUNCTION_NO_SERVER;
+    if (own == READ_SETTING) own = READ_STEADY; /* which setting it is decides */
+    if (bytes_is(s->schema, "pg_catalog") || !o->facts) return why_own(own);
+    enum classify_function_kind theirs = ask(o, s);
     bool is_safe = theirs == CLASSIFY_FUNCTION_NONE || theirs == CLASSIFY_FUNCTION_STEADY;
     return is_safe ? why_own(own) : CLASSIFY_FUNCTION_NAMESAKE;
 }
@@ -117,8 +120,7 @@ void classify_call(struct classify *c, const struct ast_func *call) {
     }
     bool may_be_own = !s.schema.len || bytes_is(s.schema, "pg_catalog");
     enum read_kind own = may_be_own ? read_pg_function(s.name) : READ_UNKNOWN;
-    if (own == READ_UNCALLABLE) own = READ_UNKNOWN; /* whoever calls it means another one */
-    enum classify_why why = why_of(c, &s, own == READ_SETTING ? READ_STEADY : own);
+    enum classify_why why = classify_function_why(c->options, &s, own);
     if (own == READ_SETTING && why == CLASSIFY_FUNCTION_OWN) note_current_setting(c, call, &s);
     else classify_note(c, why, &s);
 }

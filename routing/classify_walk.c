@@ -4,8 +4,6 @@
  */
 #include "routing/classify_walk.h"
 
-#include "routing/read_pg.h"
-
 /* The names of one WITH that can be seen: up to `end`, or all. */
 struct classify_scope {
     const struct ast *ctes, *end;
@@ -27,8 +25,8 @@ bool classify_name_of(const struct ast *names, struct classify_subject *subject)
     return parts;
 }
 
-bool classify_is_plain_name(const struct classify *c, const struct classify_subject *subject) {
-    if (c->options->sql->encoding == SQL_ENCODING_UTF8) return true;
+bool classify_is_plain_name(const struct classify_options *options, const struct classify_subject *subject) {
+    if (options->sql->encoding == SQL_ENCODING_UTF8) return true;
     for (size_t i = 0; i < subject->name.len; i++)
         if (subject->name.ptr[i] >= 0x80) return false;
     for (size_t i = 0; i < subject->schema.len; i++)
@@ -106,7 +104,7 @@ static void note_relation(struct classify *c, const struct ast *names, uint32_t 
         }
     }
     struct classify_relation known = {.kind = CLASSIFY_RELATION_UNKNOWN};
-    if (classify_is_plain_name(c, &s)) known = facts->of_relation(facts->ctx, s.schema, s.name);
+    if (classify_is_plain_name(c->options, &s)) known = facts->of_relation(facts->ctx, s.schema, s.name);
     enum classify_why theirs = why_relation(known.kind);
     /* One of the server's own may have a namesake: the path decides, and both count. */
     bool is_own = own != CLASSIFY_WHY_COUNT;
@@ -153,6 +151,20 @@ static void note_into(struct classify *c, const struct ast *into) {
     if (!into) return;
     bool is_temporary = into->flags & AST_INTO_TEMPORARY;
     note_clause(c, is_temporary ? CLASSIFY_MAKES_TEMPORARY : CLASSIFY_MAKES_TABLE, into, "INTO");
+}
+
+/* row.name may call a function of a row. */
+static void note_column(struct classify *c, const struct ast *name) {
+    const struct classify_facts *facts = c->options->facts;
+    if (!name || name->kind != AST_NAME || !facts || !facts->is_volatile_column || c->is_planned) return;
+    struct classify_subject s = {.about = CLASSIFY_FUNCTION, .name = AST_AS(name, NAME, name)->text, .position = name->start};
+    bool is_safe = classify_is_plain_name(c->options, &s) && !facts->is_volatile_column(facts->ctx, s.name);
+    if (!is_safe) classify_note(c, CLASSIFY_FUNCTION_MAY_WRITE, &s);
+}
+
+/* A name alone is a column's. */
+static void note_columns(struct classify *c, const struct ast *names) {
+    for (const struct ast *n = names ? names->next : NULL; n; n = n->next) note_column(c, n);
 }
 
 /* ---- queries --------------------------------------------------------------------------------------------------------- */
@@ -231,7 +243,11 @@ void classify_walk_list(struct classify *c, const struct ast *list) {
 void classify_walk(struct classify *c, const struct ast *node) {
     if (!node) return;
     switch ((enum ast_kind)node->kind) {
-    case AST_NAME: case AST_STAR: case AST_LITERAL: case AST_PARAM: case AST_DEFAULT: case AST_WORD: case AST_COLUMN:
+    case AST_NAME: case AST_STAR: case AST_LITERAL: case AST_PARAM: case AST_DEFAULT: case AST_WORD: return;
+    case AST_COLUMN: note_columns(c, AST_AS(column, COLUMN, node)->names); return;
+    case AST_FIELD:
+        note_column(c, AST_AS(field, FIELD, node)->name);
+        walk_slots(c, node);
         return;
     case AST_SELECT: case AST_SETOP: case AST_VALUES:
         walk_statement(c, node);
@@ -268,7 +284,7 @@ void classify_walk(struct classify *c, const struct ast *node) {
         walk_slots(c, node);
         return;
     case AST_AND: case AST_OR: case AST_IS: case AST_LIKE: case AST_BETWEEN: case AST_IN: case AST_SUBQUERY: case AST_CASE:
-    case AST_WHEN: case AST_CAST: case AST_NAMED_ARG: case AST_FIELD: case AST_SUBSCRIPT: case AST_ROW: case AST_ARRAY:
+    case AST_WHEN: case AST_CAST: case AST_NAMED_ARG: case AST_SUBSCRIPT: case AST_ROW: case AST_ARRAY:
     case AST_COLLATE: case AST_AT_ZONE: case AST_OPTION: case AST_ALIAS: case AST_DERIVED: case AST_TABLE_FUNC: case AST_JOIN:
     case AST_TARGET: case AST_CTE: case AST_LIMIT: case AST_GROUPING: case AST_WINDOW: case AST_FRAME: case AST_BOUND:
     case AST_COLUMN_DEF: case AST_CONFLICT: case AST_ASSIGNMENT: case AST_CURRENT_OF: case AST_MERGE_WHEN:

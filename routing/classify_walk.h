@@ -5,6 +5,7 @@
 #define GILMOK_ROUTING_CLASSIFY_WALK_H
 
 #include "routing/classify.h"
+#include "routing/read_pg.h"
 
 /* A finding. `subject` has what is known of schema, name, position and detail. */
 struct classify_subject {
@@ -22,6 +23,8 @@ void classify_walk(struct classify *c, const struct ast *node);
 /* All nodes of a list. */
 void classify_walk_list(struct classify *c, const struct ast *list);
 
+/* What a function's name means; `own` is what read_pg.h says of it. `s` gets a detail, where there is one. */
+enum classify_why classify_function_why(const struct classify_options *options, struct classify_subject *s, enum read_kind own);
 /* A call, without its arguments. */
 void classify_call(struct classify *c, const struct ast_func *call);
 /* A setting that is read, by its name; the reason shows it as it is `written`. */
@@ -32,6 +35,6 @@ void classify_setting(struct classify *c, struct bytes name, struct bytes writte
  */
 bool classify_name_of(const struct ast *names, struct classify_subject *subject);
 /* False: what the server reads in it depends on the encoding. */
-bool classify_is_plain_name(const struct classify *c, const struct classify_subject *subject);
+bool classify_is_plain_name(const struct classify_options *options, const struct classify_subject *subject);
 
 #endif

@@ -73,12 +73,13 @@ enum classify_about {
     X(FUNCTION_RUNS, PRIMARY, "runs or reads what it is given as a text")                                              \
     X(FUNCTION_NO_SERVER, PRIMARY, "not the server's own, and no server was asked what it does")                       \
     X(FUNCTION_NOT_THERE, PRIMARY, "not in the catalog: new, or missing")                                              \
+    X(FUNCTION_CALLS, PRIMARY, "calls or reads what is not known to read")                                             \
     X(FUNCTION_MAY_WRITE, PRIMARY, "volatile: it may write")                                                           \
     X(FUNCTION_NAMESAKE, PRIMARY, "besides the server's own there is one of that name that may write")                 \
     X(FUNCTION_NOT_KNOWN, PRIMARY, "not known")                                                                        \
     X(FUNCTION_SAID_TO_WRITE, PRIMARY, "one of write_functions")                                                       \
     X(OPERATOR_UNKNOWN, PRIMARY, "not the server's own, and no server was asked what it does")                         \
-    X(EVERYWHERE, PRIMARY, "volatile code stands behind operators, casts, types or columns of this database")          \
+    X(EVERYWHERE, PRIMARY, "operators, casts or types of this database run what is not known to read")          \
     X(SETTING_NODE, PRIMARY, "may be another value on another server")                                                 \
     X(SETTING_COMPUTED, PRIMARY, "a setting whose name is computed")                                                   \
     X(TABLE_SESSION, SESSION, "speaks of the session")                                                                 \

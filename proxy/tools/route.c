@@ -10,15 +10,16 @@
 #include "base/writer.h"
 #include "parser/dialect_words.h"
 #include "proxy/config.h"
-#include "routing/classify.h"
+#include "proxy/tools/route_facts.h"
 
 #define TREES_MAX ((size_t)4 << 30) /* bytes of the trees and the reasons of one text */
 #define LINE_MAX_LEN ((size_t)1 << 30)
 
-const char route_usage[] = "  gilmok route -c FILE -d DATABASE --offline [OPTION VALUE] ... [SQL]\n"
+const char route_usage[] = "  gilmok route -c FILE -d DATABASE [--offline] [OPTION VALUE] ... [SQL]\n"
                            "                         where a text may go, and why; without SQL, each line of standard input\n"
                            "    --offline                     ask no server: tables are taken for ordinary ones\n"
-                           "    --server-version VERSION      such as 15.4\n"
+                           "    -U USER                       who asks the server; the configuration may say it, else libpq does\n"
+                           "    --server-version VERSION      such as 15.4; when no server is asked\n"
                            "    --standard-strings on|off     standard_conforming_strings\n"
                            "    --encoding NAME               client_encoding\n"
                            "    --read-functions LIST         functions that read, whatever the server says of them\n"
@@ -28,7 +29,7 @@ const char route_usage[] = "  gilmok route -c FILE -d DATABASE --offline [OPTION
 
 struct request {
     struct sql_option_words words;
-    const char *file, *database, *read_functions, *write_functions;
+    const char *file, *database, *user, *read_functions, *write_functions;
     const char *text; /* NULL: lines of standard input */
     bool is_offline;
 };
@@ -37,6 +38,7 @@ struct request {
 static const char **value_of(struct request *r, const char *arg) {
     if (strcmp(arg, "-c") == 0) return &r->file;
     if (strcmp(arg, "-d") == 0) return &r->database;
+    if (strcmp(arg, "-U") == 0) return &r->user;
     if (strcmp(arg, "--server-version") == 0) return &r->words.version;
     if (strcmp(arg, "--standard-strings") == 0) return &r->words.standard_strings;
     if (strcmp(arg, "--encoding") == 0) return &r->words.encoding;
@@ -63,32 +65,47 @@ static bool read_args(int count, char **args, struct request *r, struct err *err
     }
     if (!r->file) return err_set(err, ERR_SYNTAX, "-c FILE is needed: the configuration");
     if (!r->database) return err_set(err, ERR_SYNTAX, "-d DATABASE is needed: one of the configuration");
-    if (!r->is_offline) return err_set(err, ERR_SYNTAX, "no server can be asked yet: say --offline");
     return true;
 }
 
 /* ---- the configuration ----------------------------------------------------------------------------------------------- */
 
-static bool has_database(const struct request *r, struct err *err) {
+struct printer {
+    struct classify_options options;
+    struct sql_options sql;
+    struct known_pg *facts; /* NULL: no server was asked */
+    struct arena arena;
+    struct writer line;
+};
+
+
+/* Asks the server what the names of the database stand for, unless that is not wanted. */
+static bool load_facts(const struct request *r, const struct config_database *db, struct printer *p, struct err *err) {
+    if (r->is_offline) return true;
+    struct route_facts_ask ask = {.database = db, .name = r->database, .user = r->user};
+    p->facts = known_pg_new();
+    if (!p->facts) return err_set(err, ERR_OUT_OF_MEMORY, "memory is out");
+    p->sql.version = route_facts_load(&ask, p->facts, err);
+    if (!p->sql.version) return false;
+    if (!known_pg_judge(p->facts, &p->options)) return err_set(err, ERR_OUT_OF_MEMORY, "memory is out");
+    p->options.facts = known_pg_facts(p->facts);
+    return true;
+}
+
+static bool read_config(const struct request *r, struct printer *p, struct err *err) {
     struct config_findings findings;
     config_findings_init(&findings);
     struct config *config = config_load(r->file, &findings);
-    bool ok = config && config_find_database(config, bytes_str(r->database));
+    const struct config_database *db = config ? config_find_database(config, bytes_str(r->database)) : NULL;
     if (!config) err_set(err, ERR_CONFIG, "%s is not right; gilmok check -c %s says why", r->file, r->file);
-    else if (!ok) err_set(err, ERR_CONFIG, "%s has no database %s", r->file, r->database);
+    else if (!db) err_set(err, ERR_CONFIG, "%s has no database %s", r->file, r->database);
+    bool ok = db && load_facts(r, db, p, err);
     config_findings_release(&findings);
     config_free(config);
     return ok;
 }
 
 /* ---- texts ----------------------------------------------------------------------------------------------------------- */
-
-struct printer {
-    struct classify_options options;
-    struct sql_options sql;
-    struct arena arena;
-    struct writer line;
-};
 
 static bool print_text(struct printer *p, struct bytes text, struct err *err) {
     struct classify_result result;
@@ -127,15 +144,16 @@ int route_run(int count, char **args) {
     struct err err = {0};
     struct printer p = {.options = {.keeps_reasons = true}};
     if (!read_args(count, args, &r, &err) || !sql_options_of(&r.words, &p.sql, &err)) return complain(&err, 2);
-    if (!has_database(&r, &err)) return complain(&err, 1);
     p.options.sql = &p.sql;
     p.options.read_functions = bytes_str(r.read_functions ? r.read_functions : "");
     p.options.write_functions = bytes_str(r.write_functions ? r.write_functions : "");
     arena_init(&p.arena, TREES_MAX);
     writer_init(&p.line, LINE_MAX_LEN);
-    bool ok = r.text ? print_text(&p, bytes_str(r.text), &err) : print_lines(&p, &err);
+    bool ok = read_config(&r, &p, &err);
+    if (ok) ok = r.text ? print_text(&p, bytes_str(r.text), &err) : print_lines(&p, &err);
     if (ok && fflush(stdout) != 0) ok = err_set(&err, ERR_INTERNAL, "standard output cannot be written: %s", strerror(errno));
     arena_release(&p.arena);
     writer_release(&p.line);
+    known_pg_free(p.facts);
     return ok ? 0 : complain(&err, 1);
 }

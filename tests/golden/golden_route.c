@@ -6,8 +6,9 @@
  * Behind the first word stand the reasons, as `gilmok route` prints them. A text is one line and has no ` => ` in it (write := for named
  * arguments). Lines before it change what is known, up to the next `==`:
  *     @ facts                             a server was asked; what is not below is not there
- *     @ function [schema.]name steady|volatile|unknown
+ *     @ function [schema.]name steady|unsafe|volatile|unknown [because ...]
  *     @ relation [schema.]name table|view|unsafe|sequence|foreign|unlogged|temporary|unknown [because ...]
+ *     @ column NAME                       a volatile function of a row has that name
  *     @ everywhere                        volatile code hides behind operators or types
  *     @ read LIST, @ write LIST           functions that the configuration names
  *     @ strings off                       standard_conforming_strings
@@ -34,7 +35,7 @@ static struct {
     struct fact facts[FACTS_MAX];
     int count;
     bool has_facts, is_everywhere;
-    char reads[WORD_MAX], writes[WORD_MAX];
+    char reads[WORD_MAX], writes[WORD_MAX], column[WORD_MAX];
     struct sql_options sql;
 } known;
 
@@ -49,12 +50,20 @@ static bool is_fact(const struct fact *f, bool is_function, struct bytes schema,
     return f->is_function == is_function && bytes_is(name, f->name) && (!schema.len || bytes_is(schema, f->schema));
 }
 
-static enum classify_function of_function(void *ctx, struct bytes schema, struct bytes name) {
+static struct classify_function of_function(void *ctx, struct bytes schema, struct bytes name) {
     (void)ctx;
-    int worst = CLASSIFY_FUNCTION_NONE;
-    for (int i = 0; i < known.count; i++)
-        if (is_fact(&known.facts[i], true, schema, name) && known.facts[i].kind > worst) worst = known.facts[i].kind;
-    return (enum classify_function)worst;
+    struct classify_function worst = {.kind = CLASSIFY_FUNCTION_NONE};
+    for (int i = 0; i < known.count; i++) {
+        const struct fact *f = &known.facts[i];
+        if (!is_fact(f, true, schema, name) || f->kind <= (int)worst.kind) continue;
+        worst = (struct classify_function){.kind = (enum classify_function_kind)f->kind, .because = bytes_str(f->because)};
+    }
+    return worst;
+}
+
+static bool is_volatile_column(void *ctx, struct bytes name) {
+    (void)ctx;
+    return bytes_is(name, known.column);
 }
 
 static struct classify_relation of_relation(void *ctx, struct bytes schema, struct bytes name) {
@@ -78,7 +87,7 @@ static int index_of(const char *word, const char *const *words, int count) {
 }
 
 static bool add_fact(const char *line, bool is_function) {
-    static const char *const functions[] = {"none", "steady", "volatile", "unknown"};
+    static const char *const functions[] = {"none", "steady", "unsafe", "volatile", "unknown"};
     static const char *const relations[] = {"none", "table", "view", "unsafe", "sequence", "foreign", "unlogged", "temporary", "unknown"};
     char name[WORD_MAX], kind[WORD_MAX];
     if (known.count == FACTS_MAX) return false;
@@ -102,6 +111,7 @@ static bool note(const char *line) {
     else if (strcmp(line, "mysql") == 0) known.sql = sql_options_default(SQL_MYSQL);
     else if (strncmp(line, "version ", 8) == 0) known.sql.version = (uint32_t)strtoul(line + 8, NULL, 10);
     else if (strncmp(line, "encoding ", 9) == 0) known.sql.encoding = sql_encoding_of(bytes_str(line + 9));
+    else if (strncmp(line, "column ", 7) == 0) snprintf(known.column, sizeof known.column, "%s", line + 7);
     else if (strncmp(line, "read ", 5) == 0) snprintf(known.reads, sizeof known.reads, "%s", line + 5);
     else if (strncmp(line, "write ", 6) == 0) snprintf(known.writes, sizeof known.writes, "%s", line + 6);
     else if (strncmp(line, "function ", 9) == 0) return add_fact(line + 9, true);
@@ -136,7 +146,8 @@ static bool step(char *input, struct writer *out) {
         writer_str(out, "noted");
         return note(input + 2);
     }
-    const struct classify_facts facts = {.of_function = of_function, .of_relation = of_relation, .is_everything_safe = !known.is_everywhere};
+    const struct classify_facts facts = {.of_function = of_function, .of_relation = of_relation, .is_volatile_column = is_volatile_column,
+                                        .is_everything_safe = !known.is_everywhere, .everywhere = bytes_str("function f")};
     const struct classify_options options = {.sql = &known.sql, .facts = known.has_facts ? &facts : NULL, .keeps_reasons = true,
                                              .read_functions = bytes_str(known.reads), .write_functions = bytes_str(known.writes)};
     struct arena arena;

@@ -106,7 +106,7 @@ def test_wrong_arguments(conf):
     assert refusal("-c", conf, "-d", "shop", "--offline", "SELECT", "1", status=2).startswith(head + "one text at a time")
     assert refusal("-c", conf, "-d", "shop", "--offline", "--server-version", status=2) == head + "--server-version needs a value"
     assert refusal("-c", conf, "-d", "shop", "--offline", "--server-version", "x", "SELECT 1", status=2).startswith(head)
-    assert refusal("-c", conf, "-d", "shop", "SELECT 1", status=2) == head + "no server can be asked yet: say --offline"
+    assert refusal("-c", conf, "-d", "shop", "SELECT 1", status=1).startswith(head + "the server cannot be asked (--offline does without)")
     assert refusal("-c", conf, "-d", "other", "--offline", "SELECT 1", status=1) == head + f"{conf} has no database other"
     assert refusal("-c", conf + "x", "-d", "shop", "--offline", "SELECT 1", status=1).startswith(head + conf + "x is not right")
 

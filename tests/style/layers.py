@@ -34,7 +34,8 @@ ABOVE_FOLDERS = ["base"] + [f for f in LAYERS if f.startswith("proxy")]
 LOWER_PROXY = re.compile(r"proxy/config\w*\.h$")
 # Single headers besides: lists of addresses are values, and part of the configuration.
 BESIDES = {"proxy": {"proxy/net/addr_list.h"}, "proxy/access": {"proxy/net/addr_list.h"}}
-LIBRARIES = {"event2/": {"proxy/net"}, "ini.h": {"proxy"}, "libpq": {"proxy/topology"}, "ldap.h": {"proxy/access", "proxy/extauth"}, "security/": {"proxy/extauth"}}
+LIBRARIES = {"event2/": {"proxy/net"}, "ini.h": {"proxy"}, "libpq": {"proxy/topology", "proxy/tools"},
+             "ldap.h": {"proxy/access", "proxy/extauth"}, "security/": {"proxy/extauth"}}  # fmt: skip
 OPENSSL = {"proxy/auth", "proxy/net"}  # cryptography of logins; TLS
 GENERATED = {"parser/keyword_list.h", "parser/keyword_table.h", "routing/function_table.h", "routing/read_table.h"}  # by the build
 BANNED = re.compile(r"\b(strcpy|strcat|sprintf|vsprintf|strncpy|strncat|atoi|atol|strtok|alloca|gets)\s*\(")

@@ -1,0 +1,152 @@
+/*
+ * known_pg_judge.c - what bodies, definitions and policies run.
+ *
+ * At first all of them are taken for safe; each round asks again about those that still are. A round that finds nothing is the
+ * last one: what is then safe uses nothing that is not, in whatever circles.
+ */
+#include "routing/body_pg.h"
+#include "routing/classify_walk.h"
+#include "routing/known_pg_own.h"
+
+enum { JUDGE_MEMORY_MAX = 256 << 20, BECAUSE_MAX = 400 };
+
+struct judge {
+    struct known_pg *facts;
+    const struct classify_options *options;
+    struct arena arena; /* of one text */
+    struct bytes because;
+    bool is_unsafe;
+};
+
+static void find(struct judge *j, const char *what, struct bytes name) {
+    char buf[BECAUSE_MAX];
+    struct writer w;
+    if (j->is_unsafe) return;
+    writer_init_fixed(&w, buf, sizeof buf);
+    writer_str(&w, what);
+    writer_put(&w, name);
+    j->is_unsafe = true;
+    char *copy = w.failed ? NULL : arena_strdup(&j->facts->arena, writer_bytes(&w));
+    j->because = copy ? bytes_of(copy, w.len) : bytes_str("its text");
+}
+
+/* ---- SQL ------------------------------------------------------------------------------------------------------------- */
+
+static bool takes_word(struct bytes *text, const char *word) {
+    struct bytes rest = *text;
+    while (rest.len && strchr(" \t\r\n", rest.ptr[0])) rest = bytes_of(rest.ptr + 1, rest.len - 1);
+    if (!bytes_starts_with(rest, word)) return false;
+    *text = bytes_of(rest.ptr + strlen(word), rest.len - strlen(word));
+    return true;
+}
+
+/* As the server prints a body that it keeps parsed: RETURN x is SELECT x, and BEGIN ATOMIC ... END is statements. */
+static struct bytes statements_of(struct judge *j, struct bytes body) {
+    static const char select[] = "SELECT ";
+    struct bytes rest = body;
+    if (takes_word(&rest, "BEGIN ATOMIC")) {
+        while (rest.len && strchr(" \t\r\n", rest.ptr[rest.len - 1])) rest.len--;
+        bool has_end = rest.len >= 3 && memcmp(rest.ptr + rest.len - 3, "END", 3) == 0;
+        return has_end ? bytes_of(rest.ptr, rest.len - 3) : body;
+    }
+    if (!takes_word(&rest, "RETURN ")) return body;
+    uint8_t *copy = arena_alloc(&j->arena, sizeof select - 1 + rest.len);
+    if (!copy) return body; /* which no statement begins like */
+    memcpy(copy, select, sizeof select - 1);
+    if (rest.len) memcpy(copy + sizeof select - 1, rest.ptr, rest.len);
+    return bytes_of(copy, sizeof select - 1 + rest.len);
+}
+
+static void judge_sql(struct judge *j, struct bytes text) {
+    char buf[BECAUSE_MAX];
+    struct classify_result result;
+    struct writer w;
+    classify_text(statements_of(j, text), j->options, &j->arena, &result);
+    if (result.place == CLASSIFY_REPLICA) return;
+    writer_init_fixed(&w, buf, sizeof buf);
+    classify_put_reason(&result.decisive, &w);
+    find(j, "", w.failed ? bytes_str(classify_why_text(result.decisive.why)) : writer_bytes(&w));
+}
+
+/* ---- PL/pgSQL -------------------------------------------------------------------------------------------------------- */
+
+static bool is_safe_own(enum read_kind own, const struct effect_argument *first) {
+    if (own == READ_SETTING) return first->text.ptr && read_pg_is_setting_everywhere(first->text);
+    return own == READ_STEADY || own == READ_FRESH;
+}
+
+/* A word before a parenthesis that names no function is grammar, or a type. */
+static unsigned on_function(void *ctx, struct bytes name, const struct effect_argument *first) {
+    struct judge *j = ctx;
+    enum read_kind own = read_pg_function(name);
+    struct classify_subject s = {.about = CLASSIFY_FUNCTION, .name = name};
+    enum classify_why why = classify_function_why(j->options, &s, own);
+    bool is_grammar = why == CLASSIFY_FUNCTION_NOT_THERE;
+    bool is_safe = own == READ_UNKNOWN || own == READ_UNCALLABLE || is_safe_own(own, first) || why == CLASSIFY_FUNCTION_LISTED;
+    if (!is_grammar && (classify_why_place(why) != CLASSIFY_REPLICA || !is_safe)) find(j, "function ", name);
+    return 0;
+}
+
+/* Any word may be a relation's name. */
+static unsigned on_relation(void *ctx, struct bytes name, bool is_written) {
+    struct judge *j = ctx;
+    const struct classify_facts *facts = j->options->facts;
+    enum read_kind own = read_pg_relation(name);
+    if (is_written) return 0;
+    if (own != READ_UNKNOWN && own != READ_STEADY) find(j, "relation ", name);
+    enum classify_relation_kind kind = facts->of_relation(facts->ctx, bytes_of(NULL, 0), name).kind;
+    bool is_safe = kind == CLASSIFY_RELATION_NONE || kind == CLASSIFY_RELATION_TABLE || kind == CLASSIFY_RELATION_VIEW;
+    if (!is_safe) find(j, "relation ", name);
+    return 0;
+}
+
+static void on_setting(void *ctx, struct bytes name) {
+    find(ctx, "setting ", name);
+}
+
+static void judge_plpgsql(struct judge *j, struct bytes body) {
+    const struct effect_names names = {.of_function = on_function, .of_relation = on_relation, .on_setting = on_setting, .ctx = j};
+    unsigned effects = body_pg_effects(body, j->options->sql, &names);
+    if (effects) find(j, "a part of its body that is not known to read", bytes_of(NULL, 0));
+}
+
+/* ---- rounds ---------------------------------------------------------------------------------------------------------- */
+
+/* True when it has become unsafe. */
+static bool judge_thing(struct judge *j, struct known_pg_thing *t) {
+    if (t->is_unsafe) return false;
+    j->is_unsafe = false;
+    for (const struct known_pg_code *code = t->codes; code && !j->is_unsafe; code = code->next) {
+        if (!code->text.ptr) find(j, "a body that is too long", bytes_of(NULL, 0));
+        else if (code->is_plpgsql) judge_plpgsql(j, code->text);
+        else judge_sql(j, code->text);
+        arena_reset(&j->arena);
+    }
+    t->is_unsafe = j->is_unsafe;
+    if (t->is_unsafe) t->because = j->because;
+    return t->is_unsafe;
+}
+
+bool known_pg_judge(struct known_pg *f, const struct classify_options *options) {
+    struct classify_options asked = *options;
+    struct sql_options sql = *options->sql;
+    sql.encoding = SQL_ENCODING_UTF8;
+    sql.modes |= SQL_STANDARD_STRINGS;
+    asked.facts = &f->facts;
+    asked.sql = &sql;
+    asked.keeps_reasons = false;
+    struct judge j = {.facts = f, .options = &asked};
+    arena_init(&j.arena, JUDGE_MEMORY_MAX);
+    bool has_changed = true;
+    for (int round = 0; has_changed && round < KNOWN_PG_ROUNDS_MAX; round++) {
+        has_changed = false;
+        for (struct known_pg_thing *t = f->first; t; t = t->next) has_changed |= judge_thing(&j, t);
+    }
+    /* Too many rounds: whatever has code may still be anything. */
+    for (struct known_pg_thing *t = f->first; t && has_changed; t = t->next) t->is_unsafe |= t->codes != NULL;
+    judge_thing(&j, &f->everywhere);
+    f->facts.is_everything_safe = !f->everywhere.is_unsafe;
+    f->facts.everywhere = f->everywhere.because;
+    arena_release(&j.arena);
+    return !f->arena.failed;
+}
