@@ -245,7 +245,8 @@ static void classify_under(struct bytes text, const struct classify_options *opt
 
 void classify_text(struct bytes text, const struct classify_options *options, struct arena *arena, struct classify_result *out) {
     classify_under(text, options, arena, out);
-    if (options->sql->dialect != SQL_POSTGRES || !text.len || !memchr(text.ptr, '\\', text.len)) return;
+    if (options->is_sure_of_strings || options->sql->dialect != SQL_POSTGRES) return;
+    if (!text.len || !memchr(text.ptr, '\\', text.len)) return;
     struct sql_options other = *options->sql;
     struct classify_options again = *options;
     struct classify_result result;

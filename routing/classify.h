@@ -64,8 +64,8 @@ struct classify_relation {
 struct classify_facts {
     struct classify_function (*of_function)(void *ctx, struct bytes schema, struct bytes name);
     struct classify_relation (*of_relation)(void *ctx, struct bytes schema, struct bytes name);
-    /* A volatile function of one row has that name: row.name calls it, where the row has no such column. NULL: there is none. */
-    bool (*is_volatile_column)(void *ctx, struct bytes name);
+    /* A function of one row that is not safe has that name: row.name calls it, where the row has no such column. NULL: none. */
+    bool (*is_unsafe_column)(void *ctx, struct bytes name);
     bool is_everything_safe; /* no operator, cast or type runs code that is no read */
     struct bytes everywhere; /* what does; may be empty */
     void *ctx;
@@ -80,6 +80,7 @@ struct classify_options {
      * writes, keeps state or acts on its server stays one.
      */
     struct bytes read_functions, write_functions;
+    bool is_sure_of_strings; /* `sql` has what standard_conforming_strings will be where the text runs */
     bool keeps_reasons; /* all of them, for who explains; otherwise nothing is allocated */
 };
 
@@ -138,8 +139,9 @@ void classify_begin(struct classify *c, struct bytes text, const struct classify
 void classify_statement(struct classify *c, const struct sql_statement *s);
 
 /*
- * The whole text, parsed here. Where a backslash in a string means one thing or another, it means both: the worse answer
- * counts. The arena holds trees and reasons, and is not reset. When its memory is out, the answer is no CLASSIFY_REPLICA.
+ * The whole text, parsed here. Where a backslash in a string means one thing or another, and nobody is sure which, it means
+ * both: the worse answer counts. The arena holds trees and reasons, and is not reset. When its memory is out, the answer is
+ * no CLASSIFY_REPLICA.
  */
 void classify_text(struct bytes text, const struct classify_options *options, struct arena *arena, struct classify_result *out);
 

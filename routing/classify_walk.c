@@ -156,10 +156,10 @@ static void note_into(struct classify *c, const struct ast *into) {
 /* row.name may call a function of a row. */
 static void note_column(struct classify *c, const struct ast *name) {
     const struct classify_facts *facts = c->options->facts;
-    if (!name || name->kind != AST_NAME || !facts || !facts->is_volatile_column || c->is_planned) return;
+    if (!name || name->kind != AST_NAME || !facts || !facts->is_unsafe_column || c->is_planned) return;
     struct classify_subject s = {.about = CLASSIFY_FUNCTION, .name = AST_AS(name, NAME, name)->text, .position = name->start};
-    bool is_safe = classify_is_plain_name(c->options, &s) && !facts->is_volatile_column(facts->ctx, s.name);
-    if (!is_safe) classify_note(c, CLASSIFY_FUNCTION_MAY_WRITE, &s);
+    bool is_safe = classify_is_plain_name(c->options, &s) && !facts->is_unsafe_column(facts->ctx, s.name);
+    if (!is_safe) classify_note(c, CLASSIFY_FUNCTION_COLUMN, &s);
 }
 
 /* A name alone is a column's. */

@@ -35,7 +35,7 @@ enum classify_about {
     X(CATALOG, REPLICA, "the server's own catalog, the same on a replica")                                             \
     X(FUNCTION_OWN, REPLICA, "the server's own, immutable or stable")                                                  \
     X(FUNCTION_FRESH, REPLICA, "volatile, but the server's own, and writes nothing")                                   \
-    X(FUNCTION_PROVEN, REPLICA, "immutable or stable, as the catalog says")                                            \
+    X(FUNCTION_PROVEN, REPLICA, "reads, as the catalog says")                                                    \
     X(FUNCTION_LISTED, REPLICA, "one of read_functions")                                                               \
     X(SAMPLES, REPLICA, "samples rows, and writes nothing")                                                            \
     X(TYPE_ASSUMED, REPLICA, "taken for a type without code of its own: no server was asked")                          \
@@ -75,6 +75,7 @@ enum classify_about {
     X(FUNCTION_NOT_THERE, PRIMARY, "not in the catalog: new, or missing")                                              \
     X(FUNCTION_CALLS, PRIMARY, "calls or reads what is not known to read")                                             \
     X(FUNCTION_MAY_WRITE, PRIMARY, "volatile: it may write")                                                           \
+    X(FUNCTION_COLUMN, PRIMARY, "no column perhaps, but a function of the row that may write")                         \
     X(FUNCTION_NAMESAKE, PRIMARY, "besides the server's own there is one of that name that may write")                 \
     X(FUNCTION_NOT_KNOWN, PRIMARY, "not known")                                                                        \
     X(FUNCTION_SAID_TO_WRITE, PRIMARY, "one of write_functions")                                                       \

@@ -1,11 +1,11 @@
 /*
  *      first column    then
- *      function        schema; name; steady or volatile: all functions of that name together
+ *      function        schema; name; steady or volatile: all functions of that name together, those in SQL as their bodies are
  *      body            schema; name of a function; sql or plpgsql, a space, and the text
  *      relation        schema; name; table, view, sequence, foreign or unlogged: of itself, or of a part of it
  *      code            schema; name of a relation; sql, a space, and a query that reading it runs
  *      everywhere      nothing; nothing; sql, a space, and a query that calls what any expression may run
- *      row             nothing; name; nothing: a volatile function of one row, which may be read as a column
+ *      row             nothing; name; nothing: a function of one row, which may be read as a column
  */
 #include "routing/known_pg_own.h"
 
@@ -25,11 +25,14 @@
 #define PARTS \
     "(a.aggtransfn, a.aggfinalfn, a.aggcombinefn, a.aggserialfn, a.aggdeserialfn, a.aggmtransfn, a.aggminvtransfn, a.aggmfinalfn)"
 
-/* Aggregates are immutable by their own mark, whatever they call. Triggers are called by nobody. */
+/*
+ * Of functions in SQL the body says it, whatever they are marked as; of aggregates, which are all marked as immutable, what
+ * they are made of. Triggers are called by nobody.
+ */
 #define FUNCTIONS_BEGIN \
-    "SELECT 'function', n.nspname, p.proname, CASE WHEN bool_or(p.provolatile = 'v' OR p.prokind = 'p' OR EXISTS (" \
-    "SELECT FROM pg_aggregate AS a JOIN pg_proc AS s ON s.oid IN " PARTS " WHERE a.aggfnoid = p.oid AND s.provolatile = 'v'" \
-    ")) THEN 'volatile' ELSE 'steady' END FROM pg_proc AS p JOIN pg_namespace AS n ON n.oid = p.pronamespace" \
+    "SELECT 'function', n.nspname, p.proname, CASE WHEN bool_or(p.prokind = 'p' OR (p.provolatile = 'v' AND l.lanname <> 'sql'))" \
+    " THEN 'volatile' ELSE 'steady' END FROM pg_proc AS p JOIN pg_namespace AS n ON n.oid = p.pronamespace" \
+    " JOIN pg_language AS l ON l.oid = p.prolang" \
     " WHERE p.prorettype <> 'trigger'::regtype AND (p.oid >= 16384 OR n.nspname = 'information_schema'" /* (*) */
 #define FUNCTIONS_END ") GROUP BY n.nspname, p.proname;"
 /* Of the server's own those that are not known here, if they need nothing but their arguments. */
@@ -42,8 +45,8 @@
 #define BODIES_END \
     ") FROM pg_proc AS p JOIN pg_namespace AS n ON n.oid = p.pronamespace" \
     " JOIN pg_language AS l ON l.oid = p.prolang AND l.lanname IN ('sql', 'plpgsql')" \
-    " WHERE p.oid >= 16384 AND p.provolatile <> 'v' AND p.prokind IN ('f', 'w') AND p.prorettype <> 'trigger'::regtype" \
-    " ORDER BY p.oid;" \
+    " WHERE p.oid >= 16384 AND (p.provolatile <> 'v' OR l.lanname = 'sql') AND p.prokind IN ('f', 'w')" \
+    " AND p.prorettype <> 'trigger'::regtype ORDER BY p.oid;" \
     "SELECT 'body', n.nspname, p.proname, 'sql SELECT ' || string_agg(s.oid::regproc || '()', ', ') FROM pg_aggregate AS a" \
     " JOIN pg_proc AS s ON s.oid IN " PARTS " AND s.oid >= 16384 JOIN pg_proc AS p ON p.oid = a.aggfnoid" \
     " JOIN pg_namespace AS n ON n.oid = p.pronamespace WHERE p.oid >= 16384 GROUP BY p.oid, n.nspname, p.proname;"
@@ -82,7 +85,7 @@
     " UNION ALL SELECT m.number[1]::oid FROM (SELECT conbin::text FROM pg_constraint WHERE contypid >= 16384) AS d(tree)," \
     " LATERAL regexp_matches(tree, ':(?:funcid|opfuncid) ([0-9]+)', 'g') AS m(number))" \
     ") HAVING count(*) > 0;" \
-    "SELECT DISTINCT 'row', '', p.proname, '' FROM pg_proc AS p WHERE p.oid >= 16384 AND p.provolatile = 'v' AND p.pronargs = 1" \
+    "SELECT DISTINCT 'row', '', p.proname, '' FROM pg_proc AS p WHERE p.oid >= 16384 AND p.pronargs = 1" \
     " AND p.prorettype <> 'trigger'::regtype AND (SELECT t.typtype FROM pg_type AS t WHERE t.oid = p.proargtypes[0]) IN ('c', 'p');"
 
 void known_pg_put_query(struct writer *w, uint32_t version) {
@@ -213,9 +216,9 @@ static struct classify_relation of_relation(void *ctx, struct bytes schema, stru
     return worst;
 }
 
-static bool is_volatile_column(void *ctx, struct bytes name) {
+static bool is_unsafe_column(void *ctx, struct bytes name) {
     const struct known_pg *f = ctx;
-    return map_get(&f->of_rows, name);
+    return map_get(&f->of_rows, name) && of_function(ctx, bytes_of(NULL, 0), name).kind > CLASSIFY_FUNCTION_STEADY;
 }
 
 struct known_pg *known_pg_new(void) {
@@ -226,7 +229,7 @@ struct known_pg *known_pg_new(void) {
     map_init(&f->of_rows);
     f->end = &f->first;
     f->facts = (struct classify_facts){.of_function = of_function, .of_relation = of_relation,
-                                       .is_volatile_column = is_volatile_column, .is_everything_safe = true, .ctx = f};
+                                       .is_unsafe_column = is_unsafe_column, .is_everything_safe = true, .ctx = f};
     return f;
 }
 

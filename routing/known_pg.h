@@ -7,10 +7,10 @@
  *      known_pg_judge(f, &options);               once, behind the last row
  *      ... known_pg_facts(f)
  *
- * The catalog's marks are where it begins. A function that is marked volatile may write; one that is marked immutable or stable
- * cannot write itself, but may call what does, or ask the server who it is: so bodies in SQL are asked about as any text is,
- * those in PL/pgSQL word by word (body_pg.h), and other languages are believed. Definitions of views and policies are texts, too.
- * What is unsafe makes unsafe who uses it.
+ * A function in SQL is what its body is, which is asked about as any text is. Another one that is marked volatile may write. One
+ * that is marked immutable or stable cannot write itself, but may call what does, or ask the server who it is: bodies in PL/pgSQL
+ * are gone through word by word (body_pg.h), other languages are believed. Definitions of views and policies are texts, too. What
+ * is unsafe makes unsafe who uses it.
  */
 #ifndef GILMOK_ROUTING_KNOWN_PG_H
 #define GILMOK_ROUTING_KNOWN_PG_H

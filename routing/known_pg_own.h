@@ -30,7 +30,7 @@ struct known_pg_thing {
 struct known_pg {
     struct arena arena;
     struct map by_name; /* 'f' or 'r' and the name -> the first thing of that name */
-    struct map of_rows; /* names of volatile functions of one row */
+    struct map of_rows; /* names of functions of one row */
     struct known_pg_thing *first, **end;
     struct known_pg_thing everywhere; /* what any expression may run; not among the others */
     struct classify_facts facts;

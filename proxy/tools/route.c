@@ -18,9 +18,10 @@
 const char route_usage[] = "  gilmok route -c FILE -d DATABASE [--offline] [OPTION VALUE] ... [SQL]\n"
                            "                         where a text may go, and why; without SQL, each line of standard input\n"
                            "    --offline                     ask no server: tables are taken for ordinary ones\n"
+                           "    --null                        texts on standard input end with zero bytes, not line breaks\n"
                            "    -U USER                       who asks the server; the configuration may say it, else libpq does\n"
                            "    --server-version VERSION      such as 15.4; when no server is asked\n"
-                           "    --standard-strings on|off     standard_conforming_strings\n"
+                           "    --standard-strings on|off     standard_conforming_strings; when nothing is said, it may be either\n"
                            "    --encoding NAME               client_encoding\n"
                            "    --read-functions LIST         functions that read, whatever the server says of them\n"
                            "    --write-functions LIST        functions that write\n";
@@ -32,6 +33,7 @@ struct request {
     const char *file, *database, *user, *read_functions, *write_functions;
     const char *text; /* NULL: lines of standard input */
     bool is_offline;
+    char end; /* of a text on standard input */
 };
 
 /* The place for the value of an argument, or NULL. */
@@ -55,6 +57,8 @@ static bool read_args(int count, char **args, struct request *r, struct err *err
             *value = args[++i];
         } else if (strcmp(args[i], "--offline") == 0) {
             r->is_offline = true;
+        } else if (strcmp(args[i], "--null") == 0) {
+            r->end = '\0';
         } else if (args[i][0] == '-' && !strpbrk(args[i], " \t\n")) { /* a text may begin with a comment */
             return err_set(err, ERR_SYNTAX, "there is no argument %s", args[i]);
         } else if (r->text) {
@@ -119,13 +123,13 @@ static bool print_text(struct printer *p, struct bytes text, struct err *err) {
     return err_set(err, ERR_INTERNAL, "standard output cannot be written: %s", strerror(errno));
 }
 
-static bool print_lines(struct printer *p, struct err *err) {
+static bool print_lines(struct printer *p, char end, struct err *err) {
     char *line = NULL;
     size_t size = 0;
     ssize_t len;
     bool ok = true;
-    while (ok && (len = getline(&line, &size, stdin)) >= 0) {
-        if (len && line[len - 1] == '\n') len--;
+    while (ok && (len = getdelim(&line, &size, end, stdin)) >= 0) {
+        if (len && line[len - 1] == end) len--;
         ok = print_text(p, bytes_of(line, (size_t)len), err);
     }
     if (ok && ferror(stdin)) ok = err_set(err, ERR_INTERNAL, "standard input cannot be read: %s", strerror(errno));
@@ -140,17 +144,18 @@ static int complain(const struct err *err, int status) {
 }
 
 int route_run(int count, char **args) {
-    struct request r = {.text = NULL};
+    struct request r = {.end = '\n'};
     struct err err = {0};
     struct printer p = {.options = {.keeps_reasons = true}};
     if (!read_args(count, args, &r, &err) || !sql_options_of(&r.words, &p.sql, &err)) return complain(&err, 2);
     p.options.sql = &p.sql;
+    p.options.is_sure_of_strings = r.words.standard_strings;
     p.options.read_functions = bytes_str(r.read_functions ? r.read_functions : "");
     p.options.write_functions = bytes_str(r.write_functions ? r.write_functions : "");
     arena_init(&p.arena, TREES_MAX);
     writer_init(&p.line, LINE_MAX_LEN);
     bool ok = read_config(&r, &p, &err);
-    if (ok) ok = r.text ? print_text(&p, bytes_str(r.text), &err) : print_lines(&p, &err);
+    if (ok) ok = r.text ? print_text(&p, bytes_str(r.text), &err) : print_lines(&p, r.end, &err);
     if (ok && fflush(stdout) != 0) ok = err_set(&err, ERR_INTERNAL, "standard output cannot be written: %s", strerror(errno));
     arena_release(&p.arena);
     writer_release(&p.line);

@@ -12,6 +12,7 @@ import psycopg
 import pytest
 
 import harness
+from answers import answers, is_clean, shape
 from flowtools import PRIMARY_PORT, superuser
 
 TREE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
@@ -49,7 +50,9 @@ create materialized view m as select nextval('counter');
 create table parted (a int) partition by range (a);
 create table p1 partition of parted for values from (1) to (10);
 create unlogged table p2 partition of parted for values from (10) to (20);
-create function vol() returns int language sql as 'select 1';
+create function vol() returns int language plpgsql as 'begin return 1; end';
+create function seen() returns int language sql as 'select count(*)::int from t';
+create function unseen() returns bigint language sql as $$ select nextval('counter') $$;
 create function stab() returns int stable language sql as 'select 1';
 create function stab_next() returns bigint stable language sql as $$ select nextval('counter') $$;
 create function stab_lock() returns void stable language plpgsql as $$ begin perform pg_advisory_xact_lock(1); end $$;
@@ -62,13 +65,14 @@ create function kept_next() returns bigint stable begin atomic select nextval('c
 create function circle(p int) returns int stable language sql as 'select 1';
 create or replace function circle(p int) returns int stable language sql as 'select case when p > 0 then circle(p - 1) else 0 end';
 create aggregate agg_ok(int) (sfunc = int4pl, stype = int);
-create function second(int, int) returns int language sql as 'select $2';
+create function second(int, int) returns int language plpgsql as 'begin return $2; end';
 create aggregate agg_vol(int) (sfunc = second, stype = int);
 create table tenants (a int, who text default 'me'); alter table tenants enable row level security;
 create policy p on tenants using (who = current_setting('app.tenant'));
 create table policed (a int); alter table policed enable row level security; create policy p on policed using (a = vol());
-create function now(int) returns int language sql as 'select 1';
-create function shout(t) returns text language sql as 'select $1.d';
+create function now(int) returns int language plpgsql as 'begin return 1; end';
+create function shout(t) returns text language plpgsql as 'begin return $1.d; end';
+create function murmur(t) returns text language sql as 'select $1.d';
 create schema other; create unlogged table other.w (a int);
 create procedure writer() language sql as 'select 1';
 create domain small as int check (value < 100);
@@ -76,7 +80,8 @@ analyze;
 """
 # What the catalog says of these, and what of the others keeps them on the primary.
 STEADY = [
-    "SELECT * FROM v1 ORDER BY a", "SELECT * FROM m", "SELECT * FROM p1", "SELECT stab(), stab_pl(1), kept(1), circle(3)",
+    "SELECT * FROM v1 ORDER BY a", "SELECT * FROM m", "SELECT * FROM p1", "SELECT stab(), stab_pl(1), kept(1), circle(3), seen()",
+    "SELECT t.murmur, murmur(t) FROM t",
     "SELECT agg_ok(a) FROM t", "SELECT * FROM tenants", "SELECT pg_catalog.now() > '2020-01-01'", "SELECT * FROM public.w",
     "SELECT a::small, 'happy'::mood FROM t", "EXPLAIN (COSTS off) SELECT vol() FROM t", "SELECT count(*) FROM information_schema.tables",
     "SELECT information_schema._pg_datetime_precision(1114, 3)", "COPY (SELECT kept(a) FROM t) TO STDOUT",
@@ -84,7 +89,7 @@ STEADY = [
 UNSAFE = {
     "SELECT * FROM unlogged": "unlogged", "SELECT * FROM v_next": "nextval", "SELECT * FROM v_of_view": "public.v_next",
     "SELECT * FROM v_locks": "pg_locks", "SELECT * FROM v_unlogged": "public.unlogged", "SELECT * FROM parted": "unlogged",
-    "SELECT vol()": "volatile", "SELECT stab_next()": "nextval", "SELECT stab_lock()": "pg_advisory_xact_lock",
+    "SELECT vol()": "volatile", "SELECT unseen()": "nextval", "SELECT stab_next()": "nextval", "SELECT stab_lock()": "pg_advisory_xact_lock",
     "SELECT stab_node()": "pg_is_in_recovery", "SELECT stab_exec()": "body", "SELECT kept_next()": "nextval",
     "SELECT agg_vol(a) FROM t": "public.second", "SELECT * FROM policed": "public.vol", "SELECT now(), now(1)": "besides the server's own",
     "SELECT t.shout FROM t": "function shout", "SELECT * FROM w": "unlogged", "SELECT last_value FROM counter": "ahead",
@@ -146,43 +151,6 @@ def fixture_conf(tmp_path):
     return str(path)
 
 
-def one_answer(result, pg):
-    """(status, rows in any order, or the SQLSTATE)"""
-    status = psycopg.pq.ExecStatus(result.status)
-    if status == psycopg.pq.ExecStatus.COPY_OUT:
-        rows = []
-        while True:
-            size, data = pg.get_copy_data(0)
-            if size <= 0:
-                return "COPY", sorted(rows)
-            rows.append(bytes(data))
-    if status == psycopg.pq.ExecStatus.FATAL_ERROR:
-        return "ERROR", result.error_field(psycopg.pq.DiagnosticField.SQLSTATE)
-    columns = range(result.nfields)
-    rows = [tuple(result.get_value(row, column) for column in columns) for row in range(result.ntuples)]
-    return status.name, sorted(repr(row) for row in rows)
-
-
-def answers(server, text):
-    pg = server.pgconn
-    pg.send_query(text.encode())
-    found = []
-    while (result := pg.get_result()) is not None:
-        found.append(one_answer(result, pg))
-    if pg.transaction_status != psycopg.pq.TransactionStatus.IDLE:
-        server.rollback()
-    return found
-
-
-def shape(found):
-    """Without what differs from one moment to the next."""
-    return [(status, rows if status == "ERROR" else len(rows)) for status, rows in found]
-
-
-def is_clean(found):
-    return all(status != "ERROR" for status, _ in found)
-
-
 # ---- texts ----
 
 
@@ -196,7 +164,7 @@ def golden_texts():
     for path in sorted(glob.glob(os.path.join(GOLDEN, "parser", "pg_*.txt"))):
         for block in re.split(r"\n(?:=>[^\n]*\n)+", open(path, encoding="utf-8").read()):
             lines = [line for line in block.split("\n") if line and not line.startswith(("#", "@ ", "== "))]
-            texts.append(("\n" if "--" in block else " ").join(lines))
+            texts.append("\n".join(lines))
     return list(dict.fromkeys(texts))
 
 
@@ -207,14 +175,9 @@ ONLINE = ("-U", os.environ.get("SUPERUSER_USER", ""))
 def route(conf, texts, *options):
     """{text: (first word, reasons)}"""
     command = [harness.BIN, "route", "-c", conf, "-d", DATABASE, *options]
-    found = {}
-    lines = [text for text in texts if "\n" not in text]
-    done = subprocess.run(command, input="\n".join(lines).encode(), stdout=subprocess.PIPE, timeout=120, check=True)
-    found.update(zip(lines, done.stdout.decode().splitlines()))
-    for text in set(texts) - set(lines):
-        done = subprocess.run([*command, text], stdout=subprocess.PIPE, timeout=60, check=True)
-        found[text] = done.stdout.decode().rstrip("\n")
-    return {text: tuple(line.split("\t", 1)) for text, line in found.items()}
+    text = "".join(text + "\0" for text in texts)
+    done = subprocess.run([*command, "--null"], input=text.encode(), stdout=subprocess.PIPE, timeout=120, check=True)
+    return {text: tuple(line.split("\t", 1)) for text, line in zip(texts, done.stdout.decode().split("\n"))}
 
 
 @pytest.mark.parametrize("asked", [OFFLINE, ONLINE], ids=["offline", "online"])
@@ -335,7 +298,7 @@ def test_definitions_of_the_servers_own_views_are_reads(servers, conf):
     client that has one keeps its connection, and is not asked about here."""
     rows = servers[0].execute("select relnamespace::regnamespace::text, relname, pg_get_viewdef(oid) from pg_class where relkind = 'v'"
                               " and relnamespace in ('pg_catalog'::regnamespace, 'information_schema'::regnamespace)")  # fmt: skip
-    views = {definition.replace("\n", " "): (schema, name) for schema, name, definition in rows}
+    views = {definition: (schema, name) for schema, name, definition in rows}
     rows = servers[0].execute("select distinct proname from pg_proc where pronamespace = 'information_schema'::regnamespace")
     own = {row[0] for row in rows}
     safe = {name for name, kind in lists()["relations"].items() if kind == "steady"}

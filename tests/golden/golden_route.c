@@ -8,10 +8,10 @@
  *     @ facts                             a server was asked; what is not below is not there
  *     @ function [schema.]name steady|unsafe|volatile|unknown [because ...]
  *     @ relation [schema.]name table|view|unsafe|sequence|foreign|unlogged|temporary|unknown [because ...]
- *     @ column NAME                       a volatile function of a row has that name
+ *     @ column NAME                       a function of a row that may write has that name
  *     @ everywhere                        volatile code hides behind operators or types
  *     @ read LIST, @ write LIST           functions that the configuration names
- *     @ strings off                       standard_conforming_strings
+ *     @ strings on|off                    standard_conforming_strings, for sure
  *     @ encoding NAME
  *     @ mysql
  *     @ version NUMBER                    150000 for 15
@@ -34,7 +34,7 @@ struct fact {
 static struct {
     struct fact facts[FACTS_MAX];
     int count;
-    bool has_facts, is_everywhere;
+    bool has_facts, is_everywhere, is_sure_of_strings;
     char reads[WORD_MAX], writes[WORD_MAX], column[WORD_MAX];
     struct sql_options sql;
 } known;
@@ -61,7 +61,7 @@ static struct classify_function of_function(void *ctx, struct bytes schema, stru
     return worst;
 }
 
-static bool is_volatile_column(void *ctx, struct bytes name) {
+static bool is_unsafe_column(void *ctx, struct bytes name) {
     (void)ctx;
     return bytes_is(name, known.column);
 }
@@ -104,10 +104,16 @@ static bool add_fact(const char *line, bool is_function) {
     return f->kind >= 0;
 }
 
+static void note_strings(bool is_on) {
+    known.is_sure_of_strings = true;
+    known.sql.modes &= ~(uint32_t)SQL_STANDARD_STRINGS;
+    if (is_on) known.sql.modes |= SQL_STANDARD_STRINGS;
+}
+
 static bool note(const char *line) {
     if (strcmp(line, "facts") == 0) known.has_facts = true;
     else if (strcmp(line, "everywhere") == 0) known.has_facts = known.is_everywhere = true;
-    else if (strcmp(line, "strings off") == 0) known.sql.modes &= ~(uint32_t)SQL_STANDARD_STRINGS;
+    else if (strncmp(line, "strings ", 8) == 0) note_strings(strcmp(line + 8, "on") == 0);
     else if (strcmp(line, "mysql") == 0) known.sql = sql_options_default(SQL_MYSQL);
     else if (strncmp(line, "version ", 8) == 0) known.sql.version = (uint32_t)strtoul(line + 8, NULL, 10);
     else if (strncmp(line, "encoding ", 9) == 0) known.sql.encoding = sql_encoding_of(bytes_str(line + 9));
@@ -146,9 +152,10 @@ static bool step(char *input, struct writer *out) {
         writer_str(out, "noted");
         return note(input + 2);
     }
-    const struct classify_facts facts = {.of_function = of_function, .of_relation = of_relation, .is_volatile_column = is_volatile_column,
+    const struct classify_facts facts = {.of_function = of_function, .of_relation = of_relation, .is_unsafe_column = is_unsafe_column,
                                         .is_everything_safe = !known.is_everywhere, .everywhere = bytes_str("function f")};
     const struct classify_options options = {.sql = &known.sql, .facts = known.has_facts ? &facts : NULL, .keeps_reasons = true,
+                                             .is_sure_of_strings = known.is_sure_of_strings,
                                              .read_functions = bytes_str(known.reads), .write_functions = bytes_str(known.writes)};
     struct arena arena;
     struct classify_result result;

@@ -77,6 +77,7 @@ def test_a_text_of_several_lines_is_one(conf):
 
 def test_what_reads_depends_on_the_session(conf):
     text = "SELECT 'a\\'; DELETE FROM t; --'"
+    assert lines(conf, "--standard-strings", "off", text)[0].startswith("replica\t")
     assert lines(conf, text)[0].startswith("primary\tDELETE at 13: writes; ")
     assert lines(conf, "--encoding", "SJIS", "SELECT '\u00e9'")[0].startswith("primary\t")
     assert lines(conf, "--server-version", "19", "SELECT * FROM GRAPH_TABLE (g MATCH (a) COLUMNS (a.x))")[0].startswith("primary\tobject")

@@ -200,9 +200,11 @@ START_TEST(code_behind_operators) {
     ck_assert(take("everywhere", "", "", "sql SELECT public.minus(), public.plus()"));
     judge();
     ck_assert(!known_pg_facts(f)->is_everything_safe);
-    ck_assert(take("row", "", "shout", ""));
-    ck_assert(known_pg_facts(f)->is_volatile_column(known_pg_facts(f)->ctx, bytes_str("shout")));
-    ck_assert(!known_pg_facts(f)->is_volatile_column(known_pg_facts(f)->ctx, bytes_str("whisper")));
+    ck_assert(take("row", "", "shout", "") && take("function", "public", "shout", "volatile"));
+    ck_assert(take("row", "", "murmur", "") && take("function", "public", "murmur", "steady"));
+    ck_assert(known_pg_facts(f)->is_unsafe_column(known_pg_facts(f)->ctx, bytes_str("shout")));
+    ck_assert(!known_pg_facts(f)->is_unsafe_column(known_pg_facts(f)->ctx, bytes_str("murmur")));
+    ck_assert(!known_pg_facts(f)->is_unsafe_column(known_pg_facts(f)->ctx, bytes_str("whisper")));
 }
 END_TEST
 
