@@ -1,7 +1,7 @@
 /*
  *      first column    then
  *      function        schema; name; steady or volatile: all functions of that name together, those in SQL as their bodies are
- *      body            schema; name of a function; sql or plpgsql, a space, and the text
+ *      body            schema; name of a function; sql or plpgsql, a space, and the text: its body, its parameters' defaults
  *      relation        schema; name; table, view, sequence, foreign or unlogged: of itself, or of a part of it
  *      code            schema; name of a relation; sql, a space, and a query that reading it runs
  *      everywhere      nothing; nothing; sql, a space, and a query that calls what any expression may run
@@ -47,6 +47,8 @@
     " JOIN pg_language AS l ON l.oid = p.prolang AND l.lanname IN ('sql', 'plpgsql')" \
     " WHERE p.oid >= 16384 AND (p.provolatile <> 'v' OR l.lanname = 'sql') AND p.prokind IN ('f', 'w')" \
     " AND p.prorettype <> 'trigger'::regtype ORDER BY p.oid;" \
+    "SELECT 'body', n.nspname, p.proname, 'sql SELECT ' || pg_get_expr(p.proargdefaults, 0) FROM pg_proc AS p" \
+    " JOIN pg_namespace AS n ON n.oid = p.pronamespace WHERE p.oid >= 16384 AND p.proargdefaults IS NOT NULL;" \
     "SELECT 'body', n.nspname, p.proname, 'sql SELECT ' || string_agg(s.oid::regproc || '()', ', ') FROM pg_aggregate AS a" \
     " JOIN pg_proc AS s ON s.oid IN " PARTS " AND s.oid >= 16384 JOIN pg_proc AS p ON p.oid = a.aggfnoid" \
     " JOIN pg_namespace AS n ON n.oid = p.pronamespace WHERE p.oid >= 16384 GROUP BY p.oid, n.nspname, p.proname;"

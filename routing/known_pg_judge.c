@@ -97,6 +97,7 @@ static unsigned on_relation(void *ctx, struct bytes name, bool is_written) {
     enum classify_relation_kind kind = facts->of_relation(facts->ctx, bytes_of(NULL, 0), name).kind;
     bool is_safe = kind == CLASSIFY_RELATION_NONE || kind == CLASSIFY_RELATION_TABLE || kind == CLASSIFY_RELATION_VIEW;
     if (!is_safe) find(j, "relation ", name);
+    if (facts->is_unsafe_column(facts->ctx, name)) find(j, "function ", name);
     return 0;
 }
 

@@ -57,6 +57,7 @@ create function stab() returns int stable language sql as 'select 1';
 create function stab_next() returns bigint stable language sql as $$ select nextval('counter') $$;
 create function stab_lock() returns void stable language plpgsql as $$ begin perform pg_advisory_xact_lock(1); end $$;
 create function stab_node() returns bool stable language plpgsql as $$ begin return pg_is_in_recovery(); end $$;
+create function stab_default(p bigint default nextval('counter')) returns bigint stable language sql as 'select p';
 create function stab_exec() returns int stable language plpgsql as $$ begin execute 'select 1'; return 1; end $$;
 create function stab_pl(p int) returns int stable language plpgsql as $$
 declare r int; begin if p in (1, 2) then select count(*) into r from t where a = p; return r; end if; return coalesce(p, 0); end $$;
@@ -72,6 +73,7 @@ create policy p on tenants using (who = current_setting('app.tenant'));
 create table policed (a int); alter table policed enable row level security; create policy p on policed using (a = vol());
 create function now(int) returns int language plpgsql as 'begin return 1; end';
 create function shout(t) returns text language plpgsql as 'begin return $1.d; end';
+create function loud() returns text stable language plpgsql as $$ begin return (select r.shout from t as r limit 1); end $$;
 create function murmur(t) returns text language sql as 'select $1.d';
 create schema other; create unlogged table other.w (a int);
 create procedure writer() language sql as 'select 1';
@@ -90,10 +92,11 @@ UNSAFE = {
     "SELECT * FROM unlogged": "unlogged", "SELECT * FROM v_next": "nextval", "SELECT * FROM v_of_view": "public.v_next",
     "SELECT * FROM v_locks": "pg_locks", "SELECT * FROM v_unlogged": "public.unlogged", "SELECT * FROM parted": "unlogged",
     "SELECT vol()": "volatile", "SELECT unseen()": "nextval", "SELECT stab_next()": "nextval", "SELECT stab_lock()": "pg_advisory_xact_lock",
-    "SELECT stab_node()": "pg_is_in_recovery", "SELECT stab_exec()": "body", "SELECT kept_next()": "nextval",
+    "SELECT stab_node()": "pg_is_in_recovery", "SELECT stab_exec()": "body", "SELECT stab_default()": "nextval", "SELECT kept_next()": "nextval",
     "SELECT agg_vol(a) FROM t": "public.second", "SELECT * FROM policed": "public.vol", "SELECT now(), now(1)": "besides the server's own",
     "SELECT t.shout FROM t": "function shout", "SELECT * FROM w": "unlogged", "SELECT last_value FROM counter": "ahead",
     "EXPLAIN SELECT * FROM unlogged": "unlogged", "CALL writer()": "function writer",
+    "SELECT loud()": "function shout",
 }  # fmt: skip
 
 sys.dont_write_bytecode = True

@@ -127,6 +127,9 @@ START_TEST(bodies_in_plpgsql) {
     ck_assert_int_eq(of_body("plpgsql BEGIN PERFORM last_value FROM s; END"), UNSAFE);
     ck_assert_int_eq(of_body("plpgsql BEGIN DELETE FROM t; END"), UNSAFE);
     ck_assert_int_eq(of_body("plpgsql BEGIN 'not closed"), UNSAFE);
+    ck_assert(take("row", "", "vol", ""));
+    ck_assert_int_eq(of_body("plpgsql BEGIN RETURN r.vol; END"), UNSAFE);
+    ck_assert_int_eq(of_body("plpgsql BEGIN RETURN r.ok; END"), STEADY);
 }
 END_TEST
 
