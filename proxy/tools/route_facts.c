@@ -8,13 +8,16 @@
 
 #include "proxy/config_value.h"
 
-enum { WORDS_MAX = 16 };
+enum { WORDS_MAX = 16, HOST_MAX = 260 };
+
+/* Where the system has the certificates of the authorities that it trusts: this libpq does not find them by itself. */
+static const char authorities[] = "/etc/ssl/certs/ca-certificates.crt";
 
 /* Keywords and values for libpq; a value that is NULL is left to it. */
 struct words {
     const char *keys[WORDS_MAX + 1], *values[WORDS_MAX + 1];
     int count;
-    char port[16], timeout[16];
+    char hosts[CONFIG_NODES_MAX * HOST_MAX], ports[CONFIG_NODES_MAX * 8], timeout[16];
 };
 
 static void add(struct words *w, const char *key, const char *value) {
@@ -28,7 +31,7 @@ static void add_tls(struct words *w, const struct config_server_tls *tls, const 
     bool is_near = config_value_is_loopback(host) || host[0] == '/';
     int usual = is_near ? SERVER_TLS_DISABLE : SERVER_TLS_VERIFY_FULL;
     add(w, "sslmode", modes[tls->mode >= 0 ? tls->mode : usual]);
-    add(w, "sslrootcert", tls->ca_file);
+    add(w, "sslrootcert", tls->ca_file ? tls->ca_file : authorities);
     add(w, "sslcert", tls->cert_file);
     add(w, "sslkey", tls->key_file);
 }
@@ -44,21 +47,44 @@ static void add_user(struct words *w, const struct route_facts_ask *ask) {
     } else if (db->cluster->auth_user) {
         add(w, "user", db->cluster->auth_user);
         add(w, "password", db->cluster->auth_password);
+    } else if (db->cluster->monitor_user) {
+        add(w, "user", db->cluster->monitor_user);
+        add(w, "password", db->cluster->monitor_password);
     }
 }
 
-static PGconn *connect_to(const struct route_facts_ask *ask, const struct config_node *node) {
+/* All nodes, and of several the one that takes writes. */
+static bool add_nodes(struct words *w, const struct list *nodes) {
+    struct writer hosts, ports;
+    int count = 0;
+    writer_init_fixed(&hosts, w->hosts, sizeof w->hosts);
+    writer_init_fixed(&ports, w->ports, sizeof w->ports);
+    LIST_EACH(n, nodes) {
+        const struct config_node *node = CONTAINER_OF(n, struct config_node, node);
+        writer_fmt(&hosts, "%s%s", count ? "," : "", node->host);
+        writer_fmt(&ports, "%s%u", count ? "," : "", (unsigned)node->port);
+        count++;
+    }
+    writer_u8(&hosts, 0);
+    writer_u8(&ports, 0);
+    add(w, "host", w->hosts);
+    add(w, "port", w->ports);
+    add(w, "target_session_attrs", count > 1 ? "read-write" : "any");
+    return !hosts.failed && !ports.failed;
+}
+
+/* NULL: memory is out. */
+static PGconn *connect_to(const struct route_facts_ask *ask) {
     const struct config_cluster *cluster = ask->database->cluster;
+    const struct config_node *first = CONTAINER_OF(cluster->nodes.next, struct config_node, node);
     struct words w = {.count = 0};
-    snprintf(w.port, sizeof w.port, "%u", (unsigned)node->port);
+    if (!add_nodes(&w, &cluster->nodes)) return NULL;
     snprintf(w.timeout, sizeof w.timeout, "%u", (unsigned)(cluster->connect_timeout_ms + 999) / 1000);
-    add(&w, "host", node->host);
-    add(&w, "port", w.port);
     add(&w, "dbname", ask->database->server_database ? ask->database->server_database : ask->name);
     add(&w, "application_name", "gilmok route");
     add(&w, "client_encoding", "UTF8");
     add(&w, "connect_timeout", w.timeout);
-    add_tls(&w, &cluster->tls, node->host);
+    add_tls(&w, &cluster->tls, first->host);
     add_user(&w, ask);
     return PQconnectdbParams(w.keys, w.values, 0);
 }
@@ -98,9 +124,7 @@ static bool ask_all(PGconn *connection, struct known_pg *facts, uint32_t version
 }
 
 uint32_t route_facts_load(const struct route_facts_ask *ask, struct known_pg *facts, struct err *err) {
-    const struct list *nodes = &ask->database->cluster->nodes;
-    const struct config_node *node = CONTAINER_OF(nodes->next, struct config_node, node);
-    PGconn *connection = connect_to(ask, node);
+    PGconn *connection = connect_to(ask);
     uint32_t version = connection ? (uint32_t)PQserverVersion(connection) : 0;
     bool ok = connection && PQstatus(connection) == CONNECTION_OK;
     if (!connection) err_set(err, ERR_OUT_OF_MEMORY, "memory is out");

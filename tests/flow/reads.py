@@ -229,6 +229,21 @@ def test_operators_of_volatile_code_keep_everything(servers, conf):
     assert route(conf, ["SELECT a FROM t"], *ONLINE)["SELECT a FROM t"][0] == "replica"
 
 
+def test_of_several_nodes_the_primary_is_asked(servers, tmp_path):
+    """A standby could not tell what was made a moment ago."""
+    conf = tmp_path / "several.conf"
+    node = f"[node main/two]\nhost = {os.environ['SUPERUSER_SOCKET_DIR']}\nport = {os.environ['REPLICA1_PORT']}\n\n"
+    monitor = f"[cluster main]\nmonitor_user = {os.environ['SUPERUSER_USER']}\nmonitor_database = {DATABASE}"
+    conf.write_text(CONF.replace("[node main/one]", node + "[node main/one]").replace("[cluster main]", monitor))
+    servers[1].execute("select pg_wal_replay_pause()")
+    try:
+        servers[0].execute("create table brand_new (a int)")
+        called = route(str(conf), ["SELECT * FROM brand_new"])
+    finally:
+        servers[1].execute("select pg_wal_replay_resume()")
+    assert called["SELECT * FROM brand_new"][0] == "replica", called
+
+
 def test_a_server_that_cannot_be_asked(conf):
     done = subprocess.run([harness.BIN, "route", "-c", conf, "-d", DATABASE, "-U", "nobody there", "SELECT 1"], capture_output=True,
                           timeout=60, check=False)  # fmt: skip
