@@ -27,11 +27,12 @@
 
 /*
  * Of functions in SQL the body says it, whatever they are marked as; of aggregates, which are all marked as immutable, what
- * they are made of. Triggers are called by nobody.
+ * they are made of. Some in C that are marked as stable run SQL that they are given. Triggers are called by nobody.
  */
+#define RUNS_TEXT "(l.lanname = 'c' AND p.probin ~ '(tablefunc|pgxml)$' AND p.proname ~ '^(crosstab|connectby|xpath_table)')"
 #define FUNCTIONS_BEGIN \
-    "SELECT 'function', n.nspname, p.proname, CASE WHEN bool_or(p.prokind = 'p' OR (p.provolatile = 'v' AND l.lanname <> 'sql'))" \
-    " THEN 'volatile' ELSE 'steady' END FROM pg_proc AS p JOIN pg_namespace AS n ON n.oid = p.pronamespace" \
+    "SELECT 'function', n.nspname, p.proname, CASE WHEN bool_or(p.prokind = 'p' OR (p.provolatile = 'v' AND l.lanname <> 'sql')" \
+    " OR " RUNS_TEXT ") THEN 'volatile' ELSE 'steady' END FROM pg_proc AS p JOIN pg_namespace AS n ON n.oid = p.pronamespace" \
     " JOIN pg_language AS l ON l.oid = p.prolang" \
     " WHERE p.prorettype <> 'trigger'::regtype AND (p.oid >= 16384 OR n.nspname = 'information_schema'" /* (*) */
 #define FUNCTIONS_END ") GROUP BY n.nspname, p.proname;"

@@ -75,6 +75,7 @@ create function now(int) returns int language plpgsql as 'begin return 1; end';
 create function shout(t) returns text language plpgsql as 'begin return $1.d; end';
 create function loud() returns text stable language plpgsql as $$ begin return (select r.shout from t as r limit 1); end $$;
 create function murmur(t) returns text language sql as 'select $1.d';
+create extension tablefunc;
 create schema other; create unlogged table other.w (a int);
 create procedure writer() language sql as 'select 1';
 create domain small as int check (value < 100);
@@ -97,6 +98,8 @@ UNSAFE = {
     "SELECT t.shout FROM t": "function shout", "SELECT * FROM w": "unlogged", "SELECT last_value FROM counter": "ahead",
     "EXPLAIN SELECT * FROM unlogged": "unlogged", "CALL writer()": "function writer",
     "SELECT loud()": "function shout",
+    "SELECT * FROM crosstab('values (1, 2, 3)') AS x(a int, b int)": "volatile",
+    "SELECT * FROM public.crosstab('values (1, 2, 3)') AS x(a int, b int)": "volatile",
 }  # fmt: skip
 
 sys.dont_write_bytecode = True
