@@ -82,6 +82,14 @@ static enum classify_function_kind ask(const struct classify_options *o, struct 
     return theirs.kind;
 }
 
+/* Of none of PostgreSQL's own. Where there is no such function, type(value) is a cast. */
+static enum classify_why why_unknown(const struct classify_options *o, struct classify_subject *s) {
+    bool is_type = (!s->schema.len || bytes_is(s->schema, "pg_catalog")) && read_pg_is_type(s->name);
+    enum classify_function_kind theirs = o->facts ? ask(o, s) : CLASSIFY_FUNCTION_NONE;
+    if (is_type && theirs == CLASSIFY_FUNCTION_NONE) return CLASSIFY_FUNCTION_CAST;
+    return o->facts ? why_theirs(theirs) : CLASSIFY_FUNCTION_NO_SERVER;
+}
+
 /* A name without a schema may mean PostgreSQL's own or a namesake of it with other arguments: both count. */
 enum classify_why classify_function_why(const struct classify_options *o, struct classify_subject *s, enum read_kind own) {
     enum classify_why never = why_never(own);
@@ -89,7 +97,7 @@ enum classify_why classify_function_why(const struct classify_options *o, struct
     if (never != CLASSIFY_WHY_COUNT) return never;
     if (is_listed(o->read_functions, s, false)) return CLASSIFY_FUNCTION_LISTED;
     /* One that cannot be called: whoever calls it means another one. */
-    if (own == READ_UNKNOWN || own == READ_UNCALLABLE) return o->facts ? why_theirs(ask(o, s)) : CLASSIFY_FUNCTION_NO_SERVER;
+    if (own == READ_UNKNOWN || own == READ_UNCALLABLE) return why_unknown(o, s);
     if (own == READ_SETTING) own = READ_STEADY; /* which setting it is decides */
     if (bytes_is(s->schema, "pg_catalog") || !o->facts) return why_own(own);
     enum classify_function_kind theirs = ask(o, s);

@@ -35,6 +35,7 @@ enum classify_about {
     X(CATALOG, REPLICA, "the server's own catalog, the same on a replica")                                             \
     X(FUNCTION_OWN, REPLICA, "the server's own, immutable or stable")                                                  \
     X(FUNCTION_FRESH, REPLICA, "volatile, but the server's own, and writes nothing")                                   \
+    X(FUNCTION_CAST, REPLICA, "a cast to one of the server's own types")                                               \
     X(FUNCTION_PROVEN, REPLICA, "reads, as the catalog says")                                                    \
     X(FUNCTION_LISTED, REPLICA, "one of read_functions")                                                               \
     X(SAMPLES, REPLICA, "samples rows, and writes nothing")                                                            \
