@@ -159,12 +159,21 @@ class Asyncpg(AsyncPlayer):
             return
         raise Wrong("a query that was cancelled went on")
 
+    async def copy_in(self, rows):
+        """asyncpg 0.27 waits for ever when its connection ends while it waits to write."""
+        try:
+            await asyncio.wait_for(self.connection.copy_records_to_table("lines", records=rows), 20)
+        except asyncio.TimeoutError:
+            if self.connection.is_closed():
+                raise ConnectionResetError("connection was closed") from None
+            raise Wrong("a COPY did not come to its end") from None
+
     async def copied(self):
         rows = [(self.name, n, "w" * (n % 70)) for n in range(self.dice.randrange(10, 2000))]
         tr = self.connection.transaction()
         await tr.start()
         await self.connection.execute("delete from lines where player = $1", self.name)
-        await self.connection.copy_records_to_table("lines", records=rows)
+        await self.copy_in(rows)
         got = await self.connection.fetch("select * from lines where player = $1 order by n", self.name)
         await tr.rollback()
         check([tuple(r) for r in got] == rows, "COPY in", len(got), len(rows))
