@@ -116,6 +116,9 @@ struct config_database {
     enum pool_mode pool_mode;
     enum pool_role role;
     uint32_t max_replica_lag_ms; /* a replica further behind is not used; 0: however far */
+    bool read_write_split;       /* reads go to replicas, by their text */
+    const char *read_functions;  /* which read and which write, whatever the server says of them; comma-separated, */
+    const char *write_functions; /*   as in routing/classify.h */
     uint32_t pool_size;    /* server connections of one (database, user) pair */
     uint32_t min_pool_size;     /* of them kept open */
     uint32_t reserve_pool_size; /* beyond them, when somebody has waited for reserve_pool_timeout_ms */

@@ -243,10 +243,27 @@ static void check_role(struct config *c, struct config_draft_database *d, struct
                        db->cluster->name);
         config_advice(f, "Add its replicas as [node %s/NAME], or remove it", db->cluster->name);
     }
-    if (db->role == ROLE_PRIMARY && db->max_replica_lag_ms) {
+    if (db->role == ROLE_PRIMARY && !db->read_write_split && db->max_replica_lag_ms) {
         struct config_place at = config_place_of(c, d->section, "max_replica_lag");
         config_warning(f, at.file, at.line, "`max_replica_lag` is not looked at: the database is served by the primary");
-        config_advice(f, "Write role = replica, prefer-replica or any, or remove it");
+        config_advice(f, "Write read_write_split = on, or role = replica, prefer-replica or any, or remove it");
+    }
+}
+
+/* Statements are looked at between transactions, where there is a choice of nodes. */
+static void check_split(struct config *c, struct config_draft_database *d, struct config_findings *f) {
+    const struct config_database *db = &d->database;
+    struct config_place at = config_place_of(c, d->section, "read_write_split");
+    if (!db->cluster || !db->read_write_split) return;
+    if (db->role != ROLE_PRIMARY) {
+        config_error(f, at.file, at.line, "`read_write_split` and `role = %s` exclude each other", pool_role_name(db->role));
+        config_advice(f, "Remove `role`: writes go to the primary then, and reads to its replicas");
+    } else if (!config_is_elective(db->cluster)) {
+        config_warning(f, at.file, at.line, "`read_write_split` changes nothing: the cluster `%s` has one node", db->cluster->name);
+        config_advice(f, "Add its replicas as [node %s/NAME], or remove it", db->cluster->name);
+    } else if (db->pool_mode == POOL_SESSION) {
+        config_warning(f, at.file, at.line, "`read_write_split` changes nothing: in session mode a client keeps one connection");
+        config_advice(f, "Write pool_mode = transaction, or remove it");
     }
 }
 
@@ -259,6 +276,7 @@ static void check_databases(struct config *c, struct config_findings *f) {
         }
         resolve_cluster(c, d, f);
         check_role(c, d, f);
+        check_split(c, d, f);
         check_password(c, d, f);
         warn_open_password(c, d, f);
     }

@@ -23,8 +23,8 @@ const char route_usage[] = "  gilmok route -c FILE -d DATABASE [--offline] [OPTI
                            "    --server-version VERSION      such as 15.4; when no server is asked\n"
                            "    --standard-strings on|off     standard_conforming_strings; when nothing is said, it may be either\n"
                            "    --encoding NAME               client_encoding\n"
-                           "    --read-functions LIST         functions that read, whatever the server says of them\n"
-                           "    --write-functions LIST        functions that write\n";
+                           "    --read-functions LIST         functions that read, beside read_functions in FILE\n"
+                           "    --write-functions LIST        functions that write, beside write_functions\n";
 
 /* ---- arguments ------------------------------------------------------------------------------------------------------- */
 
@@ -78,10 +78,10 @@ struct printer {
     struct classify_options options;
     struct sql_options sql;
     struct known_pg *facts; /* NULL: no server was asked */
+    struct writer read_functions, write_functions; /* of the configuration and of the arguments */
     struct arena arena;
     struct writer line;
 };
-
 
 /* Asks the server what the names of the database stand for, unless that is not wanted. */
 static bool load_facts(const struct request *r, const struct config_database *db, struct printer *p, struct err *err) {
@@ -96,6 +96,18 @@ static bool load_facts(const struct request *r, const struct config_database *db
     return true;
 }
 
+static struct bytes put_both(struct writer *w, const char *configured, const char *said) {
+    writer_fmt(w, "%s,%s", configured ? configured : "", said ? said : "");
+    return writer_bytes(w);
+}
+
+static bool read_lists(const struct request *r, const struct config_database *db, struct printer *p, struct err *err) {
+    p->options.read_functions = put_both(&p->read_functions, db->read_functions, r->read_functions);
+    p->options.write_functions = put_both(&p->write_functions, db->write_functions, r->write_functions);
+    if (!p->read_functions.failed && !p->write_functions.failed) return true;
+    return err_set(err, ERR_OUT_OF_MEMORY, "memory is out");
+}
+
 static bool read_config(const struct request *r, struct printer *p, struct err *err) {
     struct config_findings findings;
     config_findings_init(&findings);
@@ -103,7 +115,7 @@ static bool read_config(const struct request *r, struct printer *p, struct err *
     const struct config_database *db = config ? config_find_database(config, bytes_str(r->database)) : NULL;
     if (!config) err_set(err, ERR_CONFIG, "%s is not right; gilmok check -c %s says why", r->file, r->file);
     else if (!db) err_set(err, ERR_CONFIG, "%s has no database %s", r->file, r->database);
-    bool ok = db && load_facts(r, db, p, err);
+    bool ok = db && read_lists(r, db, p, err) && load_facts(r, db, p, err);
     config_findings_release(&findings);
     config_free(config);
     return ok;
@@ -150,15 +162,17 @@ int route_run(int count, char **args) {
     if (!read_args(count, args, &r, &err) || !sql_options_of(&r.words, &p.sql, &err)) return complain(&err, 2);
     p.options.sql = &p.sql;
     p.options.is_sure_of_strings = r.words.standard_strings;
-    p.options.read_functions = bytes_str(r.read_functions ? r.read_functions : "");
-    p.options.write_functions = bytes_str(r.write_functions ? r.write_functions : "");
     arena_init(&p.arena, TREES_MAX);
+    writer_init(&p.read_functions, LINE_MAX_LEN);
+    writer_init(&p.write_functions, LINE_MAX_LEN);
     writer_init(&p.line, LINE_MAX_LEN);
     bool ok = read_config(&r, &p, &err);
     if (ok) ok = r.text ? print_text(&p, bytes_str(r.text), &err) : print_lines(&p, r.end, &err);
     if (ok && fflush(stdout) != 0) ok = err_set(&err, ERR_INTERNAL, "standard output cannot be written: %s", strerror(errno));
     arena_release(&p.arena);
     writer_release(&p.line);
+    writer_release(&p.read_functions);
+    writer_release(&p.write_functions);
     known_pg_free(p.facts);
     return ok ? 0 : complain(&err, 1);
 }

@@ -88,6 +88,21 @@ def test_functions_that_the_caller_names(conf):
     assert lines(conf, "--read-functions", "f", "--write-functions", "lower", "SELECT f(), lower('A')")[0].startswith("primary\tfunction lower")
 
 
+def test_lists_of_functions_in_the_configuration(tmp_path):
+    """What is said of the database and what is said in the arguments counts together."""
+    path = tmp_path / "gilmok.conf"
+    path.write_text(CONF + "read_functions = f, app.g\nwrite_functions = upper\n")
+    first = lambda *args: lines(str(path), *args)[0].split("\t")[0]  # noqa: E731
+    assert first("SELECT f(), app.g()") == "replica"
+    assert first("SELECT f(), h()") == "primary"
+    assert first("--read-functions", "h", "SELECT f(), h()") == "replica"
+    assert first("SELECT lower('A')") == "replica"
+    assert first("SELECT upper('a')") == "primary"
+    assert first("--write-functions", "lower", "SELECT lower('A')") == "primary"
+    assert first("--write-functions", "lower", "SELECT upper('a')") == "primary"
+    assert first("--read-functions", "upper", "SELECT upper('a')") == "primary"
+
+
 def test_control_characters_in_names_stay_on_the_line(conf):
     assert "table a\\x0ab at 14: " in lines(conf, 'SELECT * FROM "a\nb"')[0]
 
