@@ -30,6 +30,10 @@
 
 #define SUM_OF(rows) "(SELECT concat(count(*), '/', sum(hashtext(o::text || ' ' || x::text))) FROM (" rows ") AS t(o, x))"
 
+/*
+ * All that either this or known_pg.h reads changes with one of these. Definitions are printed with the names that things have now;
+ * what ALTER does to the server's own functions is not looked for.
+ */
 #define DIGEST \
     "SELECT 'digest', concat_ws(' '" \
     ", " SUM_OF("SELECT oid, xmin FROM pg_proc WHERE oid >= 16384") \
@@ -42,9 +46,12 @@
     ", " SUM_OF("SELECT inhrelid, xmin FROM pg_inherits") \
     ", " SUM_OF("SELECT oid, xmin FROM pg_operator WHERE oid >= 16384") \
     ", " SUM_OF("SELECT oid, xmin FROM pg_cast WHERE oid >= 16384") \
+    ", " SUM_OF("SELECT oid, xmin FROM pg_amproc WHERE oid >= 16384") \
+    ", " SUM_OF("SELECT rngtypid, xmin FROM pg_range WHERE rngtypid >= 16384") \
+    ", " SUM_OF("SELECT oid, nspname FROM pg_namespace WHERE oid = 2200 OR (oid >= 16384 AND left(nspname, 3) <> 'pg_')") \
     ", " SUM_OF("SELECT oid, xmin FROM pg_language") \
-    ", " SUM_OF("SELECT oid, relname FROM pg_class WHERE oid >= 16384 AND relkind IN ('r', 'v', 'm', 'f', 'p')" \
-             " AND relpersistence <> 't'") \
+    ", " SUM_OF("SELECT oid, concat_ws(' ', relname, relnamespace, relkind, relpersistence) FROM pg_class" \
+             " WHERE oid >= 16384 AND relkind IN ('r', 'v', 'm', 'f', 'p', 'S') AND relpersistence <> 't'") \
     "), '', '';"
 
 #define DO \

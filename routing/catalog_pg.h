@@ -14,9 +14,9 @@
 #include "base/writer.h"
 #include "routing/catalog.h"
 
-enum { CATALOG_PG_COLUMNS = 4, CATALOG_PG_QUERY_MAX = 16 << 10, CATALOG_PG_ROW_MAX = 1 << 20, CATALOG_PG_DIGEST_MAX = 512 };
+enum { CATALOG_PG_COLUMNS = 4, CATALOG_PG_QUERY_MAX = 16 << 10, CATALOG_PG_ROW_MAX = 1 << 20, CATALOG_PG_DIGEST_MAX = 1024 };
 
-/* One row: a text that is another one when anything that matters has changed. */
+/* One row: a text that is another one when anything has changed that matters here or to known_pg.h. */
 void catalog_pg_put_check(struct writer *w);
 /* That row, and everything else. The server has version 12 at least; `version` is 150000 for 15. */
 void catalog_pg_put_query(struct writer *w, uint32_t version);

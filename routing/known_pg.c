@@ -14,9 +14,14 @@
 
 /* ---- the query ------------------------------------------------------------------------------------------------------- */
 
-/* With nothing else in the path each name in a definition has its schema. */
+/*
+ * With nothing else in the path each name in a definition has its schema. To print one the server locks what is in it, and who
+ * changes a table for long is not waited for.
+ */
 #define IN_ONE_MOMENT \
     "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;" \
+    "SET LOCAL client_encoding = 'UTF8';" \
+    "SET LOCAL lock_timeout = '1s';" \
     "SET LOCAL search_path = pg_catalog, pg_temp;" \
     "SET LOCAL statement_timeout = '60s';" \
     "SET LOCAL jit = off;" \
@@ -39,7 +44,7 @@
 /* Of the server's own those that are not known here, if they need nothing but their arguments. */
 #define NEW_FUNCTIONS " OR (n.nspname = 'pg_catalog' AND p.provolatile = 'i')"
 
-#define SHORT(text) "CASE WHEN length(" text ") <= 262144 THEN " text " END"
+#define SHORT(text) "CASE WHEN octet_length(" text ") <= 262144 THEN " text " END"
 
 #define BODIES_BEGIN \
     "SELECT 'body', n.nspname, p.proname, concat(l.lanname, ' ', " /* the body */
@@ -48,7 +53,7 @@
     " JOIN pg_language AS l ON l.oid = p.prolang AND l.lanname IN ('sql', 'plpgsql')" \
     " WHERE p.oid >= 16384 AND (p.provolatile <> 'v' OR l.lanname = 'sql') AND p.prokind IN ('f', 'w')" \
     " AND p.prorettype <> 'trigger'::regtype ORDER BY p.oid;" \
-    "SELECT 'body', n.nspname, p.proname, 'sql SELECT ' || pg_get_expr(p.proargdefaults, 0) FROM pg_proc AS p" \
+    "SELECT 'body', n.nspname, p.proname, 'sql SELECT ' || " SHORT("pg_get_expr(p.proargdefaults, 0)") " FROM pg_proc AS p" \
     " JOIN pg_namespace AS n ON n.oid = p.pronamespace WHERE p.oid >= 16384 AND p.proargdefaults IS NOT NULL;" \
     "SELECT 'body', n.nspname, p.proname, 'sql SELECT ' || string_agg(s.oid::regproc || '()', ', ') FROM pg_aggregate AS a" \
     " JOIN pg_proc AS s ON s.oid IN " PARTS " AND s.oid >= 16384 JOIN pg_proc AS p ON p.oid = a.aggfnoid" \

@@ -7,38 +7,79 @@
 #include "base/log.h"
 #include "proxy/pool/catalog_change.h"
 
-enum { KEY_MAX = 512, ARENA_MAX = 16 << 20 };
+enum { KEY_MAX = 64 << 10, ARENA_MAX = 16 << 20 };
+
+static_assert((int)KNOWN_PG_COLUMNS == (int)CATALOG_PG_COLUMNS && (int)KNOWN_PG_QUERY_MAX <= (int)CATALOG_PG_QUERY_MAX,
+              "rows and queries of both come the same way");
+
+static void free_entry(struct catalog_entry *e) {
+    catalog_free(e->now);
+    known_pg_free(e->known);
+    mem_free(e->read_functions);
+    mem_free(e->write_functions);
+    mem_free(e);
+}
+
+static struct catalog_entry *new_entry(const struct pool *p) {
+    struct catalog_entry *e = mem_alloc(sizeof *e);
+    if (!e || !p->limits.read_write_split) return e;
+    e->wants_facts = true;
+    e->read_functions = mem_strdup(p->read_functions, strlen(p->read_functions));
+    e->write_functions = mem_strdup(p->write_functions, strlen(p->write_functions));
+    if (e->read_functions && e->write_functions) return e;
+    free_entry(e);
+    return NULL;
+}
+
+static struct catalog_entry *find_or_make(const struct pool *p, struct bytes key) {
+    struct catalog_entry *e = map_get(&p->set->catalogs, key);
+    if (e) return e;
+    e = new_entry(p);
+    if (!e || map_put(&p->set->catalogs, key, e)) return e;
+    free_entry(e);
+    return NULL;
+}
 
 struct catalog_entry *catalog_book_entry(struct pool *p) {
     if (p->catalog) return p->catalog;
-    uint8_t storage[KEY_MAX];
     struct writer key;
-    writer_init_fixed(&key, storage, sizeof storage);
+    writer_init(&key, KEY_MAX);
     writer_cstr(&key, bytes_str(p->server.name));
     writer_cstr(&key, bytes_str(p->server.database));
-    if (key.failed) return NULL;
-    struct pool_set *set = p->set;
-    struct catalog_entry *e = map_get(&set->catalogs, writer_bytes(&key));
-    if (!e) {
-        e = mem_alloc(sizeof *e);
-        if (!e || !map_put(&set->catalogs, writer_bytes(&key), e)) {
-            mem_free(e);
-            return NULL;
-        }
+    if (p->limits.read_write_split) {
+        writer_cstr(&key, bytes_str(p->read_functions));
+        writer_cstr(&key, bytes_str(p->write_functions));
     }
-    p->catalog = e;
-    return e;
+    p->catalog = key.failed ? NULL : find_or_make(p, writer_bytes(&key));
+    writer_release(&key);
+    return p->catalog;
+}
+
+static bool is_in_use(const struct pool_set *set, const struct catalog_entry *e) {
+    if (e->is_under_way) return true;
+    LIST_EACH(n, (struct list *)&set->all)
+        if (CONTAINER_OF(n, struct pool, node)->catalog == e) return true;
+    return false;
+}
+
+void catalog_book_leave(struct pool_set *set, struct catalog_entry *e) {
+    size_t at = 0;
+    struct bytes key;
+    void *value;
+    if (is_in_use(set, e)) return;
+    while (map_next(&set->catalogs, &at, &key, &value)) {
+        if (value != e) continue;
+        (void)map_take(&set->catalogs, key);
+        free_entry(e);
+        return;
+    }
 }
 
 void catalog_book_release(struct pool_set *set) {
     size_t at = 0;
     struct bytes key;
     void *value;
-    while (map_next(&set->catalogs, &at, &key, &value)) {
-        struct catalog_entry *e = value;
-        catalog_free(e->now);
-        mem_free(e);
-    }
+    while (map_next(&set->catalogs, &at, &key, &value)) free_entry(value);
     map_release(&set->catalogs);
 }
 
@@ -56,6 +97,12 @@ const struct catalog *catalog_entry_current(const struct catalog_entry *e, const
     return is_younger(e, p, p->limits.catalog_refresh_ms) ? e->now : NULL;
 }
 
+const struct classify_facts *catalog_entry_facts(const struct catalog_entry *e, const struct pool *p) {
+    if (!e || !e->wants_facts) return NULL;
+    p->catalog->is_wanted = true;
+    return e->known && catalog_entry_current(e, p) ? known_pg_facts(e->known) : NULL;
+}
+
 bool catalog_is_hoped_for(struct pool *p) {
     if (p->mode == POOL_SESSION || p->limits.unknown_effects == UNKNOWN_EFFECTS_TRUST || p->set->is_closing) return false;
     struct catalog_entry *e = catalog_book_entry(p);
@@ -64,12 +111,16 @@ bool catalog_is_hoped_for(struct pool *p) {
     return true;
 }
 
+static bool may_try(const struct pool *p, uint64_t failed_us) {
+    return !failed_us || p->set->loop->now_us - failed_us > (uint64_t)CATALOG_RETRY_MS * 1000;
+}
+
 /* In good time: nobody should have to do without it. */
 bool catalog_reading_is_due(const struct pool *p) {
     const struct catalog_entry *e = p->catalog;
-    uint64_t now_us = p->set->loop->now_us;
-    if (!e || !e->is_wanted || e->is_under_way || is_younger(e, p, p->limits.catalog_refresh_ms / 2)) return false;
-    return !e->failed_us || now_us - e->failed_us > (uint64_t)CATALOG_RETRY_MS * 1000;
+    if (!e || !e->is_wanted || e->is_under_way || !may_try(p, e->failed_us)) return false;
+    bool lacks_facts = e->facts_failed_us && may_try(p, e->facts_failed_us);
+    return lacks_facts || !is_younger(e, p, p->limits.catalog_refresh_ms / 2);
 }
 
 /* ---- reading --------------------------------------------------------------------------------------------------------- */
@@ -92,11 +143,23 @@ static void wake_waiters(struct pool_set *set) {
     LIST_EACH(n, &set->all) pool_want_dispatch(CONTAINER_OF(n, struct pool, node));
 }
 
-static void end(struct catalog_reading *r) {
-    r->entry->is_under_way = false;
+/* True: the facts are to be read next, too. */
+static bool begin_facts(struct catalog_reading *r, const struct pool *p, struct writer *w, uint32_t version) {
+    const struct catalog_entry *e = r->entry;
+    if (!e->wants_facts || e->known || version < CATALOG_FACTS_VERSION_MIN || !may_try(p, e->facts_failed_us)) return false;
+    known_pg_put_query(w, version);
+    r->facts = w->failed ? NULL : known_pg_new();
+    return r->facts;
+}
+
+static void end(struct catalog_reading *r, struct pool_set *set) {
+    struct catalog_entry *e = r->entry;
+    e->is_under_way = false;
     catalog_free(r->coming);
+    known_pg_free(r->facts);
     arena_release(&r->arena);
     mem_free(r);
+    catalog_book_leave(set, e); /* it may have been kept for this alone */
 }
 
 struct catalog_reading *catalog_reading_begin(struct pool *p, struct writer *w, uint32_t version) {
@@ -107,12 +170,20 @@ struct catalog_reading *catalog_reading_begin(struct pool *p, struct writer *w, 
     e->is_under_way = true;
     arena_init(&r->arena, ARENA_MAX);
     if (begin(r, p, w, version, e->now != NULL)) return r;
-    end(r);
+    end(r, p->set);
     return NULL;
 }
 
+static void take_fact(struct catalog_reading *r, const struct bytes row[]) {
+    struct bytes full[KNOWN_PG_COLUMNS];
+    for (int i = 0; i < KNOWN_PG_COLUMNS; i++) full[i] = row[i].ptr ? row[i] : bytes_str("");
+    if (!known_pg_take(r->facts, full)) r->has_failed = true;
+}
+
 void catalog_reading_row(struct catalog_reading *r, const struct bytes row[CATALOG_PG_COLUMNS]) {
-    if (catalog_pg_is_digest(row)) {
+    if (r->facts) {
+        take_fact(r, row);
+    } else if (catalog_pg_is_digest(row)) {
         r->has_digest = row[1].len < sizeof r->digest;
         if (!r->has_digest) return;
         memcpy(r->digest, row[1].ptr, row[1].len);
@@ -122,11 +193,14 @@ void catalog_reading_row(struct catalog_reading *r, const struct bytes row[CATAL
     }
 }
 
+/* The facts of before may be wrong now. */
 static void put_in_force(struct catalog_reading *r, struct pool *p) {
     struct catalog_entry *e = r->entry;
     if (r->coming) {
         catalog_free(e->now);
+        known_pg_free(e->known);
         e->now = r->coming;
+        e->known = NULL;
         e->version = ++p->set->last_catalog_version;
         memcpy(e->digest, r->digest, sizeof e->digest);
         r->coming = NULL;
@@ -136,23 +210,57 @@ static void put_in_force(struct catalog_reading *r, struct pool *p) {
     e->failed_us = 0;
 }
 
-void catalog_reading_fail(struct catalog_reading *r, const struct pool *p) {
+static bool judge_facts(const struct catalog_reading *r, uint32_t version) {
+    struct sql_options sql = sql_options_default(SQL_POSTGRES);
+    sql.version = version;
+    const struct classify_options options = {.sql = &sql, .read_functions = bytes_str(r->entry->read_functions),
+                                             .write_functions = bytes_str(r->entry->write_functions)};
+    return known_pg_judge(r->facts, &options);
+}
+
+static void put_facts_in_force(struct catalog_reading *r, struct pool_set *set) {
     struct catalog_entry *e = r->entry;
-    if (!e->failed_us)
+    e->known = r->facts;
+    e->version = ++set->last_catalog_version;
+    e->facts_failed_us = 0;
+    r->facts = NULL;
+}
+
+static void note_failure(const struct catalog_reading *r, const struct pool *p) {
+    uint64_t *failed_us = r->facts ? &r->entry->facts_failed_us : &r->entry->failed_us;
+    if (!*failed_us && r->facts)
+        log_line(LOG_WARN, "pool", p->server.name, "what the functions, views and policies of database %s do could not be read: "
+                 "everything stays on the primary", p->server.database);
+    else if (!*failed_us)
         log_line(LOG_WARN, "pool", p->server.name, "the functions, views and triggers of database %s could not be read: what "
                  "statements leave behind is looked for after each of them", p->server.database);
-    e->failed_us = p->set->loop->now_us;
-    end(r);
+    *failed_us = p->set->loop->now_us;
+}
+
+void catalog_reading_fail(struct catalog_reading *r, const struct pool *p) {
+    note_failure(r, p);
+    end(r, p->set);
     wake_waiters(p->set);
+}
+
+/* True: it was the catalog, or is still what it was. */
+static bool take_over(struct catalog_reading *r, struct pool *p) {
+    if (!r->coming && strcmp(r->digest, r->entry->digest) != 0) return false;
+    put_in_force(r, p);
+    wake_waiters(p->set);
+    return true;
 }
 
 bool catalog_reading_end(struct catalog_reading *r, struct pool *p, bool is_ok, struct writer *w, uint32_t version) {
     bool is_known = is_ok && r->has_digest && !r->has_failed && (!r->coming || catalog_is_whole(r->coming));
-    if (is_known && !r->coming && strcmp(r->digest, r->entry->digest) != 0 && begin(r, p, w, version, false)) return true;
-    if (is_known && (r->coming || strcmp(r->digest, r->entry->digest) == 0)) {
-        put_in_force(r, p);
-        end(r);
-        wake_waiters(p->set);
+    if (is_known && r->facts && judge_facts(r, version)) {
+        put_facts_in_force(r, p->set);
+        end(r, p->set);
+    } else if (is_known && !r->facts && take_over(r, p)) {
+        if (begin_facts(r, p, w, version)) return true;
+        end(r, p->set);
+    } else if (is_known && !r->facts && begin(r, p, w, version, false)) {
+        return true;
     } else {
         catalog_reading_fail(r, p);
     }

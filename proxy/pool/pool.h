@@ -112,6 +112,7 @@ struct pool_limits {
     enum unknown_effects unknown_effects;
     enum session_sequences session_sequences;
     enum listen_mode listen;
+    bool read_write_split; /* false where the configuration says so, but it changes nothing */
     bool session_reuse;  /* session mode: false, and a connection is closed behind its client */
     bool is_round_robin; /* idle connections are handed out longest idle first */
 };
@@ -142,6 +143,7 @@ struct pool {
     struct pool_server server;
     struct catalog_entry *catalog; /* of its database; NULL: not asked for yet. Borrowed from the set */
     struct pool_limits limits;
+    char *read_functions, *write_functions; /* lists for routing/classify.h; owned copies, replaced on reload */
     struct pool_places places;
 
     struct list sites; /* struct site; one, but where it is spread */

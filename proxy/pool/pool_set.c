@@ -81,6 +81,14 @@ static void set_limits(struct pool *p, const struct config *c, const struct conf
     p->limits.unknown_effects = db->unknown_effects;
     p->limits.session_sequences = db->session_sequences;
     p->limits.listen = db->listen;
+    p->limits.read_write_split = db->read_write_split && p->mode != POOL_SESSION && config_is_elective(db->cluster);
+}
+
+/* NULL is fine. */
+static bool replace_text(char **text, const char *with) {
+    mem_free(*text);
+    *text = dup_or_null(with ? with : "");
+    return *text;
 }
 
 /* Of a pool that goes to several nodes, each node's own. */
@@ -138,14 +146,26 @@ static bool configure(struct pool *p, const struct config *c, const struct confi
     free_credentials(p);
     p->server.scram_keys = learned;
     secret_wipe(&learned, sizeof learned);
-    p->catalog = NULL; /* it may be another database */
     p->server.database = dup_or_null(db->server_database ? db->server_database : p->database);
     p->server.user = dup_or_null(user);
     p->server.password = dup_or_null(password);
     set_limits(p, c, db);
     if (!set_budgets(p, c, db)) return err_set(err, ERR_OUT_OF_MEMORY, "out of memory");
-    if (!p->server.database || !p->server.user) return err_set(err, ERR_OUT_OF_MEMORY, "out of memory");
+    bool has_lists = replace_text(&p->read_functions, db->read_functions) && replace_text(&p->write_functions, db->write_functions);
+    p->limits.read_write_split &= has_lists;
+    if (!p->server.database || !p->server.user || !has_lists) return err_set(err, ERR_OUT_OF_MEMORY, "out of memory");
     return true;
+}
+
+/* It may be another database, or be asked something else. */
+static bool configure_anew(struct pool *p, const struct config *c, const struct config_database *db, const char *user_password,
+                           struct err *err) {
+    struct catalog_entry *before = p->catalog;
+    p->catalog = NULL;
+    bool ok = configure(p, c, db, user_password, err);
+    if (ok && before) (void)catalog_book_entry(p);
+    if (before) catalog_book_leave(p->set, before);
+    return ok;
 }
 
 static void free_variant(struct variant *v) {
@@ -166,6 +186,8 @@ static void free_pool(struct pool *p) {
     list_remove(&p->node);
     free_credentials(p);
     while ((n = list_take_first(&p->sites))) site_unref(CONTAINER_OF(n, struct site, node));
+    mem_free(p->read_functions);
+    mem_free(p->write_functions);
     mem_free(p->database);
     mem_free(p->user);
     mem_free(p);
@@ -296,7 +318,7 @@ bool pool_reconfigure(struct pool *p, const struct config *c) {
     const struct user_secret *secret = user_store_find(&c->user_store, bytes_str(p->user));
     struct identity before = identity_of(p);
     struct err err = {0};
-    if (!configure(p, c, db, user_store_server_secret(secret), &err)) {
+    if (!configure_anew(p, c, db, user_store_server_secret(secret), &err)) {
         log_line(LOG_ERROR, "pool", p->server.name, "%s/%s keeps its server: %s", p->database, p->user, err.message);
         (void)pool_retire_left(p); /* as far as it has come */
     } else {

@@ -323,7 +323,9 @@ static bool exits_on_error(const struct session_pg *ps) {
 }
 
 static bool may_run_do(const struct session *s) {
-    const struct catalog *c = session_pool(s)->catalog ? session_pool(s)->catalog->now : NULL;
+    const struct pool *p = session_pool(s);
+    bool is_asked = p->catalog && p->limits.unknown_effects != UNKNOWN_EFFECTS_TRUST;
+    const struct catalog *c = is_asked ? p->catalog->now : NULL;
     return c && catalog_may_do(c) && !exits_on_error((const struct session_pg *)s);
 }
 

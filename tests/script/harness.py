@@ -393,12 +393,13 @@ class Toy:
 LOOK = "SELECT CASE WHEN l.setting "
 
 
-# And it reads what code the database has: none.
+# And it reads what code the database has: none. Where it splits reads from writes it asks what they do, behind that.
 CATALOG = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;SET LOCAL search_path"
+FACTS = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;SET LOCAL client_encoding"
 
 
 def is_own(kind, body):
-    return kind == "Q" and body.startswith((LOOK.encode(), CATALOG.encode()))
+    return kind == "Q" and body.startswith((LOOK.encode(), CATALOG.encode(), FACTS.encode()))
 
 
 def no_code():

@@ -9,7 +9,8 @@
 #include "tests/sim/fake_pg_conn.h"
 
 #define LOOK "CASE WHEN l.setting " /* how state_pg_put_look() begins */
-#define CATALOG "BEGIN ISOLATION LEVEL REPEATABLE READ" /* how catalog_pg_put_query() begins */
+#define CATALOG "BEGIN ISOLATION LEVEL REPEATABLE READ" /* how catalog_pg_put_query() and known_pg_put_query() begin */
+#define FACTS CATALOG " READ ONLY;SET LOCAL client_encoding" /* the latter alone */
 #define AUTHID "rolname, rolpassword" /* how LOOKUP_PG_QUERY goes on */
 #define SET_CONFIG "pg_catalog.set_config"
 
@@ -443,12 +444,18 @@ static void run_rest(struct fake_conn *c, bool has_slept) {
     end_query(c);
 }
 
-/* gilmok reads what code the database has: none. */
-static void tell_catalog(struct fake_conn *c) {
+/* gilmok reads what code the database has: none, but for one function. */
+static void tell_catalog(struct fake_conn *c, bool is_facts) {
     const struct run run = {0};
-    struct bytes values[] = {bytes_str("digest"), bytes_str("0"), bytes_str(""), bytes_str("")};
+    struct bytes digest[] = {bytes_str("digest"), bytes_str("0"), bytes_str(""), bytes_str("")};
+    struct bytes facts[][4] = {
+        {bytes_str("function"), bytes_str("public"), bytes_str("twice"), bytes_str("steady")},
+        {bytes_str("body"), bytes_str("public"), bytes_str("twice"), bytes_str("sql SELECT $1 + $1")},
+        {bytes_str("relation"), bytes_str("public"), bytes_str("t"), bytes_str("table")},
+    };
     describe(c, &run);
-    pg_put_text_row(&c->out, values, COUNT_OF(values));
+    if (!is_facts) pg_put_text_row(&c->out, digest, COUNT_OF(digest));
+    for (size_t i = 0; is_facts && i < COUNT_OF(facts); i++) pg_put_text_row(&c->out, facts[i], COUNT_OF(facts[i]));
     pg_put_command_complete(&c->out, "COMMIT");
     pg_put_ready(&c->out, c->txn);
     fake_flush(c);
@@ -458,7 +465,7 @@ void fake_run_query(struct fake_conn *c, struct bytes sql) {
     struct fake_statement *unnamed = fake_find_statement(c, bytes_str(""));
     if (unnamed) *unnamed = c->statements[--c->statement_count];
     if (bytes_starts_with(sql, CATALOG)) {
-        tell_catalog(c);
+        tell_catalog(c, bytes_starts_with(sql, FACTS));
         return;
     }
     INVARIANT(!c->rest);
