@@ -10,14 +10,15 @@
  * A function in SQL is what its body is, which is asked about as any text is. Another one that is marked volatile may write. One
  * that is marked immutable or stable cannot write itself, but may call what does, or ask the server who it is: bodies in PL/pgSQL
  * are gone through word by word (body_pg.h), other languages are believed. Definitions of views and policies are texts, too. What
- * is unsafe makes unsafe who uses it.
+ * is unsafe makes unsafe who uses it. Of more than KNOWN_PG_JUDGED_MAX bytes of code, which take about a second, none is judged: all
+ * of it is unsafe.
  */
 #ifndef GILMOK_ROUTING_KNOWN_PG_H
 #define GILMOK_ROUTING_KNOWN_PG_H
 
 #include "routing/classify.h"
 
-enum { KNOWN_PG_COLUMNS = 4, KNOWN_PG_QUERY_MAX = 16 << 10, KNOWN_PG_MEMORY_MAX = 256 << 20, KNOWN_PG_ROUNDS_MAX = 100 };
+enum { KNOWN_PG_COLUMNS = 4, KNOWN_PG_QUERY_MAX = 16 << 10, KNOWN_PG_MEMORY_MAX = 256 << 20, KNOWN_PG_JUDGED_MAX = 64 << 20 };
 
 struct known_pg;
 

@@ -1,8 +1,8 @@
 /*
  * known_pg_judge.c - what bodies, definitions and policies run.
  *
- * At first all of them are taken for safe; each round asks again about those that still are. A round that finds nothing is the
- * last one: what is then safe uses nothing that is not, in whatever circles.
+ * At first all of them are taken for safe. Who asks for what is noted: when something turns out to be unsafe, those that have asked
+ * for it are judged again. What is safe in the end uses nothing that is not, in whatever circles.
  */
 #include "routing/body_pg.h"
 #include "routing/classify_walk.h"
@@ -16,6 +16,10 @@ struct judge {
     struct arena arena; /* of one text */
     struct bytes because;
     bool is_unsafe;
+    struct known_pg_thing *current; /* that is being judged */
+    struct known_pg_thing *queue, **queue_end;
+    struct arena uses;
+    size_t judged; /* bytes of code */
 };
 
 static void find(struct judge *j, const char *what, struct bytes name) {
@@ -111,13 +115,47 @@ static void judge_plpgsql(struct judge *j, struct bytes body) {
     if (effects) find(j, "a part of its body that is not known to read", bytes_of(NULL, 0));
 }
 
-/* ---- rounds ---------------------------------------------------------------------------------------------------------- */
+/* ---- who asks for what ----------------------------------------------------------------------------------------------- */
+
+static void note_use(struct judge *j, struct known_pg_thing *asked) {
+    if (asked->uses && asked->uses->by == j->current) return;
+    struct known_pg_use *use = arena_alloc(&j->uses, sizeof *use);
+    if (!use) return; /* known_pg_judge() sees it */
+    *use = (struct known_pg_use){.next = asked->uses, .by = j->current};
+    asked->uses = use;
+}
+
+static void note_uses(struct judge *j, bool is_function, struct bytes name) {
+    for (struct known_pg_thing *t = known_pg_find(j->facts, is_function, name); t; t = t->same_name) note_use(j, t);
+}
+
+static struct classify_function asked_function(void *ctx, struct bytes schema, struct bytes name) {
+    struct judge *j = ctx;
+    note_uses(j, true, name);
+    return j->facts->facts.of_function(j->facts, schema, name);
+}
+
+static struct classify_relation asked_relation(void *ctx, struct bytes schema, struct bytes name) {
+    struct judge *j = ctx;
+    note_uses(j, false, name);
+    return j->facts->facts.of_relation(j->facts, schema, name);
+}
+
+static bool asked_column(void *ctx, struct bytes name) {
+    struct judge *j = ctx;
+    note_uses(j, true, name);
+    return j->facts->facts.is_unsafe_column(j->facts, name);
+}
+
+/* ---- judging --------------------------------------------------------------------------------------------------------- */
 
 /* True when it has become unsafe. */
 static bool judge_thing(struct judge *j, struct known_pg_thing *t) {
     if (t->is_unsafe) return false;
     j->is_unsafe = false;
+    j->current = t;
     for (const struct known_pg_code *code = t->codes; code && !j->is_unsafe; code = code->next) {
+        j->judged += code->text.len;
         if (!code->text.ptr) find(j, "a body that is too long", bytes_of(NULL, 0));
         else if (code->is_plpgsql) judge_plpgsql(j, code->text);
         else judge_sql(j, code->text);
@@ -128,26 +166,66 @@ static bool judge_thing(struct judge *j, struct known_pg_thing *t) {
     return t->is_unsafe;
 }
 
+static void queue(struct judge *j, struct known_pg_thing *t) {
+    if (t->is_queued || t->is_unsafe || !t->codes) return;
+    t->is_queued = true;
+    t->next_queued = NULL;
+    *j->queue_end = t;
+    j->queue_end = &t->next_queued;
+}
+
+static struct known_pg_thing *take_queued(struct judge *j) {
+    struct known_pg_thing *t = j->queue;
+    if (!t) return NULL;
+    j->queue = t->next_queued;
+    if (!j->queue) j->queue_end = &j->queue;
+    t->is_queued = false;
+    return t;
+}
+
+/* False: there is too much of it. */
+static bool judge_all(struct judge *j) {
+    struct known_pg_thing *t;
+    for (t = j->facts->first; t; t = t->next) {
+        t->uses = NULL;
+        t->is_queued = false;
+        queue(j, t);
+    }
+    while ((t = take_queued(j))) {
+        if (j->judged > KNOWN_PG_JUDGED_MAX || j->uses.failed) return false;
+        if (!judge_thing(j, t)) continue;
+        for (const struct known_pg_use *use = t->uses; use; use = use->next) queue(j, use->by);
+    }
+    return true;
+}
+
+static void doubt_all(struct known_pg *f) {
+    for (struct known_pg_thing *t = f->first; t; t = t->next) {
+        if (t->is_unsafe || !t->codes) continue;
+        t->is_unsafe = true;
+        t->because = bytes_str("more code than is looked at");
+    }
+}
+
 bool known_pg_judge(struct known_pg *f, const struct classify_options *options) {
     struct classify_options asked = *options;
     struct sql_options sql = *options->sql;
+    struct judge j = {.facts = f, .options = &asked, .queue_end = &j.queue};
+    const struct classify_facts facts = {.of_function = asked_function, .of_relation = asked_relation,
+                                         .is_unsafe_column = asked_column, .is_everything_safe = true, .ctx = &j};
     sql.encoding = SQL_ENCODING_UTF8;
     sql.modes |= SQL_STANDARD_STRINGS;
-    asked.facts = &f->facts;
+    asked.facts = &facts;
     asked.sql = &sql;
     asked.keeps_reasons = false;
-    struct judge j = {.facts = f, .options = &asked};
     arena_init(&j.arena, JUDGE_MEMORY_MAX);
-    bool has_changed = true;
-    for (int round = 0; has_changed && round < KNOWN_PG_ROUNDS_MAX; round++) {
-        has_changed = false;
-        for (struct known_pg_thing *t = f->first; t; t = t->next) has_changed |= judge_thing(&j, t);
-    }
-    /* Too many rounds: whatever has code may still be anything. */
-    for (struct known_pg_thing *t = f->first; t && has_changed; t = t->next) t->is_unsafe |= t->codes != NULL;
+    arena_init(&j.uses, JUDGE_MEMORY_MAX);
+    if (!judge_all(&j)) doubt_all(f);
     judge_thing(&j, &f->everywhere);
     f->facts.is_everything_safe = !f->everywhere.is_unsafe;
     f->facts.everywhere = f->everywhere.because;
     arena_release(&j.arena);
+    arena_release(&j.uses);
+    for (struct known_pg_thing *t = f->first; t; t = t->next) t->uses = NULL;
     return !f->arena.failed;
 }

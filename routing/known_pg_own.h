@@ -15,6 +15,12 @@ struct known_pg_code {
     struct bytes text; /* ptr NULL: too long to be looked at */
 };
 
+/* Who has asked for a thing while it was judged. In the judge's memory. */
+struct known_pg_use {
+    struct known_pg_use *next;
+    struct known_pg_thing *by;
+};
+
 /* All functions with one name in one schema, or one relation. Everything lives in the arena. */
 struct known_pg_thing {
     struct known_pg_thing *same_name; /* in other schemas */
@@ -25,6 +31,10 @@ struct known_pg_thing {
     uint8_t kind;   /* enum classify_function_kind, classify_relation_kind: as its rows have it */
     struct known_pg_code *codes;
     struct bytes because;
+    /* While things are judged: */
+    struct known_pg_use *uses; /* the latest first */
+    struct known_pg_thing *next_queued;
+    bool is_queued;
 };
 
 struct known_pg {

@@ -1,5 +1,6 @@
 /* What a database tells of its functions and relations: rows, and what is judged of bodies, definitions and policies. */
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "routing/known_pg.h"
 #include "tests/unit/check_main.h"
@@ -167,21 +168,49 @@ START_TEST(what_is_unsafe_spreads) {
 }
 END_TEST
 
-/* Each round finds one more: a chain longer than the rounds leaves nothing that is called safe. */
-START_TEST(chains_that_are_too_long_are_unsafe) {
+/* Each calls the next one, and the last one writes; those that come last in the rows were asked for first. */
+START_TEST(what_is_unsafe_spreads_along_chains) {
+    enum { LENGTH = 3000 };
     char name[16], body[64];
-    for (int i = 0; i < 2 * KNOWN_PG_ROUNDS_MAX; i++) {
+    for (int i = 0; i < 2 * LENGTH; i++) {
         snprintf(name, sizeof name, "f%d", i);
         snprintf(body, sizeof body, "sql SELECT public.f%d()", i + 1);
         ck_assert(take("function", "public", name, "steady") && take("body", "public", name, body));
     }
-    snprintf(name, sizeof name, "f%d", 2 * KNOWN_PG_ROUNDS_MAX);
+    ck_assert(take("function", "public", "f6000", "steady"));
+    judge();
+    ck_assert_int_eq(function("public", "f0").kind, STEADY);
+    snprintf(name, sizeof name, "f%d", LENGTH);
     ck_assert(take("function", "public", name, "volatile"));
     judge();
-    for (int i = 0; i < 2 * KNOWN_PG_ROUNDS_MAX; i++) {
+    for (int i = 0; i < 2 * LENGTH; i++) {
         snprintf(name, sizeof name, "f%d", i);
-        ck_assert_int_eq(function("public", name).kind, UNSAFE);
+        enum classify_function_kind right = i < LENGTH ? UNSAFE : i > LENGTH ? STEADY : CLASSIFY_FUNCTION_VOLATILE;
+        ck_assert_int_eq(function("public", name).kind, right);
     }
+}
+END_TEST
+
+/* Nobody waits until all of it is read: what has code is then not safe. */
+START_TEST(too_much_code_is_unsafe) {
+    enum { LEN = 1 << 20, COUNT = KNOWN_PG_JUDGED_MAX / LEN + 2 };
+    char *text = malloc(LEN + 1);
+    ck_assert_ptr_nonnull(text);
+    memset(text, ' ', LEN);
+    memcpy(text, "sql SELECT 1", 12);
+    text[LEN] = '\0';
+    ck_assert(take("function", "public", "small", "steady") && take("body", "public", "small", "sql SELECT 1"));
+    ck_assert(take("relation", "public", "t", "table"));
+    judge();
+    ck_assert_int_eq(function("public", "small").kind, STEADY);
+    for (int i = 0; i < COUNT; i++) ck_assert(take("body", "public", "large", text));
+    ck_assert(take("function", "public", "large", "steady"));
+    ck_assert(take("function", "public", "last", "steady") && take("body", "public", "last", "sql SELECT 2"));
+    judge();
+    ck_assert_int_eq(function("public", "last").kind, UNSAFE);
+    ck_assert_int_eq(function("public", "small").kind, UNSAFE);
+    ck_assert_int_eq(relation("public", "t").kind, CLASSIFY_RELATION_TABLE);
+    free(text);
 }
 END_TEST
 
@@ -232,7 +261,8 @@ int main(void) {
     tcase_add_test(all, bodies_in_plpgsql);
     tcase_add_test(all, definitions_and_policies);
     tcase_add_test(all, what_is_unsafe_spreads);
-    tcase_add_test(all, chains_that_are_too_long_are_unsafe);
+    tcase_add_test(all, what_is_unsafe_spreads_along_chains);
+    tcase_add_test(all, too_much_code_is_unsafe);
     tcase_add_test(all, lists_of_the_configuration_count_inside_too);
     tcase_add_test(all, code_behind_operators);
     tcase_add_test(all, queries_fit_their_limit);
