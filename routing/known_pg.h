@@ -10,8 +10,8 @@
  * A function in SQL is what its body is, which is asked about as any text is. Another one that is marked volatile may write. One
  * that is marked immutable or stable cannot write itself, but may call what does, or ask the server who it is: bodies in PL/pgSQL
  * are gone through word by word (body_pg.h), other languages are believed. Definitions of views and policies are texts, too. What
- * is unsafe makes unsafe who uses it. Of more than KNOWN_PG_JUDGED_MAX bytes of code, which take about a second, none is judged: all
- * of it is unsafe.
+ * is unsafe makes unsafe who uses it. Of more than KNOWN_PG_JUDGED_MAX bytes of code, which take about a second, none is judged:
+ * all of it is unsafe.
  */
 #ifndef GILMOK_ROUTING_KNOWN_PG_H
 #define GILMOK_ROUTING_KNOWN_PG_H

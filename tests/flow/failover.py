@@ -97,9 +97,9 @@ class Cluster:
             files={"watcher.txt": MONITOR_PASSWORD + "\n"},
         )  # fmt: skip
 
-    def client(self, g, **more):
+    def client(self, g, dbname=APP_DB, **more):
         return psycopg.connect(
-            host="127.0.0.1", port=g.port, user="app", password=self.env["APP_PASSWORD"], dbname=APP_DB, autocommit=True, connect_timeout=20,
+            host="127.0.0.1", port=g.port, user="app", password=self.env["APP_PASSWORD"], dbname=dbname, autocommit=True, connect_timeout=20,
             **more,
         )  # fmt: skip
 

@@ -462,6 +462,30 @@ def test_code_that_changes_elsewhere_counts_after_catalog_refresh(start, code):
             su.execute("drop table hidden.later")
 
 
+def test_an_operator_class_that_is_made_elsewhere(start, code):
+    """Nothing else is new with it: it puts a function that was there before behind what every statement may run."""
+    with superuser() as su:
+        su.execute("create function hidden.cmp(a int, b int) returns int language plpgsql immutable as"
+                   " $$ begin perform hidden.dirty(); return case when a < b then -1 when a > b then 1 else 0 end; end $$;"
+                   "create table hidden.sorted (a int); insert into hidden.sorted values (1), (2); grant all on hidden.sorted to public")
+    g = start(pool_size=1, database=["catalog_refresh = 1s"])
+    with connect(g, autocommit=True) as one, connect(g, autocommit=True) as other, superuser() as su:
+        learn(one)
+        su.execute("create operator class hidden.dirty_ops for type int4 using btree as operator 1 <, operator 2 <=, operator 3 =,"
+                   " operator 4 >=, operator 5 >, function 1 hidden.cmp(int4, int4);"
+                   "create index on hidden.sorted using btree (a hidden.dirty_ops)")
+        try:
+            time.sleep(0.7)
+            value(one, "select hidden.clean(1)")  # what is known is checked behind it
+            time.sleep(0.1)
+            one.execute("insert into hidden.sorted values (3)")
+            assert value(other, "show work_mem") == "4MB"
+            assert value(one, "show work_mem") == "1234kB"
+        finally:
+            su.execute("drop table hidden.sorted; drop operator class hidden.dirty_ops using btree; drop operator family if exists"
+                       " hidden.dirty_ops using btree; drop function hidden.cmp")
+
+
 def test_a_database_that_cannot_be_read_is_looked_after(start, code):
     """Its catalogs are refused to the user: nothing is known, so everything is looked for; and nobody is kept waiting."""
     with superuser() as su:
