@@ -8,7 +8,7 @@
  * A run without a failure tells how often it passes through a failure point (an
  * allocation, a recv, a send, a connect, an accept); then pass number n fails, for
  * each n, in an order that is spread over all of them should the time end. First
- * gilmok has everybody's password; then ("ruled") rules of an hba_file decide, and
+ * gilmok has everybody's password, and splits reads from writes in one seed; then ("ruled") rules of an hba_file decide, and
  * gilmok knows one user by a verifier and asks the server for the other; then
  * ("tls") the same over TLS on both sides, with certificates and a name map. No run
  * may crash, hang, leak, or give anybody a wrong answer. Builds without -Dfault=true
@@ -50,6 +50,7 @@ static void run(uint64_t seed) {
     w->steps_max = door ? 2 : 0;
     w->expects_faults = true;
     w->is_ruled = door >= DOORS_RULED;
+    w->is_split = seed % 4 == 1;
     w->has_tls = door == DOORS_TLS;
     w->on_started = arm;
     world_run(w);

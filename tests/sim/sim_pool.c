@@ -7,7 +7,7 @@
  *
  * A seed draws the pool (size, mode), the network, the clients and what they ask,
  * and whether servers make trouble; every fourth has rules and users of the server, and some
- * of those TLS. Checked for each: all that fake_client.h and
+ * of those TLS; another fourth splits reads from writes. Checked for each: all that fake_client.h and
  * fake_pg.h promise to complain about; nobody waits for ever; in the end no client,
  * no lease and no chunk of memory is left.
  */
@@ -25,6 +25,7 @@ static bool run_and_report(uint64_t seed, bool is_verbose) {
     w->seed = seed;
     w->clients_max = WORLD_CLIENTS_MAX;
     w->is_ruled = seed % 4 == 3;
+    w->is_split = seed % 4 == 1;
     w->has_tls = seed % 16 == 15;
     world_run(w);
     bool ok = !w->failure[0];

@@ -20,7 +20,7 @@ enum { RUN_LIMIT_MS = 20 * 60 * 1000, SETTLE_LIMIT_MS = 120 * 1000 };
 
 
 /* Made once; the seeds share them and change their numbers. */
-static struct config *plain_config, *ruled_config, *tls_config;
+static struct config *plain_config, *ruled_config, *tls_config, *split_config;
 static struct config *config; /* of this seed: one of them */
 static struct tls_context *server_tls, *client_tls[2]; /* of the fake server, and of users u0 and u1 */
 enum { ASKER = 2 };
@@ -31,6 +31,7 @@ static struct scram_keys warm_keys[2];     /* so that clients derive theirs once
 #define GILMOK "[gilmok]\nlisten = 127.0.0.1:6432\nuser_file = users.txt\nmax_client_conn = 100\n"
 #define CLUSTER "[cluster main]\n"
 #define NODE "[node main/a]\nhost = 127.0.0.1\nport = 5432\n"
+#define REPLICA "[node main/b]\nhost = 127.0.0.1\nport = 5433\nweight = 0\n"
 #define DATABASE "[database *]\nmax_variants = 20\n"
 
 #define HBA                                                                                   \
@@ -83,6 +84,13 @@ static struct config *load_config(const struct file *files, size_t count) {
 
 static struct config *load_plain(void) {
     const struct file files[] = {{"users.txt", USERS}, {"gilmok.conf", GILMOK CLUSTER NODE DATABASE}};
+    return load_config(files, COUNT_OF(files));
+}
+
+/* There is a second node, which nobody goes to: gilmok wants to know what could be read there. */
+static struct config *load_split(void) {
+    static const char conf[] = GILMOK CLUSTER "monitor_user = u0\n" NODE REPLICA DATABASE "read_write_split = on\n";
+    const struct file files[] = {{"users.txt", USERS}, {"gilmok.conf", conf}};
     return load_config(files, COUNT_OF(files));
 }
 
@@ -293,9 +301,17 @@ static const char *on_idle(struct client_world *clients, const struct fake_clien
     return NULL;
 }
 
+/* As if the monitor had found the first of them to be the primary. */
+static bool publish_primary(struct world *w) {
+    struct topology_node nodes[2] = {{.name = "a", .health = NODE_UP, .role = NODE_PRIMARY}, {.name = "b", .health = NODE_DOWN}};
+    const struct topology_cluster cluster = {.name = "main", .primary = 0, .node_count = 2, .nodes = nodes};
+    return topology_publish(&w->hub.topology, &cluster, true);
+}
+
 static bool start_workers(struct world *w, struct err *err) {
     w->worker_count = 1 + net_sim_below(&w->sim, WORLD_WORKERS_MAX);
     session_hub_init(&w->hub, w->worker_count);
+    if (config == split_config && !publish_primary(w)) return false;
     w->snapshot = snapshot_new(config, NULL, err);
     if (!w->snapshot) return false;
     for (uint32_t i = 0; i < w->worker_count; i++) {
@@ -318,7 +334,7 @@ static bool start(struct world *w, struct err *err) {
     w->clients.has_faults = w->expects_faults;
     w->clients.steps_max = w->steps_max ? w->steps_max : 12;
     w->clients.on_idle = on_idle;
-    config = w->has_tls ? tls_config : w->is_ruled ? ruled_config : plain_config;
+    config = w->has_tls ? tls_config : w->is_ruled ? ruled_config : w->is_split ? split_config : plain_config;
     draw_config(w);
     if (!addr_resolve(&w->clients.proxy, "127.0.0.1", 6432, err) || !addr_resolve(&server, "127.0.0.1", 5432, err)) return false;
     if (!fake_pg_open(&w->pg, &w->sim, &server, err)) return false;
@@ -423,13 +439,15 @@ bool world_prepare(void) {
         if (!scram_verifier_derive(passwords[i], salt, sizeof salt, 16, &verifiers[i])) return false;
     make_certificates();
     plain_config = load_plain();
+    split_config = load_split();
     ruled_config = load_ruled(false);
     tls_config = load_ruled(true);
-    return plain_config && ruled_config && tls_config && make_contexts();
+    return plain_config && split_config && ruled_config && tls_config && make_contexts();
 }
 
 void world_finish(void) {
     config_free(plain_config);
+    config_free(split_config);
     config_free(ruled_config);
     config_free(tls_config);
     tls_context_unref(server_tls);

@@ -17,6 +17,7 @@ struct world {
     uint32_t steps_max;   /* of a client; set by the caller, or 0: 12 */
     void (*on_started)(struct world *w); /* set by the caller, may be NULL: the clients are about to begin */
     bool is_ruled;        /* set by the caller: rules decide; gilmok knows u0 by a verifier, and u1 only the server does */
+    bool is_split;        /* set by the caller, without is_ruled: there is a second node, and reads are split from writes */
     bool has_tls;         /* set by the caller, with is_ruled: all is in TLS, and u0 needs a certificate that maps to it, too */
     bool expects_faults;  /* set by the caller: memory and connections may fail, the server makes no trouble of its own */
     struct loop loop;
