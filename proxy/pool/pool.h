@@ -38,7 +38,7 @@
 #include "proxy/pool/startup_pg.h"
 #include "proxy/pool/tls_book.h"
 
-enum { CHECK_HOLDS_MS = 1000, VARIANT_PATIENCE_MS = 100, VARIANT_KEY_MAX = 8192 };
+enum { CHECK_HOLDS_MS = 1000, VARIANT_PATIENCE_MS = 100, LEARNING_PATIENCE_MS = 50, VARIANT_KEY_MAX = 8192 };
 
 /* A short errand of a protocol beside the pooled connections (a cancel request), so that it can be ended with the pools. */
 struct pool_errand {

@@ -70,9 +70,18 @@ void pool_set_stop_claims(struct pool_set *set) {
 
 /* ---- opening ---- */
 
-static uint32_t count_in_state(const struct variant *v, enum backend_state state) {
+/* Who reads what the database's names stand for does so for longer than that, and nobody need wait for it any more. */
+static bool is_at_length(const struct backend *b) {
+    struct pool *p = b->variant->pool;
+    return b->is_learning && pool_is_older_than(p, b->state_since_us, LEARNING_PATIENCE_MS) && !catalog_is_awaited(p);
+}
+
+static uint32_t count_soon_free(const struct variant *v) {
     uint32_t count = 0;
-    LIST_EACH(n, &v->busy) count += pool_backend_at(n)->state == state;
+    LIST_EACH(n, &v->busy) {
+        const struct backend *b = pool_backend_at(n);
+        count += (b->state == BACKEND_CHECKING && !is_at_length(b)) || b->state == BACKEND_CLEANING;
+    }
     return count;
 }
 
@@ -138,7 +147,7 @@ static bool awaits_catalog(const struct variant *v) {
 static uint32_t count_lacking(const struct variant *v) {
     if (pool_is_backing_off(v->pool) || v->is_failed) return 0;
     if (v->is_judging) return v->opening_count + v->busy_count + v->idle_count ? 0 : 1;
-    uint32_t supply = v->opening_count + count_in_state(v, BACKEND_CHECKING) + count_in_state(v, BACKEND_CLEANING);
+    uint32_t supply = v->opening_count + count_soon_free(v);
     return v->waiting_count > supply ? v->waiting_count - supply : 0;
 }
 
