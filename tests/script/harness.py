@@ -290,6 +290,8 @@ class Toy:
             self.out += pgwire.message("I")
         elif sql.startswith(CATALOG):
             self.out += no_code()
+        elif sql.startswith(FACTS):
+            self.out += pgwire.complete("COMMIT")
         elif word in ("BEGIN", "COMMIT", "ROLLBACK"):
             self.status = "T" if word == "BEGIN" else "I"
             self.out += pgwire.complete(word)
