@@ -309,6 +309,7 @@ static void note_do(struct finding *f, const struct ast_command *c) {
         body = inside(bytes_of(f->text.ptr + literal->start, literal->end - literal->start));
     struct effect_names names = *f->names;
     names.has_parameter = false;
+    names.on_statement = NULL;
     unsigned effects = body.ptr ? body_pg_effects(body, f->options, &names) : function_pg_effects(FUNCTION_UNKNOWN);
     if (effects & (EFFECT_UNKNOWN | EFFECT_LEAVES)) effects |= EFFECT_CATALOG;
     f->effects |= effects;
@@ -389,6 +390,7 @@ static unsigned effects_under(struct bytes text, const struct sql_options *optio
     if (!reader) f.effects = ANYTHING;
     while (reader && sql_reader_next(reader, &s)) {
         if (s.outcome == SQL_UNKNOWN) f.effects |= ANYTHING;
+        if (names->on_statement) names->on_statement(names->ctx, options, &s);
         if (s.outcome == SQL_PARSED) ast_walk(s.ast, visit, &f);
     }
     arena_reset(arena);

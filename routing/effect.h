@@ -59,6 +59,8 @@ struct effect_names {
      * that the text names in SET, RESET and set_config, or in a call of a function with EFFECT_NAMED.
      */
     void (*on_setting)(void *ctx, struct bytes name);
+    /* Each statement, as it is read; more than once where it can be read in more than one way. May be NULL. */
+    void (*on_statement)(void *ctx, const struct sql_options *options, const struct sql_statement *s);
     bool has_parameter; /* $1 is text: of the statement, or of the function whose body is read */
     struct bytes parameter; /* what $1 is called in a function's body besides; empty: nothing */
     void *ctx;
@@ -77,6 +79,9 @@ struct effect_reading {
     uint32_t version, modes;
     uint8_t encoding;
     bool is_known;
+    bool is_placed;      /* classify.h was asked, too: */
+    uint8_t place;       /* enum classify_place */
+    uint8_t transaction; /* enum classify_transaction */
     uint16_t effects;
 };
 

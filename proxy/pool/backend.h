@@ -49,6 +49,11 @@ struct lessee_ops {
      * one. True: the lessee has told its client in words of its own, and it is not passed on.
      */
     bool (*on_error)(struct lessee *l, uint8_t kind, uint16_t tag, struct bytes message);
+    /*
+     * An ErrorResponse is the answer, whole, while backend.holds_replies: the lessee has seen nothing yet. True: it takes the
+     * exchange back: it sees nothing of what comes, and on_settled when that has ended. May be NULL where nobody holds replies.
+     */
+    bool (*on_held_error)(struct lessee *l, struct bytes message);
     void (*on_hidden)(struct lessee *l);                               /* replies came in of which it saw nothing */
     void (*on_statements_dropped)(struct lessee *l);                   /* its own command dropped all prepared statements */
     /* What a look at the session has found (backend_proto's own), as the protocol brings it; `ok`: it went well. */
@@ -111,6 +116,7 @@ struct backend {
     bool is_learning;      /* CHECKING: it reads the catalog, which may take longer than an answer to a check */
     bool is_retired;       /* close instead of going back to IDLE */
     bool changes_catalog;  /* what the lessee runs changes code of the database (catalog_change.h) ... */
+    bool holds_replies; /* the lessee sees them from the first that brings a result; ends then, or with the lease */
     bool reads_notifications; /* the lessee wants to see each; ends with the lease */
     uint32_t cancels_open; /* cancel requests for it under way: not reusable, not freed */
     uint32_t cancels_unsent, cancels_sent; /* of these, clients': on their way to the server, and at it */

@@ -200,7 +200,8 @@ struct run {
 };
 
 static void flush_run(struct backend *b, struct run *run) {
-    if (run->len && b->lessee) b->lessee->ops->on_reply(b->lessee, run->buf, bytes_of(run->start, run->len));
+    bool is_held = UNLIKELY(b->holds_replies) && run->len && b->lessee && backend_pg_hold(b, bytes_of(run->start, run->len));
+    if (run->len && b->lessee && !is_held) b->lessee->ops->on_reply(b->lessee, run->buf, bytes_of(run->start, run->len));
     run->len = 0;
 }
 
@@ -214,6 +215,13 @@ static void pass(struct backend *b, struct run *run, enum reply_fate fate, const
     run->len += len;
 }
 
+
+void backend_pg_hide_standby(const struct backend *b, struct pg_param *param) {
+    const struct pool *p = b->variant->pool;
+    bool may_be_either = p->main || (p->is_spread && p->role != ROLE_REPLICA);
+    if (may_be_either && bytes_is(param->name, "in_hot_standby")) param->value = bytes_str("off");
+}
+
 static void take_parameter(struct backend *b, struct bytes body, enum reply_fate fate) {
     struct pg_param param;
     struct backend_pg *bp = backend_pg_of(b);
@@ -221,6 +229,7 @@ static void take_parameter(struct backend *b, struct bytes body, enum reply_fate
         broken(b, "malformed ParameterStatus");
         return;
     }
+    backend_pg_hide_standby(b, &param);
     if (fate != REPLY_SWALLOW && bytes_is(param.name, "application_name")) bp->saw_app_name = true;
     uint64_t before = bp->params.digest;
     /* A default that changes while nobody uses the connection is what it starts with from now on. */
@@ -469,6 +478,19 @@ static bool is_told(struct backend *b, struct run *run, enum reply_fate fate, ui
     return b->lessee->ops->on_error(b->lessee, kind, tag, message);
 }
 
+/* Of a lessee that has seen nothing yet: true when it takes its exchange back for this error. */
+static bool is_held_error(struct backend *b, struct run *run, const struct pg_header *h, const uint8_t *ptr, size_t avail) {
+    bool is_whole = h->type == PG_B_ERROR && avail == h->total;
+    if (is_whole && b->lessee && b->lessee->ops->on_held_error(b->lessee, bytes_of(ptr, avail))) {
+        run->len = 0;
+        backend_pg_take_back(b);
+        bool has_ended = !b->ledger.is_group_open || backend_pg_end_own_group(b); /* else the server would await it */
+        return has_ended || b->state == BACKEND_CLOSED;
+    }
+    backend_pg_on_shown(b, h->type);
+    return false;
+}
+
 /* Judges one message whose needed part is in hand. `avail` of its bytes are here. False: stop, nothing is valid any more. */
 static bool take_message(struct backend *b, struct run *run, const struct pg_header *h, const uint8_t *ptr, size_t avail) {
     struct bytes body = bytes_of(ptr + PG_HEADER_LEN, avail - PG_HEADER_LEN);
@@ -492,8 +514,10 @@ static bool take_message(struct backend *b, struct run *run, const struct pg_hea
     fate = shown(fate, h->type, kind);
     struct backend_pg *bp = backend_pg_of(b);
     if (UNLIKELY(bp->own_statements)) fate = shown_of_query(bp, fate, h->type);
+    bool is_taken_back = UNLIKELY(b->holds_replies) && fate == REPLY_FORWARD && is_held_error(b, run, h, ptr, avail);
+    if (is_taken_back) fate = REPLY_SWALLOW;
     bp->body_fate = b->lessee ? fate : REPLY_SWALLOW; /* of the rest, too, when somebody leases the connection meanwhile */
-    if (h->type == PG_B_ERROR) take_error(b, body, verdict, fate, kind, tag);
+    if (h->type == PG_B_ERROR && !is_taken_back) take_error(b, body, verdict, fate, kind, tag);
     note_rows(bp, h->type, kind);
     if (h->type == PG_B_NOTIFICATION) fate = bp->body_fate = fate_of_notification(b, run->buf, bytes_of(ptr, avail));
     if (h->type == PG_B_PARAMETER_STATUS) take_parameter(b, body, fate);
@@ -580,6 +604,7 @@ static void release(struct backend *b) {
     params_pg_release(&bp->start);
     params_pg_release(&bp->home);
     startup_pg_unref(bp->home_of);
+    backend_pg_drop_held(bp);
     prepared_pg_release(&bp->prepared);
     description_pg_release(&bp->description);
     writer_release(&bp->look);

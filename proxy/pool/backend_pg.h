@@ -19,6 +19,7 @@
 #include "proxy/pool/reply_pg.h"
 #include "proxy/pool/startup_pg.h"
 #include "proxy/pool/state_pg.h"
+#include "proxy/wire/pg_decode.h"
 
 enum { BACKEND_PG_KEY_MAX = 256, BACKEND_PG_APP_NAME_MAX = 64, BACKEND_PG_AMONG_MAX = 64 << 10 };
 
@@ -60,6 +61,8 @@ struct backend_pg {
     bool trusts_texts;            /* the lessee knows what its statements leave behind: tags taint nothing */
     bool saw_untold;              /* a tainting tag passed while trusts_texts was off, since the last look */
     uint64_t own_statements;      /* of the Query that is answered next: bit n for its statement n, counted from the next one on */
+    struct buf *held;             /* replies that nobody has seen yet (backend_pg_hold.c); or NULL */
+    uint64_t held_lease;          /* number of the lease that they are of */
     struct writer *reading;       /* where the row that is coming in goes: `look`, `asked`, or NULL */
     bool is_on_errand;            /* that row belongs to the errand */
     struct catalog_errand *errand; /* owned; NULL: none is under way (backend_pg_catalog.h) */
@@ -191,6 +194,18 @@ static inline void backend_pg_hide_statements(struct backend_pg *bp, uint64_t st
 
 /* A simple query of gilmok's in the place of one of the client's, who gets the reply. `tag` and False as above. */
 MUST_USE bool backend_pg_query(struct backend *b, const char *sql, uint16_t tag);
+
+/* backend_pg_hold.c: replies of which the lessee sees nothing until there is a result */
+/* False: they must be passed on now. */
+MUST_USE bool backend_pg_hold(struct backend *b, struct bytes replies);
+/* A message is about to be passed on: it may wait with those that are held, or none of them waits any longer. */
+void backend_pg_on_shown(struct backend *b, uint8_t type);
+void backend_pg_drop_held(struct backend_pg *bp);
+/* Nothing is seen of what is still owed, nor of what was held. */
+void backend_pg_take_back(struct backend *b);
+
+/* What a node says of itself alone is not passed on where the client may be on any. */
+void backend_pg_hide_standby(const struct backend *b, struct pg_param *param);
 
 /* backend_pg_login.c */
 void backend_pg_login_begin(struct backend *b);

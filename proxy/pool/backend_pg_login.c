@@ -356,7 +356,9 @@ static void take_key_data(struct backend *b, struct bytes body) {
 
 static void take_parameter(struct backend *b, struct bytes body) {
     struct pg_param param;
-    if (!pg_parameter_status_read(body, &param) || !params_pg_set(&backend_pg_of(b)->params, param.name, param.value))
+    bool is_read = pg_parameter_status_read(body, &param);
+    if (is_read) backend_pg_hide_standby(b, &param);
+    if (!is_read || !params_pg_set(&backend_pg_of(b)->params, param.name, param.value))
         give_up(b, "malformed or too many ParameterStatus messages");
 }
 

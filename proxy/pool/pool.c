@@ -60,7 +60,7 @@ static void lease(struct backend *b, struct lessee *l, uint64_t since_us) {
     if (sh) atomic_store_explicit(&sh->newest_us, since_us, memory_order_relaxed);
     backend_set_state(b, BACKEND_LEASED);
     b->leases++;
-    b->is_checked = b->reads_notifications = false;
+    b->is_checked = b->reads_notifications = b->holds_replies = false;
     b->lessee = l;
     l->backend = b;
     l->last_backend_id = b->id;

@@ -114,6 +114,7 @@ struct pool_limits {
     enum listen_mode listen;
     bool read_write_split; /* false where the configuration says so, but it changes nothing */
     bool session_reuse;  /* session mode: false, and a connection is closed behind its client */
+    bool read_write_split;
     bool is_round_robin; /* idle connections are handed out longest idle first */
 };
 
@@ -166,6 +167,9 @@ struct pool {
     struct err nowhere; /* why */
     enum pool_role role;
     uint32_t max_replica_lag_ms;
+    struct pool *reads; /* the pool for texts that only read, where the database has a split; NULL: not asked for yet */
+    struct pool *main;  /* of such a pool: the one that it is a part of; else NULL */
+    bool is_off;        /* of such a pool: the configuration has no split any more, or there is no replica by it */
     struct site *opens_at; /* it is to have a connection; NULL: none is in want of one. In `sites` */
     bool uses_currval; /* somebody has read currval() or lastval() */
     uint32_t sequence_doubts; /* how often it was thought that somebody might */
@@ -187,6 +191,7 @@ struct variant {
     struct list waiting; /* struct lessee, oldest first */
     uint32_t idle_count, busy_count, opening_count, waiting_count;
     uint32_t sessions; /* clients that use it */
+    uint32_t readers;  /* of a pool for reads: clients that may use it, besides their own variant */
     uint64_t last_used_us;
     bool is_single_use; /* its connections serve one client each and are closed after it (replication) */
     bool is_judging;  /* its first connection is to tell whether clients need it at all (startup_pg.h): one is enough */
@@ -208,6 +213,14 @@ void pool_set_release(struct pool_set *set);
 struct pool *pool_get(struct pool_set *set, const struct backend_proto *proto, const struct config *c,
                       const struct config_database *db, struct bytes database, struct bytes user,
                       const char *user_password, struct share_group *group, uint32_t index, struct err *err);
+/*
+ * The part of a pool that goes to replicas alone, found or made: for texts that only read (`read_write_split`). It has the
+ * same users, as many connections again, and no clients of its own. Whoever may not be served by it now asks the pool itself.
+ */
+struct pool *pool_reads_get(struct pool *main, const struct config *c, const struct config_database *db, const char *user_password,
+                            struct err *err);
+/* Such a pool, or NULL: whoever asks for a connection now will get one, sooner or later, as far as is known. */
+bool pool_serves_reads(const struct pool *reads);
 /* After a reload: new limits and credentials; connections to another server or user are retired. False: the database is gone. */
 bool pool_reconfigure(struct pool *p, const struct config *c);
 

@@ -51,6 +51,14 @@ static void free_credentials(struct pool *p) {
     p->server.password = p->server.database = p->server.user = NULL;
 }
 
+/* Its size is that of the share that it stands beside. */
+static void follow_main(struct pool *p) {
+    p->limits.size = p->main->limits.size;
+    p->limits.reserve_size = p->main->limits.reserve_size;
+    p->limits.min_size = 0;
+    p->limits.unknown_effects = UNKNOWN_EFFECTS_TRUST; /* nobody asks it what names stand for */
+}
+
 static void set_limits(struct pool *p, const struct config *c, const struct config_database *db) {
     struct bytes name = bytes_str(p->user);
     const struct config_user *user = config_find_user(c, name);
@@ -77,6 +85,8 @@ static void set_limits(struct pool *p, const struct config *c, const struct conf
     p->limits.server_check_delay_ms = db->server_check_delay_ms;
     p->limits.session_reuse = db->session_reuse;
     p->limits.is_round_robin = db->server_round_robin;
+    p->limits.read_write_split = db->read_write_split && p->mode != POOL_SESSION;
+    if (p->main) follow_main(p);
     p->limits.catalog_refresh_ms = db->catalog_refresh_ms;
     p->limits.unknown_effects = db->unknown_effects;
     p->limits.session_sequences = db->session_sequences;
@@ -140,9 +150,10 @@ static bool configure(struct pool *p, const struct config *c, const struct confi
     const char *password = db->server_user ? db->server_password : user_password;
     bool is_same_cluster = strncmp(p->server.cluster, db->cluster->name, sizeof p->server.cluster - 1) == 0;
     if (!pool_place(p, db, err)) return false;
+    if (p->main) p->server.scram_keys = p->main->server.scram_keys;
     struct scram_keys learned = {.is_set = false}; /* what clients have proved to its servers is as good as before */
     bool is_same_user = !db->server_user && is_same_text(user, p->server.user);
-    if (is_same_cluster && is_same_user && !password && !p->server.password) learned = p->server.scram_keys;
+    if ((p->main || (is_same_cluster && is_same_user)) && !password && !p->server.password) learned = p->server.scram_keys;
     free_credentials(p);
     p->server.scram_keys = learned;
     secret_wipe(&learned, sizeof learned);
@@ -169,7 +180,7 @@ static bool configure_anew(struct pool *p, const struct config *c, const struct 
 }
 
 static void free_variant(struct variant *v) {
-    INVARIANT(!v->busy_count && !v->idle_count && !v->opening_count && !v->waiting_count && !v->sessions);
+    INVARIANT(!v->busy_count && !v->idle_count && !v->opening_count && !v->waiting_count && !v->sessions && !v->readers);
     list_remove(&v->node);
     v->pool->variant_count--;
     mem_free((void *)v->key.ptr);
@@ -193,13 +204,14 @@ static void free_pool(struct pool *p) {
     mem_free(p);
 }
 
-/* Pools are keyed by "database\0user": neither name can hold a NUL. */
-static struct bytes pool_key(char *out, size_t cap, struct bytes database, struct bytes user) {
-    size_t len = database.len + 1 + user.len;
+/* Pools are keyed by "database\0user", with a NUL behind it for reads alone: neither name can hold a NUL. */
+static struct bytes pool_key(char *out, size_t cap, struct bytes database, struct bytes user, bool is_for_reads) {
+    size_t len = database.len + 1 + user.len + is_for_reads;
     if (len > cap) return bytes_of(NULL, 0);
     memcpy(out, database.ptr, database.len);
     out[database.len] = '\0';
     memcpy(out + database.len + 1, user.ptr, user.len);
+    if (is_for_reads) out[len - 1] = '\0';
     return bytes_of(out, len);
 }
 
@@ -219,26 +231,35 @@ static struct pool *new_pool(struct pool_set *set, struct bytes database, struct
     return NULL;
 }
 
-struct pool *pool_get(struct pool_set *set, const struct backend_proto *proto, const struct config *c,
-                      const struct config_database *db, struct bytes database, struct bytes user,
-                      const char *user_password, struct share_group *group, uint32_t index, struct err *err) {
+/* Whose it is, and what it is a part of. */
+struct origin {
+    struct bytes database, user;
+    const struct backend_proto *proto;
+    struct share_group *group; /* NULL: the pool is all here */
+    uint32_t index;
+    struct pool *main; /* of one for reads alone */
+};
+
+static struct pool *get(struct pool_set *set, const struct origin *o, const struct config *c, const struct config_database *db,
+                        const char *user_password, struct err *err) {
     char storage[256];
-    struct bytes key = pool_key(storage, sizeof storage, database, user);
+    struct bytes key = pool_key(storage, sizeof storage, o->database, o->user, o->main != NULL);
     if (!key.ptr) {
         err_set(err, ERR_LIMIT_EXCEEDED, "database and user name are too long");
         return NULL;
     }
     struct pool *p = map_get(&set->pools, key);
     if (p) return p;
-    p = new_pool(set, database, user);
+    p = new_pool(set, o->database, o->user);
     if (!p) {
         err_set(err, ERR_OUT_OF_MEMORY, "out of memory");
         return NULL;
     }
-    p->proto = proto;
-    if (group && group->count > 1) {
-        p->group = group;
-        p->share = &group->shares[index];
+    p->proto = o->proto;
+    p->main = o->main;
+    if (o->group && o->group->count > 1) {
+        p->group = o->group;
+        p->share = &o->group->shares[o->index];
     }
     if (!configure(p, c, db, user_password, err) || !map_put(&set->pools, key, p)) {
         if (!err_is_set(err)) err_set(err, ERR_OUT_OF_MEMORY, "out of memory");
@@ -248,6 +269,21 @@ struct pool *pool_get(struct pool_set *set, const struct backend_proto *proto, c
     list_push_back(&set->all, &p->node);
     pool_obey_gates(p);
     return p;
+}
+
+struct pool *pool_get(struct pool_set *set, const struct backend_proto *proto, const struct config *c,
+                      const struct config_database *db, struct bytes database, struct bytes user,
+                      const char *user_password, struct share_group *group, uint32_t index, struct err *err) {
+    const struct origin o = {.database = database, .user = user, .proto = proto, .group = group, .index = index};
+    return get(set, &o, c, db, user_password, err);
+}
+
+struct pool *pool_reads_get(struct pool *main, const struct config *c, const struct config_database *db, const char *user_password,
+                            struct err *err) {
+    const struct origin o = {.database = bytes_str(main->database), .user = bytes_str(main->user), .proto = main->proto,
+                             .main = main};
+    if (!main->reads) main->reads = get(main->set, &o, c, db, user_password, err);
+    return main->reads;
 }
 
 /* Clients would go on listening where nobody notifies any more. */
@@ -338,7 +374,7 @@ static bool has_open_cancel(const struct variant *v) {
 }
 
 static bool is_unused(const struct variant *v) {
-    return !v->sessions && !v->busy_count && !v->waiting_count && !v->opening_count && !has_open_cancel(v);
+    return !v->sessions && !v->readers && !v->busy_count && !v->waiting_count && !v->opening_count && !has_open_cancel(v);
 }
 
 static void drop_variant(struct variant *v) {

@@ -106,8 +106,9 @@ bool pool_place(struct pool *p, const struct config_database *db, struct err *er
     const struct config_cluster *cluster = db->cluster;
     bool was_leaderless = p->is_leaderless;
     p->is_elective = config_is_elective(cluster) && p->set->topology;
-    p->is_spread = p->is_elective && db->role != ROLE_PRIMARY;
-    p->role = db->role;
+    p->role = p->main ? ROLE_REPLICA : db->role;
+    p->is_spread = p->is_elective && p->role != ROLE_PRIMARY;
+    p->is_off = p->main && !(p->is_spread && p->main->limits.read_write_split);
     p->max_replica_lag_ms = db->max_replica_lag_ms;
     p->is_leaderless = false;
     LIST_EACH(n, &p->sites) site_at(n)->is_wanted = false;
@@ -352,6 +353,10 @@ bool pool_note_site_failure(struct pool *p, struct site *s) {
     return false;
 }
 
+bool pool_serves_reads(const struct pool *p) {
+    return p && !p->is_off && !pool_is_held(p) && !pool_is_backing_off(p);
+}
+
 /* ---- waiting for somewhere to go ---- */
 
 /* Not there, or about to go or to come: another one may take its place. Else it is there, and means what it says. */
@@ -373,6 +378,11 @@ void pool_expire_for_primary(struct variant *v) {
     struct pool *p = v->pool;
     struct lessee *l;
     while ((l = pool_first_waiter(v)) && pool_awaits_primary(p)) {
+        if (p->main) { /* there is another way */
+            struct err none = p->is_leaderless ? p->nowhere : p->failure;
+            pool_refuse(l, &none);
+            continue;
+        }
         uint64_t since_us = l->waiting_since_us > p->lonely_since_us ? l->waiting_since_us : p->lonely_since_us;
         if (pool_now_us(p) - since_us < (uint64_t)p->limits.failover_wait_ms * 1000) return;
         struct err err = p->is_leaderless ? p->nowhere : p->failure;

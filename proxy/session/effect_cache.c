@@ -94,6 +94,8 @@ static struct bytes without_numbers(struct bytes text, uint8_t plain[PLAIN_MAX])
 struct listener {
     const struct effect_names *names;
     bool has_heard;
+    struct classify classify; /* where it is asked for */
+    struct classify_options options;
 };
 
 static unsigned of_function(void *ctx, struct bytes name, const struct effect_argument *first) {
@@ -112,29 +114,44 @@ static void on_setting(void *ctx, struct bytes name) {
     l->names->on_setting(l->names->ctx, name);
 }
 
+static void on_statement(void *ctx, const struct sql_options *options, const struct sql_statement *s) {
+    struct listener *l = ctx;
+    l->options.sql = options;
+    classify_statement(&l->classify, s);
+}
+
 /* One that names settings is not known for the next time: then, too, they must be heard. */
 static struct effect_reading read_text(struct bytes text, const struct sql_options *o, uint64_t version, struct arena *arena,
-                                       const struct effect_names *names) {
+                                       const struct effect_names *names, const struct classify_options *routing) {
     struct listener listener = {.names = names};
     const struct effect_names heard = {
         .of_function = of_function, .of_relation = of_relation, .on_setting = on_setting, .has_parameter = names->has_parameter,
-        .parameter = names->parameter, .ctx = &listener};
+        .parameter = names->parameter, .on_statement = routing ? on_statement : NULL, .ctx = &listener};
+    if (routing) {
+        listener.options = *routing;
+        listener.options.sql = o;
+        classify_begin(&listener.classify, text, &listener.options, NULL);
+    }
     unsigned effects = effect_of(text, o, arena, &heard);
+    const struct classify_result *result = &listener.classify.result;
     return (struct effect_reading){.names_version = version, .version = o->version, .modes = o->modes,
-                                   .encoding = (uint8_t)o->encoding, .is_known = !listener.has_heard, .effects = (uint16_t)effects};
+                                   .encoding = (uint8_t)o->encoding, .is_known = !listener.has_heard, .effects = (uint16_t)effects,
+                                   .is_placed = routing != NULL, .place = (uint8_t)result->place,
+                                   .transaction = (uint8_t)result->transaction};
 }
 
 struct effect_reading effect_cache_of(struct effect_cache *cache, struct bytes text, const struct sql_options *options,
-                                      uint64_t version, struct arena *arena, const struct effect_names *names) {
+                                      uint64_t version, struct arena *arena, const struct effect_names *names,
+                                      const struct classify_options *routing) {
     struct slot *slot = NULL;
     uint8_t plain[PLAIN_MAX];
     struct bytes key = text;
     if (cache && text.len && text.len <= EFFECT_CACHE_TEXT_MAX) {
         key = without_numbers(text, plain);
         slot = &cache->slots[(map_hash(key) ^ version) % EFFECT_CACHE_SLOTS];
-        if (is_it(slot, key, options, version)) return slot->reading;
+        if (is_it(slot, key, options, version) && slot->reading.is_placed >= (routing != NULL)) return slot->reading;
     }
-    struct effect_reading reading = read_text(text, options, version, arena, names);
+    struct effect_reading reading = read_text(text, options, version, arena, names, routing);
     if (slot && reading.is_known) keep(cache, slot, key, &reading);
     return reading;
 }

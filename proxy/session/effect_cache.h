@@ -7,6 +7,7 @@
 #ifndef GILMOK_PROXY_SESSION_EFFECT_CACHE_H
 #define GILMOK_PROXY_SESSION_EFFECT_CACHE_H
 
+#include "routing/classify.h"
 #include "routing/effect.h"
 
 enum {
@@ -22,10 +23,12 @@ struct effect_cache *effect_cache_new(void);
 void effect_cache_free(struct effect_cache *cache); /* NULL is fine */
 
 /*
- * As effect_of; `version` stands for what `names` says of functions and relations. A text that names settings is never
+ * As effect_of; `version` stands for what `names` says of functions and relations, and for `routing`: how the same text is
+ * classified, in the same reading of it; NULL: it is not. A text that names settings is never
  * remembered (`is_known` is false): whoever asks wants to hear the names. `cache` may be NULL.
  */
 struct effect_reading effect_cache_of(struct effect_cache *cache, struct bytes text, const struct sql_options *options,
-                                      uint64_t version, struct arena *arena, const struct effect_names *names);
+                                      uint64_t version, struct arena *arena, const struct effect_names *names,
+                                      const struct classify_options *routing);
 
 #endif

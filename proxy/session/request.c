@@ -11,7 +11,7 @@ const char *request_stage_name(enum request_stage stage) {
 }
 
 static enum stage_result stage_pool(struct session *s) {
-    if (s->lessee.backend || pool_acquire(s->variant, &s->lessee)) return STAGE_NEXT;
+    if (s->lessee.backend || pool_acquire(s->request.wants_replica ? s->reads : s->variant, &s->lessee)) return STAGE_NEXT;
     session_set_state(s, SESSION_WAITING);
     return STAGE_WAIT;
 }
@@ -20,6 +20,7 @@ static enum stage_result stage_backend(struct session *s) {
     if (s->lessee.backend->ledger.txn == TXN_NONE) s->transaction_since_us = s->env->loop->now_us;
     session_set_state(s, SESSION_ACTIVE);
     s->proto->prepare(s, s->lessee.backend);
+    if (UNLIKELY(s->again.buf != NULL) && !s->again.is_replayed && s->lessee.backend) s->lessee.backend->holds_replies = true;
     return s->state == SESSION_ACTIVE ? STAGE_NEXT : STAGE_FAIL; /* the connection may have broken under it */
 }
 
@@ -64,9 +65,10 @@ void request_run(struct session *s) {
     }
 }
 
-bool request_open(struct session *s) {
-    INVARIANT(!request_is_open(&s->request) && s->variant);
-    s->request = (struct request){.stage = REQUEST_POOL, .started_us = s->env->loop->now_us};
+bool request_open(struct session *s, bool wants_replica) {
+    INVARIANT(!request_is_open(&s->request) && s->variant && (!wants_replica || s->reads));
+    s->request = (struct request){
+        .stage = REQUEST_POOL, .started_us = s->env->loop->now_us, .wants_replica = wants_replica};
     request_run(s);
     return s->request.stage == REQUEST_RELAY;
 }
@@ -74,4 +76,5 @@ bool request_open(struct session *s) {
 void request_drop(struct session *s) {
     s->request.stage = REQUEST_NONE;
     pool_cancel_wait(&s->lessee);
+    session_forget_exchange(s);
 }

@@ -25,7 +25,9 @@ enum stage_result { STAGE_NEXT, STAGE_WAIT, STAGE_FAIL };
 struct request {
     enum request_stage stage;
     uint64_t started_us;
+    bool wants_replica; /* it only reads: any replica may serve it (session_pg_route.c) */
     bool has_sent;    /* a message of the client's is on its way */
+    bool is_taken_back; /* its replies are not wanted: it will run again elsewhere */
     bool is_answered; /* RELAY may end: the connection is quiet */
 };
 
@@ -36,7 +38,7 @@ static inline bool request_is_open(const struct request *r) {
 }
 
 /* Opens a request and walks it as far as it goes. True when it is in RELAY: messages may be sent now. */
-bool request_open(struct session *s);
+bool request_open(struct session *s, bool wants_replica);
 void request_run(struct session *s);
 /* Ends it wherever it is, without counting it. */
 void request_drop(struct session *s);

@@ -72,7 +72,60 @@ void session_release_lease(struct session *s) {
     if (stream_has_held(s->stream)) session_resume_input(s);
 }
 
+/* ---- what can run again ---- */
+
+void session_keep_exchange(struct session *s, struct bytes exchange) {
+    struct buf *buf = exchange.len <= BUF_LARGE_SIZE ? buf_take(&s->env->loop->bufs, buf_class_for(exchange.len)) : NULL;
+    session_forget_exchange(s);
+    if (!buf) return; /* then it runs once */
+    memcpy(buf->data, exchange.ptr, exchange.len);
+    buf->len = (uint32_t)exchange.len;
+    s->again.buf = buf;
+}
+
+void session_forget_exchange(struct session *s) {
+    buf_unref(s->again.buf);
+    s->again = (struct session_again){.buf = NULL};
+}
+
+static bool can_run_again(const struct session *s) {
+    return s->again.buf && !s->again.is_replayed && s->request.stage == REQUEST_RELAY;
+}
+
+/* On the primary, with the client none the wiser. `b` NULL: its connection was lost. */
+static void run_again(struct session *s, struct backend *b) {
+    uint64_t started_us = s->request.started_us;
+    s->proto->on_taken_back(s, b, bytes_of(s->again.buf->data, s->again.buf->len));
+    session_release_lease(s);
+    session_set_state(s, SESSION_IDLE);
+    s->request.stage = REQUEST_NONE;
+    s->again.is_replayed = true;
+    (void)request_open(s, false);
+    s->request.started_us = started_us;
+    session_resume_input(s);
+}
+
+/* What runs again stands in front of what the client has sent since. */
+static void offer_input(struct session *s) {
+    if (UNLIKELY(s->again.is_replayed)) {
+        struct buf *buf = buf_ref(s->again.buf);
+        size_t left = s->again.used - s->again.at;
+        size_t used = left ? s->proto->on_received(s, buf, bytes_of(buf->data + s->again.at, left)) : 0;
+        buf_unref(buf);
+        if (s->state == SESSION_CLOSED || !s->again.buf) return;
+        s->again.at += (uint32_t)used;
+        if (used < left) return;
+        session_forget_exchange(s);
+    }
+    stream_reoffer(s->stream);
+}
+
 void session_check_answered(struct session *s) {
+    if (UNLIKELY(s->request.is_taken_back)) {
+        struct backend *b = s->lessee.backend;
+        if (b && ledger_is_quiet(&b->ledger)) run_again(s, b);
+        return;
+    }
     if (s->request.stage != REQUEST_RELAY || !s->request.has_sent || !ledger_is_quiet(&s->lessee.backend->ledger)) return;
     s->request.is_answered = true;
     request_run(s);
@@ -89,7 +142,7 @@ static void on_leased(struct lessee *l, struct backend *b) {
         return;
     }
     request_run(s);
-    stream_reoffer(s->stream);
+    offer_input(s);
 }
 
 static void on_refused(struct lessee *l, const struct err *err) {
@@ -98,15 +151,23 @@ static void on_refused(struct lessee *l, const struct err *err) {
         session_end(s, err);
         return;
     }
-    request_drop(s);
+    bool has_another_way = s->request.wants_replica;
+    s->request.stage = REQUEST_NONE;
     session_set_state(s, SESSION_IDLE);
+    if (has_another_way) {
+        session_forget_exchange(s);
+        if (request_open(s, false)) stream_reoffer(s->stream);
+        return;
+    }
     s->proto->refuse(s, err);
+    session_forget_exchange(s);
     session_resume_input(s);
 }
 
 static void on_reply(struct lessee *l, struct buf *buf, struct bytes data) {
     struct session *s = session_of(l);
     session_pool(s)->stats.sent += data.len;
+    if (UNLIKELY(s->again.buf != NULL) && !s->again.is_replayed) session_forget_exchange(s);
     stream_send_ref(s->stream, buf, data);
     if (stream_is_congested(s->stream)) stream_pause(l->backend->stream);
     if (s->is_held_back) session_resume_input(s); /* replies came in: there may be room in the ledger */
@@ -155,6 +216,13 @@ static void on_failed(struct lessee *l, uint8_t kind, uint16_t tag) {
 static bool on_error(struct lessee *l, uint8_t kind, uint16_t tag, struct bytes message) {
     struct session *s = session_of(l);
     return s->proto->on_error && s->proto->on_error(s, l->backend, kind, tag, message);
+}
+
+static bool on_held_error(struct lessee *l, struct bytes message) {
+    struct session *s = session_of(l);
+    if (!can_run_again(s) || !s->proto->takes_back(s, message)) return false;
+    s->request.is_taken_back = true;
+    return true;
 }
 
 static void on_hidden(struct lessee *l) {
@@ -213,7 +281,8 @@ static void on_room(struct lessee *l) {
 
 static void on_lost(struct lessee *l, const struct err *err) {
     struct session *s = session_of(l);
-    if (err) session_end(s, err);
+    if (can_run_again(s)) run_again(s, NULL);
+    else if (err) session_end(s, err);
     else session_leave(s, "its server connection ended");
 }
 
@@ -231,6 +300,7 @@ static const struct lessee_ops lessee_ops = {
     .on_tagged = on_tagged,
     .on_failed = on_failed,
     .on_error = on_error,
+    .on_held_error = on_held_error,
     .on_hidden = on_hidden,
     .on_statements_dropped = on_statements_dropped,
     .on_looked = on_looked,
@@ -246,6 +316,7 @@ static const struct lessee_ops lessee_ops = {
 static size_t on_received(void *owner, struct buf *buf, struct bytes data) {
     struct session *s = owner;
     size_t header = 0;
+    if (UNLIKELY(s->again.is_replayed)) return 0;
     if (UNLIKELY(s->awaits_header)) {
         header = session_peer_take_header(s, data);
         if (s->awaits_header || header == data.len) return header;
@@ -293,7 +364,7 @@ static void on_resume(struct task *t) {
         return;
     }
     s->is_held_back = false;
-    stream_reoffer(s->stream);
+    offer_input(s);
 }
 
 void session_join(struct session *s, struct variant *v) {
@@ -305,6 +376,8 @@ void session_join(struct session *s, struct variant *v) {
 
 void session_leave_variant(struct session *s) {
     if (!s->variant) return;
+    if (s->reads) s->reads->readers--;
+    s->reads = NULL;
     s->variant->sessions--;
     s->variant->pool->clients--;
     s->variant = NULL;
@@ -431,6 +504,7 @@ void session_open(struct session_env *env, const struct session_proto *proto, st
 }
 
 static void leave_everything(struct session *s) {
+    session_forget_exchange(s);
     request_drop(s);
     task_cancel(&s->resume);
     if (s->console_job) s->env->console->abandon(s->console_job);
@@ -485,6 +559,7 @@ static bool is_past(uint64_t now_us, uint64_t since_us, uint32_t limit_ms) {
 static void fail_lease(struct session *s, const char *sqlstate, const char *what, uint32_t limit_ms) {
     struct err err;
     err_set(&err, sqlstate, "%s (%u ms)", what, limit_ms);
+    session_forget_exchange(s); /* it has had its time */
     backend_abort(s->lessee.backend, &err); /* ends this session too, through on_lost */
 }
 

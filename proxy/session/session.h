@@ -78,6 +78,10 @@ struct session_proto {
     void (*refuse)(struct session *s, const struct err *err); /* the open request cannot run: error, session lives */
     /* What the console has to say to a statement; may be taken from the writer. `ends`: the session is over with it. */
     void (*on_console_reply)(struct session *s, struct writer *reply, bool ends);
+    /* What was sent has had no effect, and will be sent again elsewhere. `b` NULL: its connection was lost. May be NULL where nobody keeps exchanges. */
+    void (*on_taken_back)(struct session *s, struct backend *b, struct bytes exchange);
+    /* The server has answered a kept exchange with this error, whole. True: it is taken back. May be NULL, likewise. */
+    bool (*takes_back)(struct session *s, struct bytes error);
     void (*release)(struct session *s);
     /* Before it goes to another worker: nothing that it owns may point into this one. */
     void (*pack)(struct session *s);
@@ -152,6 +156,14 @@ struct session_peer {
     uint8_t family; /* AF_UNIX, AF_INET, AF_INET6 */
 };
 
+/* An exchange that can run again, for as long as its client has heard nothing of it. */
+struct session_again {
+    struct buf *buf;  /* one reference; all messages of it; NULL: there is none */
+    uint32_t used;    /* what of it was taken from the client's input: the rest comes from there, whatever happens */
+    uint32_t at;      /* what of that is sent again so far ... */
+    bool is_replayed; /* ... when it runs again: the client's next messages wait */
+};
+
 struct session {
     struct list node; /* in env.logins, env.sessions or env.dead */
     struct session_env *env;
@@ -159,11 +171,13 @@ struct session {
     struct stream *stream;
     struct lessee lessee;
     struct variant *variant; /* NULL before login and on the console */
+    struct variant *reads;   /* of the pool for what only reads; NULL: it has not read anything, or may not there */
     struct share_group *group; /* its pool over all workers; NULL before it is proven and on the console */
     uint32_t share;    /* the share that it is counted in */
     uint32_t moves_to; /* number of a share + 1: it goes there at the end of the event */
     struct request request;
     struct task resume; /* offers kept input again */
+    struct session_again again;
     char *user;     /* owned; NULL before login */
     char *database; /* owned */
     uint64_t id;
@@ -216,6 +230,13 @@ void session_send(struct session *s, struct bytes data);
 bool session_may_release(const struct session *s);
 /* Ends the open request if everything it asked for has been answered. */
 void session_check_answered(struct session *s);
+/* The exchange that is about to begin can run again: a copy of its messages is kept until its client hears something of it. */
+void session_keep_exchange(struct session *s, struct bytes exchange);
+void session_forget_exchange(struct session *s);
+/* Its connection is one for reads alone. */
+static inline bool session_is_at_replica(const struct session *s) {
+    return s->lessee.backend && s->lessee.backend->variant->pool->main;
+}
 /* A client in session mode has its connection before it asks for anything: IDLE becomes HELD. */
 void session_hold(struct session *s);
 /* A pin has fallen, outside of an exchange: the lease ends unless something else keeps it. */

@@ -41,7 +41,8 @@ void session_pg_send_ready(struct session *s, char status) {
 
 static void refuse(struct session *s, const struct err *err) {
     session_pg_tell(s, err, false);
-    session_pg_of(s)->discard = DISCARD_REQUEST;
+    if (s->again.is_replayed) session_pg_send_ready(s, PG_TXN_IDLE); /* it has sent all of it */
+    else session_pg_of(s)->discard = DISCARD_REQUEST;
 }
 
 static void on_group_end(struct session *s, struct backend *b, uint16_t tag) {
@@ -293,6 +294,19 @@ static enum step relay_message(struct session *s, struct run *run, struct messag
     return step;
 }
 
+/* It has its connection at a replica for a moment still, or what it has there keeps it from ever going anywhere else. */
+static enum step stay_behind(struct session *s) {
+    struct err err;
+    if (s->pins & (PIN_LOOKING | PIN_DESCRIBING | PIN_LENT | PIN_HANDING)) {
+        s->is_held_back = true;
+        return STEP_KEEP;
+    }
+    err_set(&err, ERR_CONNECTION_FAILURE, "a statement that only read has left something at a replica: the session cannot go on");
+    err_hint(&err, "Connect again. The functions that it called are not what the catalog said of them.");
+    session_end(s, &err);
+    return STEP_STOP;
+}
+
 /* Places one message. */
 static enum step take_message(struct session *s, struct run *run, struct message *m) {
     struct session_pg *ps = session_pg_of(s);
@@ -323,11 +337,13 @@ static enum step take_message(struct session *s, struct run *run, struct message
             s->is_held_back = true;
             return STEP_KEEP;
         }
-        if (!request_open(s)) return s->state == SESSION_CLOSED ? STEP_STOP : STEP_KEEP;
+        if (UNLIKELY(session_is_at_replica(s)) && !session_pg_route_may_follow(s, m)) return stay_behind(s);
+        if (!request_open(s, session_pg_route_to_replica(s, m))) return s->state == SESSION_CLOSED ? STEP_STOP : STEP_KEEP;
     } else if (s->request.stage != REQUEST_RELAY) {
         return STEP_KEEP;
     }
-    if (must_hold_back(s, type)) {
+    bool must_wait = s->request.is_taken_back || must_hold_back(s, type) || (session_is_at_replica(s) && !session_pg_route_may_follow(s, m));
+    if (must_wait) {
         s->is_held_back = true;
         return STEP_KEEP;
     }
@@ -402,9 +418,11 @@ static size_t relay_received(struct session *s, struct buf *buf, struct bytes da
         struct message m = {.buf = buf, .h = h, .ptr = ptr, .avail = left < h.total ? left : h.total, .in_hand = left};
         size_t avail = m.avail; /* it may become another one */
         enum step step = take_message(s, &run, &m);
+        ps->left.judged = NULL;
         if (step == STEP_KEEP) break;
         if (step == STEP_STOP) return data.len;
         at += avail;
+        if (UNLIKELY(s->again.buf != NULL) && !s->again.is_replayed) s->again.used += (uint32_t)avail;
     }
     flush_run(s, &run);
     struct pool *p = session_pool(s);
@@ -478,6 +496,8 @@ const struct session_proto session_pg_proto = {
     .on_statements_dropped = session_pg_prepared_on_dropped,
     .tell = session_pg_tell,
     .refuse = refuse,
+    .on_taken_back = session_pg_route_on_taken_back,
+    .takes_back = session_pg_route_takes_back,
     .on_console_reply = session_pg_console_reply,
     .release = release,
     .pack = session_pg_names_pack,

@@ -15,7 +15,8 @@
 #include "proxy/wire/pg_encode.h"
 #include "routing/reset_pg.h"
 
-enum { SESSION_PG_APP_NAME_MAX = 63, CANCEL_PEER_TIMEOUT_MS = 5000, SESSION_PG_OWN_VALUES_MAX = 64 << 10 };
+enum { SESSION_PG_APP_NAME_MAX = 63, CANCEL_PEER_TIMEOUT_MS = 5000, SESSION_PG_OWN_VALUES_MAX = 64 << 10,
+       SESSION_PG_UNNAMED_MAX = 8 << 10 /* bytes of an unnamed statement that is kept */ };
 
 struct session_pg_login;
 struct sql_text;
@@ -72,6 +73,8 @@ struct left_client {
     uint64_t unnamed_version; /* what names stood for when it was parsed (catalog_book.h) ... */
     uint64_t read_version;   /* ... and when the latest text was read */
     unsigned parsed;         /* of the latest Parse of it */
+    const uint8_t *judged;   /* the source that was read to find out where it may go, while its message is at hand; else NULL */
+    struct effect_reading judgement; /* what was said of it */
     unsigned latest;         /* of the message at hand; EFFECT_STATEMENTS only here */
     bool is_nested;          /* the latest text with names executes a statement whose text has names, too */
     bool executes_reset;     /* ... or one with a call that puts something of the client's own back */
@@ -150,6 +153,16 @@ void session_pg_send_missing(struct backend *b, uint8_t type);
 void session_pg_tell(struct session *s, const struct err *err, bool is_fatal);
 void session_pg_send_ready(struct session *s, char status);
 
+/* ---- session_pg_route.c ---- */
+/* An exchange begins with this message. True: it goes to s->reads. */
+bool session_pg_route_to_replica(struct session *s, const struct message *m);
+/* Its connection is at a replica: the message may follow there. Else it waits until the connection is given back. */
+bool session_pg_route_may_follow(struct session *s, const struct message *m);
+
+/* For struct session_proto. */
+bool session_pg_route_takes_back(struct session *s, struct bytes error);
+void session_pg_route_on_taken_back(struct session *s, struct backend *b, struct bytes exchange);
+
 /* ---- session_pg_sequences.c ---- */
 /* When a lease begins. True: backend_pg_discard_sequences() is called before anything is sent. */
 MUST_USE bool session_pg_sequences_must_go_first(struct session *s, struct backend *b);
@@ -179,11 +192,15 @@ void session_pg_state_on_name(void *session, struct bytes name);
 /* True for a message that must be in hand as a whole to be judged. */
 bool session_pg_state_needs_more(const struct session *s, const struct message *m);
 /*
- * How its texts are to be read now, and what they may leave behind. A source is a text with a NUL behind it, and then types.
- * `kept`: what was said of it before, and is now; may be NULL.
+ * What its texts may leave behind. A source is a text with a NUL behind it, and then types. `kept`: what was said of it before,
+ * and is now; may be NULL.
  */
-const struct sql_options *session_pg_settings_options(struct session *s, const struct backend *b);
 unsigned session_pg_state_effects(struct session *s, const struct backend *b, struct bytes source, struct effect_reading *kept);
+/*
+ * Outside of a transaction: the text leaves nothing behind, wherever it runs, and what it reads any replica has. Reads it once for
+ * this and for what it leaves. `kept` as above.
+ */
+bool session_pg_state_only_reads(struct session *s, struct bytes source, struct effect_reading *kept);
 /* All is answered, outside of a transaction. */
 void session_pg_state_settle(struct session *s, struct backend *b);
 void session_pg_state_on_looked(struct session *s, struct backend *b, struct bytes rows, bool ok);
@@ -283,7 +300,7 @@ void session_pg_startup_release(struct session_pg *ps);
 /* ---- session_pg_settings.c ---- */
 void session_pg_settings_prepare(struct session *s, struct backend *b);
 void session_pg_settings_on_group_end(struct session *s, struct backend *b);
-/* How its texts are to be read now. */
+/* How its texts are to be read now; `b` NULL: on its next connection. NULL: that is not known. */
 const struct sql_options *session_pg_settings_options(struct session *s, const struct backend *b);
 /* What statements that are sent now will find, as far as the server reports it. */
 const struct params_pg *session_pg_settings_in_force(const struct session *s, const struct backend *b);
@@ -301,6 +318,8 @@ void session_pg_prepared_release(struct session_pg *ps);
 bool session_pg_prepared_needs_more(const struct session *s, const struct message *m);
 /* True for a Parse, Bind, Describe or Close that names a statement, unless it is to pass as it is. */
 bool session_pg_prepared_concerns(struct session *s, struct message *m);
+/* The connection is lost, and the session goes on: what was not answered there has not happened. */
+void session_pg_prepared_on_lost(struct session *s);
 /* Places such a message. */
 enum step session_pg_prepared_take(struct session *s, const struct message *m);
 /* A group end is sent now. The mark for it. */
@@ -390,6 +409,8 @@ static inline bool session_pg_unnamed_must_wait(struct session *s, struct backen
 bool session_pg_unnamed_must_ask(const struct session *s, const struct message *m);
 /* The source of the one that a Bind would mean now; empty: it is not known. */
 struct bytes session_pg_unnamed_latest(const struct session_pg *ps);
+/* Nothing that is pending has happened. */
+void session_pg_unnamed_on_taken_back(struct session_pg *ps);
 /* A group end goes out. */
 static inline void session_pg_unnamed_on_group_sent(struct session_pg *ps) {
     ps->unnamed.is_sent_whole = true;

@@ -48,6 +48,7 @@ static void cancel_waiting(struct session *s) {
     struct err err;
     err_set(&err, ERR_QUERY_CANCELED, "canceling statement due to user request");
     pool_cancel_wait(&s->lessee);
+    s->request.wants_replica = false; /* nor anywhere else */
     s->lessee.ops->on_refused(&s->lessee, &err);
 }
 

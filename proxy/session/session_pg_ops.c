@@ -244,6 +244,16 @@ void session_pg_prepared_on_group_end(struct session *s, struct backend *b, uint
     if (b->ledger.txn == TXN_NONE) session_pg_sql_end_portals(pc, &bp->prepared);
 }
 
+void session_pg_prepared_on_lost(struct session *s) {
+    struct prepared_client *pc = &session_pg_of(s)->prepared;
+    struct list *n;
+    while ((n = list_first(&pc->ops))) session_pg_op_end(op_at(n));
+    session_pg_names_bury(pc);
+    session_pg_sql_end_portals(pc, NULL);
+    pc->changed = NULL;
+    pc->has_asked = false;
+}
+
 void session_pg_prepared_on_dropped(struct session *s) {
     session_pg_names_forget_all(&session_pg_of(s)->prepared);
 }

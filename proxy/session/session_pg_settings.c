@@ -236,9 +236,17 @@ const struct params_pg *session_pg_settings_in_force(const struct session *s, co
     return bp->analysis_to_be ? wanted_on(session_pg_of((struct session *)s), bp) : &bp->params;
 }
 
+/* Without a connection: what it will find on the next one. NULL: that is not known. */
+static const struct params_pg *expected(const struct session *s) {
+    const struct session_pg *ps = (const struct session_pg *)s;
+    if (ps->wanted) return ps->wanted;
+    return ps->startup ? &ps->startup->reported : s->variant->baseline;
+}
+
 const struct sql_options *session_pg_settings_options(struct session *s, const struct backend *b) {
     struct session_pg *ps = session_pg_of(s);
-    const struct params_pg *params = session_pg_settings_in_force(s, b);
+    const struct params_pg *params = b ? session_pg_settings_in_force(s, b) : expected(s);
+    if (!params) return NULL;
     if (ps->left.options_digest == params->digest && params->digest) return &ps->left.options;
     struct sql_options *o = &ps->left.options;
     *o = sql_options_default(SQL_POSTGRES);

@@ -91,7 +91,7 @@ static unsigned of_relation(void *ctx, struct bytes name, bool is_written) {
 /* Stands for what the names of the database mean, in what is remembered. */
 static uint64_t names_version(const struct session *s, const struct catalog *c) {
     const struct pool *p = session_pool(s);
-    if (!c) return 0;
+    if (!c && !(p->limits.read_write_split && p->catalog && p->catalog->now)) return 0;
     return catalog_entry_current(p->catalog, p) ? p->catalog->version : p->catalog->version | VERSION_IS_OLD;
 }
 
@@ -99,13 +99,23 @@ static bool is_certain(uint64_t version) {
     return version && !(version & VERSION_IS_OLD);
 }
 
+/* NULL: where it may go is nobody's question, or nothing is known to answer it by. */
+static const struct classify_facts *facts_of(const struct session *s) {
+    struct pool *p = session_pool(s);
+    const struct catalog_entry *e = p->limits.read_write_split ? catalog_book_entry(p) : NULL;
+    return e ? catalog_entry_facts(e, p) : NULL;
+}
+
 static struct effect_reading read_text(struct session *s, const struct sql_options *options, uint64_t version, struct bytes text) {
     struct session_env *env = s->env;
+    const struct classify_facts *facts = facts_of(s);
+    const struct classify_options routing = {
+        .facts = facts, .read_functions = bytes_str(""), .write_functions = bytes_str("")};
     const struct effect_names names = {
         .of_function = of_function, .of_relation = of_relation, .on_setting = session_pg_state_on_name, .has_parameter = true,
         .ctx = s};
     if (!env->effects) env->effects = effect_cache_new();
-    return effect_cache_of(env->effects, text, options, version, &env->arena, &names);
+    return effect_cache_of(env->effects, text, options, version, &env->arena, &names, facts ? &routing : NULL);
 }
 
 /* Of a source: what its first parameter is given is what the server reads, byte by byte. */
@@ -123,7 +133,7 @@ unsigned session_pg_state_effects(struct session *s, const struct backend *b, st
     const struct catalog *c = catalog_of(s);
     const struct sql_options *options = session_pg_settings_options(s, b);
     uint64_t version = names_version(s, c);
-    if (!kept) kept = &reading;
+    if (!kept) kept = source.ptr && source.ptr == session_pg_of(s)->left.judged ? &session_pg_of(s)->left.judgement : &reading;
     if (!effect_reading_holds(kept, options, version)) {
         const uint8_t *end = source.len ? memchr(source.ptr, 0, source.len) : NULL;
         if (!end) return EFFECT_LEAVES;
@@ -133,6 +143,22 @@ unsigned session_pg_state_effects(struct session *s, const struct backend *b, st
     unsigned effects = kept->effects | (c ? catalog_everywhere(c) : 0) | (is_certain(version) ? 0 : doubt(s));
     if (effects & EFFECT_DISCARD) effects &= ~(unsigned)EFFECT_EXECUTES; /* it runs no code, and suffers nothing in front of it */
     return UNLIKELY(effects & EFFECT_NAMED) && !is_text_first(source) ? effects | EFFECT_STAYS : effects;
+}
+
+bool session_pg_state_only_reads(struct session *s, struct bytes source, struct effect_reading *kept) {
+    struct left_client *left = &session_pg_of(s)->left;
+    const struct sql_options *options = session_pg_settings_options(s, s->lessee.backend);
+    const uint8_t *end = source.len ? memchr(source.ptr, 0, source.len) : NULL;
+    uint64_t version = names_version(s, catalog_of(s));
+    if (!options || !end || !is_certain(version) || !facts_of(s)) return false;
+    if (!kept) {
+        kept = &left->judgement;
+        kept->is_known = false;
+        left->judged = source.ptr;
+    }
+    if (!effect_reading_holds(kept, options, version) || !kept->is_placed)
+        *kept = read_text(s, options, version, bytes_of(source.ptr, (size_t)(end - source.ptr)));
+    return kept->is_placed && kept->place == CLASSIFY_REPLICA && !(kept->effects & ~(unsigned)EFFECT_RESETS);
 }
 
 /* As the configuration wants it. */

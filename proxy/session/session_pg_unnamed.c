@@ -16,7 +16,7 @@
  * now, parsed elsewhere. While something is pending a Bind of the same group may follow at once, for it is skipped along; one
  * of a later group only when all that may be found is the client's (`is_sure`), else it waits.
  *
- * Not kept is a source of more than SOURCE_MAX bytes. Then the server's own error 26000 is the answer, on any connection but
+ * Not kept is a source of more than SESSION_PG_UNNAMED_MAX bytes. Then the server's own error 26000 is the answer, on any connection but
  * the one that has it; so such a statement keeps the connection until it is used, for one exchange.
  */
 #include "base/fault.h"
@@ -24,7 +24,6 @@
 #include "proxy/session/session_pg_ops.h"
 
 enum {
-    SOURCE_MAX = 8 << 10,
     SOURCE_SMALL = 512, /* a copy this small is left in place for the next one */
     TAG_BIT = 0x8000,   /* in the ledger's tags: about the unnamed statement of this version */
     TAG_MASK = 0x7fff,
@@ -249,7 +248,7 @@ bool session_pg_unnamed_is_certain(const struct backend *b) {
 /*   Parse = NUL source        the whole of it is in hand, or it is too long to be kept */
 static size_t source_len(const struct message *m) {
     size_t len = m->h.body_len ? m->h.body_len - 1 : 0;
-    return m->avail < m->h.total || len > SOURCE_MAX ? 0 : len;
+    return m->avail < m->h.total || len > SESSION_PG_UNNAMED_MAX ? 0 : len;
 }
 
 static bool is_unnamed_parse(const struct message *m) {
@@ -350,6 +349,10 @@ static void on_all_answered(struct session_pg *ps) {
     if (!ps->unnamed.pending_len) return;
     drop_pending(&ps->unnamed, ps->unnamed.pending_len);
     on_answered(ps);
+}
+
+void session_pg_unnamed_on_taken_back(struct session_pg *ps) {
+    on_all_answered(ps);
 }
 
 bool session_pg_unnamed_must_wait_for(struct session *s, struct backend *b, uint8_t type) {

@@ -91,9 +91,9 @@ static void check_cache(struct bytes text, const struct sql_options *options) {
     if (text.len > sizeof other) return;
     for (size_t i = 0; i < text.len; i++)
         other[i] = text.ptr[i] >= '0' && text.ptr[i] <= '9' ? (uint8_t)('0' + (text.ptr[i] - '0' + 7) % 10) : text.ptr[i];
-    (void)effect_cache_of(cache, text, options, 1, &arena, &names);
-    struct effect_reading by_cache = effect_cache_of(cache, bytes_of(other, text.len), options, 1, &arena, &names);
-    struct effect_reading itself = effect_cache_of(NULL, bytes_of(other, text.len), options, 1, &arena, &names);
+    (void)effect_cache_of(cache, text, options, 1, &arena, &names, NULL);
+    struct effect_reading by_cache = effect_cache_of(cache, bytes_of(other, text.len), options, 1, &arena, &names, NULL);
+    struct effect_reading itself = effect_cache_of(NULL, bytes_of(other, text.len), options, 1, &arena, &names, NULL);
     PROMISE(by_cache.effects == itself.effects);
 }
 

@@ -218,7 +218,7 @@ static bool take_command(struct session *s, struct bytes whole, struct bytes lin
         s->is_held_back = true;
         return false;
     }
-    if (!request_is_open(&s->request) ? !request_open(s) : s->request.stage != REQUEST_RELAY) return false;
+    if (!request_is_open(&s->request) ? !request_open(s, false) : s->request.stage != REQUEST_RELAY) return false;
     b = s->lessee.backend;
     if (has_reply(line) && !ledger_push(&b->ledger, TOY_COMMAND, REPLY_FORWARD, true)) return true;
     s->request.has_sent = true;

@@ -45,7 +45,7 @@ static unsigned of_relation(void *ctx, struct bytes name, bool is_written) {
 static const struct effect_names meanings = {.of_function = of_function, .of_relation = of_relation, .on_setting = on_setting};
 
 static unsigned of(const char *text) {
-    return effect_cache_of(cache, bytes_str(text), &options, version, &arena, &meanings).effects;
+    return effect_cache_of(cache, bytes_str(text), &options, version, &arena, &meanings, NULL).effects;
 }
 
 START_TEST(what_is_remembered_is_what_was_read) {
@@ -104,7 +104,7 @@ START_TEST(other_digits_do) {
     for (size_t i = 0; i < COUNT_OF(others); i++) {
         int before = asked;
         unsigned effects = of(others[i]);
-        struct effect_reading fresh_one = effect_cache_of(NULL, bytes_str(others[i]), &options, version, &arena, &meanings);
+        struct effect_reading fresh_one = effect_cache_of(NULL, bytes_str(others[i]), &options, version, &arena, &meanings, NULL);
         ck_assert_uint_eq(effects, fresh_one.effects);
         ck_assert_msg(asked % 2 == before % 2, "%s was taken for another text", others[i]); /* read twice as often, or not at all */
     }

@@ -1,0 +1,178 @@
+/*
+ * Where an exchange goes: to the primary, or, when all of it only reads, to a replica.
+ *
+ * An exchange is one Query, or everything up to a Sync. It is judged as a whole when it begins, outside of a transaction, by what is
+ * in hand: what has not come in yet may be anything. What its texts are is said by routing/classify.h, from the same reading of
+ * them that tells what they leave behind; only those go to a replica that leave nothing. A client that keeps its connection for any
+ * reason is not asked about: it has it for what it has there.
+ *
+ * At a replica exchanges go one after the other: the next one is judged when the one before is answered.
+ */
+#include "base/log.h"
+#include "proxy/pool/backend_pg.h"
+#include "proxy/pool/catalog_book.h"
+#include "proxy/session/session_pg_names.h"
+#include "proxy/wire/pg_decode.h"
+
+/* ---- the way there --------------------------------------------------------------------------------------------------- */
+
+/* The variant of the same startup parameters in the pool for reads. False: there is none, or nobody is served there now. */
+static bool has_replicas(struct session *s) {
+    struct pool *p = session_pool(s);
+    if (LIKELY(s->reads != NULL)) return pool_serves_reads(s->reads->pool);
+    const struct config *c = s->env->config;
+    const struct config_database *db = config_find_database(c, bytes_str(s->database));
+    if (!db || s->variant->is_single_use || s->variant->is_judging) return false;
+    const struct user_secret *secret = user_store_find(s->env->users, bytes_str(s->user));
+    struct err err = {0};
+    struct pool *reads = pool_reads_get(p, c, db, user_store_server_secret(secret), &err);
+    s->reads = reads ? variant_get(reads, s->variant->key, &err) : NULL;
+    if (!s->reads) return false;
+    s->reads->readers++;
+    return pool_serves_reads(reads);
+}
+
+/* ---- what is in hand ------------------------------------------------------------------------------------------------- */
+
+/* An exchange as far as it was gone through. */
+struct walk {
+    struct session *s;
+    struct bytes parsed; /* the name that its latest Parse gave; ptr NULL: none */
+    bool has_bound;      /* a portal of its own */
+};
+
+static bool only_reads(struct walk *w, struct bytes source, struct effect_reading *kept) {
+    return session_pg_state_only_reads(w->s, source, kept);
+}
+
+/*   Parse = name NUL source */
+static bool is_read_parse(struct walk *w, struct bytes body) {
+    const uint8_t *end = body.len ? memchr(body.ptr, 0, body.len) : NULL;
+    if (!end) return false;
+    w->parsed = bytes_of(body.ptr, (size_t)(end - body.ptr));
+    bool is_left_alone = w->parsed.len ? !session_pg_prepared_is_known(session_pg_of(w->s), w->parsed)
+                                       : body.len <= SESSION_PG_UNNAMED_MAX;
+    if (!is_left_alone) return false; /* a name that is taken; or one that would keep the connection */
+    return only_reads(w, bytes_of(end + 1, body.len - w->parsed.len - 1), NULL);
+}
+
+/* The statement that a name stands for at this point. */
+static bool is_read_statement(struct walk *w, struct bytes name) {
+    struct session_pg *ps = session_pg_of(w->s);
+    if (w->parsed.ptr && bytes_equal(name, w->parsed)) return true;
+    if (!name.len) return !w->parsed.ptr && only_reads(w, session_pg_unnamed_latest(ps), NULL);
+    struct statement_pg *st = session_pg_prepared_statement(ps, name);
+    return st && only_reads(w, st->source, &st->reading);
+}
+
+static bool is_read_bind(struct walk *w, struct bytes body) {
+    struct bytes portal, statement;
+    w->has_bound = true;
+    return pg_bind_names(body, &portal, &statement) == PG_FRAME_OK && is_read_statement(w, statement);
+}
+
+static bool is_read_describe(struct walk *w, struct bytes body) {
+    struct bytes name;
+    uint8_t kind;
+    if (!pg_target_read(body, &kind, &name)) return false;
+    return kind == 'S' ? is_read_statement(w, name) : w->has_bound;
+}
+
+static bool is_read(struct walk *w, uint8_t type, struct bytes body) {
+    switch (type) {
+    case PG_F_PARSE: return is_read_parse(w, body);
+    case PG_F_BIND: return is_read_bind(w, body);
+    case PG_F_DESCRIBE: return is_read_describe(w, body);
+    case PG_F_EXECUTE: return w->has_bound;
+    case PG_F_CLOSE: return true;
+    default: return false;
+    }
+}
+
+/* Its length; 0: not all of it reads, or not all of it is in hand. */
+static size_t read_exchange(struct session *s, const struct message *m) {
+    struct bytes rest = bytes_of(m->ptr, m->in_hand);
+    struct pg_header h;
+    struct walk w = {.s = s};
+    if (m->h.total > s->env->config->inspect_limit) return 0;
+    while (pg_header_read(rest, &h) == PG_FRAME_OK && h.total <= rest.len) {
+        struct bytes body = bytes_of(rest.ptr + PG_HEADER_LEN, h.body_len);
+        size_t len = (size_t)(rest.ptr - m->ptr) + h.total;
+        if (h.type == PG_F_SYNC) return len;
+        if (h.type == PG_F_QUERY) return rest.ptr == m->ptr && only_reads(&w, body, NULL) ? len : 0;
+        if (!is_read(&w, h.type, body)) return 0;
+        rest = bytes_of(rest.ptr + h.total, rest.len - h.total);
+    }
+    return 0;
+}
+
+/* ---- deciding -------------------------------------------------------------------------------------------------------- */
+
+/* Nothing of it is anywhere but in what every connection can be given. */
+static bool is_free(const struct session *s) {
+    return !s->lessee.backend && !s->pins;
+}
+
+bool session_pg_route_to_replica(struct session *s, const struct message *m) {
+    const struct pool *p = session_pool(s);
+    if (!p->limits.read_write_split || !is_free(s) || s->again.is_replayed) return false;
+    size_t len = read_exchange(s, m);
+    if (!len || !has_replicas(s)) return false;
+    session_keep_exchange(s, bytes_of(m->ptr, len));
+    return true;
+}
+
+bool session_pg_route_may_follow(struct session *s, const struct message *m) {
+    const struct ledger *l = &s->lessee.backend->ledger;
+    if (l->is_group_open || l->is_client_turn) return true; /* it was judged with what is before it */
+    if (s->request.has_sent) return false;
+    return request_is_open(&s->request) || read_exchange(s, m) > 0;
+}
+
+/* ---- running again --------------------------------------------------------------------------------------------------- */
+
+/*
+ * What a replica says for reasons of its own: it takes the statement for a write, cancels it for its replay, ends, or does not have
+ * yet what the statement names. An error that the primary would give, too, is given by it.
+ */
+static bool is_of_replica(struct bytes sqlstate) {
+    static const char *const classes[] = {"25006", "40001", "40P01", "57P01", "57P02", "57P03", "0A000", "55000",
+                                          "42",    "3D",    "3F",    "58",    "XX"};
+    for (size_t i = 0; i < COUNT_OF(classes); i++)
+        if (bytes_starts_with(sqlstate, classes[i])) return true;
+    return false;
+}
+
+bool session_pg_route_takes_back(struct session *s, struct bytes error) {
+    struct pg_error_fields f = {0};
+    char label[192];
+    bool is_read = pg_error_read(bytes_of(error.ptr + PG_HEADER_LEN, error.len - PG_HEADER_LEN), &f);
+    if (!is_read || !is_of_replica(f.sqlstate)) return false;
+    log_line(LOG_INFO, "session", session_label(s, label), "%s said %.*s to a read: it runs again on the primary",
+             s->lessee.backend->site->name, (int)(f.message.len < 200 ? f.message.len : 200), (const char *)f.message.ptr);
+    return true;
+}
+
+/* The names that the exchange has given mean nothing again: it will give them once more. */
+static void forget_names(struct session_pg *ps, struct bytes rest) {
+    struct pg_header h;
+    while (pg_header_read(rest, &h) == PG_FRAME_OK && h.total <= rest.len) {
+        const uint8_t *name = rest.ptr + PG_HEADER_LEN, *end = h.type == PG_F_PARSE ? memchr(name, 0, h.body_len) : NULL;
+        if (end && end > name) session_pg_names_forget(&ps->prepared, bytes_of(name, (size_t)(end - name)));
+        rest = bytes_of(rest.ptr + h.total, rest.len - h.total);
+    }
+}
+
+void session_pg_route_on_taken_back(struct session *s, struct backend *b, struct bytes exchange) {
+    struct session_pg *ps = session_pg_of(s);
+    if (b) {
+        session_pg_prepared_on_group_end(s, b, 0);
+        b->is_tainted = true; /* nobody has looked what is there */
+    } else {
+        session_pg_prepared_on_lost(s);
+    }
+    session_pg_unnamed_on_taken_back(ps);
+    forget_names(ps, exchange);
+    session_pg_state_on_group_sent(ps);
+    ps->left.changes_seen = 0;
+}

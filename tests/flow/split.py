@@ -1,0 +1,284 @@
+#!/usr/bin/python3
+"""Databases with read_write_split: what only reads is served by replicas, all else by the primary, and the client does not notice."""
+
+import collections
+import threading
+import psycopg
+import pytest
+
+from failover import Cluster, wait_for_roles
+from flowtools import APP_DB, value
+from harness import wait_for
+
+SPLIT = (
+    f"[database split]\nserver_database = {APP_DB}\nread_write_split = on\nread_functions = here\n"
+    "pool_size = 12\nqueue_timeout = 20s\n"
+)
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    c = Cluster()
+    # Where a statement runs: gilmok is told that this reads, for it would keep inet_server_port() itself on the primary.
+    c.run("a", "create function here() returns int language plpgsql stable as 'begin return inet_server_port(); end'", APP_DB)
+    c.run("a", "create table kept (id int primary key, word text)", APP_DB)
+    c.run("a", "insert into kept select i, 'word ' || i from generate_series(1, 100) i", APP_DB)
+    c.run("a", "create sequence numbers", APP_DB)
+    c.run("a", "grant all on kept, numbers to app", APP_DB)
+    c.run("a", "create role all_is_there")
+    for node in "bc":
+        wait_for(lambda n=node: c.run(n, "select 1 from pg_roles where rolname = 'all_is_there'"), what="the standbys")
+    yield c
+    c.close()
+
+
+@pytest.fixture
+def started(cluster):
+    gilmoks = []
+
+    def start(more="", **others):
+        g = cluster.gilmok(**{"tail": SPLIT + more, **others})
+        gilmoks.append(g)
+        wait_for_roles(g, **{"a": "primary", "b": "replica", "c": "replica"})
+        return g
+
+    yield start
+    for g in gilmoks:
+        g.close()
+
+
+def client(cluster, g, **more):
+    words = {"host": "127.0.0.1", "port": g.port, "user": "app", "password": cluster.env["APP_PASSWORD"], "dbname": "split"}
+    return psycopg.connect(**{**words, "autocommit": True, "connect_timeout": 20, **more})
+
+
+def ready(cluster, g, **more):
+    """A client whose reads have begun to go to replicas: what names stand for has been read."""
+    c = client(cluster, g, **more)
+    wait_for(lambda: at(cluster, c) in "bc", what="reads on replicas")
+    return c
+
+
+def node_of(cluster, port):
+    return {cluster.port(n): n for n in "abc"}[port]
+
+
+def at(cluster, c, sql="select here()", *args):
+    return node_of(cluster, c.execute(sql, *args).fetchone()[0])
+
+
+def nodes(cluster, c, count=30, sql="select here()", **more):
+    return collections.Counter(node_of(cluster, c.execute(sql, **more).fetchone()[0]) for _ in range(count))
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_reads_go_to_replicas_and_all_else_to_the_primary(cluster, started, workers):
+    g = started(main=[f"workers = {workers}"])
+    with ready(cluster, g) as c:
+        wait_for(lambda: set(nodes(cluster, c)) == {"b", "c"}, what="reads on both replicas")
+        assert at(cluster, c, "insert into kept values (1000, 'x') returning here()") == "a"
+        assert at(cluster, c, "update kept set word = 'y' where id = 1000 returning here()") == "a"
+        assert at(cluster, c, "with gone as (delete from kept where id = 1000 returning 1) select here() from gone") == "a"
+        assert at(cluster, c, "select here() from kept where id = 1 for update") == "a"
+        assert at(cluster, c, "select here(), nextval('numbers')") == "a"
+        assert at(cluster, c, "select here(), pg_is_in_recovery()") == "a"
+        assert at(cluster, c, "select here() from kept where id = 1") in "bc"
+        assert at(cluster, c, "with k as (select * from kept) select here() from k limit 1") in "bc"
+        assert at(cluster, c, "select here(), now(), random()") in "bc"
+        assert value(c, "select pg_is_in_recovery()") is False
+
+
+def test_prepared_statements_go_where_their_texts_say(cluster, started):
+    g = started()
+    with ready(cluster, g, prepare_threshold=0) as c:
+        prepared = {"sql": "select here() from kept where id = 1", "prepare": True}
+        wait_for(lambda: set(nodes(cluster, c, **prepared)) == {"b", "c"}, what="reads on both replicas")
+        for i in range(5):
+            assert at(cluster, c, "insert into kept values (%s, 'x') returning here()", (2000 + i,)) == "a"
+        assert at(cluster, c, "delete from kept where id >= 2000 returning here()") == "a"
+        assert set(nodes(cluster, c, **prepared)) <= {"b", "c"}
+
+
+def test_transactions_stay_on_the_primary(cluster, started):
+    g = started()
+    with ready(cluster, g) as c:
+        with c.transaction():
+            assert {at(cluster, c) for _ in range(5)} == {"a"}
+        assert at(cluster, c) in "bc"
+        c.execute("begin; select here()")
+        assert at(cluster, c) == "a"
+        c.execute("rollback")
+        assert at(cluster, c) in "bc"
+
+
+def test_what_the_session_has_follows_it_or_keeps_it(cluster, started):
+    g = started()
+    with ready(cluster, g) as c:
+        c.execute("set timezone = 'Asia/Seoul'")
+        c.execute("set statement_timeout = '77s'")
+        c.execute("set my.own = 'kept'")
+        wait_for(lambda: at(cluster, c) in "bc", what="the end of the look at what it has set")
+        for _ in range(10):
+            row = c.execute("select here(), current_setting('timezone'), current_setting('my.own')").fetchone()
+            assert node_of(cluster, row[0]) in "bc" and row[1:] == ("Asia/Seoul", "kept")
+        c.execute("create temp table mine as select 1 as one")
+        assert at(cluster, c, "select here() from mine") == "a"
+        assert at(cluster, c) == "a"
+        c.execute("drop table mine")
+        wait_for(lambda: at(cluster, c) in "bc", what="replicas again")
+        c.execute("select pg_advisory_lock(7)")
+        assert at(cluster, c) == "a"
+        c.execute("select pg_advisory_unlock(7)")
+        wait_for(lambda: at(cluster, c) in "bc", what="replicas again")
+
+
+def test_the_client_never_hears_that_it_is_on_a_standby(cluster, started):
+    g = started()
+    with ready(cluster, g) as c:
+        heard = set()
+        for i in range(20):
+            c.execute("select here()" if i % 2 else "select nextval('numbers')")
+            heard.add(c.pgconn.parameter_status(b"in_hot_standby"))
+        assert heard == {b"off"}
+    with ready(cluster, g, target_session_attrs="read-write") as c:
+        assert at(cluster, c) in "bc"
+
+
+def test_a_pipeline_of_reads_and_writes_keeps_its_order(cluster, started):
+    g = started()
+    with ready(cluster, g) as c:
+        with c.pipeline() as p:
+            cursors = []
+            for i in range(30):
+                text = "insert into kept values (%s, 'p') returning here()" if i % 5 == 4 else "select here() from kept where id = %s"
+                cursors.append(c.execute(text, (3000 + i if i % 5 == 4 else 1,)))
+                p.sync()
+            got = [node_of(cluster, cursor.fetchone()[0]) for cursor in cursors]
+        assert [n == "a" for n in got[4::5]] == [True] * 6, got
+        assert set(got) > {"a"} and set(got) & {"b", "c"}, got
+        c.execute("delete from kept where id >= 3000")
+
+
+def test_without_replicas_the_primary_answers(cluster, started):
+    g = started("[database lonely]\nserver_database = " + APP_DB + "\nread_write_split = on\nread_functions = here\n"
+                "max_replica_lag = 1ms\n")  # fmt: skip
+    with ready(cluster, g) as c:
+        for node in "bc":
+            cluster.stop(node, "fast")
+        try:
+            assert {at(cluster, c) for _ in range(20)} == {"a"}
+            with client(cluster, g) as other:
+                assert at(cluster, other) == "a"
+        finally:
+            for node in "bc":
+                cluster.start(node)
+        wait_for(lambda: at(cluster, c) in "bc", 15, "replicas again")
+
+
+def test_a_reload_switches_it_off_and_on(cluster, started):
+    g = started()
+    with ready(cluster, g) as c:
+        for word, where in (("off", {"a"}), ("on", {"b", "c"})):
+            g.write("gilmok.conf", g.text.replace("read_write_split = on", f"read_write_split = {word}"))
+            g.console("RELOAD")
+            wait_for(lambda w=where: at(cluster, c) in w, what=f"split {word}")
+            assert set(nodes(cluster, c, 20)) <= where
+
+
+# ---- reads that run again
+
+
+def test_what_a_replica_refuses_runs_on_the_primary(cluster, started):
+    """The configuration says of a function that it reads, and it does not."""
+    cluster.run("a", "create or replace function sneaks(i int) returns int language plpgsql as "
+                "$$ begin insert into kept values (i, 'sneaked'); return here(); end $$", APP_DB)  # fmt: skip
+    try:
+        g = started(tail=SPLIT.replace("= here", "= here, sneaks"))
+        with ready(cluster, g) as c:
+            assert at(cluster, c, "select sneaks(5000)") == "a"
+            assert at(cluster, c, "select sneaks(%s)", (5001,)) == "a"
+            for i in range(5002, 5006):  # a name of a statement is given in the exchange that fails
+                assert node_of(cluster, c.execute("select sneaks(%s)", (i,), prepare=True).fetchone()[0]) == "a"
+            with c.pipeline() as p:
+                cursors = []
+                for i in range(5006, 5010):
+                    cursors.append(c.execute("select sneaks(%s)", (i,)))
+                    p.sync()
+                assert {node_of(cluster, cursor.fetchone()[0]) for cursor in cursors} == {"a"}
+            assert cluster.run("a", "select count(*), count(distinct id) from kept where id >= 5000", APP_DB) == [(10, 10)]
+            with pytest.raises(psycopg.errors.UniqueViolation):
+                c.execute("select sneaks(5000)")
+            assert at(cluster, c) in "bc"
+    finally:
+        cluster.run("a", "delete from kept where id >= 5000; drop function sneaks", APP_DB)
+
+
+def test_an_error_of_the_statement_is_the_clients(cluster, started):
+    g = started()
+    with ready(cluster, g) as c:
+        for sql, state in (("select 1/0 from kept", "22012"), ("select * from nowhere", "42P01"), ("select word + 1 from kept", "42883")):
+            for prepare in (False, True):
+                with pytest.raises(psycopg.Error) as e:
+                    c.execute(sql, prepare=prepare)
+                assert e.value.sqlstate == state
+        assert at(cluster, c) in "bc"
+
+
+@pytest.mark.parametrize("prepare", [False, True])
+def test_a_replica_that_dies_in_the_middle_of_reads(cluster, started, prepare):
+    g = started()
+    clients = [ready(cluster, g) for _ in range(6)]
+    failures, answers = [], collections.Counter()
+    is_over = threading.Event()
+
+    def run(c):
+        try:
+            while not is_over.is_set():
+                answers[at(cluster, c, "select here() from pg_sleep(0.01) where $$x$$ = %s", ("x",)) if prepare
+                        else at(cluster, c, "select here() from pg_sleep(0.01)")] += 1  # fmt: skip
+        except psycopg.Error as e:
+            failures.append(e)
+
+    threads = [threading.Thread(target=run, args=(c,)) for c in clients]
+    for t in threads:
+        t.start()
+    try:
+        wait_for(lambda: answers["b"] > 20 and answers["c"] > 20, what="reads on both replicas")
+        cluster.stop("b", "immediate")
+        cluster.start("b")
+        wait_for(lambda: answers["b"] > 300, 15, what="the replica to be used again")
+        cluster.stop("b", "fast")
+        cluster.start("b")
+    finally:
+        is_over.set()
+        for t in threads:
+            t.join(30)
+        for c in clients:
+            c.close()
+    assert not failures, (failures, g.said())
+
+
+def test_a_read_that_stands_in_the_way_of_replay_runs_again(cluster, started):
+    for node in "bc":
+        cluster.run(node, "alter system set max_standby_streaming_delay = '0'")
+        cluster.run(node, "select pg_reload_conf()")
+    try:
+        g = started()
+        with ready(cluster, g) as c:
+            cluster.run("a", "create table if not exists goes (id int)", APP_DB)
+            cluster.run("a", "grant select on goes to app", APP_DB)
+            wait_for(lambda: at(cluster, c, "select here() from goes right join (values (1)) v on true") in "bc", what="the table there")
+            got = []
+            t = threading.Thread(target=lambda: got.append(
+                c.execute("select here(), count(id) from goes right join pg_sleep(1.5) on true").fetchone()))  # fmt: skip
+            t.start()
+            wait_for(lambda: any(cluster.run(n, "select 1 from pg_stat_activity where query like 'select here(), count%'") for n in "bc"))
+            cluster.run("a", "truncate goes; insert into goes values (7)", APP_DB)
+            t.join(20)
+            assert got and node_of(cluster, got[0][0]) == "a" and got[0][1] == 1, got
+            assert any("conflict with recovery" in line and "runs again" in line for line in g.said().splitlines())
+    finally:
+        for node in "bc":
+            cluster.run(node, "alter system reset max_standby_streaming_delay")
+            cluster.run(node, "select pg_reload_conf()")
+        cluster.run("a", "drop table if exists goes", APP_DB)
