@@ -27,15 +27,10 @@ static void free_errand(struct backend_pg *bp) {
     bp->base.is_learning = false;
 }
 
-/* What has been changed on the primary a replica does not know at once. */
-static bool is_behind(const struct backend *b) {
-    return b->variant->pool->limits.read_write_split && b->site->fit == SITE_REPLICA;
-}
-
 bool backend_pg_try_learn(struct backend *b) {
     struct backend_pg *bp = backend_pg_of(b);
     struct pool *p = b->variant->pool;
-    if (is_behind(b) || !catalog_reading_is_due(p) || b->variant->is_single_use || bp->errand || p->set->is_closing) return false;
+    if (!catalog_reading_is_due(p) || b->variant->is_single_use || bp->errand || p->set->is_closing) return false;
     struct writer sql;
     writer_init(&sql, CATALOG_PG_QUERY_MAX);
     struct catalog_reading *reading = catalog_reading_begin(p, &sql, version_of(bp));

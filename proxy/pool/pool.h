@@ -114,7 +114,6 @@ struct pool_limits {
     enum listen_mode listen;
     bool read_write_split; /* false where the configuration says so, but it changes nothing */
     bool session_reuse;  /* session mode: false, and a connection is closed behind its client */
-    bool read_write_split;
     bool is_round_robin; /* idle connections are handed out longest idle first */
 };
 

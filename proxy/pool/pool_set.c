@@ -56,7 +56,8 @@ static void follow_main(struct pool *p) {
     p->limits.size = p->main->limits.size;
     p->limits.reserve_size = p->main->limits.reserve_size;
     p->limits.min_size = 0;
-    p->limits.unknown_effects = UNKNOWN_EFFECTS_TRUST; /* nobody asks it what names stand for */
+    p->limits.unknown_effects = UNKNOWN_EFFECTS_TRUST; /* nobody asks it what names stand for: a replica may be behind */
+    p->limits.read_write_split = false;
 }
 
 static void set_limits(struct pool *p, const struct config *c, const struct config_database *db) {
@@ -85,13 +86,12 @@ static void set_limits(struct pool *p, const struct config *c, const struct conf
     p->limits.server_check_delay_ms = db->server_check_delay_ms;
     p->limits.session_reuse = db->session_reuse;
     p->limits.is_round_robin = db->server_round_robin;
-    p->limits.read_write_split = db->read_write_split && p->mode != POOL_SESSION;
-    if (p->main) follow_main(p);
     p->limits.catalog_refresh_ms = db->catalog_refresh_ms;
     p->limits.unknown_effects = db->unknown_effects;
     p->limits.session_sequences = db->session_sequences;
     p->limits.listen = db->listen;
     p->limits.read_write_split = db->read_write_split && p->mode != POOL_SESSION && config_is_elective(db->cluster);
+    if (p->main) follow_main(p);
 }
 
 /* NULL is fine. */

@@ -78,7 +78,10 @@ struct session_proto {
     void (*refuse)(struct session *s, const struct err *err); /* the open request cannot run: error, session lives */
     /* What the console has to say to a statement; may be taken from the writer. `ends`: the session is over with it. */
     void (*on_console_reply)(struct session *s, struct writer *reply, bool ends);
-    /* What was sent has had no effect, and will be sent again elsewhere. `b` NULL: its connection was lost. May be NULL where nobody keeps exchanges. */
+    /*
+     * What was sent has had no effect, and will be sent again elsewhere. `b` NULL: its connection was lost. May be NULL where
+     * nobody keeps exchanges.
+     */
     void (*on_taken_back)(struct session *s, struct backend *b, struct bytes exchange);
     /* The server has answered a kept exchange with this error, whole. True: it is taken back. May be NULL, likewise. */
     bool (*takes_back)(struct session *s, struct bytes error);

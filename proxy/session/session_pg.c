@@ -342,7 +342,8 @@ static enum step take_message(struct session *s, struct run *run, struct message
     } else if (s->request.stage != REQUEST_RELAY) {
         return STEP_KEEP;
     }
-    bool must_wait = s->request.is_taken_back || must_hold_back(s, type) || (session_is_at_replica(s) && !session_pg_route_may_follow(s, m));
+    bool must_wait = s->request.is_taken_back || must_hold_back(s, type) || (session_is_at_replica(s) &&
+                                                                             !session_pg_route_may_follow(s, m));
     if (must_wait) {
         s->is_held_back = true;
         return STEP_KEEP;

@@ -1,8 +1,8 @@
 /*
  * Where an exchange goes: to the primary, or, when all of it only reads, to a replica.
  *
- * An exchange is one Query, or everything up to a Sync. It is judged as a whole when it begins, outside of a transaction, by what is
- * in hand: what has not come in yet may be anything. What its texts are is said by routing/classify.h, from the same reading of
+ * An exchange is one Query, or everything up to a Sync. It is judged as a whole when it begins, outside of a transaction, by what
+ * is in hand: what has not come in yet may be anything. What its texts are is said by routing/classify.h, from the same reading of
  * them that tells what they leave behind; only those go to a replica that leave nothing. A client that keeps its connection for any
  * reason is not asked about: it has it for what it has there.
  *
@@ -113,20 +113,24 @@ static bool is_free(const struct session *s) {
     return !s->lessee.backend && !s->pins;
 }
 
+/* Wherever at a replica it runs, it can run again. */
+static bool is_kept_read(struct session *s, const struct message *m) {
+    size_t len = read_exchange(s, m);
+    if (len) session_keep_exchange(s, bytes_of(m->ptr, len));
+    return len > 0;
+}
+
 bool session_pg_route_to_replica(struct session *s, const struct message *m) {
     const struct pool *p = session_pool(s);
     if (!p->limits.read_write_split || !is_free(s) || s->again.is_replayed) return false;
-    size_t len = read_exchange(s, m);
-    if (!len || !has_replicas(s)) return false;
-    session_keep_exchange(s, bytes_of(m->ptr, len));
-    return true;
+    return has_replicas(s) && is_kept_read(s, m);
 }
 
 bool session_pg_route_may_follow(struct session *s, const struct message *m) {
     const struct ledger *l = &s->lessee.backend->ledger;
     if (l->is_group_open || l->is_client_turn) return true; /* it was judged with what is before it */
     if (s->request.has_sent) return false;
-    return request_is_open(&s->request) || read_exchange(s, m) > 0;
+    return request_is_open(&s->request) || is_kept_read(s, m);
 }
 
 /* ---- running again --------------------------------------------------------------------------------------------------- */

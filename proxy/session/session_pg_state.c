@@ -102,15 +102,16 @@ static bool is_certain(uint64_t version) {
 /* NULL: where it may go is nobody's question, or nothing is known to answer it by. */
 static const struct classify_facts *facts_of(const struct session *s) {
     struct pool *p = session_pool(s);
-    const struct catalog_entry *e = p->limits.read_write_split ? catalog_book_entry(p) : NULL;
-    return e ? catalog_entry_facts(e, p) : NULL;
+    return p->limits.read_write_split && catalog_book_entry(p) ? catalog_entry_facts(p->catalog, p) : NULL;
 }
 
 static struct effect_reading read_text(struct session *s, const struct sql_options *options, uint64_t version, struct bytes text) {
     struct session_env *env = s->env;
     const struct classify_facts *facts = facts_of(s);
     const struct classify_options routing = {
-        .facts = facts, .read_functions = bytes_str(""), .write_functions = bytes_str("")};
+        .facts = facts,
+        .read_functions = bytes_str(facts ? session_pool(s)->read_functions : ""),
+        .write_functions = bytes_str(facts ? session_pool(s)->write_functions : "")};
     const struct effect_names names = {
         .of_function = of_function, .of_relation = of_relation, .on_setting = session_pg_state_on_name, .has_parameter = true,
         .ctx = s};

@@ -16,8 +16,8 @@
  * now, parsed elsewhere. While something is pending a Bind of the same group may follow at once, for it is skipped along; one
  * of a later group only when all that may be found is the client's (`is_sure`), else it waits.
  *
- * Not kept is a source of more than SESSION_PG_UNNAMED_MAX bytes. Then the server's own error 26000 is the answer, on any connection but
- * the one that has it; so such a statement keeps the connection until it is used, for one exchange.
+ * Not kept is a source of more than SESSION_PG_UNNAMED_MAX bytes. Then the server's own error 26000 is the answer, on any
+ * connection but the one that has it; so such a statement keeps the connection until it is used, for one exchange.
  */
 #include "base/fault.h"
 #include "proxy/pool/backend_pg.h"

@@ -262,11 +262,10 @@ def test_a_read_that_stands_in_the_way_of_replay_runs_again(cluster, started):
     for node in "bc":
         cluster.run(node, "alter system set max_standby_streaming_delay = '0'")
         cluster.run(node, "select pg_reload_conf()")
+    cluster.run("a", "create table goes (id int); grant select on goes to app", APP_DB)
     try:
         g = started()
         with ready(cluster, g) as c:
-            cluster.run("a", "create table if not exists goes (id int)", APP_DB)
-            cluster.run("a", "grant select on goes to app", APP_DB)
             wait_for(lambda: at(cluster, c, "select here() from goes right join (values (1)) v on true") in "bc", what="the table there")
             got = []
             t = threading.Thread(target=lambda: got.append(
