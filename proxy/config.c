@@ -34,6 +34,11 @@ const char *pool_mode_name(enum pool_mode mode) {
     return "unknown";
 }
 
+const char *read_consistency_name(enum read_consistency consistency) {
+    static const char *const names[] = {"eventual", "session", "global", "strong"};
+    return names[consistency];
+}
+
 const char *pool_role_name(enum pool_role role) {
     static const char *const names[] = {"primary", "replica", "prefer-replica", "any"};
     return names[role];

@@ -27,6 +27,9 @@ const char *pool_mode_name(enum pool_mode mode);
 
 /* Which nodes of a cluster a database is served by. */
 enum pool_role { ROLE_PRIMARY, ROLE_REPLICA, ROLE_PREFER_REPLICA, ROLE_ANY };
+/* How much of what was written a read on a replica must show. */
+enum read_consistency { CONSISTENCY_EVENTUAL, CONSISTENCY_SESSION, CONSISTENCY_GLOBAL, CONSISTENCY_STRONG };
+const char *read_consistency_name(enum read_consistency consistency);
 const char *pool_role_name(enum pool_role role);
 
 /* currval() and lastval() in a later transaction than nextval(): an error, or the client keeps its connection from nextval() on. */
@@ -116,6 +119,7 @@ struct config_database {
     enum pool_mode pool_mode;
     enum pool_role role;
     uint32_t max_replica_lag_ms; /* a replica further behind is not used; 0: however far */
+    enum read_consistency read_consistency;
     bool read_write_split;       /* reads go to replicas, by their text */
     const char *read_functions;  /* which read and which write, whatever the server says of them; comma-separated, */
     const char *write_functions; /*   as in routing/classify.h */

@@ -24,6 +24,7 @@ static const char *const protocol_words[] = {"postgresql", NULL};
 static const char *const unknown_effects_words[] = {"probe", "pin", "trust", NULL};
 static const char *const listen_words[] = {"pin", "shared", NULL};
 static const char *const session_sequences_words[] = {"refuse", "pin", NULL};
+static const char *const consistency_words[] = {"eventual", "session", "global", "strong", NULL};
 static const char *const role_words[] = {"primary", "replica", "prefer-replica", "any", NULL};
 static const char *const pool_mode_words[] = {"session", "transaction", "statement", NULL};
 
@@ -133,6 +134,7 @@ const struct config_key config_keys[] = {
     {CONFIG_DATABASE, "role", KEY_WORD, "primary", 0, 0, role_words, DATABASE(database.role), RELOAD, "which nodes of the cluster serve it"},
     {CONFIG_DATABASE, "max_replica_lag", KEY_DURATION, "0", 0, LONGEST, NULL, DATABASE(database.max_replica_lag_ms), RELOAD, "a replica further behind is not used"},
     {CONFIG_DATABASE, "read_write_split", KEY_BOOL, "off", 0, 0, NULL, DATABASE(database.read_write_split), RELOAD, "send statements that only read to replicas"},
+    {CONFIG_DATABASE, "read_consistency", KEY_WORD, "session", 0, 0, consistency_words, DATABASE(database.read_consistency), RELOAD, "what a read on a replica must show of what was written"},
     {CONFIG_DATABASE, "read_functions", KEY_NAMES, "", 0, 0, NULL, DATABASE(database.read_functions), RELOAD, "functions that only read, whatever the server says of them"},
     {CONFIG_DATABASE, "write_functions", KEY_NAMES, "", 0, 0, NULL, DATABASE(database.write_functions), RELOAD, "functions that write, whatever the server says of them"},
     {CONFIG_DATABASE, "pool_size", KEY_NUMBER, "20", 1, 10000, NULL, DATABASE(database.pool_size), RELOAD, "server connections of one database and user"},

@@ -42,6 +42,17 @@ static void on_suspect(struct topology *t) {
     loop_post(&w->loop, &w->hurry);
 }
 
+static void run_freshen(struct mail *m) {
+    struct watch *w = CONTAINER_OF(m, struct watch, freshen);
+    atomic_store_explicit(&w->topology->wants_freshness, false, memory_order_release);
+    monitor_freshen(&w->monitor);
+}
+
+static void on_freshness(struct topology *t) {
+    struct watch *w = t->watcher;
+    loop_post(&w->loop, &w->freshen);
+}
+
 static void run_stop(struct mail *m) {
     loop_stop(&CONTAINER_OF(m, struct watch, stop)->loop);
 }
@@ -65,12 +76,14 @@ static bool start(struct watch *w, struct err *err) {
     if (!w->is_started) return err_set(err, ERR_INTERNAL, "cannot start a thread that watches the nodes");
     (void)pthread_setname_np(w->id, "monitor");
     atomic_store_explicit(&w->topology->on_suspect, on_suspect, memory_order_release);
+    atomic_store_explicit(&w->topology->on_freshness, on_freshness, memory_order_release);
     return true;
 }
 
 void watch_init(struct watch *w, struct topology *t, void (*changed)(struct watch *w)) {
     *w = (struct watch){.topology = t, .on_change = changed};
     w->hurry.run = run_hurry;
+    w->freshen.run = run_freshen;
     w->stop.run = run_stop;
     t->watcher = w;
 }
@@ -89,6 +102,7 @@ bool watch_adopt(struct watch *w, struct snapshot *s, struct err *err) {
 void watch_stop(struct watch *w) {
     if (!w->is_started) return;
     atomic_store_explicit(&w->topology->on_suspect, NULL, memory_order_release);
+    atomic_store_explicit(&w->topology->on_freshness, NULL, memory_order_release);
     loop_post(&w->loop, &w->stop);
     pthread_join(w->id, NULL);
     w->is_started = false;

@@ -18,7 +18,7 @@ struct watch {
     struct topology *topology; /* borrowed */
     struct snapshot *snapshot; /* the monitor's; one reference */
     void (*on_change)(struct watch *w); /* on the monitor's thread: topology_version() has risen */
-    struct mail hurry, stop;
+    struct mail hurry, freshen, stop;
     pthread_t id;
     bool has_loop, is_started;
 };

@@ -112,6 +112,16 @@ static void warm_all_up(struct worker *w) {
 
 /* ---- the configuration ---- */
 
+/* Some client's reads must find what any other has written: from then on all of them tell. */
+static bool reads_globally(const struct config *c) {
+    LIST_EACH(n, &c->databases) {
+        const struct config_database *db = CONTAINER_OF(n, struct config_database, node);
+        if (db->read_write_split && db->read_consistency == CONSISTENCY_GLOBAL) return true;
+    }
+    return false;
+}
+
+
 static void adopt(struct worker *w, struct snapshot *snapshot) {
     const struct config *c = snapshot->config;
     w->snapshot = snapshot_ref(snapshot);
@@ -126,6 +136,7 @@ static void adopt(struct worker *w, struct snapshot *snapshot) {
     w->pools.tls = &snapshot->tls;
     w->pools.period_us = (uint64_t)c->stats_period_ms * 1000;
     w->sessions.config = c;
+    if (reads_globally(c)) atomic_store_explicit(&w->sessions.hub->reads_globally, true, memory_order_relaxed);
     w->sessions.users = &snapshot->config->user_store;
     session_pg_lookups_forget(&w->sessions);
     w->sessions.tls = snapshot->tls.clients;

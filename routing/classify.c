@@ -26,11 +26,18 @@ static void keep(struct classify *c, const struct classify_reason *reason) {
     c->kept++;
 }
 
+/* What another statement has begun, ends or is about to do: that one is noted itself. */
+static bool is_around_writes(enum classify_why why) {
+    return why == CLASSIFY_BEGINS_TRANSACTION || why == CLASSIFY_IN_TRANSACTION || why == CLASSIFY_STATEMENT_SESSION ||
+           why == CLASSIFY_CURSOR || why == CLASSIFY_SETTING_NODE;
+}
+
 void classify_note(struct classify *c, enum classify_why why, const struct classify_subject *s) {
     struct classify_reason reason = {.why = why, .about = s->about, .position = s->position, .schema = s->schema, .name = s->name,
                                      .detail = s->detail};
     enum classify_place place = classify_why_place(why);
     if (why == CLASSIFY_FUNCTION_FRESH) c->result.is_fresh = true;
+    if (place != CLASSIFY_REPLICA && !is_around_writes(why)) c->result.may_write = true;
     if (place > c->result.place || c->result.decisive.why == CLASSIFY_NOTHING) {
         c->result.place = place;
         c->result.decisive = reason;
@@ -254,8 +261,9 @@ void classify_text(struct bytes text, const struct classify_options *options, st
     again.sql = &other;
     classify_under(text, &again, arena, &result);
     unsigned transaction = out->transaction | result.transaction;
-    bool is_fresh = out->is_fresh || result.is_fresh;
+    bool is_fresh = out->is_fresh || result.is_fresh, may_write = out->may_write || result.may_write;
     if (result.place > out->place) *out = result;
     out->transaction = transaction;
     out->is_fresh = is_fresh;
+    out->may_write = may_write;
 }

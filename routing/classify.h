@@ -115,6 +115,7 @@ struct classify_result {
     struct classify_reason *reasons; /* in the order of the text, each once; NULL unless they are kept. In the arena. */
     unsigned left_out;    /* more reasons than CLASSIFY_REASONS_MAX */
     unsigned transaction; /* enum classify_transaction */
+    bool may_write;       /* something of it is not known to read, but for BEGIN, COMMIT and their kin, SET, and cursors */
     bool is_fresh;        /* a volatile function is called that writes nothing: two servers answer alike, but not the same */
 };
 

@@ -80,6 +80,7 @@ struct effect_reading {
     uint8_t encoding;
     bool is_known;
     bool is_placed;      /* classify.h was asked, too: */
+    bool may_write;
     uint8_t place;       /* enum classify_place */
     uint8_t transaction; /* enum classify_transaction */
     uint16_t effects;

@@ -76,6 +76,7 @@ struct lessee {
     uint64_t id;                /* unique among sessions; for who-prepared-what */
     uint64_t last_backend_id;   /* that it was leased last, 0 = none */
     uint64_t waiting_since_us;
+    uint64_t needs_us;          /* of a pool for reads: only a site that is fresh as of then will do; 0: any */
     uint64_t waited_elsewhere_since_us; /* 0, or when it began to wait on another worker: its place in line here */
 };
 

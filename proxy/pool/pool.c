@@ -74,7 +74,7 @@ static void lease(struct backend *b, struct lessee *l, uint64_t since_us) {
  * is another: so every client changes its connection as often as it can.
  */
 static struct backend *next_idle(const struct variant *v, const struct lessee *l) {
-    if (UNLIKELY(v->pool->is_spread)) return pool_idle_for_reads(v);
+    if (UNLIKELY(v->pool->is_spread)) return pool_idle_for_reads(v, l->needs_us);
     if (!v->pool->limits.is_round_robin) return pool_backend_at(list_first(&v->idle));
     struct backend *b = pool_backend_at(list_last(&v->idle));
     if (b && b->id == l->last_backend_id && v->idle_count > 1) b = pool_backend_at(b->node.prev);
@@ -103,6 +103,16 @@ static struct backend *take_idle(struct variant *v, const struct lessee *l) {
     return NULL;
 }
 
+/* Whom a connection is idle for, but none that is fresh enough: there is another way for him, and others stand behind him. */
+static void refuse_stale(struct variant *v) {
+    struct lessee *l;
+    struct err err;
+    while ((l = pool_first_waiter(v)) && l->needs_us && !pool_is_fresh_everywhere(v->pool, l->needs_us)) {
+        err_set(&err, ERR_CANNOT_CONNECT_NOW, "no replica is fresh enough");
+        pool_refuse(l, &err);
+    }
+}
+
 static void serve(struct variant *v) {
     struct pool *p = v->pool;
     struct backend *b;
@@ -113,6 +123,7 @@ static void serve(struct variant *v) {
         lease(b, l, l->waiting_since_us);
         l->ops->on_leased(l, b);
     }
+    refuse_stale(v);
 }
 
 static void refuse_hopeless(struct variant *v) {
@@ -167,15 +178,28 @@ static void stand_in_line(struct variant *v, struct lessee *l) {
     if (p->set->on_waiting) p->set->on_waiting(p->set);
 }
 
-struct backend *pool_acquire(struct variant *v, struct lessee *l) {
+/* Without waiting. */
+static struct backend *acquire_at_once(struct variant *v, struct lessee *l) {
     INVARIANT(!l->backend && !list_is_linked(&l->wait_node));
     l->variant = v;
     struct backend *b = v->waiting_count || pool_is_held(v->pool) ? NULL : take_idle(v, l);
-    if (b) {
-        lease(b, l, pool_now_us(v->pool));
-        pool_publish(v->pool);
-        return b;
-    }
+    if (!b) return NULL;
+    lease(b, l, pool_now_us(v->pool));
+    pool_publish(v->pool);
+    return b;
+}
+
+struct backend *pool_acquire_fresh(struct variant *v, struct lessee *l, bool *waits) {
+    *waits = false;
+    if (l->needs_us && !pool_is_fresh_everywhere(v->pool, l->needs_us)) return acquire_at_once(v, l);
+    struct backend *b = pool_acquire(v, l);
+    *waits = !b;
+    return b;
+}
+
+struct backend *pool_acquire(struct variant *v, struct lessee *l) {
+    struct backend *b = acquire_at_once(v, l);
+    if (b) return b;
     stand_in_line(v, l);
     if (pool_could_add_server(v) || v->idle_count) pool_want_dispatch(v->pool); /* else a release will serve it */
     return NULL;

@@ -112,6 +112,7 @@ struct pool_limits {
     enum unknown_effects unknown_effects;
     enum session_sequences session_sequences;
     enum listen_mode listen;
+    enum read_consistency read_consistency;
     bool read_write_split; /* false where the configuration says so, but it changes nothing */
     bool session_reuse;  /* session mode: false, and a connection is closed behind its client */
     bool is_round_robin; /* idle connections are handed out longest idle first */
@@ -220,6 +221,11 @@ struct pool *pool_reads_get(struct pool *main, const struct config *c, const str
                             struct err *err);
 /* Such a pool, or NULL: whoever asks for a connection now will get one, sooner or later, as far as is known. */
 bool pool_serves_reads(const struct pool *reads);
+/*
+ * Of a pool for reads: some replica shows all that was acknowledged by `needs_us`. If not, somebody will look whether that is still
+ * so, soon.
+ */
+bool pool_is_fresh(const struct pool *reads, uint64_t needs_us);
 /* After a reload: new limits and credentials; connections to another server or user are retired. False: the database is gone. */
 bool pool_reconfigure(struct pool *p, const struct config *c);
 
@@ -231,6 +237,11 @@ struct variant *variant_get(struct pool *p, struct bytes key, struct err *err);
  * on_leased or on_refused follows from a task, never inside the call.
  */
 struct backend *pool_acquire(struct variant *v, struct lessee *l);
+/*
+ * The same of a pool for reads, for who needs a fresh replica: he stands in line only where all that can be used are fresh. NULL,
+ * and !*waits: there is none for him now.
+ */
+struct backend *pool_acquire_fresh(struct variant *v, struct lessee *l, bool *waits);
 void pool_cancel_wait(struct lessee *l);
 /*
  * The lease is over. A connection that owes its lessee nothing is cleaned when tainted

@@ -57,7 +57,9 @@ bool pool_retire_left(struct pool *p);
 /* Of a pool that is spread: which nodes can be used now. */
 void pool_look_at_nodes(struct pool *p);
 /* An idle connection to one of the less busy nodes; NULL: there is none. */
-struct backend *pool_idle_for_reads(const struct variant *v);
+/* Everything that can be used is fresh as of then. */
+bool pool_is_fresh_everywhere(const struct pool *p, uint64_t needs_us);
+struct backend *pool_idle_for_reads(const struct variant *v, uint64_t needs_us);
 /* A node is to have one more connection, although nobody waits: its share of the work is larger than that of its connections. */
 bool pool_wishes_for_more(struct pool *p);
 /* Where the next connection goes; NULL: nowhere now. */

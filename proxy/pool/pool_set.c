@@ -91,6 +91,7 @@ static void set_limits(struct pool *p, const struct config *c, const struct conf
     p->limits.session_sequences = db->session_sequences;
     p->limits.listen = db->listen;
     p->limits.read_write_split = db->read_write_split && p->mode != POOL_SESSION && config_is_elective(db->cluster);
+    p->limits.read_consistency = db->read_consistency;
     if (p->main) follow_main(p);
 }
 

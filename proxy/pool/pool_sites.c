@@ -49,6 +49,13 @@ static struct site *find_same(const struct pool *p, const struct config_node *no
     return NULL;
 }
 
+static const struct topology_gauge *gauge_of(const struct pool *p, const struct config_cluster *cluster,
+                                             const struct config_node *node) {
+    char address[TOPOLOGY_ADDRESS_MAX];
+    if (!p->set->topology) return NULL;
+    return topology_gauge(p->set->topology, cluster->name, node->name, topology_address(address, node->host, node->port));
+}
+
 static bool want(struct pool *p, const struct config_cluster *cluster, const struct config_node *node, struct err *err) {
     const struct book_entry *at = addr_book_find(p->set->book, node);
     bool has_policy = p->set->tls && at && at->is_known;
@@ -63,6 +70,7 @@ static bool want(struct pool *p, const struct config_cluster *cluster, const str
     }
     s->is_wanted = true;
     s->weight = node->weight;
+    if (p->main) s->gauge = gauge_of(p, cluster, node);
     return true;
 }
 
@@ -288,34 +296,40 @@ static bool is_less_busy(const struct site *a, uint32_t of_a, const struct site 
     return of_a * weight_b < of_b * weight_a;
 }
 
-static struct site *usable_number(const struct pool *p, uint32_t number) {
+static bool is_fit(const struct site *s, uint64_t needs_us) {
+    return s->is_usable && (!needs_us || site_fresh_us(s) >= needs_us);
+}
+
+static struct site *fit_number(const struct pool *p, uint64_t needs_us, uint32_t number) {
     LIST_EACH(n, &p->sites)
-        if (site_at(n)->is_usable && number-- == 0) return site_at(n);
-    return NULL;
+        if (is_fit(site_at(n), needs_us) && number-- == 0) return site_at(n);
+    return NULL; /* it was fresh a moment ago, for a moment: the topology has changed its mind */
 }
 
 /* The less busy one of two that chance has picked: nearly as good as the least busy of all, and no herd follows. */
-static struct site *pick(struct pool *p) {
+static struct site *pick(struct pool *p, uint64_t needs_us) {
     uint32_t count = 0;
-    LIST_EACH(n, &p->sites) count += site_at(n)->is_usable;
+    LIST_EACH(n, &p->sites) count += is_fit(site_at(n), needs_us);
     if (!count) return NULL;
-    struct site *a = usable_number(p, (uint32_t)(next_random(p->set) % count));
-    struct site *b = usable_number(p, (uint32_t)(next_random(p->set) % count));
+    struct site *a = fit_number(p, needs_us, (uint32_t)(next_random(p->set) % count));
+    struct site *b = fit_number(p, needs_us, (uint32_t)(next_random(p->set) % count));
+    if (!a || !b) return a ? a : b;
     return is_less_busy(b, b->leased, a, a->leased) ? b : a;
 }
 
-struct backend *pool_idle_for_reads(const struct variant *v) {
+struct backend *pool_idle_for_reads(const struct variant *v, uint64_t needs_us) {
     struct pool *p = v->pool;
     struct backend *best = NULL;
-    struct site *picked = v->idle_count ? pick(p) : NULL;
+    struct site *picked = v->idle_count || needs_us ? pick(p, needs_us) : NULL;
     LIST_EACH(n, &v->idle) {
         struct backend *b = pool_backend_at((struct list *)n);
-        if (!b->site->is_usable) continue;
+        if (!is_fit(b->site, needs_us)) continue;
         if (b->site == picked) return b;
         if (!best || is_less_busy(b->site, b->site->leased, best->site, best->site->leased)) best = b;
     }
+    bool has_none = needs_us && picked && !best; /* who needs a fresh one does not wait for it */
     bool has_too_few = picked && best && is_less_busy(picked, picked->total, best->site, best->site->total);
-    if (has_too_few && !p->opens_at) { /* it gets one more, for the next time */
+    if ((has_none || has_too_few) && !p->opens_at) { /* it gets one more, for the next time */
         p->opens_at = picked;
         pool_want_dispatch(p);
     }
@@ -355,6 +369,19 @@ bool pool_note_site_failure(struct pool *p, struct site *s) {
 
 bool pool_serves_reads(const struct pool *p) {
     return p && !p->is_off && !pool_is_held(p) && !pool_is_backing_off(p);
+}
+
+bool pool_is_fresh_everywhere(const struct pool *p, uint64_t needs_us) {
+    LIST_EACH(n, &((struct pool *)p)->sites)
+        if (site_at(n)->is_usable && !is_fit(site_at(n), needs_us)) return false;
+    return true;
+}
+
+bool pool_is_fresh(const struct pool *p, uint64_t needs_us) {
+    LIST_EACH(n, &((struct pool *)p)->sites)
+        if (is_fit(site_at(n), needs_us)) return true;
+    topology_want_freshness(p->set->topology, pool_now_us(p));
+    return false;
 }
 
 /* ---- waiting for somewhere to go ---- */

@@ -14,6 +14,7 @@
 #include "proxy/net/tls.h"
 #include "proxy/pool/budget.h"
 #include "proxy/topology/addr_book.h"
+#include "proxy/topology/topology.h"
 
 /* What the topology says of the node, where a pool reads from several. */
 enum site_fit {
@@ -31,6 +32,7 @@ struct site {
     struct addr addr;
     struct tls_context *tls; /* one reference; NULL: in clear */
     char *host;              /* owned; as configured, for who verifies certificates */
+    const struct topology_gauge *gauge; /* borrowed from the topology; NULL: nobody watches, or memory was out */
     uint32_t weight;         /* its share of reads; 0: none while others are usable */
 
     bool is_wanted;   /* by the configuration that is being looked at */
@@ -42,6 +44,11 @@ struct site {
     uint64_t failed_us; /* last failed connect; 0: none since the last success */
     struct budget_list budgets; /* of the node, where the pool's own list has no place for it */
 };
+
+/* It shows all that its primary had acknowledged by then; 0: nobody knows. */
+static inline uint64_t site_fresh_us(const struct site *s) {
+    return s->gauge ? atomic_load_explicit(&s->gauge->fresh_us, memory_order_acquire) : 0;
+}
 
 /* With one reference, in no list. NULL: memory is out, or the node has no address; err. */
 struct site *site_new(const struct config_node *node, const struct book_entry *at, struct tls_context *tls, struct err *err);

@@ -10,8 +10,21 @@ const char *request_stage_name(enum request_stage stage) {
     return stage < COUNT_OF(names) ? names[stage] : "?";
 }
 
+/* NULL: it waits in line. */
+static struct backend *acquire(struct session *s) {
+    bool waits = false;
+    if (s->request.wants_replica) {
+        struct backend *b = pool_acquire_fresh(s->reads, &s->lessee, &waits);
+        if (b || waits) return b;
+        s->request.wants_replica = false;
+        session_forget_exchange(s);
+    }
+    s->lessee.needs_us = 0; /* the primary has everything */
+    return pool_acquire(s->variant, &s->lessee);
+}
+
 static enum stage_result stage_pool(struct session *s) {
-    if (s->lessee.backend || pool_acquire(s->request.wants_replica ? s->reads : s->variant, &s->lessee)) return STAGE_NEXT;
+    if (s->lessee.backend || acquire(s)) return STAGE_NEXT;
     session_set_state(s, SESSION_WAITING);
     return STAGE_WAIT;
 }

@@ -188,11 +188,28 @@ static void count_transaction(struct session *s) {
     s->transaction_since_us = now; /* of the next one, when it was sent along already */
 }
 
+/* By now it is acknowledged: who reads later must find it. In a transaction it will be, at its end. */
+static void note_written(struct session *s, const struct backend *b, bool is_quiet) {
+    uint64_t now_us = clock_now_us(s->env->loop->clock), before;
+    s->written_us = now_us;
+    if (is_quiet && b->ledger.txn == TXN_NONE) s->has_written = false;
+    if (!atomic_load_explicit(&s->env->hub->reads_globally, memory_order_relaxed)) return;
+    before = atomic_load_explicit(&s->env->hub->written_us, memory_order_relaxed);
+    while (before < now_us && !atomic_compare_exchange_weak(&s->env->hub->written_us, &before, now_us)) {}
+}
+
+/* Where nobody knows what texts do, each may write. */
+static bool may_have_written(const struct session *s) {
+    return s->has_written || (!session_pool(s)->limits.read_write_split &&
+                              atomic_load_explicit(&s->env->hub->reads_globally, memory_order_relaxed));
+}
+
 static void on_group_end(struct lessee *l, uint16_t tag, bool is_quiet) {
     struct session *s = session_of(l);
     s->queries++;
     session_pool(s)->stats.queries++;
     if (l->backend->ledger.txn == TXN_NONE) count_transaction(s);
+    if (may_have_written(s)) note_written(s, l->backend, is_quiet);
     s->proto->on_group_end(s, l->backend, tag);
     if (s->state == SESSION_CLOSED) return;
     if (session_pool(s)->mode == POOL_STATEMENT && l->backend->ledger.txn != TXN_NONE) {

@@ -121,6 +121,8 @@ struct session_hub {
     struct extauth_desk *ldap_desk, *pam_desk; /* borrowed; NULL: there are no threads that could ask */
     uint32_t worker_count;
     struct session_env *envs[WORKERS_MAX];
+    _Atomic uint64_t written_us; /* of all sessions, where somebody reads `global` */
+    _Atomic bool reads_globally; /* somebody does, or may */
     _Atomic uint64_t last_id;
     _Atomic uint32_t session_count; /* logged in or about to be, on all workers and between them */
     _Atomic uint32_t console_count; /* of them at the console */
@@ -190,6 +192,8 @@ struct session {
     uint64_t queries;
     enum session_state state;
     uint16_t pins; /* enum session_pin */
+    uint64_t written_us; /* by then at the latest its last write was acknowledged; 0: it has not written */
+    bool has_written;    /* something that may write is sent, or in the transaction that is open */
     bool owes_nothing; /* in LOGIN: gilmok is at work for it, and it has nothing to say */
     bool is_held_back; /* input is kept until the backend has room or its replies are in */
     bool is_console;

@@ -69,8 +69,10 @@ struct left_client {
     uint64_t options_digest; /* of the parameters that `options` was made from */
     unsigned effects;        /* enum effect, of what was sent since the last look */
     uint64_t changes_seen;   /* of the catalog, when the first of that was read, and its own since; 0: nothing was sent */
+    bool unnamed_reads;      /* the latest Parse of it: it is known not to write */
     unsigned unnamed;        /* of all that the unnamed statement may be now */
     uint64_t unnamed_version; /* what names stood for when it was parsed (catalog_book.h) ... */
+    bool reads;              /* the latest text that was read is known not to write */
     uint64_t read_version;   /* ... and when the latest text was read */
     unsigned parsed;         /* of the latest Parse of it */
     const uint8_t *judged;   /* the source that was read to find out where it may go, while its message is at hand; else NULL */

@@ -32,6 +32,19 @@ static bool has_replicas(struct session *s) {
     return pool_serves_reads(reads);
 }
 
+/* Some replica shows what this client must find. */
+static bool is_fresh_for(struct session *s) {
+    uint64_t needs_us = 0;
+    switch (session_pool(s)->limits.read_consistency) {
+    case CONSISTENCY_EVENTUAL: break;
+    case CONSISTENCY_SESSION: needs_us = s->written_us; break;
+    case CONSISTENCY_GLOBAL: needs_us = atomic_load_explicit(&s->env->hub->written_us, memory_order_acquire); break;
+    case CONSISTENCY_STRONG: return false; /* the primary alone knows what was written by now */
+    }
+    s->lessee.needs_us = needs_us;
+    return !needs_us || pool_is_fresh(s->reads->pool, needs_us);
+}
+
 /* ---- what is in hand ------------------------------------------------------------------------------------------------- */
 
 /* An exchange as far as it was gone through. */
@@ -113,7 +126,6 @@ static bool is_free(const struct session *s) {
     return !s->lessee.backend && !s->pins;
 }
 
-/* Wherever at a replica it runs, it can run again. */
 static bool is_kept_read(struct session *s, const struct message *m) {
     size_t len = read_exchange(s, m);
     if (len) session_keep_exchange(s, bytes_of(m->ptr, len));
@@ -123,7 +135,10 @@ static bool is_kept_read(struct session *s, const struct message *m) {
 bool session_pg_route_to_replica(struct session *s, const struct message *m) {
     const struct pool *p = session_pool(s);
     if (!p->limits.read_write_split || !is_free(s) || s->again.is_replayed) return false;
-    return has_replicas(s) && is_kept_read(s, m);
+    size_t len = has_replicas(s) ? read_exchange(s, m) : 0;
+    if (!len || !is_fresh_for(s)) return false;
+    session_keep_exchange(s, bytes_of(m->ptr, len)); /* wherever at a replica it runs, it can run again */
+    return true;
 }
 
 bool session_pg_route_may_follow(struct session *s, const struct message *m) {

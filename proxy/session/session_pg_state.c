@@ -141,6 +141,7 @@ unsigned session_pg_state_effects(struct session *s, const struct backend *b, st
         *kept = read_text(s, options, version, bytes_of(source.ptr, (size_t)(end - source.ptr)));
     }
     session_pg_of(s)->left.read_version = version;
+    session_pg_of(s)->left.reads = kept->is_placed && !kept->may_write;
     unsigned effects = kept->effects | (c ? catalog_everywhere(c) : 0) | (is_certain(version) ? 0 : doubt(s));
     if (effects & EFFECT_DISCARD) effects &= ~(unsigned)EFFECT_EXECUTES; /* it runs no code, and suffers nothing in front of it */
     return UNLIKELY(effects & EFFECT_NAMED) && !is_text_first(source) ? effects | EFFECT_STAYS : effects;
@@ -180,8 +181,20 @@ static unsigned as_configured(const struct session *s, unsigned effects) {
 
 /* ---- messages -------------------------------------------------------------------------------------------------------- */
 
+/* Of what runs on the primary: reads that come behind it must find what it writes (session_pg_route.c). */
+static void note_write(struct session *s) {
+    if (session_pool(s)->limits.read_write_split && !session_is_at_replica(s)) s->has_written = true;
+}
+
+/* The same with a text that was just read. */
+static unsigned running(struct session *s, unsigned effects) {
+    if (!session_pg_of(s)->left.reads) note_write(s);
+    return effects;
+}
+
 /* What is not in hand as a whole is judged by its tags (backend_pg.c). */
-static unsigned distrust(struct backend *b) {
+static unsigned distrust(struct session *s, struct backend *b) {
+    note_write(s);
     backend_pg_of(b)->trusts_texts = false;
     return EFFECT_MOVES;
 }
@@ -210,8 +223,9 @@ static unsigned effects_when_run(struct session *s, struct backend *b, struct by
 static unsigned effects_of_bind(struct session *s, struct backend *b, const struct message *m) {
     struct session_pg *ps = session_pg_of(s);
     struct bytes name = m->statement;
-    if (!m->has_names) return distrust(b);
+    if (!m->has_names) return distrust(s, b);
     if (!name.len) {
+        if (!ps->left.unnamed_reads) note_write(s);
         bool means_the_same = ps->left.unnamed_version == names_version(s, catalog_of(s));
         struct bytes latest = session_pg_unnamed_latest(ps);
         unsigned effects = ps->left.unnamed;
@@ -219,9 +233,9 @@ static unsigned effects_of_bind(struct session *s, struct backend *b, const stru
         return effects_when_run(s, b, latest, effects);
     }
     struct statement_pg *st = session_pg_prepared_statement(ps, name);
-    if (st) return effects_when_run(s, b, st->source, session_pg_state_effects(s, b, st->source, &st->reading));
+    if (st) return effects_when_run(s, b, st->source, running(s, session_pg_state_effects(s, b, st->source, &st->reading)));
     bool is_none = session_pg_prepared_is_none(ps, name); /* it is refused: 26000 */
-    return is_none ? 0 : distrust(b); /* one that has a name of its own there */
+    return is_none ? 0 : distrust(s, b); /* one that has a name of its own there */
 }
 
 /*
@@ -237,8 +251,9 @@ static void read_parse(struct session *s, struct backend *b, struct bytes body, 
     if (is_whole && name_end && (is_unnamed || may_reset))
         effects = session_pg_state_effects(s, b, bytes_of(name_end + 1, body.len - (size_t)(name_end + 1 - body.ptr)), NULL);
     if (effects & EFFECT_RESETS && may_reset) left->is_reset_here = true;
-    if (!is_whole) effects |= distrust(b);
+    if (!is_whole) effects |= distrust(s, b);
     if (!is_unnamed) return;
+    left->unnamed_reads = is_whole && left->reads && session_pg_unnamed_is_certain(b);
     left->parsed = effects;
     left->unnamed_version = left->read_version;
     left->unnamed = session_pg_unnamed_is_certain(b) ? effects : left->unnamed | effects;
@@ -267,11 +282,11 @@ static unsigned effects_of_message(struct session *s, struct backend *b, const s
     struct bytes body = bytes_of(m->ptr + PG_HEADER_LEN, m->avail - PG_HEADER_LEN);
     bool is_whole = m->avail == m->h.total;
     switch (m->h.type) {
-    case PG_F_QUERY: return is_whole ? effects_when_run(s, b, body, session_pg_state_effects(s, b, body, NULL)) : distrust(b);
+    case PG_F_QUERY: return is_whole ? effects_when_run(s, b, body, running(s, session_pg_state_effects(s, b, body, NULL))) : distrust(s, b);
     case PG_F_PARSE: read_parse(s, b, body, is_whole); return 0;
     case PG_F_BIND: return effects_of_bind(s, b, m);
     case PG_F_EXECUTE: return effects_of_execute(&session_pg_of(s)->left, body);
-    case PG_F_FUNCTION_CALL: return effects_of_function(s, body);
+    case PG_F_FUNCTION_CALL: note_write(s); return effects_of_function(s, body);
     default: return 0;
     }
 }

@@ -18,6 +18,12 @@ struct standby_facts {
     char sync_state[16]; /* "async", "sync", "potential", "quorum" */
 };
 
+/* In short: where a standby's replay is, or where the log of a primary ends. */
+struct node_position {
+    bool is_in_recovery;
+    uint64_t lsn;
+};
+
 struct node_facts {
     uint64_t system_id;
     uint32_t version;  /* 150018 for 15.18 */
@@ -26,6 +32,7 @@ struct node_facts {
     bool is_read_only;   /* default_transaction_read_only, as the monitor's user gets it */
     bool is_paused;      /* replay is paused */
     uint64_t lsn;      /* of the last byte written (primary), or replayed (standby) */
+    uint64_t inserted; /* where the log of a primary ends, written or not */
     uint64_t received; /* by a standby */
     int64_t replay_age_ms; /* since the commit that was replayed last, by the standby's own clock; -1: there was none yet */
     char name[FACTS_NAME_MAX];          /* cluster_name,

@@ -22,6 +22,7 @@ const char *facts_pg_query(void) {
            "      ELSE ('x' || substr(pg_walfile_name(pg_current_wal_insert_lsn()), 1, 8))::bit(32)::int8 END,"
            " CASE WHEN r.is_in_recovery THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END - '0/0'::pg_lsn,"
            " pg_last_wal_receive_lsn() - '0/0'::pg_lsn,"
+           " CASE WHEN NOT r.is_in_recovery THEN pg_current_wal_insert_lsn() - '0/0'::pg_lsn END,"
            " CASE WHEN r.is_in_recovery"
            "      THEN (1000 * extract(epoch FROM clock_timestamp() - pg_last_xact_replay_timestamp()))::int8 END,"
            " current_setting('server_version_num'), current_setting('default_transaction_read_only'),"
@@ -33,8 +34,13 @@ const char *facts_pg_query(void) {
            "SELECT application_name, sync_state, host(client_addr) FROM pg_stat_replication WHERE sync_state IS NOT NULL";
 }
 
+const char *facts_pg_position_query(void) {
+    return "SELECT r.is_in_recovery, CASE WHEN r.is_in_recovery THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_insert_lsn() END"
+           " - '0/0'::pg_lsn FROM (SELECT pg_is_in_recovery() AS is_in_recovery) r";
+}
+
 enum column {
-    SYSTEM_ID, IS_IN_RECOVERY, TIMELINE, LSN, RECEIVED, REPLAY_AGE, VERSION, READ_ONLY, IS_PAUSED, RECEIVER_STATUS, SENDER_HOST,
+    SYSTEM_ID, IS_IN_RECOVERY, TIMELINE, LSN, RECEIVED, INSERTED, REPLAY_AGE, VERSION, READ_ONLY, IS_PAUSED, RECEIVER_STATUS, SENDER_HOST,
     SENDER_PORT, CLUSTER_NAME, STANDBY_NAME
 };
 
@@ -61,6 +67,7 @@ bool facts_pg_take(struct node_facts *f, const char *const row[FACTS_PG_COLUMNS]
         .is_paused = is_true(row[IS_PAUSED]),
         .lsn = number_of(row[LSN]),
         .received = number_of(row[RECEIVED]),
+        .inserted = number_of(row[INSERTED]),
         .replay_age_ms = row[REPLAY_AGE] ? strtoll(row[REPLAY_AGE], NULL, 10) : -1,
     };
     bool has_own_name = row[STANDBY_NAME] && row[STANDBY_NAME][0];
@@ -70,6 +77,11 @@ bool facts_pg_take(struct node_facts *f, const char *const row[FACTS_PG_COLUMNS]
         f->upstream_port = (uint16_t)number_of(row[SENDER_PORT]);
     }
     return row[IS_IN_RECOVERY] && f->system_id && f->version && f->timeline;
+}
+
+bool facts_pg_take_position(struct node_position *p, const char *const row[FACTS_PG_POSITION_COLUMNS]) {
+    *p = (struct node_position){.is_in_recovery = is_true(row[0]), .lsn = number_of(row[1])};
+    return row[0] && p->lsn;
 }
 
 void facts_pg_take_standby(struct node_facts *f, const char *const row[FACTS_PG_STANDBY_COLUMNS]) {

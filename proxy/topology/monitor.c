@@ -1,43 +1,17 @@
 /*
  * Owns the probes and what follows from their answers. What follows is decided in health.c, elect.c and lag.c.
  */
-#include "proxy/topology/monitor.h"
+#include "proxy/topology/monitor_impl.h"
 
 #include <stdio.h>
 #include <string.h>
 
 #include "base/fault.h"
 #include "base/log.h"
-#include "proxy/topology/lag.h"
-#include "proxy/topology/probe_pg.h"
 
 enum {
     FIRST_PROBES_MS = 100, /* between probes of a node that is not known yet, and of all while there is no primary */
     HURRIES_MS = 100,      /* not more often: whoever cannot connect tries again and again */
-};
-
-struct watched_node {
-    struct watched_cluster *cluster;
-    const struct config_node *config; /* borrowed */
-    const struct book_entry *at;      /* borrowed; NULL: it has no address */
-    struct probe_pg probe;
-    struct timer next;
-    bool has_timers;
-    struct health health;
-    uint64_t failed_us; /* when a failure counted last */
-    struct topology_node *told; /* of the cluster's picture */
-};
-
-struct watched_cluster {
-    struct list node; /* in monitor.clusters */
-    struct monitor *monitor;
-    const struct config_cluster *config; /* borrowed */
-    struct election election;
-    struct lag_history history; /* of the primary's positions */
-    struct topology_cluster picture;
-    bool owes_news; /* another primary, of which the topology was not told: memory was out */
-    uint32_t count;
-    struct watched_node **nodes; /* owned */
 };
 
 static struct watched_cluster *cluster_at(struct list *n) {
@@ -179,6 +153,7 @@ static void consider(struct watched_cluster *c) {
         p->changes++;
         p->primary_since_us = now_us(c);
         lag_forget(&c->history);
+        freshness_forget(&c->freshness);
     }
     p->is_contested = p->primary < 0 && c->election.is_contested;
     if (is_news) tell_change(c);
@@ -186,6 +161,8 @@ static void consider(struct watched_cluster *c) {
         lag_note(&c->history, p->nodes[p->primary].facts_us, p->nodes[p->primary].facts.lsn);
     for (uint32_t i = 0; i < c->count; i++) c->nodes[i]->told->role = role_of(c, (int)i, &nodes[i]);
     for (uint32_t i = 0; i < c->count; i++) measure(c, c->nodes[i], nodes[i].upstream);
+    for (uint32_t i = 0; i < c->count; i++) monitor_fresh_take(c->nodes[i]);
+    monitor_fresh_tell(c);
     bool is_told = topology_publish(c->monitor->topology, p, is_news || c->owes_news);
     if (!is_told) log_line(LOG_ERROR, "topology", p->name, "out of memory");
     else if (is_news || c->owes_news) c->monitor->on_change(c->monitor);
@@ -291,6 +268,7 @@ bool monitor_is_needed(const struct config *c) {
 static void free_node(struct watched_node *n) {
     if (n->has_timers) {
         probe_pg_release(&n->probe);
+        monitor_fresh_release(n);
         timer_release(&n->next);
     }
     mem_free(n);
@@ -308,9 +286,12 @@ static struct watched_node *new_node(struct watched_cluster *c) {
     struct watched_node *n = mem_alloc(sizeof *n);
     if (!n) return NULL;
     n->cluster = c;
-    n->has_timers = probe_pg_init(&n->probe, c->monitor->loop, on_done);
-    if (n->has_timers && timer_init(&n->next, c->monitor->loop, on_next)) return n;
-    if (n->has_timers) probe_pg_release(&n->probe);
+    bool has_probe = probe_pg_init(&n->probe, PROBE_FACTS, c->monitor->loop, on_done);
+    bool has_glance = has_probe && monitor_fresh_init(n);
+    n->has_timers = has_glance && timer_init(&n->next, c->monitor->loop, on_next);
+    if (n->has_timers) return n;
+    if (has_glance) monitor_fresh_release(n);
+    if (has_probe) probe_pg_release(&n->probe);
     mem_free(n);
     return NULL;
 }
@@ -382,6 +363,7 @@ static struct watched_cluster *new_cluster(struct monitor *m, const struct confi
     if (old) {
         c->election = old->election;
         c->history = old->history;
+        c->freshness = old->freshness;
         c->picture = old->picture;
     }
     c->picture.nodes = NULL;
@@ -436,4 +418,5 @@ void monitor_adopt(struct monitor *m, const struct config *c, const struct addr_
 void monitor_release(struct monitor *m) {
     struct list *n;
     while ((n = list_first(&m->clusters))) free_cluster(cluster_at(n));
+    monitor_fresh_end(m);
 }

@@ -18,6 +18,9 @@ struct monitor {
     struct list clusters;      /* struct watched_cluster, owned */
     void (*on_change)(struct monitor *m); /* some cluster has another primary, or none */
     uint64_t hurried_us; /* when it was last told to */
+    struct timer look;   /* at positions */
+    bool has_look, is_looking;
+    uint64_t wanted_us;  /* when somebody last wanted to know how fresh replicas are */
 };
 
 void monitor_init(struct monitor *m, struct loop *loop, struct topology *t, void (*on_change)(struct monitor *m));
@@ -30,6 +33,9 @@ void monitor_release(struct monitor *m);
 void monitor_adopt(struct monitor *m, const struct config *c, const struct addr_book *book);
 /* Somebody could not connect to a primary: every node is probed now. */
 void monitor_hurry(struct monitor *m);
+
+/* Somebody reads as soon as a replica is fresh enough: positions are asked for at short intervals, for a while. */
+void monitor_freshen(struct monitor *m);
 
 /* The configuration has a cluster to be watched. */
 bool monitor_is_needed(const struct config *c);

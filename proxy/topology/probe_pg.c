@@ -15,8 +15,8 @@ static const char nowhere[] = "/dev/null/none"; /* "" would be libpq's own files
 static void on_ready(struct loop_watch *w);
 static void on_deadline(struct timer *t);
 
-bool probe_pg_init(struct probe_pg *p, struct loop *loop, void (*on_done)(struct probe_pg *p)) {
-    *p = (struct probe_pg){.loop = loop, .on_done = on_done};
+bool probe_pg_init(struct probe_pg *p, enum probe_question question, struct loop *loop, void (*on_done)(struct probe_pg *p)) {
+    *p = (struct probe_pg){.question = question, .loop = loop, .on_done = on_done};
     return timer_init(&p->deadline, loop, on_deadline);
 }
 
@@ -77,9 +77,11 @@ static void on_deadline(struct timer *t) {
 
 static void take_row(struct probe_pg *p, const PGresult *r) {
     const char *row[FACTS_PG_COLUMNS];
-    bool is_whole = PQntuples(r) == 1 && PQnfields(r) == FACTS_PG_COLUMNS;
-    for (int i = 0; is_whole && i < FACTS_PG_COLUMNS; i++) row[i] = PQgetisnull(r, 0, i) ? NULL : PQgetvalue(r, 0, i);
-    p->has_row = is_whole && facts_pg_take(&p->facts, row);
+    int columns = p->question == PROBE_FACTS ? FACTS_PG_COLUMNS : FACTS_PG_POSITION_COLUMNS;
+    bool is_whole = PQntuples(r) == 1 && PQnfields(r) == columns;
+    for (int i = 0; is_whole && i < columns; i++) row[i] = PQgetisnull(r, 0, i) ? NULL : PQgetvalue(r, 0, i);
+    if (p->question == PROBE_FACTS) p->has_row = is_whole && facts_pg_take(&p->facts, row);
+    else p->has_row = is_whole && facts_pg_take_position(&p->position, row);
 }
 
 static void take_standbys(struct probe_pg *p, const PGresult *r) {
@@ -127,7 +129,7 @@ static void ask_on(struct probe_pg *p) {
 static void ask(struct probe_pg *p) {
     p->has_row = false;
     p->asked_us = p->loop->now_us;
-    if (PQsendQuery(p->conn, facts_pg_query())) ask_on(p);
+    if (PQsendQuery(p->conn, p->question == PROBE_FACTS ? facts_pg_query() : facts_pg_position_query())) ask_on(p);
     else fail(p, PQerrorMessage(p->conn));
 }
 

@@ -19,7 +19,11 @@ enum probe_result {
     PROBE_FAILED,  /* it does not answer, or is about to begin or to end */
 };
 
+/* What it asks. */
+enum probe_question { PROBE_FACTS, PROBE_POSITION };
+
 struct probe_pg {
+    enum probe_question question;
     struct loop *loop; /* borrowed */
     void *conn;        /* PGconn; NULL: none is open */
     struct loop_watch watch;
@@ -33,11 +37,12 @@ struct probe_pg {
     void (*on_done)(struct probe_pg *p);
     enum probe_result result;  /* in on_done */
     struct node_facts facts;   /* of PROBE_ANSWERED */
+    struct node_position position; /* likewise, of PROBE_POSITION */
     struct err err;            /* of the others */
     uint64_t asked_us;         /* when the question was sent: what is told holds since then at least */
 };
 
-MUST_USE bool probe_pg_init(struct probe_pg *p, struct loop *loop, void (*on_done)(struct probe_pg *p));
+MUST_USE bool probe_pg_init(struct probe_pg *p, enum probe_question question, struct loop *loop, void (*on_done)(struct probe_pg *p));
 void probe_pg_release(struct probe_pg *p);
 
 /* Nothing may be under way. `addr` is where `node` is. on_done follows, perhaps within the call. */

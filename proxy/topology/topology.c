@@ -28,6 +28,7 @@ void topology_init(struct topology *t) {
     *t = (struct topology){.watcher = NULL};
     pthread_mutex_init(&t->lock, NULL);
     list_init(&t->clusters);
+    list_init(&t->gauges);
 }
 
 static struct topology_cluster *cluster_at(struct list *n) {
@@ -56,6 +57,7 @@ static struct topology_cluster *copy_of(const struct topology_cluster *c) {
 void topology_release(struct topology *t) {
     struct list *n;
     while ((n = list_take_first(&t->clusters))) topology_cluster_free(cluster_at(n));
+    while ((n = list_take_first(&t->gauges))) mem_free(CONTAINER_OF(n, struct topology_gauge, node));
     pthread_mutex_destroy(&t->lock);
 }
 
@@ -118,4 +120,38 @@ void topology_each_node(struct topology *t, const char *cluster, void (*each)(vo
 void topology_suspect(struct topology *t) {
     void (*on_suspect)(struct topology *t) = atomic_load_explicit(&t->on_suspect, memory_order_acquire);
     if (on_suspect && !atomic_exchange_explicit(&t->has_suspects, true, memory_order_acq_rel)) on_suspect(t);
+}
+
+static struct topology_gauge *find_gauge(struct topology *t, const char *cluster, const char *node,
+                                         const char *address) {
+    LIST_EACH(n, &t->gauges) {
+        struct topology_gauge *g = CONTAINER_OF(n, struct topology_gauge, node);
+        if (strcmp(g->name, node) == 0 && strcmp(g->cluster, cluster) == 0 && strcmp(g->address, address) == 0) return g;
+    }
+    return NULL;
+}
+
+struct topology_gauge *topology_gauge(struct topology *t, const char *cluster, const char *node, const char *address) {
+    pthread_mutex_lock(&t->lock);
+    struct topology_gauge *g = find_gauge(t, cluster, node, address);
+    if (!g) {
+        g = mem_alloc(sizeof *g);
+        if (g) {
+            snprintf(g->cluster, sizeof g->cluster, "%s", cluster);
+            snprintf(g->name, sizeof g->name, "%s", node);
+            snprintf(g->address, sizeof g->address, "%s", address);
+            list_init(&g->node);
+            list_push_back(&t->gauges, &g->node);
+        }
+    }
+    pthread_mutex_unlock(&t->lock);
+    return g;
+}
+
+void topology_want_freshness(struct topology *t, uint64_t now_us) {
+    uint64_t before_us = atomic_load_explicit(&t->wanted_us, memory_order_relaxed);
+    if (now_us < before_us + TOPOLOGY_WANTED_US) return;
+    atomic_store_explicit(&t->wanted_us, now_us, memory_order_relaxed);
+    void (*on_freshness)(struct topology *t) = atomic_load_explicit(&t->on_freshness, memory_order_acquire);
+    if (on_freshness && !atomic_exchange_explicit(&t->wants_freshness, true, memory_order_acq_rel)) on_freshness(t);
 }

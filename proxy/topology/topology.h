@@ -21,6 +21,7 @@
 #include "proxy/topology/facts.h"
 #include "proxy/topology/health.h"
 
+enum { TOPOLOGY_WANTED_US = 5000 /* it is said no more often */ };
 enum { TOPOLOGY_NAME_MAX = 64 /* longer than any section's name */, TOPOLOGY_ADDRESS_MAX = 288 };
 
 enum node_role { NODE_ROLE_UNKNOWN, NODE_PRIMARY, NODE_REPLICA, NODE_STRAY /* can be written to, but is not the primary */,
@@ -56,8 +57,22 @@ struct topology_cluster {
     struct topology_node *nodes; /* owned */
 };
 
+/*
+ * What changes too often to be published: read by workers at each decision, written by the monitor. One for each node
+ * that was ever asked for, by name and address; none is freed before the topology.
+ */
+struct topology_gauge {
+    struct list node; /* in topology.gauges */
+    char cluster[TOPOLOGY_NAME_MAX], name[TOPOLOGY_NAME_MAX], address[TOPOLOGY_ADDRESS_MAX];
+    _Atomic uint64_t fresh_us; /* it shows all that the primary had acknowledged by then (freshness.h); 0: nobody knows */
+};
+
 struct topology {
     pthread_mutex_t lock;
+    struct list gauges; /* owned */
+    _Atomic uint64_t wanted_us;   /* when that was last said */
+    _Atomic bool wants_freshness; /* somebody would read if he knew of a fresher replica: the monitor should ask for positions */
+    _Atomic(void (*)(struct topology *t)) on_freshness; /* likewise */
     struct list clusters; /* owned */
     _Atomic uint64_t version;
     _Atomic bool has_suspects; /* somebody could not connect to a primary: the monitor should look at once */
@@ -85,6 +100,11 @@ MUST_USE bool topology_primary(struct topology *t, const char *cluster, char nam
 void topology_each_node(struct topology *t, const char *cluster, void (*each)(void *ctx, const struct topology_node *n), void *ctx);
 /* From a worker: its primary could not be connected to. */
 void topology_suspect(struct topology *t);
+
+/* NULL: memory is out. */
+struct topology_gauge *topology_gauge(struct topology *t, const char *cluster, const char *node, const char *address);
+/* From a worker: no replica is known to be fresh enough for somebody. */
+void topology_want_freshness(struct topology *t, uint64_t now_us);
 
 static inline uint64_t topology_version(struct topology *t) {
     return atomic_load_explicit(&t->version, memory_order_acquire);

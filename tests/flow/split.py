@@ -2,7 +2,10 @@
 """Databases with read_write_split: what only reads is served by replicas, all else by the primary, and the client does not notice."""
 
 import collections
+import contextlib
+import random
 import threading
+import time
 import psycopg
 import pytest
 
@@ -11,7 +14,7 @@ from flowtools import APP_DB, value
 from harness import wait_for
 
 SPLIT = (
-    f"[database split]\nserver_database = {APP_DB}\nread_write_split = on\nread_functions = here\n"
+    f"[database split]\nserver_database = {APP_DB}\nread_write_split = on\nread_consistency = eventual\nread_functions = here\n"
     "pool_size = 12\nqueue_timeout = 20s\n"
 )
 
@@ -25,6 +28,8 @@ def cluster():
     c.run("a", "insert into kept select i, 'word ' || i from generate_series(1, 100) i", APP_DB)
     c.run("a", "create sequence numbers", APP_DB)
     c.run("a", "grant all on kept, numbers to app", APP_DB)
+    c.run("a", "alter system set synchronous_commit = on")  # else the log leaves the primary five times a second
+    c.run("a", "select pg_reload_conf()")
     c.run("a", "create role all_is_there")
     for node in "bc":
         wait_for(lambda n=node: c.run(n, "select 1 from pg_roles where rolname = 'all_is_there'"), what="the standbys")
@@ -281,3 +286,116 @@ def test_a_read_that_stands_in_the_way_of_replay_runs_again(cluster, started):
             cluster.run(node, "alter system reset max_standby_streaming_delay")
             cluster.run(node, "select pg_reload_conf()")
         cluster.run("a", "drop table if exists goes", APP_DB)
+
+
+# ---- what reads find of what was written
+
+
+def consistent(kind):
+    return SPLIT.replace("= eventual", f"= {kind}")
+
+
+@contextlib.contextmanager
+def held_back(cluster, *nodes):
+    """Their replay stands still meanwhile."""
+    for n in nodes:
+        cluster.run(n, "select pg_wal_replay_pause()")
+    try:
+        yield
+    finally:
+        for n in nodes:
+            cluster.run(n, "select pg_wal_replay_resume()")
+
+
+def wait_for_replay(cluster):
+    lsn = cluster.run("a", "select pg_current_wal_insert_lsn()")[0][0]
+    for n in "bc":
+        wait_for(lambda k=n: cluster.run(k, f"select pg_last_wal_replay_lsn() >= '{lsn}'") == [(True,)], what="replay")
+
+
+@pytest.mark.parametrize("kind", ["session", "global", "eventual", "strong"])
+def test_what_a_client_reads_of_what_it_wrote(cluster, started, kind):
+    g = started(tail=consistent(kind))
+    with client(cluster, g) as c, client(cluster, g) as other:
+        if kind != "strong":
+            wait_for(lambda: at(cluster, c) in "bc", what="reads on replicas")
+        with held_back(cluster, "b", "c"):
+            c.execute("insert into kept values (7000, 'mine')")
+            seen = [c.execute("select here(), count(*) from kept where id = 7000").fetchone() for _ in range(20)]
+            others = [other.execute("select here(), count(*) from kept where id = 7000").fetchone() for _ in range(20)]
+            mine, theirs = ({(node_of(cluster, port) == "a", count) for port, count in rows} for rows in (seen, others))
+            fresh, stale = {(True, 1)}, {(False, 0)}
+            expected = {"session": (fresh, stale), "global": (fresh, fresh), "eventual": (stale, stale), "strong": (fresh, fresh)}
+            assert (mine, theirs) == expected[kind]
+        if kind in ("session", "global"):
+            wait_for(lambda: at(cluster, c) in "bc", what="replicas to be fresh")
+            assert value(c, "select count(*) from kept where id = 7000") == 1
+        c.execute("delete from kept where id = 7000")
+        wait_for_replay(cluster)
+
+
+def test_one_replica_that_is_fresh_serves_alone(cluster, started):
+    g = started(tail=consistent("session"))
+    with ready(cluster, g) as c:
+        with held_back(cluster, "b"):
+            c.execute("insert into kept values (7001, 'mine')")
+            wait_for(lambda: at(cluster, c) == "c", what="the replica that goes on")
+            assert set(nodes(cluster, c, 30)) <= {"a", "c"}
+            assert value(c, "select count(*) from kept where id = 7001") == 1
+        c.execute("delete from kept where id = 7001")
+
+
+def test_a_client_that_only_reads_on_the_primary_is_not_held_there(cluster, started):
+    g = started(tail=consistent("session"))
+    with ready(cluster, g) as c:
+        with held_back(cluster, "b", "c"):
+            c.execute("select pg_is_in_recovery(), version()")
+            with c.transaction():
+                c.execute("select count(*) from kept")
+            c.execute("set my.own = 'x'")
+            assert wait_for(lambda: at(cluster, c) in "bc", what="replicas") is not None
+            with c.transaction():
+                c.execute("insert into kept values (7002, 'rolled back')")
+                raise psycopg.Rollback
+            assert at(cluster, c) == "a"
+
+
+@pytest.mark.parametrize("kind", ["session", "global"])
+def test_pairs_of_writes_and_reads(cluster, started, kind):
+    """Replay is held back at random meanwhile: no read misses its client's write, and replicas serve what they can."""
+    g = started(tail=consistent(kind), main=["workers = 2"])
+    failures, where = [], collections.Counter()
+    is_over = threading.Event()
+
+    def trouble():
+        while not is_over.is_set():
+            node = random.choice("bc")
+            with held_back(cluster, node):
+                is_over.wait(random.random() * 0.3)
+            is_over.wait(random.random() * 0.1)
+
+    def run(i):
+        try:
+            with client(cluster, g) as c:
+                for k in range(60):
+                    c.execute("insert into kept values (%s, 'pair') on conflict (id) do update set word = excluded.word", (8000 + i,))
+                    c.execute("update kept set word = %s where id = %s", (f"pair {k}", 8000 + i))
+                    for _ in range(3):
+                        port, word = c.execute("select here(), word from kept where id = %s", (8000 + i,)).fetchone()
+                        where[node_of(cluster, port)] += 1
+                        assert word == f"pair {k}", (word, k, node_of(cluster, port))
+                        time.sleep(random.random() * 0.02)
+        except Exception as e:  # noqa: BLE001
+            failures.append(e)
+
+    ready(cluster, g).close()
+    threads = [threading.Thread(target=trouble), *(threading.Thread(target=run, args=(i,)) for i in range(6))]
+    for t in threads:
+        t.start()
+    for t in threads[1:]:
+        t.join(60)
+    is_over.set()
+    threads[0].join(10)
+    cluster.run("a", "delete from kept where id >= 8000", APP_DB)
+    assert not failures, failures
+    print(where); assert where["b"] + where["c"] > 100, where

@@ -1,0 +1,91 @@
+/*
+ * Up to when each standby has everything (freshness.h), for the gauges that workers read. Known from every probe; while somebody
+ * wants to know it better, the nodes are asked for their positions alone, many times a second, over connections of their own: what
+ * they answer, or do not, says nothing about their health.
+ */
+#include "base/log.h"
+#include "proxy/topology/monitor_impl.h"
+
+enum {
+    GLANCES_MS = 5,    /* between two looks at a node's position */
+    WANTED_MS = 100,   /* for so long after somebody has wanted to know */
+};
+
+/* ---- telling --------------------------------------------------------------------------------------------------------- */
+
+/* A position means something to who is on the same history. */
+static uint64_t fresh_us(const struct watched_cluster *c, const struct watched_node *n) {
+    const struct topology_cluster *p = &c->picture;
+    const struct topology_node *t = n->told;
+    if (p->primary < 0 || t->role != NODE_REPLICA || t->health != NODE_UP) return 0;
+    if (t->facts.timeline != p->nodes[p->primary].facts.timeline) return 0;
+    return freshness_at(&c->freshness, n->replayed);
+}
+
+void monitor_fresh_tell(struct watched_cluster *c) {
+    for (uint32_t i = 0; i < c->count; i++) {
+        struct watched_node *n = c->nodes[i];
+        if (!n->gauge) n->gauge = topology_gauge(c->monitor->topology, c->picture.name, n->told->name, n->told->address);
+        if (n->gauge) atomic_store_explicit(&n->gauge->fresh_us, fresh_us(c, n), memory_order_release);
+    }
+}
+
+static bool is_primary(const struct watched_node *n) {
+    const struct topology_cluster *p = &n->cluster->picture;
+    return p->primary >= 0 && n->told == &p->nodes[p->primary];
+}
+
+void monitor_fresh_take(struct watched_node *n) {
+    const struct topology_node *t = n->told;
+    if (!t->has_facts || t->health != NODE_UP) return;
+    if (is_primary(n) && !t->facts.is_in_recovery) freshness_note(&n->cluster->freshness, t->facts_us, t->facts.inserted);
+    else if (t->facts_us > n->replayed_us) n->replayed = t->facts.lsn;
+    n->replayed_us = t->facts_us > n->replayed_us ? t->facts_us : n->replayed_us;
+}
+
+/* ---- asking ---------------------------------------------------------------------------------------------------------- */
+
+static void on_glance(struct probe_pg *p) {
+    struct watched_node *n = CONTAINER_OF(p, struct watched_node, glance);
+    if (p->result != PROBE_ANSWERED) return;
+    if (is_primary(n) && !p->position.is_in_recovery) freshness_note(&n->cluster->freshness, p->asked_us, p->position.lsn);
+    if (!is_primary(n) && p->position.is_in_recovery && p->asked_us > n->replayed_us) {
+        n->replayed = p->position.lsn;
+        n->replayed_us = p->asked_us;
+    }
+    monitor_fresh_tell(n->cluster);
+}
+
+bool monitor_fresh_init(struct watched_node *n) {
+    return probe_pg_init(&n->glance, PROBE_POSITION, n->cluster->monitor->loop, on_glance);
+}
+
+void monitor_fresh_release(struct watched_node *n) {
+    probe_pg_release(&n->glance);
+}
+
+static void look_at(struct watched_node *n) {
+    bool is_of_use = n->told->health == NODE_UP && (is_primary(n) || n->told->role == NODE_REPLICA);
+    if (is_of_use && !n->glance.is_under_way && n->at && n->at->is_known)
+        probe_pg_start(&n->glance, n->cluster->config, n->config, &n->at->addr);
+}
+
+static void on_look(struct timer *t) {
+    struct monitor *m = CONTAINER_OF(t, struct monitor, look);
+    LIST_EACH(k, &m->clusters) {
+        struct watched_cluster *c = CONTAINER_OF(k, struct watched_cluster, node);
+        for (uint32_t i = 0; c->count > 1 && i < c->count; i++) look_at(c->nodes[i]);
+    }
+    m->is_looking = m->loop->now_us < m->wanted_us + WANTED_MS * 1000;
+    if (m->is_looking) timer_set(&m->look, GLANCES_MS);
+}
+
+void monitor_freshen(struct monitor *m) {
+    m->wanted_us = m->loop->now_us;
+    if (!m->has_look) m->has_look = timer_init(&m->look, m->loop, on_look);
+    if (m->has_look && !m->is_looking) on_look(&m->look);
+}
+
+void monitor_fresh_end(struct monitor *m) {
+    if (m->has_look) timer_release(&m->look);
+}

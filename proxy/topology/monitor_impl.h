@@ -1,0 +1,52 @@
+/*
+ * monitor_impl.h - what the parts of the monitor know of each other, and nobody else.
+ */
+#ifndef GILMOK_PROXY_TOPOLOGY_MONITOR_IMPL_H
+#define GILMOK_PROXY_TOPOLOGY_MONITOR_IMPL_H
+
+#include "proxy/topology/freshness.h"
+#include "proxy/topology/lag.h"
+#include "proxy/topology/monitor.h"
+#include "proxy/topology/probe_pg.h"
+
+struct watched_node {
+    struct watched_cluster *cluster;
+    const struct config_node *config; /* borrowed */
+    const struct book_entry *at;      /* borrowed; NULL: it has no address */
+    struct probe_pg probe;
+    struct timer next;
+    struct probe_pg glance;  /* for its position alone, when somebody wants to know (monitor_fresh.c) */
+    struct topology_gauge *gauge; /* borrowed from the topology; NULL: memory was out */
+    uint64_t replayed;       /* the latest position of a standby; 0: not known */
+    uint64_t replayed_us;    /* when it was asked for */
+    bool has_timers;
+    struct health health;
+    uint64_t failed_us; /* when a failure counted last */
+    struct topology_node *told; /* of the cluster's picture */
+};
+
+struct watched_cluster {
+    struct list node; /* in monitor.clusters */
+    struct monitor *monitor;
+    const struct config_cluster *config; /* borrowed */
+    struct election election;
+    struct lag_history history; /* of the primary's positions */
+    struct freshness freshness; /* likewise */
+    struct topology_cluster picture;
+    bool owes_news; /* another primary, of which the topology was not told: memory was out */
+    uint32_t count;
+    struct watched_node **nodes; /* owned */
+};
+
+/* ---- monitor_fresh.c ---- */
+
+/* False: memory is out. */
+MUST_USE bool monitor_fresh_init(struct watched_node *n);
+void monitor_fresh_release(struct watched_node *n);
+/* After an answer of whichever kind: how fresh its standbys are. */
+void monitor_fresh_tell(struct watched_cluster *c);
+void monitor_fresh_end(struct monitor *m);
+/* The facts of a node are new. */
+void monitor_fresh_take(struct watched_node *n);
+
+#endif
