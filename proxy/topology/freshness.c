@@ -24,13 +24,12 @@ void freshness_forget(struct freshness *f) {
 void freshness_note(struct freshness *f, uint64_t asked_us, uint64_t inserted) {
     uint64_t lsn = end_of_records(inserted);
     struct freshness_sample *last = latest(f);
-    if (!lsn) return;
-    if (last && lsn < last->lsn) freshness_forget(f); /* another history */
-    else if (last && asked_us <= last->asked_us) return;
-    else if (last && lsn == last->lsn) {
+    if (!lsn || (last && asked_us <= last->asked_us)) return; /* an answer that comes late */
+    if (last && lsn == last->lsn) {
         last->asked_us = asked_us;
         return;
     }
+    if (last && lsn < last->lsn) freshness_forget(f); /* another history */
     if (f->count == FRESHNESS_SAMPLES) {
         f->first = (f->first + 1) % FRESHNESS_SAMPLES;
         f->count--;

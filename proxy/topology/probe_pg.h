@@ -42,7 +42,8 @@ struct probe_pg {
     uint64_t asked_us;         /* when the question was sent: what is told holds since then at least */
 };
 
-MUST_USE bool probe_pg_init(struct probe_pg *p, enum probe_question question, struct loop *loop, void (*on_done)(struct probe_pg *p));
+MUST_USE bool probe_pg_init(struct probe_pg *p, enum probe_question question, struct loop *loop,
+                            void (*on_done)(struct probe_pg *p));
 void probe_pg_release(struct probe_pg *p);
 
 /* Nothing may be under way. `addr` is where `node` is. on_done follows, perhaps within the call. */
