@@ -282,8 +282,9 @@ static unsigned effects_of_message(struct session *s, struct backend *b, const s
     struct bytes body = bytes_of(m->ptr + PG_HEADER_LEN, m->avail - PG_HEADER_LEN);
     bool is_whole = m->avail == m->h.total;
     switch (m->h.type) {
-    case PG_F_QUERY: return is_whole ? effects_when_run(s, b, body, running(s, session_pg_state_effects(s, b, body, NULL)))
-        : distrust(s, b);
+    case PG_F_QUERY:
+        if (!is_whole) return distrust(s, b);
+        return effects_when_run(s, b, body, running(s, session_pg_state_effects(s, b, body, NULL)));
     case PG_F_PARSE: read_parse(s, b, body, is_whole); return 0;
     case PG_F_BIND: return effects_of_bind(s, b, m);
     case PG_F_EXECUTE: return effects_of_execute(&session_pg_of(s)->left, body);
