@@ -160,7 +160,6 @@ def test_a_pipeline_of_reads_and_writes_keeps_its_order(cluster, started):
                 p.sync()
             got = [node_of(cluster, cursor.fetchone()[0]) for cursor in cursors]
         assert [n == "a" for n in got[4::5]] == [True] * 6, got
-        assert set(got) > {"a"} and set(got) & {"b", "c"}, got
         c.execute("delete from kept where id >= 3000")
 
 
@@ -398,4 +397,4 @@ def test_pairs_of_writes_and_reads(cluster, started, kind):
     threads[0].join(10)
     cluster.run("a", "delete from kept where id >= 8000", APP_DB)
     assert not failures, failures
-    print(where); assert where["b"] + where["c"] > 100, where
+    assert where["b"] + where["c"] > 100, where
