@@ -26,10 +26,27 @@ static void keep(struct classify *c, const struct classify_reason *reason) {
     c->kept++;
 }
 
-/* What another statement has begun, ends or is about to do: that one is noted itself. */
-static bool is_around_writes(enum classify_why why) {
-    return why == CLASSIFY_BEGINS_TRANSACTION || why == CLASSIFY_IN_TRANSACTION || why == CLASSIFY_STATEMENT_SESSION ||
-           why == CLASSIFY_CURSOR || why == CLASSIFY_SETTING_NODE;
+static bool is_of_transaction(enum classify_why why) {
+    return why == CLASSIFY_BEGINS_TRANSACTION || why == CLASSIFY_IN_TRANSACTION || why == CLASSIFY_CURSOR;
+}
+
+/* It belongs on the primary for another reason; or what it begins, or ends, is noted itself. */
+static bool writes_nothing(enum classify_why why) {
+    switch (why) {
+    case CLASSIFY_BEGINS_TRANSACTION: case CLASSIFY_IN_TRANSACTION: case CLASSIFY_CURSOR: case CLASSIFY_STATEMENT_SESSION:
+    case CLASSIFY_SETTING_NODE: case CLASSIFY_FUNCTION_NODE: case CLASSIFY_TABLE_NODE: case CLASSIFY_FUNCTION_AHEAD:
+    case CLASSIFY_TABLE_AHEAD: case CLASSIFY_TABLE_UNLOGGED: case CLASSIFY_TABLE_SESSION: case CLASSIFY_TABLE_TEMPORARY:
+    case CLASSIFY_FUNCTION_SESSION: case CLASSIFY_DEALLOCATES:
+        return true;
+    default:
+        return classify_why_place(why) == CLASSIFY_REPLICA;
+    }
+}
+
+/* In a transaction at a replica: a setting is what it is there, but for the one that says what the server is. */
+static bool is_right_within(enum classify_why why, struct bytes name) {
+    if (why == CLASSIFY_SETTING_NODE) return !bytes_is(name, "in_hot_standby");
+    return is_of_transaction(why) || why == CLASSIFY_DEALLOCATES;
 }
 
 void classify_note(struct classify *c, enum classify_why why, const struct classify_subject *s) {
@@ -37,7 +54,8 @@ void classify_note(struct classify *c, enum classify_why why, const struct class
                                      .detail = s->detail};
     enum classify_place place = classify_why_place(why);
     if (why == CLASSIFY_FUNCTION_FRESH) c->result.is_fresh = true;
-    if (place != CLASSIFY_REPLICA && !is_around_writes(why)) c->result.may_write = true;
+    if (!writes_nothing(why)) c->result.may_write = true;
+    if (place > c->result.within && !is_right_within(why, s->name)) c->result.within = place;
     if (place > c->result.place || c->result.decisive.why == CLASSIFY_NOTHING) {
         c->result.place = place;
         c->result.decisive = reason;
@@ -115,7 +133,8 @@ static enum classify_why why_command(const struct ast_command *c) {
     case SQL_RESET: case SQL_DISCARD: case SQL_LISTEN: case SQL_UNLISTEN: case SQL_LOAD: return CLASSIFY_STATEMENT_SESSION;
     case SQL_DECLARE: return c->node.flags & AST_COMMAND_HOLD ? CLASSIFY_CURSOR : CLASSIFY_IN_TRANSACTION;
     case SQL_FETCH: case SQL_MOVE: case SQL_CLOSE: return CLASSIFY_CURSOR;
-    case SQL_PREPARE: case SQL_EXECUTE: case SQL_DEALLOCATE: return CLASSIFY_PREPARED;
+    case SQL_DEALLOCATE: return CLASSIFY_DEALLOCATES;
+    case SQL_PREPARE: case SQL_EXECUTE: return CLASSIFY_PREPARED;
     case SQL_NOTIFY: return CLASSIFY_NOTIFIES;
     case SQL_CALL: case SQL_DO: return CLASSIFY_RUNS_CODE;
     case SQL_CREATE: return c->node.flags & AST_COMMAND_TEMPORARY ? CLASSIFY_MAKES_TEMPORARY : CLASSIFY_CHANGES;
@@ -262,7 +281,9 @@ void classify_text(struct bytes text, const struct classify_options *options, st
     classify_under(text, &again, arena, &result);
     unsigned transaction = out->transaction | result.transaction;
     bool is_fresh = out->is_fresh || result.is_fresh, may_write = out->may_write || result.may_write;
+    enum classify_place within = result.within > out->within ? result.within : out->within;
     if (result.place > out->place) *out = result;
+    out->within = within;
     out->transaction = transaction;
     out->is_fresh = is_fresh;
     out->may_write = may_write;

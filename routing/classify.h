@@ -115,7 +115,8 @@ struct classify_result {
     struct classify_reason *reasons; /* in the order of the text, each once; NULL unless they are kept. In the arena. */
     unsigned left_out;    /* more reasons than CLASSIFY_REASONS_MAX */
     unsigned transaction; /* enum classify_transaction */
-    bool may_write;       /* something of it is not known to read, but for BEGIN, COMMIT and their kin, SET, and cursors */
+    enum classify_place within; /* the same in a transaction at a replica, where COMMIT, SAVEPOINT, cursors and their kin belong */
+    bool may_write;       /* something of it is not known to write nothing, wherever it belongs */
     bool is_fresh;        /* a volatile function is called that writes nothing: two servers answer alike, but not the same */
 };
 

@@ -91,6 +91,7 @@ enum classify_about {
     X(STATEMENT_SESSION, SESSION, "is about the session that it runs in")                                              \
     X(IN_TRANSACTION, SESSION, "belongs to the transaction that it is in")                                             \
     X(CURSOR, SESSION, "a cursor is where it was declared")                                                            \
+    X(DEALLOCATES, SESSION, "forgets prepared statements, which are the session's")                                   \
     X(PREPARED, SESSION, "prepared statements are where they were prepared")
 
 enum classify_why {

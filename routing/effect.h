@@ -81,7 +81,7 @@ struct effect_reading {
     bool is_known;
     bool is_placed;      /* classify.h was asked, too: */
     bool may_write;
-    uint8_t place;       /* enum classify_place */
+    uint8_t place, within; /* enum classify_place */
     uint8_t transaction; /* enum classify_transaction */
     uint16_t effects;
 };

@@ -137,6 +137,7 @@ static struct effect_reading read_text(struct bytes text, const struct sql_optio
     return (struct effect_reading){.names_version = version, .version = o->version, .modes = o->modes,
                                    .encoding = (uint8_t)o->encoding, .is_known = !listener.has_heard, .effects = (uint16_t)effects,
                                    .is_placed = routing != NULL, .may_write = result->may_write, .place = (uint8_t)result->place,
+                                   .within = (uint8_t)result->within,
                                    .transaction = (uint8_t)result->transaction};
 }
 

@@ -307,6 +307,14 @@ static enum step stay_behind(struct session *s) {
     return STEP_STOP;
 }
 
+/* As if the server had refused it. */
+static enum step refuse_at_replica(struct session *s, struct run *run, const struct message *m) {
+    flush_run(s, run);
+    enum step step = session_pg_route_refuse(s, m);
+    if (step == STEP_DONE) s->request.has_sent = true;
+    return step;
+}
+
 /* Places one message. */
 static enum step take_message(struct session *s, struct run *run, struct message *m) {
     struct session_pg *ps = session_pg_of(s);
@@ -337,18 +345,17 @@ static enum step take_message(struct session *s, struct run *run, struct message
             s->is_held_back = true;
             return STEP_KEEP;
         }
-        if (UNLIKELY(session_is_at_replica(s)) && !session_pg_route_may_follow(s, m)) return stay_behind(s);
+        if (UNLIKELY(session_is_at_replica(s)) && session_pg_route_follow(s, m) == ROUTE_WAITS) return stay_behind(s);
         if (!request_open(s, session_pg_route_to_replica(s, m))) return s->state == SESSION_CLOSED ? STEP_STOP : STEP_KEEP;
     } else if (s->request.stage != REQUEST_RELAY) {
         return STEP_KEEP;
     }
-    bool must_wait = s->request.is_taken_back || must_hold_back(s, type) || (session_is_at_replica(s) &&
-                                                                             !session_pg_route_may_follow(s, m));
-    if (must_wait) {
+    enum route_follow follow = session_is_at_replica(s) ? session_pg_route_follow(s, m) : ROUTE_FOLLOWS;
+    if (s->request.is_taken_back || must_hold_back(s, type) || follow == ROUTE_WAITS) {
         s->is_held_back = true;
         return STEP_KEEP;
     }
-    enum step step = relay_message(s, run, m);
+    enum step step = LIKELY(follow == ROUTE_FOLLOWS) ? relay_message(s, run, m) : refuse_at_replica(s, run, m);
     if (step != STEP_KEEP) ps->prepared.has_lent = false;
     return step;
 }

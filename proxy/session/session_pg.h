@@ -158,8 +158,15 @@ void session_pg_send_ready(struct session *s, char status);
 /* ---- session_pg_route.c ---- */
 /* An exchange begins with this message. True: it goes to s->reads. */
 bool session_pg_route_to_replica(struct session *s, const struct message *m);
-/* Its connection is at a replica: the message may follow there. Else it waits until the connection is given back. */
-bool session_pg_route_may_follow(struct session *s, const struct message *m);
+/* Its connection is at a replica, and this is next. */
+enum route_follow {
+    ROUTE_FOLLOWS, /* it may go there, too */
+    ROUTE_WAITS,   /* until the connection is given back */
+    ROUTE_REFUSED, /* it is in a transaction there, and belongs on the primary */
+};
+enum route_follow session_pg_route_follow(struct session *s, const struct message *m);
+/* Tells the client so, and ends its transaction as an error does. */
+enum step session_pg_route_refuse(struct session *s, const struct message *m);
 
 /* For struct session_proto. */
 bool session_pg_route_takes_back(struct session *s, struct bytes error);
@@ -199,10 +206,10 @@ bool session_pg_state_needs_more(const struct session *s, const struct message *
  */
 unsigned session_pg_state_effects(struct session *s, const struct backend *b, struct bytes source, struct effect_reading *kept);
 /*
- * Outside of a transaction: the text leaves nothing behind, wherever it runs, and what it reads any replica has. Reads it once for
- * this and for what it leaves. `kept` as above.
+ * What is known of where a text may go; NULL: nothing. From the same reading as what it leaves behind. `kept` as above; borrowed,
+ * or good until the next one is asked for.
  */
-bool session_pg_state_only_reads(struct session *s, struct bytes source, struct effect_reading *kept);
+const struct effect_reading *session_pg_state_reading(struct session *s, struct bytes source, struct effect_reading *kept);
 /* All is answered, outside of a transaction. */
 void session_pg_state_settle(struct session *s, struct backend *b);
 void session_pg_state_on_looked(struct session *s, struct backend *b, struct bytes rows, bool ok);

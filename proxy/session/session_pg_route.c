@@ -1,24 +1,33 @@
 /*
  * Where an exchange goes: to the primary, or, when all of it only reads, to a replica.
  *
- * An exchange is one Query, or everything up to a Sync. It is judged as a whole when it begins, outside of a transaction, by what
- * is in hand: what has not come in yet may be anything. What its texts are is said by routing/classify.h, from the same reading of
- * them that tells what they leave behind; only those go to a replica that leave nothing. A client that keeps its connection for any
- * reason is not asked about: it has it for what it has there.
+ * An exchange is one Query, or everything up to a Sync. It is judged as a whole when it begins, by what is in hand: what has not
+ * come in yet may be anything. What its texts are is said by routing/classify.h, from the same reading of them that tells what
+ * they leave behind; only those go to a replica that leave nothing. A client that keeps its connection for any reason is not
+ * asked about: it has it for what it has there.
  *
- * At a replica exchanges go one after the other: the next one is judged when the one before is answered.
+ * At a replica exchanges go one after the other: the next one is judged when the one before is answered. A transaction that was
+ * begun READ ONLY there stays there; in it each message is judged for itself, and what belongs on the primary is refused.
  */
 #include "base/log.h"
 #include "proxy/pool/backend_pg.h"
 #include "proxy/pool/catalog_book.h"
-#include "proxy/session/session_pg_names.h"
+#include "proxy/session/session_pg_ops.h"
 #include "proxy/wire/pg_decode.h"
 
 /* ---- the way there --------------------------------------------------------------------------------------------------- */
 
+/* By default: a replica refuses everything then. */
+static bool is_serializable(const struct session_pg *ps) {
+    const char *level = ps->left.state.count ? state_pg_get(&ps->left.state, "default_transaction_isolation") : NULL;
+    if (!level && ps->startup && ps->startup->rest.count) level = state_pg_get(&ps->startup->rest, "default_transaction_isolation");
+    return level && strcmp(level, "serializable") == 0;
+}
+
 /* The variant of the same startup parameters in the pool for reads. False: there is none, or nobody is served there now. */
 static bool has_replicas(struct session *s) {
     struct pool *p = session_pool(s);
+    if (UNLIKELY(is_serializable(session_pg_of(s)))) return false;
     if (LIKELY(s->reads != NULL)) return pool_serves_reads(s->reads->pool);
     const struct config *c = s->env->config;
     const struct config_database *db = config_find_database(c, bytes_str(s->database));
@@ -52,10 +61,30 @@ struct walk {
     struct session *s;
     struct bytes parsed; /* the name that its latest Parse gave; ptr NULL: none */
     bool has_bound;      /* a portal of its own */
+    bool is_in_transaction; /* at a replica: it has begun one, or was in one */
 };
 
+enum {
+    LEFT_NOWHERE = EFFECT_RESETS,
+    LEFT_IN_TRANSACTION = LEFT_NOWHERE | EFFECT_MOVES | EFFECT_SAVEPOINT | EFFECT_TAKES | EFFECT_STATEMENTS, /* DEALLOCATE */
+    NOT_AT_REPLICAS = CLASSIFY_READ_WRITE | CLASSIFY_SERIALIZABLE | CLASSIFY_SNAPSHOT,
+};
+
+/* BEGIN READ ONLY, perhaps with reads behind it. */
+static bool begins_to_read(const struct effect_reading *r) {
+    return r->transaction & CLASSIFY_BEGINS && r->transaction & CLASSIFY_READ_ONLY;
+}
+
+/*
+ * It leaves nothing behind, and what it reads any replica has. In a transaction there, SET LOCAL and cursors end with it.
+ */
 static bool only_reads(struct walk *w, struct bytes source, struct effect_reading *kept) {
-    return session_pg_state_only_reads(w->s, source, kept);
+    const struct effect_reading *r = session_pg_state_reading(w->s, source, kept);
+    if (!r || r->transaction & NOT_AT_REPLICAS) return false;
+    if (r->transaction & CLASSIFY_BEGINS && !begins_to_read(r)) return false;
+    if (begins_to_read(r)) w->is_in_transaction = true;
+    if (w->is_in_transaction) return r->within == CLASSIFY_REPLICA && !(r->effects & ~(unsigned)LEFT_IN_TRANSACTION);
+    return r->place == CLASSIFY_REPLICA && !(r->effects & ~(unsigned)LEFT_NOWHERE);
 }
 
 /*   Parse = name NUL source */
@@ -63,10 +92,13 @@ static bool is_read_parse(struct walk *w, struct bytes body) {
     const uint8_t *end = body.len ? memchr(body.ptr, 0, body.len) : NULL;
     if (!end) return false;
     w->parsed = bytes_of(body.ptr, (size_t)(end - body.ptr));
-    bool is_left_alone = w->parsed.len ? !session_pg_prepared_is_known(session_pg_of(w->s), w->parsed)
-                                       : body.len <= SESSION_PG_UNNAMED_MAX;
-    if (!is_left_alone) return false; /* a name that is taken; or one that would keep the connection */
     return only_reads(w, bytes_of(end + 1, body.len - w->parsed.len - 1), NULL);
+}
+
+/* It can be sent twice, and does not keep its connection: no name that is taken, and none that gilmok keeps no copy of. */
+static bool is_repeatable(const struct walk *w, struct bytes body) {
+    if (w->parsed.len) return !session_pg_prepared_is_known(session_pg_of(w->s), w->parsed);
+    return body.len <= SESSION_PG_UNNAMED_MAX;
 }
 
 /* The statement that a name stands for at this point. */
@@ -93,7 +125,7 @@ static bool is_read_describe(struct walk *w, struct bytes body) {
 
 static bool is_read(struct walk *w, uint8_t type, struct bytes body) {
     switch (type) {
-    case PG_F_PARSE: return is_read_parse(w, body);
+    case PG_F_PARSE: return is_read_parse(w, body) && is_repeatable(w, body);
     case PG_F_BIND: return is_read_bind(w, body);
     case PG_F_DESCRIBE: return is_read_describe(w, body);
     case PG_F_EXECUTE: return w->has_bound;
@@ -126,12 +158,6 @@ static bool is_free(const struct session *s) {
     return !s->lessee.backend && !s->pins;
 }
 
-static bool is_kept_read(struct session *s, const struct message *m) {
-    size_t len = read_exchange(s, m);
-    if (len) session_keep_exchange(s, bytes_of(m->ptr, len));
-    return len > 0;
-}
-
 bool session_pg_route_to_replica(struct session *s, const struct message *m) {
     const struct pool *p = session_pool(s);
     if (!p->limits.read_write_split || !is_free(s) || s->again.is_replayed) return false;
@@ -141,11 +167,40 @@ bool session_pg_route_to_replica(struct session *s, const struct message *m) {
     return true;
 }
 
-bool session_pg_route_may_follow(struct session *s, const struct message *m) {
+/* One message in a transaction there, which cannot go anywhere else. When that has failed the server takes nothing but its end. */
+static bool is_read_message(struct session *s, const struct message *m) {
+    struct bytes body = bytes_of(m->ptr + PG_HEADER_LEN, m->avail - PG_HEADER_LEN);
+    struct walk w = {.s = s, .is_in_transaction = true};
+    bool has_failed = s->lessee.backend->ledger.txn == TXN_FAILED, is_whole = m->avail == m->h.total;
+    if (has_failed) return true;
+    switch (m->h.type) {
+    case PG_F_QUERY: return is_whole && only_reads(&w, body, NULL);
+    case PG_F_PARSE: return is_whole && is_read_parse(&w, body);
+    case PG_F_BIND: return is_read_bind(&w, body);
+    case PG_F_FUNCTION_CALL: return false;
+    default: return true; /* of what was parsed or bound */
+    }
+}
+
+enum route_follow session_pg_route_follow(struct session *s, const struct message *m) {
     const struct ledger *l = &s->lessee.backend->ledger;
-    if (l->is_group_open || l->is_client_turn) return true; /* it was judged with what is before it */
-    if (s->request.has_sent) return false;
-    return request_is_open(&s->request) || is_kept_read(s, m);
+    if (l->is_client_turn) return ROUTE_FOLLOWS;
+    if (l->is_group_open && l->txn == TXN_NONE) return ROUTE_FOLLOWS; /* it was judged with what is before it */
+    if (request_is_open(&s->request) && s->request.has_sent && !l->is_group_open) return ROUTE_WAITS;
+    if (l->is_skipping) return ROUTE_FOLLOWS; /* the server does not read it */
+    if (l->txn != TXN_NONE) return is_read_message(s, m) ? ROUTE_FOLLOWS : ROUTE_REFUSED;
+    if (request_is_open(&s->request)) return ROUTE_FOLLOWS;
+    size_t len = read_exchange(s, m);
+    if (len) session_keep_exchange(s, bytes_of(m->ptr, len));
+    return len ? ROUTE_FOLLOWS : ROUTE_WAITS;
+}
+
+enum step session_pg_route_refuse(struct session *s, const struct message *m) {
+    struct err err = {0};
+    err_set(&err, "25006", "this statement needs the primary, and its transaction was begun READ ONLY, at a replica");
+    err_detail(&err, "It is not known to read, or not all of it had arrived when it began.");
+    err_hint(&err, "EXPLAIN (ROUTE) tells why. Begin the transaction without READ ONLY, and all of it goes to the primary.");
+    return session_pg_fail_here(s, m, &err);
 }
 
 /* ---- running again --------------------------------------------------------------------------------------------------- */

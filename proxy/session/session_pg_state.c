@@ -147,12 +147,12 @@ unsigned session_pg_state_effects(struct session *s, const struct backend *b, st
     return UNLIKELY(effects & EFFECT_NAMED) && !is_text_first(source) ? effects | EFFECT_STAYS : effects;
 }
 
-bool session_pg_state_only_reads(struct session *s, struct bytes source, struct effect_reading *kept) {
+const struct effect_reading *session_pg_state_reading(struct session *s, struct bytes source, struct effect_reading *kept) {
     struct left_client *left = &session_pg_of(s)->left;
     const struct sql_options *options = session_pg_settings_options(s, s->lessee.backend);
     const uint8_t *end = source.len ? memchr(source.ptr, 0, source.len) : NULL;
     uint64_t version = names_version(s, catalog_of(s));
-    if (!options || !end || !is_certain(version) || !facts_of(s)) return false;
+    if (!options || !end || !is_certain(version) || !facts_of(s)) return NULL;
     if (!kept) {
         kept = &left->judgement;
         kept->is_known = false;
@@ -160,7 +160,7 @@ bool session_pg_state_only_reads(struct session *s, struct bytes source, struct 
     }
     if (!effect_reading_holds(kept, options, version) || !kept->is_placed)
         *kept = read_text(s, options, version, bytes_of(source.ptr, (size_t)(end - source.ptr)));
-    return kept->is_placed && kept->place == CLASSIFY_REPLICA && !(kept->effects & ~(unsigned)EFFECT_RESETS);
+    return kept->is_placed ? kept : NULL;
 }
 
 /* As the configuration wants it. */

@@ -398,3 +398,81 @@ def test_pairs_of_writes_and_reads(cluster, started, kind):
     cluster.run("a", "delete from kept where id >= 8000", APP_DB)
     assert not failures, failures
     assert where["b"] + where["c"] > 100, where
+
+
+# ---- transactions that only read
+
+
+def test_a_transaction_that_only_reads_is_at_one_replica(cluster, started):
+    g = started()
+    with ready(cluster, g) as c:
+        c.read_only = True
+        c.autocommit = False
+        seen = set()
+        for _ in range(12):
+            got = {at(cluster, c), at(cluster, c, "select here() from kept where id = %s", (1,)), at(cluster, c)}
+            assert len(got) == 1
+            seen |= got
+            c.commit()
+        assert seen <= {"b", "c"}, seen
+        c.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        assert at(cluster, c) in "bc"
+        c.execute("savepoint s")
+        c.execute("set local work_mem = '5MB'")
+        assert c.execute("show work_mem").fetchone() == ("5MB",)
+        c.execute("declare k cursor for select id from kept order by id")
+        assert [r[0] for r in c.execute("fetch 3 from k")] == [1, 2, 3]
+        c.execute("rollback to s")
+        assert at(cluster, c) in "bc"
+        c.commit()
+        c.isolation_level = psycopg.IsolationLevel.SERIALIZABLE
+        assert at(cluster, c) == "a"
+        c.commit()
+
+
+@pytest.mark.parametrize("text", ["select nextval('numbers')", "insert into kept values (1, 'x')", "select pg_advisory_lock(1)",
+                                  "listen x", "set timezone = 'UTC'", "select pg_is_in_recovery()",
+                                  "declare k cursor with hold for select 1", "prepare p as select 1"])  # fmt: skip
+@pytest.mark.parametrize("prepare", [False, True])
+def test_what_needs_the_primary_is_refused_in_a_transaction_at_a_replica(cluster, started, text, prepare):
+    g = started()
+    with ready(cluster, g) as c:
+        for _ in range(2):
+            c.execute("begin read only")
+            assert at(cluster, c) in "bc"
+            with pytest.raises(psycopg.errors.ReadOnlySqlTransaction, match="needs the primary"):
+                c.execute(text, prepare=prepare)
+            assert c.info.transaction_status == psycopg.pq.TransactionStatus.INERROR
+            with pytest.raises(psycopg.errors.InFailedSqlTransaction):
+                c.execute("select 1")
+            c.execute("rollback")
+            assert at(cluster, c) in "bc"
+        with c.transaction():
+            assert at(cluster, c) == "a"
+        assert at(cluster, c) in "bc"
+
+
+def test_after_a_transaction_at_a_replica_writes_go_to_the_primary(cluster, started):
+    g = started()
+    with ready(cluster, g) as c:
+        for i in range(10):
+            c.execute("begin read only; select 1")
+            c.execute("select here()")
+            c.execute("commit")
+            assert at(cluster, c, "insert into kept values (%s, 'x') returning here()", (9000 + i,)) == "a"
+        with c.transaction():
+            c.execute("delete from kept where id >= 9000")
+    with client(cluster, g) as c:  # one that goes in the middle
+        c.execute("begin read only")
+        at(cluster, c)
+    with client(cluster, g) as c:
+        assert {at(cluster, c) for _ in range(10)} <= {"b", "c"}
+
+
+def test_serializable_by_default_stays_on_the_primary(cluster, started):
+    g = started()
+    with ready(cluster, g) as c:
+        c.execute("set default_transaction_isolation = serializable")
+        assert {at(cluster, c) for _ in range(10)} == {"a"}
+        c.execute("set default_transaction_isolation = 'repeatable read'")
+        wait_for(lambda: at(cluster, c) in "bc", what="replicas again")
