@@ -63,13 +63,14 @@ static bool cancel_target(struct session *target, void (*on_done)(void *ctx), vo
 /*
  * The session may live on another worker: the one that its key names, or, when it has
  * moved since or the key is too short to say, any. The request makes its round by mail
- * until somebody knows the key, and comes home when the cancel is over.
+ * until somebody knows the key, and comes home when the cancel is over. Whom nobody knows
+ * may have passed it on the way, in the mail as well: it goes round once more.
  */
 struct cancel_round {
     struct mail mail;
     struct session_hub *hub;
     uint32_t home, at;
-    uint32_t visited; /* home included */
+    uint32_t visited; /* home included, each of them twice */
     uint32_t pid;
     struct cancel_key key;
     struct cancel_wait *wait;
@@ -91,9 +92,10 @@ static void visit(struct mail *m);
 
 static void go_on(struct cancel_round *r) {
     uint32_t workers = r->hub->worker_count, first = r->key.is_long ? r->key.worker % workers : 0;
-    while (r->visited < workers) {
+    while (r->visited < 2 * workers) {
+        bool is_second = r->visited >= workers;
         r->at = (first + r->visited++) % workers;
-        if (r->at == r->home) continue;
+        if (r->at == r->home && !is_second) continue; /* there it came in */
         r->mail.run = visit;
         loop_post(r->hub->envs[r->at]->loop, &r->mail);
         return;
