@@ -19,7 +19,13 @@ static void broken(struct backend *b, const char *what) {
     backend_fail(b, &err);
 }
 
+/* What is sent now the server begins with at once, unless it has something else to do. */
+static void note_due(struct backend *b) {
+    if (!b->ledger.count) backend_pg_of(b)->due_us = b->stream->loop->now_us;
+}
+
 bool backend_pg_note_own(struct backend *b, uint8_t type, uint8_t target, enum reply_fate fate, uint16_t tag) {
+    note_due(b);
     b->ledger.next_tag = tag;
     backend_pg_of(b)->is_flushed = false;
     if (reply_pg_sent(&b->ledger, type, target, fate)) return true;
@@ -38,6 +44,7 @@ bool backend_pg_note_sent(struct backend *b, uint8_t type, uint8_t target, uint1
 static void send_own(struct backend *b, struct writer *w) {
     backend_pg_of(b)->own_failed = false;
     b->unnamed_owner = 0; /* a simple Query destroys the unnamed statement */
+    note_due(b);
     if (w->failed || !reply_pg_sent(&b->ledger, PG_F_QUERY, 0, REPLY_SWALLOW)) {
         struct err err;
         err_set(&err, ERR_OUT_OF_MEMORY, "out of memory");
@@ -551,6 +558,7 @@ static size_t relay_received(struct backend *b, struct buf *buf, struct bytes da
     struct backend_pg *bp = backend_pg_of(b);
     struct run run = {.buf = buf};
     size_t at = 0;
+    bp->due_us = b->stream->loop->now_us;
     while (at < data.len) {
         const uint8_t *ptr = data.ptr + at;
         size_t left = data.len - at;

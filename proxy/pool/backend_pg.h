@@ -48,6 +48,7 @@ struct backend_pg {
 
     uint32_t body_left;           /* of a message that is being passed on or dropped */
     enum reply_fate body_fate;
+    uint64_t due_us;              /* since when the server owes its next reply, or has something to say without a pause */
     bool own_is_missing;          /* the latest error of a message of our own said that there is no such statement */
     bool own_failed;              /* an ErrorResponse came back for a command of our own */
     bool has_rows;                /* of the statement whose reply is coming in: rows, or in a Query their description */

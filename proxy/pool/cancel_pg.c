@@ -13,7 +13,9 @@ static_assert(BACKEND_PG_KEY_MAX + 12 <= CANCEL_REQUEST_MAX, "every server's key
 struct cancel_pg {
     struct backend *backend; /* kept alive by its cancels_open */
     uint64_t lessee_id;      /* 0: whoever it is */
-    void (*on_done)(void *ctx);
+    uint64_t queries;        /* groups that the backend had answered when the request was made */
+    bool was_sent;
+    void (*on_done)(void *ctx, bool was_sent);
     void *ctx;
     uint32_t *counter; /* of the backend's, that it counts in; NULL: nobody but gilmok wants it */
 };
@@ -25,14 +27,17 @@ static void count_in(struct cancel_pg *c, uint32_t *counter) {
 }
 
 static bool is_meant(const struct cancel_pg *c) {
-    const struct backend *b = c->backend;
+    struct backend *b = c->backend;
     if (!c->lessee_id) return true;
-    return b->state == BACKEND_LEASED && b->lessee && b->lessee->id == c->lessee_id && !ledger_is_quiet(&b->ledger);
+    if (b->state != BACKEND_LEASED || !b->lessee || b->lessee->id != c->lessee_id || b->queries != c->queries) return false;
+    const struct ledger_entry *next = ledger_head(&b->ledger);
+    return next && next->fate != REPLY_SWALLOW;
 }
 
 static bool on_connected(void *ctx) {
     struct cancel_pg *c = ctx;
     if (!is_meant(c)) return false;
+    c->was_sent = true;
     if (c->counter) count_in(c, &c->backend->cancels_sent);
     return true;
 }
@@ -43,18 +48,18 @@ static void on_end(void *ctx, bool is_certain) {
     if (!is_certain) c->backend->is_retired = true;
     count_in(c, NULL);
     pool_on_cancel_done(c->backend);
-    if (c->on_done) c->on_done(c->ctx);
+    if (c->on_done) c->on_done(c->ctx, c->was_sent);
     mem_free(c);
 }
 
-bool cancel_pg_send(struct backend *b, uint64_t lessee_id, void (*on_done)(void *ctx), void *ctx) {
+bool cancel_pg_send(struct backend *b, uint64_t lessee_id, void (*on_done)(void *ctx, bool was_sent), void *ctx) {
     struct pool *p = b->variant->pool;
     struct backend_pg *bp = backend_pg_of(b);
     struct cancel_pg *c = mem_alloc(sizeof *c);
     uint8_t storage[CANCEL_REQUEST_MAX];
     struct writer w;
     if (!c) return false;
-    *c = (struct cancel_pg){.backend = b, .lessee_id = lessee_id, .on_done = on_done, .ctx = ctx};
+    *c = (struct cancel_pg){.backend = b, .lessee_id = lessee_id, .queries = b->queries, .on_done = on_done, .ctx = ctx};
     writer_init_fixed(&w, storage, sizeof storage);
     pg_put_cancel(&w, bp->pid, bytes_of(bp->key, bp->key_len));
     struct cancel_target to = {.addr = &b->site->addr, .tls = b->site->tls, .host = b->site->host, .name = b->site->name};

@@ -460,6 +460,7 @@ void session_env_init(struct session_env *env, struct session_hub *hub, uint32_t
     list_init(&env->logins);
     list_init(&env->sessions);
     list_init(&env->dead);
+    list_init(&env->interrupts);
     list_init(&env->password_line);
     session_pg_lookups_init(env);
     task_init(&env->bury, on_bury);
@@ -470,6 +471,7 @@ void session_env_release(struct session_env *env) {
     struct list *n;
     while ((n = list_first(&env->logins)) || (n = list_first(&env->sessions)))
         session_close(CONTAINER_OF(n, struct session, node), "gilmok stops");
+    session_pg_interrupts_release(env);
     task_cancel(&env->bury);
     on_bury(&env->bury);
     if (env->password_timer.impl) timer_release(&env->password_timer);

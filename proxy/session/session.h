@@ -140,6 +140,7 @@ struct session_env {
     struct list logins;   /* sessions in LOGIN, oldest first */
     struct list sessions; /* all others */
     struct list dead;
+    struct list interrupts; /* clients' cancel requests (session_pg_interrupt.c) */
     struct task bury;
     struct arena arena;         /* for reading one text of SQL */
     struct effect_cache *effects; /* owned; what texts leave behind (effect_cache.h); made when it is first needed */
@@ -215,6 +216,8 @@ void session_env_release(struct session_env *env);
 void session_pg_lookups_init(struct session_env *env);
 void session_pg_lookups_forget(struct session_env *env);
 void session_pg_lookups_release(struct session_env *env);
+/* What clients want cancelled is over (session_pg_interrupt.c). */
+void session_pg_interrupts_release(struct session_env *env);
 /* Starts a session on an accepted stream, or closes the stream. */
 void session_open(struct session_env *env, const struct session_proto *proto, struct stream *stream, const struct addr *peer);
 /* Timeouts; about ten times a second. */

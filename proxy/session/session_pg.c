@@ -50,6 +50,7 @@ static void on_group_end(struct session *s, struct backend *b, uint16_t tag) {
     session_pg_unnamed_on_group_end(s, b);
     session_pg_settings_on_group_end(s, b);
     if (UNLIKELY(session_pg_of(s)->listen)) session_pg_listen_on_group_end(s, b);
+    if (UNLIKELY(!list_is_empty(&s->env->interrupts))) session_pg_interrupt_on_answer(s);
 }
 
 static void settle(struct session *s, struct backend *b) {

@@ -454,6 +454,15 @@ struct cancel_wait;
 struct cancel_wait *session_pg_cancel(struct session *asker, uint32_t pid, struct bytes key);
 void session_pg_cancel_detach(struct cancel_wait *wait); /* NULL is fine */
 
+/* ---- session_pg_interrupt.c ---- */
+/*
+ * Cancels what a client has asked and is not answered yet. `on_done` is called once when that is over, and never inside this call.
+ * False: it is over already, and on_done is not called.
+ */
+MUST_USE bool session_pg_interrupt(struct session *s, void (*on_done)(void *ctx), void *ctx);
+/* One of its groups has been answered, and counted. */
+void session_pg_interrupt_on_answer(struct session *s);
+
 /* ---- session_pg_login.c ---- */
 void session_pg_login_begin(struct session *s);
 size_t session_pg_login_received(struct session *s, struct bytes data);

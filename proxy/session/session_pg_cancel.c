@@ -1,14 +1,11 @@
 /*
- * CancelRequests: whom a key means, and how the request gets there.
+ * CancelRequests: whom a key means, and how the request gets there. What is done then: session_pg_interrupt.c.
  *
- * A client names a session by the process id and the key that gilmok gave it. What is
- * cancelled is the exchange that the session has on a server connection at this moment.
- * The asking connection is closed, which is the only answer there is, when the cancel
- * has reached the server.
+ * A client names a session by the process id and the key that gilmok gave it. The asking
+ * connection is closed, which is the only answer there is, when all is over.
  */
 #include "base/fault.h"
 #include "proxy/pool/cancel_conn.h"
-#include "proxy/pool/cancel_pg.h"
 #include "proxy/session/session_pg.h"
 
 /* Who asked, until the cancel is over; it may leave before. */
@@ -43,20 +40,10 @@ static struct session *find_target(struct session_env *env, uint32_t pid, const 
     return NULL;
 }
 
-/* It never reached a server: the request ends here. */
-static void cancel_waiting(struct session *s) {
-    struct err err;
-    err_set(&err, ERR_QUERY_CANCELED, "canceling statement due to user request");
-    pool_cancel_wait(&s->lessee);
-    s->request.wants_replica = false; /* nor anywhere else */
-    s->lessee.ops->on_refused(&s->lessee, &err);
-}
-
 /* True when something is under way, at whose end `on_done` is called. */
 static bool cancel_target(struct session *target, void (*on_done)(void *ctx), void *ctx) {
+    if (!target->is_console) return session_pg_interrupt(target, on_done, ctx);
     if (target->console_job) target->env->console->cancel(target->console_job);
-    else if (target->state == SESSION_WAITING) cancel_waiting(target);
-    else if (target->state == SESSION_ACTIVE) return cancel_pg_send(target->lessee.backend, target->id, on_done, ctx);
     return false;
 }
 

@@ -4,6 +4,7 @@
 import socket
 import struct
 import threading
+import time
 
 import harness
 import pgwire
@@ -142,4 +143,198 @@ def test_a_cancel_of_gilmoks_own_is_no_clients(start):
     assert pool_numbers(gilmok, "sv_active") == (0, 0, 1, 0, 0)
     server.gate.set()
     harness.wait_for(lambda: pool_numbers(gilmok) == (0, 0, 0, 0), what="the end of the cancel")
+    server.close()
+
+
+# ---- a request is about what the client has asked, and gilmok sees to it that the server hears of it ----
+
+
+class Session(harness.Toy):
+    """Is cancelled as by PostgreSQL: in the middle of a statement; between two of them it hears nothing."""
+
+    def greet(self):
+        self.startup = self.w.read_first()
+        self.cancelled, self.busy_with = threading.Event(), None
+        with self.server.lock:
+            self.number = len(self.server.sessions)
+            self.server.sessions.append(self)
+        self.w.send(harness.GREETING[: -len(KEY_OF_GREETING)] + pgwire.message("K", struct.pack(">II", self.number, 9)) + pgwire.ready())
+
+    def simple(self, sql):
+        seconds = self.server.takes(sql)
+        self.busy_with = sql
+        self.server.begun.append(sql)
+        self.cancelled.wait(seconds)
+        with self.server.lock:
+            is_cancelled, self.busy_with = self.cancelled.is_set(), None
+            self.cancelled.clear()
+        if is_cancelled:
+            self.fail("57014", "canceling statement due to user request")
+        elif sql.startswith("SLEEP "):
+            self.row(sql)
+        else:
+            super().simple(sql)
+
+
+KEY_OF_GREETING = pgwire.message("K", struct.pack(">II", 7, 9)) + pgwire.ready()
+
+
+class Cancelling(harness.Server):
+    """Its first `deaf` cancel requests are lost. `slow`: how statements begin that take their time."""
+
+    def __init__(self, deaf=0, slow=()):
+        self.deaf, self.slow = deaf, dict(slow)
+        self.lock, self.sessions, self.begun, self.requests = threading.Lock(), [], [], []
+        super().__init__(handler=self.either)
+
+    def takes(self, sql):
+        if sql.startswith("SLEEP "):
+            return float(sql.split(" ")[1])
+        return next((seconds for beginning, seconds in self.slow.items() if sql.startswith(beginning)), 0)
+
+    def either(self, wire):
+        first = wire.read_first()
+        if struct.unpack(">I", first[:4])[0] != CANCEL:
+            wire.buffer[:0] = struct.pack(">I", len(first) + 4) + first
+            Session(wire, self).run()
+            return
+        with self.lock:
+            session = self.sessions[struct.unpack(">I", first[4:8])[0]]
+            self.requests.append(session.busy_with)
+            if len(self.requests) > self.deaf and session.busy_with:
+                session.cancelled.set()
+
+
+def send_cancel(gilmok, request):
+    """Returns when gilmok has dealt with it."""
+    with socket.create_connection(("127.0.0.1", gilmok.port), timeout=10) as asker:
+        asker.sendall(struct.pack(">I", len(request) + 4) + request)
+        assert asker.recv(1) == b""
+
+
+def is_cancelled(client):
+    got = client.collect()
+    assert not got.errors or got.errors[0].sqlstate == "57014"
+    return bool(got.errors)
+
+
+def test_a_request_that_the_server_has_missed_is_sent_again(start):
+    """PostgreSQL forgets one that comes before it has begun with the statement."""
+    server = Cancelling(deaf=2)
+    gilmok = start(server, database=["pool_size = 1"])
+    client, request = login_with_key(gilmok)
+    client.send(pgwire.query("SLEEP 4"))
+    harness.wait_for(lambda: "SLEEP 4" in server.begun, what="the statement")
+    send_cancel(gilmok, request)
+    assert is_cancelled(client)
+    assert server.requests == ["SLEEP 4"] * 3
+    server.close()
+
+
+@pytest.mark.cve("T-CANCEL PgBouncer #717")
+@pytest.mark.parametrize("next_is_the_same_clients", [True, False])
+def test_it_is_not_sent_again_when_its_statement_has_ended(start, next_is_the_same_clients):
+    server = Cancelling(deaf=1)
+    gilmok = start(server, database=["pool_size = 1", "unknown_effects = trust"])
+    client, request = login_with_key(gilmok)
+    other = gilmok.login()
+    client.send(pgwire.query("BEGIN") if next_is_the_same_clients else b"")
+    assert not next_is_the_same_clients or client.collect().status == "T"
+    client.send(pgwire.query("SLEEP 0.05"))
+    harness.wait_for(lambda: "SLEEP 0.05" in server.begun, what="the statement")
+    send_cancel(gilmok, request)
+    assert not is_cancelled(client)
+    after = client if next_is_the_same_clients else other
+    after.send(pgwire.query("SLEEP 0.3"))
+    assert not is_cancelled(after), "the next statement was met"
+    assert server.requests == ["SLEEP 0.05"]
+    server.close()
+
+
+def test_a_statement_that_certainly_runs_gets_it_once(start):
+    """One that has caught it (WHEN query_canceled) may go on, as on a direct connection."""
+    server = Cancelling(deaf=1)
+    gilmok = start(server, database=["pool_size = 1"])
+    client, request = login_with_key(gilmok)
+    client.send(pgwire.query("SLEEP 1.4"))
+    time.sleep(1.1)  # in the first second it would be sent again
+    send_cancel(gilmok, request)
+    assert not is_cancelled(client)
+    assert server.requests == ["SLEEP 1.4"]
+    server.close()
+
+
+def test_many_requests_for_one_statement(start):
+    """One of them is sent again: the others load the server no more than they would directly."""
+    server = Cancelling(deaf=1000)
+    gilmok = start(server, database=["pool_size = 1"])
+    client, request = login_with_key(gilmok)
+    client.send(pgwire.query("SLEEP 1"))
+    harness.wait_for(lambda: "SLEEP 1" in server.begun, what="the statement")
+    harness.at_once(20, lambda _: send_cancel(gilmok, request))
+    assert not is_cancelled(client)
+    assert 20 <= len(server.requests) <= 23, server.requests
+    server.close()
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_a_request_does_not_meet_what_gilmok_sets_before(start, workers):
+    """The client's statement waits at the server, behind a SET of gilmok's: the request waits, too."""
+    server = Cancelling(slow={"SET ": 0.3})
+    gilmok = start(server, main=[f"workers = {workers}"], database=["pool_size = 1"])
+    assert gilmok.login(params={"application_name": "somebody else"}).ask("first") == "first"
+    client, request = login_with_key(gilmok)
+    client.send(pgwire.query("SLEEP 4"))
+    harness.wait_for(lambda: server.begun[-1].startswith("SET "), what="gilmok's own statement")
+    send_cancel(gilmok, request)
+    assert is_cancelled(client)
+    assert server.requests[-1] == "SLEEP 4" and not any(r and r.startswith("SET ") for r in server.requests)
+    assert client.ask("still there") == "still there"
+    server.close()
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_a_request_does_not_meet_gilmoks_look(start, workers):
+    """The statement before may have left something: gilmok looks, and the client's next one waits behind that."""
+    server = Cancelling(slow={harness.LOOK: 0.3})
+    gilmok = start(server, main=[f"workers = {workers}"], database=["pool_size = 1"])
+    client, request = login_with_key(gilmok)
+    assert client.ask("first") == "first"
+    client.send(pgwire.query("SLEEP 4"))
+    harness.wait_for(lambda: server.begun[-1].startswith(harness.LOOK), what="the look")
+    send_cancel(gilmok, request)
+    assert is_cancelled(client)
+    assert server.requests[-1] == "SLEEP 4" and not any(r and r.startswith(harness.LOOK) for r in server.requests)
+    server.close()
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_requests_that_come_with_their_statements(start, workers):
+    """Each on its way at the same moment: none is lost, wherever the client's bytes are just then."""
+    server = Cancelling()
+    gilmok = start(server, main=[f"workers = {workers}"], database=["pool_size = 2", "unknown_effects = trust"])
+
+    def cycles(_):
+        client, request = login_with_key(gilmok)
+        for n in range(15):
+            client.send(pgwire.query("SLEEP 4"))
+            send_cancel(gilmok, request)
+            assert is_cancelled(client), f"the request was lost in cycle {n}"
+
+    harness.at_once(4, cycles, seconds=20)
+    server.close()
+
+
+def test_a_request_of_an_idle_client_is_over_at_once(start):
+    """And it does not wait for what comes next."""
+    server = Cancelling()
+    gilmok = start(server, database=["pool_size = 1", "unknown_effects = trust"])
+    client, request = login_with_key(gilmok)
+    assert client.ask("first") == "first"
+    begin = time.monotonic()
+    for _ in range(20):
+        send_cancel(gilmok, request)
+    assert time.monotonic() - begin < 20 * 0.05
+    client.send(pgwire.query("SLEEP 0.2"))
+    assert not is_cancelled(client) and server.requests == []
     server.close()
