@@ -122,6 +122,25 @@ def test_cancels_that_race_with_the_end_of_the_query(narrow):
     in_threads(2, lambda i: (race, work)[i](i))
 
 
+def test_cancels_that_come_with_their_statements(start):
+    """
+    PostgreSQL forgets one that comes before it has begun with the statement. Here gilmok's look, and what it sets for the client,
+    are in front of it.
+    """
+    g = start(pool_size=2, main=["workers = 2"])
+
+    def work(i):
+        one = Raw(g, params={"application_name": f"client {i}"})
+        for n in range(25):
+            one.query(f"select set_config('of.client', '{i}', false)")
+            one.send(pgwire.query("select pg_sleep(20)"))
+            time.sleep(0.002 * (n % 3))
+            send_cancel(g, one.key)
+            assert one.collect().errors[0].sqlstate == "57014"
+
+    in_threads(4, work)
+
+
 def test_cancel_while_waiting_in_line(start):
     """A client that waits for a connection can be cancelled, too."""
     g = start(pool_size=1)
