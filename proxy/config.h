@@ -120,6 +120,7 @@ struct config_database {
     enum pool_role role;
     uint32_t max_replica_lag_ms; /* a replica further behind is not used; 0: however far */
     enum read_consistency read_consistency;
+    uint32_t consistency_timeout_ms; /* so long a read waits for a replica that is fresh enough; 0: not at all */
     bool read_write_split;       /* reads go to replicas, by their text */
     const char *read_functions;  /* which read and which write, whatever the server says of them; comma-separated, */
     const char *write_functions; /*   as in routing/classify.h */

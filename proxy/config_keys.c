@@ -135,6 +135,7 @@ const struct config_key config_keys[] = {
     {CONFIG_DATABASE, "max_replica_lag", KEY_DURATION, "0", 0, LONGEST, NULL, DATABASE(database.max_replica_lag_ms), RELOAD, "a replica further behind is not used"},
     {CONFIG_DATABASE, "read_write_split", KEY_BOOL, "off", 0, 0, NULL, DATABASE(database.read_write_split), RELOAD, "send statements that only read to replicas"},
     {CONFIG_DATABASE, "read_consistency", KEY_WORD, "session", 0, 0, consistency_words, DATABASE(database.read_consistency), RELOAD, "what a read on a replica must show of what was written"},
+    {CONFIG_DATABASE, "consistency_timeout", KEY_DURATION, "0", 0, LONGEST, NULL, DATABASE(database.consistency_timeout_ms), RELOAD, "how long a read waits for a replica that is fresh enough"},
     {CONFIG_DATABASE, "read_functions", KEY_NAMES, "", 0, 0, NULL, DATABASE(database.read_functions), RELOAD, "functions that only read, whatever the server says of them"},
     {CONFIG_DATABASE, "write_functions", KEY_NAMES, "", 0, 0, NULL, DATABASE(database.write_functions), RELOAD, "functions that write, whatever the server says of them"},
     {CONFIG_DATABASE, "pool_size", KEY_NUMBER, "20", 1, 10000, NULL, DATABASE(database.pool_size), RELOAD, "server connections of one database and user"},

@@ -160,6 +160,7 @@ static void visit_wait_close(struct console_call *call) {
 static void kill_session(struct session *s) {
     struct err err = {0};
     err_set(&err, ERR_ADMIN_SHUTDOWN, "terminating connection due to administrator command");
+    session_forget_exchange(s); /* nor does it run again */
     if (s->lessee.backend) backend_abort(s->lessee.backend, &err); /* ends the session too */
     else session_end(s, &err);
 }

@@ -54,6 +54,7 @@ struct lessee_ops {
      * exchange back: it sees nothing of what comes, and on_settled when that has ended. May be NULL where nobody holds replies.
      */
     bool (*on_held_error)(struct lessee *l, struct bytes message);
+    void (*on_hold_ended)(struct lessee *l); /* replies are shown from now on; likewise */
     void (*on_hidden)(struct lessee *l);                               /* replies came in of which it saw nothing */
     void (*on_statements_dropped)(struct lessee *l);                   /* its own command dropped all prepared statements */
     /* What a look at the session has found (backend_proto's own), as the protocol brings it; `ok`: it went well. */

@@ -490,9 +490,8 @@ static bool is_held_error(struct backend *b, struct run *run, const struct pg_he
     bool is_whole = h->type == PG_B_ERROR && avail == h->total;
     if (is_whole && b->lessee && b->lessee->ops->on_held_error(b->lessee, bytes_of(ptr, avail))) {
         run->len = 0;
-        backend_pg_take_back(b);
-        bool has_ended = !b->ledger.is_group_open || backend_pg_end_own_group(b); /* else the server would await it */
-        return has_ended || b->state == BACKEND_CLOSED;
+        (void)backend_pg_take_back(b);
+        return true;
     }
     backend_pg_on_shown(b, h->type);
     return false;

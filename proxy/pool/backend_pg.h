@@ -202,8 +202,8 @@ MUST_USE bool backend_pg_hold(struct backend *b, struct bytes replies);
 /* A message is about to be passed on: it may wait with those that are held, or none of them waits any longer. */
 void backend_pg_on_shown(struct backend *b, uint8_t type);
 void backend_pg_drop_held(struct backend_pg *bp);
-/* Nothing is seen of what is still owed, nor of what was held. */
-void backend_pg_take_back(struct backend *b);
+/* Nothing is seen of what is still owed, nor of what was held. False: the connection has failed. */
+bool backend_pg_take_back(struct backend *b);
 
 /* What a node says of itself alone is not passed on where the client may be on any. */
 void backend_pg_hide_standby(const struct backend *b, struct pg_param *param);

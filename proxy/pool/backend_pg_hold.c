@@ -26,6 +26,7 @@ static void pass_on(struct backend *b) {
     struct buf *held = bp->held;
     bp->held = NULL;
     b->holds_replies = false;
+    if (b->lessee) b->lessee->ops->on_hold_ended(b->lessee);
     if (held && b->lessee) b->lessee->ops->on_reply(b->lessee, held, bytes_of(held->data, held->len));
     buf_unref(held);
 }
@@ -53,9 +54,10 @@ void backend_pg_drop_held(struct backend_pg *bp) {
     bp->held = NULL;
 }
 
-void backend_pg_take_back(struct backend *b) {
+bool backend_pg_take_back(struct backend *b) {
     struct ledger *l = &b->ledger;
     backend_pg_drop_held(backend_pg_of(b));
     b->holds_replies = false;
     for (uint32_t i = 0; i < l->count; i++) ledger_at(l, i)->fate = REPLY_SWALLOW;
+    return !l->is_group_open || backend_pg_end_own_group(b); /* else the server would await its end */
 }

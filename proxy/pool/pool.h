@@ -113,6 +113,7 @@ struct pool_limits {
     enum session_sequences session_sequences;
     enum listen_mode listen;
     enum read_consistency read_consistency;
+    uint32_t consistency_timeout_ms;
     bool read_write_split; /* false where the configuration says so, but it changes nothing */
     bool session_reuse;  /* session mode: false, and a connection is closed behind its client */
     bool is_round_robin; /* idle connections are handed out longest idle first */
@@ -167,6 +168,7 @@ struct pool {
     struct err nowhere; /* why */
     enum pool_role role;
     uint32_t max_replica_lag_ms;
+    uint64_t split_since_us; /* what was written before that nobody has noted; 0: there is no split */
     struct pool *reads; /* the pool for texts that only read, where the database has a split; NULL: not asked for yet */
     struct pool *main;  /* of such a pool: the one that it is a part of; else NULL */
     bool is_off;        /* of such a pool: the configuration has no split any more, or there is no replica by it */

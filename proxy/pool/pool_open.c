@@ -108,7 +108,8 @@ static void open_one(struct variant *v) {
 
 /* One that is wanted although nobody waits (pool_sites.c): in a full pool an idle one to another node makes room for it. */
 static uint32_t count_wished(const struct variant *v) {
-    return pool_wishes_for_more(v->pool) && (v->idle_count || v->busy_count) && !v->opening_count;
+    bool is_in_use = v->idle_count || v->busy_count || v->readers;
+    return pool_wishes_for_more(v->pool) && is_in_use && !v->opening_count;
 }
 
 /* Makes room for one more connection by closing the longest-idle one of another variant. */

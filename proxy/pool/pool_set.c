@@ -91,7 +91,10 @@ static void set_limits(struct pool *p, const struct config *c, const struct conf
     p->limits.session_sequences = db->session_sequences;
     p->limits.listen = db->listen;
     p->limits.read_write_split = db->read_write_split && p->mode != POOL_SESSION && config_is_elective(db->cluster);
+    if (!p->limits.read_write_split) p->split_since_us = 0;
+    else if (!p->split_since_us) p->split_since_us = clock_now_us(p->set->loop->clock);
     p->limits.read_consistency = db->read_consistency;
+    p->limits.consistency_timeout_ms = db->consistency_timeout_ms;
     if (p->main) follow_main(p);
 }
 

@@ -317,13 +317,23 @@ static struct site *pick(struct pool *p, uint64_t needs_us) {
     return is_less_busy(b, b->leased, a, a->leased) ? b : a;
 }
 
+/*
+ * What its server has told of its replay, it has told since this connection was made: a standby that was restarted may begin
+ * further back than it has been.
+ */
+static bool is_proven(const struct backend *b, uint64_t needs_us) {
+    if (!needs_us || site_told_us(b->site) > b->opened_us) return true;
+    topology_want_freshness(b->variant->pool->set->topology, pool_now_us(b->variant->pool));
+    return false;
+}
+
 struct backend *pool_idle_for_reads(const struct variant *v, uint64_t needs_us) {
     struct pool *p = v->pool;
     struct backend *best = NULL;
     struct site *picked = v->idle_count || needs_us ? pick(p, needs_us) : NULL;
     LIST_EACH(n, &v->idle) {
         struct backend *b = pool_backend_at((struct list *)n);
-        if (!is_fit(b->site, needs_us)) continue;
+        if (!is_proven(b, needs_us) || !is_fit(b->site, needs_us)) continue;
         if (b->site == picked) return b;
         if (!best || is_less_busy(b->site, b->site->leased, best->site, best->site->leased)) best = b;
     }

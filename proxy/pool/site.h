@@ -45,6 +45,11 @@ struct site {
     struct budget_list budgets; /* of the node, where the pool's own list has no place for it */
 };
 
+/* When its replay was last asked for. Read before site_fresh_us(), which is then at least as new. */
+static inline uint64_t site_told_us(const struct site *s) {
+    return s->gauge ? atomic_load_explicit(&s->gauge->told_us, memory_order_acquire) : 0;
+}
+
 /* It shows all that its primary had acknowledged by then; 0: nobody knows. */
 static inline uint64_t site_fresh_us(const struct site *s) {
     return s->gauge ? atomic_load_explicit(&s->gauge->fresh_us, memory_order_acquire) : 0;

@@ -15,7 +15,7 @@ static struct backend *acquire(struct session *s) {
     bool waits = false;
     if (s->request.wants_replica) {
         struct backend *b = pool_acquire_fresh(s->reads, &s->lessee, &waits);
-        if (b || waits) return b;
+        if (b || waits || session_await_fresh(s)) return b;
         s->request.wants_replica = false;
         session_forget_exchange(s);
     }
@@ -25,7 +25,7 @@ static struct backend *acquire(struct session *s) {
 
 static enum stage_result stage_pool(struct session *s) {
     if (s->lessee.backend || acquire(s)) return STAGE_NEXT;
-    session_set_state(s, SESSION_WAITING);
+    if (s->state != SESSION_WAITING) session_set_state(s, SESSION_WAITING);
     return STAGE_WAIT;
 }
 
@@ -89,5 +89,6 @@ bool request_open(struct session *s, bool wants_replica) {
 void request_drop(struct session *s) {
     s->request.stage = REQUEST_NONE;
     pool_cancel_wait(&s->lessee);
+    session_stop_awaiting(s);
     session_forget_exchange(s);
 }

@@ -88,8 +88,14 @@ void session_forget_exchange(struct session *s) {
     s->again = (struct session_again){.buf = NULL};
 }
 
-static bool can_run_again(const struct session *s) {
+bool session_can_run_again(const struct session *s) {
     return s->again.buf && !s->again.is_replayed && s->request.stage == REQUEST_RELAY;
+}
+
+void session_take_back(struct session *s) {
+    s->request.is_taken_back = true;
+    s->is_held_back = true;
+    session_resume_input(s); /* when nothing is owed even now */
 }
 
 /* On the primary, with the client none the wiser. `b` NULL: its connection was lost. */
@@ -123,7 +129,7 @@ static void offer_input(struct session *s) {
 void session_check_answered(struct session *s) {
     if (UNLIKELY(s->request.is_taken_back)) {
         struct backend *b = s->lessee.backend;
-        if (b && ledger_is_quiet(&b->ledger)) run_again(s, b);
+        if (s->request.stage == REQUEST_RELAY && b && ledger_is_quiet(&b->ledger)) run_again(s, b);
         return;
     }
     if (s->request.stage != REQUEST_RELAY || !s->request.has_sent || !ledger_is_quiet(&s->lessee.backend->ledger)) return;
@@ -135,14 +141,18 @@ static struct session *session_of(struct lessee *l) {
     return CONTAINER_OF(l, struct session, lessee);
 }
 
+void session_go_on(struct session *s) {
+    request_run(s);
+    if (s->state != SESSION_WAITING && s->state != SESSION_CLOSED) offer_input(s);
+}
+
 static void on_leased(struct lessee *l, struct backend *b) {
     struct session *s = session_of(l);
     if (s->state == SESSION_LOGIN_WAITING) {
         s->proto->on_login_leased(s, b);
         return;
     }
-    request_run(s);
-    offer_input(s);
+    session_go_on(s);
 }
 
 static void on_refused(struct lessee *l, const struct err *err) {
@@ -152,6 +162,7 @@ static void on_refused(struct lessee *l, const struct err *err) {
         return;
     }
     bool has_another_way = s->request.wants_replica;
+    session_stop_awaiting(s);
     s->request.stage = REQUEST_NONE;
     session_set_state(s, SESSION_IDLE);
     if (has_another_way) {
@@ -167,7 +178,6 @@ static void on_refused(struct lessee *l, const struct err *err) {
 static void on_reply(struct lessee *l, struct buf *buf, struct bytes data) {
     struct session *s = session_of(l);
     session_pool(s)->stats.sent += data.len;
-    if (UNLIKELY(s->again.buf != NULL) && !s->again.is_replayed) session_forget_exchange(s);
     stream_send_ref(s->stream, buf, data);
     if (stream_is_congested(s->stream)) stream_pause(l->backend->stream);
     if (s->is_held_back) session_resume_input(s); /* replies came in: there may be room in the ledger */
@@ -200,8 +210,8 @@ static void note_written(struct session *s, const struct backend *b, bool is_qui
 
 /* Where nobody knows what texts do, each may write. */
 static bool may_have_written(const struct session *s) {
-    return s->has_written || (!session_pool(s)->limits.read_write_split &&
-                              atomic_load_explicit(&s->env->hub->reads_globally, memory_order_relaxed));
+    bool is_read_about = session_pool(s)->limits.read_write_split && !(s->pins & PIN_MODE);
+    return s->has_written || (!is_read_about && atomic_load_explicit(&s->env->hub->reads_globally, memory_order_relaxed));
 }
 
 static void on_group_end(struct lessee *l, uint16_t tag, bool is_quiet) {
@@ -237,9 +247,13 @@ static bool on_error(struct lessee *l, uint8_t kind, uint16_t tag, struct bytes 
 
 static bool on_held_error(struct lessee *l, struct bytes message) {
     struct session *s = session_of(l);
-    if (!can_run_again(s) || !s->proto->takes_back(s, message)) return false;
-    s->request.is_taken_back = true;
+    if (!session_can_run_again(s) || !s->proto->takes_back(s, message)) return false;
+    session_take_back(s);
     return true;
+}
+
+static void on_hold_ended(struct lessee *l) {
+    session_forget_exchange(session_of(l));
 }
 
 static void on_hidden(struct lessee *l) {
@@ -298,14 +312,14 @@ static void on_room(struct lessee *l) {
 
 static void on_lost(struct lessee *l, const struct err *err) {
     struct session *s = session_of(l);
-    if (can_run_again(s)) run_again(s, NULL);
+    if (session_can_run_again(s)) run_again(s, NULL);
     else if (err) session_end(s, err);
     else session_leave(s, "its server connection ended");
 }
 
 static void on_better_share(struct lessee *l, uint32_t index) {
     struct session *s = session_of(l);
-    if (s->is_bound) return;
+    if (s->is_bound || s->again.is_replayed) return; /* what it has taken in already would stay here */
     if (s->state == SESSION_WAITING || s->state == SESSION_LOGIN_WAITING) (void)session_move(s, index);
 }
 
@@ -318,6 +332,7 @@ static const struct lessee_ops lessee_ops = {
     .on_failed = on_failed,
     .on_error = on_error,
     .on_held_error = on_held_error,
+    .on_hold_ended = on_hold_ended,
     .on_hidden = on_hidden,
     .on_statements_dropped = on_statements_dropped,
     .on_looked = on_looked,
@@ -381,7 +396,8 @@ static void on_resume(struct task *t) {
         return;
     }
     s->is_held_back = false;
-    offer_input(s);
+    if (UNLIKELY(s->request.is_taken_back)) session_check_answered(s);
+    else offer_input(s);
 }
 
 void session_join(struct session *s, struct variant *v) {
@@ -458,6 +474,7 @@ void session_env_init(struct session_env *env, struct session_hub *hub, uint32_t
     pools->backend_id_step = hub->worker_count;
     pools->last_backend_id = (uint64_t)worker + 1 - hub->worker_count; /* the first one is worker + 1 */
     list_init(&env->logins);
+    list_init(&env->await_fresh);
     list_init(&env->sessions);
     list_init(&env->dead);
     list_init(&env->interrupts);
@@ -475,6 +492,7 @@ void session_env_release(struct session_env *env) {
     task_cancel(&env->bury);
     on_bury(&env->bury);
     if (env->password_timer.impl) timer_release(&env->password_timer);
+    session_fresh_release(env);
     session_pg_lookups_release(env);
     effect_cache_free(env->effects);
     env->effects = NULL;
@@ -513,6 +531,7 @@ void session_open(struct session_env *env, const struct session_proto *proto, st
     s->lessee.ops = &lessee_ops;
     s->opened_us = s->state_since_us = env->loop->now_us;
     list_init(&s->node);
+    list_init(&s->fresh_node);
     list_init(&s->lessee.wait_node);
     task_init(&s->resume, on_resume);
     session_peer_init(s, peer);

@@ -140,6 +140,8 @@ struct session_env {
     struct list logins;   /* sessions in LOGIN, oldest first */
     struct list sessions; /* all others */
     struct list dead;
+    struct list await_fresh;  /* sessions that wait for a fresh replica (session_fresh.c) */
+    struct timer fresh_timer; /* made when it is first needed */
     struct list interrupts; /* clients' cancel requests (session_pg_interrupt.c) */
     struct task bury;
     struct arena arena;         /* for reading one text of SQL */
@@ -193,6 +195,8 @@ struct session {
     uint64_t queries;
     enum session_state state;
     uint16_t pins; /* enum session_pin */
+    struct list fresh_node; /* in env.await_fresh */
+    uint64_t fresh_by_us;   /* it waits no longer */
     uint64_t written_us; /* by then at the latest its last write was acknowledged; 0: it has not written */
     bool has_written;    /* something that may write is sent, or in the transaction that is open */
     bool owes_nothing; /* in LOGIN: gilmok is at work for it, and it has nothing to say */
@@ -243,6 +247,16 @@ void session_check_answered(struct session *s);
 /* The exchange that is about to begin can run again: a copy of its messages is kept until its client hears something of it. */
 void session_keep_exchange(struct session *s, struct bytes exchange);
 void session_forget_exchange(struct session *s);
+/* Its client has heard nothing of it yet. */
+bool session_can_run_again(const struct session *s);
+/* It will, once nothing is owed on the connection that it has now. */
+void session_take_back(struct session *s);
+/* session_fresh.c: true: it waits in WAITING, and session_go_on() follows. */
+MUST_USE bool session_await_fresh(struct session *s);
+void session_stop_awaiting(struct session *s);
+void session_fresh_release(struct session_env *env);
+/* It has waited: its request is walked on, and its input offered. */
+void session_go_on(struct session *s);
 /* Its connection is one for reads alone. */
 static inline bool session_is_at_replica(const struct session *s) {
     return s->lessee.backend && s->lessee.backend->variant->pool->main;

@@ -41,7 +41,8 @@ void session_pg_send_ready(struct session *s, char status) {
 
 static void refuse(struct session *s, const struct err *err) {
     session_pg_tell(s, err, false);
-    if (s->again.is_replayed) session_pg_send_ready(s, PG_TXN_IDLE); /* it has sent all of it */
+    if (s->again.is_replayed && s->again.used == s->again.buf->len) session_pg_send_ready(s,
+                                                                                          PG_TXN_IDLE); /* it has sent all of it */
     else session_pg_of(s)->discard = DISCARD_REQUEST;
 }
 
@@ -429,7 +430,8 @@ static size_t relay_received(struct session *s, struct buf *buf, struct bytes da
         enum step step = take_message(s, &run, &m);
         ps->left.judged = NULL;
         if (step == STEP_KEEP) break;
-        if (step == STEP_STOP) return data.len;
+        if (step == STEP_STOP && s->state == SESSION_CLOSED) return data.len;
+        if (step == STEP_STOP) return at; /* its connection is lost, and it goes on elsewhere */
         at += avail;
         if (UNLIKELY(s->again.buf != NULL) && !s->again.is_replayed) s->again.used += (uint32_t)avail;
     }

@@ -28,6 +28,10 @@ static enum step end_alone(struct session *s, const struct message *m) {
 enum step session_pg_fail_here(struct session *s, const struct message *m, const struct err *err) {
     struct session_pg *ps = session_pg_of(s);
     struct backend *b = s->lessee.backend;
+    if (session_can_run_again(s)) { /* the primary may know better */
+        session_take_back(s);
+        return backend_pg_take_back(b) ? session_pg_hold(s) : STEP_STOP;
+    }
     if (b->ledger.count > 0 || b->is_reply_cut) return session_pg_await_replies(s);
     bool is_alone = m->h.type == PG_F_QUERY && !b->ledger.is_group_open;
     session_pg_tell(s, err, false);

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "proxy/pool/backend_pg.h"
 #include "proxy/pool/catalog_book.h"
+#include "proxy/pool/catalog_change.h"
 #include "proxy/session/session_pg_ops.h"
 #include "proxy/wire/pg_decode.h"
 
@@ -41,17 +42,25 @@ static bool has_replicas(struct session *s) {
     return pool_serves_reads(reads);
 }
 
-/* Some replica shows what this client must find. */
+static uint64_t later(uint64_t a, uint64_t b) {
+    return a > b ? a : b;
+}
+
+/* Some replica shows what this client must find, or may do so soon. */
 static bool is_fresh_for(struct session *s) {
     uint64_t needs_us = 0;
+    bool may_wait = session_pool(s)->limits.consistency_timeout_ms > 0;
     switch (session_pool(s)->limits.read_consistency) {
     case CONSISTENCY_EVENTUAL: break;
-    case CONSISTENCY_SESSION: needs_us = s->written_us; break;
+    case CONSISTENCY_SESSION: needs_us = later(s->written_us, session_pool(s)->split_since_us); break;
     case CONSISTENCY_GLOBAL: needs_us = atomic_load_explicit(&s->env->hub->written_us, memory_order_acquire); break;
-    case CONSISTENCY_STRONG: return false; /* the primary alone knows what was written by now */
+    case CONSISTENCY_STRONG: /* the primary alone knows what was written by now */
+        if (!may_wait) return false;
+        needs_us = clock_now_us(s->env->loop->clock);
+        break;
     }
     s->lessee.needs_us = needs_us;
-    return !needs_us || pool_is_fresh(s->reads->pool, needs_us);
+    return !needs_us || pool_is_fresh(s->reads->pool, needs_us) || may_wait;
 }
 
 /* ---- what is in hand ------------------------------------------------------------------------------------------------- */
@@ -61,6 +70,7 @@ struct walk {
     struct session *s;
     struct bytes parsed; /* the name that its latest Parse gave; ptr NULL: none */
     bool has_bound;      /* a portal of its own */
+    bool has_bound_old, has_bound_unnamed; /* of a statement that was there before; of the unnamed one */
     bool is_in_transaction; /* at a replica: it has begun one, or was in one */
 };
 
@@ -98,13 +108,15 @@ static bool is_read_parse(struct walk *w, struct bytes body) {
 /* It can be sent twice, and does not keep its connection: no name that is taken, and none that gilmok keeps no copy of. */
 static bool is_repeatable(const struct walk *w, struct bytes body) {
     if (w->parsed.len) return !session_pg_prepared_is_known(session_pg_of(w->s), w->parsed);
-    return body.len <= SESSION_PG_UNNAMED_MAX;
+    return body.len <= SESSION_PG_UNNAMED_MAX && !w->has_bound_unnamed;
 }
 
 /* The statement that a name stands for at this point. */
 static bool is_read_statement(struct walk *w, struct bytes name) {
     struct session_pg *ps = session_pg_of(w->s);
     if (w->parsed.ptr && bytes_equal(name, w->parsed)) return true;
+    w->has_bound_old = true;
+    if (!name.len) w->has_bound_unnamed = true;
     if (!name.len) return !w->parsed.ptr && only_reads(w, session_pg_unnamed_latest(ps), NULL);
     struct statement_pg *st = session_pg_prepared_statement(ps, name);
     return st && only_reads(w, st->source, &st->reading);
@@ -129,7 +141,7 @@ static bool is_read(struct walk *w, uint8_t type, struct bytes body) {
     case PG_F_BIND: return is_read_bind(w, body);
     case PG_F_DESCRIBE: return is_read_describe(w, body);
     case PG_F_EXECUTE: return w->has_bound;
-    case PG_F_CLOSE: return true;
+    case PG_F_CLOSE: return !w->has_bound_old;
     default: return false;
     }
 }
@@ -139,11 +151,11 @@ static size_t read_exchange(struct session *s, const struct message *m) {
     struct bytes rest = bytes_of(m->ptr, m->in_hand);
     struct pg_header h;
     struct walk w = {.s = s};
-    if (m->h.total > s->env->config->inspect_limit) return 0;
     while (pg_header_read(rest, &h) == PG_FRAME_OK && h.total <= rest.len) {
         struct bytes body = bytes_of(rest.ptr + PG_HEADER_LEN, h.body_len);
         size_t len = (size_t)(rest.ptr - m->ptr) + h.total;
         if (h.type == PG_F_SYNC) return len;
+        if (h.total > s->env->config->inspect_limit) return 0;
         if (h.type == PG_F_QUERY) return rest.ptr == m->ptr && only_reads(&w, body, NULL) ? len : 0;
         if (!is_read(&w, h.type, body)) return 0;
         rest = bytes_of(rest.ptr + h.total, rest.len - h.total);
@@ -191,8 +203,9 @@ enum route_follow session_pg_route_follow(struct session *s, const struct messag
     if (l->txn != TXN_NONE) return is_read_message(s, m) ? ROUTE_FOLLOWS : ROUTE_REFUSED;
     if (request_is_open(&s->request)) return ROUTE_FOLLOWS;
     size_t len = read_exchange(s, m);
-    if (len) session_keep_exchange(s, bytes_of(m->ptr, len));
-    return len ? ROUTE_FOLLOWS : ROUTE_WAITS;
+    bool is_fresh = len && is_fresh_for(s) && site_fresh_us(s->lessee.backend->site) >= s->lessee.needs_us;
+    if (is_fresh) session_keep_exchange(s, bytes_of(m->ptr, len));
+    return is_fresh ? ROUTE_FOLLOWS : ROUTE_WAITS;
 }
 
 enum step session_pg_route_refuse(struct session *s, const struct message *m) {
@@ -210,8 +223,7 @@ enum step session_pg_route_refuse(struct session *s, const struct message *m) {
  * yet what the statement names. An error that the primary would give, too, is given by it.
  */
 static bool is_of_replica(struct bytes sqlstate) {
-    static const char *const classes[] = {"25006", "40001", "40P01", "57P01", "57P02", "57P03", "0A000", "55000",
-                                          "42",    "3D",    "3F",    "58",    "XX"};
+    static const char *const classes[] = {"25006", "40001", "40P01", "57P", "0A000", "55000", "42", "3D", "3F", "53", "58", "XX"};
     for (size_t i = 0; i < COUNT_OF(classes); i++)
         if (bytes_starts_with(sqlstate, classes[i])) return true;
     return false;
@@ -222,7 +234,9 @@ bool session_pg_route_takes_back(struct session *s, struct bytes error) {
     char label[192];
     bool is_read = pg_error_read(bytes_of(error.ptr + PG_HEADER_LEN, error.len - PG_HEADER_LEN), &f);
     if (!is_read || !is_of_replica(f.sqlstate)) return false;
-    log_line(LOG_INFO, "session", session_label(s, label), "%s said %.*s to a read: it runs again on the primary",
+    bool is_news = !bytes_starts_with(f.sqlstate, "42"); /* those are mostly the client's own */
+    log_line(is_news ? LOG_INFO : LOG_DEBUG, "session", session_label(s, label),
+             "%s said %.*s to a read: it runs again on the primary",
              s->lessee.backend->site->name, (int)(f.message.len < 200 ? f.message.len : 200), (const char *)f.message.ptr);
     return true;
 }
@@ -241,12 +255,17 @@ void session_pg_route_on_taken_back(struct session *s, struct backend *b, struct
     struct session_pg *ps = session_pg_of(s);
     if (b) {
         session_pg_prepared_on_group_end(s, b, 0);
-        b->is_tainted = true; /* nobody has looked what is there */
+        bool may_be_others = !ps->left.changes_seen || catalog_has_changed_since(session_pool(s)->set, ps->left.changes_seen);
+        if (may_be_others) b->is_tainted = true; /* nobody has looked what is there */
     } else {
         session_pg_prepared_on_lost(s);
     }
     session_pg_unnamed_on_taken_back(ps);
     forget_names(ps, exchange);
     session_pg_state_on_group_sent(ps);
+    s->pins = 0; /* it had none when it came, and what it has there is gone */
+    ps->left.effects = 0;
+    ps->left.failed_looks = 0;
+    ps->left.is_reset_here = ps->left.is_reset_named = false;
     ps->left.changes_seen = 0;
 }

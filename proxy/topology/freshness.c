@@ -1,5 +1,6 @@
 /*
- * A ring of samples; the oldest one goes when it is full.
+ * A list of samples. When it is full the one goes that is missed least, as in lag.c: without it a standby is called less fresh than it
+ * is, by a part of its age.
  */
 #include "proxy/topology/freshness.h"
 
@@ -13,34 +14,39 @@ static uint64_t end_of_records(uint64_t inserted) {
     return in_page <= PAGE_HEADER_MAX ? inserted - in_page : inserted;
 }
 
-static struct freshness_sample *latest(struct freshness *f) {
-    return f->count ? &f->samples[(f->first + f->count - 1) % FRESHNESS_SAMPLES] : NULL;
+void freshness_forget(struct freshness *f) {
+    f->count = 0;
 }
 
-void freshness_forget(struct freshness *f) {
-    f->first = f->count = 0;
+/* How far apart its neighbours are, for its age. */
+static double missed(const struct freshness *f, uint32_t i, uint64_t now_us) {
+    const struct freshness_sample *s = f->samples;
+    return (double)(s[i + 1].asked_us - s[i - 1].asked_us) / (double)(now_us - s[i].asked_us + 1);
+}
+
+static void thin_out(struct freshness *f, uint64_t now_us) {
+    uint32_t least = 1;
+    for (uint32_t i = 2; i + 1 < f->count; i++)
+        if (missed(f, i, now_us) < missed(f, least, now_us)) least = i;
+    f->count--;
+    memmove(&f->samples[least], &f->samples[least + 1], (f->count - least) * sizeof f->samples[0]);
 }
 
 void freshness_note(struct freshness *f, uint64_t asked_us, uint64_t inserted) {
     uint64_t lsn = end_of_records(inserted);
-    struct freshness_sample *last = latest(f);
+    struct freshness_sample *last = f->count ? &f->samples[f->count - 1] : NULL;
     if (!lsn || (last && asked_us <= last->asked_us)) return; /* an answer that comes late */
     if (last && lsn == last->lsn) {
         last->asked_us = asked_us;
         return;
     }
     if (last && lsn < last->lsn) freshness_forget(f); /* another history */
-    if (f->count == FRESHNESS_SAMPLES) {
-        f->first = (f->first + 1) % FRESHNESS_SAMPLES;
-        f->count--;
-    }
-    f->samples[(f->first + f->count++) % FRESHNESS_SAMPLES] = (struct freshness_sample){asked_us, lsn};
+    if (f->count == FRESHNESS_SAMPLES) thin_out(f, asked_us);
+    f->samples[f->count++] = (struct freshness_sample){asked_us, lsn};
 }
 
 uint64_t freshness_at(const struct freshness *f, uint64_t replayed) {
-    for (uint32_t i = f->count; i-- > 0;) {
-        const struct freshness_sample *s = &f->samples[(f->first + i) % FRESHNESS_SAMPLES];
-        if (s->lsn <= replayed) return s->asked_us;
-    }
+    for (uint32_t i = f->count; i-- > 0;)
+        if (f->samples[i].lsn <= replayed) return f->samples[i].asked_us;
     return 0;
 }

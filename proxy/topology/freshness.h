@@ -19,8 +19,8 @@ struct freshness_sample {
 
 /* Of one primary on one timeline. Zeroed: nothing is known. */
 struct freshness {
-    struct freshness_sample samples[FRESHNESS_SAMPLES]; /* a ring; both numbers rise */
-    uint32_t first, count;
+    struct freshness_sample samples[FRESHNESS_SAMPLES]; /* oldest first, both numbers rise; the older, the fewer are kept */
+    uint32_t count;
 };
 
 /* `inserted` as the server tells it; at the beginning of a page it may be behind the page's header, where nothing ends. */

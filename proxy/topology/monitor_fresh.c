@@ -26,7 +26,9 @@ void monitor_fresh_tell(struct watched_cluster *c) {
     for (uint32_t i = 0; i < c->count; i++) {
         struct watched_node *n = c->nodes[i];
         if (!n->gauge) n->gauge = topology_gauge(c->monitor->topology, c->picture.name, n->told->name, n->told->address);
-        if (n->gauge) atomic_store_explicit(&n->gauge->fresh_us, fresh_us(c, n), memory_order_release);
+        if (!n->gauge) continue;
+        atomic_store_explicit(&n->gauge->fresh_us, fresh_us(c, n), memory_order_release);
+        atomic_store_explicit(&n->gauge->told_us, n->replayed_us, memory_order_release);
     }
 }
 
@@ -47,6 +49,7 @@ void monitor_fresh_take(struct watched_node *n) {
 
 static void on_glance(struct probe_pg *p) {
     struct watched_node *n = CONTAINER_OF(p, struct watched_node, glance);
+    n->glance_failed_us = p->result == PROBE_ANSWERED ? 0 : n->cluster->monitor->loop->now_us;
     if (p->result != PROBE_ANSWERED) return;
     if (is_primary(n) && !p->position.is_in_recovery) freshness_note(&n->cluster->freshness, p->asked_us, p->position.lsn);
     if (!is_primary(n) && p->position.is_in_recovery && p->asked_us > n->replayed_us) {
@@ -65,7 +68,9 @@ void monitor_fresh_release(struct watched_node *n) {
 }
 
 static void look_at(struct watched_node *n) {
+    uint64_t pause_us = (uint64_t)n->cluster->config->probe_interval_ms * 1000;
     bool is_of_use = n->told->health == NODE_UP && (is_primary(n) || n->told->role == NODE_REPLICA);
+    if (n->glance_failed_us && n->cluster->monitor->loop->now_us - n->glance_failed_us < pause_us) return;
     if (is_of_use && !n->glance.is_under_way && n->at && n->at->is_known)
         probe_pg_start(&n->glance, n->cluster->config, n->config, &n->at->addr);
 }

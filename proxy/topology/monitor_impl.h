@@ -18,6 +18,7 @@ struct watched_node {
     struct probe_pg glance;  /* for its position alone, when somebody wants to know (monitor_fresh.c) */
     struct topology_gauge *gauge; /* borrowed from the topology; NULL: memory was out */
     uint64_t replayed;       /* the latest position of a standby; 0: not known */
+    uint64_t glance_failed_us; /* 0: the latest glance was answered */
     uint64_t replayed_us;    /* when it was asked for */
     bool has_timers;
     struct health health;

@@ -64,6 +64,7 @@ struct topology_cluster {
 struct topology_gauge {
     struct list node; /* in topology.gauges */
     char cluster[TOPOLOGY_NAME_MAX], name[TOPOLOGY_NAME_MAX], address[TOPOLOGY_ADDRESS_MAX];
+    _Atomic uint64_t told_us;  /* when it was last asked where its replay is; written behind fresh_us */
     _Atomic uint64_t fresh_us; /* it shows all that the primary had acknowledged by then (freshness.h); 0: nobody knows */
 };
 

@@ -228,5 +228,6 @@ def test_many(turning):
     for i in range(300):
         c.query(f"prepare q{i} as select {i} + {'1 + ' * 50} 0")
     for i in (0, 150, 299):
-        assert c.query(f"select named.runs('execute q{i}')").rows == [[str(i + 50)]]
+        got = c.query(f"select named.runs('execute q{i}')")
+        assert got.rows == [[str(i + 50)]], (got.errors, turning.said()[-2000:])
     c.end()

@@ -217,6 +217,105 @@ def test_what_a_replica_refuses_runs_on_the_primary(cluster, started):
         cluster.run("a", "delete from kept where id >= 5000; drop function sneaks", APP_DB)
 
 
+def test_a_lock_that_a_replica_refuses_is_taken_on_the_primary(cluster, started):
+    cluster.run("a", "create or replace function locks(i int) returns int language plpgsql as "
+                "$$ begin perform 1 from kept where id = i for share; return here(); end $$", APP_DB)  # fmt: skip
+    try:
+        g = started(tail=SPLIT.replace("= here", "= here, locks"))
+        with ready(cluster, g) as c:
+            assert at(cluster, c, "select locks(1)") == "a"
+            assert at(cluster, c, "select locks(%s)", (1,)) == "a"
+            for i in range(1, 5):  # a name of a statement is given in the exchange that fails
+                assert node_of(cluster, c.execute("select locks(%s)", (i,), prepare=True).fetchone()[0]) == "a"
+            with c.pipeline() as p:
+                cursors = []
+                for i in range(1, 5):
+                    cursors.append(c.execute("select locks(%s)", (i,)))
+                    p.sync()
+                assert {node_of(cluster, cursor.fetchone()[0]) for cursor in cursors} == {"a"}
+            assert sum("read-only transaction" in line and "runs again" in line for line in g.said().splitlines()) >= 6
+            assert at(cluster, c) in "bc"
+    finally:
+        cluster.run("a", "drop function locks", APP_DB)
+
+
+def test_kill_client_ends_a_read_at_a_replica(cluster, started):
+    g = started()
+    with ready(cluster, g) as c:
+        failed = []
+
+        def sleep():
+            try:
+                c.execute("select here(), pg_sleep(20)")
+            except psycopg.Error as e:
+                failed.append(str(e))
+
+        t = threading.Thread(target=sleep)
+        t.start()
+        wait_for(lambda: any(cluster.run(n, "select 1 from pg_stat_activity where query like 'select here(), pg_sleep%'") for n in "bc"))
+        (row,) = g.show("CLIENTS", database="split")
+        said = g.console(f"KILL_CLIENT {row['id']}")
+        t.join(10)
+        assert failed and "administrator command" in failed[0], (failed, said.errors, row)
+
+
+def test_what_was_written_before_the_split_was_switched_on_is_found(cluster, started):
+    text = consistent("session")
+    g = started(tail=text.replace("read_write_split = on", "read_write_split = off"))
+    with client(cluster, g) as c:
+        at(cluster, c)
+        with held_back(cluster, "b", "c"):
+            c.execute("insert into kept values (7003, 'before')")
+            g.write("gilmok.conf", g.text.replace("read_write_split = off", "read_write_split = on"))
+            g.console("RELOAD")
+            for _ in range(50):
+                assert value(c, "select count(*) from kept where id = 7003") == 1
+                time.sleep(0.01)
+        wait_for(lambda: at(cluster, c) in "bc", what="replicas that have it")
+        c.execute("delete from kept where id = 7003")
+
+
+def test_a_replica_that_is_restarted_begins_further_back(cluster, started):
+    """It serves what it had replayed only when it has replayed it again."""
+    g = started(tail=consistent("session"))
+    with ready(cluster, g) as c:
+        for round in range(3):
+            for i in range(30):
+                c.execute("update kept set word = %s where id = 7", (f"{round} {i}",))
+                if i == 20:
+                    wait_for(lambda: at(cluster, c) in "bc", what="a replica that has it")
+                    for n in "bc":
+                        cluster.stop(n, "immediate")
+                        cluster.start(n)
+                assert c.execute("select word from kept where id = 7").fetchone() == (f"{round} {i}",)
+
+
+def test_a_read_may_wait_for_its_replica(cluster, started):
+    g = started(tail=consistent("session") + "consistency_timeout = 5s\n")
+    with ready(cluster, g) as c:
+        for i in range(20):
+            assert at(cluster, c, "insert into kept values (%s, 'w') returning here()", (7100 + i,)) == "a"
+            port, count = c.execute("select here(), count(*) from kept where id = %s", (7100 + i,)).fetchone()
+            assert node_of(cluster, port) in "bc" and count == 1
+        with held_back(cluster, "b", "c"):
+            c.execute("delete from kept where id >= 7100")
+            began = time.monotonic()
+            assert at(cluster, c) == "a"
+            assert 4.5 < time.monotonic() - began < 8
+            with client(cluster, g) as other:  # one that has written nothing waits for nothing
+                assert at(cluster, other) in "bc"
+            with pytest.raises(psycopg.errors.QueryCanceled):
+                threading.Timer(0.3, c.cancel).start()
+                c.execute("select here()")
+        wait_for(lambda: at(cluster, c) in "bc", what="replicas")
+    g = started(tail=consistent("strong") + "consistency_timeout = 5s\n")
+    with ready(cluster, g) as c, cluster.connect("a", APP_DB) as past:
+        for i in range(10):
+            past.execute("update kept set word = %s where id = 8", (f"past {i}",))
+            port, word = c.execute("select here(), word from kept where id = 8").fetchone()
+            assert node_of(cluster, port) in "bc" and word == f"past {i}"
+
+
 def test_an_error_of_the_statement_is_the_clients(cluster, started):
     g = started()
     with ready(cluster, g) as c:
