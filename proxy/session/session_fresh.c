@@ -1,7 +1,7 @@
 /*
  * Reads that wait for a replica to be fresh enough (consistency_timeout), instead of asking the primary. They are in no pool's
- * line: whoever needs less goes first. All of a worker's are looked at together, a few times in a hundredth of a second, while there
- * are any.
+ * line: whoever needs less goes first. All of a worker's are looked at together, a few times in a hundredth of a second, while
+ * there are any.
  */
 #include "proxy/session/session.h"
 

@@ -41,8 +41,8 @@ void session_pg_send_ready(struct session *s, char status) {
 
 static void refuse(struct session *s, const struct err *err) {
     session_pg_tell(s, err, false);
-    if (s->again.is_replayed && s->again.used == s->again.buf->len) session_pg_send_ready(s,
-                                                                                          PG_TXN_IDLE); /* it has sent all of it */
+    bool has_sent_all = s->again.is_replayed && s->again.used == s->again.buf->len;
+    if (has_sent_all) session_pg_send_ready(s, PG_TXN_IDLE);
     else session_pg_of(s)->discard = DISCARD_REQUEST;
 }
 

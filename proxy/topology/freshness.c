@@ -1,6 +1,6 @@
 /*
- * A list of samples. When it is full the one goes that is missed least, as in lag.c: without it a standby is called less fresh than it
- * is, by a part of its age.
+ * A list of samples. When it is full the one goes that is missed least, as in lag.c: without it a standby is called less fresh
+ * than it is, by a part of its age.
  */
 #include "proxy/topology/freshness.h"
 
