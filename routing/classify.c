@@ -36,7 +36,7 @@ static bool writes_nothing(enum classify_why why) {
     case CLASSIFY_BEGINS_TRANSACTION: case CLASSIFY_IN_TRANSACTION: case CLASSIFY_CURSOR: case CLASSIFY_STATEMENT_SESSION:
     case CLASSIFY_SETTING_NODE: case CLASSIFY_FUNCTION_NODE: case CLASSIFY_TABLE_NODE: case CLASSIFY_FUNCTION_AHEAD:
     case CLASSIFY_TABLE_AHEAD: case CLASSIFY_TABLE_UNLOGGED: case CLASSIFY_TABLE_SESSION: case CLASSIFY_TABLE_TEMPORARY:
-    case CLASSIFY_FUNCTION_SESSION: case CLASSIFY_DEALLOCATES:
+    case CLASSIFY_FUNCTION_SESSION: case CLASSIFY_DEALLOCATES: case CLASSIFY_HINT_PRIMARY:
         return true;
     default:
         return classify_why_place(why) == CLASSIFY_REPLICA;
@@ -46,7 +46,7 @@ static bool writes_nothing(enum classify_why why) {
 /* In a transaction at a replica: a setting is what it is there, but for the one that says what the server is. */
 static bool is_right_within(enum classify_why why, struct bytes name) {
     if (why == CLASSIFY_SETTING_NODE) return !bytes_is(name, "in_hot_standby");
-    return is_of_transaction(why) || why == CLASSIFY_DEALLOCATES;
+    return is_of_transaction(why) || why == CLASSIFY_DEALLOCATES || why == CLASSIFY_HINT_PRIMARY; /* it is too late for that */
 }
 
 void classify_note(struct classify *c, enum classify_why why, const struct classify_subject *s) {
@@ -255,6 +255,16 @@ void classify_statement(struct classify *c, const struct sql_statement *s) {
     }
 }
 
+static void note_hint(void *ctx, struct bytes word, uint32_t position, bool is_known) {
+    enum classify_why why = bytes_is(word, hint_route_name(HINT_PRIMARY)) ? CLASSIFY_HINT_PRIMARY : CLASSIFY_HINT_TAKEN;
+    struct classify_subject subject = {.about = CLASSIFY_HINT, .position = position, .name = word};
+    classify_note(ctx, is_known ? why : CLASSIFY_HINT_UNKNOWN, &subject);
+}
+
+void classify_hints(struct classify *c) {
+    if (c->options->takes_hints) c->result.hint = hint_read(c->text, c->options->sql, note_hint, c);
+}
+
 static void classify_under(struct bytes text, const struct classify_options *options, struct arena *arena,
                            struct classify_result *out) {
     struct classify c;
@@ -266,6 +276,7 @@ static void classify_under(struct bytes text, const struct classify_options *opt
         struct classify_subject subject = {.about = CLASSIFY_STATEMENT};
         classify_note(&c, CLASSIFY_OUT_OF_MEMORY, &subject);
     }
+    classify_hints(&c);
     *out = c.result;
 }
 

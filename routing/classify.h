@@ -22,6 +22,7 @@
 
 #include "parser/parser.h"
 #include "routing/classify_why.h"
+#include "routing/hint.h"
 
 /* ---- facts ----------------------------------------------------------------------------------------------------------- */
 
@@ -81,6 +82,7 @@ struct classify_options {
      */
     struct bytes read_functions, write_functions;
     bool is_sure_of_strings; /* `sql` has what standard_conforming_strings will be where the text runs */
+    bool takes_hints;   /* of the client: not where the text is the body of a function */
     bool keeps_reasons; /* all of them, for who explains; otherwise nothing is allocated */
 };
 
@@ -117,6 +119,7 @@ struct classify_result {
     unsigned transaction; /* enum classify_transaction */
     enum classify_place within; /* the same in a transaction at a replica, where COMMIT, SAVEPOINT, cursors and their kin belong */
     bool may_write;       /* something of it is not known to write nothing, wherever it belongs */
+    struct hint hint;     /* where they are taken; nothing that it says makes a read of what is none */
     bool is_fresh;        /* a volatile function is called that writes nothing: two servers answer alike, but not the same */
 };
 
@@ -139,6 +142,8 @@ struct classify {
 void classify_begin(struct classify *c, struct bytes text, const struct classify_options *options, struct arena *arena);
 /* One statement of the text; where it cannot be read, that is the finding. */
 void classify_statement(struct classify *c, const struct sql_statement *s);
+/* When all statements are in: what the text's comments ask for, if that counts. */
+void classify_hints(struct classify *c);
 
 /*
  * The whole text, parsed here. Where a backslash in a string means one thing or another, and nobody is sure which, it means

@@ -21,8 +21,17 @@ const char *classify_why_text(enum classify_why why) {
     return texts[why];
 }
 
+const char *classify_why_word(enum classify_why why) {
+    static const char *const words[] = {
+#define CLASSIFY_ENUM(constant, place, text) #constant,
+        CLASSIFY_WHYS(CLASSIFY_ENUM)
+#undef CLASSIFY_ENUM
+    };
+    return words[why];
+}
+
 const char *classify_about_name(enum classify_about about) {
-    static const char *const names[] = {"statement", "table", "function", "clause", "operator", "type", "setting"};
+    static const char *const names[] = {"statement", "table", "function", "clause", "operator", "type", "setting", "hint"};
     return names[about];
 }
 

@@ -21,6 +21,7 @@ enum classify_about {
     CLASSIFY_OPERATOR,
     CLASSIFY_TYPE,
     CLASSIFY_THE_SETTING,
+    CLASSIFY_HINT, /* a word of a comment (hint.h) */
 };
 
 /* X(CONSTANT, place, what an operator reads) */
@@ -41,6 +42,9 @@ enum classify_about {
     X(SAMPLES, REPLICA, "samples rows, and writes nothing")                                                            \
     X(TYPE_ASSUMED, REPLICA, "taken for a type without code of its own: no server was asked")                          \
     X(SETTING_EVERYWHERE, REPLICA, "follows the client to any server")                                                 \
+    X(HINT_TAKEN, REPLICA, "the text asks for it")                                                                     \
+    X(HINT_UNKNOWN, REPLICA, "not known, and ignored")                                                                 \
+    X(HINT_PRIMARY, PRIMARY, "the text asks for it")                                                                   \
     X(NOT_READ, PRIMARY, "cannot be read by gilmok, and the server is the judge of it")                                \
     X(OUT_OF_MEMORY, PRIMARY, "memory for reading it is out")                                                          \
     X(OTHER_DIALECT, PRIMARY, "no PostgreSQL: what reads there is not known yet")                                      \
@@ -104,7 +108,9 @@ enum classify_why {
 enum classify_place classify_why_place(enum classify_why why);
 /* What an operator reads. Static. */
 const char *classify_why_text(enum classify_why why);
-/* A word without spaces, for counters: "table_foreign". Static. */
+/* A word without spaces, for counters: "TABLE_FOREIGN". Static. */
+const char *classify_why_word(enum classify_why why);
+/* "table" */
 const char *classify_about_name(enum classify_about about);
 
 #endif

@@ -83,6 +83,8 @@ struct effect_reading {
     bool may_write;
     uint8_t place, within; /* enum classify_place */
     uint8_t transaction; /* enum classify_transaction */
+    uint8_t why;         /* enum classify_why, the decisive one */
+    uint8_t hint;        /* hint_pack() of its hint */
     uint16_t effects;
 };
 

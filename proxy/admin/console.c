@@ -49,7 +49,7 @@ static const struct console_table help_table = CONSOLE_TABLE(help_verbs);
 
 static const struct console_table *const tables[] = {&help_table,        &show_pools_table,  &show_clients_table, &show_stats_table,
                                                      &show_config_table, &show_hba_table,    &show_memory_table,  &show_nodes_table,
-                                                     &verbs_table,       &prelude_table};
+                                                     &show_routes_table, &verbs_table,       &prelude_table};
 
 static void end_help(struct console_call *call) {
     for (size_t t = 0; t < COUNT_OF(tables); t++) {

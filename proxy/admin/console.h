@@ -87,6 +87,6 @@ static inline uint64_t console_age_us(const struct console_call *call, uint64_t 
 
 /* One for each file of commands. */
 extern const struct console_table show_pools_table, show_clients_table, show_stats_table, show_config_table, show_hba_table,
-    show_memory_table, show_nodes_table, verbs_table, prelude_table;
+    show_memory_table, show_nodes_table, show_routes_table, verbs_table, prelude_table;
 
 #endif

@@ -34,6 +34,7 @@
 #include "proxy/pool/backend.h"
 #include "proxy/pool/gate.h"
 #include "proxy/pool/pool_stats.h"
+#include "proxy/pool/route_stats.h"
 #include "proxy/pool/share.h"
 #include "proxy/pool/startup_pg.h"
 #include "proxy/pool/tls_book.h"
@@ -180,6 +181,7 @@ struct pool {
     struct pool_stats stats;
     struct pool_stats stats_at_mark; /* when the period under way began */
     struct pool_stats stats_of_period; /* the last whole one */
+    struct route_stats *routes; /* owned; NULL: it has never had a read_write_split, or memory is out, and nothing is counted */
     struct task dispatch; /* serves waiters outside of callbacks */
 };
 

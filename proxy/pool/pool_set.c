@@ -95,6 +95,7 @@ static void set_limits(struct pool *p, const struct config *c, const struct conf
     else if (!p->split_since_us) p->split_since_us = clock_now_us(p->set->loop->clock);
     p->limits.read_consistency = db->read_consistency;
     p->limits.consistency_timeout_ms = db->consistency_timeout_ms;
+    if (p->limits.read_write_split && !p->main && !p->routes) p->routes = mem_alloc(sizeof *p->routes);
     if (p->main) follow_main(p);
 }
 
@@ -203,6 +204,7 @@ static void free_pool(struct pool *p) {
     while ((n = list_take_first(&p->sites))) site_unref(CONTAINER_OF(n, struct site, node));
     mem_free(p->read_functions);
     mem_free(p->write_functions);
+    mem_free(p->routes);
     mem_free(p->database);
     mem_free(p->user);
     mem_free(p);

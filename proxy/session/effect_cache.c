@@ -133,12 +133,13 @@ static struct effect_reading read_text(struct bytes text, const struct sql_optio
         classify_begin(&listener.classify, text, &listener.options, NULL);
     }
     unsigned effects = effect_of(text, o, arena, &heard);
+    if (routing) classify_hints(&listener.classify);
     const struct classify_result *result = &listener.classify.result;
     return (struct effect_reading){.names_version = version, .version = o->version, .modes = o->modes,
                                    .encoding = (uint8_t)o->encoding, .is_known = !listener.has_heard, .effects = (uint16_t)effects,
                                    .is_placed = routing != NULL, .may_write = result->may_write, .place = (uint8_t)result->place,
-                                   .within = (uint8_t)result->within,
-                                   .transaction = (uint8_t)result->transaction};
+                                   .within = (uint8_t)result->within, .transaction = (uint8_t)result->transaction,
+                                   .why = (uint8_t)result->decisive.why, .hint = hint_pack(result->hint)};
 }
 
 struct effect_reading effect_cache_of(struct effect_cache *cache, struct bytes text, const struct sql_options *options,

@@ -17,6 +17,7 @@ static struct backend *acquire(struct session *s) {
         struct backend *b = pool_acquire_fresh(s->reads, &s->lessee, &waits);
         if (b || waits || session_await_fresh(s)) return b;
         s->request.wants_replica = false;
+        s->route = ROUTE_STALE;
         session_forget_exchange(s);
     }
     s->lessee.needs_us = 0; /* the primary has everything */

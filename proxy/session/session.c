@@ -106,6 +106,7 @@ static void run_again(struct session *s, struct backend *b) {
     session_set_state(s, SESSION_IDLE);
     s->request.stage = REQUEST_NONE;
     s->again.is_replayed = true;
+    s->route = ROUTE_RETRIED;
     (void)request_open(s, false);
     s->request.started_us = started_us;
     session_resume_input(s);
@@ -167,6 +168,7 @@ static void on_refused(struct lessee *l, const struct err *err) {
     session_set_state(s, SESSION_IDLE);
     if (has_another_way) {
         session_forget_exchange(s);
+        s->route = ROUTE_NO_REPLICA;
         if (request_open(s, false)) stream_reoffer(s->stream);
         return;
     }
@@ -214,10 +216,17 @@ static bool may_have_written(const struct session *s) {
     return s->has_written || (!is_read_about && atomic_load_explicit(&s->env->hub->reads_globally, memory_order_relaxed));
 }
 
+/* The next one of the same request is judged by nobody. */
+static void count_route(struct session *s, struct pool *p) {
+    if (p->routes) p->routes->exchanges[session_is_at_replica(s) ? ROUTE_READS : s->route]++;
+    s->route = s->lessee.backend->ledger.txn == TXN_NONE ? ROUTE_PIPELINED : ROUTE_TRANSACTION;
+}
+
 static void on_group_end(struct lessee *l, uint16_t tag, bool is_quiet) {
     struct session *s = session_of(l);
     s->queries++;
     session_pool(s)->stats.queries++;
+    if (UNLIKELY(session_pool(s)->limits.read_write_split)) count_route(s, session_pool(s));
     if (l->backend->ledger.txn == TXN_NONE) count_transaction(s);
     if (may_have_written(s)) note_written(s, l->backend, is_quiet);
     s->proto->on_group_end(s, l->backend, tag);

@@ -199,6 +199,7 @@ struct session {
     uint64_t fresh_by_us;   /* it waits no longer */
     uint64_t written_us; /* by then at the latest its last write was acknowledged; 0: it has not written */
     bool has_written;    /* something that may write is sent, or in the transaction that is open */
+    uint8_t route; /* enum route_reason; why the next exchange to be answered is not at a replica, where that is counted */
     bool owes_nothing; /* in LOGIN: gilmok is at work for it, and it has nothing to say */
     bool is_held_back; /* input is kept until the backend has room or its replies are in */
     bool is_console;

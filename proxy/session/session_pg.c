@@ -181,8 +181,8 @@ static void discard_message(struct session *s, const struct message *m) {
     session_pg_unnamed_on_not_sent(s, m);
     session_pg_drop(ps, m);
     if (pg_client_verdict(PG_CLIENT_REFUSED, m->h.type) == PG_IGNORED) return;
+    if (ps->discard == DISCARD_REQUEST) session_pg_send_ready(s, PG_TXN_IDLE);
     ps->discard = DISCARD_NOTHING;
-    session_pg_send_ready(s, PG_TXN_IDLE);
 }
 
 /* What the ledger must know of a Describe or an Execute. */
@@ -341,6 +341,11 @@ static enum step take_message(struct session *s, struct run *run, struct message
         return STEP_DONE;
     }
     if (m->avail < m->h.total && needs_more(s, m)) return STEP_KEEP;
+    if (UNLIKELY(session_pg_explain_may_be(m))) {
+        flush_run(s, run);
+        enum step step = session_pg_explain_take(s, m);
+        if (step != STEP_RAW) return step;
+    }
     if (!request_is_open(&s->request)) {
         flush_run(s, run);
         if (UNLIKELY(s->pins & PIN_LOOKING) && session_pg_startup_awaits_look(ps)) {

@@ -13,6 +13,7 @@
 #include "proxy/session/cancel_key.h"
 #include "proxy/session/session.h"
 #include "proxy/wire/pg_encode.h"
+#include "routing/explain_pg.h"
 #include "routing/reset_pg.h"
 
 enum { SESSION_PG_APP_NAME_MAX = 63, CANCEL_PEER_TIMEOUT_MS = 5000, SESSION_PG_OWN_VALUES_MAX = 64 << 10,
@@ -64,6 +65,7 @@ struct unnamed_client {
 /* What its SQL has left behind, beyond what the server reports (session_pg_state.c). */
 struct left_client {
     struct state_pg state;   /* settings, to be made again elsewhere */
+    bool wants_primary;      /* as gilmok.route among them says */
     struct writer names;     /* of settings with a dot, as it has used them; words with a NUL behind each */
     struct sql_options options; /* for reading its texts */
     uint64_t options_digest; /* of the parameters that `options` was made from */
@@ -95,7 +97,11 @@ struct left_client {
 };
 
 /* What happens to the client's messages when they are not relayed. */
-enum discard { DISCARD_NOTHING, DISCARD_REQUEST /* the refused request, then ReadyForQuery */ };
+enum discard {
+    DISCARD_NOTHING,
+    DISCARD_REQUEST,  /* the refused request, then ReadyForQuery */
+    DISCARD_ANSWERED, /* what is left of one that has been answered to its end */
+};
 
 struct session_pg {
     struct session base;            /* first */
@@ -167,6 +173,18 @@ enum route_follow {
 enum route_follow session_pg_route_follow(struct session *s, const struct message *m);
 /* Tells the client so, and ends its transaction as an error does. */
 enum step session_pg_route_refuse(struct session *s, const struct message *m);
+/* What s->route would be of a statement that came now, alone, with this source; ROUTE_READS: it would go to a replica. */
+enum route_reason session_pg_route_reason(struct session *s, struct bytes source);
+
+/* ---- session_pg_explain.c ---- */
+static inline bool session_pg_explain_may_be(const struct message *m) {
+    if (m->h.type != PG_F_QUERY && m->h.type != PG_F_PARSE) return false;
+    size_t head = PG_HEADER_LEN + (m->h.type == PG_F_PARSE); /* of one without a name */
+    return m->avail > head && (head == PG_HEADER_LEN || !m->ptr[PG_HEADER_LEN]) &&
+           explain_pg_may_start(bytes_of(m->ptr + head, m->avail - head));
+}
+/* STEP_RAW: it asks no such thing, or in such a way that only the server can answer. */
+enum step session_pg_explain_take(struct session *s, const struct message *m);
 
 /* For struct session_proto. */
 bool session_pg_route_takes_back(struct session *s, struct bytes error);
@@ -210,6 +228,10 @@ unsigned session_pg_state_effects(struct session *s, const struct backend *b, st
  * or good until the next one is asked for.
  */
 const struct effect_reading *session_pg_state_reading(struct session *s, struct bytes source, struct effect_reading *kept);
+/* left.state is another one. */
+void session_pg_state_on_state(struct session_pg *ps);
+/* What is known of its pool's database, and holds; NULL: nothing. */
+const struct classify_facts *session_pg_state_facts(struct session *s);
 /* All is answered, outside of a transaction. */
 void session_pg_state_settle(struct session *s, struct backend *b);
 void session_pg_state_on_looked(struct session *s, struct backend *b, struct bytes rows, bool ok);

@@ -16,6 +16,12 @@
 #include "proxy/session/session_pg_ops.h"
 #include "proxy/wire/pg_decode.h"
 
+/* It stays on the primary, for this reason; of several the latest is said. */
+static bool stays(struct session *s, enum route_reason why) {
+    s->route = (uint8_t)why;
+    return false;
+}
+
 /* ---- the way there --------------------------------------------------------------------------------------------------- */
 
 /* By default: a replica refuses everything then. */
@@ -89,12 +95,16 @@ static bool begins_to_read(const struct effect_reading *r) {
  * It leaves nothing behind, and what it reads any replica has. In a transaction there, SET LOCAL and cursors end with it.
  */
 static bool only_reads(struct walk *w, struct bytes source, struct effect_reading *kept) {
-    const struct effect_reading *r = session_pg_state_reading(w->s, source, kept);
-    if (!r || r->transaction & NOT_AT_REPLICAS) return false;
-    if (r->transaction & CLASSIFY_BEGINS && !begins_to_read(r)) return false;
+    struct session *s = w->s;
+    const struct effect_reading *r = session_pg_state_reading(s, source, kept);
+    if (!r) return false;
+    bool is_forbidden = r->transaction & NOT_AT_REPLICAS || (r->transaction & CLASSIFY_BEGINS && !begins_to_read(r));
     if (begins_to_read(r)) w->is_in_transaction = true;
-    if (w->is_in_transaction) return r->within == CLASSIFY_REPLICA && !(r->effects & ~(unsigned)LEFT_IN_TRANSACTION);
-    return r->place == CLASSIFY_REPLICA && !(r->effects & ~(unsigned)LEFT_NOWHERE);
+    unsigned place = w->is_in_transaction ? r->within : r->place;
+    if (place != CLASSIFY_REPLICA || is_forbidden) return stays(s, route_reason_of_text((enum classify_why)r->why));
+    if (r->effects & ~(unsigned)(w->is_in_transaction ? LEFT_IN_TRANSACTION : LEFT_NOWHERE)) return stays(s, ROUTE_LEAVES);
+    bool is_unwanted = UNLIKELY(session_pg_of(s)->left.wants_primary) && hint_unpack(r->hint).route != HINT_REPLICA;
+    return !is_unwanted || stays(s, ROUTE_SETTING);
 }
 
 /*   Parse = name NUL source */
@@ -107,8 +117,9 @@ static bool is_read_parse(struct walk *w, struct bytes body) {
 
 /* It can be sent twice, and does not keep its connection: no name that is taken, and none that gilmok keeps no copy of. */
 static bool is_repeatable(const struct walk *w, struct bytes body) {
-    if (w->parsed.len) return !session_pg_prepared_is_known(session_pg_of(w->s), w->parsed);
-    return body.len <= SESSION_PG_UNNAMED_MAX && !w->has_bound_unnamed;
+    bool is_free_name = w->parsed.len ? !session_pg_prepared_is_known(session_pg_of(w->s), w->parsed)
+                                      : body.len <= SESSION_PG_UNNAMED_MAX && !w->has_bound_unnamed;
+    return is_free_name || stays(w->s, ROUTE_STATEMENT);
 }
 
 /* The statement that a name stands for at this point. */
@@ -117,9 +128,10 @@ static bool is_read_statement(struct walk *w, struct bytes name) {
     if (w->parsed.ptr && bytes_equal(name, w->parsed)) return true;
     w->has_bound_old = true;
     if (!name.len) w->has_bound_unnamed = true;
-    if (!name.len) return !w->parsed.ptr && only_reads(w, session_pg_unnamed_latest(ps), NULL);
-    struct statement_pg *st = session_pg_prepared_statement(ps, name);
-    return st && only_reads(w, st->source, &st->reading);
+    struct bytes latest = name.len || w->parsed.ptr ? bytes_of(NULL, 0) : session_pg_unnamed_latest(ps);
+    if (latest.len) return only_reads(w, latest, NULL);
+    struct statement_pg *st = name.len ? session_pg_prepared_statement(ps, name) : NULL;
+    return st ? only_reads(w, st->source, &st->reading) : stays(w->s, ROUTE_STATEMENT);
 }
 
 static bool is_read_bind(struct walk *w, struct bytes body) {
@@ -151,13 +163,16 @@ static size_t read_exchange(struct session *s, const struct message *m) {
     struct bytes rest = bytes_of(m->ptr, m->in_hand);
     struct pg_header h;
     struct walk w = {.s = s};
+    s->route = ROUTE_NOT_IN_HAND;
     while (pg_header_read(rest, &h) == PG_FRAME_OK && h.total <= rest.len) {
         struct bytes body = bytes_of(rest.ptr + PG_HEADER_LEN, h.body_len);
         size_t len = (size_t)(rest.ptr - m->ptr) + h.total;
         if (h.type == PG_F_SYNC) return len;
         if (h.total > s->env->config->inspect_limit) return 0;
+        s->route = ROUTE_OTHER_MESSAGE;
         if (h.type == PG_F_QUERY) return rest.ptr == m->ptr && only_reads(&w, body, NULL) ? len : 0;
         if (!is_read(&w, h.type, body)) return 0;
+        s->route = ROUTE_NOT_IN_HAND;
         rest = bytes_of(rest.ptr + h.total, rest.len - h.total);
     }
     return 0;
@@ -165,16 +180,39 @@ static size_t read_exchange(struct session *s, const struct message *m) {
 
 /* ---- deciding -------------------------------------------------------------------------------------------------------- */
 
+/* Why it has its connection still, or keeps one. */
+static enum route_reason why_held(const struct session *s) {
+    static const struct {
+        uint16_t pins;
+        enum route_reason why;
+    } whys[] = {
+        {PIN_MODE, ROUTE_SESSION_POOLING}, {PIN_PREPARED, ROUTE_PREPARED}, {PIN_SETTINGS | PIN_FIXED, ROUTE_SETTINGS},
+        {PIN_UNNAMED, ROUTE_UNNAMED},      {PIN_TEMP, ROUTE_TEMP},         {PIN_LOCKS, ROUTE_LOCKS},
+        {PIN_LISTEN, ROUTE_LISTEN},        {PIN_CURSOR, ROUTE_CURSOR},     {PIN_SQL_PREPARED, ROUTE_SQL_PREPARED},
+        {PIN_STAYS, ROUTE_STAYS},          {PIN_LOOKING | PIN_DESCRIBING | PIN_LENT | PIN_HANDING, ROUTE_PROBE},
+    };
+    if (s->lessee.backend && s->lessee.backend->ledger.txn != TXN_NONE) return ROUTE_TRANSACTION;
+    for (size_t i = 0; i < COUNT_OF(whys); i++)
+        if (s->pins & whys[i].pins) return whys[i].why;
+    return ROUTE_HELD;
+}
+
 /* Nothing of it is anywhere but in what every connection can be given. */
-static bool is_free(const struct session *s) {
-    return !s->lessee.backend && !s->pins;
+static bool is_free(struct session *s) {
+    return (!s->lessee.backend && !s->pins) || stays(s, why_held(s));
+}
+
+/* It would read: is there a replica for it? */
+static bool has_fit_replica(struct session *s) {
+    if (!has_replicas(s)) return stays(s, ROUTE_NO_REPLICA);
+    return is_fresh_for(s) || stays(s, ROUTE_STALE);
 }
 
 bool session_pg_route_to_replica(struct session *s, const struct message *m) {
     const struct pool *p = session_pool(s);
     if (!p->limits.read_write_split || !is_free(s) || s->again.is_replayed) return false;
-    size_t len = has_replicas(s) ? read_exchange(s, m) : 0;
-    if (!len || !is_fresh_for(s)) return false;
+    size_t len = read_exchange(s, m);
+    if (!len || !has_fit_replica(s)) return false;
     session_keep_exchange(s, bytes_of(m->ptr, len)); /* wherever at a replica it runs, it can run again */
     return true;
 }
@@ -214,6 +252,12 @@ enum step session_pg_route_refuse(struct session *s, const struct message *m) {
     err_detail(&err, "It is not known to read, or not all of it had arrived when it began.");
     err_hint(&err, "EXPLAIN (ROUTE) tells why. Begin the transaction without READ ONLY, and all of it goes to the primary.");
     return session_pg_fail_here(s, m, &err);
+}
+
+enum route_reason session_pg_route_reason(struct session *s, struct bytes source) {
+    struct walk w = {.s = s};
+    if (!is_free(s) || !only_reads(&w, source, NULL) || !has_fit_replica(s)) return (enum route_reason)s->route;
+    return ROUTE_READS;
 }
 
 /* ---- running again --------------------------------------------------------------------------------------------------- */

@@ -28,7 +28,9 @@ static bool adopt(struct session *s, struct startup_pg *st) {
     ps->startup = startup_pg_ref(st);
     for (uint32_t i = 0; i < st->rest.count; i++)
         if (strchr(st->rest.items[i].name, '.')) session_pg_state_on_name(s, bytes_str(st->rest.items[i].name));
-    return session_pg_startup_add(ps, &ps->left.state);
+    bool ok = session_pg_startup_add(ps, &ps->left.state);
+    session_pg_state_on_state(ps);
+    return ok;
 }
 
 /* In session mode the client is alone on its connection, and always has been told the truth by it. */

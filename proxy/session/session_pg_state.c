@@ -109,7 +109,7 @@ static struct effect_reading read_text(struct session *s, const struct sql_optio
     struct session_env *env = s->env;
     const struct classify_facts *facts = facts_of(s);
     const struct classify_options routing = {
-        .facts = facts,
+        .facts = facts, .takes_hints = true,
         .read_functions = bytes_str(facts ? session_pool(s)->read_functions : ""),
         .write_functions = bytes_str(facts ? session_pool(s)->write_functions : "")};
     const struct effect_names names = {
@@ -152,6 +152,7 @@ const struct effect_reading *session_pg_state_reading(struct session *s, struct 
     const struct sql_options *options = session_pg_settings_options(s, s->lessee.backend);
     const uint8_t *end = source.len ? memchr(source.ptr, 0, source.len) : NULL;
     uint64_t version = names_version(s, catalog_of(s));
+    s->route = end ? ROUTE_CATALOG : ROUTE_NOT_IN_HAND; /* unless it is found to be something else */
     if (!options || !end || !is_certain(version) || !facts_of(s)) return NULL;
     if (!kept) {
         kept = &left->judgement;
@@ -161,6 +162,15 @@ const struct effect_reading *session_pg_state_reading(struct session *s, struct 
     if (!effect_reading_holds(kept, options, version) || !kept->is_placed)
         *kept = read_text(s, options, version, bytes_of(source.ptr, (size_t)(end - source.ptr)));
     return kept->is_placed ? kept : NULL;
+}
+
+void session_pg_state_on_state(struct session_pg *ps) {
+    const char *route = state_pg_get(&ps->left.state, "gilmok.route");
+    ps->left.wants_primary = route && strcmp(route, hint_route_name(HINT_PRIMARY)) == 0;
+}
+
+const struct classify_facts *session_pg_state_facts(struct session *s) {
+    return is_certain(names_version(s, catalog_of(s))) ? facts_of(s) : NULL;
 }
 
 /* As the configuration wants it. */
@@ -464,6 +474,7 @@ void session_pg_state_on_looked(struct session *s, struct backend *b, struct byt
         s->pins |= pins_of(rest);
         state_pg_release(&ps->left.state);
         ps->left.state = found;
+        session_pg_state_on_state(ps);
         ps->left.failed_looks = 0;
         b->is_tainted = s->pins & (PINS_FOUND | PIN_STAYS) || ps->left.effects & LOOK_FOR;
         if (UNLIKELY(s->pins & PIN_LENT)) session_pg_lend_on_looked(s, b, writer_bytes(&prepared));

@@ -167,6 +167,7 @@ int route_run(int count, char **args) {
     writer_init(&p.write_functions, LINE_MAX_LEN);
     writer_init(&p.line, LINE_MAX_LEN);
     bool ok = read_config(&r, &p, &err);
+    p.options.takes_hints = true; /* but not of what the database has */
     if (ok) ok = r.text ? print_text(&p, bytes_str(r.text), &err) : print_lines(&p, r.end, &err);
     if (ok && fflush(stdout) != 0) ok = err_set(&err, ERR_INTERNAL, "standard output cannot be written: %s", strerror(errno));
     arena_release(&p.arena);

@@ -7,6 +7,8 @@
 #include "proxy/session/effect_cache.h"
 #include "routing/body_pg.h"
 #include "routing/database_pg.h"
+#include "routing/explain_pg.h"
+#include "routing/hint.h"
 #include "routing/name_use.h"
 #include "routing/reset_pg.h"
 #include "tests/fuzz/fuzz_sql.h"
@@ -85,6 +87,31 @@ static void check_database(struct bytes text, const struct sql_options *options)
     if (needs && options->modes == sql_options_default(SQL_POSTGRES).modes) PROMISE(starts);
 }
 
+/* Behind the last word is where the next one may begin. */
+struct heard {
+    struct bytes text;
+    size_t last;
+    bool is_known;
+};
+
+static void on_word(void *ctx, struct bytes word, uint32_t position, bool is_known) {
+    struct heard *h = ctx;
+    PROMISE(position >= h->last && word.len && word.ptr == h->text.ptr + position && word.len <= h->text.len - position);
+    h->last = position + word.len;
+    h->is_known |= is_known;
+}
+
+/* Without a word that is known nothing is asked for. What EXPLAIN (ROUTE) asks about is the end of the text. */
+static void check_hints(struct bytes text, const struct sql_options *options) {
+    struct heard h = {.text = text};
+    struct bytes asked = {0};
+    struct hint hint = hint_read(text, options, on_word, &h);
+    PROMISE((hint_pack(hint) != 0) == h.is_known && (!h.last || hint_may_be_in(text)));
+    PROMISE(hint_pack(hint_read(text, options, NULL, NULL)) == hint_pack(hint));
+    if (!explain_pg_asks_route(text, options, &asked)) return;
+    PROMISE(explain_pg_may_start(text) && asked.len && asked.ptr > text.ptr && asked.ptr + asked.len == text.ptr + text.len);
+}
+
 /* What was kept of a text is true of whatever is taken for the same one: with other digits here. */
 static void check_cache(struct bytes text, const struct sql_options *options) {
     uint8_t other[4096];
@@ -113,6 +140,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     check_names(text, &options);
     check_resets(text, &options);
     check_database(text, &options);
+    check_hints(text, &options);
     check_cache(text, &options);
     return 0;
 }

@@ -131,6 +131,8 @@ static void put_flags(const struct classify_result *r, struct writer *out) {
     if (r->transaction) writer_str(out, " | transaction:");
     for (unsigned i = 0; i < COUNT_OF(words); i++)
         if (r->transaction & 1u << i) writer_fmt(out, " %s", words[i]);
+    if (r->hint.route) writer_fmt(out, " | hint: %s", hint_route_name((enum hint_route)r->hint.route));
+    if (r->hint.consistency) writer_fmt(out, " | consistency: %s", hint_consistency_name((enum hint_consistency)r->hint.consistency));
 }
 
 /* The same text without reasons: the same place, the same one that decides. */
@@ -142,7 +144,8 @@ static bool agrees(struct bytes text, const struct classify_options *options, co
     bare.keeps_reasons = false;
     classify_text(text, &bare, &arena, &other);
     bool ok = other.place == r->place && other.decisive.why == r->decisive.why && other.is_fresh == r->is_fresh &&
-              other.transaction == r->transaction && !other.reasons;
+              other.transaction == r->transaction && other.hint.route == r->hint.route &&
+              other.hint.consistency == r->hint.consistency && !other.reasons;
     arena_release(&arena);
     return ok;
 }
@@ -154,7 +157,7 @@ static bool step(char *input, struct writer *out) {
     }
     const struct classify_facts facts = {.of_function = of_function, .of_relation = of_relation, .is_unsafe_column = is_unsafe_column,
                                         .is_everything_safe = !known.is_everywhere, .everywhere = bytes_str("function f")};
-    const struct classify_options options = {.sql = &known.sql, .facts = known.has_facts ? &facts : NULL, .keeps_reasons = true,
+    const struct classify_options options = {.sql = &known.sql, .facts = known.has_facts ? &facts : NULL, .takes_hints = true, .keeps_reasons = true,
                                              .is_sure_of_strings = known.is_sure_of_strings,
                                              .read_functions = bytes_str(known.reads), .write_functions = bytes_str(known.writes)};
     struct arena arena;

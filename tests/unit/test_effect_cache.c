@@ -132,6 +132,29 @@ START_TEST(without_a_cache_texts_are_read) {
 }
 END_TEST
 
+/* Whoever may classify hears the same of a text that is remembered. */
+START_TEST(where_a_text_goes_is_remembered_with_the_reason) {
+    const struct classify_options routing = {.takes_hints = true};
+    for (int i = 0; i < 3; i++) {
+        struct effect_reading r = effect_cache_of(cache, bytes_str("SELECT 1 FROM t FOR UPDATE"), &options, version, &arena, &meanings,
+                                                  &routing);
+        ck_assert(r.is_placed);
+        ck_assert_int_eq(r.place, CLASSIFY_PRIMARY);
+        ck_assert_int_eq(r.why, CLASSIFY_LOCKS_ROWS);
+        ck_assert_int_eq(r.hint, 0);
+        r = effect_cache_of(cache, bytes_str("/* gilmok: primary consistency=global */ SELECT 1"), &options, version, &arena, &meanings,
+                            &routing);
+        ck_assert_int_eq(r.place, CLASSIFY_PRIMARY);
+        ck_assert_int_eq(r.why, CLASSIFY_HINT_PRIMARY);
+        ck_assert_int_eq(hint_unpack(r.hint).route, HINT_PRIMARY);
+        ck_assert_int_eq(hint_unpack(r.hint).consistency, HINT_GLOBAL);
+        r = effect_cache_of(cache, bytes_str("/* gilmok: replica */ SELECT 1"), &options, version, &arena, &meanings, &routing);
+        ck_assert_int_eq(r.place, CLASSIFY_REPLICA);
+        ck_assert_int_eq(hint_unpack(r.hint).route, HINT_REPLICA);
+    }
+}
+END_TEST
+
 int main(void) {
     TCase *tc = tcase_create("effect_cache");
     tcase_add_checked_fixture(tc, fresh, release);
@@ -143,5 +166,6 @@ int main(void) {
     tcase_add_test(tc, other_digits_do);
     tcase_add_test(tc, texts_are_bounded);
     tcase_add_test(tc, without_a_cache_texts_are_read);
+    tcase_add_test(tc, where_a_text_goes_is_remembered_with_the_reason);
     return check_main_of("effect_cache", tc);
 }

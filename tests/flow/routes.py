@@ -1,0 +1,352 @@
+#!/usr/bin/python3
+"""What gilmok says of the way of statements: SHOW ROUTES counts it, with the reason."""
+
+import psycopg
+import pytest
+
+from flowtools import APP_DB
+from harness import wait_for
+from pgwire import bind, close, describe, execute, message, parse, query
+from split import SPLIT, at, client, cluster, ready, started  # noqa: F401
+
+FLUSH, SYNC = message("H"), message("S")
+
+
+def routes(g, database="split"):
+    """(route, reason) -> exchanges"""
+    return {(r["route"], r["reason"]): int(r["exchanges"]) for r in g.show("ROUTES", database=database)}
+
+
+class Counted:
+    """What has been counted since it was begun, without what is 0."""
+
+    def __init__(self, g):
+        self.g, self.before = g, routes(g)
+
+    def __call__(self):
+        now = routes(self.g)
+        return {key: n - self.before.get(key, 0) for key, n in now.items() if n != self.before.get(key, 0)}
+
+
+def test_reads_and_texts_that_stay(cluster, started):  # noqa: F811
+    g = started(main=["workers = 2"])
+    with ready(cluster, g, prepare_threshold=None) as c, ready(cluster, g, prepare_threshold=0) as other:
+        counted = Counted(g)
+        for _ in range(5):
+            c.execute("select here()")
+            c.execute("select here() from kept where id = %s", (1,))
+            other.execute("select here() from kept where id = %s", (1,))
+        assert counted() == {("replica", "reads"): 16}, "one of them prepares a statement"
+        counted = Counted(g)
+        c.execute("update kept set word = word where id = 1")
+        c.execute("select 1 from kept where id = 1 for update")
+        c.execute("select pg_is_in_recovery()")
+        c.execute("select nextval('numbers')")
+        for _ in range(3):
+            c.execute("insert into kept values (%s, 'x') on conflict do nothing", (1,))
+        assert counted() == {
+            ("primary", "writes"): 4,
+            ("primary", "locks_rows"): 1,
+            ("primary", "function_node"): 1,
+            ("primary", "function_writes"): 1,
+        }
+
+
+def test_what_keeps_a_session(cluster, started):  # noqa: F811
+    g = started()
+    with ready(cluster, g, prepare_threshold=None) as c:
+        counted = Counted(g)
+        with c.transaction():
+            c.execute("select here()")
+            c.execute("select here()")
+        assert counted() == {("primary", "begins_transaction"): 1, ("primary", "transaction"): 3}
+        for make, end, word in (
+            ("create temp table mine (i int)", "drop table mine", "temporary_objects"),
+            ("select pg_advisory_lock(7)", "select pg_advisory_unlock(7)", "advisory_locks"),
+            ("declare held cursor with hold for select 1", "close held", "cursor_with_hold"),
+        ):
+            c.execute(make)
+            wait_for(lambda: g.show("CLIENTS", database="split")[0]["held_by"] not in ("probe", "request"))
+            counted = Counted(g)
+            for _ in range(4):
+                c.execute("select here()")
+            got = counted()
+            assert got.pop(("primary", word), 0) >= 3 and got.pop(("primary", "probe"), 0) <= 1 and not got, (word, got)
+            c.execute(end)
+            wait_for(lambda: at(cluster, c) in "bc", what="replicas again")
+
+
+def test_exchanges_that_nobody_could_judge(cluster, started):  # noqa: F811
+    g = started()
+    with ready(cluster, g):
+        c = g.login(user="app", password=cluster.env["APP_PASSWORD"], database="split")
+        counted = Counted(g)
+        c.send(query("update kept set word = word where id = 1") + query("select here()") * 3)
+        for _ in range(4):
+            assert not c.collect().errors
+        assert counted() == {("primary", "writes"): 1, ("primary", "pipelined"): 3}
+        counted = Counted(g)
+        c.send(query("begin") + query("select here()") * 2 + query("commit"))
+        for _ in range(4):
+            assert not c.collect().errors
+        assert counted() == {("primary", "begins_transaction"): 1, ("primary", "transaction"): 3}
+        counted = Counted(g)
+        for end, word in ((FLUSH, "other_message"), (b"", "not_in_hand")):
+            counted = Counted(g)
+            c.send(parse("select here()") + bind() + execute() + end)
+            if not end:
+                wait_for(lambda: g.show("CLIENTS", database="split", phase="active"), what="what is in hand to be sent")
+            c.send(SYNC)
+            assert not c.collect().errors
+            assert counted() == {("primary", word): 1}
+        c.end()
+
+
+def test_reads_that_a_replica_would_not_run(cluster, started):  # noqa: F811
+    cluster.run("a", "create or replace function slips(i int) returns int language plpgsql as "
+                "$$ begin perform 1 from kept where id = i for share; return i; end $$", APP_DB)  # fmt: skip
+    try:
+        g = started(tail=SPLIT.replace("= here", "= here, slips"))
+        with ready(cluster, g, prepare_threshold=None) as c:
+            counted = Counted(g)
+            for i in range(3):
+                c.execute("select slips(%s)", (i,))
+            c.execute("select here()")
+            assert counted() == {("primary", "retried"): 3, ("replica", "reads"): 1}
+    finally:
+        cluster.run("a", "drop function slips", APP_DB)
+
+
+def test_without_replicas_and_while_the_catalog_is_read(cluster, started):  # noqa: F811
+    g = started()
+    with ready(cluster, g, prepare_threshold=None) as c, client(cluster, g) as other:
+        counted = Counted(g)
+        for _ in range(10):
+            other.execute("create or replace function nothing_much() returns int stable language sql as 'select 1'")
+            c.execute("select here()")
+        assert counted().get(("primary", "catalog_unknown"), 0) > 0, routes(g)
+        wait_for(lambda: at(cluster, c) in "bc", what="replicas again")
+        for node in "bc":
+            cluster.stop(node, "fast")
+        try:
+            wait_for(lambda: at(cluster, c) == "a", what="the loss of the replicas to be noticed")
+            counted = Counted(g)
+            for _ in range(5):
+                c.execute("select here()")
+            c.execute("update kept set word = word where id = 1")
+            assert counted() == {("primary", "no_replica"): 5, ("primary", "writes"): 1}
+        finally:
+            for node in "bc":
+                cluster.start(node)
+
+
+def test_only_databases_with_a_split_are_counted(cluster, started):  # noqa: F811
+    g = started()
+    with client(cluster, g, dbname=APP_DB) as c:
+        c.execute("select 1")
+    assert {r["database"] for r in g.show("ROUTES")} <= {"split"}
+
+
+# ---- EXPLAIN (ROUTE)
+
+
+def route(c, sql, *args, **more):
+    """The answer word, and the reasons."""
+    rows = c.execute("EXPLAIN (ROUTE) " + sql, *args, **more).fetchall()
+    assert len(rows) == 1 and len(rows[0]) == 1, rows
+    word, _, reasons = rows[0][0].partition("\t")
+    assert "\n" not in reasons and "\t" not in reasons
+    return word, reasons
+
+
+def test_explain_says_what_happens(cluster, started):  # noqa: F811
+    """Whatever it says of a statement, that is where it goes."""
+    g = started()
+    texts = (
+        "select here()",
+        "select here() from kept where id = 1",
+        "select here() from kept where id = 1 for share",
+        "select here(), pg_is_in_recovery()",
+        "select here(), nextval('numbers')",
+        "update kept set word = word where id = 1 returning here()",
+        "with k as (select 1) select here() from k",
+        "select here(), current_setting('work_mem')",
+    )
+    with ready(cluster, g, prepare_threshold=None) as c:
+        before = Counted(g)
+        said = [route(c, sql)[0] for sql in texts]
+        assert before() == {}, "it is no exchange"
+        went = ["replica" if at(cluster, c, sql) in "bc" else "primary" for sql in texts]
+        assert said == went and set(said) == {"replica", "primary"}
+        assert route(c, "select here() from kept")[1] == (
+            "SELECT at 0: reads; function here at 7: one of read_functions; table kept at 19: an ordinary table")  # fmt: skip
+        word, reasons = route(c, "select * from kept, pg_locks for update")
+        assert word == "primary" and reasons.startswith("table pg_locks at 20: speaks of the server that it is read on; FOR UPDATE at")
+        assert route(c, "create temp table t (i int)")[0] == "session"
+        assert route(c, "this is no sql")[0] == "primary" and route(c, "select nobody_knows()")[0] == "primary"
+        assert c.execute("explain/* so */(route) select 1").description[0].name == "route"
+        assert c.execute("EXPLAIN (ROUTE) select 1").statusmessage == "EXPLAIN"
+
+
+def test_explain_says_what_holds_the_session(cluster, started):  # noqa: F811
+    g = started()
+    with ready(cluster, g, prepare_threshold=None) as c:
+        with c.transaction():
+            assert route(c, "select here()")[0] == "primary"
+            assert route(c, "select here()")[1].startswith("a transaction is open")
+            assert c.info.transaction_status.name == "INTRANS"
+            c.execute("insert into kept values (8000, 'x')")
+            assert route(c, "insert into kept values (1)")[0] == "primary"
+            c.execute("delete from kept where id = 8000")
+        assert c.info.transaction_status.name == "IDLE"
+        c.execute("create temp table mine (i int)")
+        word, reasons = route(c, "select here()")
+        assert word == "session" and reasons.startswith("the client has temporary objects; "), reasons
+        c.execute("drop table mine")
+        wait_for(lambda: route(c, "select here()")[0] == "replica", what="what the names stand for to be known again")
+        c.execute("begin")
+        with pytest.raises(psycopg.errors.DivisionByZero):
+            c.execute("select 1/0")
+        with pytest.raises(psycopg.errors.InFailedSqlTransaction):
+            route(c, "select here()")
+        c.execute("rollback")
+        assert route(c, "select here()")[0] == "replica"
+
+
+def test_explain_beside_other_statements(cluster, started):  # noqa: F811
+    g = started()
+    with ready(cluster, g):
+        c = g.login(user="app", password=cluster.env["APP_PASSWORD"], database="split")
+        ask = query("EXPLAIN (ROUTE) select here()")
+        c.send(query("select pg_sleep(0.2), pg_is_in_recovery()") + ask + query("begin") + ask + ask[:9])
+        assert c.collect().rows == [["", "f"]]
+        assert c.collect().rows[0][0].startswith("replica\t")
+        assert c.collect().status == "T"
+        got = c.collect()
+        assert got.rows[0][0].startswith("primary\ta transaction is open") and got.status == "T" and got.types == ["T", "D", "C", "Z"]
+        c.send(ask[9:] + query("rollback"))
+        assert c.collect().status == "T" and c.collect().status == "I"
+        for wrong in ("EXPLAIN (ROUTE, ANALYZE) select 1", "EXPLAIN (ROUTE) select 1; select 2", "EXPLAIN (ROUTE)"):
+            got = c.query(wrong)
+            assert got.errors[0].sqlstate == "42601" and got.status == "I", wrong
+        c.end()
+
+
+def test_explain_with_the_extended_protocol(cluster, started):  # noqa: F811
+    g = started()
+    with ready(cluster, g, prepare_threshold=None) as c:
+        for binary in (False, True):
+            cur = c.cursor(binary=binary)
+            got = cur.execute("EXPLAIN (ROUTE) select here() from kept where id = %s", (7,)).fetchone()[0]
+            assert got.startswith("replica\t"), got
+        with c.transaction():
+            assert route(c, "select here() from kept where id = %s", (7,))[0] == "primary"
+            assert c.info.transaction_status.name == "INTRANS"
+        assert route(c, "update kept set word = %s", ("x",))[0] == "primary"
+        raw = g.login(user="app", password=cluster.env["APP_PASSWORD"], database="split")
+        text = "EXPLAIN (ROUTE) select here()"
+        whole = parse(text) + describe("S") + bind() + describe("P") + execute() + close("P") + SYNC
+        for cut in (len(whole), 3, 40, len(whole) - 1):
+            raw.send(whole[:cut])
+            raw.send(whole[cut:] + query("select 1"))
+            assert raw.collect().types == ["1", "t", "T", "2", "T", "D", "C", "3", "Z"]
+            assert raw.collect().rows == [["1"]]
+        for other in (parse(text) + FLUSH + bind() + execute() + SYNC, parse(text, "name") + bind((), "name") + execute() + SYNC,
+                      parse("select 1") + bind() + execute() + parse(text) + bind() + execute() + SYNC):  # fmt: skip
+            raw.send(other)
+            got = raw.collect()
+            assert got.errors[0].sqlstate == "42601" and got.status == "I"
+        typed = message("P", b"\0" + text.encode() + b" where $1\0\0\x01\0\0\0\x10")
+        raw.send(typed + describe("S") + bind((b"t",)) + execute() + SYNC)
+        kinds = [raw.read() for _ in range(7)]
+        assert kinds[1] == ("t", b"\0\x01\0\0\0\x10") and "".join(kind for kind, _ in kinds) == "1tT2DCZ"
+        for broken in (message("Q", text.encode() + b"\0x"), message("P", b"\0" + text.encode() + b"\0\0\x01") + bind() + execute() + SYNC):
+            raw.send(broken)
+            got = raw.collect()
+            assert got.errors[0].sqlstate == "08P01", "the server finds a message wrong, not gilmok"
+        raw.send(whole)
+        assert raw.collect().rows[0][0].startswith("replica\t")
+        raw.send(bind() + execute() + SYNC)
+        assert raw.collect().errors[0].sqlstate == "26000", "the unnamed statement was no other"
+        raw.end()
+
+
+def test_explain_ends_the_unnamed_statement(cluster, started):  # noqa: F811
+    """As any Query does, and any Parse without a name; one that is too long to be kept holds the connection no longer."""
+    g = started()
+    with ready(cluster, g):
+        c = g.login(user="app", password=cluster.env["APP_PASSWORD"], database="split")
+        number = str(int.from_bytes(c.key[:4], "big"))
+        text = "EXPLAIN (ROUTE) select here()"
+
+        def held():
+            return g.show("CLIENTS", id=number)[0]["held_by"]
+
+        for ask in (query(text), parse(text) + bind() + execute() + SYNC):
+            for length in (10, 20000):
+                c.send(parse("select 1 -- " + "x" * length) + SYNC)
+                c.collect()
+                assert held() == ("unnamed statement" if length > 10000 else "")
+                c.send(ask)
+                assert c.collect().rows
+                assert held() == ""
+                c.send(bind() + execute() + SYNC)
+                assert c.collect().errors[0].sqlstate == "26000"
+        c.end()
+
+
+def test_explain_where_nothing_is_split(cluster, started):  # noqa: F811
+    g = started(f"[database copies]\nserver_database = {APP_DB}\nrole = replica\n")
+    with client(cluster, g, dbname=APP_DB) as c:
+        word, reasons = route(c, "select 1")
+        assert word == "primary" and reasons.startswith("read_write_split is off")
+    with client(cluster, g, dbname="copies") as c:
+        assert route(c, "select 1") == ("replica", "all of this database goes where role = replica says")
+
+
+# ---- hints
+
+
+def test_hints_keep_reads_on_the_primary_and_make_none(cluster, started):  # noqa: F811
+    g = started()
+    hinted = "/* gilmok: primary */ select here()"
+    with ready(cluster, g, prepare_threshold=None) as c:
+        counted = Counted(g)
+        for _ in range(5):
+            assert at(cluster, c, hinted) == "a"
+            assert at(cluster, c, "select /* gilmok: replica */ here()") in "bc"
+        assert at(cluster, c, "select here() /* gilmok: primary */ from kept where id = %s", (1,)) == "a"
+        assert at(cluster, c, "/* gilmok: replica */ update kept set word = word where id = 1 returning here()") == "a"
+        assert at(cluster, c, "/* gilmok: replica */ select here(), nextval('numbers')") == "a"
+        assert counted() == {("primary", "hint_primary"): 6, ("replica", "reads"): 5, ("primary", "writes"): 1,
+                             ("primary", "function_writes"): 1}  # fmt: skip
+        assert route(c, hinted) == ("primary", "hint primary at 11: the text asks for it; SELECT at 22: reads; "
+                                               "function here at 29: one of read_functions")  # fmt: skip
+        word, reasons = route(c, "/* gilmok: fast */ select here()")
+        assert word == "replica" and reasons.endswith("; hint fast at 11: not known, and ignored")
+    with ready(cluster, g, prepare_threshold=0) as c:
+        for _ in range(3):
+            assert at(cluster, c, hinted) == "a" and at(cluster, c) in "bc"
+
+
+def test_a_session_keeps_its_reads_on_the_primary(cluster, started):  # noqa: F811
+    g = started()
+    with ready(cluster, g, prepare_threshold=None) as c:
+        c.execute("set gilmok.route = 'primary'")
+        wait_for(lambda: not g.show("CLIENTS", database="split")[0]["held_by"], what="the end of the look at what it has set")
+        counted = Counted(g)
+        for _ in range(5):
+            assert at(cluster, c) == "a"
+        assert at(cluster, c, "/* gilmok: replica */ select here()") in "bc"
+        assert at(cluster, c, "/* gilmok: replica */ update kept set word = word where id = 1 returning here()") == "a"
+        assert counted() == {("primary", "gilmok_route"): 5, ("replica", "reads"): 1, ("primary", "writes"): 1}
+        assert route(c, "select here()")[0] == "primary" and "gilmok.route" in route(c, "select here()")[1]
+        for back in ("set gilmok.route = 'auto'", "reset gilmok.route", "set gilmok.route = 'replica'", "set gilmok.route = 'primery'"):
+            c.execute("set gilmok.route = 'primary'")
+            c.execute(back)
+            wait_for(lambda: at(cluster, c) in "bc", what=f"replicas after {back}")
+    for _ in range(2):  # the first client with a startup parameter has it asked for, the second finds that known
+        with client(cluster, g, options="-c gilmok.route=primary", prepare_threshold=None) as c:
+            for _ in range(5):
+                assert at(cluster, c) == "a"
+            assert at(cluster, c, "/* gilmok: replica */ select here()") in "bc"
