@@ -19,7 +19,7 @@ struct job {
     struct control_request request; /* of a command that the control thread carries out */
     struct console *console;
     struct session *session; /* looked at only at home; NULL: it has left */
-    uint64_t asker;
+    uint64_t asker, newest;
     const struct console_verb *verb;
     char argument[WORD_SIZE];
     uint32_t home, visited, round;
@@ -127,7 +127,7 @@ static void finish(struct job *j) {
 
 static struct console_call call_at(struct job *j, uint32_t number) {
     return (struct console_call){.control = j->console->control, .worker = worker_at(j, number), .verb = j->verb,
-                                 .argument = j->argument, .asker = j->asker, .round = j->round, .out = &j->out,
+                                 .argument = j->argument, .asker = j->asker, .newest = j->newest, .round = j->round, .out = &j->out,
                                  .totals = &j->totals, .err = &j->err};
 }
 
@@ -303,6 +303,7 @@ static void run(void *ctx, struct session *s, struct bytes sql) {
         return;
     }
     *j = (struct job){.console = c, .session = s, .asker = s->id, .home = s->env->worker};
+    j->newest = atomic_load_explicit(&s->env->hub->last_id, memory_order_relaxed);
     writer_init(&j->out, REPLY_MAX);
     writer_init(&j->request.changes, CONTROL_CHANGES_MAX);
     map_init(&j->totals);

@@ -42,6 +42,7 @@ struct console_call {
     const struct console_verb *verb;
     const char *argument; /* "" when none was given */
     uint64_t asker;       /* id of the session */
+    uint64_t newest;      /* id of the newest session when it was asked */
     uint32_t round;       /* from 0 */
     struct writer *out;   /* complete messages: rows and notices */
     struct map *totals;   /* rows_total(): what is added up over the workers */

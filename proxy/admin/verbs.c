@@ -165,12 +165,15 @@ static void kill_session(struct session *s) {
     else session_end(s, &err);
 }
 
-/* A client that is on its way between workers is met in a later round: the last one finds nobody. */
+/*
+ * A client that is on its way between workers is met in a later round: the last one finds nobody. Who comes meanwhile waits for
+ * RESUME: else clients that come back at once would be killed for ever.
+ */
 static void visit_kill(struct console_call *call) {
     pool_set_obey_gates(&call->worker->pools);
     LIST_EACH(n, &call->worker->sessions.sessions) {
         struct session *s = CONTAINER_OF(n, struct session, node);
-        if (s->is_console || !is_meant(call, s->database)) continue;
+        if (s->is_console || s->id > call->newest || !is_meant(call, s->database)) continue;
         kill_session(s);
         call->is_pending = true;
     }

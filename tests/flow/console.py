@@ -2,6 +2,7 @@
 """The console: who may do what, what SHOW shows, what PAUSE and its kin do; with one worker and with several."""
 
 import asyncio
+import contextlib
 import os
 import signal
 import subprocess
@@ -618,6 +619,32 @@ def test_kill_ends_everybody(begin):
     assert not new and g.console(f"RESUME {APP_DB}").tags == ["RESUME"]
     harness.wait_for(lambda: new == ["new"], what="the new client")
     other.close()
+
+
+def test_kill_does_not_wait_for_those_who_come_back(begin):
+    g = begin()
+    is_over = threading.Event()
+
+    def come_again():
+        while not is_over.is_set():
+            with contextlib.suppress(pgwire.PgError, pgwire.Closed, OSError, IndexError):
+                c = g.login(user=APP_USER, password=APP_PASSWORD, database=APP_DB, timeout=3)
+                c.query("select 1")
+                c.end()
+
+    threads = [threading.Thread(target=come_again) for _ in range(16)]
+    for t in threads:
+        t.start()
+    try:
+        time.sleep(0.5)
+        started = time.monotonic()
+        assert g.console(f"KILL {APP_DB}").tags == ["KILL"]
+        assert time.monotonic() - started < 2
+        assert g.console(f"RESUME {APP_DB}").tags == ["RESUME"]
+    finally:
+        is_over.set()
+        for t in threads:
+            t.join(20)
 
 
 def test_kill_client(begin):
