@@ -136,8 +136,7 @@ static void adopt(struct worker *w, struct snapshot *snapshot) {
     w->pools.tls = &snapshot->tls;
     w->pools.period_us = (uint64_t)c->stats_period_ms * 1000;
     w->sessions.config = c;
-    if (reads_globally(c) && !atomic_exchange(&w->sessions.hub->reads_globally, true))
-        atomic_store(&w->sessions.hub->written_us, clock_now_us(w->loop->clock)); /* nobody has told of what was before */
+    if (reads_globally(c)) session_hub_read_globally(w->sessions.hub, clock_now_us(w->loop->clock));
     w->sessions.users = &snapshot->config->user_store;
     session_pg_lookups_forget(&w->sessions);
     w->sessions.tls = snapshot->tls.clients;

@@ -330,14 +330,17 @@ static bool is_proven(const struct backend *b, uint64_t needs_us) {
 struct backend *pool_idle_for_reads(const struct variant *v, uint64_t needs_us) {
     struct pool *p = v->pool;
     struct backend *best = NULL;
+    bool has_fit = false;
     struct site *picked = v->idle_count || needs_us ? pick(p, needs_us) : NULL;
     LIST_EACH(n, &v->idle) {
         struct backend *b = pool_backend_at((struct list *)n);
-        if (!is_proven(b, needs_us) || !is_fit(b->site, needs_us)) continue;
+        if (!is_fit(b->site, needs_us)) continue;
+        has_fit = true;
+        if (!is_proven(b, needs_us)) continue;
         if (b->site == picked) return b;
         if (!best || is_less_busy(b->site, b->site->leased, best->site, best->site->leased)) best = b;
     }
-    bool has_none = needs_us && picked && !best; /* who needs a fresh one does not wait for it */
+    bool has_none = needs_us && picked && !has_fit; /* who needs a fresh one does not wait for it */
     bool has_too_few = picked && best && is_less_busy(picked, picked->total, best->site, best->site->total);
     if ((has_none || has_too_few) && !p->opens_at) { /* it gets one more, for the next time */
         p->opens_at = picked;

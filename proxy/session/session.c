@@ -465,6 +465,12 @@ void session_hub_init(struct session_hub *hub, uint32_t worker_count) {
     topology_init(&hub->topology);
 }
 
+void session_hub_read_globally(struct session_hub *hub, uint64_t now_us) {
+    if (atomic_load_explicit(&hub->reads_globally, memory_order_acquire)) return;
+    atomic_store(&hub->written_us, now_us);
+    atomic_store(&hub->reads_globally, true);
+}
+
 void session_hub_release(struct session_hub *hub) {
     share_book_release(&hub->shares);
     budget_book_release(&hub->budgets);

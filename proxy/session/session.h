@@ -213,6 +213,8 @@ struct session {
 
 void session_hub_init(struct session_hub *hub, uint32_t worker_count);
 void session_hub_release(struct session_hub *hub);
+/* Somebody reads `global`: from now on all sessions tell when they write; before that, each may have written just now. */
+void session_hub_read_globally(struct session_hub *hub, uint64_t now_us);
 /* Number `worker` of the hub. */
 void session_env_init(struct session_env *env, struct session_hub *hub, uint32_t worker, struct loop *loop, struct pool_set *pools);
 /* Closes every session. */

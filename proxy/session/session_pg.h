@@ -66,6 +66,7 @@ struct unnamed_client {
 struct left_client {
     struct state_pg state;   /* settings, to be made again elsewhere */
     bool wants_primary;      /* as gilmok.route among them says */
+    uint8_t consistency;     /* enum hint_consistency: as gilmok.read_consistency says */
     struct writer names;     /* of settings with a dot, as it has used them; words with a NUL behind each */
     struct sql_options options; /* for reading its texts */
     uint64_t options_digest; /* of the parameters that `options` was made from */

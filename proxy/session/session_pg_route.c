@@ -52,14 +52,27 @@ static uint64_t later(uint64_t a, uint64_t b) {
     return a > b ? a : b;
 }
 
+static_assert((int)HINT_EVENTUAL == CONSISTENCY_EVENTUAL + 1 && (int)HINT_STRONG == CONSISTENCY_STRONG + 1, "in the same order");
+
+/* What its texts ask for (enum hint_consistency), else the session, else the configuration. */
+static enum read_consistency consistency_of(const struct session *s, uint8_t asked) {
+    uint8_t own = asked ? asked : session_pg_of((struct session *)s)->left.consistency;
+    return own ? (enum read_consistency)(own - 1) : session_pool(s)->limits.read_consistency;
+}
+
+static uint64_t written_by_anybody(struct session_env *env) {
+    session_hub_read_globally(env->hub, clock_now_us(env->loop->clock));
+    return atomic_load_explicit(&env->hub->written_us, memory_order_acquire);
+}
+
 /* Some replica shows what this client must find, or may do so soon. */
-static bool is_fresh_for(struct session *s) {
+static bool is_fresh_for(struct session *s, uint8_t asked) {
     uint64_t needs_us = 0;
     bool may_wait = session_pool(s)->limits.consistency_timeout_ms > 0;
-    switch (session_pool(s)->limits.read_consistency) {
+    switch (consistency_of(s, asked)) {
     case CONSISTENCY_EVENTUAL: break;
     case CONSISTENCY_SESSION: needs_us = later(s->written_us, session_pool(s)->split_since_us); break;
-    case CONSISTENCY_GLOBAL: needs_us = atomic_load_explicit(&s->env->hub->written_us, memory_order_acquire); break;
+    case CONSISTENCY_GLOBAL: needs_us = written_by_anybody(s->env); break;
     case CONSISTENCY_STRONG: /* the primary alone knows what was written by now */
         if (!may_wait) return false;
         needs_us = clock_now_us(s->env->loop->clock);
@@ -78,6 +91,7 @@ struct walk {
     bool has_bound;      /* a portal of its own */
     bool has_bound_old, has_bound_unnamed; /* of a statement that was there before; of the unnamed one */
     bool is_in_transaction; /* at a replica: it has begun one, or was in one */
+    uint8_t consistency;    /* enum hint_consistency: the strictest that its texts ask for */
 };
 
 enum {
@@ -103,7 +117,9 @@ static bool only_reads(struct walk *w, struct bytes source, struct effect_readin
     unsigned place = w->is_in_transaction ? r->within : r->place;
     if (place != CLASSIFY_REPLICA || is_forbidden) return stays(s, route_reason_of_text((enum classify_why)r->why));
     if (r->effects & ~(unsigned)(w->is_in_transaction ? LEFT_IN_TRANSACTION : LEFT_NOWHERE)) return stays(s, ROUTE_LEAVES);
-    bool is_unwanted = UNLIKELY(session_pg_of(s)->left.wants_primary) && hint_unpack(r->hint).route != HINT_REPLICA;
+    struct hint hint = hint_unpack(r->hint);
+    if (hint.consistency > w->consistency) w->consistency = hint.consistency;
+    bool is_unwanted = UNLIKELY(session_pg_of(s)->left.wants_primary) && hint.route != HINT_REPLICA;
     return !is_unwanted || stays(s, ROUTE_SETTING);
 }
 
@@ -159,10 +175,10 @@ static bool is_read(struct walk *w, uint8_t type, struct bytes body) {
 }
 
 /* Its length; 0: not all of it reads, or not all of it is in hand. */
-static size_t read_exchange(struct session *s, const struct message *m) {
+static size_t read_exchange(struct walk *w, const struct message *m) {
+    struct session *s = w->s;
     struct bytes rest = bytes_of(m->ptr, m->in_hand);
     struct pg_header h;
-    struct walk w = {.s = s};
     s->route = ROUTE_NOT_IN_HAND;
     while (pg_header_read(rest, &h) == PG_FRAME_OK && h.total <= rest.len) {
         struct bytes body = bytes_of(rest.ptr + PG_HEADER_LEN, h.body_len);
@@ -170,8 +186,8 @@ static size_t read_exchange(struct session *s, const struct message *m) {
         if (h.type == PG_F_SYNC) return len;
         if (h.total > s->env->config->inspect_limit) return 0;
         s->route = ROUTE_OTHER_MESSAGE;
-        if (h.type == PG_F_QUERY) return rest.ptr == m->ptr && only_reads(&w, body, NULL) ? len : 0;
-        if (!is_read(&w, h.type, body)) return 0;
+        if (h.type == PG_F_QUERY) return rest.ptr == m->ptr && only_reads(w, body, NULL) ? len : 0;
+        if (!is_read(w, h.type, body)) return 0;
         s->route = ROUTE_NOT_IN_HAND;
         rest = bytes_of(rest.ptr + h.total, rest.len - h.total);
     }
@@ -203,16 +219,17 @@ static bool is_free(struct session *s) {
 }
 
 /* It would read: is there a replica for it? */
-static bool has_fit_replica(struct session *s) {
+static bool has_fit_replica(struct session *s, uint8_t consistency) {
     if (!has_replicas(s)) return stays(s, ROUTE_NO_REPLICA);
-    return is_fresh_for(s) || stays(s, ROUTE_STALE);
+    return is_fresh_for(s, consistency) || stays(s, ROUTE_STALE);
 }
 
 bool session_pg_route_to_replica(struct session *s, const struct message *m) {
     const struct pool *p = session_pool(s);
     if (!p->limits.read_write_split || !is_free(s) || s->again.is_replayed) return false;
-    size_t len = read_exchange(s, m);
-    if (!len || !has_fit_replica(s)) return false;
+    struct walk w = {.s = s};
+    size_t len = read_exchange(&w, m);
+    if (!len || !has_fit_replica(s, w.consistency)) return false;
     session_keep_exchange(s, bytes_of(m->ptr, len)); /* wherever at a replica it runs, it can run again */
     return true;
 }
@@ -240,8 +257,9 @@ enum route_follow session_pg_route_follow(struct session *s, const struct messag
     if (l->is_skipping) return ROUTE_FOLLOWS; /* the server does not read it */
     if (l->txn != TXN_NONE) return is_read_message(s, m) ? ROUTE_FOLLOWS : ROUTE_REFUSED;
     if (request_is_open(&s->request)) return ROUTE_FOLLOWS;
-    size_t len = read_exchange(s, m);
-    bool is_fresh = len && is_fresh_for(s) && site_fresh_us(s->lessee.backend->site) >= s->lessee.needs_us;
+    struct walk w = {.s = s};
+    size_t len = read_exchange(&w, m);
+    bool is_fresh = len && is_fresh_for(s, w.consistency) && site_fresh_us(s->lessee.backend->site) >= s->lessee.needs_us;
     if (is_fresh) session_keep_exchange(s, bytes_of(m->ptr, len));
     return is_fresh ? ROUTE_FOLLOWS : ROUTE_WAITS;
 }
@@ -256,7 +274,7 @@ enum step session_pg_route_refuse(struct session *s, const struct message *m) {
 
 enum route_reason session_pg_route_reason(struct session *s, struct bytes source) {
     struct walk w = {.s = s};
-    if (!is_free(s) || !only_reads(&w, source, NULL) || !has_fit_replica(s)) return (enum route_reason)s->route;
+    if (!is_free(s) || !only_reads(&w, source, NULL) || !has_fit_replica(s, w.consistency)) return (enum route_reason)s->route;
     return ROUTE_READS;
 }
 

@@ -167,6 +167,10 @@ const struct effect_reading *session_pg_state_reading(struct session *s, struct 
 void session_pg_state_on_state(struct session_pg *ps) {
     const char *route = state_pg_get(&ps->left.state, "gilmok.route");
     ps->left.wants_primary = route && strcmp(route, hint_route_name(HINT_PRIMARY)) == 0;
+    const char *consistency = state_pg_get(&ps->left.state, "gilmok.read_consistency");
+    ps->left.consistency = HINT_NO_CONSISTENCY;
+    for (enum hint_consistency c = HINT_EVENTUAL; consistency && c <= HINT_STRONG; c++)
+        if (strcmp(consistency, hint_consistency_name(c)) == 0) ps->left.consistency = (uint8_t)c;
 }
 
 const struct classify_facts *session_pg_state_facts(struct session *s) {

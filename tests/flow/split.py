@@ -575,3 +575,27 @@ def test_serializable_by_default_stays_on_the_primary(cluster, started):
         assert {at(cluster, c) for _ in range(10)} == {"a"}
         c.execute("set default_transaction_isolation = 'repeatable read'")
         wait_for(lambda: at(cluster, c) in "bc", what="replicas again")
+
+
+def test_a_session_and_a_text_say_what_they_must_find(cluster, started):
+    g = started(tail=consistent("session"))
+    with ready(cluster, g) as c, ready(cluster, g) as other:
+        with held_back(cluster, "b", "c"):
+            c.execute("insert into kept values (7200, 'mine')")
+            count = "select here(), count(*) from kept where id = 7200"
+            assert c.execute(f"/* gilmok: consistency=eventual */ {count}").fetchone()[1] == 0
+            assert c.execute(count).fetchone() == (cluster.port("a"), 1)
+            assert other.execute(count).fetchone()[1] == 0
+            assert other.execute(f"/* gilmok: consistency=global */ {count}").fetchone() == (cluster.port("a"), 1)
+            assert other.execute(count, prepare=True).fetchone()[1] == 0
+            assert other.execute(f"{count} /* gilmok: consistency=strong */", prepare=True).fetchone() == (cluster.port("a"), 1)
+            other.execute("set gilmok.read_consistency = 'global'")
+            wait_for(lambda: other.execute("select here() /* gilmok: consistency=eventual */").fetchone()[0] != cluster.port("a"),
+                     what="the end of the look at what it has set")  # fmt: skip
+            assert other.execute(count).fetchone() == (cluster.port("a"), 1)
+            c.execute("set gilmok.read_consistency = 'eventual'")
+            wait_for(lambda: c.execute(count).fetchone()[1] == 0, what="what its setting lets it find")
+            c.execute("reset gilmok.read_consistency")
+            wait_for(lambda: c.execute(count).fetchone()[1] == 1, what="what it has written")
+        c.execute("delete from kept where id = 7200")
+        wait_for_replay(cluster)
