@@ -103,11 +103,11 @@ static struct backend *take_idle(struct variant *v, const struct lessee *l) {
     return NULL;
 }
 
-/* Whom a connection is idle for, but none that is fresh enough: there is another way for him, and others stand behind him. */
+/* Connections are idle, but none is fresh enough for who is first: there is another way for him, and others stand behind him. */
 static void refuse_stale(struct variant *v) {
     struct lessee *l;
     struct err err;
-    while ((l = pool_first_waiter(v)) && l->needs_us && !pool_is_fresh_everywhere(v->pool, l->needs_us)) {
+    while ((l = pool_first_waiter(v)) && l->needs_us && (v->idle_count || !pool_is_fresh_everywhere(v->pool, l->needs_us))) {
         err_set(&err, ERR_CANNOT_CONNECT_NOW, "no replica is fresh enough");
         pool_refuse(l, &err);
     }

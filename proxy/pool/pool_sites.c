@@ -327,6 +327,17 @@ static bool is_proven(const struct backend *b, uint64_t needs_us) {
     return false;
 }
 
+static bool is_backing_off(const struct pool *p, const struct site *s) {
+    return s->failed_us && pool_now_us(p) - s->failed_us < (uint64_t)p->limits.login_retry_ms * 1000;
+}
+
+/* Something comes of the wish for one more: there is room, or the site has none at all, and an idle one elsewhere can make way. */
+static bool may_open_for_fresh(const struct variant *v, const struct site *picked) {
+    const struct pool *p = v->pool;
+    if (is_backing_off(p, picked) || v->opening_count) return false;
+    return p->total < p->limits.size || (!picked->total && v->idle_count);
+}
+
 struct backend *pool_idle_for_reads(const struct variant *v, uint64_t needs_us) {
     struct pool *p = v->pool;
     struct backend *best = NULL;
@@ -340,17 +351,13 @@ struct backend *pool_idle_for_reads(const struct variant *v, uint64_t needs_us) 
         if (b->site == picked) return b;
         if (!best || is_less_busy(b->site, b->site->leased, best->site, best->site->leased)) best = b;
     }
-    bool has_none = needs_us && picked && !has_fit; /* who needs a fresh one does not wait for it */
+    bool has_none = needs_us && picked && !has_fit && may_open_for_fresh(v, picked); /* nobody stands in line for it */
     bool has_too_few = picked && best && is_less_busy(picked, picked->total, best->site, best->site->total);
     if ((has_none || has_too_few) && !p->opens_at) { /* it gets one more, for the next time */
         p->opens_at = picked;
         pool_want_dispatch(p);
     }
     return best;
-}
-
-static bool is_backing_off(const struct pool *p, const struct site *s) {
-    return s->failed_us && pool_now_us(p) - s->failed_us < (uint64_t)p->limits.login_retry_ms * 1000;
 }
 
 struct site *pool_site_to_open(struct pool *p) {

@@ -168,7 +168,7 @@ static void on_refused(struct lessee *l, const struct err *err) {
     session_set_state(s, SESSION_IDLE);
     if (has_another_way) {
         session_forget_exchange(s);
-        s->route = ROUTE_NO_REPLICA;
+        s->route = s->lessee.needs_us ? ROUTE_STALE : ROUTE_NO_REPLICA;
         if (request_open(s, false)) stream_reoffer(s->stream);
         return;
     }

@@ -599,3 +599,34 @@ def test_a_session_and_a_text_say_what_they_must_find(cluster, started):
             wait_for(lambda: c.execute(count).fetchone()[1] == 1, what="what it has written")
         c.execute("delete from kept where id = 7200")
         wait_for_replay(cluster)
+
+
+@pytest.mark.parametrize("size", [1, 3])
+def test_a_full_pool_of_readers_stops_nobody(cluster, started, size):
+    """All connections to replicas are in use, and everybody has written."""
+    g = started(tail=consistent("session").replace("pool_size = 12", f"pool_size = {size}"))
+    failures = []
+
+    def run(i):
+        try:
+            with client(cluster, g) as c:
+                for k in range(40):
+                    c.execute("update kept set word = %s where id = %s", (f"full {k}", 20 + i))
+                    assert c.execute("select word from kept, pg_sleep(0.005) where id = %s", (20 + i,)).fetchone() == (f"full {k}",)
+                    time.sleep(0.01)
+                    assert c.execute("select word from kept, pg_sleep(0.005) where id = %s", (20 + i,)).fetchone() == (f"full {k}",)
+        except Exception as e:  # noqa: BLE001
+            failures.append(e)
+
+    threads = [threading.Thread(target=run, args=(i,)) for i in range(10)]
+    for t in threads:
+        t.start()
+    with client(cluster, g, dbname="shop") as other:
+        for _ in range(20):
+            began = time.monotonic()
+            assert value(other, "select 1") == 1
+            assert time.monotonic() - began < 1
+            time.sleep(0.05)
+    for t in threads:
+        t.join(60)
+    assert not failures, failures
