@@ -26,8 +26,8 @@ PEER = "pgbouncer"
 
 def pgbench(target, *options, tls=False):
     env = dict(ENV, PGPASSWORD=proxies.PASSWORD, PGSSLMODE="require" if tls else "disable")
-    command = [PGBENCH, "-n", "-h", "127.0.0.1", "-p", str(target.port), "-U", proxies.USER, *options, proxies.DATABASE]
-    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False, cwd=proxies.DIR)
+    command = [PGBENCH, "-n", "-h", "127.0.0.1", "-p", str(target.port), "-U", proxies.USER, *options, target.database]
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False, cwd=proxies.DIR, timeout=180)
     if done.returncode != 0:
         raise RuntimeError(f"{target.name}: {done.stderr[-400:]}")
     return done.stdout
@@ -52,16 +52,13 @@ FEW_TEXTS = "\\set aid random(1, 200)\nSELECT abalance FROM pgbench_accounts WHE
 
 def few_texts():
     """pgbench -S with texts that have been seen before; its own are a million, of which nearly all are new to a cache."""
-    path = os.path.join(proxies.DIR, "few_texts.sql")
-    with open(path, "w", encoding="ascii") as f:
-        f.write(FEW_TEXTS)
-    return path
+    return ["-f", proxies.write("few_texts.sql", FEW_TEXTS)]
 
 
 def select_cell(mode, clients, tls=False, script=None):
     def run(target, seconds):
         count = 0
-        what = ["-f", script()] if script else ["-S"]
+        what = script() if script else ["-S"]
         while not count:  # pgbench's clock runs while its clients log in: on a stumbling machine nothing may be left of a short run
             before = target.cpu_us()
             out = pgbench(target, *what, "-M", mode, "-c", str(clients), "-j", "1", "-T", str(seconds),
@@ -97,7 +94,7 @@ def login_cell(tls=False):
 
 
 def connect(target):
-    return pgclient.Client(target.port, proxies.USER, proxies.PASSWORD, proxies.DATABASE)
+    return pgclient.Client(target.port, proxies.USER, proxies.PASSWORD, target.database)
 
 
 def bulk_cell(target, _seconds):
@@ -137,13 +134,24 @@ def takes_part(cell, target):
 
 def measure_syscalls(target, mode):
     """Counted by perf over a whole run, divided by the run's own transactions. The 64 logins are in it: below 0.02 per query."""
-    perf = subprocess.Popen(["perf", "stat", "-x,", "-e", "raw_syscalls:sys_enter", "-p", str(target.pid)],
+    perf = subprocess.Popen(["perf", "stat", "-x,", "-e", "raw_syscalls:sys_enter", "-p", ",".join(map(str, target.pids()))],
                             stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     time.sleep(0.3)
     out = pgbench(target, "-S", "-M", mode, "-c", "64", "-j", "1", "-T", "5")
     perf.send_signal(2)
     count = perf.communicate()[1].strip().split(",")[0]
     return float(count) / number(r"actually processed: (\d+)", out) if count.isdigit() else None
+
+
+def measure_all_syscalls(targets, is_measured):
+    found = {}
+    print("\nsystem calls per query, 64 clients")
+    for target in targets:
+        for mode in ("simple", "extended", "prepared"):
+            if target.pid and is_measured(mode, target):
+                count = found[(target.name, mode)] = measure_syscalls(target, mode)
+                print(f"  {mode:9} {target.name:14} " + (f"{count:.2f}" if count else "perf cannot count"))
+    return found
 
 
 def idle_memory(target):
@@ -232,11 +240,11 @@ def interval(values):
     return statistics.median(ordered), ordered[n // 4], ordered[(3 * n - 1) // 4]
 
 
-def print_cell(name, results, targets):
+def print_cell(name, results, targets, peer_name=PEER):
     print(f"\n{name}")
     figures = list(next(iter(results.values()))[0])
     for figure in figures:
-        peer = [r[figure] for r in results.get(PEER, [])]
+        peer = [r[figure] for r in results.get(peer_name, [])]
         for target in targets:
             if target.name not in results:
                 continue
@@ -245,9 +253,9 @@ def print_cell(name, results, targets):
                 continue
             middle, low, high = interval(values)
             ratio = ""
-            if peer and target.name != PEER:
+            if peer and target.name != peer_name:
                 pairs = [v / p for v, p in zip(values, peer) if p]
-                ratio = f"  {statistics.median(pairs):.3f} x {PEER}" if pairs else ""
+                ratio = f"  {statistics.median(pairs):.3f} x {peer_name}" if pairs else ""
             print(f"  {figure:13} {target.name:14} {middle:10.2f}  [{low:.2f} .. {high:.2f}]{ratio}")
 
 
@@ -289,6 +297,11 @@ def print_bars(results, syscalls, memory):
              ("1 GiB to a slow reader, growth in KB", mine.get("slow_reader_kb"), "<=", 1024),
              ("256 MiB row, growth in KB", mine.get("huge_row_kb"), "<=", 1024),
              ("256 MiB parameter, growth in KB", mine.get("huge_parameter_kb"), "<=", 1024)]
+    return print_verdicts(bars)
+
+
+def print_verdicts(bars):
+    """How many of (text, value or None, relation, bar) are missed."""
     print("\nbars")
     missed = 0
     for text, value, relation, bar in bars:
@@ -327,13 +340,7 @@ def main():
         for cell in cells:
             print_cell(cell, results[cell], targets)
         if "syscalls" in wanted:
-            print("\nsystem calls per query, 64 clients")
-            for target in targets:
-                for mode in ("simple", "extended", "prepared"):
-                    if target.pid and takes_part(mode, target):
-                        count = measure_syscalls(target, mode)
-                        syscalls[(target.name, mode)] = count
-                        print(f"  {mode:9} {target.name:14} {count:.2f}" if count else f"  {mode:9} {target.name:14} perf cannot count")
+            syscalls = measure_all_syscalls(targets, takes_part)
         if "memory" in wanted:
             for target in targets:
                 if target.pid and target.name != "haproxy" and target.name not in SPECIAL:

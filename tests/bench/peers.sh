@@ -25,6 +25,8 @@ fetch_pgbouncer() { unpack pgbouncer -- pgbouncer libc-ares2 libevent-2.1-7 libs
 
 fetch_haproxy() { unpack haproxy -- haproxy liblua5.3-0 libopentracing-c-wrapper0 libopentracing1 libpcre2-posix3; }
 
+fetch_pgpool() { unpack pgpool -- pgpool2 libpgpool2 libmemcached11 libhashkit2; }
+
 # A newer PgBouncer from Debian's development suite, run with that suite's own C library; the mirror is the one that
 # apt already uses. Optional.
 fetch_newer_pgbouncer() {

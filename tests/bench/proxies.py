@@ -33,17 +33,25 @@ def write(name, text):
 
 
 class Target:
-    def __init__(self, name, port, pid=None, process=None):
-        self.name, self.port, self.pid, self.process = name, port, pid, process
+    def __init__(self, name, port, pid=None, process=None, database=DATABASE):
+        self.name, self.port, self.pid, self.process, self.database = name, port, pid, process, database
+
+    def pids(self):
+        """Its process, and those that it has started."""
+        found = [self.pid] if self.pid else []
+        for pid in found:
+            for path in glob.glob(f"/proc/{pid}/task/*/children"):
+                with open(path, encoding="ascii") as f:
+                    found += [int(child) for child in f.read().split()]
+        return found
 
     def cpu_us(self):
         """CPU time of all threads in microseconds. The kernel scales utime+stime to this sum; this is not rounded to ticks."""
-        if not self.pid:
-            return 0.0
         total = 0
-        for path in glob.glob(f"/proc/{self.pid}/task/*/schedstat"):
-            with open(path, encoding="ascii") as f:
-                total += int(f.read().split()[0])
+        for pid in self.pids():
+            for path in glob.glob(f"/proc/{pid}/task/*/schedstat"):
+                with open(path, encoding="ascii") as f:
+                    total += int(f.read().split()[0])
         return total / 1000.0
 
     def rss_kb(self):
@@ -62,7 +70,7 @@ class Target:
                 self.process.kill()
 
 
-def start(name, port, command):
+def start(name, port, command, patience=5):
     def drop():
         if os.geteuid() == 0:
             user = pwd.getpwnam(ENV["SERVER_USER"])
@@ -72,7 +80,7 @@ def start(name, port, command):
 
     with open(os.path.join(DIR, name + ".log"), "wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, preexec_fn=drop, cwd=DIR)
-    for _ in range(100):
+    for _ in range(patience * 20):
         try:
             socket.create_connection(("127.0.0.1", port), 1).close()
             return Target(name, port, process.pid, process)
@@ -147,7 +155,47 @@ listen pg
     return start("haproxy", port, ["/usr/bin/env", f"LD_LIBRARY_PATH={libraries}", binary, "-db", "-f", config])
 
 
-def fresh_gilmok(name, *more):
+def pgpool(binary, libraries, children):
+    """It balances the reads of each statement over the replicas. As many processes as clients: each has one at a time."""
+    port, pcp = free_port(), free_port()
+    with open(os.path.join(ENV["SANDBOX_DIR"], "monitor.txt"), encoding="utf-8") as f:
+        monitor_password = f.readline().strip()
+    hba = write("pgpool.hba", "host all all 127.0.0.1/32 scram-sha-256\n")
+    passwords = write("pgpool.passwords", f"{USER}:TEXT{PASSWORD}\n")
+    nodes = "".join(f"""backend_hostname{i} = '127.0.0.1'
+backend_port{i} = {ENV[name + "_PORT"]}
+backend_weight{i} = {weight}
+backend_flag{i} = 'DISALLOW_TO_FAILOVER'
+""" for i, (name, weight) in enumerate((("PRIMARY", 0), ("REPLICA1", 1), ("REPLICA2", 1))))
+    config = write("pgpool.conf", f"""backend_clustering_mode = 'streaming_replication'
+listen_addresses = '127.0.0.1'
+port = {port}
+socket_dir = '{DIR}'
+pcp_listen_addresses = '127.0.0.1'
+pcp_port = {pcp}
+pcp_socket_dir = '{DIR}'
+wd_ipc_socket_dir = '{DIR}'
+pid_file_name = '{DIR}/pgpool.pid'
+logdir = '{DIR}'
+{nodes}enable_pool_hba = on
+pool_passwd = '{passwords}'
+num_init_children = {children}
+max_pool = 1
+child_life_time = 0
+connection_cache = on
+load_balance_mode = on
+statement_level_load_balance = on
+sr_check_user = 'gilmok_monitor'
+sr_check_password = '{monitor_password}'
+sr_check_database = 'postgres'
+search_primary_node_timeout = 10s
+""")
+    pcp_users = write("pgpool.pcp", "")
+    return start("pgpool", port, ["/usr/bin/env", f"LD_LIBRARY_PATH={libraries}", binary, "-n", "-D", "-f", config, "-a", hba,
+                                  "-F", pcp_users])  # fmt: skip
+
+
+def fresh_gilmok(name, *more, wrapper=(), patience=5):
     """Another gilmok with the same configuration and more lines of [gilmok], whose memory nobody has used yet."""
     port = free_port()
     lines = []
@@ -160,14 +208,29 @@ def fresh_gilmok(name, *more):
             if key == "listen":
                 lines += [f"{line}\n" for line in more]
     config = write(name + ".conf", "".join(lines))
-    return start(name, port, [ENV["GILMOK_BIN"], "serve", "-c", config])
+    return start(name, port, [*wrapper, ENV["GILMOK_BIN"], "serve", "-c", config], patience)
+
+
+def make_dir():
+    os.makedirs(DIR, exist_ok=True)
+    if os.geteuid() == 0:
+        shutil.chown(DIR, ENV["SERVER_USER"])
+
+
+def start_split(wanted):
+    """Databases of one gilmok (tests/bench/run has written them down) and pgpool-II."""
+    make_dir()
+    port, pid = int(ENV["GILMOK_PORT"]), int(ENV["GILMOK_PID"])
+    found = [Target(name, port, pid, database=name) for name in ("pooled", "replicas", "split") if name in wanted]
+    peer = os.path.join(PEERS, "pgpool")
+    if os.path.exists(f"{peer}/.done") and "pgpool" in wanted:
+        found.append(pgpool(f"{peer}/usr/sbin/pgpool", f"{peer}/usr/lib/x86_64-linux-gnu:{peer}/usr/lib", 72))
+    return [t for t in found if t]
 
 
 def start_all(wanted):
     """Every target that can be had and is wanted, `direct` first."""
-    os.makedirs(DIR, exist_ok=True)
-    if os.geteuid() == 0:
-        shutil.chown(DIR, ENV["SERVER_USER"])
+    make_dir()
     found = [Target("direct", PRIMARY_PORT), Target("gilmok", int(ENV["GILMOK_PORT"]), int(ENV["GILMOK_PID"]))]
     crt, key = certificate()
     if "gilmok-2" in wanted:
