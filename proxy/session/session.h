@@ -197,6 +197,7 @@ struct session {
     uint16_t pins; /* enum session_pin */
     struct list fresh_node; /* in env.await_fresh */
     uint64_t fresh_by_us;   /* it waits no longer */
+    uint64_t given_up_us;   /* it has waited in vain for a replica that is fresh as of then, and does not again */
     uint64_t written_us; /* by then at the latest its last write was acknowledged; 0: it has not written */
     bool has_written;    /* something that may write is sent, or in the transaction that is open */
     uint8_t route; /* enum route_reason; why the next exchange to be answered is not at a replica, where that is counted */

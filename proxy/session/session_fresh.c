@@ -38,10 +38,13 @@ bool session_await_fresh(struct session *s) {
     struct session_env *env = s->env;
     uint32_t timeout_ms = session_pool(s)->limits.consistency_timeout_ms;
     bool is_first = s->state != SESSION_WAITING;
-    if (!timeout_ms || !s->lessee.needs_us) return false;
+    if (!timeout_ms || !s->lessee.needs_us || s->lessee.needs_us == s->given_up_us) return false;
     if (!env->fresh_timer.impl && !timer_init(&env->fresh_timer, env->loop, on_look)) return false;
     if (is_first) s->fresh_by_us = env->loop->now_us + (uint64_t)timeout_ms * 1000;
-    if (env->loop->now_us >= s->fresh_by_us) return false;
+    if (env->loop->now_us >= s->fresh_by_us) {
+        s->given_up_us = s->lessee.needs_us;
+        return false;
+    }
     if (is_first) s->lessee.waiting_since_us = env->loop->now_us;
     if (list_is_empty(&env->await_fresh)) timer_set(&env->fresh_timer, LOOK_MS);
     list_push_back(&env->await_fresh, &s->fresh_node);

@@ -161,7 +161,8 @@ static enum step answer(struct session *s, const struct message *m, const struct
 /*   Bind = portal NUL statement NUL count(2) format(2) ... count(2) ( length(4) value ) ... count(2) format(2) ... */
 static bool read_bind(struct bytes body, bool *is_binary) {
     struct reader r = reader_over(body);
-    bool is_unnamed = !reader_cstr(&r).len & !reader_cstr(&r).len;
+    struct bytes portal = reader_cstr(&r), statement = reader_cstr(&r);
+    bool is_unnamed = !portal.len && !statement.len;
     (void)reader_take(&r, (size_t)reader_be16(&r) * 2);
     for (uint16_t values = reader_be16(&r); values && !r.failed; values--) {
         uint32_t len = reader_be32(&r);
