@@ -109,7 +109,7 @@ START_TEST(text_line_has_time_level_area_object_sentence) {
     struct tm utc = {.tm_year = year - 1900, .tm_mon = month - 1, .tm_mday = day, .tm_hour = hour, .tm_min = minute,
                      .tm_sec = second};
     time_t stamp = timegm(&utc);
-    ck_assert(stamp >= before && stamp <= time(NULL));
+    ck_assert(stamp >= before && stamp <= time(NULL) + 1); /* time() may be a tick behind the clock that wrote the line */
 
     log_line(LOG_ERROR, "main", NULL, "no object");
     assert_ends_with(written(), " error main: no object\n");
