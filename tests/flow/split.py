@@ -304,6 +304,8 @@ def test_a_read_may_wait_for_its_replica(cluster, started):
             assert 4.5 < time.monotonic() - began < 8
             with client(cluster, g) as other:  # one that has written nothing waits for nothing
                 assert at(cluster, other) in "bc"
+            assert at(cluster, c) == "a" and time.monotonic() - began < 9  # nor does it wait again before its next write
+            c.execute("update kept set word = 'x' where id = 9")
             with pytest.raises(psycopg.errors.QueryCanceled):
                 threading.Timer(0.3, c.cancel).start()
                 c.execute("select here()")
