@@ -234,13 +234,21 @@ port_is_listening() { # PORT, or the decimal port of any listener in /proc/net/t
         awk -v hex="$hex" '$4 == "0A" && substr($2, length($2) - 4) == hex { found = 1 } END { exit !found }'
 }
 
-# take_ports COUNT FIRST: prints COUNT ports, the first free ones from FIRST. They are reserved while this script
+# Reservations are known within one state folder only: others begin elsewhere, or a server that is down for a moment would find
+# its port taken by a stranger.
+first_port() { # first_port FIRST
+    local apart=0
+    [ "$GILMOK_STATE" = "/var/tmp/gilmok-$ME" ] || apart=$((1 + $(cksum <<<"$GILMOK_STATE" | cut -d' ' -f1) % 80))
+    echo $(($1 + 100 * apart))
+}
+
+# take_ports COUNT FIRST: prints COUNT ports, the first free ones from FIRST or so. They are reserved while this script
 # lives, which is longer than its servers need to listen on them; a lock keeps sandboxes that start side by side apart.
 take_ports() {
     local owner=$$
     (
         flock 9 || exit 1
-        count=$1 port=$2
+        count=$1 port=$(first_port "$2")
         while [ "$count" -gt 0 ]; do
             [ "$port" -le 65535 ] || exit 1
             holder=$(cat "$GILMOK_STATE/ports/$port" 2>/dev/null || true)
