@@ -25,6 +25,9 @@
 enum pool_mode { POOL_SESSION, POOL_TRANSACTION, POOL_STATEMENT };
 const char *pool_mode_name(enum pool_mode mode);
 
+/* When a client's BEGIN goes to the server: with the statement behind it, or at once. AUTO: held where reads go to replicas. */
+enum begin_mode { BEGIN_AUTO, BEGIN_HELD, BEGIN_EAGER };
+
 /* Which nodes of a cluster a database is served by. */
 enum pool_role { ROLE_PRIMARY, ROLE_REPLICA, ROLE_PREFER_REPLICA, ROLE_ANY };
 /* How much of what was written a read on a replica must show. */
@@ -119,6 +122,7 @@ struct config_database {
     enum pool_mode pool_mode;
     enum pool_role role;
     uint32_t max_replica_lag_ms; /* a replica further behind is not used; 0: however far */
+    enum begin_mode begin;
     enum read_consistency read_consistency;
     uint32_t consistency_timeout_ms; /* so long a read waits for a replica that is fresh enough; 0: not at all */
     bool read_write_split;       /* reads go to replicas, by their text */

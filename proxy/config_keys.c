@@ -24,6 +24,7 @@ static const char *const protocol_words[] = {"postgresql", NULL};
 static const char *const unknown_effects_words[] = {"probe", "pin", "trust", NULL};
 static const char *const listen_words[] = {"pin", "shared", NULL};
 static const char *const session_sequences_words[] = {"refuse", "pin", NULL};
+static const char *const begin_words[] = {"auto", "held", "eager", NULL};
 static const char *const consistency_words[] = {"eventual", "session", "global", "strong", NULL};
 static const char *const role_words[] = {"primary", "replica", "prefer-replica", "any", NULL};
 static const char *const pool_mode_words[] = {"session", "transaction", "statement", NULL};
@@ -136,6 +137,7 @@ const struct config_key config_keys[] = {
     {CONFIG_DATABASE, "read_write_split", KEY_BOOL, "off", 0, 0, NULL, DATABASE(database.read_write_split), RELOAD, "send statements that only read to replicas"},
     {CONFIG_DATABASE, "read_consistency", KEY_WORD, "session", 0, 0, consistency_words, DATABASE(database.read_consistency), RELOAD, "what a read on a replica must show of what was written"},
     {CONFIG_DATABASE, "consistency_timeout", KEY_DURATION, "0", 0, LONGEST, NULL, DATABASE(database.consistency_timeout_ms), RELOAD, "how long a read waits for a replica that is fresh enough"},
+    {CONFIG_DATABASE, "begin", KEY_WORD, "auto", 0, 0, begin_words, DATABASE(database.begin), RELOAD, "when a BEGIN goes to the server: with the next statement, or at once"},
     {CONFIG_DATABASE, "read_functions", KEY_NAMES, "", 0, 0, NULL, DATABASE(database.read_functions), RELOAD, "functions that only read, whatever the server says of them"},
     {CONFIG_DATABASE, "write_functions", KEY_NAMES, "", 0, 0, NULL, DATABASE(database.write_functions), RELOAD, "functions that write, whatever the server says of them"},
     {CONFIG_DATABASE, "pool_size", KEY_NUMBER, "20", 1, 10000, NULL, DATABASE(database.pool_size), RELOAD, "server connections of one database and user"},

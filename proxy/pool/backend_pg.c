@@ -55,8 +55,10 @@ static void send_own(struct backend *b, struct writer *w) {
 }
 
 static void send_text(struct backend *b, struct bytes sql, uint16_t tag) {
+    uint8_t storage[128];
     struct writer w;
-    writer_init(&w, sql.len + 64);
+    if (sql.len + 16 <= sizeof storage) writer_init_fixed(&w, storage, sizeof storage);
+    else writer_init(&w, sql.len + 64);
     size_t at = pg_begin(&w, PG_F_QUERY);
     writer_cstr(&w, sql);
     pg_end(&w, at);

@@ -115,6 +115,7 @@ struct pool_limits {
     enum listen_mode listen;
     enum read_consistency read_consistency;
     uint32_t consistency_timeout_ms;
+    bool holds_begin;      /* a client's BEGIN waits for the statement behind it */
     bool read_write_split; /* false where the configuration says so, but it changes nothing */
     bool session_reuse;  /* session mode: false, and a connection is closed behind its client */
     bool is_round_robin; /* idle connections are handed out longest idle first */

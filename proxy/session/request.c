@@ -31,7 +31,7 @@ static enum stage_result stage_pool(struct session *s) {
 }
 
 static enum stage_result stage_backend(struct session *s) {
-    if (s->lessee.backend->ledger.txn == TXN_NONE) s->transaction_since_us = s->env->loop->now_us;
+    if (s->lessee.backend->ledger.txn == TXN_NONE && !s->has_begun) s->transaction_since_us = s->env->loop->now_us;
     session_set_state(s, SESSION_ACTIVE);
     s->proto->prepare(s, s->lessee.backend);
     if (UNLIKELY(s->again.buf != NULL) && !s->again.is_replayed && s->lessee.backend) s->lessee.backend->holds_replies = true;

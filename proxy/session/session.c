@@ -400,7 +400,7 @@ static void on_resume(struct task *t) {
         (void)session_move(s, s->moves_to - 1); /* else the next tick tries again: the client has not read all of its login yet */
         return;
     }
-    if (s->env->is_draining && s->state == SESSION_IDLE && !stream_has_held(s->stream)) {
+    if (s->env->is_draining && s->state == SESSION_IDLE && !s->has_begun && !stream_has_held(s->stream)) {
         drain_end(s);
         return;
     }
@@ -616,6 +616,21 @@ static void fail_lease(struct session *s, const char *sqlstate, const char *what
     backend_abort(s->lessee.backend, &err); /* ends this session too, through on_lost */
 }
 
+/* Of one whose server knows nothing of its transaction yet. */
+static void check_begun(struct session *s, uint64_t now) {
+    struct err err;
+    const struct pool_limits *l = &session_pool(s)->limits;
+    if (s->begun_limit_ms && is_past(now, s->state_since_us, s->begun_limit_ms))
+        err_set(&err, ERR_IDLE_IN_TRANSACTION, "terminating connection due to idle-in-transaction timeout");
+    else if (is_past(now, s->state_since_us, l->idle_transaction_timeout_ms))
+        err_set(&err, ERR_IDLE_IN_TRANSACTION, "terminating connection due to idle_transaction_timeout (%u ms)",
+                l->idle_transaction_timeout_ms);
+    else if (is_past(now, s->transaction_since_us, l->transaction_timeout_ms))
+        err_set(&err, "25P04", "terminating connection due to transaction_timeout (%u ms)", l->transaction_timeout_ms);
+    else return;
+    session_end(s, &err);
+}
+
 static void check_session(struct session *s, uint64_t now) {
     const struct pool *p = session_pool(s);
     const struct config *c = s->env->config;
@@ -625,6 +640,10 @@ static void check_session(struct session *s, uint64_t now) {
         return;
     }
     if (p && s->variant->is_single_use) return; /* replication runs for as long as it likes */
+    if (s->has_begun && s->state == SESSION_IDLE) {
+        check_begun(s, now);
+        return;
+    }
     bool is_in_transaction = s->lessee.backend && s->lessee.backend->ledger.txn != TXN_NONE;
     bool is_idle = s->state == SESSION_IDLE || (s->state == SESSION_HELD && !is_in_transaction);
     if (is_idle && is_past(now, s->state_since_us, c->client_idle_timeout_ms)) {

@@ -200,6 +200,8 @@ struct session {
     uint64_t given_up_us;   /* it has waited in vain for a replica that is fresh as of then, and does not again */
     uint64_t written_us; /* by then at the latest its last write was acknowledged; 0: it has not written */
     bool has_written;    /* something that may write is sent, or in the transaction that is open */
+    bool has_begun;      /* it is in a transaction of which no server knows */
+    uint32_t begun_limit_ms; /* so long it may be idle in that, by its own wish; 0: for ever */
     uint8_t route; /* enum route_reason; why the next exchange to be answered is not at a replica, where that is counted */
     bool owes_nothing; /* in LOGIN: gilmok is at work for it, and it has nothing to say */
     bool is_held_back; /* input is kept until the backend has room or its replies are in */

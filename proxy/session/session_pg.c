@@ -40,10 +40,16 @@ void session_pg_send_ready(struct session *s, char status) {
 }
 
 static void refuse(struct session *s, const struct err *err) {
+    session_pg_begin_fail(session_pg_of(s));
     session_pg_tell(s, err, false);
     bool has_sent_all = s->again.is_replayed && s->again.used == s->again.buf->len;
-    if (has_sent_all) session_pg_send_ready(s, PG_TXN_IDLE);
+    if (has_sent_all) session_pg_send_ready(s, session_pg_status(s));
     else session_pg_of(s)->discard = DISCARD_REQUEST;
+}
+
+static void prepare(struct session *s, struct backend *b) {
+    session_pg_settings_prepare(s, b);
+    if (s->lessee.backend == b) session_pg_begin_send(s, b);
 }
 
 static void on_group_end(struct session *s, struct backend *b, uint16_t tag) {
@@ -166,7 +172,7 @@ static bool is_idle_noise(struct session *s, uint8_t type) {
     if (b && !ledger_is_quiet(&b->ledger)) return false;
     if (pg_client_verdict(PG_CLIENT_IDLE, type) == PG_IGNORED) return true;
     if (type != PG_F_SYNC || b) return false;
-    session_pg_send_ready(s, PG_TXN_IDLE);
+    session_pg_send_ready(s, session_pg_status(s));
     return true;
 }
 
@@ -181,7 +187,7 @@ static void discard_message(struct session *s, const struct message *m) {
     session_pg_unnamed_on_not_sent(s, m);
     session_pg_drop(ps, m);
     if (pg_client_verdict(PG_CLIENT_REFUSED, m->h.type) == PG_IGNORED) return;
-    if (ps->discard == DISCARD_REQUEST) session_pg_send_ready(s, PG_TXN_IDLE);
+    if (ps->discard == DISCARD_REQUEST) session_pg_send_ready(s, session_pg_status(s));
     ps->discard = DISCARD_NOTHING;
 }
 
@@ -348,6 +354,10 @@ static enum step take_message(struct session *s, struct run *run, struct message
     }
     if (!request_is_open(&s->request)) {
         flush_run(s, run);
+        if (UNLIKELY(session_pg_begin_may_be(ps, m))) {
+            enum step step = session_pg_begin_take(s, m);
+            if (step != STEP_RAW) return step;
+        }
         if (UNLIKELY(s->pins & PIN_LOOKING) && session_pg_startup_awaits_look(ps)) {
             s->is_held_back = true;
             return STEP_KEEP;
@@ -500,7 +510,7 @@ const struct session_proto session_pg_proto = {
     .on_open = session_pg_login_begin,
     .on_received = on_received,
     .on_login_leased = session_pg_login_leased,
-    .prepare = session_pg_settings_prepare,
+    .prepare = prepare,
     .on_group_end = on_group_end,
     .on_tagged = on_tagged,
     .on_failed = on_failed,

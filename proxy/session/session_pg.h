@@ -13,6 +13,7 @@
 #include "proxy/session/cancel_key.h"
 #include "proxy/session/session.h"
 #include "proxy/wire/pg_encode.h"
+#include "routing/begin_pg.h"
 #include "routing/explain_pg.h"
 #include "routing/reset_pg.h"
 
@@ -97,6 +98,19 @@ struct left_client {
     uint16_t edit_tag;       /* ... which the ledger knows by this tag */
 };
 
+/* A transaction that the client has begun (session_pg_begin.c). */
+enum begun {
+    BEGUN_NOT,    /* none, or it is the server's affair */
+    BEGUN_HELD,   /* the server knows nothing of it yet */
+    BEGUN_SENT,   /* its first exchange is on its way, behind a BEGIN */
+    BEGUN_FAILED, /* it has failed before the server knew of it */
+};
+
+struct begin_client {
+    uint8_t phase; /* enum begun */
+    struct begin_modes modes;
+};
+
 /* What happens to the client's messages when they are not relayed. */
 enum discard {
     DISCARD_NOTHING,
@@ -120,6 +134,7 @@ struct session_pg {
     struct prepared_client prepared;
     struct unnamed_client unnamed;
     struct left_client left;
+    struct begin_client begin;
     struct listen_client *listen; /* owned; NULL: it has never listened to anything where `listen = shared` */
     struct vacating_pg *vacating; /* owned; its statements that need a database for themselves; NULL: there was none */
     struct console_pg *console; /* owned; what a client of the console has prepared; NULL: nothing */
@@ -161,6 +176,52 @@ void session_pg_send_missing(struct backend *b, uint8_t type);
 /* ErrorResponse, CommandComplete and ReadyForQuery of gilmok's own. */
 void session_pg_tell(struct session *s, const struct err *err, bool is_fatal);
 void session_pg_send_ready(struct session *s, char status);
+
+/* ---- session_pg_answer.c ---- */
+enum { OWN_ANSWER_MAX = 2 << 20 };
+/* A Query, or all messages of an exchange with the unnamed statement. */
+struct own_exchange {
+    struct bytes messages; /* of the extended protocol; else empty */
+    bool is_binary;        /* it wants the value so */
+};
+struct own_answer {
+    const char *column; /* NULL: no rows; else one row with one column of text, ... */
+    struct bytes value; /* ... this */
+    const char *tag;    /* the command's */
+};
+/* Of a Query or a Parse that is whole, and right. False: it is not, and the server will say so. */
+bool session_pg_answer_text(const struct message *m, struct bytes *text);
+/* STEP_DONE: gilmok can answer it. STEP_KEEP: not all of it is in hand yet. STEP_RAW: other things are in it. */
+enum step session_pg_answer_read(const struct message *m, struct own_exchange *x);
+/* Answers it with the status that the session has now. Nothing of the client's is under way. */
+enum step session_pg_answer(struct session *s, const struct message *m, const struct own_exchange *x, const struct own_answer *a);
+
+/* ---- session_pg_begin.c ---- */
+/* What a ReadyForQuery of gilmok's own says. */
+char session_pg_status(const struct session *s);
+/* Between exchanges. */
+static inline bool session_pg_begin_may_be(const struct session_pg *ps, const struct message *m) {
+    bool is_begun = ps->begin.phase == BEGUN_HELD;
+    if (UNLIKELY(ps->begin.phase == BEGUN_FAILED)) return true;
+    if (!is_begun && !session_pool(&ps->base)->limits.holds_begin) return false;
+    if (m->h.type != PG_F_QUERY && m->h.type != PG_F_PARSE) return false;
+    size_t head = PG_HEADER_LEN + (m->h.type == PG_F_PARSE); /* of one without a name */
+    return m->avail > head && (head == PG_HEADER_LEN || !m->ptr[PG_HEADER_LEN]) &&
+           begin_pg_may_be(bytes_of(m->ptr + head, m->avail - head), is_begun);
+}
+/* STEP_RAW: it goes the way of all others. */
+enum step session_pg_begin_take(struct session *s, const struct message *m);
+/* It has a connection, and nothing is sent yet: what was held back goes first. */
+void session_pg_begin_send(struct session *s, struct backend *b);
+/* What was sent has had no effect, its BEGIN included. */
+void session_pg_begin_on_taken_back(struct session *s);
+/* The first statement of what is held back has failed. */
+void session_pg_begin_fail(struct session_pg *ps);
+/* It is held back, and a replica may run it. */
+static inline bool session_pg_begin_reads(const struct session_pg *ps) {
+    return ps->begin.phase == BEGUN_HELD && ps->begin.modes.access == ACCESS_READ_ONLY &&
+           ps->begin.modes.isolation != ISOLATION_SERIALIZABLE;
+}
 
 /* ---- session_pg_route.c ---- */
 /* An exchange begins with this message. True: it goes to s->reads. */
@@ -261,6 +322,8 @@ void session_pg_listen_on_group_end(struct session *s, struct backend *b);
 bool session_pg_listen_on_notification(struct session *s, struct bytes message);
 void session_pg_listen_prepare(struct session *s, struct backend *b);
 void session_pg_listen_release(struct session_pg *ps);
+/* A transaction is over in which no server connection was needed. */
+void session_pg_listen_on_rest(struct session *s);
 
 /* ---- session_pg_reset.c ---- */
 /* True when the client has values of its own that a reset does not go back to. */

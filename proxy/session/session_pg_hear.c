@@ -48,7 +48,7 @@ static void refuse_encoding(struct listen_client *lc) {
 
 static bool may_hear(const struct session *s, const struct listen_client *lc) {
     const struct backend *b = s->lessee.backend;
-    if (lc->is_withheld || lc->phase != LISTEN_RESTS) return false;
+    if (lc->is_withheld || lc->phase != LISTEN_RESTS || s->has_begun) return false;
     return !b || (s->state == SESSION_HELD && b->ledger.txn == TXN_NONE && !b->is_reply_cut);
 }
 
@@ -111,6 +111,11 @@ void session_pg_listen_on_no_look(struct session *s) {
     if (!lc || lc->phase != LISTEN_RESTS) return;
     lc->is_withheld = lc->is_discarded = false;
     listen_release_held(lc);
+}
+
+void session_pg_listen_on_rest(struct session *s) {
+    struct listen_client *lc = session_pg_of(s)->listen;
+    if (may_hear(s, lc)) listen_release_held(lc);
 }
 
 void session_pg_listen_on_group_end(struct session *s, struct backend *b) {

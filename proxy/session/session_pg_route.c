@@ -224,10 +224,16 @@ static bool has_fit_replica(struct session *s, uint8_t consistency) {
     return is_fresh_for(s, consistency) || stays(s, ROUTE_STALE);
 }
 
+/* In a transaction that is held back, and no replica's. */
+static bool is_begun_to_write(struct session *s) {
+    return s->has_begun && !session_pg_begin_reads(session_pg_of(s));
+}
+
 bool session_pg_route_to_replica(struct session *s, const struct message *m) {
     const struct pool *p = session_pool(s);
     if (!p->limits.read_write_split || !is_free(s) || s->again.is_replayed) return false;
-    struct walk w = {.s = s};
+    if (is_begun_to_write(s)) return stays(s, ROUTE_TRANSACTION);
+    struct walk w = {.s = s, .is_in_transaction = session_pg_begin_reads(session_pg_of(s))};
     size_t len = read_exchange(&w, m);
     if (!len || !has_fit_replica(s, w.consistency)) return false;
     session_keep_exchange(s, bytes_of(m->ptr, len)); /* wherever at a replica it runs, it can run again */
@@ -273,7 +279,8 @@ enum step session_pg_route_refuse(struct session *s, const struct message *m) {
 }
 
 enum route_reason session_pg_route_reason(struct session *s, struct bytes source) {
-    struct walk w = {.s = s};
+    struct walk w = {.s = s, .is_in_transaction = session_pg_begin_reads(session_pg_of(s))};
+    if (is_begun_to_write(s)) return ROUTE_TRANSACTION;
     if (!is_free(s) || !only_reads(&w, source, NULL) || !has_fit_replica(s, w.consistency)) return (enum route_reason)s->route;
     return ROUTE_READS;
 }
@@ -325,6 +332,7 @@ void session_pg_route_on_taken_back(struct session *s, struct backend *b, struct
     session_pg_unnamed_on_taken_back(ps);
     forget_names(ps, exchange);
     session_pg_state_on_group_sent(ps);
+    session_pg_begin_on_taken_back(s);
     s->pins = 0; /* it had none when it came, and what it has there is gone */
     ps->left.effects = 0;
     ps->left.failed_looks = 0;

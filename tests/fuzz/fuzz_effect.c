@@ -7,6 +7,7 @@
 #include "proxy/session/effect_cache.h"
 #include "routing/body_pg.h"
 #include "routing/database_pg.h"
+#include "routing/begin_pg.h"
 #include "routing/explain_pg.h"
 #include "routing/hint.h"
 #include "routing/name_use.h"
@@ -112,6 +113,16 @@ static void check_hints(struct bytes text, const struct sql_options *options) {
     PROMISE(explain_pg_may_start(text) && asked.len && asked.ptr > text.ptr && asked.ptr + asked.len == text.ptr + text.len);
 }
 
+/* What begins a transaction says the same again in gilmok's words. */
+static void check_begin(struct bytes text, const struct sql_options *options) {
+    struct begin_modes modes = {0}, again = {0};
+    char words[BEGIN_PG_TEXT_MAX];
+    enum begin_verb verb = begin_pg_read(text, options, &modes);
+    if (verb != BEGIN_BEGINS && verb != BEGIN_STARTS && verb != BEGIN_SETS) return;
+    PROMISE(begin_pg_read(bytes_str(begin_pg_text(&modes, words)), options, &again) == BEGIN_BEGINS);
+    PROMISE(memcmp(&modes, &again, sizeof modes) == 0);
+}
+
 /* What was kept of a text is true of whatever is taken for the same one: with other digits here. */
 static void check_cache(struct bytes text, const struct sql_options *options) {
     uint8_t other[4096];
@@ -141,6 +152,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     check_resets(text, &options);
     check_database(text, &options);
     check_hints(text, &options);
+    check_begin(text, &options);
     check_cache(text, &options);
     return 0;
 }

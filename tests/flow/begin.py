@@ -1,0 +1,258 @@
+#!/usr/bin/python3
+"""BEGIN is held back: until a statement needs one, a transaction has no server connection; that statement decides which server gets it."""
+
+import os
+import re
+import socket
+import subprocess
+import time
+
+import psycopg
+import pytest
+
+from failover import wait_for_roles
+from flowtools import value
+from harness import wait_for
+from split import APP_DB, at, client, cluster, node_of, ready, started  # noqa: F401
+from psycopg.pq import TransactionStatus as Status
+
+PLAIN = f"[database plain]\nserver_database = {APP_DB}\nbegin = held\npool_size = 1\nqueue_timeout = 700ms\n"
+EAGER = f"[database eager]\nserver_database = {APP_DB}\nread_write_split = on\nread_functions = here\nbegin = eager\n"
+
+
+@pytest.fixture(scope="module")
+def gilmok(cluster):  # noqa: F811
+    g = cluster.gilmok(tail=f"[database split]\nserver_database = {APP_DB}\nread_write_split = on\nread_consistency = eventual\n"
+                            f"read_functions = here\npool_size = 4\n" + PLAIN + EAGER)  # fmt: skip
+    wait_for_roles(g, a="primary", b="replica", c="replica")
+    yield g
+    g.close()
+
+
+def leased(g, database):
+    return sum(int(row["sv_active"]) for row in g.show("POOLS") if row["database"] == database)
+
+
+def status(c):
+    return c.pgconn.transaction_status
+
+
+def run(c, sql):
+    """One Query as it stands; the tag or the sqlstate."""
+    result = c.pgconn.exec_(sql.encode())
+    state = result.error_field(psycopg.pq.DiagnosticField.SQLSTATE)
+    return state.decode() if state else result.command_status.decode()
+
+
+def extended(c, sql):
+    """The same as Parse, Bind, Describe, Execute, Sync."""
+    result = c.pgconn.exec_params(sql.encode(), None)
+    state = result.error_field(psycopg.pq.DiagnosticField.SQLSTATE)
+    return state.decode() if state else result.command_status.decode()
+
+
+def test_a_transaction_without_statements_needs_no_server(cluster, gilmok):  # noqa: F811
+    with client(cluster, gilmok, dbname="plain") as holder, client(cluster, gilmok, dbname="plain") as c:
+        for say in run, extended:
+            holder.execute("begin; select 1")  # it has the only connection now
+            assert leased(gilmok, "plain") == 1
+            assert say(c, "BEGIN") == "BEGIN" and status(c) == Status.INTRANS
+            assert say(c, "set transaction isolation level repeatable read, read only") == "SET" and status(c) == Status.INTRANS
+            assert say(c, "COMMIT") == "COMMIT" and status(c) == Status.IDLE
+            assert say(c, "start transaction read write;") == "START TRANSACTION" and status(c) == Status.INTRANS
+            assert say(c, "rollback") == "ROLLBACK" and status(c) == Status.IDLE
+            assert leased(gilmok, "plain") == 1
+            holder.execute("commit")
+
+
+@pytest.mark.parametrize("say", [run, extended])
+def test_what_was_asked_for_is_what_it_gets(cluster, gilmok, say):  # noqa: F811
+    with client(cluster, gilmok, dbname="plain") as c:
+        say(c, "begin isolation level serializable, deferrable")
+        say(c, "set transaction read only")
+        shown_modes = [value(c, f"show transaction_{what}") for what in ("isolation", "read_only", "deferrable")]
+        assert shown_modes == ["serializable", "on", "on"] and status(c) == Status.INTRANS
+        assert say(c, "insert into kept values (5000, 'x')") == "25006" and status(c) == Status.INERROR
+        assert say(c, "select 1") == "25P02"
+        assert say(c, "commit") == "ROLLBACK" and status(c) == Status.IDLE
+        assert value(c, "show transaction_isolation") == "read committed"
+
+
+def test_what_it_writes_is_there_or_is_not(cluster, gilmok):  # noqa: F811
+    with client(cluster, gilmok) as c:
+        for end, count in (("rollback", 0), ("commit", 1)):
+            run(c, "begin")
+            run(c, "savepoint one")
+            run(c, "insert into kept values (5001, 'x')")
+            run(c, "rollback to one")
+            run(c, "insert into kept values (5002, 'x')")
+            assert run(c, end) == end.upper()
+            assert cluster.run("a", "select count(*) from kept where id in (5001, 5002)", APP_DB)[0][0] == count
+        c.execute("delete from kept where id = 5002")
+
+
+def test_what_only_a_server_can_answer_goes_there(cluster, gilmok):  # noqa: F811
+    with client(cluster, gilmok, dbname="plain") as c:
+        notices = []
+        c.add_notice_handler(lambda d: notices.append(d.sqlstate))
+        run(c, "begin")
+        assert run(c, "begin") == "BEGIN" and notices == ["25001"] and status(c) == Status.INTRANS
+        run(c, "commit")
+        run(c, "begin")
+        assert run(c, "set local work_mem = 'much'") == "22023" and status(c) == Status.INERROR
+        assert run(c, "rollback") == "ROLLBACK"
+        run(c, "begin")
+        assert run(c, "begin isolation level none") == "42601" and status(c) == Status.INERROR
+        assert run(c, "end") == "ROLLBACK"
+        run(c, "begin")
+        assert run(c, "commit and chain") == "COMMIT" and status(c) == Status.INTRANS
+        assert run(c, "rollback") == "ROLLBACK"
+        assert run(c, "commit") == "COMMIT" and notices[-1] == "25P01" and status(c) == Status.IDLE
+        with c.pipeline():
+            c.execute("begin")
+            c.execute("insert into kept values (5003, 'x')")
+            c.execute("rollback")
+        assert status(c) == Status.IDLE and value(c, "select count(*) from kept where id = 5003") == 0
+
+
+@pytest.mark.parametrize("begin", [["begin read only"], ["begin", "set transaction read only"],
+                                   ["start transaction isolation level repeatable read", "set local transaction read only"]])  # fmt: skip
+@pytest.mark.parametrize("say", [run, extended])
+def test_what_only_reads_is_a_replicas(cluster, gilmok, begin, say):  # noqa: F811
+    with ready(cluster, gilmok) as c:
+        for _ in range(5):
+            for text in begin:
+                say(c, text)
+            first = at(cluster, c)
+            assert first in "bc" and {at(cluster, c) for _ in range(5)} == {first}
+            assert value(c, "show transaction_read_only") == "on"
+            assert say(c, "commit") == "COMMIT"
+
+
+@pytest.mark.parametrize("begin", [["begin"], ["begin read write"], ["begin read only", "set transaction read write"],
+                                   ["begin read only", "set transaction isolation level serializable"],
+                                   ["begin isolation level serializable, read only"]])  # fmt: skip
+def test_what_may_write_is_the_primarys(cluster, gilmok, begin):  # noqa: F811
+    with ready(cluster, gilmok) as c:
+        for text in begin:
+            run(c, text)
+        assert {at(cluster, c) for _ in range(5)} == {"a"}
+        assert run(c, "commit") == "COMMIT" and at(cluster, c) in "bc"
+
+
+def test_a_replica_that_refuses_its_first_statement_has_done_nothing(cluster, gilmok):  # noqa: F811
+    with ready(cluster, gilmok) as c:
+        cluster.run("a", "create or replace function refuses() returns int language plpgsql stable as "
+                         "'begin if pg_is_in_recovery() then raise sqlstate ''25006''; end if; return inet_server_port(); end'", APP_DB)  # fmt: skip
+        with client(cluster, gilmok, dbname="split") as other:
+            wait_for(lambda: node_of(cluster, value(other, "select refuses()")) == "a" and at(cluster, other) in "bc", what="facts")
+        for say in run, extended:
+            say(c, "begin isolation level repeatable read")
+            say(c, "set transaction read only")
+            assert at(cluster, c, "select refuses()") == "a" and status(c) == Status.INTRANS
+            assert value(c, "show transaction_isolation") == "repeatable read" and at(cluster, c) == "a"
+            assert say(c, "commit") == "COMMIT" and status(c) == Status.IDLE
+        cluster.run("a", "drop function refuses()", APP_DB)
+
+
+def test_no_connection_is_a_failed_transaction(cluster, gilmok):  # noqa: F811
+    with client(cluster, gilmok, dbname="plain") as holder, client(cluster, gilmok, dbname="plain") as c:
+        holder.execute("begin; select 1")
+        for say in run, extended:
+            assert say(c, "begin") == "BEGIN"
+            assert say(c, "insert into kept values (5004, 'x')") == "53300" and status(c) == Status.INERROR
+            assert say(c, "select 1") == "25P02" and status(c) == Status.INERROR
+            assert say(c, "set transaction read only") == "25P02" and say(c, "begin") == "25P02"
+            assert say(c, "commit") == "ROLLBACK" and status(c) == Status.IDLE
+        holder.execute("commit")
+        assert value(c, "select count(*) from kept where id = 5004") == 0
+
+
+def test_eager_is_at_once(cluster, gilmok):  # noqa: F811
+    with client(cluster, gilmok, dbname="eager") as c:
+        wait_for(lambda: at(cluster, c) in "bc", what="reads on replicas")
+        run(c, "begin")
+        assert leased(gilmok, "eager") == 1
+        run(c, "set transaction read only")
+        assert at(cluster, c) == "a"
+        run(c, "commit")
+
+
+def test_settings_come_before_it_and_a_drop_behind_it(cluster, gilmok):  # noqa: F811
+    with ready(cluster, gilmok) as c:
+        c.execute("set timezone = 'Asia/Seoul'")
+        run(c, "begin read only")
+        assert value(c, "select current_setting('timezone')") == "Asia/Seoul"
+        run(c, "commit")
+        run(c, "begin")
+        run(c, "set timezone = 'Asia/Tokyo'")
+        run(c, "rollback")
+        assert value(c, "select current_setting('timezone')") == "Asia/Seoul"
+
+
+def test_who_is_idle_in_it_for_too_long_is_ended(cluster, started):  # noqa: F811
+    g = started("begin = held\nidle_transaction_timeout = 400ms\n[database patient]\n"
+                f"server_database = {APP_DB}\nbegin = held\ntransaction_timeout = 1s\n")  # fmt: skip
+    for settings, database, word in (([], "split", "idle_transaction_timeout"), ([], "patient", "transaction_timeout"),
+                                     (["set idle_in_transaction_session_timeout = '300ms'"], "patient", "idle-in-transaction timeout")):  # fmt: skip
+        with client(cluster, g, dbname=database) as c:
+            for sql in settings:
+                c.execute(sql)
+            run(c, "begin")
+            began = time.monotonic()
+            while not readable(c.pgconn.socket):
+                if database == "patient" and not settings:
+                    run(c, "set transaction read only")  # it is never idle for long
+                time.sleep(0.05)
+                assert time.monotonic() - began < 5
+            assert time.monotonic() - began < 2.5
+            with pytest.raises(psycopg.OperationalError, match=word):
+                c.execute("select 1")
+
+
+def readable(fd):
+    s = socket.socket(fileno=fd)
+    try:
+        s.setblocking(False)
+        s.recv(1, socket.MSG_PEEK)
+        return True
+    except BlockingIOError:
+        return False
+    finally:
+        s.detach()
+
+
+def test_notifications_wait_for_its_end(cluster, started):  # noqa: F811
+    g = started("listen = shared\n")
+    with ready(cluster, g) as c, client(cluster, g) as other:
+        c.execute("listen word")
+        time.sleep(0.3)
+        run(c, "begin")
+        other.execute("notify word, 'now'")
+        time.sleep(0.3)
+        assert not readable(c.pgconn.socket)
+        run(c, "commit")
+        wait_for(lambda: c.pgconn.consume_input() or (heard := c.pgconn.notifies()) and heard.extra == b"now", what="the notification")
+
+
+def test_explain_says_where_it_would_go(cluster, gilmok):  # noqa: F811
+    with ready(cluster, gilmok) as c:
+        run(c, "begin")
+        assert value(c, "explain (route) select 1").startswith("primary\ta transaction is open")
+        run(c, "set transaction read only")
+        assert value(c, "explain (route) select 1").startswith("replica\t")
+        assert status(c) == Status.INTRANS
+        run(c, "rollback")
+
+
+def test_pg_dump_is_as_ever(cluster, gilmok, tmp_path):  # noqa: F811
+    def dump(port, dbname, *words):
+        address = ["-h", "127.0.0.1", "-p", str(port), "-U", "app", dbname]
+        done = subprocess.run(["pg_dump", *address, *words], env={**os.environ, "PGPASSWORD": cluster.env["APP_PASSWORD"]}, capture_output=True)
+        assert done.returncode == 0, done.stderr
+        return re.sub(rb"\n.{0,3}(un)?restrict [^\n]*", b"", done.stdout)
+
+    with ready(cluster, gilmok):
+        assert dump(gilmok.port, "split") == dump(cluster.port("a"), APP_DB)
+    dump(gilmok.port, "split", "-j3", "-Fd", "-f", str(tmp_path / "all"))
+    assert len(list((tmp_path / "all").iterdir())) > 2
