@@ -2,6 +2,7 @@
  * classify.c - statements: what each is, and the worst finding of a text. What is inside queries is classify_walk.c's.
  */
 #include "routing/classify_walk.h"
+#include "routing/token_pg.h"
 
 /* ---- findings -------------------------------------------------------------------------------------------------------- */
 
@@ -45,7 +46,7 @@ static bool writes_nothing(enum classify_why why) {
 
 /* In a transaction at a replica: a setting is what it is there, but for the one that says what the server is. */
 static bool is_right_within(enum classify_why why, struct bytes name) {
-    if (why == CLASSIFY_SETTING_NODE) return !bytes_is(name, "in_hot_standby");
+    if (why == CLASSIFY_SETTING_NODE) return !bytes_is(name, "in_hot_standby") && !token_pg_is_setting(name);
     return is_of_transaction(why) || why == CLASSIFY_DEALLOCATES || why == CLASSIFY_HINT_PRIMARY; /* it is too late for that */
 }
 

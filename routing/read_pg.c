@@ -4,6 +4,7 @@
 #include "routing/read_pg.h"
 
 #include "routing/name_table.h"
+#include "routing/token_pg.h"
 
 #include "routing/read_table.h"
 
@@ -18,7 +19,7 @@ enum read_kind read_pg_relation(struct bytes name) {
 bool read_pg_is_setting_everywhere(struct bytes name) {
     uint8_t lower[NAME_TABLE_NAME_MAX];
     if (name.len == 0) return false;
-    if (memchr(name.ptr, '.', name.len)) return true;
+    if (memchr(name.ptr, '.', name.len)) return !token_pg_is_setting(name); /* the client's own, which follows it */
     if (name.len > sizeof lower) return false;
     for (size_t i = 0; i < name.len; i++) {
         uint8_t c = name.ptr[i];

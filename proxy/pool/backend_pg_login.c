@@ -19,6 +19,7 @@
 #include "proxy/pool/pool.h"
 #include "proxy/wire/pg_encode.h"
 #include "proxy/wire/pg_states.h"
+#include "routing/token_pg.h"
 
 static struct pool *pool_of(struct backend *b) {
     return b->variant->pool;
@@ -36,6 +37,14 @@ static void send_writer(struct backend *b, struct writer *w) {
     writer_release(w);
 }
 
+/* Where clients may ask for it: it must be there to be described, unless their startup parameters name it. */
+static bool needs_token(const struct backend *b) {
+    struct bytes key = b->variant->key;
+    const struct pool *p = b->variant->pool;
+    if (!p->limits.read_write_split && !p->main) return false;
+    return !key.len || !memmem(key.ptr, key.len, TOKEN_PG_SETTING, strlen(TOKEN_PG_SETTING));
+}
+
 static void send_startup(struct backend *b) {
     struct pool *p = pool_of(b);
     struct writer w;
@@ -44,6 +53,7 @@ static void send_startup(struct backend *b) {
     pg_put_startup_begin(&w, &start);
     pg_put_startup_param(&w, bytes_str("user"), bytes_str(p->server.user));
     pg_put_startup_param(&w, bytes_str("database"), bytes_str(p->server.database));
+    if (needs_token(b)) pg_put_startup_param(&w, bytes_str(TOKEN_PG_SETTING), bytes_str(""));
     struct reader r = reader_over(b->variant->key);
     while (reader_left(&r)) {
         struct bytes name = reader_cstr(&r);

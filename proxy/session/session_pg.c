@@ -282,6 +282,10 @@ static enum step relay_message(struct session *s, struct run *run, struct messag
         flush_run(s, run);
         step = session_pg_reset_take(s, m);
     }
+    if (step == STEP_RAW && session_pool(s)->limits.read_write_split && UNLIKELY(session_pg_token_may_be(session_pg_of(s), m))) {
+        flush_run(s, run);
+        step = session_pg_token_take(s, m);
+    }
     if (step == STEP_RAW && session_pg_prepared_concerns(s, m)) {
         flush_run(s, run);
         step = session_pg_prepared_take(s, m);

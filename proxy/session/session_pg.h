@@ -16,6 +16,7 @@
 #include "routing/begin_pg.h"
 #include "routing/explain_pg.h"
 #include "routing/reset_pg.h"
+#include "routing/token_pg.h"
 
 enum { SESSION_PG_APP_NAME_MAX = 63, CANCEL_PEER_TIMEOUT_MS = 5000, SESSION_PG_OWN_VALUES_MAX = 64 << 10,
        SESSION_PG_UNNAMED_MAX = 8 << 10 /* bytes of an unnamed statement that is kept */ };
@@ -129,6 +130,8 @@ struct session_pg {
     uint32_t body_left;             /* of a message whose head was relayed or dropped */
     bool body_is_dropped;
     bool app_name_was_reset;        /* the client was told the value that a RESET left; it will be told its own again */
+    bool asks_token;                /* it has prepared a SHOW of its consistency token */
+    uint64_t token;                 /* digest of the latest that it has set; 0: none */
     bool app_name_is_long;          /* the client was told its name with its address behind it; likewise */
     enum discard discard;
     struct prepared_client prepared;
@@ -247,6 +250,17 @@ static inline bool session_pg_explain_may_be(const struct message *m) {
 }
 /* STEP_RAW: it asks no such thing, or in such a way that only the server can answer. */
 enum step session_pg_explain_take(struct session *s, const struct message *m);
+
+/* ---- session_pg_token.c ---- */
+static inline bool session_pg_token_may_be(const struct session_pg *ps, const struct message *m) {
+    if (m->h.type == PG_F_BIND) return ps->asks_token;
+    if (m->h.type == PG_F_QUERY) return token_pg_may_be(bytes_of(m->ptr + PG_HEADER_LEN, m->avail - PG_HEADER_LEN));
+    const uint8_t *name = m->ptr + PG_HEADER_LEN, *end = m->ptr + m->avail;
+    const uint8_t *name_end = m->h.type == PG_F_PARSE && m->avail == m->h.total ? memchr(name, 0, (size_t)(end - name)) : NULL;
+    return name_end && token_pg_may_be(bytes_of(name_end + 1, (size_t)(end - name_end - 1)));
+}
+/* STEP_RAW: it is to be placed as any other. */
+enum step session_pg_token_take(struct session *s, const struct message *m);
 
 /* For struct session_proto. */
 bool session_pg_route_takes_back(struct session *s, struct bytes error);

@@ -72,7 +72,7 @@ static bool is_fresh_for(struct session *s, uint8_t asked) {
     switch (consistency_of(s, asked)) {
     case CONSISTENCY_EVENTUAL: break;
     case CONSISTENCY_SESSION: needs_us = later(s->written_us, session_pool(s)->split_since_us); break;
-    case CONSISTENCY_GLOBAL: needs_us = written_by_anybody(s->env); break;
+    case CONSISTENCY_GLOBAL: needs_us = later(s->written_us, written_by_anybody(s->env)); break;
     case CONSISTENCY_STRONG: /* the primary alone knows what was written by now */
         if (!may_wait) return false;
         needs_us = clock_now_us(s->env->loop->clock);

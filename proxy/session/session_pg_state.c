@@ -22,6 +22,7 @@
 #include <stdio.h>
 
 #include "base/fault.h"
+#include "base/map.h"
 #include "base/reader.h"
 #include "proxy/pool/backend_pg.h"
 #include "proxy/pool/catalog_book.h"
@@ -164,6 +165,13 @@ const struct effect_reading *session_pg_state_reading(struct session *s, struct 
     return kept->is_placed ? kept : NULL;
 }
 
+/* What it stands for was written before it was set, on this primary or one before it: as if this client had just done so. */
+static void take_token(struct session_pg *ps, const char *token) {
+    uint64_t digest = token && *token ? map_hash(bytes_str(token)) | 1 : 0;
+    if (digest && digest != ps->token) ps->base.written_us = clock_now_us(ps->base.env->loop->clock);
+    ps->token = digest;
+}
+
 void session_pg_state_on_state(struct session_pg *ps) {
     const char *route = state_pg_get(&ps->left.state, "gilmok.route");
     ps->left.wants_primary = route && strcmp(route, hint_route_name(HINT_PRIMARY)) == 0;
@@ -171,6 +179,7 @@ void session_pg_state_on_state(struct session_pg *ps) {
     ps->left.consistency = HINT_NO_CONSISTENCY;
     for (enum hint_consistency c = HINT_EVENTUAL; consistency && c <= HINT_STRONG; c++)
         if (strcmp(consistency, hint_consistency_name(c)) == 0) ps->left.consistency = (uint8_t)c;
+    take_token(ps, state_pg_get(&ps->left.state, TOKEN_PG_SETTING));
 }
 
 const struct classify_facts *session_pg_state_facts(struct session *s) {

@@ -1,0 +1,69 @@
+/*
+ * SHOW gilmok.consistency_token: where the primary's log ends now, behind everything that this client was told is written. Another
+ * session that sets it finds all of that in what it reads.
+ *
+ * The server answers. Each connection is started with the setting, empty, so that it can be prepared and described like any other;
+ * gilmok puts a statement in front of what shows it that gives it its value, in the same transaction, which ends it.
+ */
+#include "proxy/pool/backend_pg.h"
+#include "proxy/session/session_pg.h"
+#include "proxy/session/session_pg_ops.h"
+#include "routing/token_pg.h"
+
+/* `source`: a text with a NUL behind it. */
+static bool asks(struct session *s, struct bytes source) {
+    const struct sql_options *options = session_pg_settings_options(s, s->lessee.backend);
+    const struct sql_options fallback = sql_options_default(SQL_POSTGRES);
+    const uint8_t *end = source.len ? memchr(source.ptr, 0, source.len) : NULL;
+    if (!end || !token_pg_may_be(source)) return false;
+    return token_pg_is_asked(bytes_of(source.ptr, (size_t)(end - source.ptr)), options ? options : &fallback);
+}
+
+/* Of a Bind. */
+static struct bytes source_of(struct session *s, const struct message *m) {
+    struct session_pg *ps = session_pg_of(s);
+    if (!m->has_names || !m->statement.len) return m->has_names ? session_pg_unnamed_latest(ps) : bytes_of(NULL, 0);
+    const struct statement_pg *st = session_pg_prepared_statement(ps, m->statement);
+    return st ? st->source : bytes_of(NULL, 0);
+}
+
+static enum step send_query(struct session *s, const struct message *m) {
+    static const char text[] = TOKEN_PG_TELL "; SHOW " TOKEN_PG_SETTING;
+    struct session_pg *ps = session_pg_of(s);
+    struct backend *b = s->lessee.backend;
+    uint8_t storage[sizeof text + PG_HEADER_LEN];
+    struct writer w;
+    if (ledger_owes_forward(&b->ledger) || b->ledger.doubtful) return session_pg_await_replies(s);
+    writer_init_fixed(&w, storage, sizeof storage);
+    size_t at = pg_begin(&w, PG_F_QUERY);
+    writer_cstr(&w, bytes_str(text));
+    pg_end(&w, at);
+    uint16_t tag = session_pg_prepared_end_group(ps);
+    session_pg_state_on_group_sent(ps);
+    session_pg_unnamed_on_group_sent(ps);
+    (void)session_pg_unnamed_track(s, b, m, &tag);
+    if (!backend_pg_note_sent(b, PG_F_QUERY, 0, tag)) return STEP_STOP;
+    backend_pg_hide_statements(backend_pg_of(b), 1);
+    stream_send(b->stream, writer_bytes(&w));
+    session_pg_drop(ps, m);
+    return STEP_DONE;
+}
+
+enum step session_pg_token_take(struct session *s, const struct message *m) {
+    struct session_pg *ps = session_pg_of(s);
+    struct bytes text;
+    switch (m->h.type) {
+    case PG_F_QUERY:
+        return session_pg_answer_text(m, &text) && asks(s, bytes_of(text.ptr, text.len + 1)) ? send_query(s, m) : STEP_RAW;
+    case PG_F_PARSE: {
+        struct bytes body = bytes_of(m->ptr + PG_HEADER_LEN, m->avail - PG_HEADER_LEN);
+        const uint8_t *name_end = memchr(body.ptr, 0, body.len);
+        if (name_end && asks(s, bytes_of(name_end + 1, (size_t)(body.ptr + body.len - name_end - 1)))) ps->asks_token = true;
+        return STEP_RAW;
+    }
+    case PG_F_BIND:
+        if (!asks(s, source_of(s, m))) return STEP_RAW;
+        return backend_pg_run_among(s->lessee.backend, bytes_str(TOKEN_PG_TELL)) ? STEP_RAW : STEP_STOP;
+    default: return STEP_RAW;
+    }
+}

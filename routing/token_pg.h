@@ -1,0 +1,30 @@
+/*
+ * token_pg.h - SHOW gilmok.consistency_token: a question about the primary's log, to be carried to another session. Pure.
+ *
+ *      "00000003/0/5A2F110"        timeline, and where the log ended when it was asked for
+ */
+#ifndef GILMOK_ROUTING_TOKEN_PG_H
+#define GILMOK_ROUTING_TOKEN_PG_H
+
+#include "parser/parser.h"
+
+#define TOKEN_PG_SETTING "gilmok.consistency_token"
+
+/* What gives the setting its value, until the end of the transaction: a statement for the primary. */
+#define TOKEN_PG_TELL                                                                                               \
+    "SELECT pg_catalog.set_config('" TOKEN_PG_SETTING "', pg_catalog.concat("                                       \
+    "pg_catalog.substr(pg_catalog.pg_walfile_name(lsn), 1, 8), '/', lsn), true) "                                   \
+    "FROM pg_catalog.pg_current_wal_insert_lsn() AS lsn"
+
+/* By its first letters: false for nearly all that are none. */
+static inline bool token_pg_may_be(struct bytes text) {
+    return text.len > 2 && (text.ptr[0] | 0x20) == 's' && (text.ptr[1] | 0x20) == 'h';
+}
+
+/* The name of the setting, in any case. */
+bool token_pg_is_setting(struct bytes name);
+
+/* True for SHOW of just that setting, alone. */
+bool token_pg_is_asked(struct bytes text, const struct sql_options *options);
+
+#endif

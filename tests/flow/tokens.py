@@ -1,0 +1,100 @@
+#!/usr/bin/python3
+"""A consistency token carries what one client has written to another one, over another gilmok: that one's reads find it."""
+
+import contextlib
+import re
+import time
+
+import psycopg
+import pytest
+
+from failover import wait_for_roles
+from flowtools import value
+from split import APP_DB, SPLIT, at, client, cluster, ready  # noqa: F401
+
+TOKEN = re.compile(r"^[0-9A-F]{8}/[0-9A-F]{1,8}/[0-9A-F]{1,8}$")
+SESSION = SPLIT.replace("eventual", "session") + "consistency_timeout = 3s\n"
+
+
+@pytest.fixture(scope="module")
+def two(cluster):  # noqa: F811
+    with contextlib.ExitStack() as stack:
+        both = [stack.enter_context(contextlib.closing(cluster.gilmok(tail=SESSION))) for _ in range(2)]
+        for g in both:
+            wait_for_roles(g, a="primary", b="replica", c="replica")
+        yield both
+
+
+@pytest.fixture
+def late(cluster):  # noqa: F811
+    """The replicas replay a quarter of a second late."""
+    for node in "bc":
+        cluster.run(node, "alter system set recovery_min_apply_delay = '250ms'")
+        cluster.run(node, "select pg_reload_conf()")
+    yield
+    for node in "bc":
+        cluster.run(node, "alter system reset recovery_min_apply_delay")
+        cluster.run(node, "select pg_reload_conf()")
+
+
+def place(token):
+    timeline, high, low = token.split("/")
+    return int(timeline, 16), (int(high, 16) << 32) + int(low, 16)
+
+
+def test_it_is_shown_in_every_way(cluster, two):  # noqa: F811
+    show = "show gilmok.consistency_token"
+    with ready(cluster, two[0]) as c, ready(cluster, two[0]) as other:
+        last = (0, 0)
+        for ask in (
+            lambda: value(c, show), lambda: value(c, "SHOW Gilmok.Consistency_Token ;"), lambda: c.execute(show, prepare=True).fetchone()[0],
+            lambda: c.execute(show, prepare=True).fetchone()[0], lambda: c.pgconn.exec_(show.encode()).get_value(0, 0).decode(),
+            lambda: value(c, show, prepare=False, binary=True), lambda: value(other, show),
+        ):  # fmt: skip
+            c.execute("update kept set word = 'word 1' where id = 1")
+            token = ask()
+            assert TOKEN.match(token) and place(token) > last
+            last = place(token)
+        assert c.pgconn.exec_(show.encode()).command_status == b"SHOW"
+        with c.transaction():
+            c.execute("update kept set word = 'word 1' where id = 1")
+            assert place(value(c, show)) > last
+        c.execute("begin read only")
+        assert at(cluster, c) in "bc"
+        with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
+            c.execute(show)
+        c.execute("rollback")
+        c.execute("begin; savepoint s")
+        with pytest.raises(psycopg.errors.DivisionByZero):
+            c.execute("select 1/0")
+        with pytest.raises(psycopg.errors.InFailedSqlTransaction):
+            c.execute(show)
+        c.execute("rollback")
+        assert at(cluster, c) in "bc" and value(c, "select current_setting('gilmok.consistency_token')") == ""
+
+
+@pytest.mark.parametrize("way", ["set", "set_config", "login"])
+def test_who_has_it_finds_what_was_written(cluster, two, late, way):  # noqa: F811
+    stale = 0
+    with ready(cluster, two[0]) as writer, ready(cluster, two[1]) as reader:
+        for i in range(4):
+            time.sleep(0.3)
+            writer.execute("update kept set word = %s where id = 2", (f"{way} {i}",))
+            token = value(writer, "show gilmok.consistency_token")
+            stale += value(reader, "select word from kept where id = 2") != f"{way} {i}"
+            if way == "set":
+                reader.execute(f"set gilmok.consistency_token = '{token}'")
+            elif way == "set_config":
+                reader.execute("select set_config('gilmok.consistency_token', %s, false)", (token,))
+            else:
+                reader.close()
+                reader = client(cluster, two[1], options=f"-c gilmok.consistency_token={token}")
+            wait = time.monotonic()
+            node = None
+            while node is None:
+                node, word = reader.execute("select here(), word from kept where id = 2").fetchone()
+                assert word == f"{way} {i}", (node, i)
+                node = None if node == cluster.port("a") and time.monotonic() - wait < 3 else node
+            assert node != cluster.port("a")
+        reader.close()
+    assert stale, "nothing was late: this says nothing"
