@@ -81,6 +81,7 @@ struct effect_reading {
     bool is_known;
     bool is_placed;      /* classify.h was asked, too: */
     bool may_write;
+    bool is_refused;     /* a replica has refused it for good, whatever the reading says */
     uint8_t place, within; /* enum classify_place */
     uint8_t transaction; /* enum classify_transaction */
     uint8_t why;         /* enum classify_why, the decisive one */

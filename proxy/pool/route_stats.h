@@ -28,6 +28,7 @@
     X(HELD, "held", "the client holds its connection")                                                                 \
     X(PIPELINED, "pipelined", "it came before the answer to the one in front of it")                                   \
     X(RETRIED, "retried", "a replica would not run it")                                                                \
+    X(UNFIT, "refused_before", "a replica has refused such a text since the database's code last changed")                  \
     X(CATALOG, "catalog_unknown", "it is not known yet, or not any more, what the names of the database stand for")    \
     X(NO_REPLICA, "no_replica", "no replica can be used now")                                                          \
     X(STALE, "stale", "no replica is known to have all that it must find (read_consistency)")                          \

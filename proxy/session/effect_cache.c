@@ -142,17 +142,28 @@ static struct effect_reading read_text(struct bytes text, const struct sql_optio
                                    .why = (uint8_t)result->decisive.why, .hint = hint_pack(result->hint)};
 }
 
+/* Where it would be; NULL: nowhere. `*key`: what it goes by. */
+static struct slot *slot_of(struct effect_cache *cache, struct bytes text, uint64_t version, uint8_t plain[PLAIN_MAX],
+                            struct bytes *key) {
+    if (!cache || !text.len || text.len > EFFECT_CACHE_TEXT_MAX) return NULL;
+    *key = without_numbers(text, plain);
+    return &cache->slots[(map_hash(*key) ^ version) % EFFECT_CACHE_SLOTS];
+}
+
+void effect_cache_refuse(struct effect_cache *cache, struct bytes text, const struct sql_options *options, uint64_t version) {
+    uint8_t plain[PLAIN_MAX];
+    struct bytes key;
+    struct slot *slot = slot_of(cache, text, version, plain, &key);
+    if (slot && is_it(slot, key, options, version)) slot->reading.is_refused = true;
+}
+
 struct effect_reading effect_cache_of(struct effect_cache *cache, struct bytes text, const struct sql_options *options,
                                       uint64_t version, struct arena *arena, const struct effect_names *names,
                                       const struct classify_options *routing) {
-    struct slot *slot = NULL;
     uint8_t plain[PLAIN_MAX];
-    struct bytes key = text;
-    if (cache && text.len && text.len <= EFFECT_CACHE_TEXT_MAX) {
-        key = without_numbers(text, plain);
-        slot = &cache->slots[(map_hash(key) ^ version) % EFFECT_CACHE_SLOTS];
-        if (is_it(slot, key, options, version) && slot->reading.is_placed >= (routing != NULL)) return slot->reading;
-    }
+    struct bytes key;
+    struct slot *slot = slot_of(cache, text, version, plain, &key);
+    if (slot && is_it(slot, key, options, version) && slot->reading.is_placed >= (routing != NULL)) return slot->reading;
     struct effect_reading reading = read_text(text, options, version, arena, names, routing);
     if (slot && reading.is_known) keep(cache, slot, key, &reading);
     return reading;

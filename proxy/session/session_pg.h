@@ -131,6 +131,7 @@ struct session_pg {
     bool body_is_dropped;
     bool app_name_was_reset;        /* the client was told the value that a RESET left; it will be told its own again */
     bool asks_token;                /* it has prepared a SHOW of its consistency token */
+    bool is_refused;                /* what is taken back was refused for good, not for the moment */
     uint64_t token;                 /* digest of the latest that it has set; 0: none */
     bool app_name_is_long;          /* the client was told its name with its address behind it; likewise */
     enum discard discard;
@@ -304,6 +305,8 @@ unsigned session_pg_state_effects(struct session *s, const struct backend *b, st
  * or good until the next one is asked for.
  */
 const struct effect_reading *session_pg_state_reading(struct session *s, struct bytes source, struct effect_reading *kept);
+/* A replica has refused it, and would again: it stays on the primary from now on, until the database's code is another one. */
+void session_pg_state_refuse(struct session *s, struct bytes source, struct effect_reading *kept);
 /* left.state is another one. */
 void session_pg_state_on_state(struct session_pg *ps);
 /* What is known of its pool's database, and holds; NULL: nothing. */

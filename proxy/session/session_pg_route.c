@@ -117,6 +117,7 @@ static bool only_reads(struct walk *w, struct bytes source, struct effect_readin
     unsigned place = w->is_in_transaction ? r->within : r->place;
     if (place != CLASSIFY_REPLICA || is_forbidden) return stays(s, route_reason_of_text((enum classify_why)r->why));
     if (r->effects & ~(unsigned)(w->is_in_transaction ? LEFT_IN_TRANSACTION : LEFT_NOWHERE)) return stays(s, ROUTE_LEAVES);
+    if (UNLIKELY(r->is_refused)) return stays(s, ROUTE_UNFIT);
     struct hint hint = hint_unpack(r->hint);
     if (hint.consistency > w->consistency) w->consistency = hint.consistency;
     bool is_unwanted = UNLIKELY(session_pg_of(s)->left.wants_primary) && hint.route != HINT_REPLICA;
@@ -298,12 +299,18 @@ static bool is_of_replica(struct bytes sqlstate) {
     return false;
 }
 
+/* It is no read after all, or reads what a standby does not have: the next time it would say so again. */
+static bool is_for_good(struct bytes sqlstate) {
+    return bytes_is(sqlstate, "25006") || bytes_is(sqlstate, "0A000") || bytes_is(sqlstate, "55000");
+}
+
 bool session_pg_route_takes_back(struct session *s, struct bytes error) {
     struct pg_error_fields f = {0};
     char label[192];
     bool is_read = pg_error_read(bytes_of(error.ptr + PG_HEADER_LEN, error.len - PG_HEADER_LEN), &f);
     if (!is_read || !is_of_replica(f.sqlstate)) return false;
     bool is_news = !bytes_starts_with(f.sqlstate, "42"); /* those are mostly the client's own */
+    session_pg_of(s)->is_refused = is_for_good(f.sqlstate);
     log_line(is_news ? LOG_INFO : LOG_DEBUG, "session", session_label(s, label),
              "%s said %.*s to a read: it runs again on the primary",
              s->lessee.backend->site->name, (int)(f.message.len < 200 ? f.message.len : 200), (const char *)f.message.ptr);
@@ -320,6 +327,28 @@ static void forget_names(struct session_pg *ps, struct bytes rest) {
     }
 }
 
+static void remember_bind(struct session *s, struct bytes body) {
+    struct session_pg *ps = session_pg_of(s);
+    struct bytes portal, name;
+    if (pg_bind_names(body, &portal, &name) != PG_FRAME_OK) return;
+    struct statement_pg *st = name.len ? session_pg_prepared_statement(ps, name) : NULL;
+    if (st) session_pg_state_refuse(s, st->source, &st->reading);
+    else if (!name.len) session_pg_state_refuse(s, session_pg_unnamed_latest(ps), NULL);
+}
+
+/* Nobody knows which text of it was meant: none goes to a replica again. */
+static void remember_refusal(struct session *s, struct bytes rest) {
+    struct pg_header h;
+    while (pg_header_read(rest, &h) == PG_FRAME_OK && h.total <= rest.len) {
+        struct bytes body = bytes_of(rest.ptr + PG_HEADER_LEN, h.body_len);
+        const uint8_t *name_end = h.type == PG_F_PARSE ? memchr(body.ptr, 0, body.len) : NULL;
+        if (h.type == PG_F_QUERY) session_pg_state_refuse(s, body, NULL);
+        if (name_end) session_pg_state_refuse(s, bytes_of(name_end + 1, (size_t)(body.ptr + body.len - name_end - 1)), NULL);
+        if (h.type == PG_F_BIND) remember_bind(s, body);
+        rest = bytes_of(rest.ptr + h.total, rest.len - h.total);
+    }
+}
+
 void session_pg_route_on_taken_back(struct session *s, struct backend *b, struct bytes exchange) {
     struct session_pg *ps = session_pg_of(s);
     if (b) {
@@ -329,6 +358,8 @@ void session_pg_route_on_taken_back(struct session *s, struct backend *b, struct
     } else {
         session_pg_prepared_on_lost(s);
     }
+    if (ps->is_refused) remember_refusal(s, exchange);
+    ps->is_refused = false;
     session_pg_unnamed_on_taken_back(ps);
     forget_names(ps, exchange);
     session_pg_state_on_group_sent(ps);

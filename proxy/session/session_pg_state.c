@@ -165,6 +165,15 @@ const struct effect_reading *session_pg_state_reading(struct session *s, struct 
     return kept->is_placed ? kept : NULL;
 }
 
+void session_pg_state_refuse(struct session *s, struct bytes source, struct effect_reading *kept) {
+    const struct sql_options *options = session_pg_settings_options(s, s->lessee.backend);
+    const uint8_t *end = source.len ? memchr(source.ptr, 0, source.len) : NULL;
+    if (kept) kept->is_refused = true;
+    if (!options || !end) return;
+    struct bytes text = bytes_of(source.ptr, (size_t)(end - source.ptr));
+    effect_cache_refuse(s->env->effects, text, options, names_version(s, catalog_of(s)));
+}
+
 /* What it stands for was written before it was set, on this primary or one before it: as if this client had just done so. */
 static void take_token(struct session_pg *ps, const char *token) {
     uint64_t digest = token && *token ? map_hash(bytes_str(token)) | 1 : 0;

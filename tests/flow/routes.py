@@ -4,7 +4,7 @@
 import psycopg
 import pytest
 
-from flowtools import APP_DB
+from flowtools import APP_DB, value
 from harness import wait_for
 from pgwire import bind, close, describe, execute, message, parse, query
 from split import SPLIT, at, client, cluster, ready, started  # noqa: F401
@@ -100,21 +100,6 @@ def test_exchanges_that_nobody_could_judge(cluster, started):  # noqa: F811
             assert not c.collect().errors
             assert counted() == {("primary", word): 1}
         c.end()
-
-
-def test_reads_that_a_replica_would_not_run(cluster, started):  # noqa: F811
-    cluster.run("a", "create or replace function slips(i int) returns int language plpgsql as "
-                "$$ begin perform 1 from kept where id = i for share; return i; end $$", APP_DB)  # fmt: skip
-    try:
-        g = started(tail=SPLIT.replace("= here", "= here, slips"))
-        with ready(cluster, g, prepare_threshold=None) as c:
-            counted = Counted(g)
-            for i in range(3):
-                c.execute("select slips(%s)", (i,))
-            c.execute("select here()")
-            assert counted() == {("primary", "retried"): 3, ("replica", "reads"): 1}
-    finally:
-        cluster.run("a", "drop function slips", APP_DB)
 
 
 def test_without_replicas_and_while_the_catalog_is_read(cluster, started):  # noqa: F811
@@ -350,3 +335,32 @@ def test_a_session_keeps_its_reads_on_the_primary(cluster, started):  # noqa: F8
             for _ in range(5):
                 assert at(cluster, c) == "a"
             assert at(cluster, c, "/* gilmok: replica */ select here()") in "bc"
+
+
+def test_what_a_replica_has_refused_is_not_tried_again(cluster, started):  # noqa: F811
+    make = "create or replace function locks(i int) returns int language plpgsql as '{} return 1; end'"
+    cluster.run("a", make.format("begin perform 1 from kept where id = i for share;"), APP_DB)
+    g = started(tail=SPLIT.replace("= here", "= here, locks"))
+
+    def known(c, text):
+        wait_for(lambda: value(c, f"explain (route) {text}").startswith("replica\t") and at(cluster, c) in "bc", what="what is known of it")
+
+    with ready(cluster, g) as c:
+        known(c, "select locks(1)")
+        for more in {}, {"prepare": True}:
+            counted = Counted(g)
+            for i in range(1, 6):
+                assert c.execute("select locks(id) from kept where id = %s", (i,), **more).fetchone()[0] == 1
+            again = {("primary", "retried"): 1, ("primary", "refused_before"): 4}
+            assert counted() == ({("primary", "refused_before"): 6} if more else again)  # to prepare is one, too
+        counted = Counted(g)
+        assert [c.pgconn.exec_(b"select locks(%d)" % i).get_value(0, 0) for i in range(3)] == [b"1"] * 3
+        assert counted() == {("primary", "retried"): 1, ("primary", "refused_before"): 2}
+        assert value(c, "explain (route) select locks(7)").startswith("primary\ta replica has refused such a text")
+        cluster.run("a", make.format("begin "), APP_DB)  # it takes none any more
+        c.execute("create table another (i int)")  # gilmok looks what has changed
+        known(c, "select locks(7)")
+        counted = Counted(g)
+        assert value(c, "select locks(7)") == 1 and counted() == {("replica", "reads"): 1}
+        c.execute("drop table another")
+    cluster.run("a", "drop function locks(int)", APP_DB)

@@ -193,31 +193,7 @@ def test_a_reload_switches_it_off_and_on(cluster, started):
 
 
 def test_what_a_replica_refuses_runs_on_the_primary(cluster, started):
-    """The configuration says of a function that it reads, and it does not."""
-    cluster.run("a", "create or replace function sneaks(i int) returns int language plpgsql as "
-                "$$ begin insert into kept values (i, 'sneaked'); return here(); end $$", APP_DB)  # fmt: skip
-    try:
-        g = started(tail=SPLIT.replace("= here", "= here, sneaks"))
-        with ready(cluster, g) as c:
-            assert at(cluster, c, "select sneaks(5000)") == "a"
-            assert at(cluster, c, "select sneaks(%s)", (5001,)) == "a"
-            for i in range(5002, 5006):  # a name of a statement is given in the exchange that fails
-                assert node_of(cluster, c.execute("select sneaks(%s)", (i,), prepare=True).fetchone()[0]) == "a"
-            with c.pipeline() as p:
-                cursors = []
-                for i in range(5006, 5010):
-                    cursors.append(c.execute("select sneaks(%s)", (i,)))
-                    p.sync()
-                assert {node_of(cluster, cursor.fetchone()[0]) for cursor in cursors} == {"a"}
-            assert cluster.run("a", "select count(*), count(distinct id) from kept where id >= 5000", APP_DB) == [(10, 10)]
-            with pytest.raises(psycopg.errors.UniqueViolation):
-                c.execute("select sneaks(5000)")
-            assert at(cluster, c) in "bc"
-    finally:
-        cluster.run("a", "delete from kept where id >= 5000; drop function sneaks", APP_DB)
-
-
-def test_a_lock_that_a_replica_refuses_is_taken_on_the_primary(cluster, started):
+    """The configuration says of a function that it reads, and it takes locks. A text that was refused is not tried again: each is another."""
     cluster.run("a", "create or replace function locks(i int) returns int language plpgsql as "
                 "$$ begin perform 1 from kept where id = i for share; return here(); end $$", APP_DB)  # fmt: skip
     try:
@@ -226,14 +202,14 @@ def test_a_lock_that_a_replica_refuses_is_taken_on_the_primary(cluster, started)
             assert at(cluster, c, "select locks(1)") == "a"
             assert at(cluster, c, "select locks(%s)", (1,)) == "a"
             for i in range(1, 5):  # a name of a statement is given in the exchange that fails
-                assert node_of(cluster, c.execute("select locks(%s)", (i,), prepare=True).fetchone()[0]) == "a"
+                assert node_of(cluster, c.execute(f"select locks(%s) as n{i}", (i,), prepare=True).fetchone()[0]) == "a"
             with c.pipeline() as p:
                 cursors = []
                 for i in range(1, 5):
-                    cursors.append(c.execute("select locks(%s)", (i,)))
+                    cursors.append(c.execute(f"select locks(%s) as p{i}", (i,)))
                     p.sync()
                 assert {node_of(cluster, cursor.fetchone()[0]) for cursor in cursors} == {"a"}
-            assert sum("read-only transaction" in line and "runs again" in line for line in g.said().splitlines()) >= 6
+            assert sum("read-only transaction" in line and "runs again" in line for line in g.said().splitlines()) >= 3
             assert at(cluster, c) in "bc"
     finally:
         cluster.run("a", "drop function locks", APP_DB)
