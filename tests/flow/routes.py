@@ -343,7 +343,7 @@ def test_what_a_replica_has_refused_is_not_tried_again(cluster, started):  # noq
     g = started(tail=SPLIT.replace("= here", "= here, locks"))
 
     def known(c, text):
-        wait_for(lambda: value(c, f"explain (route) {text}").startswith("replica\t") and at(cluster, c) in "bc", what="what is known of it")
+        wait_for(lambda: value(c, f"explain (route) {text}", prepare=False).startswith("replica\t") and at(cluster, c) in "bc", what="what is known of it")
 
     with ready(cluster, g) as c:
         known(c, "select locks(1)")
