@@ -144,6 +144,7 @@ def test_a_replica_that_refuses_its_first_statement_has_done_nothing(cluster, gi
     cluster.run("a", "create or replace function locks(i int) returns int language plpgsql as "
                 "$$ begin perform 1 from kept where id = i for share; return here(); end $$", APP_DB)  # fmt: skip
     with ready(cluster, gilmok) as c:
+        c.execute("create table another (); drop table another")  # gilmok looks what has changed
         wait_for(lambda: value(c, "explain (route) select locks(1)", prepare=False).startswith("replica") and at(cluster, c) in "bc", what="facts")
         retried = said_again(gilmok)
         for i, say in enumerate((run, extended)):
