@@ -44,6 +44,9 @@ enum unknown_effects { UNKNOWN_EFFECTS_PROBE, UNKNOWN_EFFECTS_PIN, UNKNOWN_EFFEC
 /* A client that has done LISTEN: it keeps its connection, or one connection listens for all clients of a pool. */
 enum listen_mode { LISTEN_PIN, LISTEN_SHARED };
 
+/* How the nodes that may serve a read share the work (proxy/pool/choose.h). */
+enum read_balance { BALANCE_LEAST_OUTSTANDING, BALANCE_ROUND_ROBIN, BALANCE_LATENCY };
+
 enum proto_kind { PROTO_POSTGRESQL };
 
 /* One address to listen on: `host:port`, `[v6]:port`, or `unix:/path/of/socket`. */
@@ -123,6 +126,8 @@ struct config_database {
     enum pool_role role;
     uint32_t max_replica_lag_ms; /* a replica further behind is not used; 0: however far */
     enum begin_mode begin;
+    enum read_balance balance;
+    uint32_t slow_start_ms;      /* until a node that has come back gets its whole share; 0: at once */
     enum read_consistency read_consistency;
     uint32_t consistency_timeout_ms; /* so long a read waits for a replica that is fresh enough; 0: not at all */
     bool read_write_split;       /* reads go to replicas, by their text */

@@ -243,9 +243,12 @@ static void check_role(struct config *c, struct config_draft_database *d, struct
                        db->cluster->name);
         config_advice(f, "Add its replicas as [node %s/NAME], or remove it", db->cluster->name);
     }
-    if (db->role == ROLE_PRIMARY && !db->read_write_split && db->max_replica_lag_ms) {
-        struct config_place at = config_place_of(c, d->section, "max_replica_lag");
-        config_warning(f, at.file, at.line, "`max_replica_lag` is not looked at: the database is served by the primary");
+    static const char *const of_reads[] = {"max_replica_lag", "balance", "slow_start"};
+    bool is_read_elsewhere = db->role != ROLE_PRIMARY || db->read_write_split;
+    for (size_t i = 0; i < COUNT_OF(of_reads) && !is_read_elsewhere; i++) {
+        if (!config_section_entry(d->section, of_reads[i])) continue;
+        struct config_place at = config_place_of(c, d->section, of_reads[i]);
+        config_warning(f, at.file, at.line, "`%s` is not looked at: the database is served by the primary", of_reads[i]);
         config_advice(f, "Write read_write_split = on, or role = replica, prefer-replica or any, or remove it");
     }
 }

@@ -26,6 +26,7 @@ static const char *const listen_words[] = {"pin", "shared", NULL};
 static const char *const session_sequences_words[] = {"refuse", "pin", NULL};
 static const char *const begin_words[] = {"auto", "held", "eager", NULL};
 static const char *const consistency_words[] = {"eventual", "session", "global", "strong", NULL};
+static const char *const balance_words[] = {"least-outstanding", "round-robin", "latency", NULL};
 static const char *const role_words[] = {"primary", "replica", "prefer-replica", "any", NULL};
 static const char *const pool_mode_words[] = {"session", "transaction", "statement", NULL};
 
@@ -39,6 +40,7 @@ static_assert(SERVER_AUTH_SCRAM == 0 && SERVER_AUTH_MD5 == 1 && SERVER_AUTH_PASS
 static_assert(CHANNEL_BINDING_DISABLE == 0 && CHANNEL_BINDING_PREFER == 1 && CHANNEL_BINDING_REQUIRE == 2, "order of words");
 static_assert(SESSION_SEQUENCES_REFUSE == 0 && SESSION_SEQUENCES_PIN == 1, "order of words");
 static_assert(ROLE_PRIMARY == 0 && ROLE_REPLICA == 1 && ROLE_PREFER_REPLICA == 2 && ROLE_ANY == 3, "order of words");
+static_assert(BALANCE_LEAST_OUTSTANDING == 0 && BALANCE_ROUND_ROBIN == 1 && BALANCE_LATENCY == 2, "order of words");
 static_assert(UNKNOWN_EFFECTS_PROBE == 0 && UNKNOWN_EFFECTS_PIN == 1 && UNKNOWN_EFFECTS_TRUST == 2, "order of words");
 static_assert(POOL_SESSION == 0 && POOL_TRANSACTION == 1 && POOL_STATEMENT == 2 && PROTO_POSTGRESQL == 0, "order of words");
 static_assert(sizeof(enum pool_mode) == sizeof(int) &&
@@ -134,6 +136,8 @@ const struct config_key config_keys[] = {
     {CONFIG_DATABASE, "pool_mode", KEY_WORD, "transaction", 0, 0, pool_mode_words, DATABASE(database.pool_mode), RELOAD, "how long a client keeps a server connection"},
     {CONFIG_DATABASE, "role", KEY_WORD, "primary", 0, 0, role_words, DATABASE(database.role), RELOAD, "which nodes of the cluster serve it"},
     {CONFIG_DATABASE, "max_replica_lag", KEY_DURATION, "0", 0, LONGEST, NULL, DATABASE(database.max_replica_lag_ms), RELOAD, "a replica further behind is not used"},
+    {CONFIG_DATABASE, "balance", KEY_WORD, "least-outstanding", 0, 0, balance_words, DATABASE(database.balance), RELOAD, "how nodes that serve reads share them"},
+    {CONFIG_DATABASE, "slow_start", KEY_DURATION, "30s", 0, 3600000, NULL, DATABASE(database.slow_start_ms), RELOAD, "until a node that has come back gets its whole share"},
     {CONFIG_DATABASE, "read_write_split", KEY_BOOL, "off", 0, 0, NULL, DATABASE(database.read_write_split), RELOAD, "send statements that only read to replicas"},
     {CONFIG_DATABASE, "read_consistency", KEY_WORD, "session", 0, 0, consistency_words, DATABASE(database.read_consistency), RELOAD, "what a read on a replica must show of what was written"},
     {CONFIG_DATABASE, "consistency_timeout", KEY_DURATION, "0", 0, LONGEST, NULL, DATABASE(database.consistency_timeout_ms), RELOAD, "how long a read waits for a replica that is fresh enough"},

@@ -51,8 +51,8 @@ void backend_set_state(struct backend *b, enum backend_state state) {
     uint32_t *old_count, *new_count;
     struct list *old_list = list_of(b, b->state, &old_count);
     struct list *new_list = list_of(b, state, &new_count);
-    if (b->state == BACKEND_LEASED) b->site->leased--;
-    if (state == BACKEND_LEASED) b->site->leased++;
+    if (b->state == BACKEND_LEASED) b->site->choice.outstanding--;
+    if (state == BACKEND_LEASED) b->site->choice.outstanding++;
     b->state = state;
     b->state_since_us = b->variant->pool->set->loop->now_us;
     if (old_list == new_list) return;

@@ -116,6 +116,8 @@ struct pool_limits {
     enum read_consistency read_consistency;
     uint32_t consistency_timeout_ms;
     bool holds_begin;      /* a client's BEGIN waits for the statement behind it */
+    enum read_balance balance;
+    uint32_t slow_start_ms;
     bool read_write_split; /* false where the configuration says so, but it changes nothing */
     bool session_reuse;  /* session mode: false, and a connection is closed behind its client */
     bool is_round_robin; /* idle connections are handed out longest idle first */
@@ -260,6 +262,9 @@ void pool_on_cancel_done(struct backend *b);
 bool pool_has_waiters(const struct variant *v);
 /* Closes the connection on this worker that is idle for longest of those that would make room. False: there is none. */
 bool pool_set_evict(struct pool_set *set, const struct budget_list *wants);
+/* What was asked of it at `since_us`, or when it was leased later, is answered: where a pool has several nodes, that says how fast
+ * this one is. */
+void pool_note_answer(struct backend *b, uint64_t since_us);
 /* From now on nothing is opened, and no claim is open. */
 void pool_set_stop_claims(struct pool_set *set);
 /* A pool learns what is in set->gates: when it is paused its connections close as they become free. */

@@ -97,6 +97,8 @@ static void set_limits(struct pool *p, const struct config *c, const struct conf
     p->limits.holds_begin = may_hold_begin && (db->begin == BEGIN_AUTO ? p->limits.read_write_split : db->begin == BEGIN_HELD);
     p->limits.read_consistency = db->read_consistency;
     p->limits.consistency_timeout_ms = db->consistency_timeout_ms;
+    p->limits.balance = db->balance;
+    p->limits.slow_start_ms = db->slow_start_ms;
     if (p->limits.read_write_split && !p->main && !p->routes) p->routes = mem_alloc(sizeof *p->routes);
     if (p->main) follow_main(p);
 }

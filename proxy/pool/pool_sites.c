@@ -13,6 +13,8 @@
 #include "proxy/pool/tls_book.h"
 #include "proxy/topology/topology.h"
 
+enum { TOGETHER_MS = 3000 /* nodes that have come up within that have done so together */ };
+
 static struct site *site_at(const struct list *n) {
     return CONTAINER_OF(n, struct site, node);
 }
@@ -69,7 +71,7 @@ static bool want(struct pool *p, const struct config_cluster *cluster, const str
         list_push_back(&p->sites, &s->node);
     }
     s->is_wanted = true;
-    s->weight = node->weight;
+    s->choice.weight = node->weight;
     if (p->main) s->gauge = gauge_of(p, cluster, node);
     return true;
 }
@@ -227,14 +229,18 @@ static enum site_fit fit_of(struct looking *l, const struct topology_node *n) {
 
 static void look_at(void *ctx, const struct topology_node *n) {
     struct looking *l = ctx;
-    LIST_EACH(i, &l->pool->sites)
-        if (strcmp(site_at(i)->node_name, n->name) == 0) site_at(i)->fit = fit_of(l, n);
+    LIST_EACH(i, &l->pool->sites)         {
+        struct site *s = site_at(i);
+        if (strcmp(s->node_name, n->name) != 0) continue;
+        s->fit = fit_of(l, n);
+        s->up_since_us = n->health_since_us;
+    }
 }
 
 /* By the role, and where there is a choice not those without a weight. */
 static bool has_fit(const struct pool *p, enum site_fit fit, bool with_weight) {
     LIST_EACH(n, &p->sites)
-        if (site_at(n)->fit == fit && (site_at(n)->weight || !with_weight)) return true;
+        if (site_at(n)->fit == fit && (site_at(n)->choice.weight || !with_weight)) return true;
     return false;
 }
 
@@ -243,7 +249,19 @@ static bool is_wanted_for_reads(const struct pool *p, const struct site *s) {
     bool counts_primary = p->role == ROLE_ANY || (p->role == ROLE_PREFER_REPLICA && !has_replica);
     bool has_weighty = has_weighty_replica || (counts_primary && has_fit(p, SITE_PRIMARY, true));
     if (s->fit != SITE_REPLICA && !(s->fit == SITE_PRIMARY && counts_primary)) return false;
-    return s->weight || !has_weighty;
+    return s->choice.weight || !has_weighty;
+}
+
+/* Who was met when gilmok began, or has come up together with the others, has not come back. */
+static void tell_who_is_back(struct pool *p) {
+    uint64_t first_us = UINT64_MAX;
+    LIST_EACH(n, &p->sites)
+        if (site_at(n)->is_usable && site_at(n)->up_since_us < first_us) first_us = site_at(n)->up_since_us;
+    LIST_EACH(n, &p->sites) {
+        struct site *s = site_at(n);
+        bool is_later = s->is_usable && s->up_since_us - first_us > TOGETHER_MS * UINT64_C(1000);
+        s->choice.back_us = is_later ? s->up_since_us : 0;
+    }
 }
 
 /* True: some site that could be used cannot be any more. */
@@ -256,6 +274,7 @@ static bool judge(struct pool *p) {
         p->is_leaderless &= !s->is_usable;
         has_lost |= was_usable && !s->is_usable;
     }
+    tell_who_is_back(p);
     return has_lost;
 }
 
@@ -290,31 +309,28 @@ static uint64_t next_random(struct pool_set *set) {
     return set->random = x;
 }
 
-/* Compared as fractions of the weights; who has none counts as if it were one. */
-static bool is_less_busy(const struct site *a, uint32_t of_a, const struct site *b, uint32_t of_b) {
-    uint64_t weight_a = a->weight ? a->weight : 1, weight_b = b->weight ? b->weight : 1;
-    return of_a * weight_b < of_b * weight_a;
+static struct choose_rules rules_of(const struct pool *p) {
+    return (struct choose_rules){.balance = p->limits.balance, .slow_start_ms = p->limits.slow_start_ms, .now_us = pool_now_us(p)};
+}
+
+/* Compared for their shares. */
+static bool is_less_busy(const struct pool *p, const struct site *a, uint32_t of_a, const struct site *b, uint32_t of_b) {
+    struct choose_rules r = rules_of(p);
+    return choose_is_less(of_a, choose_share(&a->choice, &r), of_b, choose_share(&b->choice, &r));
 }
 
 static bool is_fit(const struct site *s, uint64_t needs_us) {
     return s->is_usable && (!needs_us || site_fresh_us(s) >= needs_us);
 }
 
-static struct site *fit_number(const struct pool *p, uint64_t needs_us, uint32_t number) {
-    LIST_EACH(n, &p->sites)
-        if (is_fit(site_at(n), needs_us) && number-- == 0) return site_at(n);
-    return NULL; /* it was fresh a moment ago, for a moment: the topology has changed its mind */
-}
-
-/* The less busy one of two that chance has picked: nearly as good as the least busy of all, and no herd follows. */
 static struct site *pick(struct pool *p, uint64_t needs_us) {
-    uint32_t count = 0;
-    LIST_EACH(n, &p->sites) count += is_fit(site_at(n), needs_us);
+    struct choose_node *nodes[ELECT_NODES_MAX];
+    struct choose_rules r = rules_of(p);
+    int count = 0;
+    LIST_EACH(n, &p->sites)
+        if (is_fit(site_at(n), needs_us) && count < ELECT_NODES_MAX) nodes[count++] = &site_at(n)->choice;
     if (!count) return NULL;
-    struct site *a = fit_number(p, needs_us, (uint32_t)(next_random(p->set) % count));
-    struct site *b = fit_number(p, needs_us, (uint32_t)(next_random(p->set) % count));
-    if (!a || !b) return a ? a : b;
-    return is_less_busy(b, b->leased, a, a->leased) ? b : a;
+    return CONTAINER_OF(nodes[choose_node(nodes, count, &r, next_random(p->set))], struct site, choice);
 }
 
 /*
@@ -349,10 +365,10 @@ struct backend *pool_idle_for_reads(const struct variant *v, uint64_t needs_us) 
         has_fit = true;
         if (!is_proven(b, needs_us)) continue;
         if (b->site == picked) return b;
-        if (!best || is_less_busy(b->site, b->site->leased, best->site, best->site->leased)) best = b;
+        if (!best || is_less_busy(p, b->site, b->site->choice.outstanding, best->site, best->site->choice.outstanding)) best = b;
     }
     bool has_none = needs_us && picked && !has_fit && may_open_for_fresh(v, picked); /* nobody stands in line for it */
-    bool has_too_few = picked && best && is_less_busy(picked, picked->total, best->site, best->site->total);
+    bool has_too_few = picked && best && is_less_busy(p, picked, picked->total, best->site, best->site->total);
     if ((has_none || has_too_few) && !p->opens_at) { /* it gets one more, for the next time */
         p->opens_at = picked;
         pool_want_dispatch(p);
@@ -367,7 +383,7 @@ struct site *pool_site_to_open(struct pool *p) {
     LIST_EACH(n, &p->sites) {
         struct site *s = site_at(n);
         bool is_open = s->is_usable && !is_backing_off(p, s) && budget_has_room(&s->budgets);
-        if (is_open && (!best || is_less_busy(s, s->total, best, best->total))) best = s;
+        if (is_open && (!best || is_less_busy(p, s, s->total, best, best->total))) best = s;
     }
     return best;
 }
@@ -385,6 +401,13 @@ bool pool_note_site_failure(struct pool *p, struct site *s) {
     LIST_EACH(n, &p->sites)
         if (site_at(n)->is_usable && !is_backing_off(p, site_at(n))) return true;
     return false;
+}
+
+void pool_note_answer(struct backend *b, uint64_t since_us) {
+    const struct pool *p = b->variant->pool;
+    if (LIKELY(!p->is_spread)) return;
+    if (b->state_since_us > since_us) since_us = b->state_since_us;
+    choose_note_latency(&b->site->choice, pool_now_us(p) - since_us, pool_now_us(p));
 }
 
 bool pool_serves_reads(const struct pool *p) {

@@ -13,6 +13,7 @@
 #include "proxy/net/addr.h"
 #include "proxy/net/tls.h"
 #include "proxy/pool/budget.h"
+#include "proxy/pool/choose.h"
 #include "proxy/topology/addr_book.h"
 #include "proxy/topology/topology.h"
 
@@ -33,14 +34,14 @@ struct site {
     struct tls_context *tls; /* one reference; NULL: in clear */
     char *host;              /* owned; as configured, for who verifies certificates */
     const struct topology_gauge *gauge; /* borrowed from the topology; NULL: nobody watches, or memory was out */
-    uint32_t weight;         /* its share of reads; 0: none while others are usable */
+    struct choose_node choice; /* its weight, and what the choice among several sites needs to know besides */
 
     bool is_wanted;   /* by the configuration that is being looked at */
     bool is_in_force; /* the pool has it in its list */
     enum site_fit fit;
     bool is_usable;   /* connections to it are leased and opened */
+    uint64_t up_since_us; /* of the node, as the topology says */
     uint32_t total;   /* connections in any state but CLOSED */
-    uint32_t leased;
     uint64_t failed_us; /* last failed connect; 0: none since the last success */
     struct budget_list budgets; /* of the node, where the pool's own list has no place for it */
 };

@@ -45,6 +45,7 @@ static enum stage_result stage_relay(struct session *s) {
 static enum stage_result stage_finish(struct session *s) {
     struct pool *p = session_pool(s);
     p->stats.query_us += s->env->loop->now_us - s->request.started_us;
+    pool_note_answer(s->lessee.backend, s->request.started_us);
     if (s->proto->settle) s->proto->settle(s, s->lessee.backend);
     if (s->state == SESSION_CLOSED) return STAGE_FAIL;
     if (session_may_release(s)) {

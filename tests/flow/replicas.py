@@ -18,6 +18,11 @@ DATABASES = "".join(
     f"[database {name}]\nserver_database = {APP_DB}\nrole = {role}\npool_size = 12\nqueue_timeout = 20s\n"
     for name, role in (("ro", "replica"), ("prefer", "prefer-replica"), ("every", "any"))
 )
+KINDS = "".join(
+    f"[database {name}]\nserver_database = {APP_DB}\nrole = replica\npool_size = 12\nqueue_timeout = 20s\n{line}\n"
+    for name, line in (("turns", "balance = round-robin"), ("soon", "balance = latency"), ("slowly", "slow_start = 40s"),
+                       ("at_once", "slow_start = 0"))
+)  # fmt: skip
 LAGGING = f"[database fresh]\nserver_database = {APP_DB}\nrole = replica\nmax_replica_lag = 400ms\n"
 
 
@@ -33,7 +38,7 @@ def started(cluster):
     gilmoks = []
 
     def start(**more):
-        g = cluster.gilmok(**{"tail": DATABASES + LAGGING, **more})
+        g = cluster.gilmok(**{"tail": DATABASES + KINDS + LAGGING, **more})
         gilmoks.append(g)
         wait_for_roles(g, **{"a": "primary", "b": "replica", "c": "replica"})
         return g
@@ -105,6 +110,48 @@ def test_weights(cluster, started):
     g.write("gilmok.conf", text.replace("weight = 4", "weight = 0"))
     assert not g.console("RELOAD").errors
     assert set(ask(cluster, g)) == {"c"}
+
+
+def test_weights_count_for_one_client_alone(cluster, started):
+    g = started()
+    g.write("gilmok.conf", g.text.replace(f"port = {cluster.port('b')}\n", f"port = {cluster.port('b')}\nweight = 4\n"))
+    assert not g.console("RELOAD").errors
+    for database in ("ro", "turns"):
+        with client(cluster, g, database) as c:
+            got = names(cluster, [value(c, "select inet_server_port()") for _ in range(150)])
+        assert 8 * got["c"] > got["b"] > 2 * got["c"], (database, got)
+
+
+def test_round_robin_takes_turns(cluster, started):
+    g = started()
+    with client(cluster, g, "turns") as c:
+        wait_for(lambda: {value(c, "select inet_server_port()") for _ in range(2)} == {cluster.port(n) for n in "bc"}, what="both")
+        got = [value(c, "select inet_server_port()") for _ in range(100)]
+    twice = sum(one == other for one, other in zip(got, got[1:], strict=False))
+    assert twice <= 3, got  # when a connection is made, or used by gilmok itself
+
+
+def test_by_latency_the_node_that_answers_soon_gets_most(cluster, started):
+    g = started()
+    slow_at_b = f"select inet_server_port(), pg_sleep(case inet_server_port() when {cluster.port('b')} then 0.05 else 0.005 end)"
+    assert ask(cluster, g, "soon", threads=4, sql=slow_at_b)["c"] > 80 * 0.75
+    got = ask(cluster, g, "soon", threads=1, each=60, sql=slow_at_b)
+    assert got["c"] > 50, got
+    got = ask(cluster, g, "turns", threads=1, each=60, sql=slow_at_b)
+    assert got["b"] > 20, got
+
+
+def test_a_replica_that_is_back_gets_more_and_more(cluster, started):
+    g = started()
+    cluster.stop("b", "fast")
+    wait_for(lambda: shown(g)["b"]["health"] == "down", what="its end")
+    ask(cluster, g, "slowly", each=2), ask(cluster, g, "at_once", each=2)
+    time.sleep(max(0, 3.2 - int(shown(g)["c"]["health_seconds"])))  # nodes that come up together are equals
+    cluster.start("b")
+    wait_for(lambda: shown(g)["b"]["health"] == "up", 15, "its return")
+    got = {d: ask(cluster, g, d, threads=1, each=100, sql="select inet_server_port()") for d in ("slowly", "at_once")}
+    assert got["slowly"]["b"] < 40 and 30 < got["at_once"]["b"] < 70, got
+    wait_for(lambda: ask(cluster, g, "slowly", threads=1, each=50, sql="select inet_server_port()")["b"] > 0, what="a first share")
 
 
 def test_a_cap_of_a_node_holds(cluster, started):

@@ -1,0 +1,99 @@
+/*
+ * Sums and comparisons; knows no pool.
+ */
+#include "proxy/pool/choose.h"
+
+/* Grows evenly from its first part to all of it. */
+uint64_t choose_share(const struct choose_node *n, const struct choose_rules *r) {
+    uint64_t whole = (uint64_t)(n->weight ? n->weight : 1) * CHOOSE_SHARE_ONE;
+    uint64_t up_ms = r->now_us > n->back_us ? (r->now_us - n->back_us) / 1000 : 0;
+    if (up_ms >= r->slow_start_ms) return whole;
+    uint64_t percent = CHOOSE_FIRST_PERCENT + (100 - CHOOSE_FIRST_PERCENT) * up_ms / r->slow_start_ms;
+    return whole * percent / 100;
+}
+
+static bool has_near(struct choose_node *const nodes[], int count) {
+    for (int i = 0; i < count; i++)
+        if (nodes[i]->is_near && nodes[i]->has_room) return true;
+    return false;
+}
+
+/* Who is looked at. */
+struct field {
+    struct choose_node *const *nodes;
+    int count;
+    const struct choose_rules *rules;
+    bool is_near_only;
+    uint64_t total; /* of the shares */
+};
+
+static bool counts(const struct field *f, int i) {
+    return !f->is_near_only || (f->nodes[i]->is_near && f->nodes[i]->has_room);
+}
+
+static uint64_t share_at(const struct field *f, int i) {
+    return choose_share(f->nodes[i], f->rules);
+}
+
+/* By their shares, but for one; -1: there is no other. */
+static int draw(const struct field *f, int but, uint64_t random) {
+    uint64_t total = f->total - (but >= 0 ? share_at(f, but) : 0);
+    uint64_t at = total ? random % total : 0;
+    for (int i = 0; i < f->count; i++) {
+        if (i == but || !counts(f, i)) continue;
+        uint64_t share = share_at(f, i);
+        if (at < share) return i;
+        at -= share;
+    }
+    return -1;
+}
+
+/* Half of it after each CHOOSE_FADES_MS. */
+static uint64_t latency_now(const struct choose_node *n, uint64_t now_us) {
+    uint64_t halvings = now_us > n->latency_at_us ? (now_us - n->latency_at_us) / (CHOOSE_FADES_MS * UINT64_C(1000)) : 0;
+    return halvings < 32 ? (uint64_t)n->latency_us >> halvings : 0;
+}
+
+static bool is_better(const struct field *f, int b, int a) {
+    uint64_t of_a = (uint64_t)f->nodes[a]->outstanding + 1, of_b = (uint64_t)f->nodes[b]->outstanding + 1;
+    if (f->rules->balance == BALANCE_LATENCY) {
+        of_a *= latency_now(f->nodes[a], f->rules->now_us) + 1;
+        of_b *= latency_now(f->nodes[b], f->rules->now_us) + 1;
+    } else if (!f->nodes[a]->outstanding) {
+        return false;
+    }
+    return choose_is_less(of_b, share_at(f, b), of_a, share_at(f, a));
+}
+
+static int of_two(const struct field *f, uint64_t random) {
+    int a = draw(f, -1, random & UINT32_MAX), b = draw(f, a, random >> 32);
+    return b >= 0 && is_better(f, b, a) ? b : a;
+}
+
+/* Each is owed its share of every turn, and pays with a whole one; so turns are spread evenly, and who was away owes nothing. */
+static int in_turn(const struct field *f) {
+    int best = -1;
+    for (int i = 0; i < f->count; i++) {
+        struct choose_node *n = f->nodes[i];
+        if (!counts(f, i)) continue;
+        n->turn += (int64_t)share_at(f, i);
+        if (best < 0 || n->turn > f->nodes[best]->turn) best = i;
+    }
+    f->nodes[best]->turn -= (int64_t)f->total;
+    return best;
+}
+
+int choose_node(struct choose_node *const nodes[], int count, const struct choose_rules *r, uint64_t random) {
+    struct field f = {.nodes = nodes, .count = count, .rules = r, .is_near_only = has_near(nodes, count)};
+    for (int i = 0; i < count; i++)
+        if (counts(&f, i)) f.total += share_at(&f, i);
+    return r->balance == BALANCE_ROUND_ROBIN ? in_turn(&f) : of_two(&f, random);
+}
+
+/* Up at once by half, down by an eighth: who has become slow is left soon, who is fast again wins slowly. */
+void choose_note_latency(struct choose_node *n, uint64_t took_us, uint64_t now_us) {
+    uint64_t took = took_us < CHOOSE_LATENCY_MAX_US ? took_us : CHOOSE_LATENCY_MAX_US, before = latency_now(n, now_us);
+    if (!n->latency_at_us) before = took;
+    n->latency_us = (uint32_t)(took > before ? before + (took - before) / 2 : before - (before - took) / 8);
+    n->latency_at_us = now_us;
+}
