@@ -79,6 +79,8 @@ struct config_node {
     uint16_t port;
     uint32_t max_server_conn; /* 0: no cap */
     uint32_t weight;          /* its share of reads; 0: only where no other node can be used */
+    const char *zone;         /* NULL: not said */
+    bool is_near;             /* ... and it is gilmok's own */
     int line;
     const char *file;
 };
@@ -202,6 +204,7 @@ struct config {
     uint32_t workers;      /* threads that serve clients */
     uint32_t rebalance_ms; /* a client that waits longer than this may go to another worker */
     uint32_t instance; /* this gilmok's number in a group; 0: it is in none */
+    const char *zone;  /* where it runs; NULL: not said */
     uint32_t max_client_conn;
     uint32_t max_server_conn; /* 0: no cap */
     uint32_t inspect_limit;  /* bytes of a Parse that is looked into; less than a stream holds */

@@ -125,6 +125,22 @@ static void check_monitor_keys(struct config *c, const struct config_draft_clust
     }
 }
 
+/* Reads prefer nodes that are where gilmok is. */
+static void check_zones(struct config *c, struct config_findings *f) {
+    const struct config_node *first = NULL;
+    LIST_EACH(n, &c->clusters) {
+        LIST_EACH(k, &CONTAINER_OF(n, struct config_cluster, node)->nodes) {
+            struct config_node *node = CONTAINER_OF(k, struct config_node, node);
+            if (node->zone && !first) first = node;
+            node->is_near = c->zone && node->zone && strcmp(c->zone, node->zone) == 0;
+        }
+    }
+    if (first && !c->zone) {
+        config_warning(f, first->file, first->line, "the `zone` of nodes is not looked at: gilmok has none");
+        config_advice(f, "Write zone = NAME in [gilmok], or remove it");
+    }
+}
+
 static void check_clusters(struct config *c, struct config_findings *f) {
     LIST_EACH(n, &c->clusters) {
         struct config_draft_cluster *d = (struct config_draft_cluster *)CONTAINER_OF(n, struct config_cluster, node);
@@ -132,6 +148,7 @@ static void check_clusters(struct config *c, struct config_findings *f) {
         check_addresses(&d->cluster, f);
         check_monitor_keys(c, d, f);
     }
+    check_zones(c, f);
 }
 
 static struct config_cluster *find_cluster(const struct config *c, const char *name) {

@@ -82,6 +82,7 @@ const struct config_key config_keys[] = {
     {CONFIG_GILMOK, "workers", KEY_NUMBER, "1", 1, 64, NULL, GILMOK(config.workers), RESTART, "threads that serve clients"},
     {CONFIG_GILMOK, "rebalance", KEY_DURATION, "20ms", 1, 60000, NULL, GILMOK(config.rebalance_ms), RELOAD, "a client that waits longer may go to another worker"},
     {CONFIG_GILMOK, "instance", KEY_NUMBER, "0", 0, 65535, NULL, GILMOK(config.instance), RESTART, "number of this gilmok among its peers"},
+    {CONFIG_GILMOK, "zone", KEY_TEXT, "", 0, 0, NULL, GILMOK(config.zone), RELOAD, "where gilmok runs: reads prefer nodes there"},
     {CONFIG_GILMOK, "max_client_conn", KEY_NUMBER, "1000", 1, 1000000, NULL, GILMOK(config.max_client_conn), RELOAD, "client connections at the same time"},
     {CONFIG_GILMOK, "max_server_conn", KEY_NUMBER, "0", 0, 1000000, NULL, GILMOK(config.max_server_conn), RELOAD, "server connections in all"},
     {CONFIG_GILMOK, "max_login_conn", KEY_NUMBER, "200", 1, 1000000, NULL, GILMOK(config.max_login_conn), RELOAD, "connections that have not logged in yet"},
@@ -126,6 +127,7 @@ const struct config_key config_keys[] = {
     {CONFIG_NODE, "host", KEY_TEXT, "127.0.0.1", 0, 0, NULL, NODE(node.host), RELOAD, "address, host name, or directory of the server's unix socket"},
     {CONFIG_NODE, "port", KEY_PORT, "5432", 1, 65535, NULL, NODE(node.port), RELOAD, "port of the server"},
     {CONFIG_NODE, "weight", KEY_NUMBER, "1", 0, 1000, NULL, NODE(node.weight), RELOAD, "the node's share of reads"},
+    {CONFIG_NODE, "zone", KEY_TEXT, "", 0, 0, NULL, NODE(node.zone), RELOAD, "where the server is"},
     {CONFIG_NODE, "max_server_conn", KEY_NUMBER, "0", 0, 1000000, NULL, NODE(node.max_server_conn), RELOAD, "connections to this server"},
 
     {CONFIG_DATABASE, "cluster", KEY_TEXT, "", 0, 0, NULL, DATABASE(cluster), RELOAD, "the cluster that holds the database"},

@@ -72,6 +72,7 @@ static bool want(struct pool *p, const struct config_cluster *cluster, const str
     }
     s->is_wanted = true;
     s->choice.weight = node->weight;
+    s->choice.is_near = node->is_near;
     if (p->main) s->gauge = gauge_of(p, cluster, node);
     return true;
 }
@@ -313,9 +314,10 @@ static struct choose_rules rules_of(const struct pool *p) {
     return (struct choose_rules){.balance = p->limits.balance, .slow_start_ms = p->limits.slow_start_ms, .now_us = pool_now_us(p)};
 }
 
-/* Compared for their shares. */
-static bool is_less_busy(const struct pool *p, const struct site *a, uint32_t of_a, const struct site *b, uint32_t of_b) {
+/* A near one; of two that are, or are not, the one with less for its share. */
+static bool is_rather(const struct pool *p, const struct site *a, uint32_t of_a, const struct site *b, uint32_t of_b) {
     struct choose_rules r = rules_of(p);
+    if (a->choice.is_near != b->choice.is_near) return a->choice.is_near;
     return choose_is_less(of_a, choose_share(&a->choice, &r), of_b, choose_share(&b->choice, &r));
 }
 
@@ -323,12 +325,25 @@ static bool is_fit(const struct site *s, uint64_t needs_us) {
     return s->is_usable && (!needs_us || site_fresh_us(s) >= needs_us);
 }
 
+static bool is_backing_off(const struct pool *p, const struct site *s) {
+    return s->failed_us && pool_now_us(p) - s->failed_us < (uint64_t)p->limits.login_retry_ms * 1000;
+}
+
+/* One more lease: a connection is free, or may be opened. */
+static bool has_room(const struct pool *p, const struct site *s) {
+    return s->total > s->choice.outstanding || (!is_backing_off(p, s) && budget_has_room(&s->budgets));
+}
+
 static struct site *pick(struct pool *p, uint64_t needs_us) {
     struct choose_node *nodes[ELECT_NODES_MAX];
     struct choose_rules r = rules_of(p);
     int count = 0;
-    LIST_EACH(n, &p->sites)
-        if (is_fit(site_at(n), needs_us) && count < ELECT_NODES_MAX) nodes[count++] = &site_at(n)->choice;
+    LIST_EACH(n, &p->sites) {
+        struct site *s = site_at(n);
+        if (!is_fit(s, needs_us) || count == ELECT_NODES_MAX) continue;
+        s->choice.has_room = s->choice.is_near && has_room(p, s);
+        nodes[count++] = &s->choice;
+    }
     if (!count) return NULL;
     return CONTAINER_OF(nodes[choose_node(nodes, count, &r, next_random(p->set))], struct site, choice);
 }
@@ -341,10 +356,6 @@ static bool is_proven(const struct backend *b, uint64_t needs_us) {
     if (!needs_us || site_told_us(b->site) > b->opened_us) return true;
     topology_want_freshness(b->variant->pool->set->topology, pool_now_us(b->variant->pool));
     return false;
-}
-
-static bool is_backing_off(const struct pool *p, const struct site *s) {
-    return s->failed_us && pool_now_us(p) - s->failed_us < (uint64_t)p->limits.login_retry_ms * 1000;
 }
 
 /* Something comes of the wish for one more: there is room, or the site has none at all, and an idle one elsewhere can make way. */
@@ -365,10 +376,10 @@ struct backend *pool_idle_for_reads(const struct variant *v, uint64_t needs_us) 
         has_fit = true;
         if (!is_proven(b, needs_us)) continue;
         if (b->site == picked) return b;
-        if (!best || is_less_busy(p, b->site, b->site->choice.outstanding, best->site, best->site->choice.outstanding)) best = b;
+        if (!best || is_rather(p, b->site, b->site->choice.outstanding, best->site, best->site->choice.outstanding)) best = b;
     }
     bool has_none = needs_us && picked && !has_fit && may_open_for_fresh(v, picked); /* nobody stands in line for it */
-    bool has_too_few = picked && best && is_less_busy(p, picked, picked->total, best->site, best->site->total);
+    bool has_too_few = picked && best && is_rather(p, picked, picked->total, best->site, best->site->total);
     if ((has_none || has_too_few) && !p->opens_at) { /* it gets one more, for the next time */
         p->opens_at = picked;
         pool_want_dispatch(p);
@@ -383,7 +394,7 @@ struct site *pool_site_to_open(struct pool *p) {
     LIST_EACH(n, &p->sites) {
         struct site *s = site_at(n);
         bool is_open = s->is_usable && !is_backing_off(p, s) && budget_has_room(&s->budgets);
-        if (is_open && (!best || is_less_busy(p, s, s->total, best, best->total))) best = s;
+        if (is_open && (!best || is_rather(p, s, s->total, best, best->total))) best = s;
     }
     return best;
 }

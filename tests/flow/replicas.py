@@ -118,7 +118,8 @@ def test_weights_count_for_one_client_alone(cluster, started):
     assert not g.console("RELOAD").errors
     for database in ("ro", "turns"):
         with client(cluster, g, database) as c:
-            got = names(cluster, [value(c, "select inet_server_port()") for _ in range(150)])
+            wait_for(lambda c=c: {value(c, "select inet_server_port()") for _ in range(20)} == {cluster.port(n) for n in "bc"}, what="both")
+            got = names(cluster, [value(c, "select inet_server_port()") for _ in range(300)])
         assert 8 * got["c"] > got["b"] > 2 * got["c"], (database, got)
 
 
@@ -152,6 +153,41 @@ def test_a_replica_that_is_back_gets_more_and_more(cluster, started):
     got = {d: ask(cluster, g, d, threads=1, each=100, sql="select inet_server_port()") for d in ("slowly", "at_once")}
     assert got["slowly"]["b"] < 40 and 30 < got["at_once"]["b"] < 70, got
     wait_for(lambda: ask(cluster, g, "slowly", threads=1, each=50, sql="select inet_server_port()")["b"] > 0, what="a first share")
+
+
+def zoned(cluster, g, **more):
+    """gilmok is where c is, and b elsewhere. `more`: lines of a node."""
+    text = g.text.replace("[gilmok]\n", "[gilmok]\nzone = south\n", 1)
+    assert text != g.text
+    for node, zone in (("b", "north"), ("c", "south")):
+        text = text.replace(f"port = {cluster.port(node)}\n", f"port = {cluster.port(node)}\nzone = {zone}\n{more.get(node, '')}")
+    g.write("gilmok.conf", text)
+    assert not g.console("RELOAD").errors
+
+
+def test_nodes_in_the_same_zone_go_first(cluster, started):
+    g = started()
+    assert set(ask(cluster, g, each=5)) == {"b", "c"}  # connections to both are there
+    zoned(cluster, g)
+    wait_for(lambda: set(ask(cluster, g, each=5)) == {"c"}, what="the near one alone")
+    for database in ("turns", "soon", "every"):
+        wait_for(lambda d=database: set(ask(cluster, g, d, each=5)) == {"c"}, what=f"the near one alone in {database}")
+    cluster.stop("c", "fast")
+    try:
+        wait_for(lambda: shown(g)["c"]["health"] == "down", what="its end")
+        assert set(ask(cluster, g)) == {"b"}
+        assert set(ask(cluster, g, "every")) == {"a", "b"}
+    finally:
+        cluster.start("c")
+    wait_for(lambda: set(ask(cluster, g, each=5)) == {"c"}, 15, "the near one again")
+
+
+def test_what_has_no_room_in_the_zone_goes_elsewhere(cluster, started):
+    g = started()
+    zoned(cluster, g, c="max_server_conn = 2\n")
+    got = ask(cluster, g, threads=8)
+    assert got["b"] > 20 and got["c"] > 20, got
+    assert set(ask(cluster, g, threads=1)) == {"c"}
 
 
 def test_a_cap_of_a_node_holds(cluster, started):

@@ -12,6 +12,7 @@ import pytest
 from failover import Cluster, wait_for_roles
 from flowtools import APP_DB, value
 from harness import wait_for
+from replicas import zoned
 
 SPLIT = (
     f"[database split]\nserver_database = {APP_DB}\nread_write_split = on\nread_consistency = eventual\nread_functions = here\n"
@@ -419,6 +420,19 @@ def test_one_replica_that_is_fresh_serves_alone(cluster, started):
             assert set(nodes(cluster, c, 30)) <= {"a", "c"}
             assert value(c, "select count(*) from kept where id = 7001") == 1
         c.execute("delete from kept where id = 7001")
+
+
+def test_the_near_replica_serves_while_it_is_fresh(cluster, started):
+    g = started(tail=consistent("session"))
+    zoned(cluster, g)
+    with ready(cluster, g) as c:
+        wait_for(lambda: set(nodes(cluster, c, 20)) == {"c"}, what="the near one alone")
+        with held_back(cluster, "c"):
+            c.execute("update kept set word = 'zoned' where id = 11")
+            wait_for(lambda: at(cluster, c) == "b", what="the other one, which is fresh")
+            assert set(nodes(cluster, c, 20)) <= {"a", "b"}
+            assert value(c, "select word from kept where id = 11") == "zoned"
+        wait_for(lambda: set(nodes(cluster, c, 20)) == {"c"}, what="the near one again")
 
 
 def test_a_client_that_only_reads_on_the_primary_is_not_held_there(cluster, started):
