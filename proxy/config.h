@@ -129,6 +129,7 @@ struct config_database {
     uint32_t max_replica_lag_ms; /* a replica further behind is not used; 0: however far */
     enum begin_mode begin;
     enum read_balance balance;
+    uint32_t primary_share;      /* per cent of reads that replicas could serve; 0: none, or by its weight with ROLE_ANY */
     uint32_t slow_start_ms;      /* until a node that has come back gets its whole share; 0: at once */
     enum read_consistency read_consistency;
     uint32_t consistency_timeout_ms; /* so long a read waits for a replica that is fresh enough; 0: not at all */

@@ -260,7 +260,7 @@ static void check_role(struct config *c, struct config_draft_database *d, struct
                        db->cluster->name);
         config_advice(f, "Add its replicas as [node %s/NAME], or remove it", db->cluster->name);
     }
-    static const char *const of_reads[] = {"max_replica_lag", "balance", "slow_start"};
+    static const char *const of_reads[] = {"max_replica_lag", "balance", "slow_start", "primary_share"};
     bool is_read_elsewhere = db->role != ROLE_PRIMARY || db->read_write_split;
     for (size_t i = 0; i < COUNT_OF(of_reads) && !is_read_elsewhere; i++) {
         if (!config_section_entry(d->section, of_reads[i])) continue;
@@ -268,6 +268,13 @@ static void check_role(struct config *c, struct config_draft_database *d, struct
         config_warning(f, at.file, at.line, "`%s` is not looked at: the database is served by the primary", of_reads[i]);
         config_advice(f, "Write read_write_split = on, or role = replica, prefer-replica or any, or remove it");
     }
+}
+
+static void check_share(struct config *c, struct config_draft_database *d, struct config_findings *f) {
+    if (d->database.role != ROLE_REPLICA || !d->database.primary_share) return;
+    struct config_place at = config_place_of(c, d->section, "primary_share");
+    config_warning(f, at.file, at.line, "`primary_share` is not looked at: with role = replica the primary serves nothing");
+    config_advice(f, "Write role = prefer-replica or any, or remove it");
 }
 
 /* Statements are looked at between transactions, where there is a choice of nodes. */
@@ -296,6 +303,7 @@ static void check_databases(struct config *c, struct config_findings *f) {
         }
         resolve_cluster(c, d, f);
         check_role(c, d, f);
+        check_share(c, d, f);
         check_split(c, d, f);
         check_password(c, d, f);
         warn_open_password(c, d, f);

@@ -139,6 +139,7 @@ const struct config_key config_keys[] = {
     {CONFIG_DATABASE, "role", KEY_WORD, "primary", 0, 0, role_words, DATABASE(database.role), RELOAD, "which nodes of the cluster serve it"},
     {CONFIG_DATABASE, "max_replica_lag", KEY_DURATION, "0", 0, LONGEST, NULL, DATABASE(database.max_replica_lag_ms), RELOAD, "a replica further behind is not used"},
     {CONFIG_DATABASE, "balance", KEY_WORD, "least-outstanding", 0, 0, balance_words, DATABASE(database.balance), RELOAD, "how nodes that serve reads share them"},
+    {CONFIG_DATABASE, "primary_share", KEY_NUMBER, "0", 0, 99, NULL, DATABASE(database.primary_share), RELOAD, "per cent of the reads that the primary serves"},
     {CONFIG_DATABASE, "slow_start", KEY_DURATION, "30s", 0, 3600000, NULL, DATABASE(database.slow_start_ms), RELOAD, "until a node that has come back gets its whole share"},
     {CONFIG_DATABASE, "read_write_split", KEY_BOOL, "off", 0, 0, NULL, DATABASE(database.read_write_split), RELOAD, "send statements that only read to replicas"},
     {CONFIG_DATABASE, "read_consistency", KEY_WORD, "session", 0, 0, consistency_words, DATABASE(database.read_consistency), RELOAD, "what a read on a replica must show of what was written"},

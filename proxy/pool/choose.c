@@ -5,11 +5,16 @@
 
 /* Grows evenly from its first part to all of it. */
 uint64_t choose_share(const struct choose_node *n, const struct choose_rules *r) {
-    uint64_t whole = (uint64_t)(n->weight ? n->weight : 1) * CHOOSE_SHARE_ONE;
+    uint64_t whole = n->weight ? n->weight : CHOOSE_SHARE_ONE;
     uint64_t up_ms = r->now_us > n->back_us ? (r->now_us - n->back_us) / 1000 : 0;
     if (up_ms >= r->slow_start_ms) return whole;
     uint64_t percent = CHOOSE_FIRST_PERCENT + (100 - CHOOSE_FIRST_PERCENT) * up_ms / r->slow_start_ms;
     return whole * percent / 100;
+}
+
+uint32_t choose_weight_for(uint32_t percent, uint64_t others) {
+    uint64_t weight = others * percent / (100 - percent);
+    return weight < 1 ? 1 : weight < CHOOSE_WEIGHT_MAX ? (uint32_t)weight : CHOOSE_WEIGHT_MAX;
 }
 
 static bool has_near(struct choose_node *const nodes[], int count) {

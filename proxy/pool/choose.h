@@ -20,13 +20,14 @@
 
 enum {
     CHOOSE_SHARE_ONE = 1000,  /* of a weight of one */
+    CHOOSE_WEIGHT_MAX = 100000000,
     CHOOSE_FIRST_PERCENT = 10, /* of its share that a node gets when it is back */
     CHOOSE_FADES_MS = 5000,   /* a latency that nobody confirms counts half after that */
-    CHOOSE_LATENCY_MAX_US = 1 << 27, /* longer is as bad: two minutes */
+    CHOOSE_LATENCY_MAX_US = 1 << 24, /* longer is as bad */
 };
 
 struct choose_node {
-    uint32_t weight;      /* 0 counts as 1: whoever has none is among the nodes only where nobody has any */
+    uint32_t weight;      /* in thousandths, up to CHOOSE_WEIGHT_MAX; 0 counts as one: nobody has any then */
     uint32_t outstanding; /* leases */
     uint64_t back_us;     /* when it came up, later than others; 0: it did not */
     uint32_t latency_us;  /* of its answers, smoothed; 0: none was seen */
@@ -44,6 +45,8 @@ struct choose_rules {
 
 /* In thousandths. */
 uint64_t choose_share(const struct choose_node *n, const struct choose_rules *r);
+/* The weight of one more among others, which weigh so much together, so that it gets `percent` (less than 100) of all. */
+uint32_t choose_weight_for(uint32_t percent, uint64_t others);
 /* So many for its share are less than so many for the other's. */
 static inline bool choose_is_less(uint64_t of_a, uint64_t share_a, uint64_t of_b, uint64_t share_b) {
     return of_a * share_b < of_b * share_a;

@@ -118,6 +118,7 @@ struct pool_limits {
     bool holds_begin;      /* a client's BEGIN waits for the statement behind it */
     enum read_balance balance;
     uint32_t slow_start_ms;
+    uint32_t primary_share; /* per cent */
     bool read_write_split; /* false where the configuration says so, but it changes nothing */
     bool session_reuse;  /* session mode: false, and a connection is closed behind its client */
     bool is_round_robin; /* idle connections are handed out longest idle first */
@@ -233,6 +234,8 @@ bool pool_serves_reads(const struct pool *reads);
  * so, soon.
  */
 bool pool_is_fresh(const struct pool *reads, uint64_t needs_us);
+/* A read that could go to a replica is one of those that the primary is to serve (primary_share). */
+bool pool_draws_primary(struct pool *main);
 /* After a reload: new limits and credentials; connections to another server or user are retired. False: the database is gone. */
 bool pool_reconfigure(struct pool *p, const struct config *c);
 

@@ -99,6 +99,7 @@ static void set_limits(struct pool *p, const struct config *c, const struct conf
     p->limits.consistency_timeout_ms = db->consistency_timeout_ms;
     p->limits.balance = db->balance;
     p->limits.slow_start_ms = db->slow_start_ms;
+    p->limits.primary_share = db->primary_share;
     if (p->limits.read_write_split && !p->main && !p->routes) p->routes = mem_alloc(sizeof *p->routes);
     if (p->main) follow_main(p);
 }

@@ -71,7 +71,7 @@ static bool want(struct pool *p, const struct config_cluster *cluster, const str
         list_push_back(&p->sites, &s->node);
     }
     s->is_wanted = true;
-    s->choice.weight = node->weight;
+    s->weight = node->weight;
     s->choice.is_near = node->is_near;
     if (p->main) s->gauge = gauge_of(p, cluster, node);
     return true;
@@ -241,16 +241,18 @@ static void look_at(void *ctx, const struct topology_node *n) {
 /* By the role, and where there is a choice not those without a weight. */
 static bool has_fit(const struct pool *p, enum site_fit fit, bool with_weight) {
     LIST_EACH(n, &p->sites)
-        if (site_at(n)->fit == fit && (site_at(n)->choice.weight || !with_weight)) return true;
+        if (site_at(n)->fit == fit && (site_at(n)->weight || !with_weight)) return true;
     return false;
 }
 
 static bool is_wanted_for_reads(const struct pool *p, const struct site *s) {
     bool has_replica = has_fit(p, SITE_REPLICA, false), has_weighty_replica = has_fit(p, SITE_REPLICA, true);
-    bool counts_primary = p->role == ROLE_ANY || (p->role == ROLE_PREFER_REPLICA && !has_replica);
+    bool has_share = p->role != ROLE_REPLICA && p->limits.primary_share;
+    bool counts_primary = p->role == ROLE_ANY || (p->role == ROLE_PREFER_REPLICA && (!has_replica || has_share));
     bool has_weighty = has_weighty_replica || (counts_primary && has_fit(p, SITE_PRIMARY, true));
     if (s->fit != SITE_REPLICA && !(s->fit == SITE_PRIMARY && counts_primary)) return false;
-    return s->choice.weight || !has_weighty;
+    if (s->fit == SITE_PRIMARY && has_share) return true;
+    return s->weight || !has_weighty;
 }
 
 /* Who was met when gilmok began, or has come up together with the others, has not come back. */
@@ -265,6 +267,20 @@ static void tell_who_is_back(struct pool *p) {
     }
 }
 
+/* The primary's is its own where it has no share by the configuration. */
+static void weigh(struct pool *p) {
+    uint64_t others = 0;
+    struct site *primary = NULL;
+    LIST_EACH(n, &p->sites) {
+        struct site *s = site_at(n);
+        s->choice.weight = s->weight * CHOOSE_SHARE_ONE;
+        if (!s->is_usable) continue;
+        if (s->fit == SITE_PRIMARY && p->limits.primary_share) primary = s;
+        else others += s->weight ? s->choice.weight : CHOOSE_SHARE_ONE;
+    }
+    if (primary && others) primary->choice.weight = choose_weight_for(p->limits.primary_share, others);
+}
+
 /* True: some site that could be used cannot be any more. */
 static bool judge(struct pool *p) {
     bool has_lost = false;
@@ -276,6 +292,7 @@ static bool judge(struct pool *p) {
         has_lost |= was_usable && !s->is_usable;
     }
     tell_who_is_back(p);
+    weigh(p);
     return has_lost;
 }
 
@@ -412,6 +429,10 @@ bool pool_note_site_failure(struct pool *p, struct site *s) {
     LIST_EACH(n, &p->sites)
         if (site_at(n)->is_usable && !is_backing_off(p, site_at(n))) return true;
     return false;
+}
+
+bool pool_draws_primary(struct pool *main) {
+    return main->limits.primary_share && next_random(main->set) % 100 < main->limits.primary_share;
 }
 
 void pool_note_answer(struct backend *b, uint64_t since_us) {

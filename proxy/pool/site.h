@@ -34,7 +34,8 @@ struct site {
     struct tls_context *tls; /* one reference; NULL: in clear */
     char *host;              /* owned; as configured, for who verifies certificates */
     const struct topology_gauge *gauge; /* borrowed from the topology; NULL: nobody watches, or memory was out */
-    struct choose_node choice; /* its weight, and what the choice among several sites needs to know besides */
+    uint32_t weight;         /* its share of reads; 0: none while others are usable */
+    struct choose_node choice; /* what the choice among several sites needs to know */
 
     bool is_wanted;   /* by the configuration that is being looked at */
     bool is_in_force; /* the pool has it in its list */

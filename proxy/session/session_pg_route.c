@@ -237,6 +237,7 @@ bool session_pg_route_to_replica(struct session *s, const struct message *m) {
     struct walk w = {.s = s, .is_in_transaction = session_pg_begin_reads(session_pg_of(s))};
     size_t len = read_exchange(&w, m);
     if (!len || !has_fit_replica(s, w.consistency)) return false;
+    if (UNLIKELY(pool_draws_primary(session_pool(s)))) return stays(s, ROUTE_SHARE);
     session_keep_exchange(s, bytes_of(m->ptr, len)); /* wherever at a replica it runs, it can run again */
     return true;
 }

@@ -19,9 +19,9 @@ DATABASES = "".join(
     for name, role in (("ro", "replica"), ("prefer", "prefer-replica"), ("every", "any"))
 )
 KINDS = "".join(
-    f"[database {name}]\nserver_database = {APP_DB}\nrole = replica\npool_size = 12\nqueue_timeout = 20s\n{line}\n"
-    for name, line in (("turns", "balance = round-robin"), ("soon", "balance = latency"), ("slowly", "slow_start = 40s"),
-                       ("at_once", "slow_start = 0"))
+    f"[database {name}]\nserver_database = {APP_DB}\npool_size = 12\nqueue_timeout = 20s\n{line}\n"
+    for name, line in (("turns", "role = replica\nbalance = round-robin"), ("soon", "role = replica\nbalance = latency"), ("slowly", "role = replica\nslow_start = 40s"),
+                       ("at_once", "role = replica\nslow_start = 0"), ("part", "role = any\nprimary_share = 20"))
 )  # fmt: skip
 LAGGING = f"[database fresh]\nserver_database = {APP_DB}\nrole = replica\nmax_replica_lag = 400ms\n"
 
@@ -149,7 +149,7 @@ def test_a_replica_that_is_back_gets_more_and_more(cluster, started):
     ask(cluster, g, "slowly", each=2), ask(cluster, g, "at_once", each=2)
     time.sleep(max(0, 3.2 - int(shown(g)["c"]["health_seconds"])))  # nodes that come up together are equals
     cluster.start("b")
-    wait_for(lambda: shown(g)["b"]["health"] == "up", 15, "its return")
+    wait_for(lambda: set(ask(cluster, g, "at_once", threads=1)) == {"b", "c"}, 15, "its return")
     got = {d: ask(cluster, g, d, threads=1, each=100, sql="select inet_server_port()") for d in ("slowly", "at_once")}
     assert got["slowly"]["b"] < 40 and 30 < got["at_once"]["b"] < 70, got
     wait_for(lambda: ask(cluster, g, "slowly", threads=1, each=50, sql="select inet_server_port()")["b"] > 0, what="a first share")
@@ -188,6 +188,16 @@ def test_what_has_no_room_in_the_zone_goes_elsewhere(cluster, started):
     got = ask(cluster, g, threads=8)
     assert got["b"] > 20 and got["c"] > 20, got
     assert set(ask(cluster, g, threads=1)) == {"c"}
+
+
+@pytest.mark.parametrize("role", ["any", "prefer-replica"])
+def test_the_primary_may_have_a_part_in_the_reads(cluster, started, role):
+    g = started()
+    g.write("gilmok.conf", g.text.replace("role = any\nprimary_share", f"role = {role}\nprimary_share"))
+    assert not g.console("RELOAD").errors
+    wait_for(lambda: set(ask(cluster, g, "part", each=10)) == {"a", "b", "c"}, what="all three")
+    got = ask(cluster, g, "part", threads=8, each=50)
+    assert 400 * 0.1 < got["a"] < 400 * 0.3, got
 
 
 def test_a_cap_of_a_node_holds(cluster, started):

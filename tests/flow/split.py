@@ -73,6 +73,10 @@ def at(cluster, c, sql="select here()", *args):
     return node_of(cluster, c.execute(sql, *args).fetchone()[0])
 
 
+def routes(g):
+    return {row["reason"]: int(row["exchanges"]) for row in g.show("ROUTES", database="split")}
+
+
 def nodes(cluster, c, count=30, sql="select here()", **more):
     return collections.Counter(node_of(cluster, c.execute(sql, **more).fetchone()[0]) for _ in range(count))
 
@@ -188,6 +192,17 @@ def test_a_reload_switches_it_off_and_on(cluster, started):
             g.console("RELOAD")
             wait_for(lambda w=where: at(cluster, c) in w, what=f"split {word}")
             assert set(nodes(cluster, c, 20)) <= where
+
+
+def test_the_primary_may_have_a_part_in_the_reads(cluster, started):
+    g = started("primary_share = 30\n")
+    with ready(cluster, g) as c:
+        wait_for(lambda: set(nodes(cluster, c)) == {"a", "b", "c"}, what="all three")
+        before = routes(g)
+        got = nodes(cluster, c, 400)
+        assert 400 * 0.2 < got["a"] < 400 * 0.4, got
+        more = {reason: count - before.get(reason, 0) for reason, count in routes(g).items()}
+        assert more["primary_share"] == got["a"] and more["reads"] == got["b"] + got["c"], more
 
 
 # ---- reads that run again

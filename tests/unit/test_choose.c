@@ -62,7 +62,7 @@ END_TEST
 START_TEST(equal_nodes_get_the_same_idle_or_busy) {
     for (int kind = 0; kind < 3; kind++) {
         for (int busy = 0; busy <= 30; busy += 15) {
-            struct choose_node n[3] = {{.weight = 1}, {.weight = 1}, {.weight = 1}};
+            struct choose_node n[3] = {{.weight = 1000}, {.weight = 1000}, {.weight = 1000}};
             struct choose_rules r = {.balance = all_kinds[kind], .now_us = NOW_US};
             int got[3];
             play(n, 3, &r, busy, got);
@@ -74,8 +74,8 @@ END_TEST
 
 START_TEST(weights_count_idle_or_busy) {
     for (int busy = 0; busy <= 40; busy += 20) {
-        struct choose_node n[2] = {{.weight = 4}, {.weight = 1}};
-        struct choose_node m[2] = {{.weight = 4}, {.weight = 1}};
+        struct choose_node n[2] = {{.weight = 4000}, {.weight = 1000}};
+        struct choose_node m[2] = {{.weight = 4000}, {.weight = 1000}};
         struct choose_rules turns = {.balance = BALANCE_ROUND_ROBIN, .now_us = NOW_US};
         int got[2];
         play(n, 2, &at_once, busy, got);
@@ -87,18 +87,18 @@ START_TEST(weights_count_idle_or_busy) {
 END_TEST
 
 START_TEST(a_node_that_is_stuck_gets_little) {
-    struct choose_node n[3] = {{.weight = 1, .outstanding = 20}, {.weight = 1}, {.weight = 1}};
+    struct choose_node n[3] = {{.weight = 1000, .outstanding = 20}, {.weight = 1000}, {.weight = 1000}};
     int got[3];
     play(n, 3, &at_once, 6, got);
     expect(got[0], 0, 0);
-    struct choose_node two[2] = {{.weight = 1, .outstanding = 20}, {.weight = 1}};
+    struct choose_node two[2] = {{.weight = 1000, .outstanding = 20}, {.weight = 1000}};
     play(two, 2, &at_once, 6, got);
     expect(got[0], 0, 0);
 }
 END_TEST
 
 START_TEST(turns_are_spread_evenly) {
-    struct choose_node n[3] = {{.weight = 2}, {.weight = 1}, {.weight = 1}}, *list[] = {&n[0], &n[1], &n[2]};
+    struct choose_node n[3] = {{.weight = 2000}, {.weight = 1000}, {.weight = 1000}}, *list[] = {&n[0], &n[1], &n[2]};
     struct choose_rules r = {.balance = BALANCE_ROUND_ROBIN, .now_us = NOW_US};
     for (int k = 0; k < 100; k++) {
         int seen[3] = {0, 0, 0}, last = -1;
@@ -114,7 +114,7 @@ END_TEST
 
 START_TEST(a_node_that_is_back_gets_a_share_that_grows) {
     struct choose_rules r = {.slow_start_ms = 30000, .now_us = NOW_US};
-    struct choose_node n = {.weight = 2, .back_us = NOW_US};
+    struct choose_node n = {.weight = 2000, .back_us = NOW_US};
     ck_assert_uint_eq(choose_share(&n, &r), 2 * CHOOSE_SHARE_ONE * CHOOSE_FIRST_PERCENT / 100);
     uint64_t before = choose_share(&n, &r);
     for (int s = 1; s <= 30; s++) {
@@ -133,7 +133,7 @@ END_TEST
 START_TEST(slow_start_counts_in_every_kind) {
     for (int kind = 0; kind < 3; kind++) {
         for (int busy = 0; busy <= 20; busy += 20) {
-            struct choose_node n[2] = {{.weight = 1}, {.weight = 1, .back_us = NOW_US}};
+            struct choose_node n[2] = {{.weight = 1000}, {.weight = 1000, .back_us = NOW_US}};
             struct choose_rules r = {.balance = all_kinds[kind], .slow_start_ms = 10000, .now_us = NOW_US};
             int got[2];
             play(n, 2, &r, busy, got);
@@ -144,10 +144,25 @@ START_TEST(slow_start_counts_in_every_kind) {
 }
 END_TEST
 
+START_TEST(a_weight_for_a_part_of_all) {
+    for (uint32_t percent = 1; percent < 100; percent += 7) {
+        struct choose_node n[3] = {{.weight = 1000}, {.weight = 3000}, {.weight = choose_weight_for(percent, 4000)}};
+        struct choose_rules turns = {.balance = BALANCE_ROUND_ROBIN, .now_us = NOW_US};
+        int got[3];
+        play(n, 3, &at_once, 0, got);
+        expect(got[2], (int)percent, 2);
+        play(n, 3, &turns, 20, got);
+        expect(got[2], (int)percent, 1);
+    }
+    ck_assert_uint_eq(choose_weight_for(0, 64000), 1);
+    ck_assert_uint_eq(choose_weight_for(99, UINT32_MAX), CHOOSE_WEIGHT_MAX);
+}
+END_TEST
+
 START_TEST(near_ones_go_first_while_they_have_room) {
     for (int kind = 0; kind < 3; kind++) {
-        struct choose_node n[4] = {{.weight = 9}, {.weight = 1, .is_near = true, .has_room = true}, {.weight = 9},
-                                   {.weight = 1, .is_near = true, .has_room = true}};
+        struct choose_node n[4] = {{.weight = 9000}, {.weight = 1000, .is_near = true, .has_room = true}, {.weight = 9000},
+                                   {.weight = 1000, .is_near = true, .has_room = true}};
         struct choose_rules r = {.balance = all_kinds[kind], .now_us = NOW_US};
         int got[4];
         play(n, 4, &r, 9, got);
@@ -165,7 +180,7 @@ END_TEST
 
 START_TEST(latency_prefers_who_answers_soon) {
     struct choose_rules r = {.balance = BALANCE_LATENCY, .now_us = NOW_US};
-    struct choose_node n[2] = {{.weight = 1}, {.weight = 1}};
+    struct choose_node n[2] = {{.weight = 1000}, {.weight = 1000}};
     int got[2];
     for (int i = 0; i < 20; i++) {
         choose_note_latency(&n[0], 10000, NOW_US);
@@ -181,7 +196,7 @@ END_TEST
 
 START_TEST(what_is_known_of_latency_fades) {
     struct choose_rules r = {.balance = BALANCE_LATENCY, .now_us = NOW_US};
-    struct choose_node n[2] = {{.weight = 1}, {.weight = 1}};
+    struct choose_node n[2] = {{.weight = 1000}, {.weight = 1000}};
     int got[2];
     choose_note_latency(&n[0], 8000, NOW_US);
     choose_note_latency(&n[1], 1000, NOW_US);
@@ -198,7 +213,7 @@ START_TEST(what_is_known_of_latency_fades) {
 END_TEST
 
 START_TEST(absurd_numbers_do_no_harm) {
-    struct choose_node n[2] = {{.weight = 1000, .outstanding = UINT32_MAX}, {.weight = 1000, .outstanding = UINT32_MAX - 1}};
+    struct choose_node n[2] = {{.weight = 1000000, .outstanding = UINT32_MAX}, {.weight = 1000000, .outstanding = UINT32_MAX - 1}};
     struct choose_rules r = {.balance = BALANCE_LATENCY, .now_us = 1};
     int got[2];
     choose_note_latency(&n[0], UINT64_MAX, 1000);
@@ -221,6 +236,7 @@ int main(void) {
     tcase_add_test(t, turns_are_spread_evenly);
     tcase_add_test(t, a_node_that_is_back_gets_a_share_that_grows);
     tcase_add_test(t, slow_start_counts_in_every_kind);
+    tcase_add_test(t, a_weight_for_a_part_of_all);
     tcase_add_test(t, near_ones_go_first_while_they_have_room);
     tcase_add_test(t, latency_prefers_who_answers_soon);
     tcase_add_test(t, what_is_known_of_latency_fades);
