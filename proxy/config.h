@@ -107,6 +107,7 @@ struct config_cluster {
     uint32_t probe_timeout_ms;
     uint32_t probe_rise; /* answers in a row until a node that was down is up */
     uint32_t probe_fall; /* failures in a row until a node is down */
+    uint32_t stall_timeout_ms; /* a node that owes answers and says nothing for so long is doubted; 0: none is */
     uint32_t failover_wait_ms; /* statements wait so long for a primary */
     uint32_t connect_timeout_ms;
     uint32_t login_retry_ms; /* wait after a failed connect before the next try */

@@ -114,7 +114,7 @@ static void check_addresses(const struct config_cluster *cluster, struct config_
 static void check_monitor_keys(struct config *c, const struct config_draft_cluster *d, struct config_findings *f) {
     static const char *const needs_user[] = {"monitor_password_file", "monitor_database", "probe_interval", "probe_timeout",
                                              "probe_rise",
-                                             "probe_fall", "failover_wait"};
+                                             "probe_fall", "failover_wait", "stall_timeout"};
     if (d->cluster.monitor_user) return;
     for (size_t i = 0; i < COUNT_OF(needs_user); i++) {
         if (!config_section_entry(d->section, needs_user[i])) continue;

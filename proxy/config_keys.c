@@ -117,6 +117,7 @@ const struct config_key config_keys[] = {
     {CONFIG_CLUSTER, "probe_timeout", KEY_DURATION, "2s", 50, 60000, NULL, CLUSTER(cluster.probe_timeout_ms), RELOAD, "a probe without an answer has failed after this"},
     {CONFIG_CLUSTER, "probe_rise", KEY_NUMBER, "2", 1, 100, NULL, CLUSTER(cluster.probe_rise), RELOAD, "answers in a row until a node counts as up again"},
     {CONFIG_CLUSTER, "probe_fall", KEY_NUMBER, "3", 1, 100, NULL, CLUSTER(cluster.probe_fall), RELOAD, "failures in a row until a node counts as down"},
+    {CONFIG_CLUSTER, "stall_timeout", KEY_DURATION, "1s", 0, 3600000, NULL, CLUSTER(cluster.stall_timeout_ms), RELOAD, "a node that owes answers and is silent for so long gets no new reads"},
     {CONFIG_CLUSTER, "failover_wait", KEY_DURATION, "10s", 0, 3600000, NULL, CLUSTER(cluster.failover_wait_ms), RELOAD, "how long statements wait for a primary"},
     {CONFIG_CLUSTER, "server_channel_binding", KEY_WORD, "prefer", 0, 0, channel_binding_words, CLUSTER(cluster.channel_binding), RELOAD, "whether a login is tied to its TLS connection"},
     {CONFIG_CLUSTER, "server_tls", KEY_WORD, "", 0, 0, server_tls_words, CLUSTER(cluster.tls.mode), RELOAD, "how connections to the servers are secured"},

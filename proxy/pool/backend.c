@@ -72,6 +72,7 @@ static void on_connected(void *owner) {
 
 static size_t on_received(void *owner, struct buf *buf, struct bytes data) {
     struct backend *b = owner;
+    b->site->heard_us = b->stream->loop->now_us;
     return b->proto->on_received(b, buf, data);
 }
 

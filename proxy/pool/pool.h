@@ -101,6 +101,7 @@ struct pool_limits {
     uint32_t connect_timeout_ms;
     uint32_t login_retry_ms;
     uint32_t failover_wait_ms; /* where it is elective */
+    uint32_t stall_ms;         /* likewise */
     uint32_t queue_timeout_ms;
     uint32_t query_timeout_ms;
     uint32_t transaction_timeout_ms;
@@ -168,6 +169,7 @@ struct pool {
     bool is_elective;   /* where it goes depends on the state of several nodes (pool_sites.c) */
     bool is_spread;     /* ... and it goes to more than one */
     bool is_leaderless; /* there is nowhere to go now: nobody is leased a connection, and none is opened */
+    bool has_doubts;    /* some of its nodes owe answers and say nothing (pool_silent.c) */
     bool is_contested;  /* ... because several nodes could be it: leases of it are cut */
     uint64_t lonely_since_us; /* nowhere to go, or no connection to be had there; 0: there is */
     struct err nowhere; /* why */

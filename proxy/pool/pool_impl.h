@@ -5,6 +5,7 @@
  *      pool_open.c  when a connection is opened, and which one makes room for it
  *      pool_time.c  what happens because time has passed
  *      pool_sites.c  where they go
+ *      pool_silent.c where they do not, because nothing comes back
  *      pool_set.c   pools and variants come, change with the configuration, and go
  */
 #ifndef GILMOK_PROXY_POOL_POOL_IMPL_H
@@ -72,6 +73,13 @@ void pool_suspect(struct pool *p, const struct err *failure);
 bool pool_awaits_primary(const struct pool *p);
 /* Those who have waited for failover_wait are refused. */
 void pool_expire_for_primary(struct variant *v);
+
+/* ---- pool_silent.c ---- */
+
+/* On every tick: nodes that owe answers and say nothing get no new reads. */
+void pool_listen(struct pool *p);
+/* Some node may get reads. */
+bool pool_has_sound(const struct pool *p);
 
 /* ---- pool_set.c ---- */
 

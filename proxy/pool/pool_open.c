@@ -80,8 +80,17 @@ static uint32_t count_soon_free(const struct variant *v) {
     uint32_t count = 0;
     LIST_EACH(n, &v->busy) {
         const struct backend *b = pool_backend_at(n);
+        if (b->site->is_doubted) continue;
         count += (b->state == BACKEND_CHECKING && !is_at_length(b)) || b->state == BACKEND_CLEANING;
     }
+    return count;
+}
+
+/* Nobody counts on those to a node that does not answer. */
+static uint32_t count_opening(const struct variant *v) {
+    uint32_t count = v->opening_count;
+    if (LIKELY(!v->pool->has_doubts)) return count;
+    LIST_EACH(n, &v->opening) count -= pool_backend_at(n)->site->is_doubted;
     return count;
 }
 
@@ -148,7 +157,7 @@ static bool awaits_catalog(const struct variant *v) {
 static uint32_t count_lacking(const struct variant *v) {
     if (pool_is_backing_off(v->pool) || v->is_failed) return 0;
     if (v->is_judging) return v->opening_count + v->busy_count + v->idle_count ? 0 : 1;
-    uint32_t supply = v->opening_count + count_soon_free(v);
+    uint32_t supply = count_opening(v) + count_soon_free(v);
     return v->waiting_count > supply ? v->waiting_count - supply : 0;
 }
 

@@ -76,6 +76,7 @@ static void set_limits(struct pool *p, const struct config *c, const struct conf
     p->server.channel_binding = db->cluster->channel_binding;
     p->limits.connect_timeout_ms = db->cluster->connect_timeout_ms;
     p->limits.login_retry_ms = db->cluster->login_retry_ms;
+    p->limits.stall_ms = db->cluster->stall_timeout_ms;
     p->limits.failover_wait_ms = db->cluster->failover_wait_ms;
     p->limits.queue_timeout_ms = db->queue_timeout_ms;
     p->limits.query_timeout_ms = db->query_timeout_ms;

@@ -51,8 +51,7 @@ static struct site *find_same(const struct pool *p, const struct config_node *no
     return NULL;
 }
 
-static const struct topology_gauge *gauge_of(const struct pool *p, const struct config_cluster *cluster,
-                                             const struct config_node *node) {
+static struct topology_gauge *gauge_of(const struct pool *p, const struct config_cluster *cluster, const struct config_node *node) {
     char address[TOPOLOGY_ADDRESS_MAX];
     if (!p->set->topology) return NULL;
     return topology_gauge(p->set->topology, cluster->name, node->name, topology_address(address, node->host, node->port));
@@ -73,7 +72,7 @@ static bool want(struct pool *p, const struct config_cluster *cluster, const str
     s->is_wanted = true;
     s->weight = node->weight;
     s->choice.is_near = node->is_near;
-    if (p->main) s->gauge = gauge_of(p, cluster, node);
+    if (p->is_spread) s->gauge = gauge_of(p, cluster, node);
     return true;
 }
 
@@ -339,7 +338,7 @@ static bool is_rather(const struct pool *p, const struct site *a, uint32_t of_a,
 }
 
 static bool is_fit(const struct site *s, uint64_t needs_us) {
-    return s->is_usable && (!needs_us || site_fresh_us(s) >= needs_us);
+    return site_is_open(s) && (!needs_us || site_fresh_us(s) >= needs_us);
 }
 
 static bool is_backing_off(const struct pool *p, const struct site *s) {
@@ -410,7 +409,7 @@ struct site *pool_site_to_open(struct pool *p) {
     if (p->opens_at) return p->opens_at;
     LIST_EACH(n, &p->sites) {
         struct site *s = site_at(n);
-        bool is_open = s->is_usable && !is_backing_off(p, s) && budget_has_room(&s->budgets);
+        bool is_open = site_is_open(s) && !is_backing_off(p, s) && budget_has_room(&s->budgets);
         if (is_open && (!best || is_rather(p, s, s->total, best, best->total))) best = s;
     }
     return best;
@@ -418,7 +417,7 @@ struct site *pool_site_to_open(struct pool *p) {
 
 bool pool_wishes_for_more(struct pool *p) {
     struct site *s = p->opens_at;
-    if (s && (!s->is_usable || is_backing_off(p, s))) p->opens_at = NULL;
+    if (s && (!site_is_open(s) || is_backing_off(p, s))) p->opens_at = NULL;
     return p->opens_at != NULL;
 }
 
@@ -443,12 +442,12 @@ void pool_note_answer(struct backend *b, uint64_t since_us) {
 }
 
 bool pool_serves_reads(const struct pool *p) {
-    return p && !p->is_off && !pool_is_held(p) && !pool_is_backing_off(p);
+    return p && !p->is_off && !pool_is_held(p) && !pool_is_backing_off(p) && (LIKELY(!p->has_doubts) || pool_has_sound(p));
 }
 
 bool pool_is_fresh_everywhere(const struct pool *p, uint64_t needs_us) {
     LIST_EACH(n, &((struct pool *)p)->sites)
-        if (site_at(n)->is_usable && !is_fit(site_at(n), needs_us)) return false;
+        if (site_is_open(site_at(n)) && !is_fit(site_at(n), needs_us)) return false;
     return true;
 }
 

@@ -59,6 +59,7 @@ static void look_at_nodes(struct pool_set *set) {
     LIST_EACH(n, &set->all) {
         struct pool *p = CONTAINER_OF(n, struct pool, node);
         if (p->is_spread) pool_look_at_nodes(p);
+        pool_listen(p);
     }
 }
 

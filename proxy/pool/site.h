@@ -14,6 +14,7 @@
 #include "proxy/net/tls.h"
 #include "proxy/pool/budget.h"
 #include "proxy/pool/choose.h"
+#include "proxy/pool/silence.h"
 #include "proxy/topology/addr_book.h"
 #include "proxy/topology/topology.h"
 
@@ -33,7 +34,7 @@ struct site {
     struct addr addr;
     struct tls_context *tls; /* one reference; NULL: in clear */
     char *host;              /* owned; as configured, for who verifies certificates */
-    const struct topology_gauge *gauge; /* borrowed from the topology; NULL: nobody watches, or memory was out */
+    struct topology_gauge *gauge; /* borrowed from the topology; NULL: nobody watches, or memory was out */
     uint32_t weight;         /* its share of reads; 0: none while others are usable */
     struct choose_node choice; /* what the choice among several sites needs to know */
 
@@ -43,6 +44,10 @@ struct site {
     bool is_usable;   /* connections to it are leased and opened */
     uint64_t up_since_us; /* of the node, as the topology says */
     uint32_t total;   /* connections in any state but CLOSED */
+    uint64_t heard_us;  /* when bytes last came over one of its connections */
+    struct silence silence;
+    bool owes;          /* an answer, as of the last look */
+    bool is_doubted;    /* likewise: it does not answer (pool_silent.c) */
     uint64_t failed_us; /* last failed connect; 0: none since the last success */
     struct budget_list budgets; /* of the node, where the pool's own list has no place for it */
 };
@@ -55,6 +60,22 @@ static inline uint64_t site_told_us(const struct site *s) {
 /* It shows all that its primary had acknowledged by then; 0: nobody knows. */
 static inline uint64_t site_fresh_us(const struct site *s) {
     return s->gauge ? atomic_load_explicit(&s->gauge->fresh_us, memory_order_acquire) : 0;
+}
+
+/* When somebody was owed an answer for too long; when the monitor last heard of it. */
+static inline uint64_t site_doubted_us(const struct site *s) {
+    return s->gauge ? atomic_load_explicit(&s->gauge->doubted_us, memory_order_relaxed) : 0;
+}
+static inline uint64_t site_answered_us(const struct site *s) {
+    return s->gauge ? atomic_load_explicit(&s->gauge->answered_us, memory_order_relaxed) : 0;
+}
+static inline bool site_is_doubted(const struct site *s) {
+    return site_doubted_us(s) > site_answered_us(s);
+}
+
+/* New reads may go there: an answer that has just come counts at once, and a new doubt with the next look. */
+static inline bool site_is_open(const struct site *s) {
+    return s->is_usable && !(UNLIKELY(s->is_doubted) && site_is_doubted(s));
 }
 
 /* With one reference, in no list. NULL: memory is out, or the node has no address; err. */

@@ -222,6 +222,7 @@ static void take_result(struct watched_node *n, const struct probe_pg *p) {
 static void on_done(struct probe_pg *p) {
     struct watched_node *n = CONTAINER_OF(p, struct watched_node, probe);
     uint32_t interval_ms = n->cluster->config->probe_interval_ms;
+    monitor_heard(n, p->result);
     take_result(n, p);
     consider(n->cluster);
     bool is_urgent = n->health.state == NODE_UNKNOWN || (n->health.state == NODE_UP && n->cluster->election.primary < 0);

@@ -32,6 +32,11 @@ void monitor_fresh_tell(struct watched_cluster *c) {
     }
 }
 
+void monitor_heard(struct watched_node *n, enum probe_result result) {
+    if (result == PROBE_FAILED || !n->gauge) return;
+    atomic_store_explicit(&n->gauge->answered_us, n->cluster->monitor->loop->now_us, memory_order_relaxed);
+}
+
 static bool is_primary(const struct watched_node *n) {
     const struct topology_cluster *p = &n->cluster->picture;
     return p->primary >= 0 && n->told == &p->nodes[p->primary];
@@ -49,6 +54,7 @@ void monitor_fresh_take(struct watched_node *n) {
 
 static void on_glance(struct probe_pg *p) {
     struct watched_node *n = CONTAINER_OF(p, struct watched_node, glance);
+    monitor_heard(n, p->result);
     n->glance_failed_us = p->result == PROBE_ANSWERED ? 0 : n->cluster->monitor->loop->now_us;
     if (p->result != PROBE_ANSWERED) return;
     if (is_primary(n) && !p->position.is_in_recovery) freshness_note(&n->cluster->freshness, p->asked_us, p->position.lsn);

@@ -46,6 +46,8 @@ MUST_USE bool monitor_fresh_init(struct watched_node *n);
 void monitor_fresh_release(struct watched_node *n);
 /* After an answer of whichever kind: how fresh its standbys are. */
 void monitor_fresh_tell(struct watched_cluster *c);
+/* It has said something, be it that it does not want to. */
+void monitor_heard(struct watched_node *n, enum probe_result result);
 void monitor_fresh_end(struct monitor *m);
 /* The facts of a node are new. */
 void monitor_fresh_take(struct watched_node *n);

@@ -122,6 +122,14 @@ void topology_suspect(struct topology *t) {
     if (on_suspect && !atomic_exchange_explicit(&t->has_suspects, true, memory_order_acq_rel)) on_suspect(t);
 }
 
+bool topology_doubt(struct topology *t, struct topology_gauge *g, uint64_t now_us) {
+    uint64_t before_us = atomic_load_explicit(&g->doubted_us, memory_order_relaxed);
+    if (before_us > atomic_load_explicit(&g->answered_us, memory_order_relaxed)) return false;
+    bool is_first = atomic_compare_exchange_strong(&g->doubted_us, &before_us, now_us);
+    topology_suspect(t);
+    return is_first;
+}
+
 static struct topology_gauge *find_gauge(struct topology *t, const char *cluster, const char *node,
                                          const char *address) {
     LIST_EACH(n, &t->gauges) {

@@ -65,6 +65,8 @@ struct topology_gauge {
     struct list node; /* in topology.gauges */
     char cluster[TOPOLOGY_NAME_MAX], name[TOPOLOGY_NAME_MAX], address[TOPOLOGY_ADDRESS_MAX];
     _Atomic uint64_t told_us;  /* when it was last asked where its replay is; written behind fresh_us */
+    _Atomic uint64_t answered_us; /* when the monitor last heard of it, whatever it said */
+    _Atomic uint64_t doubted_us; /* when a worker was owed an answer by it for too long; once it has answered since, all is well */
     _Atomic uint64_t fresh_us; /* it shows all that the primary had acknowledged by then (freshness.h); 0: nobody knows */
 };
 
@@ -101,6 +103,9 @@ MUST_USE bool topology_primary(struct topology *t, const char *cluster, char nam
 void topology_each_node(struct topology *t, const char *cluster, void (*each)(void *ctx, const struct topology_node *n), void *ctx);
 /* From a worker: its primary could not be connected to. */
 void topology_suspect(struct topology *t);
+
+/* From a worker: that node owes answers and says nothing. The monitor asks it. True: it was not in doubt before. */
+bool topology_doubt(struct topology *t, struct topology_gauge *g, uint64_t now_us);
 
 /* NULL: memory is out. */
 struct topology_gauge *topology_gauge(struct topology *t, const char *cluster, const char *node, const char *address);

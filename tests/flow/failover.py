@@ -97,6 +97,15 @@ class Cluster:
             files={"watcher.txt": MONITOR_PASSWORD + "\n"},
         )  # fmt: skip
 
+    def patient(self, g, **more):
+        """Its times are those by default from now on, but for these."""
+        text = "".join(line for line in g.text.splitlines(True) if line.rstrip() not in FAST)
+        assert text != g.text
+        text = text.replace("monitor_user =", "".join(f"{k} = {v}\n" for k, v in more.items()) + "monitor_user =", 1)
+        g.write("gilmok.conf", text)
+        assert not g.console("RELOAD").errors
+        return text
+
     def client(self, g, dbname=APP_DB, **more):
         return psycopg.connect(
             host="127.0.0.1", port=g.port, user="app", password=self.env["APP_PASSWORD"], dbname=dbname, autocommit=True, connect_timeout=20,

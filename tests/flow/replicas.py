@@ -266,6 +266,70 @@ def test_a_replica_that_hangs_is_left(cluster, started):
     wait_for(lambda: set(ask(cluster, g, each=5)) == {"b", "c"}, 15, "both")
 
 
+class Readers:
+    """Clients that read without end: when each statement began, how long it took, where it was answered."""
+
+    def __init__(self, connections, sql):
+        self.done, self.failures, self.stop = [], [], threading.Event()
+        self.threads = [threading.Thread(target=self.run, args=(c, sql)) for c in connections]
+        for t in self.threads:
+            t.start()
+
+    def run(self, c, sql):
+        try:
+            while not self.stop.is_set():
+                began = time.monotonic()
+                port = c.execute(sql).fetchone()[0]
+                self.done.append((began, time.monotonic() - began, port))
+        except psycopg.Error as e:
+            self.failures.append(e)
+
+    def end(self):
+        self.stop.set()
+        for t in self.threads:
+            t.join(30)
+
+
+def test_new_reads_leave_a_hung_replica_by_default_settings(cluster, started):
+    g = started()
+    cluster.patient(g)
+    connections = [client(cluster, g) for _ in range(10)]
+    readers = Readers(connections[:6], "select inet_server_port() from pg_sleep(0.005)")
+    try:
+        wait_for(lambda: {p for _, _, p in readers.done[-50:]} == {cluster.port("b"), cluster.port("c")}, what="reads on both")
+        cluster.signal("b", signal.SIGSTOP)
+        hung = time.monotonic()
+        time.sleep(1.8)
+        late = Readers(connections[6:], "select inet_server_port() from pg_sleep(0.005)")
+        time.sleep(1.5)
+        late.end()
+        assert not late.failures and len(late.done) > 50
+        assert max(took for _, took, _ in late.done) < 1 and {p for _, _, p in late.done} == {cluster.port("c")}
+        assert shown(g)["b"]["health"] == "up"  # probes have not failed often enough yet
+        assert any("has said nothing" in line for line in g.said().splitlines())
+    finally:
+        cluster.signal("b", signal.SIGCONT)
+        readers.end()
+    assert not readers.failures  # who was there already has its answer late
+    assert not [1 for began, _, port in readers.done if began > hung + 1.8 and began < hung + 3 and port == cluster.port("b")]
+    wait_for(lambda: set(ask(cluster, g, each=5)) == {"b", "c"}, what="both")
+    for c in connections:
+        c.close()
+
+
+def test_a_replica_with_long_statements_alone_stays(cluster, started):
+    """It owes answers and says nothing, but to the monitor."""
+    g = started()
+    cluster.patient(g, probe_interval="30s")
+    with client(cluster, g) as c, client(cluster, g) as d:
+        slow = Readers([c, d], "select inet_server_port() from pg_sleep(2.5)")
+        time.sleep(0.2)
+        slow.end()
+        assert not slow.failures and len(slow.done) == 2
+    assert any("has said nothing" in line for line in g.said().splitlines())
+    wait_for(lambda: set(ask(cluster, g, each=5)) == {"b", "c"}, what="both")
+
+
 def test_replicas_go_and_come_back(cluster, started):
     g = started()
     ask(cluster, g)

@@ -4,6 +4,7 @@
 import collections
 import contextlib
 import random
+import signal
 import threading
 import time
 import psycopg
@@ -12,7 +13,7 @@ import pytest
 from failover import Cluster, wait_for_roles
 from flowtools import APP_DB, value
 from harness import wait_for
-from replicas import zoned
+from replicas import Readers, zoned
 
 SPLIT = (
     f"[database split]\nserver_database = {APP_DB}\nread_write_split = on\nread_consistency = eventual\nread_functions = here\n"
@@ -353,6 +354,34 @@ def test_a_replica_that_dies_in_the_middle_of_reads(cluster, started, prepare):
         for c in clients:
             c.close()
     assert not failures, (failures, g.said())
+
+
+def test_reads_leave_a_hung_replica_within_two_seconds(cluster, started):
+    """By default settings, and those that have no answer yet run again on the primary."""
+    g = started()
+    cluster.patient(g)
+    clients = [ready(cluster, g) for _ in range(6)]
+    readers = Readers(clients, "select here() from pg_sleep(0.005)")
+    try:
+        wait_for(lambda: {p for _, _, p in readers.done[-50:]} == {cluster.port("b"), cluster.port("c")}, what="reads on both")
+        cluster.signal("b", signal.SIGSTOP)
+        hung = time.monotonic()
+        time.sleep(3)
+        readers.end()
+        assert not readers.failures, readers.failures
+        assert 0.5 < max(took for _, took, _ in readers.done) < 2.5
+        late = [(took, node_of(cluster, port)) for began, took, port in readers.done if began > hung + 1.8]
+        assert len(late) > 50 and max(took for took, _ in late) < 1 and {node for _, node in late} <= {"a", "c"}
+        cluster.signal("c", signal.SIGSTOP)
+        began = time.monotonic()
+        assert {at(cluster, c) for c in clients} == {"a"} and time.monotonic() - began < 2.5
+        assert {at(cluster, c) for c in clients} == {"a"} and time.monotonic() - began < 3
+    finally:
+        cluster.signal("b", signal.SIGCONT)
+        cluster.signal("c", signal.SIGCONT)
+    wait_for(lambda: set(nodes(cluster, clients[0])) <= {"b", "c"}, what="replicas again")
+    for c in clients:
+        c.close()
 
 
 def test_a_read_that_stands_in_the_way_of_replay_runs_again(cluster, started):
