@@ -47,6 +47,9 @@ enum listen_mode { LISTEN_PIN, LISTEN_SHARED };
 /* How the nodes that may serve a read share the work (proxy/pool/choose.h). */
 enum read_balance { BALANCE_LEAST_OUTSTANDING, BALANCE_ROUND_ROBIN, BALANCE_LATENCY };
 
+/* Whether a client's reads stay at one replica. */
+enum read_stickiness { STICKY_STATEMENT, STICKY_SESSION };
+
 enum proto_kind { PROTO_POSTGRESQL };
 
 /* One address to listen on: `host:port`, `[v6]:port`, or `unix:/path/of/socket`. */
@@ -132,6 +135,7 @@ struct config_database {
     enum read_balance balance;
     uint32_t primary_share;      /* per cent of reads that replicas could serve; 0: none, or by its weight with ROLE_ANY */
     uint32_t slow_start_ms;      /* until a node that has come back gets its whole share; 0: at once */
+    enum read_stickiness read_stickiness;
     enum read_consistency read_consistency;
     uint32_t consistency_timeout_ms; /* so long a read waits for a replica that is fresh enough; 0: not at all */
     bool read_write_split;       /* reads go to replicas, by their text */

@@ -270,6 +270,13 @@ static void check_role(struct config *c, struct config_draft_database *d, struct
     }
 }
 
+static void check_stickiness(struct config *c, struct config_draft_database *d, struct config_findings *f) {
+    if (d->database.read_write_split || d->database.read_stickiness == STICKY_STATEMENT) return;
+    struct config_place at = config_place_of(c, d->section, "read_stickiness");
+    config_warning(f, at.file, at.line, "`read_stickiness` is not looked at without read_write_split");
+    config_advice(f, "Write read_write_split = on, or pool_mode = session, where a client keeps its connection, or remove it");
+}
+
 static void check_share(struct config *c, struct config_draft_database *d, struct config_findings *f) {
     if (d->database.role != ROLE_REPLICA || !d->database.primary_share) return;
     struct config_place at = config_place_of(c, d->section, "primary_share");
@@ -304,6 +311,7 @@ static void check_databases(struct config *c, struct config_findings *f) {
         resolve_cluster(c, d, f);
         check_role(c, d, f);
         check_share(c, d, f);
+        check_stickiness(c, d, f);
         check_split(c, d, f);
         check_password(c, d, f);
         warn_open_password(c, d, f);

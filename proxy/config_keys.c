@@ -26,6 +26,7 @@ static const char *const listen_words[] = {"pin", "shared", NULL};
 static const char *const session_sequences_words[] = {"refuse", "pin", NULL};
 static const char *const begin_words[] = {"auto", "held", "eager", NULL};
 static const char *const consistency_words[] = {"eventual", "session", "global", "strong", NULL};
+static const char *const stickiness_words[] = {"statement", "session", NULL};
 static const char *const balance_words[] = {"least-outstanding", "round-robin", "latency", NULL};
 static const char *const role_words[] = {"primary", "replica", "prefer-replica", "any", NULL};
 static const char *const pool_mode_words[] = {"session", "transaction", "statement", NULL};
@@ -40,6 +41,7 @@ static_assert(SERVER_AUTH_SCRAM == 0 && SERVER_AUTH_MD5 == 1 && SERVER_AUTH_PASS
 static_assert(CHANNEL_BINDING_DISABLE == 0 && CHANNEL_BINDING_PREFER == 1 && CHANNEL_BINDING_REQUIRE == 2, "order of words");
 static_assert(SESSION_SEQUENCES_REFUSE == 0 && SESSION_SEQUENCES_PIN == 1, "order of words");
 static_assert(ROLE_PRIMARY == 0 && ROLE_REPLICA == 1 && ROLE_PREFER_REPLICA == 2 && ROLE_ANY == 3, "order of words");
+static_assert(STICKY_STATEMENT == 0 && STICKY_SESSION == 1, "order of words");
 static_assert(BALANCE_LEAST_OUTSTANDING == 0 && BALANCE_ROUND_ROBIN == 1 && BALANCE_LATENCY == 2, "order of words");
 static_assert(UNKNOWN_EFFECTS_PROBE == 0 && UNKNOWN_EFFECTS_PIN == 1 && UNKNOWN_EFFECTS_TRUST == 2, "order of words");
 static_assert(POOL_SESSION == 0 && POOL_TRANSACTION == 1 && POOL_STATEMENT == 2 && PROTO_POSTGRESQL == 0, "order of words");
@@ -146,6 +148,7 @@ const struct config_key config_keys[] = {
     {CONFIG_DATABASE, "read_consistency", KEY_WORD, "session", 0, 0, consistency_words, DATABASE(database.read_consistency), RELOAD, "what a read on a replica must show of what was written"},
     {CONFIG_DATABASE, "consistency_timeout", KEY_DURATION, "0", 0, LONGEST, NULL, DATABASE(database.consistency_timeout_ms), RELOAD, "how long a read waits for a replica that is fresh enough"},
     {CONFIG_DATABASE, "begin", KEY_WORD, "auto", 0, 0, begin_words, DATABASE(database.begin), RELOAD, "when a BEGIN goes to the server: with the next statement, or at once"},
+    {CONFIG_DATABASE, "read_stickiness", KEY_WORD, "statement", 0, 0, stickiness_words, DATABASE(database.read_stickiness), RELOAD, "whether a client's reads stay at one replica"},
     {CONFIG_DATABASE, "read_functions", KEY_NAMES, "", 0, 0, NULL, DATABASE(database.read_functions), RELOAD, "functions that only read, whatever the server says of them"},
     {CONFIG_DATABASE, "write_functions", KEY_NAMES, "", 0, 0, NULL, DATABASE(database.write_functions), RELOAD, "functions that write, whatever the server says of them"},
     {CONFIG_DATABASE, "pool_size", KEY_NUMBER, "20", 1, 10000, NULL, DATABASE(database.pool_size), RELOAD, "server connections of one database and user"},

@@ -9,6 +9,9 @@
 #include "proxy/pool/departed.h"
 #include "proxy/pool/pool_impl.h"
 
+/* Of those in line so many may be served before one whose home has nothing free. */
+enum { STICKY_WAITERS = 32 };
+
 /* ---- waiting ---- */
 
 static void leave_queue(struct lessee *l) {
@@ -74,7 +77,7 @@ static void lease(struct backend *b, struct lessee *l, uint64_t since_us) {
  * is another: so every client changes its connection as often as it can.
  */
 static struct backend *next_idle(const struct variant *v, const struct lessee *l) {
-    if (UNLIKELY(v->pool->is_spread)) return pool_idle_for_reads(v, l->needs_us);
+    if (UNLIKELY(v->pool->is_spread)) return pool_idle_for_reads(v, l);
     if (!v->pool->limits.is_round_robin) return pool_backend_at(list_first(&v->idle));
     struct backend *b = pool_backend_at(list_last(&v->idle));
     if (b && b->id == l->last_backend_id && v->idle_count > 1) b = pool_backend_at(b->node.prev);
@@ -103,21 +106,43 @@ static struct backend *take_idle(struct variant *v, const struct lessee *l) {
     return NULL;
 }
 
+/* A connection to its home will be free sooner or later. */
+static bool may_hope(const struct variant *v, const struct lessee *l, uint64_t since_us) {
+    const struct site *home = pool_home(v->pool, l);
+    return home && home->total && (!v->idle_count || !pool_is_older_than(v->pool, since_us, VARIANT_PATIENCE_MS));
+}
+
+static bool is_stale_for(const struct variant *v, const struct lessee *l) {
+    uint64_t needs_us = pool_needs_us(v->pool, l);
+    return needs_us && !may_hope(v, l, l->waiting_since_us) && (v->idle_count || !pool_is_fresh_everywhere(v->pool, needs_us));
+}
+
 /* Connections are idle, but none is fresh enough for who is first: there is another way for him, and others stand behind him. */
 static void refuse_stale(struct variant *v) {
     struct lessee *l;
     struct err err;
-    while ((l = pool_first_waiter(v)) && l->needs_us && (v->idle_count || !pool_is_fresh_everywhere(v->pool, l->needs_us))) {
+    while ((l = pool_first_waiter(v)) && is_stale_for(v, l)) {
         err_set(&err, ERR_CANNOT_CONNECT_NOW, "no replica is fresh enough");
         pool_refuse(l, &err);
     }
 }
 
+/* The first that can be served; where each has a home that is one of the first few. NULL: nobody. */
+static struct lessee *first_served(struct variant *v, struct backend **b) {
+    uint32_t left = v->pool->limits.is_sticky && v->pool->main ? STICKY_WAITERS : 1;
+    LIST_EACH(n, &v->waiting) {
+        struct lessee *l = CONTAINER_OF(n, struct lessee, wait_node);
+        if ((*b = take_idle(v, l))) return l;
+        if (!--left || !v->idle_count) return NULL;
+    }
+    return NULL;
+}
+
 static void serve(struct variant *v) {
     struct pool *p = v->pool;
     struct backend *b;
-    while (v->waiting_count && (b = take_idle(v, pool_first_waiter(v)))) {
-        struct lessee *l = pool_first_waiter(v);
+    struct lessee *l;
+    while ((l = first_served(v, &b))) {
         leave_queue(l);
         p->stats.wait_us += pool_now_us(p) - l->waiting_since_us;
         lease(b, l, l->waiting_since_us);
@@ -190,8 +215,10 @@ static struct backend *acquire_at_once(struct variant *v, struct lessee *l) {
 }
 
 struct backend *pool_acquire_fresh(struct variant *v, struct lessee *l, bool *waits) {
+    uint64_t needs_us = pool_needs_us(v->pool, l);
     *waits = false;
-    if (l->needs_us && !pool_is_fresh_everywhere(v->pool, l->needs_us)) return acquire_at_once(v, l);
+    bool has_hope = may_hope(v, l, pool_now_us(v->pool));
+    if (needs_us && !has_hope && !pool_is_fresh_everywhere(v->pool, needs_us)) return acquire_at_once(v, l);
     struct backend *b = pool_acquire(v, l);
     *waits = !b;
     return b;
@@ -225,6 +252,7 @@ static void make_clean(struct backend *b) {
 void pool_release(struct lessee *l) {
     struct backend *b = l->backend;
     struct pool *p = b->variant->pool;
+    if (UNLIKELY(p->limits.is_sticky)) pool_note_seen(l);
     l->backend = NULL;
     b->lessee = NULL;
     stream_resume(b->stream); /* the lessee may have paused it for its own slowness */
@@ -246,6 +274,7 @@ void pool_release(struct lessee *l) {
 void pool_hand_over(struct lessee *from, struct lessee *to) {
     struct backend *b = from->backend;
     INVARIANT(b && !to->backend && ledger_is_quiet(&b->ledger) && b->ledger.txn == TXN_NONE && !b->cancels_open);
+    if (UNLIKELY(b->variant->pool->limits.is_sticky)) pool_note_seen(from);
     from->backend = NULL;
     to->backend = b;
     to->variant = b->variant;

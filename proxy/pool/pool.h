@@ -120,6 +120,7 @@ struct pool_limits {
     enum read_balance balance;
     uint32_t slow_start_ms;
     uint32_t primary_share; /* per cent */
+    bool is_sticky;         /* pool_sticky.c */
     bool read_write_split; /* false where the configuration says so, but it changes nothing */
     bool session_reuse;  /* session mode: false, and a connection is closed behind its client */
     bool is_round_robin; /* idle connections are handed out longest idle first */
@@ -237,7 +238,12 @@ bool pool_serves_reads(const struct pool *reads);
  */
 bool pool_is_fresh(const struct pool *reads, uint64_t needs_us);
 /* A read that could go to a replica is one of those that the primary is to serve (primary_share). */
-bool pool_draws_primary(struct pool *main);
+bool pool_draws_primary(struct pool *main, const struct lessee *l);
+/*
+ * Of a pool for reads: as of when a replica must be fresh for `l`, whose read must find what was written by `needs_us` (0: none of
+ * it in particular), and show no less than its client has seen, where reads are sticky. Sets l->needs_us.
+ */
+uint64_t pool_wants_us(const struct pool *reads, struct lessee *l, uint64_t needs_us);
 /* After a reload: new limits and credentials; connections to another server or user are retired. False: the database is gone. */
 bool pool_reconfigure(struct pool *p, const struct config *c);
 

@@ -5,6 +5,7 @@
  *      pool_open.c  when a connection is opened, and which one makes room for it
  *      pool_time.c  what happens because time has passed
  *      pool_sites.c  where they go
+ *      pool_sticky.c whose reads stay where they were
  *      pool_silent.c where they do not, because nothing comes back
  *      pool_set.c   pools and variants come, change with the configuration, and go
  */
@@ -60,7 +61,7 @@ void pool_look_at_nodes(struct pool *p);
 /* An idle connection to one of the less busy nodes; NULL: there is none. */
 /* Everything that can be used is fresh as of then. */
 bool pool_is_fresh_everywhere(const struct pool *p, uint64_t needs_us);
-struct backend *pool_idle_for_reads(const struct variant *v, uint64_t needs_us);
+struct backend *pool_idle_for_reads(const struct variant *v, const struct lessee *l);
 /* A node is to have one more connection, although nobody waits: its share of the work is larger than that of its connections. */
 bool pool_wishes_for_more(struct pool *p);
 /* Where the next connection goes; NULL: nowhere now. */
@@ -80,6 +81,16 @@ void pool_expire_for_primary(struct variant *v);
 void pool_listen(struct pool *p);
 /* Some node may get reads. */
 bool pool_has_sound(const struct pool *p);
+
+/* ---- pool_sticky.c ---- */
+
+/* It holds a lease, and has all the answers that it gets by it. */
+void pool_note_seen(struct lessee *l);
+/* The site where its reads stay; NULL: there is none now. */
+struct site *pool_home(const struct pool *p, const struct lessee *l);
+/* As of when a site must be fresh for it, and over this connection: less may do at its home. */
+uint64_t pool_needs_us(const struct pool *p, const struct lessee *l);
+uint64_t pool_needs_at_us(const struct lessee *l, const struct backend *b);
 
 /* ---- pool_set.c ---- */
 

@@ -101,6 +101,7 @@ static void set_limits(struct pool *p, const struct config *c, const struct conf
     p->limits.balance = db->balance;
     p->limits.slow_start_ms = db->slow_start_ms;
     p->limits.primary_share = db->primary_share;
+    p->limits.is_sticky = db->read_stickiness == STICKY_SESSION && db->read_write_split;
     if (p->limits.read_write_split && !p->main && !p->routes) p->routes = mem_alloc(sizeof *p->routes);
     if (p->main) follow_main(p);
 }

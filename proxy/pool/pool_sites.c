@@ -337,10 +337,6 @@ static bool is_rather(const struct pool *p, const struct site *a, uint32_t of_a,
     return choose_is_less(of_a, choose_share(&a->choice, &r), of_b, choose_share(&b->choice, &r));
 }
 
-static bool is_fit(const struct site *s, uint64_t needs_us) {
-    return site_is_open(s) && (!needs_us || site_fresh_us(s) >= needs_us);
-}
-
 static bool is_backing_off(const struct pool *p, const struct site *s) {
     return s->failed_us && pool_now_us(p) - s->failed_us < (uint64_t)p->limits.login_retry_ms * 1000;
 }
@@ -356,7 +352,7 @@ static struct site *pick(struct pool *p, uint64_t needs_us) {
     int count = 0;
     LIST_EACH(n, &p->sites) {
         struct site *s = site_at(n);
-        if (!is_fit(s, needs_us) || count == ELECT_NODES_MAX) continue;
+        if (!site_is_fit(s, needs_us) || count == ELECT_NODES_MAX) continue;
         s->choice.has_room = s->choice.is_near && has_room(p, s);
         nodes[count++] = &s->choice;
     }
@@ -381,16 +377,19 @@ static bool may_open_for_fresh(const struct variant *v, const struct site *picke
     return p->total < p->limits.size || (!picked->total && v->idle_count);
 }
 
-struct backend *pool_idle_for_reads(const struct variant *v, uint64_t needs_us) {
+struct backend *pool_idle_for_reads(const struct variant *v, const struct lessee *l) {
     struct pool *p = v->pool;
+    struct site *home = pool_home(p, l);
+    uint64_t needs_us = pool_needs_us(p, l);
     struct backend *best = NULL;
     bool has_fit = false;
-    struct site *picked = v->idle_count || needs_us ? pick(p, needs_us) : NULL;
+    struct site *picked = home ? home : v->idle_count || needs_us ? pick(p, needs_us) : NULL;
     LIST_EACH(n, &v->idle) {
         struct backend *b = pool_backend_at((struct list *)n);
-        if (!is_fit(b->site, needs_us)) continue;
+        uint64_t needs_there_us = pool_needs_at_us(l, b);
+        if (!site_is_fit(b->site, needs_there_us)) continue;
         has_fit = true;
-        if (!is_proven(b, needs_us)) continue;
+        if (!is_proven(b, needs_there_us)) continue;
         if (b->site == picked) return b;
         if (!best || is_rather(p, b->site, b->site->choice.outstanding, best->site, best->site->choice.outstanding)) best = b;
     }
@@ -430,8 +429,11 @@ bool pool_note_site_failure(struct pool *p, struct site *s) {
     return false;
 }
 
-bool pool_draws_primary(struct pool *main) {
-    return main->limits.primary_share && next_random(main->set) % 100 < main->limits.primary_share;
+/* Sticky reads of one client are all alike. */
+bool pool_draws_primary(struct pool *main, const struct lessee *l) {
+    if (!main->limits.primary_share) return false;
+    uint64_t number = main->limits.is_sticky ? (l->id * UINT64_C(0x9E3779B97F4A7C15)) >> 32 : next_random(main->set);
+    return number % 100 < main->limits.primary_share;
 }
 
 void pool_note_answer(struct backend *b, uint64_t since_us) {
@@ -447,13 +449,13 @@ bool pool_serves_reads(const struct pool *p) {
 
 bool pool_is_fresh_everywhere(const struct pool *p, uint64_t needs_us) {
     LIST_EACH(n, &((struct pool *)p)->sites)
-        if (site_is_open(site_at(n)) && !is_fit(site_at(n), needs_us)) return false;
+        if (site_is_open(site_at(n)) && !site_is_fit(site_at(n), needs_us)) return false;
     return true;
 }
 
 bool pool_is_fresh(const struct pool *p, uint64_t needs_us) {
     LIST_EACH(n, &((struct pool *)p)->sites)
-        if (is_fit(site_at(n), needs_us)) return true;
+        if (site_is_fit(site_at(n), needs_us)) return true;
     topology_want_freshness(p->set->topology, pool_now_us(p));
     return false;
 }

@@ -78,6 +78,11 @@ static inline bool site_is_open(const struct site *s) {
     return s->is_usable && !(UNLIKELY(s->is_doubted) && site_is_doubted(s));
 }
 
+/* ... and find there what was acknowledged by `needs_us`; 0: whatever there is. */
+static inline bool site_is_fit(const struct site *s, uint64_t needs_us) {
+    return site_is_open(s) && (!needs_us || site_fresh_us(s) >= needs_us);
+}
+
 /* With one reference, in no list. NULL: memory is out, or the node has no address; err. */
 struct site *site_new(const struct config_node *node, const struct book_entry *at, struct tls_context *tls, struct err *err);
 struct site *site_ref(struct site *s);

@@ -78,6 +78,7 @@ static bool is_fresh_for(struct session *s, uint8_t asked) {
         needs_us = clock_now_us(s->env->loop->clock);
         break;
     }
+    needs_us = pool_wants_us(s->reads->pool, &s->lessee, needs_us);
     s->lessee.needs_us = needs_us;
     return !needs_us || pool_is_fresh(s->reads->pool, needs_us) || may_wait;
 }
@@ -237,7 +238,7 @@ bool session_pg_route_to_replica(struct session *s, const struct message *m) {
     struct walk w = {.s = s, .is_in_transaction = session_pg_begin_reads(session_pg_of(s))};
     size_t len = read_exchange(&w, m);
     if (!len || !has_fit_replica(s, w.consistency)) return false;
-    if (UNLIKELY(pool_draws_primary(session_pool(s)))) return stays(s, ROUTE_SHARE);
+    if (UNLIKELY(pool_draws_primary(session_pool(s), &s->lessee))) return stays(s, ROUTE_SHARE);
     session_keep_exchange(s, bytes_of(m->ptr, len)); /* wherever at a replica it runs, it can run again */
     return true;
 }

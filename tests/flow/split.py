@@ -666,3 +666,99 @@ def test_a_full_pool_of_readers_stops_nobody(cluster, started, size):
     for t in threads:
         t.join(60)
     assert not failures, failures
+
+
+# ---- reads that stay at one replica
+
+
+STICKY = "read_stickiness = session\n"
+
+
+def test_a_clients_reads_stay_at_one_replica(cluster, started):
+    g = started(STICKY)
+    clients = [ready(cluster, g) for _ in range(12)]
+    homes = {}
+    for _ in range(3):
+        for i, c in enumerate(clients):
+            wait_for(lambda c=c: at(cluster, c) in "bc", what="replicas")
+            homes[i] = at(cluster, c)
+    for _ in range(10):
+        assert {i: at(cluster, c) for i, c in enumerate(clients)} == homes
+    assert set(homes.values()) == {"b", "c"}, homes
+    for c in clients:
+        c.close()
+
+
+def test_a_client_never_sees_less_than_it_has_seen(cluster, started):
+    """Its replica is ahead of the other, and goes."""
+    g = started(STICKY)
+    with cluster.connect("a", APP_DB) as past:
+        clients = [ready(cluster, g) for _ in range(10)]
+        homes = [at(cluster, c) for c in clients]
+        at_b = [c for c, home in zip(clients, homes, strict=True) if home == "b"]
+        assert at_b, homes
+        with held_back(cluster, "c"):
+            past.execute("insert into kept values (9000, 'seen')")
+            for c in at_b:
+                wait_for(lambda c=c: value(c, "select count(*) from kept where id = 9000") == 1, what="the row at b")
+            with client(cluster, g) as new:  # who has seen nothing may be shown the other
+                wait_for(lambda: value(new, "select count(*) from kept where id = 9000") is not None, what="an answer")
+            cluster.stop("b", "fast")
+            try:
+                for _ in range(5):
+                    for c in at_b:
+                        port, count = c.execute("select here(), count(*) from kept where id = 9000").fetchone()
+                        assert (node_of(cluster, port), count) == ("a", 1)
+            finally:
+                cluster.start("b")
+        for c in at_b:
+            wait_for(lambda c=c: at(cluster, c) in "bc", 15, what="replicas that have it")
+            assert value(c, "select count(*) from kept where id = 9000") == 1
+        past.execute("delete from kept where id = 9000")
+        for c in clients:
+            c.close()
+
+
+@pytest.mark.parametrize("size", [2, 12])
+def test_what_clients_see_only_goes_forward(cluster, started, size):
+    """Replicas are held back at random, and somebody writes past gilmok all the time; also where clients stand in line."""
+    g = started(tail=SPLIT.replace("pool_size = 12", f"pool_size = {size}") + STICKY, main=["workers = 2"])
+    cluster.run("a", "insert into kept values (9100, '0')", APP_DB)
+    wait_for_replay(cluster)
+    is_over, failures, where = threading.Event(), [], collections.Counter()
+
+    def write():
+        with cluster.connect("a", APP_DB) as past:
+            for i in range(1, 1000000):
+                past.execute("update kept set word = %s where id = 9100", (str(i),))
+                if is_over.wait(0.002):
+                    return
+
+    def trouble():
+        while not is_over.is_set():
+            with held_back(cluster, random.choice("bc")):
+                is_over.wait(random.random() * 0.5)
+            is_over.wait(random.random() * 0.2)
+
+    def read(i):
+        try:
+            with client(cluster, g) as c:
+                last = 0
+                while not is_over.is_set():
+                    port, word = c.execute("select here(), word from kept, pg_sleep(0.001) where id = 9100").fetchone()
+                    where[node_of(cluster, port)] += 1
+                    assert int(word) >= last, f"{word} behind {last} at {node_of(cluster, port)}"
+                    last = int(word)
+        except BaseException as e:
+            failures.append(e)
+
+    threads = [threading.Thread(target=f, args=a) for f, a in [(write, ()), (trouble, ()), *[(read, (i,)) for i in range(10)]]]
+    for t in threads:
+        t.start()
+    time.sleep(4)
+    is_over.set()
+    for t in threads:
+        t.join(30)
+    cluster.run("a", "delete from kept where id = 9100", APP_DB)
+    assert not failures, failures[:3]
+    assert where["b"] > 100 and where["c"] > 100 and where["b"] + where["c"] > where["a"], where
