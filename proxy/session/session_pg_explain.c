@@ -74,7 +74,9 @@ static bool asks(struct session *s, const struct message *m, struct bytes *sourc
 static bool must_wait(struct session *s) {
     const struct backend *b = s->lessee.backend;
     if (request_is_open(&s->request)) return true;
-    return b && b->ledger.txn == TXN_NONE && s->pins & (PIN_LOOKING | PIN_DESCRIBING | PIN_LENT);
+    if (!b || b->ledger.txn != TXN_NONE) return false;
+    bool is_lent_alone = s->pins == PIN_LENT; /* who stays for another reason keeps what is lent */
+    return s->pins & (PIN_LOOKING | PIN_DESCRIBING) || is_lent_alone;
 }
 
 static enum step answer(struct session *s, const struct message *m, const struct own_exchange *x, struct bytes source) {

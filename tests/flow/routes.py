@@ -198,6 +198,20 @@ def test_explain_says_what_holds_the_session(cluster, started):  # noqa: F811
         assert route(c, "select here()")[0] == "replica"
 
 
+def test_explain_while_names_are_lent(cluster, started):  # noqa: F811
+    """What the client has prepared by SQL stays on its connection under its own names while it is held for another reason."""
+    g = started()
+    with ready(cluster, g):
+        c = g.login(user="app", password=cluster.env["APP_PASSWORD"], database="split")
+        for sql in ("create temp table mine (i int)", "prepare s as select 1", "do 'begin execute ''execute s''; end'"):
+            assert not c.query(sql).errors
+        for ask in (query("EXPLAIN (ROUTE) select 1"), parse("EXPLAIN (ROUTE) select 1") + bind() + execute() + SYNC):
+            c.send(ask)
+            assert c.collect().rows[0][0].startswith("session\tthe client has temporary objects")
+        assert c.query("execute s").rows == [["1"]]
+        c.end()
+
+
 def test_explain_beside_other_statements(cluster, started):  # noqa: F811
     g = started()
     with ready(cluster, g):
