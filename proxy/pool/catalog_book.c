@@ -226,7 +226,13 @@ static void put_facts_in_force(struct catalog_reading *r, struct pool_set *set) 
     r->facts = NULL;
 }
 
+/* The server says an error, too, of what was dropped while its definition was asked for: that is read again at once. */
+static bool is_overtaken(const struct catalog_reading *r, const struct pool *p) {
+    return r->facts && r->changes != catalog_changes_seen(p->set);
+}
+
 static void note_failure(const struct catalog_reading *r, const struct pool *p) {
+    if (is_overtaken(r, p)) return;
     uint64_t *failed_us = r->facts ? &r->entry->facts_failed_us : &r->entry->failed_us;
     if (!*failed_us && r->facts)
         log_line(LOG_WARN, "pool", p->server.name, "what the functions, views and policies of database %s do could not be read: "

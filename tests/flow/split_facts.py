@@ -40,6 +40,12 @@ def cluster():
     c.close()
 
 
+def route(c):
+    """Where a read would go; it is also a statement that frees a connection."""
+    c.execute("select pg_is_in_recovery()")
+    return value(c, "explain (route) select 1").partition("\t")[0]
+
+
 @pytest.fixture
 def start(cluster):
     gilmoks = []
@@ -203,3 +209,19 @@ def test_what_the_check_notices(cluster, start):
                 assert digest() == before, text
         finally:
             su.execute("drop schema if exists e cascade; drop schema if exists d cascade; drop foreign data wrapper w cascade")
+
+
+def test_what_is_dropped_while_it_is_read(cluster, start):
+    """The server says an error then, of a view that its snapshot shows and that is gone: half a minute is not waited for that."""
+    g = start(more="read_consistency = eventual\n")
+    with cluster.client(g, prepare_threshold=None) as c, cluster.client(g) as dropper:
+        c.execute("create view goes as select 1 as a")
+        wait_for(lambda: route(c) == "replica", 20, "reads on replicas")
+        dropper.execute("begin")
+        dropper.execute("drop view goes")
+        before = cluster.count(FACTS)
+        c.execute("create view stays as select 1 as a")
+        wait_for(lambda: cluster.count(FACTS) > before, what="a reading, which waits for the view's lock")
+        dropper.execute("commit")
+        wait_for(lambda: route(c) == "replica", what="reads on replicas, after another reading")
+        c.execute("drop view stays")
