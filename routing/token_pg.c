@@ -23,7 +23,8 @@ bool token_pg_is_asked(struct bytes text, const struct sql_options *options) {
     struct lexer l;
     struct token t;
     lex_init(&l, text, options);
-    lex_next(&l, &t);
+    do lex_next(&l, &t);
+    while (t.kind == ';');
     if (!is_word(&l, &t, "show")) return false;
     lex_next(&l, &t);
     if (!is_word(&l, &t, "gilmok")) return false;

@@ -18,7 +18,11 @@
 
 /* By its first letters: false for nearly all that are none. */
 static inline bool token_pg_may_be(struct bytes text) {
-    return text.len > 2 && (text.ptr[0] | 0x20) == 's' && (text.ptr[1] | 0x20) == 'h';
+    switch (text.len ? text.ptr[0] : 0) {
+    case 's': case 'S': return text.len > 1 && (text.ptr[1] | 0x20) == 'h';
+    case ' ': case '\t': case '\n': case '\r': case '\f': case '\v': case '-': case '/': case ';': return true;
+    default: return false;
+    }
 }
 
 /* The name of the setting, in any case. */

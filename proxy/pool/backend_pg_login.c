@@ -8,6 +8,7 @@
  * judged by what was negotiated, not by what was offered.
  */
 #include <stdio.h>
+#include <strings.h>
 
 #include "base/fault.h"
 #include "base/log.h"
@@ -40,9 +41,12 @@ static void send_writer(struct backend *b, struct writer *w) {
 /* Where clients may ask for it: it must be there to be described, unless their startup parameters name it. */
 static bool needs_token(const struct backend *b) {
     struct bytes key = b->variant->key;
+    static const char word[] = "gilmok.consistency"; /* behind it stands _ or - */
     const struct pool *p = b->variant->pool;
     if (!p->limits.read_write_split && !p->main) return false;
-    return !key.len || !memmem(key.ptr, key.len, TOKEN_PG_SETTING, strlen(TOKEN_PG_SETTING));
+    for (size_t i = 0; i + strlen(word) <= key.len; i++)
+        if (strncasecmp((const char *)key.ptr + i, word, strlen(word)) == 0) return false;
+    return true;
 }
 
 static void send_startup(struct backend *b) {

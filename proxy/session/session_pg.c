@@ -371,6 +371,10 @@ static enum step take_message(struct session *s, struct run *run, struct message
     } else if (s->request.stage != REQUEST_RELAY) {
         return STEP_KEEP;
     }
+    if (UNLIKELY(session_pg_begin_is_awaited(s))) {
+        s->is_held_back = true;
+        return STEP_KEEP;
+    }
     enum route_follow follow = session_is_at_replica(s) ? session_pg_route_follow(s, m) : ROUTE_FOLLOWS;
     if (s->request.is_taken_back || must_hold_back(s, type) || follow == ROUTE_WAITS) {
         s->is_held_back = true;

@@ -187,6 +187,7 @@ enum { OWN_ANSWER_MAX = 2 << 20 };
 struct own_exchange {
     struct bytes messages; /* of the extended protocol; else empty */
     bool is_binary;        /* it wants the value so */
+    bool is_plain;         /* no parameters, and each message where it has its sense: a server would take it */
 };
 struct own_answer {
     const char *column; /* NULL: no rows; else one row with one column of text, ... */
@@ -217,6 +218,10 @@ static inline bool session_pg_begin_may_be(const struct session_pg *ps, const st
 enum step session_pg_begin_take(struct session *s, const struct message *m);
 /* It has a connection, and nothing is sent yet: what was held back goes first. */
 void session_pg_begin_send(struct session *s, struct backend *b);
+/* The server has not carried it out yet: what would be sent now might run outside of the transaction. */
+static inline bool session_pg_begin_is_awaited(const struct session *s) {
+    return ((const struct session_pg *)s)->begin.phase == BEGUN_SENT && !s->request.has_sent && s->lessee.backend->ledger.count;
+}
 /* What was sent has had no effect, its BEGIN included. */
 void session_pg_begin_on_taken_back(struct session *s);
 /* The first statement of what is held back has failed. */

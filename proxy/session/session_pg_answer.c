@@ -26,18 +26,20 @@ bool session_pg_answer_text(const struct message *m, struct bytes *text) {
 }
 
 /*   Bind = portal NUL statement NUL count(2) format(2) ... count(2) ( length(4) value ) ... count(2) format(2) ... */
-static bool read_bind(struct bytes body, bool *is_binary) {
+static bool read_bind(struct bytes body, struct own_exchange *x) {
     struct reader r = reader_over(body);
     struct bytes portal = reader_cstr(&r);
     struct bytes statement = reader_cstr(&r);
     bool is_unnamed = !portal.len && !statement.len;
     (void)reader_take(&r, (size_t)reader_be16(&r) * 2);
-    for (uint16_t values = reader_be16(&r); values && !r.failed; values--) {
+    uint16_t values = reader_be16(&r);
+    x->is_plain &= !values;
+    for (; values && !r.failed; values--) {
         uint32_t len = reader_be32(&r);
         if (len <= INT32_MAX) (void)reader_take(&r, len);
     }
     uint16_t formats = reader_be16(&r);
-    *is_binary = formats && reader_be16(&r) == 1;
+    x->is_binary = formats && reader_be16(&r) == 1;
     return is_unnamed && formats <= 1 && reader_done(&r);
 }
 
@@ -56,6 +58,19 @@ static bool fits(uint8_t type, bool has_bound, bool has_run) {
     }
 }
 
+/* A portal is described behind its Bind; what is closed is needed no more. */
+static bool is_in_place(uint8_t type, struct bytes body, bool has_bound, bool has_run) {
+    if (type == PG_F_DESCRIBE) return !has_run && has_bound == (body.ptr[0] == 'P');
+    return type != PG_F_CLOSE || has_run;
+}
+
+static bool has_types(const struct message *m) {
+    struct reader r = reader_over(bytes_of(m->ptr + PG_HEADER_LEN, m->h.body_len));
+    (void)reader_cstr(&r);
+    (void)reader_cstr(&r);
+    return reader_be16(&r);
+}
+
 static enum step read_exchange(const struct message *m, struct own_exchange *x) {
     struct bytes rest = bytes_of(m->ptr + m->h.total, m->in_hand - m->h.total);
     struct pg_header h;
@@ -67,9 +82,10 @@ static enum step read_exchange(const struct message *m, struct own_exchange *x) 
         if (h.total > rest.len) return STEP_KEEP;
         struct bytes body = bytes_of(rest.ptr + PG_HEADER_LEN, h.body_len);
         rest = bytes_of(rest.ptr + h.total, rest.len - h.total);
-        if (h.type == PG_F_BIND && (has_bound || !read_bind(body, &x->is_binary))) return STEP_RAW;
+        if (h.type == PG_F_BIND && (has_bound || !read_bind(body, x))) return STEP_RAW;
         if ((h.type == PG_F_DESCRIBE || h.type == PG_F_CLOSE) && !names_unnamed(body)) return STEP_RAW;
         if (h.type == PG_F_EXECUTE && (!body.len || body.ptr[0])) return STEP_RAW;
+        x->is_plain &= is_in_place(h.type, body, has_bound, has_run);
         has_bound |= h.type == PG_F_BIND;
         has_run |= h.type == PG_F_EXECUTE;
         if (h.type == PG_F_SYNC) {
@@ -81,7 +97,7 @@ static enum step read_exchange(const struct message *m, struct own_exchange *x) 
 }
 
 enum step session_pg_answer_read(const struct message *m, struct own_exchange *x) {
-    *x = (struct own_exchange){.is_binary = false};
+    *x = (struct own_exchange){.is_plain = m->h.type != PG_F_PARSE || !has_types(m)};
     return m->h.type == PG_F_PARSE ? read_exchange(m, x) : STEP_DONE;
 }
 

@@ -2,7 +2,8 @@
  * A transaction that the client has begun, and the server knows nothing of yet.
  *
  * BEGIN is answered by gilmok and held back, and SET TRANSACTION behind it: what comes next decides where all of it goes, and until
- * then the client needs no server connection. When that comes, a BEGIN with the same modes goes in front of it, in the same send.
+ * then the client needs no server connection. When that comes, a BEGIN with the same modes goes in front of it; it waits until that
+ * is answered, because it must not run outside of the transaction.
  * Nothing can have gone wrong with what is answered here: a text that is not read to its last word goes to the server.
  *
  * When no connection can be had for the first statement, the transaction has failed: the client is told so as by a server, until
@@ -72,6 +73,7 @@ static enum step refuse(struct session *s) {
     err_set(&err, "25P02", "current transaction is aborted, commands ignored until end of transaction block");
     session_pg_tell(s, &err, false);
     session_pg_of(s)->discard = DISCARD_REQUEST;
+    rest(s);
     session_resume_input(s);
     return STEP_KEEP;
 }
@@ -92,7 +94,7 @@ static bool is_answered(enum begun phase, enum begin_verb verb) {
 static enum step answer(struct session *s, const struct message *m, enum begin_verb verb, const struct begin_modes *modes) {
     struct own_exchange x;
     enum step step = session_pg_answer_read(m, &x);
-    if (step != STEP_DONE) return step;
+    if (step != STEP_DONE || !x.is_plain) return step == STEP_DONE ? STEP_RAW : step;
     bool has_failed = session_pg_of(s)->begin.phase == BEGUN_FAILED;
     const struct own_answer a = {.tag = begin_pg_tag(has_failed ? BEGIN_ROLLS_BACK : verb)};
     if (!ends(verb)) hold(s, modes);
@@ -137,7 +139,6 @@ void session_pg_begin_send(struct session *s, struct backend *b) {
         return;
     }
     if (!backend_pg_run(b, bytes_str(begin_pg_text(&ps->begin.modes, text)))) return;
-    b->ledger.txn = TXN_OPEN; /* by the time that anything behind it is run */
     ps->begin.phase = BEGUN_SENT;
     s->has_begun = false;
 }

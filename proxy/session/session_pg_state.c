@@ -20,6 +20,7 @@
  * NOT READ is a text above `inspect_limit`: there the command tags tell, and pin. In session mode nothing is.
  */
 #include <stdio.h>
+#include <strings.h>
 
 #include "base/fault.h"
 #include "base/map.h"
@@ -181,14 +182,21 @@ static void take_token(struct session_pg *ps, const char *token) {
     ps->token = digest;
 }
 
+/* One of gilmok's own, as the client has set it: names of settings are the same in any case. NULL: it has not. */
+static const char *own_setting(const struct session_pg *ps, const char *name) {
+    for (uint32_t i = 0; i < ps->left.state.count; i++)
+        if (strcasecmp(ps->left.state.items[i].name, name) == 0) return ps->left.state.items[i].value;
+    return NULL;
+}
+
 void session_pg_state_on_state(struct session_pg *ps) {
-    const char *route = state_pg_get(&ps->left.state, "gilmok.route");
+    const char *route = own_setting(ps, "gilmok.route");
     ps->left.wants_primary = route && strcmp(route, hint_route_name(HINT_PRIMARY)) == 0;
-    const char *consistency = state_pg_get(&ps->left.state, "gilmok.read_consistency");
+    const char *consistency = own_setting(ps, "gilmok.read_consistency");
     ps->left.consistency = HINT_NO_CONSISTENCY;
     for (enum hint_consistency c = HINT_EVENTUAL; consistency && c <= HINT_STRONG; c++)
         if (strcmp(consistency, hint_consistency_name(c)) == 0) ps->left.consistency = (uint8_t)c;
-    take_token(ps, state_pg_get(&ps->left.state, TOKEN_PG_SETTING));
+    take_token(ps, own_setting(ps, TOKEN_PG_SETTING));
 }
 
 const struct classify_facts *session_pg_state_facts(struct session *s) {

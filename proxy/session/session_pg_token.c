@@ -52,14 +52,17 @@ static enum step send_query(struct session *s, const struct message *m) {
 enum step session_pg_token_take(struct session *s, const struct message *m) {
     struct session_pg *ps = session_pg_of(s);
     struct bytes text;
+    const struct ledger *l = &s->lessee.backend->ledger;
+    if (l->is_client_turn || l->is_skipping) return STEP_RAW; /* the server will say what it thinks of that */
     switch (m->h.type) {
     case PG_F_QUERY:
         return session_pg_answer_text(m, &text) && asks(s, bytes_of(text.ptr, text.len + 1)) ? send_query(s, m) : STEP_RAW;
     case PG_F_PARSE: {
         struct bytes body = bytes_of(m->ptr + PG_HEADER_LEN, m->avail - PG_HEADER_LEN);
         const uint8_t *name_end = memchr(body.ptr, 0, body.len);
-        if (name_end && asks(s, bytes_of(name_end + 1, (size_t)(body.ptr + body.len - name_end - 1)))) ps->asks_token = true;
-        return STEP_RAW;
+        if (!name_end || !asks(s, bytes_of(name_end + 1, (size_t)(body.ptr + body.len - name_end - 1)))) return STEP_RAW;
+        ps->asks_token = true; /* and the connection may be from before there was such a setting */
+        return backend_pg_run_among(s->lessee.backend, bytes_str(TOKEN_PG_TELL)) ? STEP_RAW : STEP_STOP;
     }
     case PG_F_BIND:
         if (!asks(s, source_of(s, m))) return STEP_RAW;

@@ -12,6 +12,8 @@ static bool asks(const char *text) {
 START_TEST(what_asks) {
     ck_assert(asks("SHOW gilmok.consistency_token"));
     ck_assert(asks("show GILMOK . Consistency_Token ; ;"));
+    ck_assert(asks("\n  show gilmok.consistency_token\n"));
+    ck_assert(asks("/* who asks */ ; SHOW gilmok.consistency_token"));
     ck_assert(asks("SHOW/**/gilmok.consistency_token -- now"));
 }
 END_TEST
