@@ -70,7 +70,7 @@ static void take_startup_params(struct fake_conn *c, const struct pg_first *f) {
         if (bytes_is(name, "user")) {
             snprintf(c->user, sizeof c->user, "%.*s", (int)value.len, (const char *)value.ptr);
         } else if (!bytes_is(name, "database") && !fake_setting_start(c, name, value)) {
-            c->is_param_bad = true;
+            c->is_param_bad |= !memchr(name.ptr, '.', name.len); /* with a dot it is somebody else's, and taken as it is */
         }
     }
 }
