@@ -6,6 +6,8 @@
  */
 #include "proxy/config.h"
 
+#include <stdatomic.h>
+
 #include "base/clock.h"
 #include "base/fault.h"
 #include "proxy/auth/secret.h"
@@ -32,6 +34,11 @@ const char *pool_mode_name(enum pool_mode mode) {
         return "statement";
     }
     return "unknown";
+}
+
+const char *node_source_name(enum node_source source) {
+    static const char *const names[] = {"config", "console"};
+    return names[source];
 }
 
 const char *read_consistency_name(enum read_consistency consistency) {
@@ -252,9 +259,13 @@ static struct config_draft_gilmok *new_draft(const char *path) {
     list_init(&c->auth_databases);
     list_init(&c->users);
     list_init(&c->peers);
-    hba_init(&c->hba);
-    name_maps_init(&c->name_maps);
-    user_store_init(&c->user_store, mock_key);
+    atomic_init(&c->refs, 1);
+    c->hba = &g->hba;
+    c->name_maps = &g->name_maps;
+    c->user_store = &g->user_store;
+    hba_init(c->hba);
+    name_maps_init(c->name_maps);
+    user_store_init(c->user_store, mock_key);
     secret_wipe(mock_key, sizeof(mock_key));
     c->path = arena_strdup(&c->arena, bytes_str(path));
     return g;
@@ -294,8 +305,25 @@ static void wipe(const char *secret) {
     if (secret) secret_wipe((void *)(uintptr_t)secret, strlen(secret));
 }
 
+struct config *config_ref(struct config *c) {
+    atomic_fetch_add_explicit(&c->refs, 1, memory_order_relaxed);
+    return c;
+}
+
+/* It has its secrets from the other. */
+static void free_variant(struct config *c) {
+    struct config *base = c->base;
+    arena_release(&c->arena);
+    mem_free(c);
+    config_free(base);
+}
+
 void config_free(struct config *c) {
-    if (!c) return;
+    if (!c || atomic_fetch_sub_explicit(&c->refs, 1, memory_order_acq_rel) > 1) return;
+    if (c->base) {
+        free_variant(c);
+        return;
+    }
     LIST_EACH(n, &c->databases) {
         wipe(CONTAINER_OF(n, struct config_database, node)->server_password);
     }
@@ -304,9 +332,9 @@ void config_free(struct config *c) {
         wipe(cluster->auth_password);
         wipe(cluster->monitor_password);
     }
-    user_store_release(&c->user_store);
-    hba_release(&c->hba);
-    name_maps_release(&c->name_maps);
+    user_store_release(c->user_store);
+    hba_release(c->hba);
+    name_maps_release(c->name_maps);
     arena_release(&c->arena);
     mem_free(c); /* the draft: `config` is its first member */
 }
@@ -321,7 +349,7 @@ const struct config_node *config_find_node(const struct config_cluster *cluster,
 
 bool config_is_elective(const struct config_cluster *cluster) {
     const struct list *first = list_first(&cluster->nodes);
-    return cluster->monitor_user && first && first->next != &cluster->nodes;
+    return cluster->monitor_user && (cluster->is_elective || (first && first->next != &cluster->nodes));
 }
 
 const struct config_database *config_find_database(const struct config *c, struct bytes name) {

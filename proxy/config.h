@@ -72,7 +72,11 @@ struct config_server_tls {
 enum config_client_tls { CLIENT_TLS_DISABLE, CLIENT_TLS_ALLOW, CLIENT_TLS_REQUIRE };
 enum config_tls_min { TLS_MIN_1_2, TLS_MIN_1_3 };
 
-enum { CONFIG_NODES_MAX = 64 }; /* of one cluster */
+enum { CONFIG_NODES_MAX = 64 /* of one cluster */, CONFIG_NODE_NAME_SIZE = 64, CONFIG_NODE_HOST_SIZE = 256 };
+
+/* Who wants a node to be there: its section of the file, or an entry of config_nodes.h. */
+enum node_source { NODE_FROM_CONFIG, NODE_FROM_CONSOLE };
+const char *node_source_name(enum node_source source);
 
 /* [node CLUSTER/NAME]: one server. */
 struct config_node {
@@ -84,8 +88,10 @@ struct config_node {
     uint32_t weight;          /* its share of reads; 0: only where no other node can be used */
     const char *zone;         /* NULL: not said */
     bool is_near;             /* ... and it is gilmok's own */
+    enum node_source source;
+    bool is_drained; /* gets nothing new for reads (DRAIN NODE) */
     int line;
-    const char *file;
+    const char *file; /* of the section; of a node that has none, of its cluster's */
 };
 
 /* [cluster NAME]: the servers of one replication group. */
@@ -114,6 +120,7 @@ struct config_cluster {
     uint32_t failover_wait_ms; /* statements wait so long for a primary */
     uint32_t connect_timeout_ms;
     uint32_t login_retry_ms; /* wait after a failed connect before the next try */
+    bool is_elective; /* config_is_elective(), however few nodes there are now */
     int line;
     const char *file;
 };
@@ -196,6 +203,8 @@ struct config_peer {
 struct config {
     struct arena arena;
     const char *path;
+    _Atomic uint32_t refs;
+    struct config *base; /* of one with other nodes than its file has (config_nodes.h): the file's, owned; else NULL */
 
     /* [gilmok] */
     struct list listens;   /* struct config_listen */
@@ -236,8 +245,8 @@ struct config {
     const char *ident_file; /* NULL: no name maps */
     const char *pam_directory; /* of PAM's service files; NULL: the system's */
     uint32_t auth_threads;     /* that ask LDAP servers, and as many that ask PAM */
-    struct hba hba;         /* the rules, whether from the file or from client_auth */
-    struct name_maps name_maps;
+    struct hba *hba;        /* the rules, whether from the file or from client_auth; owned, like the next, without a `base` */
+    struct name_maps *name_maps;
     struct addr_list proxy_protocol_from; /* connections from there begin with a PROXY header, and their clients may be anywhere */
 
     struct list clusters;  /* struct config_cluster */
@@ -245,7 +254,7 @@ struct config {
     struct list auth_databases; /* the same; one for each cluster with an auth_user */
     struct list users;     /* struct config_user */
     struct list peers;     /* struct config_peer */
-    struct user_store user_store; /* loaded from user_file */
+    struct user_store *user_store; /* loaded from user_file; owned likewise */
 };
 
 /* One thing wrong, or worth knowing, in the file. */
@@ -275,11 +284,16 @@ void config_findings_release(struct config_findings *f);
  * and users that could log in to gilmok but not to their server.
  */
 struct config *config_load(const char *path, struct config_findings *findings);
-void config_free(struct config *c);
+struct config *config_ref(struct config *c);
+void config_free(struct config *c); /* with the last reference; NULL is fine */
+/* The one that was loaded: itself, or that whose nodes were changed. */
+static inline const struct config *config_root(const struct config *c) {
+    return c->base ? c->base : c;
+}
 
 /* The node of that name, or NULL. */
 const struct config_node *config_find_node(const struct config_cluster *cluster, const char *name);
-/* One whose primary is found out by probes: it has several nodes. */
+/* One whose primary is found out by probes: it has several nodes, or had, or may. */
 bool config_is_elective(const struct config_cluster *cluster);
 
 /* What a client connects to: the section of that name, else the wildcard's, else NULL. */

@@ -335,7 +335,7 @@ static void check_warm_up(struct config *c, struct config_findings *f) {
             config_advice(f, "Give the database a section of its own");
         }
         while (config_next_name(&names, &name)) {
-            if (!c->user_file || user_store_find(&c->user_store, name)) continue;
+            if (!c->user_file || user_store_find(c->user_store, name)) continue;
             config_warning(f, at.file, at.line, "`warm_up` names %.*s, who is not in the user file", (int)name.len,
                            (const char *)name.ptr);
             config_advice(f, "Add the user to %s, or remove the name", c->user_file);

@@ -94,7 +94,7 @@ static void check_transport(const struct config *c, const struct hba_rule *r, st
 }
 
 static void check_map(const struct config *c, const struct hba_rule *r, struct config_findings *f) {
-    if (!r->map || name_maps_has(&c->name_maps, r->map)) return;
+    if (!r->map || name_maps_has(c->name_maps, r->map)) return;
     config_error(f, r->file, r->line, "there is no map `%s`%s", r->map, c->ident_file ? " in ident_file" : ", and no ident_file");
     config_advice(f, "%s: %s SYSTEM-USERNAME DATABASE-USERNAME", c->ident_file ? "Add a line"
                   : "Write ident_file = FILE, with lines", r->map);
@@ -130,7 +130,7 @@ static void check_rules(struct config_draft_gilmok *g, struct config_findings *f
         config_warning(f, socket.file, socket.line, "client_auth_socket is for nobody: unix is in proxy_protocol_from");
         config_advice(f, "Clients that a proxy passes on log in as client_auth says; remove one of the two");
     }
-    LIST_EACH(n, &c->hba.rules) {
+    LIST_EACH(n, &c->hba->rules) {
         const struct hba_rule *r = CONTAINER_OF(n, struct hba_rule, node);
         check_rule_at_listeners(g, r, f);
         check_transport(c, r, f);

@@ -18,7 +18,7 @@ typedef unsigned method_set; /* of 1 << enum auth_method */
 /* Those by which `name` may be asked; NULL: anybody. */
 static method_set methods_of(const struct config *c, const char *name) {
     method_set set = 0;
-    LIST_EACH(n, &c->hba.rules) {
+    LIST_EACH(n, &c->hba->rules) {
         const struct hba_rule *r = CONTAINER_OF(n, struct hba_rule, node);
         if (config_rule_is_used(c, r) && (!name || hba_rule_is_for_user(r, name))) set |= 1u << r->method;
     }
@@ -47,7 +47,7 @@ static void parse_users(struct config_draft_gilmok *g, const char *path, struct 
                         struct config_findings *f) {
     int line = 0;
     struct err err = {.message = ""};
-    if (user_store_parse(&g->config.user_store, text, &line, &err)) return;
+    if (user_store_parse(g->config.user_store, text, &line, &err)) return;
     config_error(f, path, line, "%s", err.message);
     if (err.hint[0]) config_advice(f, "%s", err.hint);
     else config_advice(f, "Write one user a line: \"name\" \"secret\"");
@@ -58,7 +58,7 @@ static void check_lack_of_users(struct config_draft_gilmok *g, struct config_fin
     const struct config *c = &g->config;
     struct config_place at = config_place_of(c, g->section, "user_file");
     if (!list_is_empty(&c->auth_databases)) return; /* servers know users */
-    LIST_EACH(n, &c->hba.rules) {
+    LIST_EACH(n, &c->hba->rules) {
         const struct hba_rule *r = CONTAINER_OF(n, struct hba_rule, node);
         if (!config_rule_is_used(c, r) || !auth_method_compares(r->method)) continue;
         if (r->line) at = config_rule_place(g, r);
@@ -78,7 +78,7 @@ static void read_users(struct config_draft_gilmok *g, struct config_findings *f)
         check_lack_of_users(g, f);
         return;
     }
-    c->user_store.allows_md5 = methods_of(c, NULL) & (1u << AUTH_MD5 | 1u << AUTH_PASSWORD) ||
+    c->user_store->allows_md5 = methods_of(c, NULL) & (1u << AUTH_MD5 | 1u << AUTH_PASSWORD) ||
                                (takes_strangers(c) && has_md5_servers(c));
     bool is_credential = c->user_file[0] == '$';
     c->user_file = config_secret_path(&at, c->user_file, &c->arena, f);
@@ -101,7 +101,7 @@ static void check_names(struct config_draft_gilmok *g, const char *key, const ch
         size_t from = strspn(names, " \t");
         size_t to = len;
         while (to > from && (names[to - 1] == ' ' || names[to - 1] == '\t')) to--;
-        if (to > from && !user_store_find(&c->user_store, bytes_of(names + from, to - from))) {
+        if (to > from && !user_store_find(c->user_store, bytes_of(names + from, to - from))) {
             config_warning(f, at.file, at.line, "`%s` names %.*s, who is not in the user file", key, (int)(to - from),
                            names + from);
             config_advice(f, "Add the user to %s, or remove the name", c->user_file ? c->user_file : "a user_file");
@@ -114,7 +114,7 @@ static void check_user_sections(struct config *c, struct config_findings *f) {
     LIST_EACH(n, &c->users) {
         const struct config_user *u = CONTAINER_OF(n, struct config_user, node);
         if (!c->user_file || takes_strangers(c) || !list_is_empty(&c->auth_databases)) return;
-        if (user_store_find(&c->user_store, bytes_str(u->name))) continue;
+        if (user_store_find(c->user_store, bytes_str(u->name))) continue;
         config_warning(f, u->file, u->line, "the user `%s` is not in the user file and cannot log in", u->name);
         config_advice(f, "Add the user to %s, or remove this section", c->user_file);
     }
@@ -131,12 +131,12 @@ static int compare_names(const void *a, const void *b) {
 /* Names that have a verifier only, sorted; NULL when there are none. */
 static struct bytes *verifier_only(struct config *c, size_t *count) {
     *count = 0;
-    if (c->user_store.users.count == 0) return NULL;
-    struct bytes *names = arena_alloc(&c->arena, c->user_store.users.count * sizeof(*names));
+    if (c->user_store->users.count == 0) return NULL;
+    struct bytes *names = arena_alloc(&c->arena, c->user_store->users.count * sizeof(*names));
     size_t at = 0;
     struct bytes name;
     void *value;
-    while (names && map_next(&c->user_store.users, &at, &name, &value)) {
+    while (names && map_next(&c->user_store->users, &at, &name, &value)) {
         const struct user_secret *secret = value;
         if (!secret->password) names[(*count)++] = name;
     }
@@ -224,7 +224,7 @@ static void check_verifiers(struct config *c, struct config_findings *f) {
     const struct bytes *names = verifier_only(c, &count);
     struct verified *users = arena_alloc(&c->arena, count * sizeof *users + 1);
     for (size_t i = 0; users && i < count; i++) {
-        const struct user_secret *secret = user_store_find(&c->user_store, names[i]);
+        const struct user_secret *secret = user_store_find(c->user_store, names[i]);
         const char *name = arena_strdup(&c->arena, names[i]);
         users[i] = (struct verified){names[i], secret->has_md5 ? STORED_MD5 : STORED_SCRAM, name ? methods_of(c, name) : 0};
     }

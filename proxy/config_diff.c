@@ -155,7 +155,7 @@ static bool is_same_secret(const struct user_secret *a, const struct user_secret
 }
 
 static void compare_users(struct comparison *c) {
-    const struct user_store *old = &c->old->user_store, *fresh = &c->fresh->user_store;
+    const struct user_store *old = c->old->user_store, *fresh = c->fresh->user_store;
     unsigned added = 0, removed = 0, changed = 0;
     struct bytes name;
     void *value;

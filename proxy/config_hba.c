@@ -32,11 +32,11 @@ static bool read_names(void *ctx, const char *file, int line, const char *name, 
 typedef bool parse_fn(struct config *c, struct bytes text, const struct hba_files *files);
 
 static bool parse_rules(struct config *c, struct bytes text, const struct hba_files *files) {
-    return hba_parse(&c->hba, &c->arena, c->hba_file, text, files);
+    return hba_parse(c->hba, &c->arena, c->hba_file, text, files);
 }
 
 static bool parse_maps(struct config *c, struct bytes text, const struct hba_files *files) {
-    return name_maps_parse(&c->name_maps, &c->arena, c->ident_file, text, files);
+    return name_maps_parse(c->name_maps, &c->arena, c->ident_file, text, files);
 }
 
 /* What is wrong is in the findings. */
@@ -57,7 +57,8 @@ static void read_file(struct config_draft_gilmok *g, const char *key, const char
 /* Only now is it known that the file holds a secret, and must be as safe as one. */
 static void check_secrecy(struct config_draft_gilmok *g, struct config_findings *f) {
     struct config *c = &g->config;
-    struct config_secret_place at = {.key = "ldapbindpasswd", .file = c->hba_file, .line = c->hba.secret_line, .run_as = c->run_as};
+    struct config_secret_place at = {
+        .key = "ldapbindpasswd", .file = c->hba_file, .line = c->hba->secret_line, .run_as = c->run_as};
     struct writer text;
     if (!at.line) return;
     writer_init(&text, HBA_FILE_MAX);
@@ -78,8 +79,8 @@ static void refuse_both(struct config_draft_gilmok *g, const char *key, struct c
 static void rules_from_keys(struct config_draft_gilmok *g, struct config_findings *f) {
     struct config *c = &g->config;
     struct config_place at = config_place_of(c, g->section, "ident_file");
-    if (!hba_add_for_all(&c->hba, &c->arena, HBA_LOCAL, c->client_auth_socket) ||
-        !hba_add_for_all(&c->hba, &c->arena, HBA_HOST, c->client_auth))
+    if (!hba_add_for_all(c->hba, &c->arena, HBA_LOCAL, c->client_auth_socket) ||
+        !hba_add_for_all(c->hba, &c->arena, HBA_HOST, c->client_auth))
         config_error(f, c->path, 0, "memory is out");
     if (!c->ident_file) return;
     config_warning(f, at.file, at.line, "`ident_file` is of no use: its maps are named by lines of an hba_file, and there is none");
@@ -99,7 +100,7 @@ void config_hba_read(struct config_draft_gilmok *g, struct config_findings *f) {
     int errors = f->errors;
     read_file(g, "hba_file", c->hba_file, parse_rules, f);
     check_secrecy(g, f);
-    if (c->hba.count || f->errors > errors) return;
+    if (c->hba->count || f->errors > errors) return;
     config_error(f, c->hba_file, 0, "nobody could log in: the file has no rule");
     config_advice(f, "Write lines such as: host all all 127.0.0.1/32 scram-sha-256");
 }

@@ -55,6 +55,9 @@ struct config_draft_gilmok {
     int client_auth_socket;               /* enum auth_method; -1: as client_auth */
     const char *proxy_protocol_from;
     int client_tls_cert;                  /* 0 optional, 1 required */
+    struct hba hba; /* what `config` points to */
+    struct name_maps name_maps;
+    struct user_store user_store;
 };
 
 struct config_draft_cluster {

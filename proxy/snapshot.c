@@ -13,14 +13,17 @@ struct snapshot *snapshot_new(struct config *c, const struct snapshot *old, stru
         err_set(err, ERR_OUT_OF_MEMORY, "out of memory");
         return NULL;
     }
-    if (!tls_book_init(&s->tls, c, err) || !user_store_warm(&c->user_store, old ? &old->config->user_store : NULL, err)) {
+    bool is_same_file = old && config_root(old->config) == config_root(c);
+    bool has_tls = is_same_file ? tls_book_init_like(&s->tls, c, &old->tls, err) : tls_book_init(&s->tls, c, err);
+    if (!has_tls || (!is_same_file && !user_store_warm(c->user_store, old ? old->config->user_store : NULL, err))) {
         tls_book_release(&s->tls);
         mem_free(s);
         return NULL;
     }
     atomic_init(&s->refs, 1);
     s->config = c;
-    addr_book_init(&s->book, c);
+    if (is_same_file) addr_book_init_like(&s->book, c, &old->book, old->config);
+    else addr_book_init(&s->book, c);
     return s;
 }
 

@@ -23,7 +23,8 @@ struct snapshot {
  * Takes over the configuration. Resolves names and derives the keys of users' passwords
  * (from `old`, which may be NULL, where they are the same): this may take a while. NULL:
  * memory is out, keys cannot be derived, or certificates cannot be used; the configuration
- * is still the caller's, to be freed.
+ * is still the caller's, to be freed. Of a configuration that differs from that of `old` in its nodes alone only what is new is
+ * resolved, and nothing is derived.
  */
 struct snapshot *snapshot_new(struct config *c, const struct snapshot *old, struct err *err);
 struct snapshot *snapshot_ref(struct snapshot *s);

@@ -93,7 +93,7 @@ static void warm_up(struct worker *w, const struct config_database *db, struct b
     struct share_group *g = share_book_group(&w->sessions.hub->shares, c, db, database, user);
     uint32_t index = g ? share_index_of(g, w->number) : 0;
     if (!g || !atomic_load_explicit(&g->shares[index].size, memory_order_relaxed)) return;
-    const struct user_secret *secret = user_store_find(&c->user_store, user);
+    const struct user_secret *secret = user_store_find(c->user_store, user);
     struct err err = {0};
     const char *password = user_store_server_secret(secret);
     struct pool *p = pool_get(&w->pools, &backend_pg_proto, c, db, database, user, password, g, index, &err);
@@ -137,7 +137,7 @@ static void adopt(struct worker *w, struct snapshot *snapshot) {
     w->pools.period_us = (uint64_t)c->stats_period_ms * 1000;
     w->sessions.config = c;
     if (reads_globally(c)) session_hub_read_globally(w->sessions.hub, clock_now_us(w->loop->clock));
-    w->sessions.users = &snapshot->config->user_store;
+    w->sessions.users = snapshot->config->user_store;
     session_pg_lookups_forget(&w->sessions);
     w->sessions.tls = snapshot->tls.clients;
     for (int i = 0; i < w->listener_count; i++) listener_retune(&w->listeners[i]);

@@ -83,7 +83,7 @@ static const char *options_text(const struct hba_rule *r, char out[WORDS_MAX]) {
 
 static void end_hba(struct console_call *call) {
     char text[WORDS_MAX], address[INET6_ADDRSTRLEN + 8];
-    LIST_EACH(n, &console_config(call)->hba.rules) {
+    LIST_EACH(n, &console_config(call)->hba->rules) {
         const struct hba_rule *rule = CONTAINER_OF(n, struct hba_rule, node);
         struct row r = console_row(call);
         row_number(&r, (uint64_t)rule->line);

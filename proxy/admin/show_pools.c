@@ -224,7 +224,7 @@ static void end_users(struct console_call *call) {
     struct bytes name;
     void *secret;
     size_t at = 0;
-    while (map_next(&c->user_store.users, &at, &name, &secret)) {
+    while (map_next(&c->user_store->users, &at, &name, &secret)) {
         char text[USER_NAME_MAX + 1];
         snprintf(text, sizeof text, "%.*s", (int)name.len, (const char *)name.ptr);
         (void)rows_total(call->totals, text, "", sizeof(struct use));
@@ -266,7 +266,7 @@ static void end_lists(struct console_call *call) {
         const char *name;
         uint64_t count;
     } items[] = {
-        {"databases", length(&c->databases)}, {"users", c->user_store.users.count}, {"peers", length(&c->peers)},
+        {"databases", length(&c->databases)}, {"users", c->user_store->users.count}, {"peers", length(&c->peers)},
         {"pools", call->totals->count - 1}, {"peer_pools", 0}, {"free_clients", 0}, {"used_clients", all->clients},
         {"login_clients", all->logins}, {"free_servers", 0}, {"used_servers", all->servers}, {"dns_names", 0},
         {"dns_zones", 0}, {"dns_queries", 0}, {"dns_pending", 0},

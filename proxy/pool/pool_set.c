@@ -364,7 +364,7 @@ bool pool_reconfigure(struct pool *p, const struct config *c) {
         pool_retire(p);
         return false;
     }
-    const struct user_secret *secret = user_store_find(&c->user_store, bytes_str(p->user));
+    const struct user_secret *secret = user_store_find(c->user_store, bytes_str(p->user));
     struct identity before = identity_of(p);
     struct err err = {0};
     if (!configure_anew(p, c, db, user_store_server_secret(secret), &err)) {

@@ -97,7 +97,7 @@ void share_book_keys(struct share_book *b, struct share_group *g, const char *cl
 
 /* Under another configuration they may be for nobody any more. */
 static void review_keys(struct share_group *g, const struct config *c, const struct config_database *db) {
-    const struct user_secret *secret = user_store_find(&c->user_store, bytes_str(g->user));
+    const struct user_secret *secret = user_store_find(c->user_store, bytes_str(g->user));
     bool is_of_use = db && !db->server_user && is_of_cluster(g, db->cluster->name) && !user_store_server_secret(secret);
     if (g->keys.is_set && !is_of_use) secret_wipe(&g->keys, sizeof g->keys);
 }

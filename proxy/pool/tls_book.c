@@ -48,15 +48,20 @@ static bool are_surely_here(const struct config_cluster *cluster) {
     return true;
 }
 
-/* Without need no context is made: reading the system's list of authorities takes longer than everything else at a start. */
-static bool add_policy(struct tls_book *book, const void *of, bool is_here, const struct config_server_tls *t, struct err *err) {
+/*
+ * Without need no context is made: reading the system's list of authorities takes longer than everything else at a start. `old`:
+ * what it was before, or NULL.
+ */
+static bool add_policy(struct tls_book *book, const void *of, bool is_here, const struct config_server_tls *t,
+                       const struct tls_policy *old, struct err *err) {
     struct tls_policy *p = mem_alloc(sizeof *p);
     if (!p) return err_set(err, ERR_OUT_OF_MEMORY, "out of memory");
     list_init(&p->node);
     list_push_back(&book->servers, &p->node);
     p->of = of;
     p->is_automatic = t->mode < 0;
-    if (t->mode == SERVER_TLS_DISABLE || (p->is_automatic && is_here)) return true;
+    if (old && old->context) p->context = tls_context_ref(old->context);
+    if (p->context || t->mode == SERVER_TLS_DISABLE || (p->is_automatic && is_here)) return true;
     struct tls_client_options o = {
         .verify = t->mode == SERVER_TLS_REQUIRE     ? TLS_VERIFY_NONE
                   : t->mode == SERVER_TLS_VERIFY_CA ? TLS_VERIFY_CA
@@ -70,19 +75,38 @@ static bool add_policy(struct tls_book *book, const void *of, bool is_here, cons
     return p->context != NULL;
 }
 
-bool tls_book_init(struct tls_book *book, const struct config *c, struct err *err) {
-    *book = (struct tls_book){0};
-    list_init(&book->servers);
-    if (!make_server_side(book, c, err)) return false;
+/* Clusters and peers are the same in both, in the same order. */
+static const struct tls_policy *next_of(const struct tls_book *old, const struct list **at) {
+    if (!old) return NULL;
+    *at = (*at)->next;
+    INVARIANT(*at != &old->servers);
+    return CONTAINER_OF(*at, struct tls_policy, node);
+}
+
+static bool add_policies(struct tls_book *book, const struct config *c, const struct tls_book *old, struct err *err) {
+    const struct list *at = old ? &old->servers : NULL;
     LIST_EACH(n, &c->clusters) {
         const struct config_cluster *cluster = CONTAINER_OF(n, struct config_cluster, node);
-        if (!add_policy(book, cluster, are_surely_here(cluster), &cluster->tls, err)) return false;
+        if (!add_policy(book, cluster, are_surely_here(cluster), &cluster->tls, next_of(old, &at), err)) return false;
     }
     LIST_EACH(n, &c->peers) {
         const struct config_peer *peer = CONTAINER_OF(n, struct config_peer, node);
-        if (!add_policy(book, peer, is_surely_here(peer->host), &peer->tls, err)) return false;
+        if (!add_policy(book, peer, is_surely_here(peer->host), &peer->tls, next_of(old, &at), err)) return false;
     }
     return true;
+}
+
+bool tls_book_init(struct tls_book *book, const struct config *c, struct err *err) {
+    *book = (struct tls_book){0};
+    list_init(&book->servers);
+    return make_server_side(book, c, err) && add_policies(book, c, NULL, err);
+}
+
+bool tls_book_init_like(struct tls_book *book, const struct config *c, const struct tls_book *old, struct err *err) {
+    *book = (struct tls_book){0};
+    list_init(&book->servers);
+    if (old->clients) book->clients = tls_context_ref(old->clients);
+    return add_policies(book, c, old, err);
 }
 
 void tls_book_release(struct tls_book *book) {

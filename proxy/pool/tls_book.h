@@ -21,6 +21,8 @@ struct tls_book {
 
 /* Reads certificates and keys. False: err says which file is wrong and how; the book is to be released all the same. */
 MUST_USE bool tls_book_init(struct tls_book *book, const struct config *c, struct err *err);
+/* The same for a configuration that differs in its nodes alone: no file is read again, unless it was not needed until now. */
+MUST_USE bool tls_book_init_like(struct tls_book *book, const struct config *c, const struct tls_book *old, struct err *err);
 void tls_book_release(struct tls_book *book);
 
 /*

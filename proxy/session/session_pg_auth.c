@@ -144,7 +144,7 @@ static bool has_certificate(struct session *s, const struct hba_rule *r) {
         return false;
     }
     if (r->clientcert == HBA_CERT_VERIFY_CA ||
-        name_maps_allow(&s->env->config->name_maps, r->map, r->is_by_dn ? tls.peer_subject : tls.peer_cn, s->user))
+        name_maps_allow(s->env->config->name_maps, r->map, r->is_by_dn ? tls.peer_subject : tls.peer_cn, s->user))
         return true;
     session_pg_fail(s, ERR_INVALID_AUTHORIZATION, "certificate authentication failed for user \"%s\"", s->user);
     return false;
@@ -154,7 +154,7 @@ static void check_peer(struct session *s, const struct hba_rule *r) {
     char name[USER_NAME_MAX + 1];
     struct peer_process peer;
     if (s->is_on_socket && stream_peer_process(s->stream, &peer) && peer_user_name(peer.uid, name) &&
-        name_maps_allow(&s->env->config->name_maps, r->map, name, s->user))
+        name_maps_allow(s->env->config->name_maps, r->map, name, s->user))
         session_pg_login_proven(s);
     else session_pg_fail(s, ERR_INVALID_AUTHORIZATION, "peer authentication failed for user \"%s\"", s->user);
 }
@@ -172,7 +172,7 @@ static const struct hba_rule *find_rule(const struct session *s) {
     struct hba_who who = {.user = s->user, .database = s->database, .family = s->peer.family, .ip = s->peer.ip,
                           .is_on_socket = s->is_on_socket, .has_tls = !session_pg_is_in_clear(s),
                           .is_physical_replication = session_pg_of((struct session *)s)->login->is_physical};
-    return hba_find(&s->env->config->hba, &who);
+    return hba_find(s->env->config->hba, &who);
 }
 
 static void turn_away(struct session *s, const struct hba_rule *r) {

@@ -71,7 +71,7 @@ static void print_overview(const struct config *c) {
         printf("  database  %s on cluster %s, %s pooling, pool_size %u\n", db->name, db->cluster->name,
                pool_mode_name(db->pool_mode), (unsigned)db->pool_size);
     }
-    printf("  users     %zu\n", c->user_store.users.count);
+    printf("  users     %zu\n", c->user_store->users.count);
     print_advices(c);
 }
 

@@ -4,6 +4,7 @@
 #include "proxy/topology/addr_book.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "base/fault.h"
 #include "base/log.h"
@@ -15,28 +16,70 @@ static bool resolve(struct book_entry *e, const char *host, uint16_t port) {
     return addr_unix(&e->addr, path, &e->err);
 }
 
-static void add(struct addr_book *book, const void *of, const char *name, const char *host, uint16_t port) {
+/* Where that is to be found out. */
+struct place {
+    const void *of;
+    const char *name, *host;
+    uint16_t port;
+};
+
+/* `known`: what was found out before, or NULL. */
+static void add(struct addr_book *book, const struct place *at, const struct book_entry *known) {
     struct book_entry *e = mem_alloc(sizeof *e);
     if (!e) return;
+    if (known) *e = *known;
     list_init(&e->node);
-    e->of = of;
-    e->is_known = resolve(e, host, port);
-    if (!e->is_known) log_line(LOG_ERROR, "config", name, "%s", e->err.message);
+    e->of = at->of;
+    if (!e->is_known) e->is_known = resolve(e, at->host, at->port);
+    if (!e->is_known) log_line(LOG_ERROR, "config", at->name, "%s", e->err.message);
     list_push_back(&book->entries, &e->node);
 }
 
-void addr_book_init(struct addr_book *book, const struct config *c) {
+static const struct config_cluster *find_cluster(const struct config *c, const char *name) {
+    LIST_EACH(n, &c->clusters) {
+        const struct config_cluster *cluster = CONTAINER_OF(n, struct config_cluster, node);
+        if (strcmp(cluster->name, name) == 0) return cluster;
+    }
+    return NULL;
+}
+
+/* `old` and `before` may be NULL, in the next ones too. */
+static const struct book_entry *known_node(const struct addr_book *old, const struct config *before,
+                                           const struct config_cluster *cluster, const struct config_node *node) {
+    const struct config_cluster *was_in = before ? find_cluster(before, cluster->name) : NULL;
+    const struct config_node *was = was_in ? config_find_node(was_in, node->name) : NULL;
+    return was && was->port == node->port && strcmp(was->host, node->host) == 0 ? addr_book_find(old, was) : NULL;
+}
+
+static const struct book_entry *known_peer(const struct addr_book *old, const struct config *before,
+                                           const struct config_peer *peer) {
+    const struct config_peer *was = before ? config_find_peer(before, peer->instance) : NULL;
+    return was ? addr_book_find(old, was) : NULL;
+}
+
+static void fill(struct addr_book *book, const struct config *c, const struct addr_book *old, const struct config *before) {
     list_init(&book->entries);
     LIST_EACH(n, &c->clusters) {
-        LIST_EACH(i, &CONTAINER_OF(n, struct config_cluster, node)->nodes) {
+        const struct config_cluster *cluster = CONTAINER_OF(n, struct config_cluster, node);
+        LIST_EACH(i, &cluster->nodes) {
             const struct config_node *node = CONTAINER_OF(i, struct config_node, node);
-            add(book, node, node->name, node->host, node->port);
+            const struct place at = {.of = node, .name = node->name, .host = node->host, .port = node->port};
+            add(book, &at, known_node(old, before, cluster, node));
         }
     }
     LIST_EACH(n, &c->peers) {
         const struct config_peer *peer = CONTAINER_OF(n, struct config_peer, node);
-        add(book, peer, peer->name, peer->host, peer->port);
+        const struct place at = {.of = peer, .name = peer->name, .host = peer->host, .port = peer->port};
+        add(book, &at, known_peer(old, before, peer));
     }
+}
+
+void addr_book_init(struct addr_book *book, const struct config *c) {
+    fill(book, c, NULL, NULL);
+}
+
+void addr_book_init_like(struct addr_book *book, const struct config *c, const struct addr_book *old, const struct config *before) {
+    fill(book, c, old, before);
 }
 
 void addr_book_release(struct addr_book *book) {

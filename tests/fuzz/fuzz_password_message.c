@@ -186,17 +186,21 @@ static void put_verifier(struct writer *file, const char *name) {
 
 /* One for each place and method, with trust at the other place. */
 static struct config configs[2][AUTH_METHODS];
+static struct hba rules[2][AUTH_METHODS];
+static struct name_maps maps;
 
 static void init_rules(void) {
     static struct arena arena;
     arena_init(&arena, 1 << 20);
+    name_maps_init(&maps);
     for (int place = 0; place < 2; place++) {
         for (int m = 0; m < AUTH_METHODS; m++) {
             struct config *c = &configs[place][m];
-            hba_init(&c->hba);
-            name_maps_init(&c->name_maps);
-            PROMISE(hba_add_for_all(&c->hba, &arena, HBA_LOCAL, place ? (enum auth_method)m : AUTH_TRUST));
-            PROMISE(hba_add_for_all(&c->hba, &arena, HBA_HOST, place ? AUTH_TRUST : (enum auth_method)m));
+            c->hba = &rules[place][m];
+            c->name_maps = &maps;
+            hba_init(c->hba);
+            PROMISE(hba_add_for_all(c->hba, &arena, HBA_LOCAL, place ? (enum auth_method)m : AUTH_TRUST));
+            PROMISE(hba_add_for_all(c->hba, &arena, HBA_HOST, place ? AUTH_TRUST : (enum auth_method)m));
         }
     }
 }

@@ -199,7 +199,7 @@ START_TEST(defaults_of_a_small_file) {
     ck_assert_str_eq(node->host, "127.0.0.1");
     ck_assert_uint_eq(node->port, 5432);
     ck_assert_ptr_null(config_find_database(c, bytes_str("other")));
-    ck_assert_str_eq(user_store_find(&c->user_store, bytes_str("app"))->password, "secret");
+    ck_assert_str_eq(user_store_find(c->user_store, bytes_str("app"))->password, "secret");
     config_free(c);
     config_findings_release(&f);
 }

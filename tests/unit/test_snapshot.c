@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/fault.h"
+#include "proxy/config_nodes.h"
 #include "proxy/snapshot.h"
 #include "tests/unit/check_main.h"
 
@@ -60,7 +61,8 @@ static struct config *load(const char *users) {
     snprintf(dir, sizeof dir, "/tmp/gilmok-snapshot-XXXXXX");
     ck_assert_ptr_nonnull(mkdtemp(dir));
     put("users.txt", users);
-    put("g.conf", "[gilmok]\nuser_file = users.txt\n[cluster main]\nserver_tls = disable\n[node main/a]\n[database shop]\n");
+    put("g.conf", "[gilmok]\nuser_file = users.txt\n[cluster main]\nmonitor_user = watcher\nserver_tls = disable\n"
+                  "[node main/a]\n[node main/b]\nhost = 127.0.0.2\n[database shop]\n");
     snprintf(path, sizeof path, "%s/g.conf", dir);
     config_findings_init(&findings);
     struct config *c = config_load(path, &findings);
@@ -75,7 +77,7 @@ static struct config *load(const char *users) {
 }
 
 static bool is_derived(const struct snapshot *s, const char *name) {
-    return user_store_find(&s->config->user_store, bytes_str(name))->has_verifier;
+    return user_store_find(s->config->user_store, bytes_str(name))->has_verifier;
 }
 
 #define USERS "\"a\" \"1\"\n\"b\" \"2\"\n\"c\" \"3\"\n"
@@ -135,7 +137,57 @@ START_TEST(a_reload_derives_what_is_new_only) {
 }
 END_TEST
 
+/* The snapshot of `old` with its node drained. NULL: memory is out. */
+static struct snapshot *with_a_change(const struct snapshot *old) {
+    const struct node_order o = {.verb = NODE_DRAIN, .cluster = "main", .name = "b"};
+    struct node_changes changes;
+    struct snapshot *s = NULL;
+    node_changes_init(&changes);
+    err = (struct err){0};
+    bool is_noted = node_changes_note(&changes, &o, old->config, &err);
+    struct config *c = is_noted ? config_with_nodes(old->config, &changes, &err) : NULL;
+    if (c) s = snapshot_new(c, old, &err);
+    if (!s) config_free(c);
+    node_changes_release(&changes);
+    return s;
+}
+
+START_TEST(a_change_of_nodes_derives_nothing_and_outlives_the_file) {
+    struct snapshot *old = snapshot_new(load(USERS), NULL, &err);
+    allocs_left = 1;
+    struct snapshot *s = with_a_change(old);
+    ck_assert(s && allocs_left == 1);
+    allocs_left = 0;
+    snapshot_unref(old);
+    const struct config_cluster *cluster = config_find_database(s->config, bytes_str("shop"))->cluster;
+    const struct config_node *node = config_find_node(cluster, "b");
+    const struct book_entry *at = addr_book_find(&s->book, node);
+    ck_assert(is_whole(s) && node->is_drained && at && at->is_known);
+    ck_assert_ptr_null(tls_book_find(&s->tls, cluster, &at->addr));
+    snapshot_unref(s);
+}
+END_TEST
+
 #ifdef GILMOK_FAULT
+START_TEST(without_our_memory_nodes_stay_as_they_are) {
+    struct snapshot *old = snapshot_new(load(USERS), NULL, &err);
+    bool fired = true;
+    uint64_t refused = 0;
+    for (uint64_t n = 0; fired; n++) {
+        fault_arm(FAULT_ALLOC, n);
+        struct snapshot *s = with_a_change(old);
+        fired = fault_fired(FAULT_ALLOC);
+        fault_disarm();
+        ck_assert(s || (fired && err_is_set(&err)));
+        refused += !s;
+        snapshot_unref(s);
+        ck_assert(is_whole(old));
+    }
+    ck_assert_uint_ge(refused, 3);
+    snapshot_unref(old);
+}
+END_TEST
+
 START_TEST(without_our_memory_there_is_no_snapshot) {
     bool fired = true;
     uint64_t refused = 0;
@@ -177,13 +229,13 @@ static const char *const rule_files[][2] = {
 };
 
 static bool all_lines_are_there(const struct config *c) {
-    bool has_map = name_maps_allow(&c->name_maps, "people", "CN=ann,O=Shop", "ann") && name_maps_allow(&c->name_maps, "people", "op1", "admin2");
+    bool has_map = name_maps_allow(c->name_maps, "people", "CN=ann,O=Shop", "ann") && name_maps_allow(c->name_maps, "people", "op1", "admin2");
     uint8_t v4[16] = {10, 1, 2, 3}, v6[16] = {0};
     struct hba_who near = {.user = "bob7", .database = "shop_x", .family = AF_INET, .ip = v4};
     struct hba_who far = {.user = "bob7", .database = "shop_x", .family = AF_INET6, .ip = v6};
     struct hba_who here = {.user = "bob7", .database = "shop_x", .family = AF_UNIX, .ip = v4, .is_on_socket = true};
-    const struct hba_rule *r = hba_find(&c->hba, &near), *last = hba_find(&c->hba, &far), *local = hba_find(&c->hba, &here);
-    return has_map && c->hba.count == 4 && r && r->line == 3 && last && last->line == 5 && local && strcmp(local->map, "people") == 0;
+    const struct hba_rule *r = hba_find(c->hba, &near), *last = hba_find(c->hba, &far), *local = hba_find(c->hba, &here);
+    return has_map && c->hba->count == 4 && r && r->line == 3 && last && last->line == 5 && local && strcmp(local->map, "people") == 0;
 }
 
 /* What is wrong with the files is never said in place of what is wrong with the memory; a load that ends well has every line. */
@@ -231,8 +283,10 @@ int main(void) {
     tcase_set_timeout(t, 60);
     tcase_add_test(t, without_openssls_memory_there_is_no_snapshot);
     tcase_add_test(t, a_reload_derives_what_is_new_only);
+    tcase_add_test(t, a_change_of_nodes_derives_nothing_and_outlives_the_file);
 #ifdef GILMOK_FAULT
     tcase_add_test(t, without_our_memory_there_is_no_snapshot);
+    tcase_add_test(t, without_our_memory_nodes_stay_as_they_are);
     tcase_add_test(t, without_our_memory_rules_load_whole_or_not_at_all);
 #endif
     return check_main_of("snapshot", t);

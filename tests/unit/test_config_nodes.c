@@ -1,0 +1,231 @@
+/*
+ * test_config_nodes.c - a configuration with other nodes than its file has is that of the file in everything else, and outlives it.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/fault.h"
+#include "proxy/config_diff.h"
+#include "proxy/config_nodes.h"
+#include "tests/unit/check_main.h"
+
+#define TWO_NODES "[node main/a]\nhost = 10.0.0.1\n[node main/b]\nhost = 10.0.0.2\nweight = 3\n"
+#define REST                                                                                                              \
+    "[gilmok]\nlisten = 127.0.0.1:7001, unix:/tmp/gilmok.sock\nuser_file = users.txt\ninstance = 3\nmax_client_conn = 77\n"  \
+    "[cluster main]\nmonitor_user = watcher\nauth_user = asker\nserver_tls = disable\nprobe_interval = 70ms\n"              \
+    "[cluster alone]\nserver_tls = disable\n[node alone/x]\nhost = 10.0.0.9\n"                                              \
+    "[database shop]\ncluster = main\npool_size = 9\nread_write_split = on\nserver_user = app\nserver_password = secret\n"   \
+    "[database other]\ncluster = alone\n[user app]\npool_size = 5\n[peer two]\ninstance = 4\nhost = 10.0.0.8\n"
+
+static char dir[64];
+static struct err err;
+static struct node_changes changes;
+
+static void put(const char *name, const char *text) {
+    char path[128];
+    snprintf(path, sizeof path, "%s/%s", dir, name);
+    FILE *f = fopen(path, "w");
+    ck_assert_ptr_nonnull(f);
+    ck_assert_int_ge(fputs(text, f), 0);
+    ck_assert_int_eq(fclose(f), 0);
+    ck_assert_int_eq(chmod(path, 0600), 0);
+}
+
+static struct config *load(const char *nodes) {
+    static const char *const files[] = {"users.txt", "g.conf"};
+    char path[128], text[2048];
+    struct config_findings findings;
+    snprintf(dir, sizeof dir, "/tmp/gilmok-nodes-XXXXXX");
+    ck_assert_ptr_nonnull(mkdtemp(dir));
+    put("users.txt", "\"app\" \"1\"\n");
+    snprintf(text, sizeof text, "%s%s", REST, nodes);
+    put("g.conf", text);
+    snprintf(path, sizeof path, "%s/g.conf", dir);
+    config_findings_init(&findings);
+    struct config *c = config_load(path, &findings);
+    ck_assert_msg(c != NULL, "%s",
+                  c ? "" : CONTAINER_OF(list_first(&findings.all), struct config_finding, node)->message);
+    config_findings_release(&findings);
+    for (size_t i = 0; i < COUNT_OF(files); i++) {
+        snprintf(path, sizeof path, "%s/%s", dir, files[i]);
+        unlink(path);
+    }
+    rmdir(dir);
+    err = (struct err){0};
+    return c;
+}
+
+static struct node_order order_of(enum node_verb verb, const char *name, const char *host) {
+    struct node_order o = {.verb = verb, .cluster = "main", .port = 5432, .weight = 1};
+    snprintf(o.name, sizeof o.name, "%s", name);
+    snprintf(o.host, sizeof o.host, "%s", host);
+    return o;
+}
+
+/* The configuration after the order; `c` is given away. */
+static struct config *after(struct config *c, enum node_verb verb, const char *name, const char *host) {
+    struct node_order o = order_of(verb, name, host);
+    ck_assert_msg(node_changes_note(&changes, &o, c, &err), "%s", err.message);
+    struct config *next = config_with_nodes(c->base ? c->base : c, &changes, &err);
+    ck_assert_ptr_nonnull(next);
+    config_free(c);
+    return next;
+}
+
+static void check_refused(struct config *c, enum node_verb verb, const char *name, const char *host, const char *sqlstate) {
+    struct node_order o = order_of(verb, name, host);
+    struct config *before = config_with_nodes(c->base ? c->base : c, &changes, &err);
+    err = (struct err){0};
+    ck_assert(!node_changes_note(&changes, &o, c, &err));
+    ck_assert_str_eq(err.sqlstate, sqlstate);
+    struct config *now = config_with_nodes(before->base ? before->base : before, &changes, &err);
+    ck_assert_int_eq(before == now, before->base == NULL);
+    config_free(before);
+    config_free(now);
+}
+
+static const char *names(const struct config *c) {
+    static char out[256];
+    size_t len = 0;
+    out[0] = '\0';
+    const struct config_cluster *main = config_find_database(c, bytes_str("shop"))->cluster;
+    LIST_EACH(n, &main->nodes) {
+        const struct config_node *node = CONTAINER_OF(n, struct config_node, node);
+        len += (size_t)snprintf(out + len, sizeof out - len, "%s%s%s", len ? " " : "", node->name, node->is_drained ? "(drained)" : "");
+    }
+    return out;
+}
+
+static const char *difference(const struct config *from, const struct config *to) {
+    static char out[1024];
+    struct map start;
+    struct writer lines;
+    map_init(&start);
+    writer_init_fixed(&lines, out, sizeof out - 1);
+    config_diff(from, to, &start, &lines);
+    out[lines.len] = '\0';
+    map_release(&start);
+    return out;
+}
+
+static void setup(void) {
+    node_changes_init(&changes);
+}
+
+static void teardown(void) {
+    node_changes_release(&changes);
+}
+
+/* ---- tests ---- */
+
+START_TEST(everything_else_is_the_files) {
+    struct config *file = load(TWO_NODES), *c = after(config_ref(file), NODE_ADD, "c", "10.0.0.3");
+    ck_assert_str_eq(difference(file, c), "added: [node main/c]\n");
+    ck_assert_str_eq(difference(c, file), "removed: [node main/c]\n");
+    config_free(file);
+    const struct config_database *shop = config_find_database(c, bytes_str("shop")), *other = config_find_database(c, bytes_str("other"));
+    const struct config_database *asks = config_pool_database(c, bytes_str("auth_query of main"));
+    ck_assert_str_eq(names(c), "a b c");
+    ck_assert_uint_eq(config_find_node(shop->cluster, "b")->weight, 3);
+    ck_assert_int_eq(config_find_node(shop->cluster, "c")->source, NODE_FROM_CONSOLE);
+    ck_assert_int_eq(config_find_node(shop->cluster, "b")->source, NODE_FROM_CONFIG);
+    ck_assert_str_eq(shop->server_password, "secret");
+    ck_assert_str_eq(other->cluster->name, "alone");
+    ck_assert(asks && asks->cluster == shop->cluster && shop->cluster->auth == asks);
+    ck_assert_uint_eq(config_find_user(c, bytes_str("app"))->pool_size, 5);
+    ck_assert_str_eq(config_find_peer(c, 4)->name, "two");
+    ck_assert_str_eq(user_store_find(c->user_store, bytes_str("app"))->password, "1");
+    ck_assert(c->max_client_conn == 77 && list_first(&c->listens)->next != &c->listens && c->hba->count > 0);
+    config_free(c);
+}
+END_TEST
+
+START_TEST(orders_and_their_undoing) {
+    struct config *file = load(TWO_NODES), *c = after(config_ref(file), NODE_DRAIN, "b", "");
+    ck_assert_str_eq(names(c), "a b(drained)");
+    c = after(c, NODE_DRAIN, "b", "");
+    c = after(c, NODE_RESUME, "b", "");
+    ck_assert(c == file && list_is_empty(&changes.all));
+    c = after(c, NODE_REMOVE, "b", "");
+    ck_assert_str_eq(names(c), "a");
+    ck_assert(config_is_elective(config_find_database(c, bytes_str("shop"))->cluster));
+    check_refused(c, NODE_REMOVE, "a", "", "55000");
+    c = after(c, NODE_ADD, "b2", "10.0.0.2");
+    check_refused(c, NODE_ADD, "b", "", "42710");
+    c = after(c, NODE_DRAIN, "b2", "");
+    c = after(c, NODE_REMOVE, "b2", "");
+    c = after(c, NODE_ADD, "b2", "10.0.0.2");
+    ck_assert_str_eq(names(c), "a b2");
+    c = after(c, NODE_REMOVE, "b2", "");
+    c = after(c, NODE_ADD, "b", "");
+    ck_assert(c == file && list_is_empty(&changes.all));
+    config_free(c);
+    config_free(file);
+}
+END_TEST
+
+START_TEST(what_is_refused_changes_nothing) {
+    struct config *c = load(TWO_NODES);
+    check_refused(c, NODE_ADD, "b", "10.0.0.7", "42710");
+    check_refused(c, NODE_ADD, "c", "10.0.0.2", "42710");
+    check_refused(c, NODE_ADD, "c", "", "42704");
+    check_refused(c, NODE_RESUME, "b", "", "55000");
+    check_refused(c, NODE_DRAIN, "c", "", "42704");
+    struct node_order o = order_of(NODE_ADD, "y", "10.0.0.7");
+    snprintf(o.cluster, sizeof o.cluster, "alone");
+    ck_assert(!node_changes_note(&changes, &o, c, &err));
+    ck_assert_str_eq(err.sqlstate, "55000"); /* nobody watches it */
+    snprintf(o.cluster, sizeof o.cluster, "nosuch");
+    ck_assert(!node_changes_note(&changes, &o, c, &err));
+    ck_assert_str_eq(err.sqlstate, "42704");
+    for (int i = 3; i <= CONFIG_NODES_MAX; i++) {
+        char name[16], host[16];
+        snprintf(name, sizeof name, "n%d", i);
+        snprintf(host, sizeof host, "10.0.0.%d", i);
+        c = after(c, NODE_ADD, name, host);
+    }
+    check_refused(c, NODE_ADD, "more", "10.0.1.1", "55000");
+    config_free(c);
+}
+END_TEST
+
+/* The lines about it, and the nodes then. */
+static void check_review(const char *nodes, const char *lines, const char *expected) {
+    static char said[1024];
+    struct writer w;
+    struct config *file = load(nodes);
+    writer_init_fixed(&w, said, sizeof said - 1);
+    node_changes_review(&changes, file, &w);
+    said[w.len] = '\0';
+    ck_assert_str_eq(said, lines);
+    struct config *c = config_with_nodes(file, &changes, &err);
+    ck_assert_str_eq(names(c), expected);
+    config_free(c);
+    config_free(file);
+}
+
+START_TEST(after_a_reload) {
+    struct config *c = after(after(load(TWO_NODES), NODE_REMOVE, "b", ""), NODE_ADD, "c", "10.0.0.3");
+    config_free(after(c, NODE_DRAIN, "c", ""));
+    check_review(TWO_NODES,
+                 "node main/b stays removed, until ADD NODE or a restart\nnode main/c stays added, until REMOVE NODE or a restart\n"
+                 "node main/c stays drained, until RESUME NODE or a restart\n",
+                 "a c(drained)");
+    check_review("[node main/a]\nhost = 10.0.0.1\n[node main/d]\nhost = 10.0.0.3\n",
+                 "node main/c was added at the console, and is as the file says now\n", "a d");
+    ck_assert(list_is_empty(&changes.all));
+    check_review(TWO_NODES, "", "a b");
+}
+END_TEST
+
+int main(void) {
+    TCase *t = tcase_create("config_nodes");
+    tcase_add_checked_fixture(t, setup, teardown);
+    tcase_add_test(t, everything_else_is_the_files);
+    tcase_add_test(t, orders_and_their_undoing);
+    tcase_add_test(t, what_is_refused_changes_nothing);
+    tcase_add_test(t, after_a_reload);
+    return check_main_of("config_nodes", t);
+}
