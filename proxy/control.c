@@ -93,7 +93,9 @@ static void end_reload(struct control *c, const struct err *err) {
 static void on_adopted(struct mail *m) {
     struct control *c = thread_of(m)->control;
     if (--c->adoptions_owed > 0) return;
-    log_line(LOG_INFO, "config", NULL, "reloaded %s", c->snapshot->config->path);
+    const struct list *n = list_first(&c->reloads);
+    if (n && CONTAINER_OF(n, struct control_request, node)->verb == CONTROL_RELOAD)
+        log_line(LOG_INFO, "config", NULL, "reloaded %s", c->snapshot->config->path);
     end_reload(c, NULL);
 }
 
@@ -113,26 +115,76 @@ static void report(const struct config_findings *findings, struct err *err) {
     }
 }
 
-static struct snapshot *load(struct control *c, struct err *err) {
+/* What is to come into force. */
+struct prospect {
+    struct snapshot *snapshot; /* one reference; NULL: nothing is */
+    struct node_changes nodes;
+    struct writer lines;       /* about them, for people */
+};
+
+/* Takes over `file`, with the changes of p->nodes. */
+static void prepare(struct control *c, struct prospect *p, struct config *file, struct err *err) {
+    struct config *config = config_with_nodes(file, &p->nodes, err);
+    config_free(file);
+    p->snapshot = config ? snapshot_new(config, c->snapshot, err) : NULL;
+    if (p->snapshot) return;
+    log_line(LOG_ERROR, "config", NULL, "%s. %s", err->message, err->hint);
+    config_free(config);
+}
+
+static struct config *load(const char *path, struct err *err) {
     struct config_findings findings;
     config_findings_init(&findings);
-    struct config *fresh = config_load(c->snapshot->config->path, &findings);
+    struct config *fresh = config_load(path, &findings);
     report(&findings, err);
     config_findings_release(&findings);
-    struct snapshot *s = fresh ? snapshot_new(fresh, c->snapshot, err) : NULL;
-    if (fresh && !s) {
-        log_line(LOG_ERROR, "config", NULL, "%s. %s", err->message, err->hint);
-        config_free(fresh);
+    return fresh;
+}
+
+static void prepare_reload(struct control *c, struct prospect *p, struct err *err) {
+    struct config *file = load(c->snapshot->config->path, err);
+    if (!file) return;
+    node_changes_review(&p->nodes, file, &p->lines);
+    prepare(c, p, file, err);
+}
+
+/* Connections for reading leave it, and it is watched no more: of the primary that would be an outage. */
+static bool refuse_primary(struct control *c, const struct node_order *o, struct err *err) {
+    char primary[TOPOLOGY_NAME_MAX];
+    bool is_contested;
+    struct err why;
+    if (o->verb != NODE_DRAIN && o->verb != NODE_REMOVE) return true;
+    bool is_known = topology_primary(&c->hub.topology, o->cluster, primary, &is_contested, &why);
+    if (!is_known || strcmp(primary, o->name) != 0) return true;
+    err_set(err, "55000", "node %s/%s is the primary now", o->cluster, o->name);
+    err_hint(err, "Promote another node first; SHOW CLUSTERS tells when gilmok has followed.");
+    return false;
+}
+
+static const char *what_holds(enum node_verb verb) {
+    switch (verb) {
+    case NODE_ADD: return "is there, until REMOVE NODE or a restart: write it into the file, too";
+    case NODE_DRAIN: return "gets no new reads, until RESUME NODE or a restart; WAIT_CLOSE waits for those under way";
+    case NODE_RESUME: return "gets reads again";
+    case NODE_REMOVE: return "is gone, until ADD NODE or a restart: take it out of the file, too";
     }
-    return s;
+    return "";
+}
+
+static void prepare_nodes(struct control *c, struct prospect *p, const struct node_order *o, struct err *err) {
+    const struct config *in_force = c->snapshot->config;
+    if (!refuse_primary(c, o, err) || !node_changes_note(&p->nodes, o, in_force, err)) return;
+    writer_fmt(&p->lines, "node %s/%s %s\n", o->cluster, o->name, what_holds(o->verb));
+    prepare(c, p, config_ref(in_force->base ? in_force->base : c->snapshot->config), err);
 }
 
 /* What is different goes to the log, and to who has asked. */
-static void tell_changes(struct control *c, const struct config *fresh) {
+static void tell_changes(struct control *c, struct prospect *p) {
     struct writer lines;
     struct list *n = list_first(&c->reloads);
     writer_init(&lines, CONTROL_CHANGES_MAX);
-    config_diff(c->snapshot->config, fresh, &c->start, &lines);
+    if (!p->lines.failed) writer_put(&lines, writer_bytes(&p->lines));
+    config_diff(c->snapshot->config, p->snapshot->config, &c->start, &lines);
     struct bytes left = writer_bytes(&lines);
     if (n && left.len) writer_put(&CONTAINER_OF(n, struct control_request, node)->changes, left);
     while (left.len) {
@@ -144,21 +196,19 @@ static void tell_changes(struct control *c, const struct config *fresh) {
     writer_release(&lines);
 }
 
-static void begin_reload(struct control *c) {
+static void put_into_force(struct control *c, struct prospect *p) {
+    struct snapshot *fresh = p->snapshot;
     struct err err = {0};
-    struct snapshot *fresh = load(c, &err);
-    c->is_reloading = true;
-    if (!fresh) {
-        log_line(LOG_ERROR, "config", NULL, "reload refused: the configuration in force stays");
-        end_reload(c, &err);
-        return;
-    }
-    tell_changes(c, fresh->config);
+    bool is_same_file = config_root(c->snapshot->config) == config_root(fresh->config);
+    struct list *n;
+    tell_changes(c, p);
     snapshot_unref(c->snapshot);
     c->snapshot = fresh;
+    node_changes_release(&c->nodes);
+    while ((n = list_take_first(&p->nodes.all))) list_push_back(&c->nodes.all, n);
     share_book_resize(&c->hub.shares, fresh->config);
     if (!watch_adopt(&c->watch, fresh, &err)) log_line(LOG_ERROR, "topology", NULL, "%s", err.message);
-    if (c->on_config) c->on_config(fresh->config);
+    if (c->on_config && !is_same_file) c->on_config(fresh->config);
     c->adoptions_owed = c->hub.worker_count;
     for (uint32_t i = 0; i < c->hub.worker_count; i++) {
         struct worker_thread *t = &c->threads[i];
@@ -167,10 +217,27 @@ static void begin_reload(struct control *c) {
     }
 }
 
+static void begin_reload(struct control *c) {
+    const struct control_request *r = CONTAINER_OF(list_first(&c->reloads), struct control_request, node);
+    struct err err = {0};
+    struct prospect p = {.snapshot = NULL};
+    c->is_reloading = true;
+    node_changes_init(&p.nodes);
+    writer_init(&p.lines, CONTROL_CHANGES_MAX / 2);
+    if (!node_changes_copy(&p.nodes, &c->nodes)) err_set(&err, ERR_OUT_OF_MEMORY, "out of memory");
+    else if (r->verb == CONTROL_NODES) prepare_nodes(c, &p, &r->order, &err);
+    else prepare_reload(c, &p, &err);
+    if (p.snapshot) put_into_force(c, &p);
+    else if (r->verb != CONTROL_NODES) log_line(LOG_ERROR, "config", NULL, "reload refused: the configuration in force stays");
+    node_changes_release(&p.nodes);
+    writer_release(&p.lines);
+    if (!p.snapshot) end_reload(c, &err);
+}
+
 void control_reload(struct control *c) {
     static struct control_request by_signal; /* a second signal while it waits asks for the same */
     if (c->is_draining || (by_signal.control && list_is_linked(&by_signal.node))) return;
-    by_signal = (struct control_request){.control = c}; /* nobody reads its `changes`: the ceiling is 0 */
+    by_signal = (struct control_request){.control = c, .verb = CONTROL_RELOAD}; /* nobody reads its `changes`: the ceiling is 0 */
     list_init(&by_signal.node);
     list_push_back(&c->reloads, &by_signal.node);
     if (!c->is_reloading) begin_reload(c);
@@ -241,7 +308,7 @@ static void run_request(struct mail *m) {
     struct control_request *r = CONTAINER_OF(m, struct control_request, mail);
     struct control *c = r->control;
     r->mail.run = run_answer;
-    if (r->verb == CONTROL_RELOAD) {
+    if (r->verb == CONTROL_RELOAD || r->verb == CONTROL_NODES) {
         list_push_back(&c->reloads, &r->node);
         if (!c->is_reloading) begin_reload(c);
         return;
@@ -276,6 +343,7 @@ bool control_init(struct control *c, struct loop *loop, struct config *config, c
                   void (*on_config)(const struct config *c), struct err *err) {
     *c = (struct control){.loop = loop, .on_config = on_config};
     list_init(&c->reloads);
+    node_changes_init(&c->nodes);
     map_init(&c->start);
     session_hub_init(&c->hub, config->workers);
     watch_init(&c->watch, &c->hub.topology, on_topology);
@@ -368,6 +436,7 @@ bool control_release(struct control *c) {
     watch_release(&c->watch);
     mem_free(c->threads);
     snapshot_unref(c->snapshot);
+    node_changes_release(&c->nodes);
     config_diff_release_start(&c->start);
     session_hub_release(&c->hub);
     return has_all_ended;

@@ -12,6 +12,7 @@
 #ifndef GILMOK_PROXY_CONTROL_H
 #define GILMOK_PROXY_CONTROL_H
 
+#include "proxy/config_nodes.h"
 #include "proxy/watch.h"
 #include "proxy/worker.h"
 
@@ -20,11 +21,12 @@ struct control_request {
     struct mail mail;
     struct list node;
     struct control *control;
-    enum control_verb { CONTROL_NOTHING, CONTROL_RELOAD, CONTROL_DRAIN, CONTROL_LEAVE, CONTROL_STOP } verb;
+    enum control_verb { CONTROL_NOTHING, CONTROL_RELOAD, CONTROL_NODES, CONTROL_DRAIN, CONTROL_LEAVE, CONTROL_STOP } verb;
+    struct node_order order; /* of CONTROL_NODES */
     struct loop *answer_to;
     void (*on_answer)(struct control_request *r); /* on the thread of `answer_to`; r->err is set when it was refused */
     struct err err;
-    struct writer changes; /* the asker's; lines that say what a reload has changed (config_diff.h) */
+    struct writer changes; /* the asker's; lines that say what has changed (config_diff.h, config_nodes.h) */
 };
 
 enum { CONTROL_CHANGES_MAX = 16 << 10 };
@@ -33,11 +35,12 @@ struct control {
     struct loop *loop; /* borrowed; the control thread's own */
     struct session_hub hub;
     struct snapshot *snapshot; /* in force; one reference */
+    struct node_changes nodes; /* what is different in it from its file */
     struct map start;          /* the values that hold until a restart */
     struct worker_thread *threads; /* owned; hub.worker_count of them */
     void (*on_config)(const struct config *c);
     struct watch watch;
-    struct list reloads;        /* struct control_request that wait for their turn; the first is under way */
+    struct list reloads;        /* struct control_request that wait for their turn, of CONTROL_NODES too; the first is under way */
     uint32_t adoptions_owed;
     uint32_t drained;
     bool is_draining;

@@ -8,7 +8,7 @@
 
 #include "base/fault.h"
 #include "base/log.h"
-#include "proxy/admin/words.h"
+#include "proxy/admin/node_order.h"
 #include "proxy/wire/pg_encode.h"
 
 enum { REPLY_MAX = 64 << 20, TAG_WORD_MAX = 32 };
@@ -22,6 +22,8 @@ struct job {
     uint64_t asker, newest;
     const struct console_verb *verb;
     char argument[WORD_SIZE];
+    struct words words;
+    int used; /* of them by the command itself */
     uint32_t home, visited, round;
     struct timer again;
     bool has_timer;
@@ -49,13 +51,13 @@ static const struct console_table help_table = CONSOLE_TABLE(help_verbs);
 
 static const struct console_table *const tables[] = {&help_table,        &show_pools_table,  &show_clients_table, &show_stats_table,
                                                      &show_config_table, &show_hba_table,    &show_memory_table,  &show_nodes_table,
-                                                     &show_routes_table, &verbs_table,       &prelude_table};
+                                                     &show_routes_table, &node_verbs_table,  &verbs_table,       &prelude_table};
 
 static void end_help(struct console_call *call) {
     for (size_t t = 0; t < COUNT_OF(tables); t++) {
         for (size_t i = 0; i < tables[t]->count; i++) {
             const struct console_verb *v = &tables[t]->verbs[i];
-            char text[64];
+            char text[128];
             if (!v->meaning) continue;
             struct row r = console_row(call);
             snprintf(text, sizeof text, "%s%s%s", v->text, v->argument ? " " : "", v->argument ? v->argument : "");
@@ -67,12 +69,17 @@ static void end_help(struct console_call *call) {
     }
 }
 
-/* True when the statement is this command; its argument, or "", goes into `argument`. */
-static bool is_verb(const struct console_verb *v, const struct words *w, char argument[WORD_SIZE]) {
+/* True when the statement is this command, of so many words; its argument, or "", goes into `argument`. */
+static bool is_verb(const struct console_verb *v, const struct words *w, char argument[WORD_SIZE], int *count) {
     int used;
     if (!words_begin_with(w, v->text, &used)) return false;
     int left = w->count - used;
+    *count = used;
     argument[0] = '\0';
+    if (v->is_node_order) {
+        if (left) snprintf(argument, WORD_SIZE, "%s", w->text[used]);
+        return left && !w->is_cut; /* RESUME node is about a database */
+    }
     if (v->argument && strcmp(v->argument, "...") == 0) {
         if (left) snprintf(argument, WORD_SIZE, "%s", w->text[used]);
         return true;
@@ -82,13 +89,11 @@ static bool is_verb(const struct console_verb *v, const struct words *w, char ar
     return left == 0 || argument[0];
 }
 
-static const struct console_verb *find(struct bytes sql, char argument[WORD_SIZE], bool *is_empty) {
-    struct words w;
-    words_split(&w, sql);
-    *is_empty = w.count == 0 && !w.is_cut;
+static const struct console_verb *find(const struct words *w, char argument[WORD_SIZE], int *used, bool *is_empty) {
+    *is_empty = w->count == 0 && !w->is_cut;
     for (size_t t = 0; t < COUNT_OF(tables); t++)
         for (size_t i = 0; i < tables[t]->count; i++)
-            if (is_verb(&tables[t]->verbs[i], &w, argument)) return &tables[t]->verbs[i];
+            if (is_verb(&tables[t]->verbs[i], w, argument, used)) return &tables[t]->verbs[i];
     return NULL;
 }
 
@@ -244,7 +249,7 @@ static void on_control_answer(struct control_request *r) {
     struct job *j = CONTAINER_OF(r, struct job, request);
     if (err_is_set(&r->err)) {
         j->err = r->err;
-        err_hint(&j->err, "Nothing was changed. `gilmok check` prints everything that is wrong.");
+        if (r->verb == CONTROL_RELOAD) err_hint(&j->err, "Nothing was changed. `gilmok check` prints everything that is wrong.");
     } else {
         put_notices(&j->out, writer_bytes(&r->changes));
         put_tag(&j->out, j->verb);
@@ -253,7 +258,12 @@ static void on_control_answer(struct control_request *r) {
 }
 
 static void begin_control(struct job *j) {
+    bool is_order = j->verb->is_node_order;
     log_command(j);
+    if (is_order && !node_order_parse(&j->request.order, j->verb->node_verb, &j->words, j->used, &j->err)) {
+        finish(j);
+        return;
+    }
     j->request.verb = j->verb->control;
     j->request.answer_to = worker_at(j, j->home)->loop;
     j->request.on_answer = on_control_answer;
@@ -286,7 +296,10 @@ static bool may_run(const struct session *s, const struct console_verb *v, struc
 static bool describe(void *ctx, struct session *s, struct bytes sql, struct writer *out, struct err *err) {
     char argument[WORD_SIZE];
     bool is_empty;
-    const struct console_verb *v = find(sql, argument, &is_empty);
+    int used;
+    struct words w;
+    words_split(&w, sql);
+    const struct console_verb *v = find(&w, argument, &used, &is_empty);
     (void)ctx;
     if (is_empty) return true;
     if (!may_run(s, v, err)) return false;
@@ -308,7 +321,8 @@ static void run(void *ctx, struct session *s, struct bytes sql) {
     writer_init(&j->request.changes, CONTROL_CHANGES_MAX);
     map_init(&j->totals);
     s->console_job = j;
-    j->verb = find(sql, j->argument, &is_empty);
+    words_split(&j->words, sql);
+    j->verb = find(&j->words, j->argument, &j->used, &is_empty);
     if (is_empty) pg_put_empty_query(&j->out);
     if (is_empty || !may_run(s, j->verb, &j->err)) {
         j->verb = NULL;

@@ -61,6 +61,8 @@ struct console_verb {
     void (*visit)(struct console_call *call); /* on each worker, home first */
     void (*end)(struct console_call *call);   /* at home again */
     enum control_verb control; /* carried out by the control thread instead */
+    bool is_node_order;        /* ... with all words behind the command's own as an order of node_verb */
+    enum node_verb node_verb;
     bool ends_session;
 };
 
@@ -88,6 +90,6 @@ static inline uint64_t console_age_us(const struct console_call *call, uint64_t 
 
 /* One for each file of commands. */
 extern const struct console_table show_pools_table, show_clients_table, show_stats_table, show_config_table, show_hba_table,
-    show_memory_table, show_nodes_table, show_routes_table, verbs_table, prelude_table;
+    show_memory_table, show_nodes_table, show_routes_table, verbs_table, prelude_table, node_verbs_table;
 
 #endif

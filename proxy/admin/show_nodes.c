@@ -3,6 +3,7 @@
  */
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "proxy/admin/console.h"
 
@@ -42,7 +43,7 @@ static const char *number_text(uint64_t number, char out[TEXT_MAX]) {
 
 #define NODE_COLUMNS                                                                                                     \
     "cluster node address role health #health_seconds #timeline lsn received_lsn #lag_bytes #lag_ms #replay_age_ms "     \
-    "replay_paused sync_state upstream version read_only system_identifier #probes #failures trouble"
+    "replay_paused sync_state upstream version read_only system_identifier #probes #failures trouble source drained"
 
 static void put_facts(struct row *r, const struct topology_node *n) {
     const struct node_facts *f = &n->facts;
@@ -62,9 +63,10 @@ static void put_facts(struct row *r, const struct topology_node *n) {
     row_text(r, n->has_facts ? number_text(f->system_id, text) : NULL);
 }
 
-static void put_node(struct console_call *call, const char *cluster, const struct topology_node *n, bool is_watched) {
+static void put_node(struct console_call *call, const struct config_cluster *cluster, const struct config_node *node,
+                     const struct topology_node *n, bool is_watched) {
     struct row r = console_row(call);
-    row_text(&r, cluster);
+    row_text(&r, cluster->name);
     row_text(&r, n->name);
     row_text(&r, n->address);
     row_text(&r, is_watched ? node_role_name(n->role) : NULL);
@@ -74,33 +76,37 @@ static void put_node(struct console_call *call, const char *cluster, const struc
     row_fact(&r, is_watched, n->probes);
     row_fact(&r, is_watched, n->failures);
     row_text(&r, n->trouble[0] ? n->trouble : NULL);
+    row_text(&r, node_source_name(node->source));
+    row_text(&r, node->is_drained ? "yes" : "no");
     row_end(&r);
 }
 
 /* Of the configuration alone. */
-static void put_unwatched(struct console_call *call, const struct config_cluster *cluster) {
-    LIST_EACH(n, &cluster->nodes) {
-        const struct config_node *node = CONTAINER_OF(n, struct config_node, node);
-        struct topology_node t = {.lag_ms = -1};
-        snprintf(t.name, sizeof t.name, "%s", node->name);
-        topology_address(t.address, node->host, node->port);
-        put_node(call, cluster->name, &t, false);
-    }
+static struct topology_node blank(const struct config_node *node, uint64_t now_us) {
+    struct topology_node t = {.lag_ms = -1, .health_since_us = now_us};
+    snprintf(t.name, sizeof t.name, "%s", node->name);
+    topology_address(t.address, node->host, node->port);
+    return t;
 }
 
-static void put_watched(struct console_call *call, const char *cluster, const struct topology_cluster *c) {
-    for (uint32_t i = 0; i < c->node_count; i++) {
-        const struct topology_node n = c->nodes[i]; /* in place, GCC 12 takes the list to be empty, and warns */
-        put_node(call, cluster, &n, true);
-    }
+/* As the monitor has it; it may not know yet which nodes have just come. */
+static struct topology_node find_watched(const struct topology_cluster *c, const struct config_node *node, uint64_t now_us) {
+    struct topology_node t = blank(node, now_us);
+    for (uint32_t i = 0; i < c->node_count; i++)
+        if (strcmp(c->nodes[i].name, t.name) == 0 && strcmp(c->nodes[i].address, t.address) == 0) return c->nodes[i];
+    return t;
 }
 
 static void end_nodes(struct console_call *call) {
+    uint64_t now_us = call->worker->loop->now_us;
     LIST_EACH(n, &console_config(call)->clusters) {
         const struct config_cluster *cluster = CONTAINER_OF(n, struct config_cluster, node);
         struct topology_cluster *c = topology_read(&call->control->hub.topology, cluster->name);
-        if (c) put_watched(call, cluster->name, c);
-        else put_unwatched(call, cluster);
+        LIST_EACH(i, &cluster->nodes) {
+            const struct config_node *node = CONTAINER_OF(i, struct config_node, node);
+            const struct topology_node t = c ? find_watched(c, node, now_us) : blank(node, now_us);
+            put_node(call, cluster, node, &t, c != NULL);
+        }
         topology_cluster_free(c);
     }
 }

@@ -226,7 +226,7 @@ static const struct console_verb verbs[] = {
      .visit = visit_kill_client, .end = end_kill_client},
     {"RECONNECT", "[db]", CONSOLE_ADMIN, "replace server connections as they become free", .begin = begin_named,
      .visit = visit_reconnect},
-    {"WAIT_CLOSE", "[db]", CONSOLE_ADMIN, "wait until those that RECONNECT or RELOAD replaces are closed", .begin = begin_named,
+    {"WAIT_CLOSE", "[db]", CONSOLE_ADMIN, "wait until those that RECONNECT, RELOAD, DRAIN NODE or REMOVE NODE ends are closed", .begin = begin_named,
      .visit = visit_wait_close},
     {"RELOAD", NULL, CONSOLE_ADMIN, "read the configuration again, all or nothing; notices say what has changed",
      .control = CONTROL_RELOAD},
@@ -237,4 +237,17 @@ static const struct console_verb verbs[] = {
      .control = CONTROL_LEAVE},
 };
 
+#define NODE_ORDER(what) .control = CONTROL_NODES, .is_node_order = true, .node_verb = what
+
+static const struct console_verb node_verbs[] = {
+    {"ADD NODE", "cluster/name [host [port] [weight n] [max_server_conn n]]", CONSOLE_ADMIN,
+     "a server joins its cluster; without a host one of the file that was removed comes back", NODE_ORDER(NODE_ADD)},
+    {"DRAIN NODE", "cluster/name", CONSOLE_ADMIN, "nothing new is read there; WAIT_CLOSE waits for what is under way",
+     NODE_ORDER(NODE_DRAIN)},
+    {"RESUME NODE", "cluster/name", CONSOLE_ADMIN, "undo DRAIN NODE", NODE_ORDER(NODE_RESUME)},
+    {"REMOVE NODE", "cluster/name", CONSOLE_ADMIN, "a server leaves its cluster as soon as nothing is under way there",
+     NODE_ORDER(NODE_REMOVE)},
+};
+
 const struct console_table verbs_table = CONSOLE_TABLE(verbs);
+const struct console_table node_verbs_table = CONSOLE_TABLE(node_verbs);

@@ -10,7 +10,7 @@
 
 #include "base/bytes.h"
 
-enum { WORDS_MAX = 8, WORD_SIZE = 128 };
+enum { WORDS_MAX = 12, WORD_SIZE = 128 };
 
 struct words {
     int count;

@@ -71,6 +71,7 @@ static bool want(struct pool *p, const struct config_cluster *cluster, const str
     }
     s->is_wanted = true;
     s->weight = node->weight;
+    s->is_drained = node->is_drained;
     s->choice.is_near = node->is_near;
     if (p->is_spread) s->gauge = gauge_of(p, cluster, node);
     return true;
@@ -227,14 +228,18 @@ static enum site_fit fit_of(struct looking *l, const struct topology_node *n) {
     return SITE_REPLICA;
 }
 
+static void judge_site(struct looking *l, struct site *s, const struct topology_node *n) {
+    s->fit = fit_of(l, n);
+    s->up_since_us = n->health_since_us;
+    if (!s->is_drained || s->fit <= SITE_UNFIT) return;
+    s->fit = SITE_UNFIT;
+    complain(l, n->name, "is drained");
+}
+
 static void look_at(void *ctx, const struct topology_node *n) {
     struct looking *l = ctx;
-    LIST_EACH(i, &l->pool->sites)         {
-        struct site *s = site_at(i);
-        if (strcmp(s->node_name, n->name) != 0) continue;
-        s->fit = fit_of(l, n);
-        s->up_since_us = n->health_since_us;
-    }
+    LIST_EACH(i, &l->pool->sites)
+        if (strcmp(site_at(i)->node_name, n->name) == 0) judge_site(l, site_at(i), n);
 }
 
 /* By the role, and where there is a choice not those without a weight. */

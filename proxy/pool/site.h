@@ -21,7 +21,7 @@
 /* What the topology says of the node, where a pool reads from several. */
 enum site_fit {
     SITE_LOST,    /* down, or another cluster's: what is under way there is cut */
-    SITE_UNFIT,   /* too far behind, or promoted: nothing new goes there */
+    SITE_UNFIT,   /* too far behind, promoted or drained: nothing new goes there */
     SITE_REPLICA,
     SITE_PRIMARY,
 };
@@ -38,6 +38,7 @@ struct site {
     uint32_t weight;         /* its share of reads; 0: none while others are usable */
     struct choose_node choice; /* what the choice among several sites needs to know */
 
+    bool is_drained;  /* nothing new is to go there for reads */
     bool is_wanted;   /* by the configuration that is being looked at */
     bool is_in_force; /* the pool has it in its list */
     enum site_fit fit;

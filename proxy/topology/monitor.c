@@ -130,12 +130,19 @@ static void look_at(const struct watched_cluster *c, struct elect_node *nodes) {
     }
 }
 
-/* A cluster of one node is not decided about: whatever the node says of itself, clients were told to go there. */
+/*
+ * A cluster of one node is not decided about: whatever the node says of itself, clients were told to go there. When others join, it
+ * is the primary until now.
+ */
 static bool decide(struct watched_cluster *c, const struct elect_node *nodes) {
-    if (c->count > 1) return elect_step(&c->election, nodes, (int)c->count);
+    if (config_is_elective(c->config)) return elect_step(&c->election, nodes, (int)c->count);
     int was = c->election.primary;
     c->election.primary = 0;
     if (nodes[0].is_up) c->election.system_id = nodes[0].system_id;
+    if (nodes[0].is_up && !nodes[0].is_in_recovery) {
+        c->election.known = 0;
+        c->election.timeline = nodes[0].timeline;
+    }
     snprintf(c->election.reason, sizeof c->election.reason, "the cluster has one node");
     return was != 0;
 }

@@ -66,6 +66,10 @@ COMMANDS = [
     f"KILL {APP_DB}", f"RESUME {APP_DB}", "KILL", "RESUME", "KILL_CLIENT 1", "RECONNECT", f"RECONNECT {APP_DB}", "WAIT_CLOSE",
     f"WAIT_CLOSE {APP_DB}", "RELOAD", "SHUTDOWN WAIT_FOR_CLIENTS", "SHUTDOWN WAIT_FOR_SERVERS", "SHUTDOWN",
 ]  # fmt: skip
+# The harness's cluster has one node, and nobody who watches it.
+NODE_COMMANDS = {
+    "ADD NODE main/z 127.0.0.1": "55000", "DRAIN NODE main/a": "55000", "RESUME NODE main/a": "55000", "REMOVE NODE main/a": "55000",
+}  # fmt: skip
 
 
 def extended(c, sql):
@@ -86,8 +90,9 @@ def test_every_command_by_everybody(start, database):
         with pytest.raises(pgwire.PgError) as e:
             pgwire.Client(g.port, user=user, password=password, database=database).login()
         assert e.value.sqlstate == "28P01"
-    known = {row[0].split(" [")[0].removesuffix(" db").removesuffix(" id") for row in g.console("SHOW HELP").rows}
+    known = {row[0].split(" [")[0].removesuffix(" db").removesuffix(" id").removesuffix(" cluster/name") for row in g.console("SHOW HELP").rows}
     tried = {f"SHOW {s}" for s in SHOWS} | {" ".join(c.split()[:2]) if "WAIT_FOR" in c else c.split()[0] for c in COMMANDS}
+    tried |= {" ".join(c.split()[:2]) for c in NODE_COMMANDS}
     assert known - {"SHOW POOLS VERBOSE", "SHOW HBA"} == tried
     stats = g.login(user="stats", password="stats-password", database=database)
     admin = boss(g, database=database)
@@ -97,7 +102,7 @@ def test_every_command_by_everybody(start, database):
                 got = ask(c, f"SHOW {show}")
                 assert got.tags == ["SHOW"] and got.names and not got.errors and got.status == "I", show
         assert ask(admin, "SHOW HBA").tags == ["SHOW"]
-        for command in [*COMMANDS, "SHOW FDS", "SHOW HBA"]:
+        for command in [*COMMANDS, *NODE_COMMANDS, "SHOW FDS", "SHOW HBA"]:
             got = ask(stats, command)
             assert [e.sqlstate for e in got.errors] == ["42501"] and got.status == "I" and not got.tags, command
     for command in COMMANDS[:-3]:
@@ -105,6 +110,8 @@ def test_every_command_by_everybody(start, database):
             command = f"KILL_CLIENT {[r['id'] for r in g.show('CLIENTS', user='stats')][0]}"
         got = admin.query(command)
         assert got.tags == [command.split()[0]] and not got.errors, (command, got.errors)
+    for command, sqlstate in NODE_COMMANDS.items():
+        assert [e.sqlstate for e in admin.query(command).errors] == [sqlstate], command
     assert admin.query("SHOW FDS").errors[0].sqlstate == "0A000"
     with connect(g) as c:
         assert value(c, "select 1") == 1
