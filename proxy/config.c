@@ -37,7 +37,7 @@ const char *pool_mode_name(enum pool_mode mode) {
 }
 
 const char *node_source_name(enum node_source source) {
-    static const char *const names[] = {"config", "console"};
+    static const char *const names[] = {"config", "console", "standbys"};
     return names[source];
 }
 

@@ -75,7 +75,7 @@ enum config_tls_min { TLS_MIN_1_2, TLS_MIN_1_3 };
 enum { CONFIG_NODES_MAX = 64 /* of one cluster */, CONFIG_NODE_NAME_SIZE = 64, CONFIG_NODE_HOST_SIZE = 256 };
 
 /* Who wants a node to be there: its section of the file, or an entry of config_nodes.h. */
-enum node_source { NODE_FROM_CONFIG, NODE_FROM_CONSOLE };
+enum node_source { NODE_FROM_CONFIG, NODE_FROM_CONSOLE, NODE_FROM_STANDBYS };
 const char *node_source_name(enum node_source source);
 
 /* [node CLUSTER/NAME]: one server. */
@@ -120,6 +120,9 @@ struct config_cluster {
     uint32_t failover_wait_ms; /* statements wait so long for a primary */
     uint32_t connect_timeout_ms;
     uint32_t login_retry_ms; /* wait after a failed connect before the next try */
+    bool discover_standbys;      /* those that the primary lists become nodes */
+    uint32_t discover_port;      /* where they listen; 0: where the primary does */
+    uint32_t discover_keep_ms;   /* so long one stays that is neither listed nor of use */
     bool is_elective; /* config_is_elective(), however few nodes there are now */
     int line;
     const char *file;

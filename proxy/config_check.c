@@ -94,6 +94,7 @@ static void check_cluster(struct config *c, struct config_draft_cluster *d, stru
         config_error(f, cluster->file, cluster->line, "the cluster `%s` has %u nodes", cluster->name, count);
         config_advice(f, "Leave %d of them at most", (int)CONFIG_NODES_MAX);
     }
+    cluster->is_elective = cluster->discover_standbys;
     if (d->monitor_password_file && cluster->monitor_user)
         cluster->monitor_password = read_password(c, d->section, "monitor_password_file", d->monitor_password_file, f);
 }
@@ -113,8 +114,8 @@ static void check_addresses(const struct config_cluster *cluster, struct config_
 
 static void check_monitor_keys(struct config *c, const struct config_draft_cluster *d, struct config_findings *f) {
     static const char *const needs_user[] = {"monitor_password_file", "monitor_database", "probe_interval", "probe_timeout",
-                                             "probe_rise",
-                                             "probe_fall", "failover_wait", "stall_timeout"};
+                                             "probe_rise", "probe_fall", "failover_wait", "stall_timeout", "discover_standbys",
+                                             "discover_port", "discover_keep"};
     if (d->cluster.monitor_user) return;
     for (size_t i = 0; i < COUNT_OF(needs_user); i++) {
         if (!config_section_entry(d->section, needs_user[i])) continue;

@@ -108,6 +108,11 @@ static const struct config_node *find_twin(const struct node_order *o, const str
     return node ? find_place(cluster, node->host, node->port) : NULL;
 }
 
+/* One that was added at the console is gone with its removal; others stay known, and hidden. */
+static bool is_in_force(const struct node_change *change) {
+    return change->is_added && (!change->is_removed || change->source == NODE_FROM_CONSOLE);
+}
+
 static bool may_be_added(const struct node_order *o, const struct config_cluster *cluster, const struct config *file,
                          struct err *err) {
     const struct config_node *same = find_twin(o, cluster, file);
@@ -137,6 +142,8 @@ static bool note_addition(struct node_changes *c, const struct node_order *o, co
         err_hint(err, "Say where it is: ADD NODE %s/%s HOST [PORT].", o->cluster, o->name);
         return false;
     }
+    if (o->source != NODE_FROM_CONSOLE && change && change->is_removed)
+        return err_set(err, NOT_IN_PREREQUISITE_STATE, "node %s/%s was removed at the console", o->cluster, o->name);
     if (!change) change = new_change(c, o->cluster, o->name);
     if (!change) return err_set(err, ERR_OUT_OF_MEMORY, "out of memory");
     if (!o->host[0]) {
@@ -145,6 +152,7 @@ static bool note_addition(struct node_changes *c, const struct node_order *o, co
         return true;
     }
     change->is_added = true;
+    change->source = o->source;
     change->port = o->port;
     change->weight = o->weight;
     change->max_server_conn = o->max_server_conn;
@@ -183,8 +191,8 @@ static bool note_removal(struct node_changes *c, const struct node_order *o, con
     if (!change) change = new_change(c, o->cluster, o->name);
     if (!change) return err_set(err, ERR_OUT_OF_MEMORY, "out of memory");
     change->is_drained = false;
-    if (node->source == NODE_FROM_CONFIG) change->is_removed = true;
-    else change->is_added = false;
+    if (node->source == NODE_FROM_CONSOLE || node->source == o->source) change->is_added = false;
+    else change->is_removed = true;
     forget_if_void(change);
     return true;
 }
@@ -217,26 +225,38 @@ static void say(struct writer *lines, const struct node_change *change, const ch
     writer_fmt(lines, "node %s/%s %s\n", change->cluster, change->name, what);
 }
 
-/* What the file says of the node that was added at the console. False: the addition stays. */
+/* The file says where it is. */
 static bool is_in_file(const struct node_change *change, const struct config_cluster *cluster, const struct config_node *node) {
     return (node && !change->is_removed) || find_place(cluster, change->host, change->port);
+}
+
+/* The file wants nodes of this kind. */
+static bool is_sought(const struct node_change *change, const struct config_cluster *cluster) {
+    if (!cluster || !cluster->monitor_user) return false;
+    return change->source == NODE_FROM_CONSOLE || cluster->discover_standbys;
+}
+
+static void review_addition(struct node_change *change, const struct config_cluster *cluster, const struct config_node *node,
+                            struct writer *lines) {
+    bool is_ordered = change->source == NODE_FROM_CONSOLE;
+    if (!is_sought(change, cluster)) {
+        change->is_added = false;
+        if (is_ordered) say(lines, change, "was added at the console, and goes: its cluster cannot have several nodes any more");
+    } else if (is_in_file(change, cluster, node)) {
+        change->is_added = false;
+        if (is_ordered) say(lines, change, "was added at the console, and is as the file says now");
+    }
 }
 
 static void review(struct node_change *change, const struct config *file, struct writer *lines) {
     const struct config_cluster *cluster = find_cluster(file, change->cluster);
     const struct config_node *node = cluster ? config_find_node(cluster, change->name) : NULL;
-    if (change->is_removed && !node) change->is_removed = false;
-    if (change->is_added && (!cluster || !cluster->monitor_user)) {
-        change->is_added = false;
-        say(lines, change, "was added at the console, and goes: its cluster cannot have several nodes any more");
-    } else if (change->is_added && is_in_file(change, cluster, node)) {
-        change->is_added = false;
-        say(lines, change, "was added at the console, and is as the file says now");
-    }
-    bool is_there = change->is_added || (node && !change->is_removed);
-    change->is_drained &= is_there;
+    if (change->is_added) review_addition(change, cluster, node, lines);
+    bool was_found = change->is_added && change->source != NODE_FROM_CONSOLE;
+    change->is_removed &= node || was_found;
+    change->is_drained &= is_in_force(change) || (node && !change->is_removed);
     if (change->is_removed) say(lines, change, "stays removed, until ADD NODE or a restart");
-    if (change->is_added) say(lines, change, "stays added, until REMOVE NODE or a restart");
+    if (change->is_added && !was_found) say(lines, change, "stays added, until REMOVE NODE or a restart");
     if (change->is_drained) say(lines, change, "stays drained, until RESUME NODE or a restart");
     forget_if_void(change);
 }
@@ -286,7 +306,7 @@ static struct config_draft_node *new_node(struct config *c, const struct config_
         .port = change->port,
         .weight = change->weight,
         .max_server_conn = change->max_server_conn,
-        .source = NODE_FROM_CONSOLE,
+        .source = change->source,
         .line = cluster->line,
         .file = cluster->file,
     };
@@ -310,7 +330,7 @@ static void copy_nodes(struct config *c, struct config_cluster *cluster, const s
     }
     LIST_EACH(n, &changes->all) {
         const struct node_change *change = change_at(n);
-        if (!change->is_added || strcmp(change->cluster, of->name) != 0) continue;
+        if (!is_in_force(change) || strcmp(change->cluster, of->name) != 0) continue;
         struct config_draft_node *d = new_node(c, cluster, change);
         if (d) put_node(cluster, d, change);
     }

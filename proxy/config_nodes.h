@@ -1,8 +1,9 @@
 /*
- * config_nodes.h - what the console changes about the nodes of a configuration, and the configuration that follows.
+ * config_nodes.h - what the console and discovery change about the nodes of a configuration, and the configuration that follows.
  *
- *      file ---- config_load() ----> config --- config_with_nodes(changes) ---> config with other nodes
- *      console -- node order ------> changes ---'
+ *      file --------- config_load() ---> config --- config_with_nodes(changes) ---> config with other nodes
+ *      console ------ node order ------> changes ---'
+ *      discovery ---- node order --------'
  *
  * The file is not read again: what somebody is writing there comes into force by a reload and not by an order about a node. The
  * new configuration shares all that it has no copy of with the file's, and keeps that alive.
@@ -20,6 +21,7 @@ enum node_verb { NODE_ADD, NODE_DRAIN, NODE_RESUME, NODE_REMOVE };
 /* A value. */
 struct node_order {
     enum node_verb verb;
+    enum node_source source; /* who orders it: NODE_FROM_CONSOLE, or who has found or lost it */
     char cluster[CONFIG_NODE_NAME_SIZE], name[CONFIG_NODE_NAME_SIZE];
     char host[CONFIG_NODE_HOST_SIZE]; /* of NODE_ADD; "": the node is in the file, and was removed */
     uint16_t port;
@@ -30,9 +32,10 @@ struct node_order {
 struct node_change {
     struct list node; /* in node_changes.all */
     char cluster[CONFIG_NODE_NAME_SIZE], name[CONFIG_NODE_NAME_SIZE];
-    bool is_removed; /* the file's */
-    bool is_added;   /* with what follows */
+    bool is_removed; /* at the console: the file's, or one that was found */
+    bool is_added;   /* by `source`, with what follows */
     bool is_drained;
+    enum node_source source;
     char host[CONFIG_NODE_HOST_SIZE];
     uint16_t port;
     uint32_t weight, max_server_conn;
@@ -49,7 +52,8 @@ MUST_USE bool node_changes_copy(struct node_changes *to, const struct node_chang
 
 /*
  * Notes an order. `in_force` is the configuration with the changes until now. False: it is refused, and nothing has changed; err
- * says why. Whether the node is the primary is not known here.
+ * says why. Whether the node is the primary is not known here. What was found goes when it is lost, or removed at the console; in
+ * the second case it does not come back by being found again.
  */
 MUST_USE bool node_changes_note(struct node_changes *c, const struct node_order *o, const struct config *in_force, struct err *err);
 

@@ -71,7 +71,8 @@ static void begin_reload(struct control *c);
 
 static void answer(struct control_request *r) {
     list_remove(&r->node);
-    if (r->answer_to) loop_post(r->answer_to, &r->mail);
+    if (r->is_controls) mem_free(r);
+    else if (r->answer_to) loop_post(r->answer_to, &r->mail);
 }
 
 static void run_answer(struct mail *m) {
@@ -171,11 +172,16 @@ static const char *what_holds(enum node_verb verb) {
     return "";
 }
 
-static void prepare_nodes(struct control *c, struct prospect *p, const struct node_order *o, struct err *err) {
-    const struct config *in_force = c->snapshot->config;
-    if (!refuse_primary(c, o, err) || !node_changes_note(&p->nodes, o, in_force, err)) return;
-    writer_fmt(&p->lines, "node %s/%s %s\n", o->cluster, o->name, what_holds(o->verb));
-    prepare(c, p, config_ref(in_force->base ? in_force->base : c->snapshot->config), err);
+static void prepare_nodes(struct control *c, struct prospect *p, const struct control_request *r, struct err *err) {
+    struct config *in_force = c->snapshot->config;
+    uint32_t noted = 0;
+    for (uint32_t i = 0; i < r->order_count; i++) {
+        const struct node_order *o = &r->orders[i];
+        if (!refuse_primary(c, o, err) || !node_changes_note(&p->nodes, o, in_force, err)) continue;
+        if (o->source == NODE_FROM_CONSOLE) writer_fmt(&p->lines, "node %s/%s %s\n", o->cluster, o->name, what_holds(o->verb));
+        noted++;
+    }
+    if (noted) prepare(c, p, config_ref(in_force->base ? in_force->base : in_force), err);
 }
 
 /* What is different goes to the log, and to who has asked. */
@@ -225,7 +231,7 @@ static void begin_reload(struct control *c) {
     node_changes_init(&p.nodes);
     writer_init(&p.lines, CONTROL_CHANGES_MAX / 2);
     if (!node_changes_copy(&p.nodes, &c->nodes)) err_set(&err, ERR_OUT_OF_MEMORY, "out of memory");
-    else if (r->verb == CONTROL_NODES) prepare_nodes(c, &p, &r->order, &err);
+    else if (r->verb == CONTROL_NODES) prepare_nodes(c, &p, r, &err);
     else prepare_reload(c, &p, &err);
     if (p.snapshot) put_into_force(c, &p);
     else if (r->verb != CONTROL_NODES) log_line(LOG_ERROR, "config", NULL, "reload refused: the configuration in force stays");
@@ -328,6 +334,25 @@ void control_ask(struct control *c, struct control_request *r) {
     loop_post(c->loop, &r->mail);
 }
 
+/* On the monitor's thread: discovery has found nodes, or lost some. */
+static void on_orders(struct watch *w, const struct node_order *orders, uint32_t count) {
+    struct control *c = CONTAINER_OF(w, struct control, watch);
+    struct control_request *r = mem_alloc(sizeof *r + count * sizeof *orders);
+    if (!r) return; /* it finds them again */
+    struct node_order *copies = (struct node_order *)(r + 1);
+    memcpy(copies, orders, count * sizeof *orders);
+    *r = (struct control_request){.verb = CONTROL_NODES, .orders = copies, .order_count = count, .is_controls = true};
+    control_ask(c, r);
+}
+
+static void forget_requests(struct control *c) {
+    LIST_EACH(n, &c->reloads) {
+        struct control_request *r = CONTAINER_OF(n, struct control_request, node);
+        list_remove(n);
+        if (r->is_controls) mem_free(r);
+    }
+}
+
 /* ---- beginning ---- */
 
 static bool init_thread(struct control *c, uint32_t number, const struct console_ops *console, struct err *err) {
@@ -346,7 +371,7 @@ bool control_init(struct control *c, struct loop *loop, struct config *config, c
     node_changes_init(&c->nodes);
     map_init(&c->start);
     session_hub_init(&c->hub, config->workers);
-    watch_init(&c->watch, &c->hub.topology, on_topology);
+    watch_init(&c->watch, &c->hub.topology, on_topology, on_orders);
     c->hub.ldap_desk = extauth_desk_new();
     c->hub.pam_desk = extauth_desk_new();
     c->threads = mem_alloc(config->workers * sizeof c->threads[0]);
@@ -435,6 +460,7 @@ bool control_release(struct control *c) {
     has_all_ended &= close_desks(c);
     watch_release(&c->watch);
     mem_free(c->threads);
+    forget_requests(c);
     snapshot_unref(c->snapshot);
     node_changes_release(&c->nodes);
     config_diff_release_start(&c->start);

@@ -22,7 +22,9 @@ struct control_request {
     struct list node;
     struct control *control;
     enum control_verb { CONTROL_NOTHING, CONTROL_RELOAD, CONTROL_NODES, CONTROL_DRAIN, CONTROL_LEAVE, CONTROL_STOP } verb;
-    struct node_order order; /* of CONTROL_NODES */
+    const struct node_order *orders; /* of CONTROL_NODES; of several those are carried out that can be */
+    uint32_t order_count;
+    bool is_controls; /* memory, and all in it, of the control thread: nobody waits for the answer */
     struct loop *answer_to;
     void (*on_answer)(struct control_request *r); /* on the thread of `answer_to`; r->err is set when it was refused */
     struct err err;

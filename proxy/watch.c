@@ -21,6 +21,11 @@ static void on_change(struct monitor *m) {
     w->on_change(w);
 }
 
+static void on_orders(struct monitor *m, const struct node_order *orders, uint32_t count) {
+    struct watch *w = CONTAINER_OF(m, struct watch, monitor);
+    w->on_orders(w, orders, count);
+}
+
 static void run_adoption(struct mail *m) {
     struct adoption *a = CONTAINER_OF(m, struct adoption, mail);
     struct watch *w = a->watch;
@@ -67,7 +72,7 @@ static void *run_thread(void *arg) {
 static bool start(struct watch *w, struct err *err) {
     sigset_t all, before;
     if (!w->has_loop && !loop_event_init(&w->loop, &clock_real, err)) return false;
-    if (!w->has_loop) monitor_init(&w->monitor, &w->loop, w->topology, on_change);
+    if (!w->has_loop) monitor_init(&w->monitor, &w->loop, w->topology, on_change, on_orders);
     w->has_loop = true;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
@@ -80,8 +85,9 @@ static bool start(struct watch *w, struct err *err) {
     return true;
 }
 
-void watch_init(struct watch *w, struct topology *t, void (*changed)(struct watch *w)) {
-    *w = (struct watch){.topology = t, .on_change = changed};
+void watch_init(struct watch *w, struct topology *t, void (*changed)(struct watch *w),
+                void (*ordered)(struct watch *w, const struct node_order *orders, uint32_t count)) {
+    *w = (struct watch){.topology = t, .on_change = changed, .on_orders = ordered};
     w->hurry.run = run_hurry;
     w->freshen.run = run_freshen;
     w->stop.run = run_stop;

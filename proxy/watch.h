@@ -18,13 +18,15 @@ struct watch {
     struct topology *topology; /* borrowed */
     struct snapshot *snapshot; /* the monitor's; one reference */
     void (*on_change)(struct watch *w); /* on the monitor's thread: topology_version() has risen */
+    void (*on_orders)(struct watch *w, const struct node_order *orders, uint32_t count); /* likewise: as monitor.on_orders */
     struct mail hurry, freshen, stop;
     pthread_t id;
     bool has_loop, is_started;
 };
 
 /* Before any worker's thread starts. */
-void watch_init(struct watch *w, struct topology *t, void (*on_change)(struct watch *w));
+void watch_init(struct watch *w, struct topology *t, void (*on_change)(struct watch *w),
+                void (*on_orders)(struct watch *w, const struct node_order *orders, uint32_t count));
 /* Of the control thread: at the start and after every reload. False: the thread that is needed cannot be started. */
 MUST_USE bool watch_adopt(struct watch *w, struct snapshot *s, struct err *err);
 /* Ends the thread. Nobody has suspicions any more. */

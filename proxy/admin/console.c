@@ -16,6 +16,7 @@ enum { REPLY_MAX = 64 << 20, TAG_WORD_MAX = 32 };
 /* One statement. It belongs to the thread that it is at. */
 struct job {
     struct mail mail;
+    struct node_order order;
     struct control_request request; /* of a command that the control thread carries out */
     struct console *console;
     struct session *session; /* looked at only at home; NULL: it has left */
@@ -260,11 +261,13 @@ static void on_control_answer(struct control_request *r) {
 static void begin_control(struct job *j) {
     bool is_order = j->verb->is_node_order;
     log_command(j);
-    if (is_order && !node_order_parse(&j->request.order, j->verb->node_verb, &j->words, j->used, &j->err)) {
+    if (is_order && !node_order_parse(&j->order, j->verb->node_verb, &j->words, j->used, &j->err)) {
         finish(j);
         return;
     }
     j->request.verb = j->verb->control;
+    j->request.orders = &j->order;
+    j->request.order_count = is_order;
     j->request.answer_to = worker_at(j, j->home)->loop;
     j->request.on_answer = on_control_answer;
     control_ask(j->console->control, &j->request);

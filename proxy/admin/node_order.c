@@ -89,7 +89,7 @@ static bool take_place(struct options *o, struct node_order *out, struct err *er
 
 bool node_order_parse(struct node_order *out, enum node_verb verb, const struct words *w, int used, struct err *err) {
     struct options o = {.w = w, .at = used};
-    *out = (struct node_order){.verb = verb, .weight = 1};
+    *out = (struct node_order){.verb = verb, .source = NODE_FROM_CONSOLE, .weight = 1};
     const char *name = next(&o);
     if (!take_name(out, name ? name : "", err)) return false;
     if (o.at == w->count) return true;

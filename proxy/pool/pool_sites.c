@@ -205,6 +205,11 @@ static void complain(struct looking *l, const char *node, const char *what) {
     snprintf(l->why + len, sizeof l->why - len, "%s%s %s", len ? "; " : "", node, what);
 }
 
+static const char *why_not(enum node_role role) {
+    if (role == NODE_FOREIGN) return "is of another cluster";
+    return role == NODE_DUPLICATE ? "is the same server as another node" : "can be written to, but is not the primary";
+}
+
 static enum site_fit fit_of(struct looking *l, const struct topology_node *n) {
     const struct pool *p = l->pool;
     char text[64];
@@ -217,7 +222,7 @@ static enum site_fit fit_of(struct looking *l, const struct topology_node *n) {
         return SITE_PRIMARY;
     }
     if (n->role != NODE_REPLICA) {
-        complain(l, n->name, n->role == NODE_FOREIGN ? "is of another cluster" : "can be written to, but is not the primary");
+        complain(l, n->name, why_not(n->role));
         return n->role == NODE_FOREIGN ? SITE_LOST : SITE_UNFIT;
     }
     if (p->max_replica_lag_ms && (n->lag_ms < 0 || n->lag_ms > p->max_replica_lag_ms)) {

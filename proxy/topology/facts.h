@@ -9,13 +9,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { FACTS_HOST_MAX = 256, FACTS_NAME_MAX = 64, FACTS_STANDBYS_MAX = 16 };
+enum { FACTS_HOST_MAX = 256, FACTS_NAME_MAX = 64, FACTS_STANDBYS_MAX = 32 };
 
 /* A standby as the server that it streams from sees it (pg_stat_replication). */
 struct standby_facts {
     char name[FACTS_NAME_MAX]; /* its application_name there */
     char address[48];    /* from where it streams; "": over a unix socket */
     char sync_state[16]; /* "async", "sync", "potential", "quorum" */
+    bool has_replayed;   /* it is a server, as far as can be seen from there */
 };
 
 /* In short: where a standby's replay is, or where the log of a primary ends. */
@@ -31,6 +32,7 @@ struct node_facts {
     bool is_in_recovery; /* a standby, or one that is not yet through its own crash */
     bool is_read_only;   /* default_transaction_read_only, as the monitor's user gets it */
     bool is_paused;      /* replay is paused */
+    uint64_t started_us; /* by its own clock, to the microsecond: two nodes that say the same are one server */
     uint64_t lsn;      /* of the last byte written (primary), or replayed (standby) */
     uint64_t inserted; /* where the log of a primary ends, written or not */
     uint64_t received; /* by a standby */

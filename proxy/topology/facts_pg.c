@@ -13,6 +13,9 @@
  * look further than it is. What is written counts, not what is inserted: a new file of the log begins with bytes that no standby
  * replays.
  *
+ * Who receives the log without replaying it (pg_receivewal), and who is sent a base backup, is listed too, and told apart by having
+ * no position of replay; subscribers of logical replication are not listed: they are servers of other clusters.
+ *
  * A primary's timeline is that of the file it writes. A standby's is in three places, none of which is right at all times: the
  * last checkpoint's, the end of what it must replay to be consistent, and that of the stream it receives.
  */
@@ -28,10 +31,13 @@ const char *facts_pg_query(void) {
            " current_setting('server_version_num'), current_setting('default_transaction_read_only'),"
            " CASE WHEN r.is_in_recovery THEN pg_is_wal_replay_paused() END,"
            " w.status, w.sender_host, w.sender_port, current_setting('cluster_name'),"
-           " substring(w.conninfo FROM 'application_name=([^ '']+)')"
+           " substring(w.conninfo FROM 'application_name=([^ '']+)'),"
+           " (1000000 * extract(epoch FROM pg_postmaster_start_time()))::int8"
            " FROM pg_control_system() s, pg_control_checkpoint() c, pg_control_recovery() m,"
            " (SELECT pg_is_in_recovery() AS is_in_recovery) r LEFT JOIN pg_stat_wal_receiver w ON true;"
-           "SELECT application_name, sync_state, host(client_addr) FROM pg_stat_replication WHERE sync_state IS NOT NULL";
+           "SELECT application_name, sync_state, host(client_addr), replay_lsn IS NOT NULL AND state <> 'backup'"
+           " FROM pg_stat_replication r WHERE sync_state IS NOT NULL AND NOT EXISTS"
+           " (SELECT FROM pg_replication_slots s WHERE s.active_pid = r.pid AND s.slot_type = 'logical')";
 }
 
 const char *facts_pg_position_query(void) {
@@ -41,7 +47,7 @@ const char *facts_pg_position_query(void) {
 
 enum column {
     SYSTEM_ID, IS_IN_RECOVERY, TIMELINE, LSN, RECEIVED, INSERTED, REPLAY_AGE, VERSION, READ_ONLY, IS_PAUSED,
-    RECEIVER_STATUS, SENDER_HOST, SENDER_PORT, CLUSTER_NAME, STANDBY_NAME
+    RECEIVER_STATUS, SENDER_HOST, SENDER_PORT, CLUSTER_NAME, STANDBY_NAME, STARTED
 };
 
 static uint64_t number_of(const char *value) {
@@ -69,6 +75,7 @@ bool facts_pg_take(struct node_facts *f, const char *const row[FACTS_PG_COLUMNS]
         .received = number_of(row[RECEIVED]),
         .inserted = number_of(row[INSERTED]),
         .replay_age_ms = row[REPLAY_AGE] ? strtoll(row[REPLAY_AGE], NULL, 10) : -1,
+        .started_us = number_of(row[STARTED]),
     };
     bool has_own_name = row[STANDBY_NAME] && row[STANDBY_NAME][0];
     keep(f->name, sizeof f->name, has_own_name ? row[STANDBY_NAME] : row[CLUSTER_NAME]);
@@ -90,6 +97,7 @@ void facts_pg_take_standby(struct node_facts *f, const char *const row[FACTS_PG_
     keep(s->name, sizeof s->name, row[0]);
     keep(s->sync_state, sizeof s->sync_state, row[1]);
     keep(s->address, sizeof s->address, row[2]);
+    s->has_replayed = is_true(row[3]);
 }
 
 /* "FATAL:  57P03: the database system is starting up": the first word is of the server's language. */

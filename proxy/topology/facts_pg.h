@@ -10,7 +10,7 @@
 #include "proxy/topology/facts.h"
 
 /* Two results: one row of FACTS_PG_COLUMNS, and one of FACTS_PG_STANDBY_COLUMNS for each standby. */
-enum { FACTS_PG_COLUMNS = 15, FACTS_PG_STANDBY_COLUMNS = 3, FACTS_PG_POSITION_COLUMNS = 2 };
+enum { FACTS_PG_COLUMNS = 16, FACTS_PG_STANDBY_COLUMNS = 4, FACTS_PG_POSITION_COLUMNS = 2 };
 const char *facts_pg_query(void);
 
 /* Values as text, NULL for SQL's. False: it is no such row. */

@@ -90,6 +90,7 @@ static int upstream_of(const struct watched_cluster *c, const struct watched_nod
 
 static enum node_role role_of(const struct watched_cluster *c, int i, const struct elect_node *n) {
     if (!c->nodes[i]->told->has_facts) return NODE_ROLE_UNKNOWN;
+    if (c->nodes[i]->is_duplicate) return NODE_DUPLICATE;
     if (c->election.system_id && n->system_id != c->election.system_id) return NODE_FOREIGN;
     if (i == c->election.primary) return NODE_PRIMARY;
     return n->is_in_recovery ? NODE_REPLICA : NODE_STRAY;
@@ -115,6 +116,29 @@ static void tell_change(struct watched_cluster *c) {
     else log_line(LOG_WARN, "topology", p->name, "there is no primary: %s", p->reason);
 }
 
+static bool is_same_server(const struct topology_node *a, const struct topology_node *b) {
+    return a->facts.started_us && a->facts.started_us == b->facts.started_us && a->facts.system_id == b->facts.system_id;
+}
+
+/*
+ * One server under two addresses counts once, or there would be two that can be written to. The first of them counts, unless the
+ * other one is the primary that is known.
+ */
+static void find_duplicates(const struct watched_cluster *c, struct elect_node *nodes) {
+    for (uint32_t i = 0; i < c->count; i++) c->nodes[i]->is_duplicate = false;
+    for (uint32_t i = 0; i < c->count; i++) {
+        for (uint32_t k = i + 1; k < c->count; k++) {
+            bool are_up = nodes[i].is_up && nodes[k].is_up;
+            if (!are_up || !is_same_server(c->nodes[i]->told, c->nodes[k]->told)) continue;
+            uint32_t other = c->election.known == (int)k ? i : k;
+            c->nodes[other]->is_duplicate = true;
+            nodes[other].is_up = false;
+            for (uint32_t m = 0; m < c->count; m++) /* who streams from the one streams from the other */
+                if (nodes[m].upstream == (int)other) nodes[m].upstream = (int)(i + k - other);
+        }
+    }
+}
+
 static void look_at(const struct watched_cluster *c, struct elect_node *nodes) {
     for (uint32_t i = 0; i < c->count; i++) {
         const struct topology_node *t = c->nodes[i]->told;
@@ -128,6 +152,7 @@ static void look_at(const struct watched_cluster *c, struct elect_node *nodes) {
             .upstream = upstream_of(c, c->nodes[i]),
         };
     }
+    find_duplicates(c, nodes);
 }
 
 /*
@@ -232,6 +257,7 @@ static void on_done(struct probe_pg *p) {
     monitor_heard(n, p->result);
     take_result(n, p);
     consider(n->cluster);
+    if (p->result == PROBE_ANSWERED) monitor_discover(n);
     bool is_urgent = n->health.state == NODE_UNKNOWN || (n->health.state == NODE_UP && n->cluster->election.primary < 0);
     timer_set(&n->next, is_urgent && interval_ms > FIRST_PROBES_MS ? FIRST_PROBES_MS : interval_ms);
 }
@@ -327,8 +353,10 @@ static bool add_node(struct watched_cluster *c, const struct watched_cluster *ol
     if (was >= 0) {
         *t = *old->nodes[was]->told;
         n->health = old->nodes[was]->health;
+        n->listed_us = old->nodes[was]->listed_us;
     } else {
         *t = (struct topology_node){.lag_ms = -1, .health_since_us = now_us(c)};
+        n->listed_us = now_us(c);
         snprintf(t->name, sizeof t->name, "%s", node->name);
         (void)topology_address(t->address, node->host, node->port);
     }
@@ -404,8 +432,9 @@ static void adopt_cluster(struct monitor *m, const struct config_cluster *config
     for (uint32_t i = 0; i < c->count; i++) timer_set(&c->nodes[i]->next, 0);
 }
 
-void monitor_init(struct monitor *m, struct loop *loop, struct topology *t, void (*on_change)(struct monitor *m)) {
-    *m = (struct monitor){.loop = loop, .topology = t, .on_change = on_change};
+void monitor_init(struct monitor *m, struct loop *loop, struct topology *t, void (*on_change)(struct monitor *m),
+                  void (*on_orders)(struct monitor *m, const struct node_order *orders, uint32_t count)) {
+    *m = (struct monitor){.loop = loop, .topology = t, .on_change = on_change, .on_orders = on_orders};
     list_init(&m->clusters);
 }
 

@@ -9,6 +9,7 @@
 #define GILMOK_PROXY_TOPOLOGY_MONITOR_H
 
 #include "proxy/net/loop.h"
+#include "proxy/config_nodes.h"
 #include "proxy/topology/addr_book.h"
 #include "proxy/topology/topology.h"
 
@@ -17,13 +18,16 @@ struct monitor {
     struct topology *topology; /* borrowed */
     struct list clusters;      /* struct watched_cluster, owned */
     void (*on_change)(struct monitor *m); /* some cluster has another primary, or none */
+    /* Nodes were found, or lost: the next configuration has them, or not. Borrowed for the call. */
+    void (*on_orders)(struct monitor *m, const struct node_order *orders, uint32_t count);
     uint64_t hurried_us; /* when it was last told to */
     struct timer look;   /* at positions */
     bool has_look, is_looking;
     uint64_t wanted_us;  /* when somebody last wanted to know how fresh replicas are */
 };
 
-void monitor_init(struct monitor *m, struct loop *loop, struct topology *t, void (*on_change)(struct monitor *m));
+void monitor_init(struct monitor *m, struct loop *loop, struct topology *t, void (*on_change)(struct monitor *m),
+                  void (*on_orders)(struct monitor *m, const struct node_order *orders, uint32_t count));
 void monitor_release(struct monitor *m);
 
 /*

@@ -21,6 +21,8 @@ struct watched_node {
     uint64_t glance_failed_us; /* 0: the latest glance was answered */
     uint64_t replayed_us;    /* when it was asked for */
     bool has_timers;
+    bool is_duplicate;  /* of another node of the cluster, by what both have told last */
+    uint64_t listed_us; /* of one that was found: when its primary listed it last */
     struct health health;
     uint64_t failed_us; /* when a failure counted last */
     struct topology_node *told; /* of the cluster's picture */
@@ -34,6 +36,7 @@ struct watched_cluster {
     struct lag_history history; /* of the primary's positions */
     struct freshness freshness; /* likewise */
     struct topology_cluster picture;
+    uint64_t ordered_us; /* when nodes that were found or lost were told last; 0: not since this configuration is in force */
     bool owes_news; /* another primary, of which the topology was not told: memory was out */
     uint32_t count;
     struct watched_node **nodes; /* owned */
@@ -51,5 +54,10 @@ void monitor_heard(struct watched_node *n, enum probe_result result);
 void monitor_fresh_end(struct monitor *m);
 /* The facts of a node are new. */
 void monitor_fresh_take(struct watched_node *n);
+
+/* ---- monitor_discover.c ---- */
+
+/* A node has answered, and what follows is known. */
+void monitor_discover(struct watched_node *n);
 
 #endif

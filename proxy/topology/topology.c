@@ -15,6 +15,7 @@ const char *node_role_name(enum node_role role) {
     case NODE_REPLICA: return "replica";
     case NODE_STRAY: return "stray";
     case NODE_FOREIGN: return "foreign";
+    case NODE_DUPLICATE: return "duplicate";
     }
     return "?";
 }

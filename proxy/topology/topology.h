@@ -24,8 +24,14 @@
 enum { TOPOLOGY_WANTED_US = 5000 /* it is said no more often */ };
 enum { TOPOLOGY_NAME_MAX = 64 /* longer than any section's name */, TOPOLOGY_ADDRESS_MAX = 288 };
 
-enum node_role { NODE_ROLE_UNKNOWN, NODE_PRIMARY, NODE_REPLICA, NODE_STRAY /* can be written to, but is not the primary */,
-                NODE_FOREIGN };
+enum node_role {
+    NODE_ROLE_UNKNOWN,
+    NODE_PRIMARY,
+    NODE_REPLICA,
+    NODE_STRAY,     /* can be written to, but is not the primary */
+    NODE_FOREIGN,   /* of another cluster */
+    NODE_DUPLICATE, /* the same server as another node */
+};
 const char *node_role_name(enum node_role role);
 
 /* One node, as it was at its latest probe. */

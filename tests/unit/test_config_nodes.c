@@ -58,7 +58,7 @@ static struct config *load(const char *nodes) {
 }
 
 static struct node_order order_of(enum node_verb verb, const char *name, const char *host) {
-    struct node_order o = {.verb = verb, .cluster = "main", .port = 5432, .weight = 1};
+    struct node_order o = {.verb = verb, .source = NODE_FROM_CONSOLE, .cluster = "main", .port = 5432, .weight = 1};
     snprintf(o.name, sizeof o.name, "%s", name);
     snprintf(o.host, sizeof o.host, "%s", host);
     return o;

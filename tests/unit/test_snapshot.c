@@ -139,7 +139,7 @@ END_TEST
 
 /* The snapshot of `old` with its node drained. NULL: memory is out. */
 static struct snapshot *with_a_change(const struct snapshot *old) {
-    const struct node_order o = {.verb = NODE_DRAIN, .cluster = "main", .name = "b"};
+    const struct node_order o = {.verb = NODE_DRAIN, .source = NODE_FROM_CONSOLE, .cluster = "main", .name = "b"};
     struct node_changes changes;
     struct snapshot *s = NULL;
     node_changes_init(&changes);
