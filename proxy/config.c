@@ -37,7 +37,7 @@ const char *pool_mode_name(enum pool_mode mode) {
 }
 
 const char *node_source_name(enum node_source source) {
-    static const char *const names[] = {"config", "console", "standbys"};
+    static const char *const names[] = {"config", "console", "standbys", "dns"};
     return names[source];
 }
 
@@ -337,6 +337,14 @@ void config_free(struct config *c) {
     name_maps_release(c->name_maps);
     arena_release(&c->arena);
     mem_free(c); /* the draft: `config` is its first member */
+}
+
+const struct config_cluster *config_find_cluster(const struct config *c, const char *name) {
+    LIST_EACH(n, &c->clusters) {
+        const struct config_cluster *cluster = CONTAINER_OF(n, struct config_cluster, node);
+        if (strcmp(cluster->name, name) == 0) return cluster;
+    }
+    return NULL;
 }
 
 const struct config_node *config_find_node(const struct config_cluster *cluster, const char *name) {

@@ -73,9 +73,10 @@ enum config_client_tls { CLIENT_TLS_DISABLE, CLIENT_TLS_ALLOW, CLIENT_TLS_REQUIR
 enum config_tls_min { TLS_MIN_1_2, TLS_MIN_1_3 };
 
 enum { CONFIG_NODES_MAX = 64 /* of one cluster */, CONFIG_NODE_NAME_SIZE = 64, CONFIG_NODE_HOST_SIZE = 256 };
+enum { CONFIG_FOUND_NAME_MAX = 20 /* of one with discover_addresses: its nodes are called NAME@ADDRESS */ };
 
 /* Who wants a node to be there: its section of the file, or an entry of config_nodes.h. */
-enum node_source { NODE_FROM_CONFIG, NODE_FROM_CONSOLE, NODE_FROM_STANDBYS };
+enum node_source { NODE_FROM_CONFIG, NODE_FROM_CONSOLE, NODE_FROM_STANDBYS, NODE_FROM_DNS };
 const char *node_source_name(enum node_source source);
 
 /* [node CLUSTER/NAME]: one server. */
@@ -83,6 +84,8 @@ struct config_node {
     struct list node; /* in config_cluster.nodes */
     const char *name;
     const char *host; /* IP address, host name, or a directory "/..." that holds the server's unix socket */
+    const char *address; /* which of the host's addresses, of one that was found by its name; NULL: the name is looked up */
+    bool discover_addresses; /* stands for one node at each of the host's addresses, and is none itself (config_nodes.h) */
     uint16_t port;
     uint32_t max_server_conn; /* 0: no cap */
     uint32_t weight;          /* its share of reads; 0: only where no other node can be used */
@@ -217,6 +220,7 @@ struct config {
     struct log_levels log_levels; /* `log_level =` */
     enum log_format log_format;
     const char *log_file; /* NULL: standard error */
+    const char *dns_servers; /* for names that stand for several nodes, comma-separated; NULL: the system's */
     const char *admin_users; /* comma-separated names that may use every console verb; "" = nobody */
     const char *stats_users; /* comma-separated names that may use SHOW */
     uint32_t workers;      /* threads that serve clients */
@@ -294,8 +298,13 @@ static inline const struct config *config_root(const struct config *c) {
     return c->base ? c->base : c;
 }
 
-/* The node of that name, or NULL. */
+/* The cluster or node of that name, or NULL. */
+const struct config_cluster *config_find_cluster(const struct config *c, const char *name);
 const struct config_node *config_find_node(const struct config_cluster *cluster, const char *name);
+/* Where it is: an address, or a name or path. With its port no two nodes of a cluster have the same. */
+static inline const char *config_node_place(const struct config_node *n) {
+    return n->address ? n->address : n->host;
+}
 /* One whose primary is found out by probes: it has several nodes, or had, or may. */
 bool config_is_elective(const struct config_cluster *cluster);
 

@@ -7,6 +7,8 @@
 #include "proxy/config_check.h"
 
 #include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 
 #include "proxy/auth/secret.h"
@@ -44,6 +46,35 @@ static void check_listens(struct config_draft_gilmok *g, struct config_findings 
     if (list_is_empty(&g->config.listens)) {
         config_error(f, at.file, at.line, "there is no address to listen on");
         config_advice(f, "Write at least one, such as listen = 127.0.0.1:6432");
+    }
+}
+
+/* "10.0.0.2", "10.0.0.2:53", "::1", "[::1]:53". */
+static bool is_name_server(const char *item, size_t len) {
+    char host[64], *end;
+    bool is_bracketed = len && item[0] == '[';
+    const char *close = is_bracketed ? memchr(item, ']', len) : NULL;
+    const char *colon = is_bracketed ? (close ? close + 1 : NULL) : memchr(item, ':', len);
+    if (!is_bracketed && colon && memchr(colon + 1, ':', len - (size_t)(colon + 1 - item))) colon = NULL;
+    bool has_port = colon && colon < item + len;
+    size_t host_len = is_bracketed ? (close ? (size_t)(close - item) - 1 : 0) : has_port ? (size_t)(colon - item) : len;
+    if (!host_len || host_len >= sizeof host) return false;
+    snprintf(host, sizeof host, "%.*s", (int)host_len, item + is_bracketed);
+    if (!config_check_is_ip(host)) return false;
+    if (!has_port) return true;
+    unsigned long port = strtoul(colon + 1, &end, 10);
+    return colon[0] == ':' && colon[1] >= '0' && colon[1] <= '9' && end == item + len && port > 0 && port < 65536;
+}
+
+static void check_dns_servers(struct config_draft_gilmok *g, struct config_findings *f) {
+    const char *names = g->config.dns_servers;
+    struct bytes name;
+    while (config_next_name(&names, &name)) {
+        if (is_name_server((const char *)name.ptr, name.len)) continue;
+        struct config_place at = config_place_of(&g->config, g->section, "dns_servers");
+        config_error(f, at.file, at.line, "`dns_servers`: \"%.*s\" is no address", (int)name.len, (const char *)name.ptr);
+        config_advice(f, "Write addresses such as 10.0.0.2, 10.0.0.3:5353, [fd00::2]:53, with commas between them");
+        return;
     }
 }
 
@@ -95,6 +126,7 @@ static void check_cluster(struct config *c, struct config_draft_cluster *d, stru
         config_advice(f, "Leave %d of them at most", (int)CONFIG_NODES_MAX);
     }
     cluster->is_elective = cluster->discover_standbys;
+    LIST_EACH(n, &cluster->nodes) cluster->is_elective |= CONTAINER_OF(n, struct config_node, node)->discover_addresses;
     if (d->monitor_password_file && cluster->monitor_user)
         cluster->monitor_password = read_password(c, d->section, "monitor_password_file", d->monitor_password_file, f);
 }
@@ -108,6 +140,25 @@ static void check_addresses(const struct config_cluster *cluster, struct config_
             if (other->port != node->port || strcmp(other->host, node->host) != 0) continue;
             config_error(f, node->file, node->line, "the nodes `%s` and `%s` are the same server", other->name, node->name);
             config_advice(f, "Give each its own host and port, or remove one");
+        }
+    }
+}
+
+/* A name that is looked up again and again, each of its addresses a node. */
+static void check_names(struct config *c, const struct config_cluster *cluster, struct config_findings *f) {
+    LIST_EACH(n, &cluster->nodes) {
+        const struct config_draft_node *d = (struct config_draft_node *)CONTAINER_OF(n, struct config_node, node);
+        struct config_place at = config_place_of(c, d->section, "discover_addresses");
+        if (!d->node.discover_addresses || !d->node.host) continue;
+        if (!cluster->monitor_user) {
+            config_error(f, at.file, at.line, "`discover_addresses` needs somebody who asks the nodes what they are");
+            config_advice(f, "Write monitor_user = NAME in [cluster %s], or remove it", cluster->name);
+        } else if (d->node.host[0] == '/' || config_check_is_ip(d->node.host)) {
+            config_error(f, at.file, at.line, "`discover_addresses` is of no use: `%s` is no name", d->node.host);
+            config_advice(f, "Write host = NAME, or remove it");
+        } else if (strlen(d->node.name) > CONFIG_FOUND_NAME_MAX) {
+            config_error(f, at.file, at.line, "the name `%s` is too long to stand in front of addresses", d->node.name);
+            config_advice(f, "Give the node a name of at most %d bytes", CONFIG_FOUND_NAME_MAX);
         }
     }
 }
@@ -148,6 +199,7 @@ static void check_clusters(struct config *c, struct config_findings *f) {
         check_cluster(c, d, f);
         check_addresses(&d->cluster, f);
         check_monitor_keys(c, d, f);
+        check_names(c, &d->cluster, f);
     }
     check_zones(c, f);
 }
@@ -415,6 +467,7 @@ void config_check(struct config_draft_gilmok *g, struct config_findings *finding
     struct config *c = &g->config;
     check_run_as(g, findings);
     check_listens(g, findings);
+    check_dns_servers(g, findings);
     check_clusters(c, findings);
     LIST_EACH(n, &c->clusters) {
         check_auth_user(c, (struct config_draft_cluster *)CONTAINER_OF(n, struct config_cluster, node), findings);

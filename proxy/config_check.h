@@ -20,6 +20,9 @@ void config_check(struct config_draft_gilmok *g, struct config_findings *finding
 void config_check_logins(struct config_draft_gilmok *g, struct config_findings *findings);
 void config_check_users(struct config_draft_gilmok *g, struct config_findings *findings);
 
+/* An address, and no name. */
+bool config_check_is_ip(const char *host);
+
 /* ---- config_hba.c ---- */
 /* The rules of hba_file, or those that client_auth stands for; needs proxy_protocol_from. */
 void config_hba_read(struct config_draft_gilmok *g, struct config_findings *findings);

@@ -151,6 +151,11 @@ static bool is_ip(const char *host, struct addr *a) {
     return inet_pton(a->sa.ss_family, host, a->sa.ss_family == AF_INET ? (void *)&v4->sin_addr : (void *)&v6->sin6_addr) == 1;
 }
 
+bool config_check_is_ip(const char *host) {
+    struct addr a;
+    return is_ip(host, &a);
+}
+
 /* Cancel requests come from other gilmoks without a header. */
 static void check_proxies(struct config_draft_gilmok *g, struct config_findings *f) {
     struct config *c = &g->config;

@@ -100,6 +100,7 @@ const struct config_key config_keys[] = {
     {CONFIG_GILMOK, "log_level", KEY_LEVELS, "info", 0, 0, log_areas, GILMOK(config.log_levels), RELOAD, "the least important lines that are logged"},
     {CONFIG_GILMOK, "log_format", KEY_WORD, "text", 0, 0, format_words, GILMOK(config.log_format), RELOAD, "lines for people or for programs"},
     {CONFIG_GILMOK, "log_file", KEY_PATH, "", 0, 0, NULL, GILMOK(config.log_file), RELOAD, "where to log instead of standard error"},
+    {CONFIG_GILMOK, "dns_servers", KEY_TEXT, "", 0, 0, NULL, GILMOK(config.dns_servers), RELOAD, "name servers for discover_addresses"},
     {CONFIG_GILMOK, "pid_file", KEY_PATH, "", 0, 0, NULL, GILMOK(config.pid_file), RESTART, "where to write the process id"},
     {CONFIG_GILMOK, "user", KEY_TEXT, "", 0, 0, NULL, GILMOK(config.run_as), RESTART, "the system user to run as when started by root"},
 
@@ -132,6 +133,7 @@ const struct config_key config_keys[] = {
 
     {CONFIG_NODE, "host", KEY_TEXT, "127.0.0.1", 0, 0, NULL, NODE(node.host), RELOAD, "address, host name, or directory of the server's unix socket"},
     {CONFIG_NODE, "port", KEY_PORT, "5432", 1, 65535, NULL, NODE(node.port), RELOAD, "port of the server"},
+    {CONFIG_NODE, "discover_addresses", KEY_BOOL, "off", 0, 0, NULL, NODE(node.discover_addresses), RELOAD, "the host is a name of several nodes"},
     {CONFIG_NODE, "weight", KEY_NUMBER, "1", 0, 1000, NULL, NODE(node.weight), RELOAD, "the node's share of reads"},
     {CONFIG_NODE, "zone", KEY_TEXT, "", 0, 0, NULL, NODE(node.zone), RELOAD, "where the server is"},
     {CONFIG_NODE, "max_server_conn", KEY_NUMBER, "0", 0, 1000000, NULL, NODE(node.max_server_conn), RELOAD, "connections to this server"},

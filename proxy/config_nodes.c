@@ -87,7 +87,7 @@ static uint32_t count_nodes(const struct config_cluster *cluster) {
 static const struct config_node *find_place(const struct config_cluster *cluster, const char *host, uint16_t port) {
     LIST_EACH(n, &cluster->nodes) {
         const struct config_node *node = CONTAINER_OF(n, struct config_node, node);
-        if (node->port == port && strcmp(node->host, host) == 0) return node;
+        if (node->port == port && strcmp(config_node_place(node), host) == 0) return node;
     }
     return NULL;
 }
@@ -99,13 +99,19 @@ static bool refuse_as_known(const struct config_cluster *cluster, const struct c
     return false;
 }
 
+/* The node of the file that stands for others, of this name. */
+static const struct config_node *find_origin(const struct config_cluster *cluster, const char *name) {
+    const struct config_node *node = cluster ? config_find_node(cluster, name) : NULL;
+    return node && node->discover_addresses ? node : NULL;
+}
+
 /* Where it is to be: as ordered, or as the file says of a node that was removed. NULL: nowhere. */
 static const struct config_node *find_twin(const struct node_order *o, const struct config_cluster *cluster,
                                            const struct config *file) {
     const struct config_cluster *of_file = o->host[0] ? NULL : find_cluster(file, o->cluster);
     const struct config_node *node = of_file ? config_find_node(of_file, o->name) : NULL;
     if (o->host[0]) return find_place(cluster, o->host, o->port);
-    return node ? find_place(cluster, node->host, node->port) : NULL;
+    return node ? find_place(cluster, config_node_place(node), node->port) : NULL;
 }
 
 /* One that was added at the console is gone with its removal; others stay known, and hidden. */
@@ -142,6 +148,9 @@ static bool note_addition(struct node_changes *c, const struct node_order *o, co
         err_hint(err, "Say where it is: ADD NODE %s/%s HOST [PORT].", o->cluster, o->name);
         return false;
     }
+    const struct config_node *origin = o->source == NODE_FROM_DNS ? find_origin(find_cluster(file, o->cluster), o->of) : NULL;
+    if (o->source == NODE_FROM_DNS && !origin)
+        return err_set(err, UNDEFINED_OBJECT, "node %s/%s stands for no others now", o->cluster, o->of);
     if (o->source != NODE_FROM_CONSOLE && change && change->is_removed)
         return err_set(err, NOT_IN_PREREQUISITE_STATE, "node %s/%s was removed at the console", o->cluster, o->name);
     if (!change) change = new_change(c, o->cluster, o->name);
@@ -157,6 +166,9 @@ static bool note_addition(struct node_changes *c, const struct node_order *o, co
     change->weight = o->weight;
     change->max_server_conn = o->max_server_conn;
     snprintf(change->host, sizeof change->host, "%s", o->host);
+    snprintf(change->zone, sizeof change->zone, "%s", o->zone);
+    snprintf(change->of, sizeof change->of, "%s", o->of);
+    snprintf(change->of_host, sizeof change->of_host, "%s", origin ? origin->host : "");
     return true;
 }
 
@@ -232,7 +244,10 @@ static bool is_in_file(const struct node_change *change, const struct config_clu
 
 /* The file wants nodes of this kind. */
 static bool is_sought(const struct node_change *change, const struct config_cluster *cluster) {
+    const struct config_node *origin = find_origin(cluster, change->of);
     if (!cluster || !cluster->monitor_user) return false;
+    if (change->source == NODE_FROM_DNS)
+        return origin && strcmp(origin->host, change->of_host) == 0 && origin->port == change->port;
     return change->source == NODE_FROM_CONSOLE || cluster->discover_standbys;
 }
 
@@ -296,6 +311,17 @@ static void copy_plain(struct config *c, const struct config *file) {
     }
 }
 
+/* As its origin, but for the address. */
+static struct config_draft_node *new_of_name(struct config *c, const struct config_node *origin, const struct node_change *change) {
+    struct config_draft_node *d = origin ? copy(&c->arena, origin, sizeof *d) : NULL;
+    if (!d) return NULL;
+    d->node.name = arena_strdup(&c->arena, bytes_str(change->name));
+    d->node.address = arena_strdup(&c->arena, bytes_str(change->host));
+    d->node.discover_addresses = false;
+    d->node.source = NODE_FROM_DNS;
+    return d;
+}
+
 static struct config_draft_node *new_node(struct config *c, const struct config_cluster *cluster,
                                           const struct node_change *change) {
     struct config_draft_node *d = arena_alloc(&c->arena, sizeof *d);
@@ -306,6 +332,8 @@ static struct config_draft_node *new_node(struct config *c, const struct config_
         .port = change->port,
         .weight = change->weight,
         .max_server_conn = change->max_server_conn,
+        .zone = change->zone[0] ? arena_strdup(&c->arena, bytes_str(change->zone)) : NULL,
+        .is_near = c->zone && strcmp(c->zone, change->zone) == 0,
         .source = change->source,
         .line = cluster->line,
         .file = cluster->file,
@@ -319,21 +347,40 @@ static void put_node(struct config_cluster *cluster, struct config_draft_node *d
     list_push_back(&cluster->nodes, &d->node.node);
 }
 
+/* Of names that are looked up. Until the first answer they have to stand for something where there is nothing else. */
+static void put_names(struct config *c, struct config_cluster *cluster, const struct config_cluster *of) {
+    LIST_EACH(n, &of->nodes) {
+        const struct config_node *node = CONTAINER_OF(n, struct config_node, node);
+        struct config_draft_node *d = node->discover_addresses ? copy(&c->arena, node, sizeof *d) : NULL;
+        if (d) put_node(cluster, d, NULL);
+    }
+}
+
+static bool has_names(const struct config *c) {
+    LIST_EACH(n, &c->clusters) {
+        LIST_EACH(i, &CONTAINER_OF(n, struct config_cluster, node)->nodes)
+            if (CONTAINER_OF(i, struct config_node, node)->discover_addresses) return true;
+    }
+    return false;
+}
+
 static void copy_nodes(struct config *c, struct config_cluster *cluster, const struct config_cluster *of,
                        const struct node_changes *changes) {
     LIST_EACH(n, &of->nodes) {
         const struct config_node *node = CONTAINER_OF(n, struct config_node, node);
         const struct node_change *change = find_change(changes, of->name, node->name);
-        if (change && change->is_removed) continue;
+        if ((change && change->is_removed) || node->discover_addresses) continue;
         struct config_draft_node *d = copy(&c->arena, node, sizeof *d);
         if (d) put_node(cluster, d, change);
     }
     LIST_EACH(n, &changes->all) {
         const struct node_change *change = change_at(n);
-        if (!is_in_force(change) || strcmp(change->cluster, of->name) != 0) continue;
-        struct config_draft_node *d = new_node(c, cluster, change);
+        if (!is_in_force(change) || strcmp(change->cluster, of->name) != 0 || count_nodes(cluster) >= CONFIG_NODES_MAX) continue;
+        struct config_draft_node *d = change->source == NODE_FROM_DNS ? new_of_name(c, find_origin(of, change->of), change)
+                                                                      : new_node(c, cluster, change);
         if (d) put_node(cluster, d, change);
     }
+    if (list_is_empty(&cluster->nodes)) put_names(c, cluster, of);
 }
 
 /* Whoever asks the servers for users does so as a database of its own. */
@@ -369,8 +416,20 @@ static void copy_databases(struct config *c, const struct config *file) {
     }
 }
 
+/* By orders that are right each for itself, and by what the file says now. */
+static bool refuse_empty_cluster(const struct config *c, struct err *err) {
+    LIST_EACH(n, &c->clusters) {
+        const struct config_cluster *cluster = CONTAINER_OF(n, struct config_cluster, node);
+        if (!list_is_empty(&cluster->nodes)) continue;
+        err_set(err, NOT_IN_PREREQUISITE_STATE, "cluster %s would have no node", cluster->name);
+        err_hint(err, "ADD NODE brings back one that was removed at the console.");
+        return false;
+    }
+    return true;
+}
+
 struct config *config_with_nodes(struct config *file, const struct node_changes *changes, struct err *err) {
-    if (list_is_empty(&changes->all)) return config_ref(file);
+    if (list_is_empty(&changes->all) && !has_names(file)) return config_ref(file);
     struct config_draft_gilmok *g = mem_alloc(sizeof *g);
     if (!g) {
         err_set(err, ERR_OUT_OF_MEMORY, "out of memory");
@@ -386,8 +445,8 @@ struct config *config_with_nodes(struct config *file, const struct node_changes 
     copy_plain(c, file);
     copy_clusters(c, file, changes);
     copy_databases(c, file);
-    if (!c->arena.failed) return c;
+    if (c->arena.failed) err_set(err, ERR_OUT_OF_MEMORY, "out of memory");
+    if (!c->arena.failed && refuse_empty_cluster(c, err)) return c;
     config_free(c);
-    err_set(err, ERR_OUT_OF_MEMORY, "out of memory");
     return NULL;
 }

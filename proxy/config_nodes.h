@@ -24,8 +24,11 @@ struct node_order {
     enum node_source source; /* who orders it: NODE_FROM_CONSOLE, or who has found or lost it */
     char cluster[CONFIG_NODE_NAME_SIZE], name[CONFIG_NODE_NAME_SIZE];
     char host[CONFIG_NODE_HOST_SIZE]; /* of NODE_ADD; "": the node is in the file, and was removed */
+    char of[CONFIG_NODE_NAME_SIZE]; /* of NODE_FROM_DNS: the node in whose name it was found; `host` is one of its addresses, and
+                                       what follows is as there */
     uint16_t port;
     uint32_t weight, max_server_conn;
+    char zone[CONFIG_NODE_NAME_SIZE]; /* "": not said */
 };
 
 /* What is different about one node. */
@@ -37,8 +40,10 @@ struct node_change {
     bool is_drained;
     enum node_source source;
     char host[CONFIG_NODE_HOST_SIZE];
+    char of[CONFIG_NODE_NAME_SIZE], of_host[CONFIG_NODE_HOST_SIZE]; /* of NODE_FROM_DNS: whose address it is */
     uint16_t port;
     uint32_t weight, max_server_conn;
+    char zone[CONFIG_NODE_NAME_SIZE];
 };
 
 struct node_changes {
@@ -65,7 +70,8 @@ void node_changes_review(struct node_changes *c, const struct config *file, stru
 
 /*
  * `file` is one that config_load() gave. The configuration with the changes, for config_free(); without any it is `file` itself
- * with one more reference. NULL: memory is out.
+ * with one more reference. A node that stands for the addresses of its name is left out, unless its cluster has no other yet. NULL:
+ * a cluster would have no node, or memory is out.
  */
 struct config *config_with_nodes(struct config *file, const struct node_changes *c, struct err *err);
 

@@ -172,13 +172,21 @@ static const char *what_holds(enum node_verb verb) {
     return "";
 }
 
+static void tell_order(struct prospect *p, const struct node_order *o) {
+    const char *what = what_holds(o->verb);
+    bool is_found = o->verb == NODE_ADD;
+    if (o->source == NODE_FROM_STANDBYS) what = is_found ? "is a standby that the primary lists" : "is away, and not listed";
+    if (o->source == NODE_FROM_DNS) what = is_found ? "is an address of its name" : "is no address of its name any more";
+    writer_fmt(&p->lines, "node %s/%s %s\n", o->cluster, o->name, what);
+}
+
 static void prepare_nodes(struct control *c, struct prospect *p, const struct control_request *r, struct err *err) {
     struct config *in_force = c->snapshot->config;
     uint32_t noted = 0;
     for (uint32_t i = 0; i < r->order_count; i++) {
         const struct node_order *o = &r->orders[i];
         if (!refuse_primary(c, o, err) || !node_changes_note(&p->nodes, o, in_force, err)) continue;
-        if (o->source == NODE_FROM_CONSOLE) writer_fmt(&p->lines, "node %s/%s %s\n", o->cluster, o->name, what_holds(o->verb));
+        tell_order(p, o);
         noted++;
     }
     if (noted) prepare(c, p, config_ref(in_force->base ? in_force->base : in_force), err);
@@ -375,7 +383,10 @@ bool control_init(struct control *c, struct loop *loop, struct config *config, c
     c->hub.ldap_desk = extauth_desk_new();
     c->hub.pam_desk = extauth_desk_new();
     c->threads = mem_alloc(config->workers * sizeof c->threads[0]);
-    c->snapshot = snapshot_new(config, NULL, err);
+    struct config *with_names = config_with_nodes(config, &c->nodes, err);
+    config_free(config);
+    config = with_names;
+    c->snapshot = config ? snapshot_new(config, NULL, err) : NULL;
     if (!c->snapshot) config_free(config);
     if (!c->snapshot) return false;
     bool is_whole = c->threads && c->hub.ldap_desk && c->hub.pam_desk && config_diff_note_start(&c->start, config);

@@ -26,10 +26,10 @@ static bool is_plain(const char *text) {
 static bool take_name(struct node_order *o, const char *word, struct err *err) {
     const char *slash = strchr(word, '/');
     bool is_right = slash && slash > word && slash[1] && !strchr(slash + 1, '/') && is_plain(word) &&
-                    strlen(word) <= NODE_NAME_MAX;
+                    strlen(slash) <= CONFIG_NODE_NAME_SIZE && slash - word < CONFIG_NODE_NAME_SIZE;
     if (!is_right) {
         err_set(err, ERR_SYNTAX, "a node is called by its cluster and its name, such as main/b");
-        err_hint(err, "Both together have at most %d bytes, without blanks; SHOW NODES lists the nodes.", (int)NODE_NAME_MAX);
+        err_hint(err, "SHOW NODES lists the nodes.");
         return false;
     }
     snprintf(o->cluster, sizeof o->cluster, "%.*s", (int)(slash - word), word);
@@ -52,8 +52,15 @@ static const char *next(struct options *o) {
 
 static bool refuse(const char *word, struct err *err) {
     err_set(err, ERR_SYNTAX, "ADD NODE does not know \"%.60s\" here", word);
-    err_hint(err, "ADD NODE cluster/name host [port] [weight n] [max_server_conn n]");
+    err_hint(err, "ADD NODE cluster/name host [port] [weight n] [max_server_conn n] [zone name]");
     return false;
+}
+
+static bool take_zone(const char *value, struct node_order *out, struct err *err) {
+    if (!value || !*value || strlen(value) >= sizeof out->zone || !is_plain(value))
+        return err_set(err, ERR_SYNTAX, "zone is a name of at most %d bytes, without blanks", (int)sizeof out->zone - 1);
+    snprintf(out->zone, sizeof out->zone, "%s", value);
+    return true;
 }
 
 /* "weight n", "weight = n", "weight=n". */
@@ -65,6 +72,7 @@ static bool take_option(struct options *o, struct node_order *out, struct err *e
     if (value && !equals && strcmp(value, "=") == 0) value = next(o);
     bool is_weight = len == 6 && strncasecmp(word, "weight", len) == 0;
     bool is_cap = len == 15 && strncasecmp(word, "max_server_conn", len) == 0;
+    if (len == 4 && strncasecmp(word, "zone", len) == 0) return take_zone(value, out, err);
     if (!is_weight && !is_cap) return refuse(word, err);
     if (value && is_number(value, is_weight ? WEIGHT_MAX : CONN_MAX, is_weight ? &out->weight : &out->max_server_conn)) return true;
     err_set(err, ERR_SYNTAX, "%.*s is a number from 0 to %d", (int)len, word, is_weight ? WEIGHT_MAX : CONN_MAX);
@@ -74,6 +82,8 @@ static bool take_option(struct options *o, struct node_order *out, struct err *e
 static bool take_place(struct options *o, struct node_order *out, struct err *err) {
     const char *host = next(o);
     uint32_t port = DEFAULT_PORT;
+    if (strlen(out->cluster) + 1 + strlen(out->name) > NODE_NAME_MAX)
+        return err_set(err, ERR_SYNTAX, "cluster and name of a node have at most %d bytes", (int)NODE_NAME_MAX);
     if (!*host || !is_plain(host)) return refuse(host, err);
     snprintf(out->host, sizeof out->host, "%s", host);
     if (o->at < o->w->count && o->w->text[o->at][0] >= '0' && o->w->text[o->at][0] <= '9') {

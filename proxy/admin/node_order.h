@@ -1,7 +1,7 @@
 /*
  * node_order.h - ADD NODE, DRAIN NODE, RESUME NODE and REMOVE NODE as orders (config_nodes.h). Pure.
  *
- *      ADD NODE cluster/name host [port] [weight n] [max_server_conn n]
+ *      ADD NODE cluster/name host [port] [weight n] [max_server_conn n] [zone name]
  *      ADD NODE cluster/name
  *      DRAIN NODE cluster/name          the same for RESUME NODE, REMOVE NODE
  *

@@ -85,7 +85,7 @@ static void put_node(struct console_call *call, const struct config_cluster *clu
 static struct topology_node blank(const struct config_node *node, uint64_t now_us) {
     struct topology_node t = {.lag_ms = -1, .health_since_us = now_us};
     snprintf(t.name, sizeof t.name, "%s", node->name);
-    topology_address(t.address, node->host, node->port);
+    topology_address(t.address, config_node_place(node), node->port);
     return t;
 }
 

@@ -240,7 +240,7 @@ static const struct console_verb verbs[] = {
 #define NODE_ORDER(what) .control = CONTROL_NODES, .is_node_order = true, .node_verb = what
 
 static const struct console_verb node_verbs[] = {
-    {"ADD NODE", "cluster/name [host [port] [weight n] [max_server_conn n]]", CONSOLE_ADMIN,
+    {"ADD NODE", "cluster/name [host [port] [weight n] [max_server_conn n] [zone name]]", CONSOLE_ADMIN,
      "a server joins its cluster; without a host one of the file that was removed comes back", NODE_ORDER(NODE_ADD)},
     {"DRAIN NODE", "cluster/name", CONSOLE_ADMIN, "nothing new is read there; WAIT_CLOSE waits for what is under way",
      NODE_ORDER(NODE_DRAIN)},

@@ -54,7 +54,8 @@ static struct site *find_same(const struct pool *p, const struct config_node *no
 static struct topology_gauge *gauge_of(const struct pool *p, const struct config_cluster *cluster, const struct config_node *node) {
     char address[TOPOLOGY_ADDRESS_MAX];
     if (!p->set->topology) return NULL;
-    return topology_gauge(p->set->topology, cluster->name, node->name, topology_address(address, node->host, node->port));
+    (void)topology_address(address, config_node_place(node), node->port);
+    return topology_gauge(p->set->topology, cluster->name, node->name, address);
 }
 
 static bool want(struct pool *p, const struct config_cluster *cluster, const struct config_node *node, struct err *err) {

@@ -21,6 +21,7 @@ struct place {
     const void *of;
     const char *name, *host;
     uint16_t port;
+    bool is_awaited; /* somebody else looks the name up */
 };
 
 /* `known`: what was found out before, or NULL. */
@@ -30,25 +31,20 @@ static void add(struct addr_book *book, const struct place *at, const struct boo
     if (known) *e = *known;
     list_init(&e->node);
     e->of = at->of;
-    if (!e->is_known) e->is_known = resolve(e, at->host, at->port);
-    if (!e->is_known) log_line(LOG_ERROR, "config", at->name, "%s", e->err.message);
+    if (!e->is_known && at->is_awaited)
+        err_set(&e->err, ERR_CANNOT_CONNECT, "the addresses of \"%.100s\" are not known yet", at->host);
+    else if (!e->is_known) e->is_known = resolve(e, at->host, at->port);
+    if (!e->is_known && !at->is_awaited) log_line(LOG_ERROR, "config", at->name, "%s", e->err.message);
     list_push_back(&book->entries, &e->node);
-}
-
-static const struct config_cluster *find_cluster(const struct config *c, const char *name) {
-    LIST_EACH(n, &c->clusters) {
-        const struct config_cluster *cluster = CONTAINER_OF(n, struct config_cluster, node);
-        if (strcmp(cluster->name, name) == 0) return cluster;
-    }
-    return NULL;
 }
 
 /* `old` and `before` may be NULL, in the next ones too. */
 static const struct book_entry *known_node(const struct addr_book *old, const struct config *before,
                                            const struct config_cluster *cluster, const struct config_node *node) {
-    const struct config_cluster *was_in = before ? find_cluster(before, cluster->name) : NULL;
+    const struct config_cluster *was_in = before ? config_find_cluster(before, cluster->name) : NULL;
     const struct config_node *was = was_in ? config_find_node(was_in, node->name) : NULL;
-    return was && was->port == node->port && strcmp(was->host, node->host) == 0 ? addr_book_find(old, was) : NULL;
+    bool is_same = was && was->port == node->port && strcmp(config_node_place(was), config_node_place(node)) == 0;
+    return is_same ? addr_book_find(old, was) : NULL;
 }
 
 static const struct book_entry *known_peer(const struct addr_book *old, const struct config *before,
@@ -63,7 +59,8 @@ static void fill(struct addr_book *book, const struct config *c, const struct ad
         const struct config_cluster *cluster = CONTAINER_OF(n, struct config_cluster, node);
         LIST_EACH(i, &cluster->nodes) {
             const struct config_node *node = CONTAINER_OF(i, struct config_node, node);
-            const struct place at = {.of = node, .name = node->name, .host = node->host, .port = node->port};
+            const struct place at = {.of = node, .name = node->name, .host = config_node_place(node), .port = node->port,
+                                     .is_awaited = node->discover_addresses};
             add(book, &at, known_node(old, before, cluster, node));
         }
     }

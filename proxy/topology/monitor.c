@@ -26,7 +26,7 @@ static uint64_t now_us(const struct watched_cluster *c) {
 
 static bool is_called(const struct watched_node *n, const char *host) {
     char text[ADDR_TEXT_MAX];
-    if (strcmp(host, n->config->host) == 0) return true;
+    if (strcmp(host, config_node_place(n->config)) == 0) return true;
     if (!n->at || !n->at->is_known) return false;
     bool is_here = addr_is_loopback(&n->at->addr) && (host[0] == '/' || strcmp(host, "localhost") == 0);
     return is_here || strcmp(host, addr_host_text(&n->at->addr, text)) == 0;
@@ -333,7 +333,7 @@ static struct watched_node *new_node(struct watched_cluster *c) {
 /* The node of that name, if it is still in the same place. */
 static int find_same(const struct watched_cluster *c, const struct config_node *node) {
     char address[TOPOLOGY_ADDRESS_MAX];
-    (void)topology_address(address, node->host, node->port);
+    (void)topology_address(address, config_node_place(node), node->port);
     for (uint32_t i = 0; c && i < c->count; i++) {
         const struct topology_node *t = c->nodes[i]->told;
         if (strcmp(t->name, node->name) == 0 && strcmp(t->address, address) == 0) return (int)i;
@@ -358,7 +358,7 @@ static bool add_node(struct watched_cluster *c, const struct watched_cluster *ol
         *t = (struct topology_node){.lag_ms = -1, .health_since_us = now_us(c)};
         n->listed_us = now_us(c);
         snprintf(t->name, sizeof t->name, "%s", node->name);
-        (void)topology_address(t->address, node->host, node->port);
+        (void)topology_address(t->address, config_node_place(node), node->port);
     }
     c->nodes[c->count++] = n;
     return true;
@@ -436,6 +436,11 @@ void monitor_init(struct monitor *m, struct loop *loop, struct topology *t, void
                   void (*on_orders)(struct monitor *m, const struct node_order *orders, uint32_t count)) {
     *m = (struct monitor){.loop = loop, .topology = t, .on_change = on_change, .on_orders = on_orders};
     list_init(&m->clusters);
+    list_init(&m->names);
+}
+
+struct watched_cluster *monitor_find(struct monitor *m, const char *cluster) {
+    return find_cluster(&m->clusters, cluster);
 }
 
 void monitor_adopt(struct monitor *m, const struct config *c, const struct addr_book *book) {
@@ -450,10 +455,12 @@ void monitor_adopt(struct monitor *m, const struct config *c, const struct addr_
         topology_remove(m->topology, cluster_at(n)->picture.name);
         free_cluster(cluster_at(n));
     }
+    monitor_names_adopt(m, c);
 }
 
 void monitor_release(struct monitor *m) {
     struct list *n;
+    monitor_names_release(m);
     while ((n = list_first(&m->clusters))) free_cluster(cluster_at(n));
     monitor_fresh_end(m);
 }

@@ -17,6 +17,8 @@ struct monitor {
     struct loop *loop;         /* borrowed */
     struct topology *topology; /* borrowed */
     struct list clusters;      /* struct watched_cluster, owned */
+    struct list names;         /* struct watched_name, owned */
+    const char *dns_servers;   /* of the configuration; NULL: the system's */
     void (*on_change)(struct monitor *m); /* some cluster has another primary, or none */
     /* Nodes were found, or lost: the next configuration has them, or not. Borrowed for the call. */
     void (*on_orders)(struct monitor *m, const struct node_order *orders, uint32_t count);

@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/log.h"
 #include "proxy/topology/monitor_impl.h"
 
 enum { AGAIN_US = 10000000 /* what was told and has not come into force is told again */ };
@@ -29,7 +28,7 @@ static struct watched_node *node_at(const struct watched_cluster *c, const char 
     char text[ADDR_TEXT_MAX];
     for (uint32_t i = 0; i < c->count; i++) {
         struct watched_node *n = c->nodes[i];
-        if (strcmp(n->config->host, address) == 0) return n;
+        if (strcmp(config_node_place(n->config), address) == 0) return n;
         if (n->at && n->at->is_known && strcmp(addr_host_text(&n->at->addr, text), address) == 0) return n;
     }
     return NULL;
@@ -72,13 +71,6 @@ static uint32_t lose(const struct watched_cluster *c, const struct watched_node 
     return count;
 }
 
-static void tell(const struct watched_cluster *c, const struct node_order *o) {
-    if (o->verb == NODE_ADD)
-        log_line(LOG_INFO, "topology", c->picture.name, "the primary lists a standby at %s: it is to be a node, port %u", o->name,
-                 o->port);
-    else log_line(LOG_INFO, "topology", c->picture.name, "node %s is away, and the primary lists it no more: it is to go", o->name);
-}
-
 void monitor_discover(struct watched_node *n) {
     struct watched_cluster *c = n->cluster;
     struct node_order orders[FACTS_STANDBYS_MAX + CONFIG_NODES_MAX];
@@ -88,6 +80,5 @@ void monitor_discover(struct watched_node *n) {
     count += lose(c, n, &orders[count]);
     if (!count || (c->ordered_us && now_us(c) - c->ordered_us < AGAIN_US)) return;
     c->ordered_us = now_us(c);
-    for (uint32_t i = 0; i < count; i++) tell(c, &orders[i]);
     c->monitor->on_orders(c->monitor, orders, count);
 }

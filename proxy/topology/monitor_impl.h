@@ -55,6 +55,17 @@ void monitor_fresh_end(struct monitor *m);
 /* The facts of a node are new. */
 void monitor_fresh_take(struct watched_node *n);
 
+/* ---- monitor.c ---- */
+
+/* NULL: it is not watched. */
+struct watched_cluster *monitor_find(struct monitor *m, const char *cluster);
+
+/* ---- monitor_names.c ---- */
+
+/* The names of this configuration are looked up, and no others. */
+void monitor_names_adopt(struct monitor *m, const struct config *c);
+void monitor_names_release(struct monitor *m);
+
 /* ---- monitor_discover.c ---- */
 
 /* A node has answered, and what follows is known. */

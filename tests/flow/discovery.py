@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 
+import psycopg
 import pytest
 
 from failover import Cluster, shown, wait_for_roles
@@ -110,6 +111,69 @@ def start(spread):
 B, C = "127.0.0.2", "127.0.0.3"
 
 
+class Names:
+    """A name server: every name ends in `test` and has `addresses` for `ttl` seconds, or the answer is an error (`code`)."""
+
+    def __init__(self, addresses, ttl=1):
+        self.addresses, self.ttl, self.code, self.is_silent, self.asked = addresses, ttl, 0, False, []
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind(("127.0.0.1", 0))
+        self.port = self.socket.getsockname()[1]
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self):
+        with contextlib.suppress(OSError):
+            while True:
+                data, who = self.socket.recvfrom(4096)
+                if not self.is_silent:
+                    self.socket.sendto(self.answer(data), who)
+
+    def answer(self, data):
+        at, labels = 12, []
+        while data[at]:
+            labels.append(data[at + 1 : at + 1 + data[at]])
+            at += 1 + data[at]
+        kind = int.from_bytes(data[at + 1 : at + 3], "big")
+        self.asked.append((time.monotonic(), kind))
+        code = self.code if labels[-1] == b"test" else 3
+        found = [socket.inet_aton(a) for a in self.addresses] if kind == 1 and not code else []
+        head = data[:2] + bytes([0x81, 0x80 | code]) + b"\0\1" + len(found).to_bytes(2, "big") + b"\0\0\0\0"
+        records = b"".join(b"\xc0\x0c\0\1\0\1" + self.ttl.to_bytes(4, "big") + b"\0\4" + a for a in found)
+        return head + data[12 : at + 5] + records
+
+    def close(self):
+        self.socket.close()
+
+
+@pytest.fixture
+def names():
+    n = Names([B, C])
+    yield n
+    n.close()
+
+
+def by_name(spread, host="replicas.test", name="replicas", more=""):
+    return f"[node main/{name}]\nhost = {host}\nport = {spread.port}\ndiscover_addresses = on\n{more}"
+
+
+@pytest.fixture
+def named(spread, names):
+    """A gilmok that finds the standbys by name."""
+    gilmoks = []
+
+    def begin(more="", keep="300ms", tail=DATABASES, **others):
+        g = spread.cluster.gilmok(
+            "a", main=[f"dns_servers = 127.0.0.1:{names.port}, 127.0.0.1:{names.port}", *others.pop("main", [])],
+            cluster=[f"discover_keep = {keep}"], tail=by_name(spread, more=more) + tail, **others,
+        )  # fmt: skip
+        gilmoks.append(g)
+        return g
+
+    yield begin
+    for g in gilmoks:
+        g.close()
+
+
 def test_the_primarys_standbys_become_nodes_and_go_with_their_servers(spread, start):
     c = spread.cluster
     g = start(main=["workers = 2"])
@@ -154,6 +218,87 @@ def test_one_server_under_two_names_counts_once(spread, start):
     assert {spread.cluster.port("b"), spread.cluster.port("c")} == set(ports)
     with client(spread.cluster, g, APP_DB) as c:
         assert value(c, "select inet_server_port()") == spread.cluster.port("a")
+
+
+BOTH = {"a": "primary", f"replicas@{B}": "replica", f"replicas@{C}": "replica"}
+
+
+def test_the_addresses_of_a_name_are_nodes_and_follow_it(spread, names, named):
+    g = named(more="weight = 3\n", main=["workers = 2"])
+    wait_for_roles(g, **BOTH)
+    assert sources(g)[f"replicas@{B}"] == ("dns", "no") and shown(g)[f"replicas@{B}"]["address"] == f"{B}:{spread.port}"
+    with load(spread.cluster, g) as l:
+        l.served_by("bc")
+        names.addresses = [C]
+        wait_for(lambda: list(shown(g)) == ["a", f"replicas@{C}"], what="b's end")
+        l.served_by("c")
+        names.addresses = [C, B]
+        l.served_by("bc")
+        order(g, f"DRAIN NODE main/replicas@{C}")
+        l.served_by("b")
+        order(g, f"RESUME NODE main/replicas@{C}")
+        order(g, f"REMOVE NODE main/replicas@{B}")
+        l.served_by("c")
+        time.sleep(1.5)
+        assert f"replicas@{B}" not in shown(g)
+        order(g, f"ADD NODE main/replicas@{B}")
+        order(g, "RELOAD")
+        l.served_by("bc")
+
+
+def test_without_an_answer_what_was_known_holds_on(spread, names, named):
+    g = named()
+    wait_for_roles(g, **BOTH)
+    for code in (2, 3, 0):  # the server fails; there is no such name; it has no address
+        names.code, names.addresses = code, []
+        before = len(names.asked)
+        wait_for(lambda n=before: len(names.asked) > n, 12, "the next look-up")
+    names.is_silent = True
+    time.sleep(1)
+    wait_for_roles(g, **BOTH)
+    assert "replicas.test cannot be looked up" in g.said()
+
+
+def test_how_long_an_answer_holds(spread, names, named):
+    names.ttl = 3600
+    g = named()
+    wait_for_roles(g, **BOTH)
+    time.sleep(2)
+    assert len([k for _, k in names.asked if k == 1]) == 1
+    order(g, "RELOAD")  # is no reason to ask again
+    time.sleep(0.5)
+    assert len([k for _, k in names.asked if k == 1]) == 1
+    names.ttl = 0
+    del names.asked[:]
+    g = named()
+    wait_for_roles(g, **BOTH)
+    time.sleep(2.5)
+    asked = [at for at, k in names.asked if k == 1]
+    assert 2 <= len(asked) <= 5 and min(b - a for a, b in zip(asked, asked[1:])) > 0.9
+
+
+def test_all_of_a_cluster_by_one_name(spread, names):
+    """And at the start nobody answers yet, which clients are told."""
+    to_a = Relay("127.0.0.4", spread.port, spread.cluster.port("a"))
+    names.addresses, names.is_silent = ["127.0.0.4", B, C], True
+    g = spread.cluster.gilmok("a", main=[f"dns_servers = 127.0.0.1:{names.port}"], tail=DATABASES)
+    try:
+        own = f"[node main/a]\nhost = 127.0.0.1\nport = {spread.cluster.port('a')}\n"
+        assert own in g.text
+        g.write("gilmok.conf", g.text.replace(own, by_name(spread, "all.test", "all")))
+        g.process.send_signal(2)
+        g.process.wait(10)
+        g.start()
+        with pytest.raises(psycopg.OperationalError, match="not known yet"):
+            client(spread.cluster, g, APP_DB)
+        names.is_silent = False
+        wait_for_roles(g, **{"all@127.0.0.4": "primary", f"all@{B}": "replica", f"all@{C}": "replica"})
+        with client(spread.cluster, g, APP_DB) as c:
+            assert value(c, "select inet_server_port()") == spread.cluster.port("a")
+        assert g.console("REMOVE NODE main/all@127.0.0.4").errors[0].sqlstate == "55000"
+    finally:
+        g.close()
+        to_a.close()
 
 
 def test_a_standby_that_was_found_is_promoted():

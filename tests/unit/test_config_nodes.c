@@ -220,6 +220,108 @@ START_TEST(after_a_reload) {
 }
 END_TEST
 
+/* ---- discovery ---- */
+
+static struct node_order found(enum node_verb verb, enum node_source source, const char *address) {
+    struct node_order o = order_of(verb, address, address);
+    o.source = source;
+    if (source != NODE_FROM_DNS) return o;
+    snprintf(o.name, sizeof o.name, "r@%s", address);
+    snprintf(o.of, sizeof o.of, "r");
+    return o;
+}
+
+static bool note(const struct config *c, const struct node_order *o) {
+    err = (struct err){0};
+    return node_changes_note(&changes, o, c, &err);
+}
+
+#define BY_NAME "[node main/r]\nhost = replicas.test\nport = 5433\nweight = 7\ndiscover_addresses = on\n"
+
+START_TEST(a_name_stands_for_its_addresses) {
+    struct config *file = load(TWO_NODES BY_NAME), *c = config_with_nodes(file, &changes, &err);
+    ck_assert_str_eq(names(c), "a b"); /* itself it is none */
+    struct node_order one = found(NODE_ADD, NODE_FROM_DNS, "10.0.0.7"), again = found(NODE_ADD, NODE_FROM_DNS, "10.0.0.7");
+    one.port = again.port = 5433;
+    ck_assert(note(c, &one));
+    config_free(c);
+    c = config_with_nodes(file, &changes, &err);
+    ck_assert_str_eq(names(c), "a b r@10.0.0.7");
+    const struct config_node *n = config_find_node(config_find_database(c, bytes_str("shop"))->cluster, "r@10.0.0.7");
+    ck_assert(n->weight == 7 && n->port == 5433 && n->source == NODE_FROM_DNS && !n->discover_addresses);
+    ck_assert_str_eq(n->host, "replicas.test"); /* whose certificate it has */
+    ck_assert_str_eq(n->address, "10.0.0.7");
+    ck_assert(!note(c, &again));
+    config_free(c);
+    config_free(file);
+    check_review(TWO_NODES BY_NAME, "", "a b r@10.0.0.7");
+    check_review(TWO_NODES "[node main/r]\nhost = others.test\nport = 5433\ndiscover_addresses = on\n", "", "a b");
+    ck_assert(list_is_empty(&changes.all));
+}
+END_TEST
+
+START_TEST(a_name_alone_is_a_node_until_it_is_known) {
+    struct config *file = load(BY_NAME), *c = config_with_nodes(file, &changes, &err);
+    ck_assert_str_eq(names(c), "r");
+    struct node_order one = found(NODE_ADD, NODE_FROM_DNS, "10.0.0.7"), lost = found(NODE_REMOVE, NODE_FROM_DNS, "10.0.0.7");
+    ck_assert(config_is_elective(config_find_database(c, bytes_str("shop"))->cluster));
+    ck_assert(note(c, &one));
+    config_free(c);
+    c = config_with_nodes(file, &changes, &err);
+    ck_assert_str_eq(names(c), "r@10.0.0.7");
+    ck_assert(!note(c, &lost)); /* the only one */
+    config_free(c);
+    config_free(file);
+}
+END_TEST
+
+START_TEST(a_standby_that_is_removed_is_not_found_again) {
+    struct node_order one = found(NODE_ADD, NODE_FROM_STANDBYS, "10.0.0.6"), lost = found(NODE_REMOVE, NODE_FROM_STANDBYS, "10.0.0.6");
+    struct config *file = load(TWO_NODES), *c = config_ref(file);
+    ck_assert(note(c, &one));
+    config_free(c);
+    c = config_with_nodes(file, &changes, &err);
+    ck_assert_str_eq(names(c), "a b 10.0.0.6");
+    c = after(c, NODE_DRAIN, "10.0.0.6", "");
+    c = after(c, NODE_REMOVE, "10.0.0.6", "");
+    ck_assert_str_eq(names(c), "a b");
+    ck_assert(!note(c, &one));
+    c = after(c, NODE_ADD, "10.0.0.6", "");
+    ck_assert_str_eq(names(c), "a b 10.0.0.6");
+    ck_assert(note(c, &lost) && list_is_empty(&changes.all));
+    ck_assert(note(file, &one));
+    config_free(c);
+    config_free(file);
+    check_review(TWO_NODES, "", "a b"); /* which does not ask for standbys */
+}
+END_TEST
+
+/* Orders of one moment are each right for itself. */
+START_TEST(a_cluster_has_neither_too_many_nodes_nor_none) {
+    struct config *file = load(TWO_NODES), *c = NULL;
+    struct node_order o;
+    for (int i = 3; i < 90; i++) {
+        char address[16];
+        snprintf(address, sizeof address, "10.0.0.%d", i);
+        o = found(NODE_ADD, NODE_FROM_STANDBYS, address);
+        ck_assert(note(file, &o));
+    }
+    c = config_with_nodes(file, &changes, &err);
+    uint32_t count = 0;
+    LIST_EACH(n, &config_find_database(c, bytes_str("shop"))->cluster->nodes) count++;
+    ck_assert_uint_eq(count, CONFIG_NODES_MAX);
+    config_free(c);
+    node_changes_release(&changes);
+    o = order_of(NODE_REMOVE, "a", "");
+    ck_assert(note(file, &o));
+    o = order_of(NODE_REMOVE, "b", "");
+    ck_assert(note(file, &o));
+    ck_assert_ptr_null(config_with_nodes(file, &changes, &err));
+    ck_assert_ptr_nonnull(strstr(err.message, "would have no node"));
+    config_free(file);
+}
+END_TEST
+
 int main(void) {
     TCase *t = tcase_create("config_nodes");
     tcase_add_checked_fixture(t, setup, teardown);
@@ -227,5 +329,9 @@ int main(void) {
     tcase_add_test(t, orders_and_their_undoing);
     tcase_add_test(t, what_is_refused_changes_nothing);
     tcase_add_test(t, after_a_reload);
+    tcase_add_test(t, a_name_stands_for_its_addresses);
+    tcase_add_test(t, a_name_alone_is_a_node_until_it_is_known);
+    tcase_add_test(t, a_standby_that_is_removed_is_not_found_again);
+    tcase_add_test(t, a_cluster_has_neither_too_many_nodes_nor_none);
     return check_main_of("config_nodes", t);
 }

@@ -36,6 +36,8 @@ START_TEST(places) {
     check_place("ADD NODE main/b ::1 5432 max_server_conn 40 weight 1000", "::1", 5432, 1000, 40);
     check_place("ADD NODE main/b /run/postgresql Weight=2 MAX_SERVER_CONN = 1000000", "/run/postgresql", 5432, 2, 1000000);
     check_place("ADD NODE main/b h weight= 7", "h", 5432, 7, 0);
+    check_place("ADD NODE main/b h zone seoul-a weight 2", "h", 5432, 2, 0);
+    ck_assert_str_eq(o.zone, "seoul-a");
     ck_assert(parse(NODE_ADD, "ADD NODE main/b"));
     ck_assert_str_eq(o.host, "");
 }
@@ -45,13 +47,16 @@ START_TEST(names) {
     ck_assert(parse(NODE_DRAIN, "DRAIN NODE a/b"));
     ck_assert(parse(NODE_REMOVE, "REMOVE NODE a234567890123456789012/b23456789012345678901"));
     static const char *const wrong[] = {"b", "/b", "main/", "main/b/c", "\"main/b c\"", "\"main/b\nc\"", "\"main/b]\"",
-                                        "a2345678901234567890123/b23456789012345678901"};
+                                        "main/b2345678901234567890123456789012345678901234567890123456789012345"};
     for (size_t i = 0; i < COUNT_OF(wrong); i++) {
         char sql[128];
         snprintf(sql, sizeof sql, "DRAIN NODE %s", wrong[i]);
         ck_assert_msg(!parse(NODE_DRAIN, sql), "%s", wrong[i]);
         ck_assert_str_eq(err.sqlstate, ERR_SYNTAX);
     }
+    ck_assert(parse(NODE_DRAIN, "DRAIN NODE main/b23456789012345678901234567890123456789012345678901234567890123"));
+    ck_assert(parse(NODE_ADD, "ADD NODE a234567890123456789012/b23456789012345678901 h")); /* as long as in the file */
+    ck_assert(!parse(NODE_ADD, "ADD NODE a2345678901234567890123/b23456789012345678901 h"));
     ck_assert(!parse(NODE_DRAIN, "DRAIN NODE"));
     ck_assert(!parse(NODE_RESUME, "RESUME NODE main/b 10.0.0.7"));
 }
@@ -60,7 +65,7 @@ END_TEST
 START_TEST(what_is_wrong) {
     static const char *const wrong[] = {"\"\"", "\"a b\"", "h 0", "h 65536", "h 54x", "h 99999999999999999999", "h weight", "h weight =",
                                         "h weight 1001", "h weight -1", "h weight 1x", "h max_server_conn 1000001", "h weights 1",
-                                        "h weight 1 2", "h = 1", "h 5432 5433"};
+                                        "h weight 1 2", "h = 1", "h 5432 5433", "h zone", "h zone \"a b\""};
     for (size_t i = 0; i < COUNT_OF(wrong); i++) {
         char sql[128];
         snprintf(sql, sizeof sql, "ADD NODE main/b %s", wrong[i]);
