@@ -761,4 +761,6 @@ def test_what_clients_see_only_goes_forward(cluster, started, size):
         t.join(30)
     cluster.run("a", "delete from kept where id = 9100", APP_DB)
     assert not failures, failures[:3]
-    assert where["b"] > 100 and where["c"] > 100 and where["b"] + where["c"] > where["a"], where
+    # Two connections for ten clients may well stay at one replica, and the primary answers while that one is held back.
+    assert where["b"] + where["c"] > 500, where
+    assert size == 2 or min(where["b"], where["c"]) > 100 and where["b"] + where["c"] > where["a"], where
