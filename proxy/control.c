@@ -175,6 +175,7 @@ static const char *what_holds(enum node_verb verb) {
 static void tell_order(struct prospect *p, const struct node_order *o) {
     const char *what = what_holds(o->verb);
     bool is_found = o->verb == NODE_ADD;
+    if (is_found && !o->host[0]) what = "is there again, as the file has it";
     if (o->source == NODE_FROM_STANDBYS) what = is_found ? "is a standby that the primary lists" : "is away, and not listed";
     if (o->source == NODE_FROM_DNS) what = is_found ? "is an address of its name" : "is no address of its name any more";
     writer_fmt(&p->lines, "node %s/%s %s\n", o->cluster, o->name, what);
