@@ -25,16 +25,21 @@ static uint8_t number_of(struct bytes word, const char *const *words, size_t cou
     return 0;
 }
 
+/* Behind the equals sign; empty: it is another key. */
+static struct bytes value_of(struct bytes word, const char *key) {
+    size_t len = strlen(key);
+    return bytes_starts_with(word, key) ? bytes_of(word.ptr + len, word.len - len) : bytes_of(NULL, 0);
+}
+
 static bool takes_word(struct hint *h, struct bytes word) {
-    static const char prefix[] = "consistency=";
-    uint8_t route = number_of(word, routes, COUNT_OF(routes)), consistency = 0;
-    if (bytes_starts_with(word, prefix)) {
-        struct bytes value = bytes_of(word.ptr + sizeof prefix - 1, word.len - (sizeof prefix - 1));
-        consistency = number_of(value, consistencies, COUNT_OF(consistencies));
-    }
+    uint8_t route = number_of(word, routes, COUNT_OF(routes));
+    uint8_t consistency = number_of(value_of(word, "consistency="), consistencies, COUNT_OF(consistencies));
+    struct bytes node = value_of(word, "node=");
     if (route > h->route) h->route = route;
     if (consistency > h->consistency) h->consistency = consistency;
-    return route || consistency;
+    if (node.len && !h->has_node) h->node = node;
+    h->has_node |= node.len > 0;
+    return route || consistency || node.len;
 }
 
 static bool is_between(uint8_t c) {

@@ -3,7 +3,7 @@
  *
  * A hint is a comment between slashes and asterisks that begins with "gilmok:", anywhere in the text: "gilmok: primary
  * consistency=strong". In strings and names in quotes there are no comments. Words are separated by blanks, commas or
- * semicolons. Of several hints, the primary and the stricter consistency count. PostgreSQL's alone.
+ * semicolons. Of several hints, the primary, the stricter consistency and the first node count. PostgreSQL's alone.
  */
 #ifndef GILMOK_ROUTING_HINT_H
 #define GILMOK_ROUTING_HINT_H
@@ -22,6 +22,8 @@ enum hint_consistency { HINT_NO_CONSISTENCY, HINT_EVENTUAL, HINT_SESSION, HINT_G
 struct hint {
     uint8_t route;       /* enum hint_route */
     uint8_t consistency; /* enum hint_consistency */
+    bool has_node;
+    struct bytes node;   /* the one that it is to be read at; borrowed from the text, and not kept by hint_pack() */
 };
 
 /* Each word as it comes, borrowed from the text; `is_known`: it is understood. */
@@ -39,10 +41,10 @@ const char *hint_consistency_name(enum hint_consistency consistency); /* "", "ev
 
 /* In a byte, for who keeps it. */
 static inline uint8_t hint_pack(struct hint h) {
-    return (uint8_t)(h.route | h.consistency << 2);
+    return (uint8_t)(h.route | h.consistency << 2 | h.has_node << 5);
 }
 static inline struct hint hint_unpack(uint8_t packed) {
-    return (struct hint){.route = packed & 3, .consistency = packed >> 2};
+    return (struct hint){.route = packed & 3, .consistency = packed >> 2 & 7, .has_node = packed >> 5 & 1};
 }
 
 #endif

@@ -80,7 +80,8 @@ struct lessee {
     uint64_t waiting_since_us;
     uint64_t needs_us;          /* of a pool for reads: only a site that is fresh as of then will do; 0: any */
     const struct topology_gauge *home; /* where reads are sticky: of the replica that was the last to serve it; NULL: none was */
-    uint64_t seen_us;           /* likewise: its latest answer was in by then; 0: it has had none */
+    const struct topology_gauge *only; /* of a pool for reads: no other node will do; NULL: any */
+    uint64_t seen_us;           /* where reads are sticky: its latest answer was in by then; 0: it has had none */
     uint64_t waited_elsewhere_since_us; /* 0, or when it began to wait on another worker: its place in line here */
 };
 

@@ -109,12 +109,14 @@ static struct backend *take_idle(struct variant *v, const struct lessee *l) {
 /* A connection to its home will be free sooner or later. */
 static bool may_hope(const struct variant *v, const struct lessee *l, uint64_t since_us) {
     const struct site *home = pool_home(v->pool, l);
-    return home && home->total && (!v->idle_count || !pool_is_older_than(v->pool, since_us, VARIANT_PATIENCE_MS));
+    bool is_to_come = home && (home->total || (l->only && pool_may_open_at(v, home)));
+    return is_to_come && (!v->idle_count || !pool_is_older_than(v->pool, since_us, VARIANT_PATIENCE_MS));
 }
 
 static bool is_stale_for(const struct variant *v, const struct lessee *l) {
     uint64_t needs_us = pool_needs_us(v->pool, l);
-    return needs_us && !may_hope(v, l, l->waiting_since_us) && (v->idle_count || !pool_is_fresh_everywhere(v->pool, needs_us));
+    if ((!needs_us && !l->only) || may_hope(v, l, l->waiting_since_us)) return false;
+    return v->idle_count || !pool_is_fresh_everywhere(v->pool, l, needs_us);
 }
 
 /* Connections are idle, but none is fresh enough for who is first: there is another way for him, and others stand behind him. */
@@ -127,9 +129,10 @@ static void refuse_stale(struct variant *v) {
     }
 }
 
-/* The first that can be served; where each has a home that is one of the first few. NULL: nobody. */
+/* The first that can be served; one of the first few where they have homes, or the first asks for a node. NULL: nobody. */
 static struct lessee *first_served(struct variant *v, struct backend **b) {
-    uint32_t left = v->pool->limits.is_sticky && v->pool->main ? STICKY_WAITERS : 1;
+    const struct lessee *first = pool_first_waiter(v);
+    uint32_t left = (v->pool->limits.is_sticky && v->pool->main) || (first && first->only) ? STICKY_WAITERS : 1;
     LIST_EACH(n, &v->waiting) {
         struct lessee *l = CONTAINER_OF(n, struct lessee, wait_node);
         if ((*b = take_idle(v, l))) return l;
@@ -218,7 +221,7 @@ struct backend *pool_acquire_fresh(struct variant *v, struct lessee *l, bool *wa
     uint64_t needs_us = pool_needs_us(v->pool, l);
     *waits = false;
     bool has_hope = may_hope(v, l, pool_now_us(v->pool));
-    if (needs_us && !has_hope && !pool_is_fresh_everywhere(v->pool, needs_us)) return acquire_at_once(v, l);
+    if ((needs_us || l->only) && !has_hope && !pool_is_fresh_everywhere(v->pool, l, needs_us)) return acquire_at_once(v, l);
     struct backend *b = pool_acquire(v, l);
     *waits = !b;
     return b;

@@ -233,10 +233,12 @@ struct pool *pool_reads_get(struct pool *main, const struct config *c, const str
 /* Such a pool, or NULL: whoever asks for a connection now will get one, sooner or later, as far as is known. */
 bool pool_serves_reads(const struct pool *reads);
 /*
- * Of a pool for reads: some replica shows all that was acknowledged by `needs_us`. If not, somebody will look whether that is still
- * so, soon.
+ * Of a pool for reads: some replica that will do for `l` shows all that was acknowledged by `needs_us`. If not, somebody will look
+ * whether that is still so, soon.
  */
-bool pool_is_fresh(const struct pool *reads, uint64_t needs_us);
+bool pool_is_fresh(const struct pool *reads, const struct lessee *l, uint64_t needs_us);
+/* Of a pool for reads: the node of this name, for lessee.only. NULL: it is none of its nodes, or gets no reads now. */
+const struct topology_gauge *pool_find_open(const struct pool *reads, struct bytes name);
 /* A read that could go to a replica is one of those that the primary is to serve (primary_share). */
 bool pool_draws_primary(struct pool *main, const struct lessee *l);
 /*

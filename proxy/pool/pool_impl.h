@@ -58,9 +58,15 @@ MUST_USE bool pool_place(struct pool *p, const struct config_database *db, struc
 bool pool_retire_left(struct pool *p);
 /* Of a pool that is spread: which nodes can be used now. */
 void pool_look_at_nodes(struct pool *p);
+/* Everything that can be used is fresh as of then, and will do for it. */
+bool pool_is_fresh_everywhere(const struct pool *p, const struct lessee *l, uint64_t needs_us);
+/* It may be read there, as far as the lessee asks for a node. */
+static inline bool pool_is_allowed(const struct site *s, const struct lessee *l) {
+    return LIKELY(!l->only) || l->only == s->gauge;
+}
+/* A connection there may come of the wish for one. */
+bool pool_may_open_at(const struct variant *v, const struct site *s);
 /* An idle connection to one of the less busy nodes; NULL: there is none. */
-/* Everything that can be used is fresh as of then. */
-bool pool_is_fresh_everywhere(const struct pool *p, uint64_t needs_us);
 struct backend *pool_idle_for_reads(const struct variant *v, const struct lessee *l);
 /* A node is to have one more connection, although nobody waits: its share of the work is larger than that of its connections. */
 bool pool_wishes_for_more(struct pool *p);

@@ -394,17 +394,17 @@ struct backend *pool_idle_for_reads(const struct variant *v, const struct lessee
     uint64_t needs_us = pool_needs_us(p, l);
     struct backend *best = NULL;
     bool has_fit = false;
-    struct site *picked = home ? home : v->idle_count || needs_us ? pick(p, needs_us) : NULL;
+    struct site *picked = home || l->only ? home : v->idle_count || needs_us ? pick(p, needs_us) : NULL;
     LIST_EACH(n, &v->idle) {
         struct backend *b = pool_backend_at((struct list *)n);
         uint64_t needs_there_us = pool_needs_at_us(l, b);
-        if (!site_is_fit(b->site, needs_there_us)) continue;
+        if (!site_is_fit(b->site, needs_there_us) || !pool_is_allowed(b->site, l)) continue;
         has_fit = true;
         if (!is_proven(b, needs_there_us)) continue;
         if (b->site == picked) return b;
         if (!best || is_rather(p, b->site, b->site->choice.outstanding, best->site, best->site->choice.outstanding)) best = b;
     }
-    bool has_none = needs_us && picked && !has_fit && may_open_for_fresh(v, picked); /* nobody stands in line for it */
+    bool has_none = (needs_us || l->only) && picked && !has_fit && may_open_for_fresh(v, picked); /* nobody stands in line for it */
     bool has_too_few = picked && best && is_rather(p, picked, picked->total, best->site, best->site->total);
     if ((has_none || has_too_few) && !p->opens_at) { /* it gets one more, for the next time */
         p->opens_at = picked;
@@ -458,15 +458,30 @@ bool pool_serves_reads(const struct pool *p) {
     return p && !p->is_off && !pool_is_held(p) && !pool_is_backing_off(p) && (LIKELY(!p->has_doubts) || pool_has_sound(p));
 }
 
-bool pool_is_fresh_everywhere(const struct pool *p, uint64_t needs_us) {
-    LIST_EACH(n, &((struct pool *)p)->sites)
-        if (site_is_open(site_at(n)) && !site_is_fit(site_at(n), needs_us)) return false;
+bool pool_is_fresh_everywhere(const struct pool *p, const struct lessee *l, uint64_t needs_us) {
+    LIST_EACH(n, &((struct pool *)p)->sites) {
+        const struct site *s = site_at(n);
+        if (site_is_open(s) && (!site_is_fit(s, needs_us) || !pool_is_allowed(s, l))) return false;
+    }
     return true;
 }
 
-bool pool_is_fresh(const struct pool *p, uint64_t needs_us) {
+bool pool_may_open_at(const struct variant *v, const struct site *s) {
+    const struct pool *p = v->pool;
+    return has_room(p, s) && (p->total < p->limits.size || v->idle_count || v->busy_count);
+}
+
+const struct topology_gauge *pool_find_open(const struct pool *p, struct bytes name) {
+    LIST_EACH(n, &((struct pool *)p)->sites) {
+        const struct site *s = site_at(n);
+        if (site_is_open(s) && bytes_is(name, s->node_name)) return s->gauge;
+    }
+    return NULL;
+}
+
+bool pool_is_fresh(const struct pool *p, const struct lessee *l, uint64_t needs_us) {
     LIST_EACH(n, &((struct pool *)p)->sites)
-        if (site_is_fit(site_at(n), needs_us)) return true;
+        if (site_is_fit(site_at(n), needs_us) && pool_is_allowed(site_at(n), l)) return true;
     topology_want_freshness(p->set->topology, pool_now_us(p));
     return false;
 }

@@ -5,6 +5,8 @@
  * Each node only ever goes forward. So it is enough to ask more of every other one: that it is fresh as of the time when the
  * client's latest answer was in (freshness.h), whoever gave that. The home itself is asked no more over connections that were there
  * by then: a server that was restarted may begin further back, and has none.
+ *
+ * A read that asks for a node (a hint) has that one for a home, this once.
  */
 #include "base/clock.h"
 #include "proxy/pool/pool_impl.h"
@@ -25,10 +27,11 @@ void pool_note_seen(struct lessee *l) {
 }
 
 struct site *pool_home(const struct pool *p, const struct lessee *l) {
-    if (LIKELY(!is_sticky(p)) || !l->home) return NULL;
+    const struct topology_gauge *home = UNLIKELY(l->only != NULL) ? l->only : UNLIKELY(is_sticky(p)) ? l->home : NULL;
+    if (LIKELY(!home)) return NULL;
     LIST_EACH(n, &((struct pool *)p)->sites) {
         struct site *s = CONTAINER_OF(n, struct site, node);
-        if (s->gauge == l->home) return site_is_fit(s, l->needs_us) ? s : NULL;
+        if (s->gauge == home) return site_is_fit(s, home == l->home ? l->needs_us : pool_needs_us(p, l)) ? s : NULL;
     }
     return NULL;
 }
@@ -45,5 +48,6 @@ uint64_t pool_needs_at_us(const struct lessee *l, const struct backend *b) {
 
 uint64_t pool_wants_us(const struct pool *reads, struct lessee *l, uint64_t needs_us) {
     l->needs_us = needs_us;
-    return pool_home(reads, l) ? needs_us : pool_needs_us(reads, l);
+    const struct site *home = pool_home(reads, l);
+    return home && home->gauge == l->home ? needs_us : pool_needs_us(reads, l);
 }

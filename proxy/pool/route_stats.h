@@ -32,6 +32,7 @@
     X(CATALOG, "catalog_unknown", "it is not known yet, or not any more, what the names of the database stand for")    \
     X(NO_REPLICA, "no_replica", "no replica can be used now")                                                          \
     X(STALE, "stale", "no replica is known to have all that it must find (read_consistency)")                          \
+    X(NODE, "node_hint", "the node that it asks for (node=NAME) cannot serve it now")                                   \
     X(SHARE, "primary_share", "the primary has a part in the reads (primary_share)")                                   \
     X(NOT_IN_HAND, "not_in_hand", "not all of it had come in, or it is longer than inspect_limit")                     \
     X(STATEMENT, "unknown_statement", "it runs a prepared statement of which gilmok does not have the text")           \

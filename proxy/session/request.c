@@ -17,10 +17,11 @@ static struct backend *acquire(struct session *s) {
         struct backend *b = pool_acquire_fresh(s->reads, &s->lessee, &waits);
         if (b || waits || session_await_fresh(s)) return b;
         s->request.wants_replica = false;
-        s->route = ROUTE_STALE;
+        s->route = (uint8_t)session_why_no_replica(s);
         session_forget_exchange(s);
     }
     s->lessee.needs_us = 0; /* the primary has everything */
+    s->lessee.only = NULL;
     return pool_acquire(s->variant, &s->lessee);
 }
 

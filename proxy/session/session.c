@@ -156,6 +156,11 @@ static void on_leased(struct lessee *l, struct backend *b) {
     session_go_on(s);
 }
 
+enum route_reason session_why_no_replica(const struct session *s) {
+    if (s->lessee.only) return ROUTE_NODE;
+    return s->lessee.needs_us ? ROUTE_STALE : ROUTE_NO_REPLICA;
+}
+
 static void on_refused(struct lessee *l, const struct err *err) {
     struct session *s = session_of(l);
     if (s->state == SESSION_LOGIN_WAITING) {
@@ -168,7 +173,7 @@ static void on_refused(struct lessee *l, const struct err *err) {
     session_set_state(s, SESSION_IDLE);
     if (has_another_way) {
         session_forget_exchange(s);
-        s->route = s->lessee.needs_us ? ROUTE_STALE : ROUTE_NO_REPLICA;
+        s->route = (uint8_t)session_why_no_replica(s);
         if (request_open(s, false)) stream_reoffer(s->stream);
         return;
     }

@@ -257,6 +257,8 @@ void session_forget_exchange(struct session *s);
 bool session_can_run_again(const struct session *s);
 /* It will, once nothing is owed on the connection that it has now. */
 void session_take_back(struct session *s);
+/* The pool for reads has none for it: why not. */
+enum route_reason session_why_no_replica(const struct session *s);
 /* session_fresh.c: true: it waits in WAITING, and session_go_on() follows. */
 MUST_USE bool session_await_fresh(struct session *s);
 void session_stop_awaiting(struct session *s);

@@ -65,7 +65,7 @@ static uint64_t written_by_anybody(struct session_env *env) {
     return atomic_load_explicit(&env->hub->written_us, memory_order_acquire);
 }
 
-/* Some replica shows what this client must find, or may do so soon. */
+/* Some replica that will do shows what this client must find, or may do so soon. */
 static bool is_fresh_for(struct session *s, uint8_t asked) {
     uint64_t needs_us = 0;
     bool may_wait = session_pool(s)->limits.consistency_timeout_ms > 0;
@@ -80,7 +80,7 @@ static bool is_fresh_for(struct session *s, uint8_t asked) {
     }
     needs_us = pool_wants_us(s->reads->pool, &s->lessee, needs_us);
     s->lessee.needs_us = needs_us;
-    return !needs_us || pool_is_fresh(s->reads->pool, needs_us) || may_wait;
+    return !needs_us || pool_is_fresh(s->reads->pool, &s->lessee, needs_us) || may_wait;
 }
 
 /* ---- what is in hand ------------------------------------------------------------------------------------------------- */
@@ -93,6 +93,8 @@ struct walk {
     bool has_bound_old, has_bound_unnamed; /* of a statement that was there before; of the unnamed one */
     bool is_in_transaction; /* at a replica: it has begun one, or was in one */
     uint8_t consistency;    /* enum hint_consistency: the strictest that its texts ask for */
+    bool has_node;          /* they ask for a node by its name: */
+    const struct topology_gauge *node; /* NULL: it gets no reads now, or there are two */
 };
 
 enum {
@@ -104,6 +106,17 @@ enum {
 /* BEGIN READ ONLY, perhaps with reads behind it. */
 static bool begins_to_read(const struct effect_reading *r) {
     return r->transaction & CLASSIFY_BEGINS && r->transaction & CLASSIFY_READ_ONLY;
+}
+
+/* The name is in the text alone; nearly none has one. */
+static void note_node(struct walk *w, struct bytes source) {
+    struct session *s = w->s;
+    const uint8_t *end = memchr(source.ptr, 0, source.len); /* it was read: there is one */
+    struct bytes text = bytes_of(source.ptr, (size_t)(end - source.ptr));
+    struct hint hint = hint_read(text, session_pg_settings_options(s, s->lessee.backend), NULL, NULL);
+    const struct topology_gauge *node = has_replicas(s) ? pool_find_open(s->reads->pool, hint.node) : NULL;
+    w->node = !w->has_node || w->node == node ? node : NULL;
+    w->has_node = true;
 }
 
 /*
@@ -121,6 +134,7 @@ static bool only_reads(struct walk *w, struct bytes source, struct effect_readin
     if (UNLIKELY(r->is_refused)) return stays(s, ROUTE_UNFIT);
     struct hint hint = hint_unpack(r->hint);
     if (hint.consistency > w->consistency) w->consistency = hint.consistency;
+    if (UNLIKELY(hint.has_node)) note_node(w, source);
     bool is_unwanted = UNLIKELY(session_pg_of(s)->left.wants_primary) && hint.route != HINT_REPLICA;
     return !is_unwanted || stays(s, ROUTE_SETTING);
 }
@@ -221,9 +235,12 @@ static bool is_free(struct session *s) {
 }
 
 /* It would read: is there a replica for it? */
-static bool has_fit_replica(struct session *s, uint8_t consistency) {
+static bool has_fit_replica(const struct walk *w) {
+    struct session *s = w->s;
     if (!has_replicas(s)) return stays(s, ROUTE_NO_REPLICA);
-    return is_fresh_for(s, consistency) || stays(s, ROUTE_STALE);
+    if (UNLIKELY(w->has_node) && !w->node) return stays(s, ROUTE_NODE);
+    s->lessee.only = w->node;
+    return is_fresh_for(s, w->consistency) || stays(s, ROUTE_STALE);
 }
 
 /* In a transaction that is held back, and no replica's. */
@@ -237,8 +254,8 @@ bool session_pg_route_to_replica(struct session *s, const struct message *m) {
     if (is_begun_to_write(s)) return stays(s, ROUTE_TRANSACTION);
     struct walk w = {.s = s, .is_in_transaction = session_pg_begin_reads(session_pg_of(s))};
     size_t len = read_exchange(&w, m);
-    if (!len || !has_fit_replica(s, w.consistency)) return false;
-    if (UNLIKELY(pool_draws_primary(session_pool(s), &s->lessee))) return stays(s, ROUTE_SHARE);
+    if (!len || !has_fit_replica(&w)) return false;
+    if (UNLIKELY(pool_draws_primary(session_pool(s), &s->lessee)) && !w.has_node) return stays(s, ROUTE_SHARE);
     session_keep_exchange(s, bytes_of(m->ptr, len)); /* wherever at a replica it runs, it can run again */
     return true;
 }
@@ -268,7 +285,10 @@ enum route_follow session_pg_route_follow(struct session *s, const struct messag
     if (request_is_open(&s->request)) return ROUTE_FOLLOWS;
     struct walk w = {.s = s};
     size_t len = read_exchange(&w, m);
-    bool is_fresh = len && is_fresh_for(s, w.consistency) && site_fresh_us(s->lessee.backend->site) >= s->lessee.needs_us;
+    const struct site *site = s->lessee.backend->site;
+    bool is_there = len && (LIKELY(!w.has_node) || w.node == site->gauge);
+    s->lessee.only = w.node;
+    bool is_fresh = is_there && is_fresh_for(s, w.consistency) && site_fresh_us(site) >= s->lessee.needs_us;
     if (is_fresh) session_keep_exchange(s, bytes_of(m->ptr, len));
     return is_fresh ? ROUTE_FOLLOWS : ROUTE_WAITS;
 }
@@ -284,7 +304,7 @@ enum step session_pg_route_refuse(struct session *s, const struct message *m) {
 enum route_reason session_pg_route_reason(struct session *s, struct bytes source) {
     struct walk w = {.s = s, .is_in_transaction = session_pg_begin_reads(session_pg_of(s))};
     if (is_begun_to_write(s)) return ROUTE_TRANSACTION;
-    if (!is_free(s) || !only_reads(&w, source, NULL) || !has_fit_replica(s, w.consistency)) return (enum route_reason)s->route;
+    if (!is_free(s) || !only_reads(&w, source, NULL) || !has_fit_replica(&w)) return (enum route_reason)s->route;
     return ROUTE_READS;
 }
 

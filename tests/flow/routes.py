@@ -1,6 +1,10 @@
 #!/usr/bin/python3
 """What gilmok says of the way of statements: SHOW ROUTES counts it, with the reason."""
 
+import collections
+import threading
+import time
+
 import psycopg
 import pytest
 
@@ -326,6 +330,61 @@ def test_hints_keep_reads_on_the_primary_and_make_none(cluster, started):  # noq
     with ready(cluster, g, prepare_threshold=0) as c:
         for _ in range(3):
             assert at(cluster, c, hinted) == "a" and at(cluster, c) in "bc"
+
+
+def test_a_read_asks_for_its_node(cluster, started):  # noqa: F811
+    g = started(tail=SPLIT.replace("pool_size = 12", "pool_size = 4"), main=["workers = 1"])
+    with ready(cluster, g, prepare_threshold=None) as c:
+        for node in "bcbbcc":  # the first read there opens a connection, if there is none
+            assert {at(cluster, c, f"/* gilmok: node={node} */ select here()") for _ in range(20)} == {node}
+        counted = Counted(g)
+        assert at(cluster, c, "/* gilmok: node=a */ select here()") == "a"
+        assert at(cluster, c, "/* gilmok: node=x */ select here()") == "a"
+        assert at(cluster, c, "/* gilmok: node=b, primary */ select here()") == "a"
+        assert at(cluster, c, "/* gilmok: node=b */ update kept set word = word where id = 1 returning here()") == "a"
+        assert counted() == {("primary", "node_hint"): 2, ("primary", "hint_primary"): 1, ("primary", "writes"): 1}
+        assert route(c, "/* gilmok: node=x */ select here()")[0] == "primary"
+        assert route(c, "/* gilmok: node=b */ select here()") == (
+            "replica", "SELECT at 21: reads; function here at 28: one of read_functions; hint node=b at 11: the text asks for it")  # fmt: skip
+        c.execute("begin read only /* gilmok: node=c */")
+        assert {at(cluster, c) for _ in range(5)} == {"c"}
+        c.execute("commit")
+    with ready(cluster, g, prepare_threshold=0) as c:
+        for node in "bcb":
+            assert {at(cluster, c, f"/* gilmok: node={node} */ select here() from kept where id = %s", (i,)) for i in range(1, 9)} == {node}
+
+
+def test_who_asks_for_a_node_does_not_hold_up_others(cluster, started):  # noqa: F811
+    g = started(tail=SPLIT.replace("pool_size = 12", "pool_size = 4"), main=["workers = 1"])
+    failures, counts = [], collections.Counter()
+    is_over = threading.Event()
+
+    def read(sql, nodes):
+        try:
+            with ready(cluster, g, prepare_threshold=None) as c:
+                while not is_over.is_set():
+                    where = at(cluster, c, sql)
+                    counts[nodes, where] += 1
+        except Exception as e:
+            failures.append(e)
+
+    kinds = [("/* gilmok: node=b */ select here() from pg_sleep(0.003)", "b"), ("/* gilmok: node=c */ select here()", "c"), ("select here()", "bc")]
+    threads = [threading.Thread(target=read, args=kind) for kind in kinds * 4]
+    for t in threads:
+        t.start()
+    time.sleep(2)
+    cluster.stop("b", "immediate")
+    time.sleep(1)
+    cluster.start("b")
+    time.sleep(1)
+    is_over.set()
+    for t in threads:
+        t.join(30)
+    assert not failures, failures[:3]
+    for nodes in ("b", "c", "bc"):
+        there, elsewhere = (sum(n for (of, at), n in counts.items() if of == nodes and (at in nodes) == want) for want in (True, False))
+        assert there > 100, counts
+        assert nodes == "b" or elsewhere < there / 5, counts
 
 
 def test_a_session_keeps_its_reads_on_the_primary(cluster, started):  # noqa: F811

@@ -133,6 +133,7 @@ static void put_flags(const struct classify_result *r, struct writer *out) {
         if (r->transaction & 1u << i) writer_fmt(out, " %s", words[i]);
     if (r->hint.route) writer_fmt(out, " | hint: %s", hint_route_name((enum hint_route)r->hint.route));
     if (r->hint.consistency) writer_fmt(out, " | consistency: %s", hint_consistency_name((enum hint_consistency)r->hint.consistency));
+    if (r->hint.has_node) writer_fmt(out, " | node: %.*s", (int)r->hint.node.len, (const char *)r->hint.node.ptr);
 }
 
 /* The same text without reasons: the same place, the same one that decides. */

@@ -48,13 +48,24 @@ START_TEST(comments_end_where_the_server_ends_them) {
 }
 END_TEST
 
-START_TEST(all_of_it_fits_into_a_byte) {
-    for (int route = HINT_NO_ROUTE; route <= HINT_PRIMARY; route++) {
-        for (int consistency = HINT_NO_CONSISTENCY; consistency <= HINT_STRONG; consistency++) {
-            struct hint h = hint_unpack(hint_pack((struct hint){.route = (uint8_t)route, .consistency = (uint8_t)consistency}));
-            ck_assert_int_eq(h.route, route);
-            ck_assert_int_eq(h.consistency, consistency);
-        }
+START_TEST(the_first_node_counts) {
+    struct hint h = of("/* gilmok: node=a@10.0.0.6, node=b */ SELECT 1 /* gilmok: node= consistency=strong */");
+    ck_assert(h.has_node);
+    ck_assert(bytes_is(h.node, "a@10.0.0.6"));
+    ck_assert_int_eq(h.consistency, HINT_STRONG);
+    ck_assert_int_eq(words, 4);
+    ck_assert_int_eq(unknown, 1);
+    ck_assert(!of("/* gilmok: node= nodes=b */ SELECT 1").has_node);
+}
+END_TEST
+
+START_TEST(all_of_it_but_the_name_fits_into_a_byte) {
+    for (int i = 0; i < 3 * 5 * 2; i++) {
+        struct hint in = {.route = (uint8_t)(i % 3), .consistency = (uint8_t)(i / 3 % 5), .has_node = i >= 15};
+        struct hint h = hint_unpack(hint_pack(in));
+        ck_assert_int_eq(h.route, in.route);
+        ck_assert_int_eq(h.consistency, in.consistency);
+        ck_assert_int_eq(h.has_node, in.has_node);
     }
 }
 END_TEST
@@ -64,6 +75,7 @@ int main(void) {
     tcase_add_test(tc, each_word_is_told_with_its_place);
     tcase_add_test(tc, nothing_is_read_behind_what_cannot_be_read);
     tcase_add_test(tc, comments_end_where_the_server_ends_them);
-    tcase_add_test(tc, all_of_it_fits_into_a_byte);
+    tcase_add_test(tc, the_first_node_counts);
+    tcase_add_test(tc, all_of_it_but_the_name_fits_into_a_byte);
     return check_main_of("hint", tc);
 }
