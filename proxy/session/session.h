@@ -164,7 +164,7 @@ struct session_peer {
     uint8_t family; /* AF_UNIX, AF_INET, AF_INET6 */
 };
 
-/* An exchange that can run again, for as long as its client has heard nothing of it. */
+/* An exchange that was judged as a whole and can run again, for as long as its client has heard nothing of it. */
 struct session_again {
     struct buf *buf;  /* one reference; all messages of it; NULL: there is none */
     uint32_t used;    /* what of it was taken from the client's input: the rest comes from there, whatever happens */

@@ -327,6 +327,12 @@ static enum step refuse_at_replica(struct session *s, struct run *run, const str
     return step;
 }
 
+/* At a replica: does it go there, too? What was judged with what is before it does. */
+static enum route_follow follows(struct session *s, const struct message *m) {
+    bool is_judged = s->again.buf && !s->again.is_replayed && s->again.used < s->again.buf->len;
+    return LIKELY(is_judged) ? ROUTE_FOLLOWS : session_pg_route_follow(s, m);
+}
+
 /* Places one message. */
 static enum step take_message(struct session *s, struct run *run, struct message *m) {
     struct session_pg *ps = session_pg_of(s);
@@ -375,7 +381,7 @@ static enum step take_message(struct session *s, struct run *run, struct message
         s->is_held_back = true;
         return STEP_KEEP;
     }
-    enum route_follow follow = session_is_at_replica(s) ? session_pg_route_follow(s, m) : ROUTE_FOLLOWS;
+    enum route_follow follow = session_is_at_replica(s) ? follows(s, m) : ROUTE_FOLLOWS;
     if (s->request.is_taken_back || must_hold_back(s, type) || follow == ROUTE_WAITS) {
         s->is_held_back = true;
         return STEP_KEEP;

@@ -107,9 +107,10 @@ static const struct classify_facts *facts_of(const struct session *s) {
     return p->limits.read_write_split && catalog_book_entry(p) ? catalog_entry_facts(p->catalog, p) : NULL;
 }
 
-static struct effect_reading read_text(struct session *s, const struct sql_options *options, uint64_t version, struct bytes text) {
+/* `facts`: of facts_of(). */
+static struct effect_reading read_text(struct session *s, const struct sql_options *options, uint64_t version,
+                                       const struct classify_facts *facts, struct bytes text) {
     struct session_env *env = s->env;
-    const struct classify_facts *facts = facts_of(s);
     const struct classify_options routing = {
         .facts = facts, .takes_hints = true,
         .read_functions = bytes_str(facts ? session_pool(s)->read_functions : ""),
@@ -140,7 +141,7 @@ unsigned session_pg_state_effects(struct session *s, const struct backend *b, st
     if (!effect_reading_holds(kept, options, version)) {
         const uint8_t *end = source.len ? memchr(source.ptr, 0, source.len) : NULL;
         if (!end) return EFFECT_LEAVES;
-        *kept = read_text(s, options, version, bytes_of(source.ptr, (size_t)(end - source.ptr)));
+        *kept = read_text(s, options, version, facts_of(s), bytes_of(source.ptr, (size_t)(end - source.ptr)));
     }
     session_pg_of(s)->left.read_version = version;
     session_pg_of(s)->left.reads = kept->is_placed && !kept->may_write;
@@ -155,14 +156,15 @@ const struct effect_reading *session_pg_state_reading(struct session *s, struct 
     const uint8_t *end = source.len ? memchr(source.ptr, 0, source.len) : NULL;
     uint64_t version = names_version(s, catalog_of(s));
     s->route = end ? ROUTE_CATALOG : ROUTE_NOT_IN_HAND; /* unless it is found to be something else */
-    if (!options || !end || !is_certain(version) || !facts_of(s)) return NULL;
+    const struct classify_facts *facts = options && end && is_certain(version) ? facts_of(s) : NULL;
+    if (!facts) return NULL;
     if (!kept) {
         kept = &left->judgement;
         kept->is_known = false;
         left->judged = source.ptr;
     }
     if (!effect_reading_holds(kept, options, version) || !kept->is_placed)
-        *kept = read_text(s, options, version, bytes_of(source.ptr, (size_t)(end - source.ptr)));
+        *kept = read_text(s, options, version, facts, bytes_of(source.ptr, (size_t)(end - source.ptr)));
     return kept->is_placed ? kept : NULL;
 }
 
