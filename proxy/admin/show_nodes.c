@@ -63,6 +63,13 @@ static void put_facts(struct row *r, const struct topology_node *n) {
     row_text(r, n->has_facts ? number_text(f->system_id, text) : NULL);
 }
 
+/* Of the monitor; else of the workers, who are sooner. NULL: nothing is wrong. */
+static const char *trouble_of(struct console_call *call, const struct config_cluster *cluster, const struct topology_node *n) {
+    const struct topology_gauge *g = topology_gauge(&call->control->hub.topology, cluster->name, n->name, n->address);
+    if (n->trouble[0]) return n->trouble;
+    return g && topology_is_doubted(g) ? "owes answers, and says nothing: no new reads" : NULL;
+}
+
 static void put_node(struct console_call *call, const struct config_cluster *cluster, const struct config_node *node,
                      const struct topology_node *n, bool is_watched) {
     struct row r = console_row(call);
@@ -75,7 +82,7 @@ static void put_node(struct console_call *call, const struct config_cluster *clu
     put_facts(&r, n);
     row_fact(&r, is_watched, n->probes);
     row_fact(&r, is_watched, n->failures);
-    row_text(&r, n->trouble[0] ? n->trouble : NULL);
+    row_text(&r, is_watched ? trouble_of(call, cluster, n) : NULL);
     row_text(&r, node_source_name(node->source));
     row_text(&r, node->is_drained ? "yes" : "no");
     row_end(&r);

@@ -71,7 +71,7 @@ static inline uint64_t site_answered_us(const struct site *s) {
     return s->gauge ? atomic_load_explicit(&s->gauge->answered_us, memory_order_relaxed) : 0;
 }
 static inline bool site_is_doubted(const struct site *s) {
-    return site_doubted_us(s) > site_answered_us(s);
+    return s->gauge && topology_is_doubted(s->gauge);
 }
 
 /* New reads may go there: an answer that has just come counts at once, and a new doubt with the next look. */

@@ -113,6 +113,10 @@ void topology_suspect(struct topology *t);
 /* From a worker: that node owes answers and says nothing. The monitor asks it. True: it was not in doubt before. */
 bool topology_doubt(struct topology *t, struct topology_gauge *g, uint64_t now_us);
 
+/* It has said nothing since somebody doubted it. */
+static inline bool topology_is_doubted(const struct topology_gauge *g) {
+    return atomic_load_explicit(&g->doubted_us, memory_order_relaxed) > atomic_load_explicit(&g->answered_us, memory_order_relaxed);
+}
 /* NULL: memory is out. */
 struct topology_gauge *topology_gauge(struct topology *t, const char *cluster, const char *node, const char *address);
 /* From a worker: no replica is known to be fresh enough for somebody. */

@@ -299,7 +299,8 @@ def test_new_reads_leave_a_hung_replica_by_default_settings(cluster, started):
         wait_for(lambda: {p for _, _, p in readers.done[-50:]} == {cluster.port("b"), cluster.port("c")}, what="reads on both")
         cluster.signal("b", signal.SIGSTOP)
         hung = time.monotonic()
-        time.sleep(1.8)
+        wait_for(lambda: (shown(g)["b"]["trouble"] or "").startswith("owes answers"), 1.8, what="the trouble in SHOW NODES")
+        time.sleep(max(0, hung + 1.8 - time.monotonic()))
         late = Readers(connections[6:], "select inet_server_port() from pg_sleep(0.005)")
         time.sleep(1.5)
         late.end()
@@ -313,6 +314,7 @@ def test_new_reads_leave_a_hung_replica_by_default_settings(cluster, started):
     assert not readers.failures  # who was there already has its answer late
     assert not [1 for began, _, port in readers.done if began > hung + 1.8 and began < hung + 3 and port == cluster.port("b")]
     wait_for(lambda: set(ask(cluster, g, each=5)) == {"b", "c"}, what="both")
+    assert not shown(g)["b"]["trouble"]
     for c in connections:
         c.close()
 
