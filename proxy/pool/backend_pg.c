@@ -67,7 +67,7 @@ static void send_text(struct backend *b, struct bytes sql, uint16_t tag) {
     writer_release(&w);
 }
 
-enum { TAG_LOOK = 1, TAG_ERRAND }; /* of gilmok's own queries whose rows are wanted */
+enum { TAG_LOOK = 1, TAG_ERRAND /* of gilmok's own queries whose rows are wanted */, TAG_BEGIN };
 
 bool backend_pg_look(struct backend *b, struct bytes sql) {
     struct backend_pg *bp = backend_pg_of(b);
@@ -85,6 +85,11 @@ bool backend_pg_run(struct backend *b, struct bytes sql) {
         err_set(&err, ERR_OUT_OF_MEMORY, "out of memory");
         backend_fail(b, &err);
     }
+    return b->state != BACKEND_CLOSED;
+}
+
+bool backend_pg_run_begin(struct backend *b, struct bytes sql) {
+    send_text(b, sql, TAG_BEGIN);
     return b->state != BACKEND_CLOSED;
 }
 
@@ -306,10 +311,21 @@ static void take_tag(struct backend *b, struct bytes body, enum reply_fate fate,
     if (effect & TAG_PG_DROPS_STATEMENTS && b->lessee) b->lessee->ops->on_statements_dropped(b->lessee);
 }
 
+/* What would follow would run under other settings, or outside of its transaction. */
+static void fail_own(struct backend *b, const struct pg_error_fields *f, uint16_t tag) {
+    struct err err;
+    int len = f->message.len > 200 ? 200 : (int)f->message.len;
+    const char *said = f->message.ptr ? (const char *)f->message.ptr : "";
+    err_set(&err, ERR_CONNECTION_FAILURE,
+            tag == TAG_BEGIN ? "server %s refused the BEGIN of the transaction, of which nothing has run: %.*s"
+                             : "server %s refused to set what the client had set before: %.*s", b->site->name, len, said);
+    backend_fail(b, &err);
+}
+
 /*
- * An error of our own commands is remembered; of the client's, whether it is the server's
- * goodbye, and whether the server misses a prepared statement of ours: a function may have
- * dropped them all, unseen. Then the connection is cleaned, and begins anew.
+ * An error of our own commands is remembered, or ends the connection when a lessee waits behind it; of the client's, whether it is
+ * the server's goodbye, and whether the server misses a prepared statement of ours: a function may have dropped them all, unseen.
+ * Then the connection is cleaned, and begins anew.
  */
 static void take_error(struct backend *b, struct bytes body, enum reply_pg_verdict verdict, enum reply_fate fate, uint8_t kind,
                        uint16_t tag) {
@@ -318,8 +334,10 @@ static void take_error(struct backend *b, struct bytes body, enum reply_pg_verdi
     bp->lent_version = 0; /* what was sent for it may have been skipped */
     if (fate == REPLY_SWALLOW) {
         bp->own_is_missing = pg_error_read(body, &f) && bytes_is(f.sqlstate, "26000");
-        if (kind == OWED_QUERY && tag == TAG_LOOK) bp->look.failed = true;
-        else if (kind == OWED_QUERY) bp->own_failed = true; /* else one that had to fail, or may */
+        if (kind != OWED_QUERY) return; /* one that had to fail, or may */
+        if (tag == TAG_LOOK) bp->look.failed = true;
+        else if (b->state == BACKEND_LEASED && !bytes_is(f.severity, "FATAL")) fail_own(b, &f, tag);
+        else bp->own_failed = true;
         return;
     }
     bool is_read = pg_error_read(body, &f);
@@ -365,13 +383,6 @@ static void take_ready(struct backend *b, struct run *run, enum reply_fate fate,
         if (b->lessee) b->lessee->ops->on_group_end(b->lessee, tag, is_quiet);
         if (b->state == BACKEND_LEASED) settle_doubt(b);
     } else if (b->state == BACKEND_LEASED) {
-        if (backend_pg_of(b)->own_failed) {
-            struct err err;
-            err_set(&err, ERR_CONNECTION_FAILURE, "server %s refused to set what the client had set before",
-                    b->site->name);
-            backend_fail(b, &err); /* what follows would run under other settings */
-            return;
-        }
         const struct ledger_entry *next = ledger_head(&b->ledger);
         if (!next || next->fate != REPLY_SWALLOW) backend_pg_of(b)->analysis_to_be = 0; /* all of it is in force */
         bool is_look = kind == OWED_QUERY && tag == TAG_LOOK;

@@ -113,6 +113,8 @@ MUST_USE bool backend_pg_change_state(struct backend *b, const struct state_pg *
  * seen, their error ends the connection, and so does `sql` without a pointer: memory was out. False: the connection has failed.
  */
 bool backend_pg_run(struct backend *b, struct bytes sql);
+/* The same with a BEGIN that the client has been answered already. */
+MUST_USE bool backend_pg_run_begin(struct backend *b, struct bytes sql);
 
 /*
  * Discards what nextval() has left in the session; goes out with what the caller sends next. `among`: in the client's group.

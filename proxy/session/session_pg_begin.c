@@ -138,7 +138,7 @@ void session_pg_begin_send(struct session *s, struct backend *b) {
         ps->begin.phase = BEGUN_NOT;
         return;
     }
-    if (!backend_pg_run(b, bytes_str(begin_pg_text(&ps->begin.modes, text)))) return;
+    if (!backend_pg_run_begin(b, bytes_str(begin_pg_text(&ps->begin.modes, text)))) return;
     ps->begin.phase = BEGUN_SENT;
     s->has_begun = false;
 }
