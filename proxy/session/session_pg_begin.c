@@ -4,7 +4,8 @@
  * BEGIN is answered by gilmok and held back, and SET TRANSACTION behind it: what comes next decides where all of it goes, and until
  * then the client needs no server connection. When that comes, a BEGIN with the same modes goes in front of it; it waits until that
  * is answered, because it must not run outside of the transaction.
- * Nothing can have gone wrong with what is answered here: a text that is not read to its last word goes to the server.
+ * Nothing can have gone wrong with what is answered here: a text that is not read to its last word goes to the server, and so
+ * does what a standby would refuse.
  *
  * When no connection can be had for the first statement, the transaction has failed: the client is told so as by a server, until
  * it ends it.
@@ -82,8 +83,18 @@ static bool ends(enum begin_verb verb) {
     return verb == BEGIN_COMMITS || verb == BEGIN_ROLLS_BACK;
 }
 
+/* A standby refuses it when it hears of it, and not later. */
+static bool may_be_refused(const struct session *s, const struct begin_modes *modes) {
+    const struct params_pg *known = s->variant->baseline;
+    const char *is_standby = known ? params_pg_get(known, "in_hot_standby") : NULL;
+    if (modes->access != ACCESS_READ_WRITE && modes->isolation != ISOLATION_SERIALIZABLE) return false;
+    return session_pool(s)->role != ROLE_PRIMARY || (is_standby && strcmp(is_standby, "on") == 0);
+}
+
 /* Of what gilmok answers in the phase that the session is in. */
-static bool is_answered(enum begun phase, enum begin_verb verb) {
+static bool is_answered(const struct session *s, enum begin_verb verb, const struct begin_modes *modes) {
+    enum begun phase = (enum begun)((const struct session_pg *)s)->begin.phase;
+    if (!ends(verb) && may_be_refused(s, modes)) return false;
     switch (phase) {
     case BEGUN_HELD: return verb == BEGIN_SETS || ends(verb); /* a BEGIN in there is the server's to warn of */
     case BEGUN_FAILED: return ends(verb);
@@ -124,7 +135,7 @@ enum step session_pg_begin_take(struct session *s, const struct message *m) {
     if (phase == BEGUN_HELD) modes = session_pg_of(s)->begin.modes;
     enum begin_verb verb = is_one ? begin_pg_read(text, options ? options : &fallback, &modes) : BEGIN_NO_VERB;
     enum step step = STEP_RAW;
-    if (is_answered(phase, verb)) step = wait_for_rest(s);
+    if (is_answered(s, verb, &modes)) step = wait_for_rest(s);
     if (step == STEP_DONE) step = answer(s, m, verb, &modes);
     return step == STEP_RAW && phase == BEGUN_FAILED ? refuse(s) : step;
 }

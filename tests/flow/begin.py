@@ -19,11 +19,13 @@ from psycopg.pq import TransactionStatus as Status
 PLAIN = f"[database plain]\nserver_database = {APP_DB}\nbegin = held\npool_size = 1\nqueue_timeout = 700ms\n"
 EAGER = f"[database eager]\nserver_database = {APP_DB}\nread_write_split = on\nread_functions = here\nbegin = eager\n"
 
+STANDBYS = "".join(f"[database {name}]\nserver_database = {APP_DB}\nrole = {role}\nbegin = held\n" for name, role in (("copies", "replica"), ("either", "prefer-replica")))
+
 
 @pytest.fixture(scope="module")
 def gilmok(cluster):  # noqa: F811
     g = cluster.gilmok(tail=f"[database split]\nserver_database = {APP_DB}\nread_write_split = on\nread_consistency = eventual\n"
-                            f"read_functions = here, locks\npool_size = 4\n" + PLAIN + EAGER)  # fmt: skip
+                            f"read_functions = here, locks\npool_size = 4\n" + PLAIN + EAGER + STANDBYS)  # fmt: skip
     wait_for_roles(g, a="primary", b="replica", c="replica")
     yield g
     g.close()
@@ -177,6 +179,32 @@ def test_no_connection_is_a_failed_transaction(cluster, gilmok):  # noqa: F811
             assert say(c, "commit") == "ROLLBACK" and status(c) == Status.IDLE
         holder.execute("commit")
         assert value(c, "select count(*) from kept where id = 5004") == 0
+
+
+def same_as(cluster, node, c, texts):  # noqa: F811
+    """Each text has the answer that the server gives itself, and leaves the transaction in the same state."""
+    with cluster.connect(node, APP_DB) as direct:
+        for text in texts:
+            assert (text, run(c, text), status(c)) == (text, run(direct, text), status(direct))
+
+
+def test_a_standby_refuses_a_begin_itself(cluster, gilmok):  # noqa: F811
+    texts = []
+    for modes in ("read write", "isolation level serializable", "isolation level serializable, read only", "read only"):
+        texts += [f"begin {modes}", "select 1", "rollback", f"start transaction {modes}", "rollback"]
+        texts += ["begin", f"set transaction {modes}", "select 1", "rollback"]
+    for database in "copies", "either":
+        with client(cluster, gilmok, dbname=database) as c:
+            same_as(cluster, "b", c, texts)
+
+
+def test_a_standby_that_nobody_watches_refuses_a_begin_itself(cluster):  # noqa: F811
+    g = cluster.gilmok(nodes="b", monitor=False, tail=PLAIN)
+    try:
+        with client(cluster, g, dbname="plain") as c:
+            same_as(cluster, "b", c, ["begin read write", "rollback", "begin", "set transaction isolation level serializable", "rollback", "begin read only", "commit"])
+    finally:
+        g.close()
 
 
 def test_eager_is_at_once(cluster, gilmok):  # noqa: F811
