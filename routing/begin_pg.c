@@ -99,15 +99,27 @@ static bool has_comment(struct bytes text) {
     return false;
 }
 
-enum begin_verb begin_pg_read(struct bytes text, const struct sql_options *options, struct begin_modes *modes) {
+static struct scan scan_over(struct bytes text, const struct sql_options *options) {
     struct scan s;
-    struct begin_modes found = *modes;
     lex_init(&s.l, text, options);
     advance(&s);
     while (accept(&s, ';')) continue;
+    return s;
+}
+
+bool begin_pg_may_end(struct bytes text, const struct sql_options *options) {
+    switch (scan_over(text, options).t.kind) {
+    case TOKEN_END: case KW_COMMIT: case KW_END: case KW_ROLLBACK: case KW_ABORT: case KW_PREPARE: return true;
+    default: return false;
+    }
+}
+
+enum begin_verb begin_pg_read(struct bytes text, const struct sql_options *options, struct begin_modes *modes) {
+    struct scan s = scan_over(text, options);
+    struct begin_modes found = *modes;
     enum begin_verb verb = take_statement(&s, &found);
     while (accept(&s, ';')) continue;
-    if (verb == BEGIN_NO_VERB || s.t.kind != TOKEN_END || has_comment(text)) return BEGIN_NO_VERB;
+    if (verb == BEGIN_NO_VERB || s.t.kind != TOKEN_END || (has_comment(text) && !begin_pg_ends(verb))) return BEGIN_NO_VERB;
     *modes = found;
     return verb;
 }

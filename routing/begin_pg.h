@@ -43,9 +43,16 @@ static inline bool begin_pg_may_be(struct bytes text, bool is_begun) {
 
 /*
  * What the text does. The modes that it names are set in `*modes`; the others stay. One statement, perhaps with empty ones around
- * it. A text with a comment in it is none: it may be for somebody (hint.h).
+ * it. A text with a comment in it is none, unless it is an end: it may be for somebody (hint.h).
  */
 enum begin_verb begin_pg_read(struct bytes text, const struct sql_options *options, struct begin_modes *modes);
+
+static inline bool begin_pg_ends(enum begin_verb verb) {
+    return verb == BEGIN_COMMITS || verb == BEGIN_ROLLS_BACK;
+}
+
+/* By its first word. False: all that a failed transaction has to say of it is that it has failed. */
+bool begin_pg_may_end(struct bytes text, const struct sql_options *options);
 
 /* The command tag that a server answers it with; BEGIN_NO_VERB has none. */
 const char *begin_pg_tag(enum begin_verb verb);

@@ -183,8 +183,9 @@ void session_pg_send_ready(struct session *s, char status);
 
 /* ---- session_pg_answer.c ---- */
 enum { OWN_ANSWER_MAX = 2 << 20 };
-/* A Query, or all messages of an exchange with the unnamed statement. */
+/* A Query, or all messages of an exchange with the unnamed statement; or of one with any, that begins with its Bind. */
 struct own_exchange {
+    struct bytes statement; /* its name */
     struct bytes messages; /* of the extended protocol; else empty */
     bool is_binary;        /* it wants the value so */
     bool is_plain;         /* no parameters, and each message where it has its sense: a server would take it */

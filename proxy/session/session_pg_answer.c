@@ -1,6 +1,6 @@
 /*
  * What gilmok answers itself in the place of a server: a Query, or an exchange of its own with the unnamed statement (Parse, Bind,
- * Describe, Execute, Sync), all of it in hand. In any other company a statement goes to the server.
+ * Describe, Execute, Sync), or one that begins with a Bind, all of it in hand. In any other company a statement goes to the server.
  */
 #include "base/reader.h"
 #include "proxy/pool/backend_pg.h"
@@ -30,7 +30,7 @@ static bool read_bind(struct bytes body, struct own_exchange *x) {
     struct reader r = reader_over(body);
     struct bytes portal = reader_cstr(&r);
     struct bytes statement = reader_cstr(&r);
-    bool is_unnamed = !portal.len && !statement.len;
+    bool is_it = !portal.len && bytes_equal(statement, x->statement);
     (void)reader_take(&r, (size_t)reader_be16(&r) * 2);
     uint16_t values = reader_be16(&r);
     x->is_plain &= !values;
@@ -40,13 +40,16 @@ static bool read_bind(struct bytes body, struct own_exchange *x) {
     }
     uint16_t formats = reader_be16(&r);
     x->is_binary = formats && reader_be16(&r) == 1;
-    return is_unnamed && formats <= 1 && reader_done(&r);
+    return is_it && formats <= 1 && reader_done(&r);
 }
 
-static bool names_unnamed(struct bytes body) {
+/* A Describe or Close of what is answered; a statement with a name stays. */
+static bool is_about(struct bytes body, const struct own_exchange *x, bool is_close) {
     uint8_t kind;
     struct bytes name;
-    return pg_target_read(body, &kind, &name) && (kind == 'S' || kind == 'P') && !name.len;
+    if (!pg_target_read(body, &kind, &name)) return false;
+    if (kind == 'P') return !name.len;
+    return kind == 'S' && bytes_equal(name, x->statement) && !(is_close && name.len);
 }
 
 static bool fits(uint8_t type, bool has_bound, bool has_run) {
@@ -72,9 +75,13 @@ static bool has_types(const struct message *m) {
 }
 
 static enum step read_exchange(const struct message *m, struct own_exchange *x) {
-    struct bytes rest = bytes_of(m->ptr + m->h.total, m->in_hand - m->h.total);
+    size_t parse_len = m->h.type == PG_F_PARSE ? m->h.total : 0;
+    struct bytes rest = bytes_of(m->ptr + parse_len, m->in_hand - parse_len), portal;
     struct pg_header h;
     bool has_bound = false, has_run = false;
+    bool is_known = parse_len || pg_bind_names(bytes_of(m->ptr + PG_HEADER_LEN, m->avail - PG_HEADER_LEN), &portal,
+                                               &x->statement) == PG_FRAME_OK;
+    if (!is_known) return STEP_RAW;
     enum pg_frame frame;
     while ((frame = pg_header_read(rest, &h)) == PG_FRAME_OK) {
         size_t most = STREAM_HELD_MAX - PG_HEADER_LEN - (size_t)(rest.ptr - m->ptr); /* that will ever be in hand */
@@ -83,7 +90,7 @@ static enum step read_exchange(const struct message *m, struct own_exchange *x) 
         struct bytes body = bytes_of(rest.ptr + PG_HEADER_LEN, h.body_len);
         rest = bytes_of(rest.ptr + h.total, rest.len - h.total);
         if (h.type == PG_F_BIND && (has_bound || !read_bind(body, x))) return STEP_RAW;
-        if ((h.type == PG_F_DESCRIBE || h.type == PG_F_CLOSE) && !names_unnamed(body)) return STEP_RAW;
+        if ((h.type == PG_F_DESCRIBE || h.type == PG_F_CLOSE) && !is_about(body, x, h.type == PG_F_CLOSE)) return STEP_RAW;
         if (h.type == PG_F_EXECUTE && (!body.len || body.ptr[0])) return STEP_RAW;
         x->is_plain &= is_in_place(h.type, body, has_bound, has_run);
         has_bound |= h.type == PG_F_BIND;
@@ -98,7 +105,7 @@ static enum step read_exchange(const struct message *m, struct own_exchange *x) 
 
 enum step session_pg_answer_read(const struct message *m, struct own_exchange *x) {
     *x = (struct own_exchange){.is_plain = m->h.type != PG_F_PARSE || !has_types(m)};
-    return m->h.type == PG_F_PARSE ? read_exchange(m, x) : STEP_DONE;
+    return m->h.type == PG_F_QUERY ? STEP_DONE : read_exchange(m, x);
 }
 
 /* ---- answering ------------------------------------------------------------------------------------------------------- */

@@ -7,8 +7,9 @@
  * Nothing can have gone wrong with what is answered here: a text that is not read to its last word goes to the server, and so
  * does what a standby would refuse.
  *
- * When no connection can be had for the first statement, the transaction has failed: the client is told so as by a server, until
- * it ends it.
+ * When no connection can be had for the first statement, the transaction has failed. What ends it is answered here, and so is all
+ * of which a server would only say that it has failed. What else there is (ROLLBACK with something behind it, an empty text, a
+ * portal ...) goes to a server, into a transaction that has failed there as well.
  */
 #include <stdlib.h>
 
@@ -79,10 +80,6 @@ static enum step refuse(struct session *s) {
     return STEP_KEEP;
 }
 
-static bool ends(enum begin_verb verb) {
-    return verb == BEGIN_COMMITS || verb == BEGIN_ROLLS_BACK;
-}
-
 /* A standby refuses it when it hears of it, and not later. */
 static bool may_be_refused(const struct session *s, const struct begin_modes *modes) {
     const struct params_pg *known = s->variant->baseline;
@@ -94,10 +91,10 @@ static bool may_be_refused(const struct session *s, const struct begin_modes *mo
 /* Of what gilmok answers in the phase that the session is in. */
 static bool is_answered(const struct session *s, enum begin_verb verb, const struct begin_modes *modes) {
     enum begun phase = (enum begun)((const struct session_pg *)s)->begin.phase;
-    if (!ends(verb) && may_be_refused(s, modes)) return false;
+    if (!begin_pg_ends(verb) && may_be_refused(s, modes)) return false;
     switch (phase) {
-    case BEGUN_HELD: return verb == BEGIN_SETS || ends(verb); /* a BEGIN in there is the server's to warn of */
-    case BEGUN_FAILED: return ends(verb);
+    case BEGUN_HELD: return verb == BEGIN_SETS || begin_pg_ends(verb); /* a BEGIN in there is the server's to warn of */
+    case BEGUN_FAILED: return begin_pg_ends(verb);
     default: return verb == BEGIN_BEGINS || verb == BEGIN_STARTS;
     }
 }
@@ -108,10 +105,10 @@ static enum step answer(struct session *s, const struct message *m, enum begin_v
     if (step != STEP_DONE || !x.is_plain) return step == STEP_DONE ? STEP_RAW : step;
     bool has_failed = session_pg_of(s)->begin.phase == BEGUN_FAILED;
     const struct own_answer a = {.tag = begin_pg_tag(has_failed ? BEGIN_ROLLS_BACK : verb)};
-    if (!ends(verb)) hold(s, modes);
+    if (!begin_pg_ends(verb)) hold(s, modes);
     else session_pg_of(s)->begin.phase = BEGUN_NOT;
     step = session_pg_answer(s, m, &x, &a);
-    if (step == STEP_DONE && ends(verb)) end(s);
+    if (step == STEP_DONE && begin_pg_ends(verb)) end(s);
     rest(s);
     return step;
 }
@@ -125,31 +122,74 @@ static enum step wait_for_rest(struct session *s) {
     return STEP_KEEP;
 }
 
-enum step session_pg_begin_take(struct session *s, const struct message *m) {
-    const struct sql_options *options = session_pg_settings_options(s, s->lessee.backend);
-    const struct sql_options fallback = sql_options_default(SQL_POSTGRES);
-    enum begun phase = (enum begun)session_pg_of(s)->begin.phase;
-    struct begin_modes modes = {0};
+static struct bytes up_to_nul(struct bytes source) {
+    const uint8_t *end = source.len ? memchr(source.ptr, 0, source.len) : NULL;
+    return end ? bytes_of(source.ptr, (size_t)(end - source.ptr)) : bytes_of(NULL, 0);
+}
+
+/* Of a Query, a Parse, or the statement that is bound. ptr NULL: there is none, or it is not known. */
+static struct bytes text_of(struct session *s, const struct message *m) {
+    struct session_pg *ps = session_pg_of(s);
+    struct bytes body = bytes_of(m->ptr + PG_HEADER_LEN, m->avail - PG_HEADER_LEN), portal, name;
+    if (m->h.type == PG_F_QUERY) return up_to_nul(body);
+    if (m->h.type == PG_F_PARSE) {
+        const uint8_t *end = body.len ? memchr(body.ptr, 0, body.len) : NULL;
+        return end ? up_to_nul(bytes_of(end + 1, (size_t)(body.ptr + body.len - end - 1))) : bytes_of(NULL, 0);
+    }
+    if (m->h.type != PG_F_BIND || pg_bind_names(body, &portal, &name) != PG_FRAME_OK) return bytes_of(NULL, 0);
+    const struct statement_pg *st = name.len ? session_pg_prepared_statement(ps, name) : NULL;
+    return up_to_nul(st ? st->source : name.len ? bytes_of(NULL, 0) : session_pg_unnamed_latest(ps));
+}
+
+/* A Query, or the first message of an exchange with the unnamed statement, or in a failed transaction with any. */
+static bool may_answer(const struct session_pg *ps, const struct message *m) {
     struct bytes text;
-    bool is_one = (m->h.type == PG_F_QUERY || m->h.type == PG_F_PARSE) && session_pg_answer_text(m, &text);
-    if (phase == BEGUN_HELD) modes = session_pg_of(s)->begin.modes;
-    enum begin_verb verb = is_one ? begin_pg_read(text, options ? options : &fallback, &modes) : BEGIN_NO_VERB;
+    if (m->h.type == PG_F_BIND) return ps->begin.phase == BEGUN_FAILED;
+    if (m->h.type == PG_F_PARSE && (m->avail <= PG_HEADER_LEN || m->ptr[PG_HEADER_LEN])) return false;
+    return (m->h.type == PG_F_QUERY || m->h.type == PG_F_PARSE) && session_pg_answer_text(m, &text);
+}
+
+/* In a failed transaction: a server has nothing else to say of it. */
+static bool is_refused(const struct message *m, struct bytes text, const struct sql_options *options) {
+    bool is_of_text = m->h.type == PG_F_QUERY || m->h.type == PG_F_PARSE || m->h.type == PG_F_BIND;
+    if (m->h.type == PG_F_FUNCTION_CALL || (m->h.type != PG_F_BIND && m->avail < m->h.total)) return true;
+    return is_of_text && text.ptr && !begin_pg_may_end(text, options);
+}
+
+enum step session_pg_begin_take(struct session *s, const struct message *m) {
+    struct session_pg *ps = session_pg_of(s);
+    const struct sql_options *known = session_pg_settings_options(s, s->lessee.backend);
+    const struct sql_options fallback = sql_options_default(SQL_POSTGRES), *options = known ? known : &fallback;
+    bool has_failed = ps->begin.phase == BEGUN_FAILED;
+    struct begin_modes modes = {0};
+    struct bytes text = text_of(s, m);
+    if (ps->begin.phase == BEGUN_HELD) modes = ps->begin.modes;
+    enum begin_verb verb = text.ptr && may_answer(ps, m) ? begin_pg_read(text, options, &modes) : BEGIN_NO_VERB;
     enum step step = STEP_RAW;
     if (is_answered(s, verb, &modes)) step = wait_for_rest(s);
     if (step == STEP_DONE) step = answer(s, m, verb, &modes);
-    return step == STEP_RAW && phase == BEGUN_FAILED ? refuse(s) : step;
+    return step == STEP_RAW && has_failed && is_refused(m, text, options) ? refuse(s) : step;
 }
 
 /* ---- the server ------------------------------------------------------------------------------------------------------ */
 
+/* As the client's transaction has failed. False: the connection has. */
+static bool send_failure(struct backend *b) {
+    if (!backend_pg_note_own(b, PG_F_BIND, 0, REPLY_SWALLOW, 0)) return false;
+    session_pg_send_missing(b, PG_F_BIND);
+    return backend_pg_end_own_group(b);
+}
+
 void session_pg_begin_send(struct session *s, struct backend *b) {
     struct session_pg *ps = session_pg_of(s);
     char text[BEGIN_PG_TEXT_MAX];
-    if (LIKELY(ps->begin.phase != BEGUN_HELD)) {
+    bool has_failed = ps->begin.phase == BEGUN_FAILED;
+    if (LIKELY(ps->begin.phase != BEGUN_HELD && !has_failed)) {
         ps->begin.phase = BEGUN_NOT;
         return;
     }
     if (!backend_pg_run_begin(b, bytes_str(begin_pg_text(&ps->begin.modes, text)))) return;
+    if (has_failed && !send_failure(b)) return;
     ps->begin.phase = BEGUN_SENT;
     s->has_begun = false;
 }

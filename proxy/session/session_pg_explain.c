@@ -96,6 +96,7 @@ enum step session_pg_explain_take(struct session *s, const struct message *m) {
     struct own_exchange x;
     struct bytes source;
     bool is_inside = b && (b->ledger.is_group_open || b->ledger.is_client_turn || b->ledger.is_skipping);
+    if (session_pg_of(s)->begin.phase == BEGUN_FAILED) return STEP_RAW;
     if (is_inside || s->variant->is_single_use || m->h.total > s->env->config->inspect_limit) return STEP_RAW;
     if (m->avail < m->h.total) return STEP_KEEP;
     if (!asks(s, m, &source)) return STEP_RAW;

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import time
 
+import pgwire
 import psycopg
 import pytest
 
@@ -17,6 +18,7 @@ from split import APP_DB, at, client, cluster, node_of, ready, started  # noqa: 
 from psycopg.pq import TransactionStatus as Status
 
 PLAIN = f"[database plain]\nserver_database = {APP_DB}\nbegin = held\npool_size = 1\nqueue_timeout = 700ms\n"
+SHORT = f"[database short]\nserver_database = {APP_DB}\nbegin = held\npool_size = 1\nqueue_timeout = 50ms\n"
 EAGER = f"[database eager]\nserver_database = {APP_DB}\nread_write_split = on\nread_functions = here\nbegin = eager\n"
 
 STANDBYS = "".join(f"[database {name}]\nserver_database = {APP_DB}\nrole = {role}\nbegin = held\n" for name, role in (("copies", "replica"), ("either", "prefer-replica")))
@@ -25,7 +27,7 @@ STANDBYS = "".join(f"[database {name}]\nserver_database = {APP_DB}\nrole = {role
 @pytest.fixture(scope="module")
 def gilmok(cluster):  # noqa: F811
     g = cluster.gilmok(tail=f"[database split]\nserver_database = {APP_DB}\nread_write_split = on\nread_consistency = eventual\n"
-                            f"read_functions = here, locks\npool_size = 4\n" + PLAIN + EAGER + STANDBYS)  # fmt: skip
+                            f"read_functions = here, locks\npool_size = 4\n" + PLAIN + SHORT + EAGER + STANDBYS)  # fmt: skip
     wait_for_roles(g, a="primary", b="replica", c="replica")
     yield g
     g.close()
@@ -205,6 +207,86 @@ def test_a_standby_that_nobody_watches_refuses_a_begin_itself(cluster):  # noqa:
             same_as(cluster, "b", c, ["begin read write", "rollback", "begin", "set transaction isolation level serializable", "rollback", "begin read only", "commit"])
     finally:
         g.close()
+
+
+def failed(cluster, port, database, fail):  # noqa: F811
+    """A client with three statements by name, in a transaction that has failed."""
+    c = pgwire.Client(port, "app", cluster.env["APP_PASSWORD"], database).login()
+    for name, sql in (("back", "rollback"), ("done", "commit"), ("one", "select 1")):
+        c.send(pgwire.parse(sql, name) + pgwire.SYNC)
+        c.collect()
+    c.query("begin isolation level repeatable read")
+    fail(c)
+    return c
+
+
+def answers(c, messages):
+    """Until as many ReadyForQuery are here as are owed: types, with tags, states and SQLSTATEs."""
+    c.send(messages + pgwire.query("rollback; show transaction_isolation"))
+    heard = []
+    while heard[-2:] != ["C SHOW", "Z I"]:
+        kind, body = c.read()
+        detail = pgwire.PgError(body).sqlstate if kind in "EN" else body.strip(b"\0").decode() if kind in "CZ" else pgwire.row_values(body) if kind == "D" else ""
+        heard.append(f"{kind} {detail}".strip())
+    return heard
+
+
+RUN = pgwire.execute() + pgwire.SYNC
+IN_FAILED = {
+    "comment": pgwire.query("rollback /* that is it */") + pgwire.query("select 1"),
+    "comment first": pgwire.query("/* gilmok: primary */ commit"),
+    "more behind": pgwire.query("rollback; select 1") + pgwire.query("select 2"),
+    "more in front": pgwire.query("select 1; rollback"),
+    "chain": pgwire.query("rollback and chain") + pgwire.query("show transaction_isolation"),
+    "commit and chain": pgwire.query("commit and chain") + pgwire.query("select 1"),
+    "prepare": pgwire.query("prepare transaction 'x'") + pgwire.query("select 1"),
+    "savepoint": pgwire.query("rollback to s"),
+    "empty": pgwire.query("") + pgwire.query(" ; -- nothing"),
+    "empty, parsed": pgwire.parse("") + pgwire.describe("S") + pgwire.bind() + RUN,
+    "statement": pgwire.query("select 1") + pgwire.query("explain (costs off) select 1"),
+    "parsed": pgwire.parse("select 1") + pgwire.describe("S") + pgwire.bind() + RUN + pgwire.parse("rollback") + pgwire.bind() + RUN,
+    "flush": pgwire.FLUSH + pgwire.parse("select 1") + pgwire.FLUSH + pgwire.bind() + RUN + pgwire.SYNC,
+    "flush within": pgwire.parse("rollback") + pgwire.FLUSH + pgwire.bind() + pgwire.FLUSH + RUN,
+    "new name": pgwire.parse("rollback", "new") + pgwire.describe("S", "new") + pgwire.bind(name="new") + RUN + pgwire.query("select 1"),
+    "name": pgwire.bind(name="back") + RUN + pgwire.query("select 1"),
+    "described name": pgwire.describe("S", "done") + pgwire.SYNC + pgwire.bind(name="done") + pgwire.describe("P") + RUN,
+    "closed name": pgwire.bind(name="back") + pgwire.execute() + pgwire.close("S", "back") + pgwire.SYNC + pgwire.bind(name="back") + RUN,
+    "named portal": pgwire.bind(name="back", portal="p") + pgwire.execute("p") + pgwire.SYNC,
+    "named statement": pgwire.bind(name="one") + RUN + pgwire.describe("S", "one") + pgwire.SYNC + pgwire.bind(name="one") + RUN,
+    "close": pgwire.close("S", "one") + pgwire.close("S", "nobody") + pgwire.SYNC + pgwire.bind(name="one") + RUN,
+    "no such name": pgwire.bind(name="nobody") + RUN,
+    "no such portal": RUN,
+    "route": pgwire.query("explain (route) select 1") + pgwire.parse("explain (route) select 1") + pgwire.bind() + RUN,
+    "function": pgwire.message("F", b"\0\0\0\x01" + 6 * b"\0"),
+}
+
+
+@pytest.mark.parametrize("what", IN_FAILED)
+def test_a_failed_transaction_answers_as_a_server_does(cluster, gilmok, what):  # noqa: F811
+    with client(cluster, gilmok, dbname="short") as holder:
+
+        def no_connection(c):
+            holder.execute("begin; select 1")
+            assert [e.sqlstate for e in c.query("select 1").errors] == ["53300"]
+            holder.execute("rollback")
+
+        direct = failed(cluster, cluster.port("a"), APP_DB, lambda c: c.query("select 1/0"))
+        through = failed(cluster, gilmok.port, "short", no_connection)
+        assert answers(through, IN_FAILED[what]) == answers(direct, IN_FAILED[what])
+        through.end()
+        direct.end()
+
+
+def test_a_failed_transaction_can_be_left_without_a_connection(cluster, gilmok):  # noqa: F811
+    with client(cluster, gilmok, dbname="short") as holder:
+        for end in ("rollback", "commit -- it", "/* why */ rollback"), (pgwire.bind(name="back") + RUN, pgwire.bind(name="done") + pgwire.describe("P") + RUN):
+            for text in end:
+                c = failed(cluster, gilmok.port, "short", lambda c: (holder.execute("begin; select 1"), c.query("select 1")))
+                c.send(pgwire.query(text) if isinstance(text, str) else text)
+                got = c.collect()
+                assert (got.errors, got.tags, got.status) == ([], ["ROLLBACK"], "I"), text
+                holder.execute("rollback")
+                c.end()
 
 
 def test_eager_is_at_once(cluster, gilmok):  # noqa: F811

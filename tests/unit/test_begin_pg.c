@@ -51,6 +51,24 @@ START_TEST(what_sets_and_ends) {
     ck_assert_str_eq(of("commit work and no chain"), "COMMIT");
     ck_assert_str_eq(of("ROLLBACK"), "ROLLBACK");
     ck_assert_str_eq(of("ABORT"), "ROLLBACK");
+    ck_assert_str_eq(of("COMMIT /* of request 5 */"), "COMMIT"); /* nothing runs that it could be about */
+    ck_assert_str_eq(of("ROLLBACK -- why"), "ROLLBACK");
+}
+END_TEST
+
+static bool may_end(const char *text) {
+    const struct sql_options options = sql_options_default(SQL_POSTGRES);
+    return begin_pg_may_end(bytes_str(text), &options);
+}
+
+START_TEST(what_a_failed_transaction_listens_to) {
+    static const char *const ends[] = {
+        "", " ; -- nothing", "COMMIT", "/* a */ ;; end", "abort work", "ROLLBACK; SELECT 1", "rollback and chain", "ROLLBACK TO s",
+        "PREPARE TRANSACTION 'x'", "COMMIT 1",
+    };
+    static const char *const others[] = {"SELECT 1", "SELECT 1; ROLLBACK", "\"rollback\"", "BEGIN", "SET TRANSACTION READ ONLY", "'"};
+    for (size_t i = 0; i < COUNT_OF(ends); i++) ck_assert_msg(may_end(ends[i]), "%s", ends[i]);
+    for (size_t i = 0; i < COUNT_OF(others); i++) ck_assert_msg(!may_end(others[i]), "%s", others[i]);
 }
 END_TEST
 
@@ -84,6 +102,7 @@ int main(void) {
     TCase *tc = tcase_create("begin_pg");
     tcase_add_test(tc, what_begins);
     tcase_add_test(tc, what_sets_and_ends);
+    tcase_add_test(tc, what_a_failed_transaction_listens_to);
     tcase_add_test(tc, modes_are_added);
     tcase_add_test(tc, what_is_the_servers);
     return check_main_of("begin_pg", tc);
