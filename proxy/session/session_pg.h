@@ -188,12 +188,14 @@ struct own_exchange {
     struct bytes statement; /* its name */
     struct bytes messages; /* of the extended protocol; else empty */
     bool is_binary;        /* it wants the value so */
+    bool closes;           /* the statement, in the end */
     bool is_plain;         /* no parameters, and each message where it has its sense: a server would take it */
 };
 struct own_answer {
     const char *column; /* NULL: no rows; else one row with one column of text, ... */
     struct bytes value; /* ... this */
     const char *tag;    /* the command's */
+    bool leaves_statement; /* the unnamed one, which a server would know, too */
 };
 /* Of a Query or a Parse that is whole, and right. False: it is not, and the server will say so. */
 bool session_pg_answer_text(const struct message *m, struct bytes *text);
@@ -542,6 +544,8 @@ bool session_pg_unnamed_is_certain(const struct backend *b);
 bool session_pg_unnamed_track(struct session *s, struct backend *b, const struct message *m, uint16_t *tag);
 /* gilmok answers it itself: it ends the unnamed statement all the same, and nothing behind it may meet an older one. */
 void session_pg_unnamed_on_not_sent(struct session *s, const struct message *m);
+/* The same with a Parse that a server would take: it leaves what the client may bind again. */
+void session_pg_unnamed_on_answered(struct session *s, const struct message *m);
 bool session_pg_unnamed_is_tag(uint16_t tag);
 void session_pg_unnamed_on_tagged(struct session *s, struct backend *b, uint8_t kind, uint16_t tag);
 void session_pg_unnamed_on_failed(struct session *s, struct backend *b, uint16_t tag);

@@ -92,6 +92,7 @@ static enum step read_exchange(const struct message *m, struct own_exchange *x) 
         if (h.type == PG_F_BIND && (has_bound || !read_bind(body, x))) return STEP_RAW;
         if ((h.type == PG_F_DESCRIBE || h.type == PG_F_CLOSE) && !is_about(body, x, h.type == PG_F_CLOSE)) return STEP_RAW;
         if (h.type == PG_F_EXECUTE && (!body.len || body.ptr[0])) return STEP_RAW;
+        x->closes |= h.type == PG_F_CLOSE && body.ptr[0] == 'S';
         x->is_plain &= is_in_place(h.type, body, has_bound, has_run);
         has_bound |= h.type == PG_F_BIND;
         has_run |= h.type == PG_F_EXECUTE;
@@ -186,7 +187,9 @@ enum step session_pg_answer(struct session *s, const struct message *m, const st
         session_close(s, "out of memory");
         return STEP_STOP;
     }
-    session_pg_unnamed_on_not_sent(s, m);
+    bool leaves_statement = m->h.type == PG_F_PARSE && a->leaves_statement && !x->closes;
+    if (leaves_statement) session_pg_unnamed_on_answered(s, m);
+    else session_pg_unnamed_on_not_sent(s, m);
     session_pg_drop(ps, m);
     if (UNLIKELY(s->pins & PIN_UNNAMED)) { /* it has none any more */
         s->pins &= (uint16_t)~PIN_UNNAMED;

@@ -104,7 +104,7 @@ static enum step answer(struct session *s, const struct message *m, enum begin_v
     enum step step = session_pg_answer_read(m, &x);
     if (step != STEP_DONE || !x.is_plain) return step == STEP_DONE ? STEP_RAW : step;
     bool has_failed = session_pg_of(s)->begin.phase == BEGUN_FAILED;
-    const struct own_answer a = {.tag = begin_pg_tag(has_failed ? BEGIN_ROLLS_BACK : verb)};
+    const struct own_answer a = {.tag = begin_pg_tag(has_failed ? BEGIN_ROLLS_BACK : verb), .leaves_statement = true};
     if (!begin_pg_ends(verb)) hold(s, modes);
     else session_pg_of(s)->begin.phase = BEGUN_NOT;
     step = session_pg_answer(s, m, &x, &a);

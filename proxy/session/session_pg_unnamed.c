@@ -344,6 +344,21 @@ void session_pg_unnamed_on_not_sent(struct session *s, const struct message *m) 
     if (is_parse || m->h.type == PG_F_QUERY) forget(session_pg_of(s));
 }
 
+void session_pg_unnamed_on_answered(struct session *s, const struct message *m) {
+    struct session_pg *ps = session_pg_of(s);
+    struct unnamed_client *u = &ps->unnamed;
+    uint32_t len = (uint32_t)source_len(m);
+    forget(ps);
+    if (session_pg_names_depends_on_settings(bytes_of(m->ptr + PG_HEADER_LEN + 1, len))) return; /* nobody has asked for them */
+    if (!len || !make_room(&u->source, 0, &u->cap, len)) return;
+    memcpy(u->source, m->ptr + PG_HEADER_LEN + 1, len);
+    u->len = len;
+    u->is_there = true;
+    u->version = ++u->last_version;
+    ps->left.unnamed_version = UINT64_MAX; /* no version of any catalog: it is read when it is bound */
+    ps->left.unnamed_reads = false;
+}
+
 /* Nothing is owed: what is still pending was skipped, all of it, and the connection has what it had before. */
 static void on_all_answered(struct session_pg *ps) {
     if (!ps->unnamed.pending_len) return;

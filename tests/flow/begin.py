@@ -18,7 +18,7 @@ from split import APP_DB, at, client, cluster, node_of, ready, started  # noqa: 
 from psycopg.pq import TransactionStatus as Status
 
 PLAIN = f"[database plain]\nserver_database = {APP_DB}\nbegin = held\npool_size = 1\nqueue_timeout = 700ms\n"
-SHORT = f"[database short]\nserver_database = {APP_DB}\nbegin = held\npool_size = 1\nqueue_timeout = 50ms\n"
+SHORT = f"[database short]\nserver_database = {APP_DB}\nbegin = held\npool_size = 1\nqueue_timeout = 200ms\n"
 EAGER = f"[database eager]\nserver_database = {APP_DB}\nread_write_split = on\nread_functions = here\nbegin = eager\n"
 
 STANDBYS = "".join(f"[database {name}]\nserver_database = {APP_DB}\nrole = {role}\nbegin = held\n" for name, role in (("copies", "replica"), ("either", "prefer-replica")))
@@ -162,7 +162,7 @@ def test_a_replica_that_refuses_its_first_statement_has_done_nothing(cluster, gi
                 if said_again(gilmok) > retried:
                     break
                 time.sleep(0.2)  # what was looked at is looked at again
-            assert said_again(gilmok) == retried + 1
+            assert said_again(gilmok) == retried + 1, gilmok.said()[-2000:]
     cluster.run("a", "drop function locks", APP_DB)
 
 
@@ -275,6 +275,29 @@ def test_a_failed_transaction_answers_as_a_server_does(cluster, gilmok, what):  
         assert answers(through, IN_FAILED[what]) == answers(direct, IN_FAILED[what])
         through.end()
         direct.end()
+
+
+def begun(sql="begin"):
+    return pgwire.parse(sql) + pgwire.bind() + RUN
+
+
+UNNAMED = {
+    "begin": begun() + pgwire.bind() + RUN + pgwire.describe("S") + pgwire.SYNC + pgwire.query("select 1") + pgwire.bind() + RUN,
+    "commit": begun() + begun("commit") + pgwire.bind() + RUN + pgwire.bind() + pgwire.describe("P") + RUN,
+    "set": begun() + begun("set transaction read only") + pgwire.bind() + RUN + pgwire.query("show transaction_read_only"),
+    "closed": pgwire.parse("begin") + pgwire.bind() + pgwire.execute() + pgwire.close("S") + pgwire.SYNC + pgwire.bind() + RUN,
+    "query": begun() + pgwire.query("commit") + pgwire.bind() + RUN,
+    "others": pgwire.parse("select 1") + pgwire.SYNC + begun() + begun("rollback") + pgwire.parse("select 2") + pgwire.SYNC + pgwire.bind() + RUN,
+}
+
+
+@pytest.mark.parametrize("what", UNNAMED)
+def test_the_unnamed_statement_is_there_behind_it(cluster, gilmok, what):  # noqa: F811
+    direct = pgwire.Client(cluster.port("a"), "app", cluster.env["APP_PASSWORD"], APP_DB).login()
+    through = pgwire.Client(gilmok.port, "app", cluster.env["APP_PASSWORD"], "short").login()
+    assert answers(through, UNNAMED[what]) == answers(direct, UNNAMED[what])
+    through.end()
+    direct.end()
 
 
 def test_a_failed_transaction_can_be_left_without_a_connection(cluster, gilmok):  # noqa: F811
