@@ -48,8 +48,8 @@ static void refuse(struct session *s, const struct err *err) {
 }
 
 static void prepare(struct session *s, struct backend *b) {
+    session_pg_begin_prepare(session_pg_of(s));
     session_pg_settings_prepare(s, b);
-    if (s->lessee.backend == b) session_pg_begin_send(s, b);
 }
 
 static void on_group_end(struct session *s, struct backend *b, uint16_t tag) {
@@ -377,9 +377,10 @@ static enum step take_message(struct session *s, struct run *run, struct message
     } else if (s->request.stage != REQUEST_RELAY) {
         return STEP_KEEP;
     }
-    if (UNLIKELY(session_pg_begin_is_awaited(s))) {
-        s->is_held_back = true;
-        return STEP_KEEP;
+    if (UNLIKELY(ps->begin.phase != BEGUN_NOT) && !s->request.has_sent) {
+        flush_run(s, run);
+        enum step step = session_pg_begin_go_first(s, m);
+        if (step != STEP_DONE) return step;
     }
     enum route_follow follow = session_is_at_replica(s) ? follows(s, m) : ROUTE_FOLLOWS;
     if (s->request.is_taken_back || must_hold_back(s, type) || follow == ROUTE_WAITS) {

@@ -219,11 +219,11 @@ static inline bool session_pg_begin_may_be(const struct session_pg *ps, const st
 }
 /* STEP_RAW: it goes the way of all others. */
 enum step session_pg_begin_take(struct session *s, const struct message *m);
-/* It has a connection, and nothing is sent yet: what was held back goes first. */
-void session_pg_begin_send(struct session *s, struct backend *b);
-/* The server has not carried it out yet: what would be sent now might run outside of the transaction. */
-static inline bool session_pg_begin_is_awaited(const struct session *s) {
-    return ((const struct session_pg *)s)->begin.phase == BEGUN_SENT && !s->request.has_sent && s->lessee.backend->ledger.count;
+/* It has a connection, and this is the first message for it: what was held back goes first. STEP_DONE: now the message may go. */
+enum step session_pg_begin_go_first(struct session *s, struct message *m);
+/* It has a connection for a request. */
+static inline void session_pg_begin_prepare(struct session_pg *ps) {
+    if (ps->begin.phase == BEGUN_SENT) ps->begin.phase = BEGUN_NOT;
 }
 /* What was sent has had no effect, its BEGIN included. */
 void session_pg_begin_on_taken_back(struct session *s);
@@ -501,6 +501,8 @@ static inline bool session_pg_lend_concerns(const struct session_pg *ps, uint8_t
 }
 /* Before a message goes to the server: its functions will find the client's names. STEP_RAW: it may go. */
 enum step session_pg_lend_on_message(struct session *s, const struct message *m);
+/* The same of the first message of a transaction, before that begins. */
+enum step session_pg_lend_first(struct session *s, const struct message *m);
 /* True for a name that stands for something on the connection only because it was lent. */
 bool session_pg_is_lent(const struct session *s, struct bytes name);
 /* All is answered, outside of a transaction; no look is out. */

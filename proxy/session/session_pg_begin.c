@@ -14,7 +14,7 @@
 #include <stdlib.h>
 
 #include "proxy/pool/backend_pg.h"
-#include "proxy/session/session_pg.h"
+#include "proxy/session/session_pg_ops.h"
 
 char session_pg_status(const struct session *s) {
     const struct backend *b = s->lessee.backend;
@@ -180,18 +180,27 @@ static bool send_failure(struct backend *b) {
     return backend_pg_end_own_group(b);
 }
 
-void session_pg_begin_send(struct session *s, struct backend *b) {
+/* STEP_STOP: its connection is lost. */
+static enum step send_begin(struct session *s) {
     struct session_pg *ps = session_pg_of(s);
+    struct backend *b = s->lessee.backend;
     char text[BEGIN_PG_TEXT_MAX];
     bool has_failed = ps->begin.phase == BEGUN_FAILED;
-    if (LIKELY(ps->begin.phase != BEGUN_HELD && !has_failed)) {
-        ps->begin.phase = BEGUN_NOT;
-        return;
-    }
-    if (!backend_pg_run_begin(b, bytes_str(begin_pg_text(&ps->begin.modes, text)))) return;
-    if (has_failed && !send_failure(b)) return;
+    if (!backend_pg_run_begin(b, bytes_str(begin_pg_text(&ps->begin.modes, text)))) return STEP_STOP;
+    if (has_failed && !send_failure(b)) return STEP_STOP;
     ps->begin.phase = BEGUN_SENT;
     s->has_begun = false;
+    return session_pg_hold(s);
+}
+
+/* What is sent before the server has carried it out might run outside of the transaction. */
+enum step session_pg_begin_go_first(struct session *s, struct message *m) {
+    struct session_pg *ps = session_pg_of(s);
+    if (ps->begin.phase == BEGUN_SENT) return s->lessee.backend->ledger.count ? session_pg_hold(s) : STEP_DONE;
+    struct bytes body = bytes_of(m->ptr + PG_HEADER_LEN, m->avail - PG_HEADER_LEN);
+    if (m->h.type == PG_F_BIND) m->has_names = pg_bind_names(body, &m->portal, &m->statement) == PG_FRAME_OK;
+    enum step step = session_pg_lend_first(s, m); /* inside of it they would be a query in front of the client's */
+    return step == STEP_RAW ? send_begin(s) : step;
 }
 
 void session_pg_begin_on_taken_back(struct session *s) {

@@ -419,6 +419,13 @@ enum step session_pg_lend_on_message(struct session *s, const struct message *m)
     return step;
 }
 
+enum step session_pg_lend_first(struct session *s, const struct message *m) {
+    struct session_pg *ps = session_pg_of(s);
+    if (!ps->prepared.sql_count) return STEP_RAW;
+    ps->left.latest = session_pg_state_message_effects(s, m);
+    return lend_if_due(s, m, ps->left.latest);
+}
+
 /* ---- the end --------------------------------------------------------------------------------------------------------- */
 
 /* Who stays on the connection for another reason keeps them there. */

@@ -277,6 +277,19 @@ def test_a_failed_transaction_answers_as_a_server_does(cluster, gilmok, what):  
         direct.end()
 
 
+@pytest.mark.parametrize("behind", ["do $$ begin execute 'execute p'; end $$", "select name from pg_prepared_statements"])
+def test_what_it_has_prepared_is_there_before_it(cluster, gilmok, behind):  # noqa: F811
+    """And leaves no trace in it: the isolation level can be set yet."""
+    heard = []
+    for port, database in ((cluster.port("a"), APP_DB), (gilmok.port, "plain")):
+        c = pgwire.Client(port, "app", cluster.env["APP_PASSWORD"], database).login()
+        c.query("prepare p as select 1")
+        c.query("begin")
+        heard.append(answers(c, pgwire.query(f"set transaction isolation level serializable; {behind}") + begun("select 1")))
+        c.end()
+    assert heard[0] == heard[1]
+
+
 def begun(sql="begin"):
     return pgwire.parse(sql) + pgwire.bind() + RUN
 
