@@ -14,9 +14,9 @@ bool token_pg_is_setting(struct bytes name) {
 }
 
 static bool is_word(const struct lexer *l, const struct token *t, const char *lower) {
-    size_t len = strlen(lower);
-    if ((t->kind != TOKEN_IDENT && t->kind < KEYWORD_FIRST) || t->end - t->start != len) return false;
-    return is_same(l->text + t->start, lower, len);
+    size_t len = strlen(lower), quote = t->kind == TOKEN_QUOTED_IDENT;
+    bool is_name = t->kind == TOKEN_IDENT || t->kind == TOKEN_QUOTED_IDENT || t->kind >= KEYWORD_FIRST;
+    return is_name && t->end - t->start == len + 2 * quote && is_same(l->text + t->start + quote, lower, len);
 }
 
 bool token_pg_is_asked(struct bytes text, const struct sql_options *options) {
@@ -25,14 +25,13 @@ bool token_pg_is_asked(struct bytes text, const struct sql_options *options) {
     lex_init(&l, text, options);
     do lex_next(&l, &t);
     while (t.kind == ';');
-    if (!is_word(&l, &t, "show")) return false;
+    if (t.kind != KW_SHOW) return false;
     lex_next(&l, &t);
     if (!is_word(&l, &t, "gilmok")) return false;
     lex_next(&l, &t);
     if (t.kind != '.') return false;
     lex_next(&l, &t);
     if (!is_word(&l, &t, "consistency_token")) return false;
-    do lex_next(&l, &t);
-    while (t.kind == ';');
-    return t.kind == TOKEN_END;
+    lex_next(&l, &t);
+    return t.kind == ';' || t.kind == TOKEN_END;
 }

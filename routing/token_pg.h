@@ -28,7 +28,7 @@ static inline bool token_pg_may_be(struct bytes text) {
 /* The name of the setting, in any case. */
 bool token_pg_is_setting(struct bytes name);
 
-/* True for SHOW of just that setting, alone. */
+/* True for SHOW of just that setting, alone or with other statements behind it. */
 bool token_pg_is_asked(struct bytes text, const struct sql_options *options);
 
 #endif

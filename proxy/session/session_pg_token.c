@@ -27,36 +27,21 @@ static struct bytes source_of(struct session *s, const struct message *m) {
     return st ? st->source : bytes_of(NULL, 0);
 }
 
-static enum step send_query(struct session *s, const struct message *m) {
-    static const char text[] = TOKEN_PG_TELL "; SHOW " TOKEN_PG_SETTING;
-    struct session_pg *ps = session_pg_of(s);
-    struct backend *b = s->lessee.backend;
-    uint8_t storage[sizeof text + PG_HEADER_LEN];
-    struct writer w;
-    if (ledger_owes_forward(&b->ledger) || b->ledger.doubtful) return session_pg_await_replies(s);
-    writer_init_fixed(&w, storage, sizeof storage);
-    size_t at = pg_begin(&w, PG_F_QUERY);
-    writer_cstr(&w, bytes_str(text));
-    pg_end(&w, at);
-    uint16_t tag = session_pg_prepared_end_group(ps);
-    session_pg_state_on_group_sent(ps);
-    session_pg_unnamed_on_group_sent(ps);
-    (void)session_pg_unnamed_track(s, b, m, &tag);
-    if (!backend_pg_note_sent(b, PG_F_QUERY, 0, tag)) return STEP_STOP;
-    backend_pg_hide_statements(backend_pg_of(b), 1);
-    stream_send(b->stream, writer_bytes(&w));
-    session_pg_drop(ps, m);
-    return STEP_DONE;
+static enum step take_query(struct session *s, const struct message *m) {
+    struct ledger *l = &s->lessee.backend->ledger;
+    struct bytes text;
+    bool is_edited = session_pg_of(s)->left.latest & EFFECT_STATEMENTS; /* for other reasons, with something behind it */
+    if (is_edited || !session_pg_answer_text(m, &text) || !asks(s, bytes_of(text.ptr, text.len + 1))) return STEP_RAW;
+    if (ledger_owes_forward(l) || l->doubtful) return session_pg_await_replies(s);
+    return session_pg_reset_text_behind(s, m, text, TOKEN_PG_TELL);
 }
 
 enum step session_pg_token_take(struct session *s, const struct message *m) {
     struct session_pg *ps = session_pg_of(s);
-    struct bytes text;
     const struct ledger *l = &s->lessee.backend->ledger;
     if (l->is_client_turn || l->is_skipping) return STEP_RAW; /* the server will say what it thinks of that */
     switch (m->h.type) {
-    case PG_F_QUERY:
-        return session_pg_answer_text(m, &text) && asks(s, bytes_of(text.ptr, text.len + 1)) ? send_query(s, m) : STEP_RAW;
+    case PG_F_QUERY: return take_query(s, m);
     case PG_F_PARSE: {
         struct bytes body = bytes_of(m->ptr + PG_HEADER_LEN, m->avail - PG_HEADER_LEN);
         const uint8_t *name_end = memchr(body.ptr, 0, body.len);

@@ -49,7 +49,7 @@ def test_it_is_shown_in_every_way(cluster, two):  # noqa: F811
         for ask in (
             lambda: value(c, show), lambda: value(c, "SHOW Gilmok.Consistency_Token ;"), lambda: c.execute(show, prepare=True).fetchone()[0],
             lambda: c.execute(show, prepare=True).fetchone()[0], lambda: c.pgconn.exec_(show.encode()).get_value(0, 0).decode(),
-            lambda: value(c, show, prepare=False, binary=True), lambda: value(other, show),
+            lambda: value(c, show, prepare=False, binary=True), lambda: value(other, show), lambda: value(c, 'show "gilmok"."Consistency_token"'),
         ):  # fmt: skip
             c.execute("update kept set word = 'word 1' where id = 1")
             token = ask()
@@ -71,6 +71,27 @@ def test_it_is_shown_in_every_way(cluster, two):  # noqa: F811
             c.execute(show)
         c.execute("rollback")
         assert at(cluster, c) in "bc" and value(c, "select current_setting('gilmok.consistency_token')") == ""
+
+
+def test_what_stands_behind_it_runs_as_ever(cluster, two):  # noqa: F811
+    with ready(cluster, two[0]) as c:
+        c.execute("update kept set word = 'word 1' where id = 1")
+        cursor = c.execute("show gilmok.consistency_token; select 1; select nextval('numbers')")
+        token = cursor.fetchone()[0]
+        assert TOKEN.match(token) and cursor.nextset() and cursor.fetchone() == (1,) and cursor.nextset() and not cursor.rownumber
+        with pytest.raises(psycopg.errors.UndefinedColumn) as e:
+            c.execute("show gilmok.consistency_token; select nope")
+        assert e.value.diag.statement_position == "39"
+        with pytest.raises(psycopg.errors.SyntaxError) as e:
+            c.execute("show gilmok.consistency_token; selec 1")
+        assert e.value.diag.statement_position == "32"
+        c.execute("show gilmok.consistency_token; begin; savepoint s")
+        assert place(value(c, "show gilmok.consistency_token")) >= place(token)
+        c.execute("rollback")
+        c.execute("prepare q as select 7")
+        cursor = c.execute("show gilmok.consistency_token; execute q")
+        assert cursor.nextset() and cursor.fetchone() == (7,)
+        assert value(c, "select current_setting('gilmok.consistency_token')") == ""
 
 
 @pytest.mark.parametrize("way", ["set", "set_config", "login"])

@@ -1,4 +1,4 @@
-/* Which texts ask for a consistency token, and nothing else. */
+/* Which texts ask for a consistency token first. */
 #include "routing/token_pg.h"
 #include "tests/unit/check_main.h"
 
@@ -15,14 +15,17 @@ START_TEST(what_asks) {
     ck_assert(asks("\n  show gilmok.consistency_token\n"));
     ck_assert(asks("/* who asks */ ; SHOW gilmok.consistency_token"));
     ck_assert(asks("SHOW/**/gilmok.consistency_token -- now"));
+    ck_assert(asks("SHOW \"gilmok\".consistency_token"));
+    ck_assert(asks("SHOW \"Gilmok\" . \"CONSISTENCY_token\""));
+    ck_assert(asks("SHOW gilmok.consistency_token; SELECT 1"));
 }
 END_TEST
 
 START_TEST(what_does_not) {
     static const char *const texts[] = {
         "", "SHOW", "SHOW gilmok", "SHOW gilmok.", "SHOW gilmok.route", "SHOW consistency_token", "SHOW gilmok.consistency_token.x",
-        "SHOW gilmok.consistency_token; SELECT 1", "SELECT 1; SHOW gilmok.consistency_token", "SHOW \"gilmok\".consistency_token",
-        "SHOW gilmok.consistency_tokens", "SHOWgilmok.consistency_token", "SET gilmok.consistency_token = ''",
+        "SELECT 1; SHOW gilmok.consistency_token", "\"SHOW\" gilmok.consistency_token", "SHOW \"gilmok.consistency_token\"",
+        "SHOW \"gilmok", "SHOW gilmok.\"\"", "SHOW gilmok.consistency_token SELECT 1", "SHOW gilmok.consistency_tokens", "SHOWgilmok.consistency_token", "SET gilmok.consistency_token = ''",
     };
     for (size_t i = 0; i < COUNT_OF(texts); i++) ck_assert_msg(!asks(texts[i]), "%s", texts[i]);
 }
