@@ -77,6 +77,12 @@ static const char *hold_reason(const struct session *s) {
     return "request";
 }
 
+/* Of one in a transaction of which no server knows, that. */
+static const char *phase_of(const struct session *s) {
+    bool is_begun = s->state == SESSION_IDLE && s->has_begun;
+    return is_begun ? begun_name((enum begun)((const struct session_pg *)s)->begin.phase) : session_state_name(s->state);
+}
+
 static bool is_waiting(const struct session *s) {
     return list_is_linked(&s->lessee.wait_node);
 }
@@ -124,7 +130,7 @@ static void put_client_cells(struct console_call *call, struct row *r, const str
 static void put_client(struct console_call *call, const struct session *s) {
     struct row r = console_row(call);
     put_client_cells(call, &r, s, false);
-    row_text(&r, session_state_name(s->state));
+    row_text(&r, phase_of(s));
     row_text(&r, hold_reason(s));
     put_number_or_null(&r, s->lessee.backend ? s->lessee.backend->id : 0);
     put_number_or_null(&r, s->lessee.backend ? backend_pg_of(s->lessee.backend)->pid : 0);

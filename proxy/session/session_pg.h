@@ -107,6 +107,8 @@ enum begun {
     BEGUN_FAILED, /* it has failed before the server knew of it */
 };
 
+const char *begun_name(enum begun phase); /* as SHOW CLIENTS says it */
+
 struct begin_client {
     uint8_t phase; /* enum begun */
     struct begin_modes modes;

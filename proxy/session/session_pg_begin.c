@@ -16,6 +16,11 @@
 #include "proxy/pool/backend_pg.h"
 #include "proxy/session/session_pg_ops.h"
 
+const char *begun_name(enum begun phase) {
+    static const char *const names[] = {"none", "begun", "sent", "failed"};
+    return names[phase];
+}
+
 char session_pg_status(const struct session *s) {
     const struct backend *b = s->lessee.backend;
     enum begun phase = (enum begun)((const struct session_pg *)s)->begin.phase;

@@ -325,6 +325,23 @@ def test_a_failed_transaction_can_be_left_without_a_connection(cluster, gilmok):
                 c.end()
 
 
+def test_the_console_tells_it_from_an_idle_client(cluster, gilmok):  # noqa: F811
+    def shown(c):
+        (row,) = gilmok.show("CLIENTS", database="short", application_name="begun")
+        assert row["state"] == "idle" and row["link"] == ""
+        return row["phase"]
+
+    with client(cluster, gilmok, dbname="short") as holder, client(cluster, gilmok, dbname="short", application_name="begun") as c:
+        assert shown(c) == "idle"
+        run(c, "begin")
+        assert shown(c) == "begun"
+        holder.execute("begin; select 1")
+        run(c, "select 1")
+        assert shown(c) == "failed"
+        run(c, "rollback")
+        assert shown(c) == "idle"
+
+
 def test_eager_is_at_once(cluster, gilmok):  # noqa: F811
     with client(cluster, gilmok, dbname="eager") as c:
         wait_for(lambda: at(cluster, c) in "bc", what="reads on replicas")
