@@ -309,7 +309,8 @@ static enum step relay_message(struct session *s, struct run *run, struct messag
 /* It has its connection at a replica for a moment still, or what it has there keeps it from ever going anywhere else. */
 static enum step stay_behind(struct session *s) {
     struct err err;
-    if (s->pins & (PIN_LOOKING | PIN_DESCRIBING | PIN_LENT | PIN_HANDING)) {
+    bool is_cleared = !ledger_is_quiet(&s->lessee.backend->ledger); /* of what gilmok itself had there */
+    if (is_cleared || s->pins & (PIN_LOOKING | PIN_DESCRIBING | PIN_LENT | PIN_HANDING)) {
         s->is_held_back = true;
         return STEP_KEEP;
     }

@@ -13,6 +13,7 @@ import pytest
 from failover import Cluster, wait_for_roles
 from flowtools import APP_DB, value
 from harness import wait_for
+from pgwire import query
 from replicas import Readers, zoned
 
 SPLIT = (
@@ -667,6 +668,28 @@ def test_a_full_pool_of_readers_stops_nobody(cluster, started, size):
         t.join(60)
     assert not failures, failures
 
+
+def test_a_read_that_waits_while_others_change_the_catalog(cluster, started):
+    """It runs where it was to run; what its client has prepared is shown to functions there, and taken back before the client goes on."""
+    cluster.run("a", "create schema if not exists made authorization app", APP_DB)
+    g = started(tail=SPLIT.replace("pool_size = 12", "pool_size = 1"))
+    with ready(cluster, g) as holder, client(cluster, g) as maker:
+        c = g.login(user="app", password=cluster.env["APP_PASSWORD"], database="split", timeout=20)
+        assert c.query("prepare mine as select 7").tags == ["PREPARE"]
+        for _ in range(4):
+            wait_for(lambda: c.ask("explain (route) select here()").startswith("replica"), what="a catalog that is known")
+            t = threading.Thread(target=holder.execute, args=("select here(), pg_sleep(0.2)",))
+            t.start()
+            wait_for(lambda: any(cluster.run(n, "select 1 from pg_stat_activity where query ~ '^select here.., pg_sleep'") for n in "bc"))
+            c.send(query("select here()") + query("update kept set word = 'waited' where id = 60 returning here()"))
+            while t.is_alive():
+                maker.execute("create table made.one ()")
+                maker.execute("drop table made.one")
+            read, write = c.collect(), c.collect()
+            assert not read.errors and node_of(cluster, int(read.rows[0][0])) in "bc"
+            assert not write.errors and node_of(cluster, int(write.rows[0][0])) == "a"
+            assert c.ask("execute mine") == "7"
+        c.end()
 
 # ---- reads that stay at one replica
 
