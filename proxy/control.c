@@ -151,12 +151,12 @@ static void prepare_reload(struct control *c, struct prospect *p, struct err *er
 
 /* Connections for reading leave it, and it is watched no more: of the primary that would be an outage. */
 static bool refuse_primary(struct control *c, const struct node_order *o, struct err *err) {
-    char primary[TOPOLOGY_NAME_MAX];
+    struct topology_place primary;
     bool is_contested;
     struct err why;
     if (o->verb != NODE_DRAIN && o->verb != NODE_REMOVE) return true;
-    bool is_known = topology_primary(&c->hub.topology, o->cluster, primary, &is_contested, &why);
-    if (!is_known || strcmp(primary, o->name) != 0) return true;
+    bool is_known = topology_primary(&c->hub.topology, o->cluster, &primary, &is_contested, &why);
+    if (!is_known || strcmp(primary.name, o->name) != 0) return true;
     err_set(err, "55000", "node %s/%s is the primary now", o->cluster, o->name);
     err_hint(err, "Promote another node first; SHOW CLUSTERS tells when gilmok has followed.");
     return false;

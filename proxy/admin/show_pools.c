@@ -151,12 +151,12 @@ static void visit_databases(struct console_call *call) {
 
 /* Where connections go; where there is no primary now, the first one. */
 static const struct config_node *node_of(struct console_call *call, const struct config_cluster *cluster) {
-    char name[TOPOLOGY_NAME_MAX];
+    struct topology_place primary;
     struct err why;
     bool is_contested;
     bool is_known = config_is_elective(cluster) &&
-                    topology_primary(&call->control->hub.topology, cluster->name, name, &is_contested, &why);
-    const struct config_node *node = is_known ? config_find_node(cluster, name) : NULL;
+                    topology_primary(&call->control->hub.topology, cluster->name, &primary, &is_contested, &why);
+    const struct config_node *node = is_known ? config_find_node(cluster, primary.name) : NULL;
     return node ? node : CONTAINER_OF(list_first(&cluster->nodes), struct config_node, node);
 }
 

@@ -30,13 +30,19 @@ struct site *pool_site(const struct pool *p) {
 
 /* ---- which nodes ---- */
 
+static bool is_at(const struct config_node *node, const char *address) {
+    char its[TOPOLOGY_ADDRESS_MAX];
+    return strcmp(topology_address(its, config_node_place(node), node->port), address) == 0;
+}
+
 /* Without a primary it is the one of before: its connections stay, unused, for it may come back. */
 static const struct config_node *choose_primary(struct pool *p, const struct config_cluster *cluster) {
-    char name[TOPOLOGY_NAME_MAX];
+    struct topology_place primary;
     const struct config_node *node = NULL;
     const struct site *before = pool_site(p);
-    bool is_known = topology_primary(p->set->topology, cluster->name, name, &p->is_contested, &p->nowhere);
-    if (is_known) node = config_find_node(cluster, name);
+    bool is_known = topology_primary(p->set->topology, cluster->name, &primary, &p->is_contested, &p->nowhere);
+    if (is_known) node = config_find_node(cluster, primary.name);
+    if (node && !is_at(node, primary.address)) node = NULL; /* it is elsewhere now, and nobody has looked there yet */
     if (is_known && !node)
         err_set(&p->nowhere, ERR_CANNOT_CONNECT_NOW, "the primary of cluster \"%.60s\" is not looked for yet", cluster->name);
     p->is_leaderless = !node;
@@ -242,10 +248,14 @@ static void judge_site(struct looking *l, struct site *s, const struct topology_
     complain(l, n->name, "is drained");
 }
 
+/* What was found out at another place is not known of this one. */
 static void look_at(void *ctx, const struct topology_node *n) {
     struct looking *l = ctx;
-    LIST_EACH(i, &l->pool->sites)
-        if (strcmp(site_at(i)->node_name, n->name) == 0) judge_site(l, site_at(i), n);
+    LIST_EACH(i, &l->pool->sites) {
+        struct site *s = site_at(i);
+        bool is_it = s->gauge && strcmp(s->gauge->name, n->name) == 0 && strcmp(s->gauge->address, n->address) == 0;
+        if (is_it) judge_site(l, s, n);
+    }
 }
 
 /* By the role, and where there is a choice not those without a weight. */

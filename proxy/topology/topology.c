@@ -97,12 +97,13 @@ void topology_remove(struct topology *t, const char *cluster) {
     topology_cluster_free(c);
 }
 
-bool topology_primary(struct topology *t, const char *cluster, char name[TOPOLOGY_NAME_MAX], bool *is_contested, struct err *why) {
+bool topology_primary(struct topology *t, const char *cluster, struct topology_place *primary, bool *is_contested, struct err *why) {
     pthread_mutex_lock(&t->lock);
     const struct topology_cluster *c = find(t, cluster);
     bool is_known = c && c->primary >= 0;
     *is_contested = c && c->is_contested;
-    if (is_known) memcpy(name, c->nodes[c->primary].name, TOPOLOGY_NAME_MAX);
+    if (is_known) memcpy(primary->name, c->nodes[c->primary].name, sizeof primary->name);
+    if (is_known) memcpy(primary->address, c->nodes[c->primary].address, sizeof primary->address);
     else err_set(why, ERR_CANNOT_CONNECT_NOW, "cluster \"%.60s\" has no primary now", cluster);
     if (!is_known) err_detail(why, "%.250s.", c && c->reason[0] ? c->reason : "Its nodes were not probed yet");
     if (!is_known) err_hint(why, "SHOW NODES on the console tells what each node says of itself.");

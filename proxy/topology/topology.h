@@ -102,8 +102,13 @@ void topology_cluster_free(struct topology_cluster *c); /* NULL is fine */
 MUST_USE bool topology_publish(struct topology *t, const struct topology_cluster *c, bool is_new_primary);
 void topology_remove(struct topology *t, const char *cluster);
 
-/* The name of the primary of a watched cluster. False: there is none now, and `why` says it (57P03). *is_contested: see above. */
-MUST_USE bool topology_primary(struct topology *t, const char *cluster, char name[TOPOLOGY_NAME_MAX], bool *is_contested,
+/* A node as the monitor knows it: of this name, and at this place. A configuration may have another place for the name. */
+struct topology_place {
+    char name[TOPOLOGY_NAME_MAX], address[TOPOLOGY_ADDRESS_MAX];
+};
+
+/* The primary of a watched cluster. False: there is none now, and `why` says it (57P03). *is_contested: see above. */
+MUST_USE bool topology_primary(struct topology *t, const char *cluster, struct topology_place *primary, bool *is_contested,
                                struct err *why);
 /* Calls with each node of a watched cluster, under the lock: briefly. */
 void topology_each_node(struct topology *t, const char *cluster, void (*each)(void *ctx, const struct topology_node *n), void *ctx);

@@ -3,6 +3,7 @@
 or is promoted."""
 
 import collections
+import os
 import signal
 import threading
 import time
@@ -11,7 +12,7 @@ import psycopg
 import pytest
 
 from failover import Cluster, shown, wait_for_roles
-from flowtools import APP_DB, value
+from flowtools import APP_DB, APP_PASSWORD, PRIMARY_PORT, value
 from harness import wait_for
 
 DATABASES = "".join(
@@ -414,3 +415,48 @@ def test_a_promoted_replica_reads_no_more_for_others():
     finally:
         g.close()
         c.close()
+
+
+def test_a_node_that_is_elsewhere_is_judged_anew(cluster):
+    """Its new place is another cluster's server. What was known of the old one must send nobody there."""
+    su = dict(host=os.environ["SUPERUSER_SOCKET_DIR"], port=PRIMARY_PORT, user="postgres", dbname="postgres", autocommit=True)
+    g = cluster.gilmok("ab", tail=DATABASES)
+    wait_for_roles(g, a="primary", b="replica")
+    right, place = g.text, "[node main/b]\nhost = 127.0.0.1\nport = "
+    wrong = right.replace(f"{place}{cluster.port('b')}", f"{place}{PRIMARY_PORT}")
+    assert wrong != right
+    seen, is_over = collections.Counter(), threading.Event()
+
+    def read():
+        while not is_over.is_set():
+            try:
+                with client(cluster, g) as c:
+                    while not is_over.is_set():
+                        seen[value(c, "select inet_server_port()")] += 1
+            except psycopg.Error:  # nobody can serve it for a moment
+                time.sleep(0.01)
+
+    def reload(text):
+        g.write("gilmok.conf", text)
+        assert not g.console("RELOAD").errors
+
+    with psycopg.connect(**su) as other:
+        other.execute("alter role app password '%s'" % cluster.env["APP_PASSWORD"])
+        threads = [threading.Thread(target=read) for _ in range(2)]
+        for t in threads:
+            t.start()
+        try:
+            for _ in range(8):
+                before = sum(seen.values())
+                wait_for(lambda before=before: sum(seen.values()) > before + 20, what="reads")
+                reload(wrong)
+                time.sleep(0.3)
+                reload(right)
+                wait_for_roles(g, a="primary", b="replica")
+        finally:
+            is_over.set()
+            for t in threads:
+                t.join(30)
+            other.execute("alter role app password '%s'" % APP_PASSWORD)
+            g.close()
+    assert set(seen) == {cluster.port("b")}, seen
