@@ -230,9 +230,9 @@ static int nobody_is_writable(struct election *e, const struct elect_node *nodes
 
 /* Before everybody was heard: only who has standbys already can be nothing else. */
 static int decide_early(struct election *e, const struct elect_node *nodes, const struct field *f, int missing) {
-    bool is_clear = e->known < 0 && f->count == 1 && f->first == 0 && f->all[0].followers > 0;
+    bool is_clear = f->count == 1 && f->first == 0 && f->all[0].followers > 0;
     if (is_clear) return because(e, f->all[0].node, "standbys stream from it");
-    return because(e, e->known >= 0 ? e->primary : ELECT_NOBODY, "node %s was not probed yet", nodes[missing].name);
+    return because(e, ELECT_NOBODY, "node %s was not probed yet", nodes[missing].name);
 }
 
 /* All nodes are of one other cluster now: it was made anew, by pg_upgrade say. */
@@ -251,7 +251,7 @@ static int decide(struct election *e, const struct elect_node *nodes, int count)
     if (!e->system_id && !learn_system(e, nodes, count, missing >= 0)) return ELECT_NOBODY;
     survey(&f, e, nodes, count);
     e->is_contested = f.count > 0;
-    if (missing >= 0) return decide_early(e, nodes, &f, missing);
+    if (missing >= 0 && e->known < 0) return decide_early(e, nodes, &f, missing);
     if (f.count == 0) return nobody_is_writable(e, nodes);
     if (f.known >= 0) return keep_or_leave(e, nodes, &f);
     return f.first >= 0 ? choose_another(e, nodes, &f) : why_not(e, nodes, &f.all[0]);

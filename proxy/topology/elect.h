@@ -5,7 +5,8 @@
  *
  *  - A node with another system identifier is of another cluster, whatever it says; but when all nodes are of one other cluster, it
  *    was made anew.
- *  - Nothing is decided before every node has been probed once: an old primary might answer first.
+ *  - The first decision waits until every node has been probed once: an old primary might answer first. Later ones do not wait for
+ *    a node that has just joined: it would hold up a failover.
  *  - Promotion begins a new timeline. So a node is no primary while a standby is on a higher timeline, nor in the place of a
  *    primary that is known when its timeline is not above that one's: it is an old primary, or a copy that was started.
  *  - A primary that is known stays it as long as it can be written to, unless a standby is on a higher timeline and none streams

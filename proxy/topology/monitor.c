@@ -309,7 +309,8 @@ static void free_node(struct watched_node *n) {
 }
 
 static void free_cluster(struct watched_cluster *c) {
-    for (uint32_t i = 0; i < c->count; i++) free_node(c->nodes[i]);
+    for (uint32_t i = 0; i < c->count; i++)
+        if (c->nodes[i]) free_node(c->nodes[i]);
     list_remove(&c->node);
     mem_free(c->nodes);
     mem_free(c->picture.nodes);
@@ -335,15 +336,35 @@ static int find_same(const struct watched_cluster *c, const struct config_node *
     char address[TOPOLOGY_ADDRESS_MAX];
     (void)topology_address(address, config_node_place(node), node->port);
     for (uint32_t i = 0; c && i < c->count; i++) {
+        if (!c->nodes[i]) continue; /* it has been found */
         const struct topology_node *t = c->nodes[i]->told;
         if (strcmp(t->name, node->name) == 0 && strcmp(t->address, address) == 0) return (int)i;
     }
     return ELECT_NOBODY;
 }
 
+/* As it is, with what is under way: the file behind both configurations is the same. */
+static void take_over(struct watched_cluster *c, struct watched_node *n, const struct config_node *node, const struct addr_book *book) {
+    struct topology_node *t = &c->picture.nodes[c->count];
+    n->cluster = c;
+    n->config = node;
+    n->at = addr_book_find(book, node);
+    const struct addr *addr = n->at && n->at->is_known ? &n->at->addr : NULL;
+    probe_pg_follow(&n->probe, c->config, node, addr);
+    probe_pg_follow(&n->glance, c->config, node, addr);
+    *t = *n->told;
+    n->told = t;
+    c->nodes[c->count++] = n;
+}
+
 /* From the old cluster's node, if there was one. False: memory is out. */
-static bool add_node(struct watched_cluster *c, const struct watched_cluster *old, int was, const struct config_node *node,
+static bool add_node(struct watched_cluster *c, struct watched_cluster *old, int was, const struct config_node *node,
                      const struct addr_book *book) {
+    if (was >= 0 && c->monitor->is_same_file) {
+        take_over(c, old->nodes[was], node, book);
+        old->nodes[was] = NULL;
+        return true;
+    }
     struct watched_node *n = new_node(c);
     struct topology_node *t = &c->picture.nodes[c->count];
     if (!n) return false;
@@ -370,7 +391,7 @@ static uint32_t count_nodes(const struct config_cluster *cluster) {
     return count;
 }
 
-static bool add_nodes(struct watched_cluster *c, const struct watched_cluster *old, const struct addr_book *book) {
+static bool add_nodes(struct watched_cluster *c, struct watched_cluster *old, const struct addr_book *book) {
     int was[ELECT_NODES_MAX];
     uint32_t count = count_nodes(c->config);
     c->nodes = mem_alloc(count * sizeof c->nodes[0]);
@@ -387,8 +408,7 @@ static bool add_nodes(struct watched_cluster *c, const struct watched_cluster *o
 }
 
 /* What is known of the cluster of that name, `old`, goes over to it. */
-static struct watched_cluster *new_cluster(struct monitor *m, const struct config_cluster *config,
-                                           const struct watched_cluster *old,
+static struct watched_cluster *new_cluster(struct monitor *m, const struct config_cluster *config, struct watched_cluster *old,
                                            const struct addr_book *book) {
     struct watched_cluster *c = mem_alloc(sizeof *c);
     if (!c) return NULL;
@@ -446,6 +466,8 @@ struct watched_cluster *monitor_find(struct monitor *m, const char *cluster) {
 void monitor_adopt(struct monitor *m, const struct config *c, const struct addr_book *book) {
     struct list old, *n;
     list_init(&old);
+    m->is_same_file = m->file == config_root(c);
+    m->file = config_root(c);
     while ((n = list_take_first(&m->clusters))) list_push_back(&old, n);
     LIST_EACH(k, &c->clusters) {
         const struct config_cluster *cluster = CONTAINER_OF(k, struct config_cluster, node);

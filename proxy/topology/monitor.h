@@ -26,6 +26,8 @@ struct monitor {
     struct timer look;   /* at positions */
     bool has_look, is_looking;
     uint64_t wanted_us;  /* when somebody last wanted to know how fresh replicas are */
+    const struct config *file; /* of the configuration in force: config_root(); only compared */
+    bool is_same_file;   /* as that of the configuration before: what was ordered about nodes is all that is new */
 };
 
 void monitor_init(struct monitor *m, struct loop *loop, struct topology *t, void (*on_change)(struct monitor *m),
@@ -34,7 +36,7 @@ void monitor_release(struct monitor *m);
 
 /*
  * From now on this configuration, which is borrowed until the next one. Nodes that are the same as before keep what is known of
- * them.
+ * them, and where no file was read their probes go on.
  */
 void monitor_adopt(struct monitor *m, const struct config *c, const struct addr_book *book);
 /* Somebody could not connect to a primary: every node is probed now. */

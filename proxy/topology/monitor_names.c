@@ -99,7 +99,8 @@ static uint32_t compare(const struct watched_name *w, const struct watched_clust
         if (!is_known(c, w->found[i].text, w->port)) out[count++] = order_of(w, NODE_ADD, w->found[i].text);
     for (uint32_t i = 0; i < c->count; i++) {
         const struct config_node *n = c->nodes[i]->config;
-        if (is_its(w, n) && !is_found(w, n->address)) out[count++] = order_of(w, NODE_REMOVE, n->address);
+        bool is_primary = (int)i == c->election.known; /* the last one, at least: whoever comes after it is measured by it */
+        if (is_its(w, n) && !is_found(w, n->address) && !is_primary) out[count++] = order_of(w, NODE_REMOVE, n->address);
     }
     return count;
 }

@@ -204,6 +204,14 @@ static void connect_anew(struct probe_pg *p) {
     else watch(p, true);
 }
 
+void probe_pg_follow(struct probe_pg *p, const struct config_cluster *cluster, const struct config_node *node,
+                     const struct addr *addr) {
+    if (!addr) probe_pg_reset(p);
+    p->cluster = cluster;
+    p->node = node;
+    p->addr = addr;
+}
+
 void probe_pg_start(struct probe_pg *p, const struct config_cluster *cluster, const struct config_node *node,
                     const struct addr *addr) {
     p->cluster = cluster;

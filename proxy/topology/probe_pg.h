@@ -49,6 +49,9 @@ void probe_pg_release(struct probe_pg *p);
 /* Nothing may be under way. `addr` is where `node` is. on_done follows, perhaps within the call. */
 void probe_pg_start(struct probe_pg *p, const struct config_cluster *cluster, const struct config_node *node,
                     const struct addr *addr);
+/* What it borrows is gone, and this says the same. `addr` NULL: nobody knows any more where `node` is. */
+void probe_pg_follow(struct probe_pg *p, const struct config_cluster *cluster, const struct config_node *node,
+                     const struct addr *addr);
 /* Gives up what is under way, without a word, and closes the connection: the next one is made anew. */
 void probe_pg_reset(struct probe_pg *p);
 

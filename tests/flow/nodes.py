@@ -2,6 +2,8 @@
 """ADD NODE, DRAIN NODE, RESUME NODE, REMOVE NODE: nodes come and go at the console, and no client notices."""
 
 import contextlib
+import signal
+import socket
 import threading
 import time
 
@@ -42,6 +44,13 @@ def started(cluster):
     yield start
     for g in gilmoks:
         g.close()
+
+
+def ordering(g, is_over, what=("DRAIN NODE main/c", "RESUME NODE main/c")):
+    """Orders without end, each soon behind the one before."""
+    while not is_over.wait(0.2):
+        for words in what:
+            order(g, words)
 
 
 def client(cluster, g, database):
@@ -308,3 +317,21 @@ def test_a_drained_node_is_promoted_and_the_dead_primary_removed():
     finally:
         g.close()
         c.close()
+
+
+def test_orders_do_not_keep_the_monitor_from_seeing(cluster, started):
+    """Whoever orders all the time, a silent node is found to be down, and a node that does not answer yet holds up no decision."""
+    g = started("abc")
+    is_over = threading.Event()
+    orders = threading.Thread(target=ordering, args=(g, is_over))
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        orders.start()
+        try:
+            order(g, f"ADD NODE main/x 127.0.0.1 {silent.getsockname()[1]}")
+            cluster.signal("b", signal.SIGSTOP)
+            wait_for(lambda: shown(g)["b"]["health"] == "down" == shown(g)["x"]["health"], 6, what="the silent ones are down")
+        finally:
+            cluster.signal("b", signal.SIGCONT)
+            is_over.set()
+            orders.join(30)
+    wait_for(lambda: shown(g)["b"]["health"] == "up", what="b")

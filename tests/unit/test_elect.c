@@ -68,7 +68,9 @@ START_TEST(nothing_is_decided_before_all_were_asked) {
     STORY("-a", "only node", "aP1 bS1?", "aP1 bS1!");
     STORY("a", "standbys stream from it", "aP1 bS1>a cS1?"); /* it can be nothing else */
     STORY("-b", "only node", "aP1? bP2 cS2!", "aS2>b bP2 cS2!");
-    STORY("aa", "not probed yet", "aP1 bS1>a", "aP1 bS1>a cS1?"); /* one that joins takes nothing away */
+    STORY("aa", "only node", "aP1 bS1>a", "aP1 bS1>a cS1?"); /* one that joins takes nothing away ... */
+    STORY("a-b", "does not answer", "aP1 bS1>a", "aP1! bS1 cS1?", "aP1! bP2 cS1?"); /* ... and holds nothing up */
+    STORY("a-c", "does not answer", "aP1 bS1>a", "aP1! bS1 cP2?", "aP1! bS2>c cP2");
 }
 END_TEST
 
