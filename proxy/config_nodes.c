@@ -137,6 +137,22 @@ static bool may_be_added(const struct node_order *o, const struct config_cluster
     return false;
 }
 
+/* Nobody who finds a server brings back what was taken away at the console under another name. */
+static bool refuse_removed(const struct node_changes *c, const struct node_order *o, const struct config *file, struct err *err) {
+    const struct config_cluster *cluster = find_cluster(file, o->cluster);
+    LIST_EACH(n, &c->all) {
+        const struct node_change *change = change_at(n);
+        if (!change->is_removed || strcmp(change->cluster, o->cluster) != 0) continue;
+        const struct config_node *node = cluster ? config_find_node(cluster, change->name) : NULL;
+        const char *host = change->is_added ? change->host : node ? config_node_place(node) : "";
+        uint16_t port = change->is_added ? change->port : node ? node->port : 0;
+        bool is_there = port == o->port && strcmp(host, o->host) == 0;
+        if (is_there || strcmp(change->name, o->name) == 0)
+            return err_set(err, NOT_IN_PREREQUISITE_STATE, "node %s/%s was removed at the console", o->cluster, change->name);
+    }
+    return true;
+}
+
 static bool note_addition(struct node_changes *c, const struct node_order *o, const struct config_cluster *cluster,
                           const struct config *file, struct err *err) {
     const struct config_node *node = config_find_node(cluster, o->name);
@@ -151,8 +167,7 @@ static bool note_addition(struct node_changes *c, const struct node_order *o, co
     const struct config_node *origin = o->source == NODE_FROM_DNS ? find_origin(find_cluster(file, o->cluster), o->of) : NULL;
     if (o->source == NODE_FROM_DNS && !origin)
         return err_set(err, UNDEFINED_OBJECT, "node %s/%s stands for no others now", o->cluster, o->of);
-    if (o->source != NODE_FROM_CONSOLE && change && change->is_removed)
-        return err_set(err, NOT_IN_PREREQUISITE_STATE, "node %s/%s was removed at the console", o->cluster, o->name);
+    if (o->source != NODE_FROM_CONSOLE && !refuse_removed(c, o, file, err)) return false;
     if (!change) change = new_change(c, o->cluster, o->name);
     if (!change) return err_set(err, ERR_OUT_OF_MEMORY, "out of memory");
     if (!o->host[0]) {
@@ -161,6 +176,7 @@ static bool note_addition(struct node_changes *c, const struct node_order *o, co
         return true;
     }
     change->is_added = true;
+    change->is_drained &= o->source != NODE_FROM_CONSOLE; /* one that is found again is what it was */
     change->source = o->source;
     change->port = o->port;
     change->weight = o->weight;
@@ -202,7 +218,7 @@ static bool note_removal(struct node_changes *c, const struct node_order *o, con
     if (!refuse_only_one(o, cluster, err)) return false;
     if (!change) change = new_change(c, o->cluster, o->name);
     if (!change) return err_set(err, ERR_OUT_OF_MEMORY, "out of memory");
-    change->is_drained = false;
+    change->is_drained &= o->source != NODE_FROM_CONSOLE; /* who is lost may come again */
     if (node->source == NODE_FROM_CONSOLE || node->source == o->source) change->is_added = false;
     else change->is_removed = true;
     forget_if_void(change);
@@ -248,7 +264,8 @@ static bool is_sought(const struct node_change *change, const struct config_clus
     if (!cluster || !cluster->monitor_user) return false;
     if (change->source == NODE_FROM_DNS)
         return origin && strcmp(origin->host, change->of_host) == 0 && origin->port == change->port;
-    return change->source == NODE_FROM_CONSOLE || cluster->discover_standbys;
+    if (change->source == NODE_FROM_CONSOLE) return true;
+    return cluster->discover_standbys && (!cluster->discover_port || change->port == cluster->discover_port);
 }
 
 static void review_addition(struct node_change *change, const struct config_cluster *cluster, const struct config_node *node,
@@ -269,7 +286,8 @@ static void review(struct node_change *change, const struct config *file, struct
     if (change->is_added) review_addition(change, cluster, node, lines);
     bool was_found = change->is_added && change->source != NODE_FROM_CONSOLE;
     change->is_removed &= node || was_found;
-    change->is_drained &= is_in_force(change) || (node && !change->is_removed);
+    bool may_be_found = change->source == NODE_FROM_STANDBYS || change->source == NODE_FROM_DNS;
+    change->is_drained &= is_in_force(change) || (node && !change->is_removed) || may_be_found;
     if (change->is_removed) say(lines, change, "stays removed, until ADD NODE or a restart");
     if (change->is_added && !was_found) say(lines, change, "stays added, until REMOVE NODE or a restart");
     if (change->is_drained) say(lines, change, "stays drained, until RESUME NODE or a restart");

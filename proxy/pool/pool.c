@@ -10,7 +10,7 @@
 #include "proxy/pool/pool_impl.h"
 
 /* Of those in line so many may be served before one whose home has nothing free. */
-enum { STICKY_WAITERS = 32 };
+enum { STICKY_WAITERS = 32, ASKING_WAITERS = 512 };
 
 /* ---- waiting ---- */
 
@@ -110,7 +110,7 @@ static struct backend *take_idle(struct variant *v, const struct lessee *l) {
 static bool may_hope(const struct variant *v, const struct lessee *l, uint64_t since_us) {
     const struct site *home = pool_home(v->pool, l);
     bool is_to_come = home && (home->total || (l->only && pool_may_open_at(v, home)));
-    return is_to_come && (!v->idle_count || !pool_is_older_than(v->pool, since_us, VARIANT_PATIENCE_MS));
+    return is_to_come && ((!v->idle_count && !l->only) || !pool_is_older_than(v->pool, since_us, VARIANT_PATIENCE_MS));
 }
 
 static bool is_stale_for(const struct variant *v, const struct lessee *l) {
@@ -119,20 +119,20 @@ static bool is_stale_for(const struct variant *v, const struct lessee *l) {
     return v->idle_count || !pool_is_fresh_everywhere(v->pool, l, needs_us);
 }
 
-/* Connections are idle, but none is fresh enough for who is first: there is another way for him, and others stand behind him. */
-static void refuse_stale(struct variant *v) {
-    struct lessee *l;
+/* Connections are idle, but none will do for who is first: there is another way for him, and others stand behind him. */
+static bool refuse_stale(struct variant *v) {
+    struct lessee *l = pool_first_waiter(v);
     struct err err;
-    while ((l = pool_first_waiter(v)) && is_stale_for(v, l)) {
-        err_set(&err, ERR_CANNOT_CONNECT_NOW, "no replica is fresh enough");
-        pool_refuse(l, &err);
-    }
+    if (!l || !is_stale_for(v, l)) return false;
+    err_set(&err, ERR_CANNOT_CONNECT_NOW, "no replica is fresh enough");
+    pool_refuse(l, &err);
+    return true;
 }
 
 /* The first that can be served; one of the first few where they have homes, or the first asks for a node. NULL: nobody. */
 static struct lessee *first_served(struct variant *v, struct backend **b) {
     const struct lessee *first = pool_first_waiter(v);
-    uint32_t left = (v->pool->limits.is_sticky && v->pool->main) || (first && first->only) ? STICKY_WAITERS : 1;
+    uint32_t left = first && first->only ? ASKING_WAITERS : v->pool->limits.is_sticky && v->pool->main ? STICKY_WAITERS : 1;
     LIST_EACH(n, &v->waiting) {
         struct lessee *l = CONTAINER_OF(n, struct lessee, wait_node);
         if ((*b = take_idle(v, l))) return l;
@@ -145,13 +145,14 @@ static void serve(struct variant *v) {
     struct pool *p = v->pool;
     struct backend *b;
     struct lessee *l;
-    while ((l = first_served(v, &b))) {
-        leave_queue(l);
-        p->stats.wait_us += pool_now_us(p) - l->waiting_since_us;
-        lease(b, l, l->waiting_since_us);
-        l->ops->on_leased(l, b);
-    }
-    refuse_stale(v);
+    do {
+        while ((l = first_served(v, &b))) {
+            leave_queue(l);
+            p->stats.wait_us += pool_now_us(p) - l->waiting_since_us;
+            lease(b, l, l->waiting_since_us);
+            l->ops->on_leased(l, b);
+        }
+    } while (refuse_stale(v));
 }
 
 static void refuse_hopeless(struct variant *v) {

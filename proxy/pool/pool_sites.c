@@ -243,7 +243,7 @@ static enum site_fit fit_of(struct looking *l, const struct topology_node *n) {
 static void judge_site(struct looking *l, struct site *s, const struct topology_node *n) {
     s->fit = fit_of(l, n);
     s->up_since_us = n->health_since_us;
-    if (!s->is_drained || s->fit <= SITE_UNFIT) return;
+    if (!s->is_drained || s->fit != SITE_REPLICA) return; /* nobody drains a primary: it was one of the others then */
     s->fit = SITE_UNFIT;
     complain(l, n->name, "is drained");
 }
@@ -362,9 +362,14 @@ static bool is_backing_off(const struct pool *p, const struct site *s) {
     return s->failed_us && pool_now_us(p) - s->failed_us < (uint64_t)p->limits.login_retry_ms * 1000;
 }
 
+/* As far as the node is concerned. */
+static bool may_open_at(const struct pool *p, const struct site *s) {
+    return !is_backing_off(p, s) && budget_has_room(&s->budgets);
+}
+
 /* One more lease: a connection is free, or may be opened. */
 static bool has_room(const struct pool *p, const struct site *s) {
-    return s->total > s->choice.outstanding || (!is_backing_off(p, s) && budget_has_room(&s->budgets));
+    return s->total > s->choice.outstanding || may_open_at(p, s);
 }
 
 static struct site *pick(struct pool *p, uint64_t needs_us) {
@@ -394,7 +399,7 @@ static bool is_proven(const struct backend *b, uint64_t needs_us) {
 /* Something comes of the wish for one more: there is room, or the site has none at all, and an idle one elsewhere can make way. */
 static bool may_open_for_fresh(const struct variant *v, const struct site *picked) {
     const struct pool *p = v->pool;
-    if (is_backing_off(p, picked) || v->opening_count) return false;
+    if (!may_open_at(p, picked) || v->opening_count) return false;
     return p->total < p->limits.size || (!picked->total && v->idle_count);
 }
 
@@ -415,7 +420,8 @@ struct backend *pool_idle_for_reads(const struct variant *v, const struct lessee
         if (!best || is_rather(p, b->site, b->site->choice.outstanding, best->site, best->site->choice.outstanding)) best = b;
     }
     bool has_none = (needs_us || l->only) && picked && !has_fit && may_open_for_fresh(v, picked); /* nobody stands in line for it */
-    bool has_too_few = picked && best && is_rather(p, picked, picked->total, best->site, best->site->total);
+    bool has_too_few = picked && best && may_open_at(p, picked) &&
+                       is_rather(p, picked, picked->total, best->site, best->site->total);
     if ((has_none || has_too_few) && !p->opens_at) { /* it gets one more, for the next time */
         p->opens_at = picked;
         pool_want_dispatch(p);
@@ -426,10 +432,10 @@ struct backend *pool_idle_for_reads(const struct variant *v, const struct lessee
 struct site *pool_site_to_open(struct pool *p) {
     struct site *best = NULL;
     if (!p->is_spread) return pool_site(p);
-    if (p->opens_at) return p->opens_at;
+    if (p->opens_at && may_open_at(p, p->opens_at)) return p->opens_at;
     LIST_EACH(n, &p->sites) {
         struct site *s = site_at(n);
-        bool is_open = site_is_open(s) && !is_backing_off(p, s) && budget_has_room(&s->budgets);
+        bool is_open = site_is_open(s) && may_open_at(p, s);
         if (is_open && (!best || is_rather(p, s, s->total, best, best->total))) best = s;
     }
     return best;
@@ -437,7 +443,7 @@ struct site *pool_site_to_open(struct pool *p) {
 
 bool pool_wishes_for_more(struct pool *p) {
     struct site *s = p->opens_at;
-    if (s && (!site_is_open(s) || is_backing_off(p, s))) p->opens_at = NULL;
+    if (s && (!site_is_open(s) || !may_open_at(p, s))) p->opens_at = NULL;
     return p->opens_at != NULL;
 }
 

@@ -344,7 +344,8 @@ static int find_same(const struct watched_cluster *c, const struct config_node *
 }
 
 /* As it is, with what is under way: the file behind both configurations is the same. */
-static void take_over(struct watched_cluster *c, struct watched_node *n, const struct config_node *node, const struct addr_book *book) {
+static void take_over(struct watched_cluster *c, struct watched_node *n, const struct config_node *node,
+                      const struct addr_book *book) {
     struct topology_node *t = &c->picture.nodes[c->count];
     n->cluster = c;
     n->config = node;

@@ -5,6 +5,7 @@
  *
  * The list tells a standby's address and not its port.
  */
+#include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -16,10 +17,16 @@ static uint64_t now_us(const struct watched_cluster *c) {
     return c->monitor->loop->now_us;
 }
 
+/* The list is what a server says: of an address alone becomes a node's name. */
+static bool is_address(const char *text) {
+    uint8_t storage[sizeof(struct in6_addr)];
+    return inet_pton(AF_INET, text, storage) == 1 || inet_pton(AF_INET6, text, storage) == 1;
+}
+
 /* From the primary's own machine, where the primary is on another one, it says nothing. */
 static bool is_of_use(const struct watched_node *primary, const struct standby_facts *s) {
     bool is_loopback = strncmp(s->address, "127.", 4) == 0 || strcmp(s->address, "::1") == 0;
-    if (!s->address[0] || !s->has_replayed) return false;
+    if (!is_address(s->address) || !s->has_replayed) return false;
     return !is_loopback || (primary->at && primary->at->is_known && addr_is_loopback(&primary->at->addr));
 }
 

@@ -97,7 +97,8 @@ void topology_remove(struct topology *t, const char *cluster) {
     topology_cluster_free(c);
 }
 
-bool topology_primary(struct topology *t, const char *cluster, struct topology_place *primary, bool *is_contested, struct err *why) {
+bool topology_primary(struct topology *t, const char *cluster, struct topology_place *primary, bool *is_contested,
+                      struct err *why) {
     pthread_mutex_lock(&t->lock);
     const struct topology_cluster *c = find(t, cluster);
     bool is_known = c && c->primary >= 0;

@@ -300,7 +300,7 @@ def test_a_server_of_another_cluster_gets_nothing(cluster, started):
 
 def test_a_drained_node_is_promoted_and_the_dead_primary_removed():
     c = Cluster()
-    g = c.gilmok(tail=DATABASES)
+    g = c.gilmok(tail=DATABASES + f"[database prefer]\nserver_database = {APP_DB}\nrole = prefer-replica\n")
     try:
         wait_for_roles(g, a="primary", b="replica", c="replica")
         order(g, "DRAIN NODE main/b")
@@ -314,6 +314,9 @@ def test_a_drained_node_is_promoted_and_the_dead_primary_removed():
         with client(c, g, APP_DB) as w:
             w.execute("insert into t values (1)")
         assert g.console("REMOVE NODE main/b").errors[0].sqlstate == "55000"
+        c.stop("c")
+        with client(c, g, "prefer") as r:  # it is all that there is
+            assert value(r, "select inet_server_port()") == c.port("b")
     finally:
         g.close()
         c.close()

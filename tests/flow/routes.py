@@ -387,6 +387,46 @@ def test_who_asks_for_a_node_does_not_hold_up_others(cluster, started):  # noqa:
         assert nodes == "b" or elsewhere < there / 5, counts
 
 
+def test_a_node_that_is_full_is_not_waited_for(cluster, started):  # noqa: F811
+    """Many ask for a node that may have one connection only, and that one is busy: the primary answers them, and others notice nothing."""
+    place = f"[node main/b]\nhost = 127.0.0.1\nport = {cluster.port('b')}\n"
+    other = f"[node main/c]\nhost = 127.0.0.1\nport = {cluster.port('c')}\n"
+    g = cluster.gilmok("a", main=["workers = 1"], tail=SPLIT.replace("pool_size = 12", "pool_size = 80") + place + "max_server_conn = 1\n" + other)
+    hinted, is_over, asked, failures = "/* gilmok: node=b */ select here()", threading.Event(), collections.Counter(), []
+
+    def ask():
+        try:
+            with client(cluster, g) as c:
+                while not is_over.is_set():
+                    asked[at(cluster, c, hinted)] += 1
+        except Exception as e:
+            failures.append(e)
+
+    try:
+        with ready(cluster, g) as one, ready(cluster, g) as plain:
+            wait_for(lambda: at(cluster, one, hinted) == "b", what="a read at b")
+            wait_for(lambda: at(cluster, plain, "/* gilmok: node=c */ select here()") == "c", what="a read at c")
+            threads = [threading.Thread(target=one.execute, args=(hinted + ", pg_sleep(3)",))]
+            threads += [threading.Thread(target=ask) for _ in range(70)]
+            for t in threads:
+                t.start()
+            time.sleep(0.5)
+            took = []
+            for _ in range(200):
+                began = time.monotonic()
+                assert at(cluster, plain) == "c"
+                took.append(time.monotonic() - began)
+            assert sorted(took)[150] < 0.1, took
+            is_over.set()
+            for t in threads:
+                t.join(30)
+    finally:
+        is_over.set()
+        g.close()
+    assert not failures, failures[:3]
+    assert asked["a"] > 40, asked
+
+
 def test_a_session_keeps_its_reads_on_the_primary(cluster, started):  # noqa: F811
     g = started()
     with ready(cluster, g, prepare_threshold=None) as c:

@@ -296,6 +296,32 @@ START_TEST(a_standby_that_is_removed_is_not_found_again) {
 }
 END_TEST
 
+START_TEST(what_was_removed_is_not_found_under_another_name) {
+    struct node_order b = found(NODE_ADD, NODE_FROM_STANDBYS, "10.0.0.2"), elsewhere = b;
+    struct config *c = after(load(TWO_NODES "[node main/c]\nhost = 10.0.0.3\n"), NODE_REMOVE, "b", "");
+    ck_assert(!note(c, &b));
+    ck_assert_ptr_nonnull(strstr(err.message, "main/b was removed"));
+    elsewhere.port = 5433;
+    ck_assert(note(c, &elsewhere)); /* another server on its machine */
+    config_free(c);
+}
+END_TEST
+
+START_TEST(what_is_lost_and_found_is_drained_still) {
+    struct node_order one = found(NODE_ADD, NODE_FROM_STANDBYS, "10.0.0.6"), lost = found(NODE_REMOVE, NODE_FROM_STANDBYS, "10.0.0.6");
+    struct config *file = load(TWO_NODES), *c;
+    ck_assert(note(file, &one));
+    c = after(config_with_nodes(file, &changes, &err), NODE_DRAIN, "10.0.0.6", "");
+    ck_assert(note(c, &lost));
+    ck_assert(note(file, &one));
+    config_free(c);
+    c = config_with_nodes(file, &changes, &err);
+    ck_assert_str_eq(names(c), "a b 10.0.0.6(drained)");
+    config_free(after(c, NODE_RESUME, "10.0.0.6", ""));
+    config_free(file);
+}
+END_TEST
+
 /* Orders of one moment are each right for itself. */
 START_TEST(a_cluster_has_neither_too_many_nodes_nor_none) {
     struct config *file = load(TWO_NODES), *c = NULL;
@@ -332,6 +358,8 @@ int main(void) {
     tcase_add_test(t, a_name_stands_for_its_addresses);
     tcase_add_test(t, a_name_alone_is_a_node_until_it_is_known);
     tcase_add_test(t, a_standby_that_is_removed_is_not_found_again);
+    tcase_add_test(t, what_was_removed_is_not_found_under_another_name);
+    tcase_add_test(t, what_is_lost_and_found_is_drained_still);
     tcase_add_test(t, a_cluster_has_neither_too_many_nodes_nor_none);
     return check_main_of("config_nodes", t);
 }
