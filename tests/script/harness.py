@@ -17,7 +17,7 @@ import pgwire
 BIN = os.environ.get("GILMOK_BIN", "")
 # A hostile or broken peer must be dealt with in this time. A release answers in far less.
 REPLY_S = int(os.environ.get("GILMOK_TEST_REPLY_MS", "500")) / 1000
-SANITIZER = re.compile(r"(ERROR: (Address|Leak)Sanitizer|runtime error:|LeakSanitizer has encountered)")
+SANITIZER = re.compile(r"(ERROR: (Address|Leak)Sanitizer|WARNING: ThreadSanitizer|runtime error:|LeakSanitizer has encountered)")
 
 
 def release_bin():
