@@ -198,7 +198,7 @@ def test_prelude(console):
 
 def spoken(words, argument):
     """A statement of the verb: without what it may do without, with what it needs."""
-    needed = {"db": "shop", "id": "1"}.get(argument.strip('"'), "")
+    needed = {"db": "shop", "id": "1", "cluster/name": "main/none"}.get((argument.strip('"').split() or [""])[0], "")
     return f"{words} {needed}".strip()
 
 
