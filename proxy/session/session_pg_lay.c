@@ -89,7 +89,8 @@ enum step session_pg_listen_on_message(struct session *s, const struct message *
     if (!effects) return STEP_RAW;
     if (effects != EFFECT_DISCARD) {
         if (lc->laid != LAID_SURE && !among && !is_known) return session_pg_await_replies(s);
-        if (lc->is_discarded && !among && s->pins & PIN_LOOKING) return hold(s); /* it tells what has become of it */
+        bool is_in_doubt = lc->is_discarded || (lc->is_withheld && lc->laid == LAID_NO);
+        if (is_in_doubt && !among && s->pins & PIN_LOOKING) return hold(s); /* that tells what has become of it */
     }
     ps->left.effects |= EFFECT_LEAVES;
     b->is_tainted = true;

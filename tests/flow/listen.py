@@ -389,6 +389,26 @@ def test_pipelines(shared, notify):
     end_all(one)
 
 
+@pytest.mark.parametrize("behind", [pgwire.query("listen b"), pgwire.parse("listen b") + pgwire.bind() + pgwire.execute() + pgwire.SYNC])
+def test_what_comes_right_behind_an_unlisten_in_doubt(shared, notify, behind):
+    """ROLLBACK TO looks like ROLLBACK: only gilmok's look tells that the UNLISTEN was committed, and the next text is there already."""
+    one, other = Listener(shared), Listener(shared)
+    one.do("listen a; listen d")
+    other.do("listen d")
+    settle(shared)
+    for sql in ("begin", "unlisten d", "savepoint s", "rollback to s"):
+        one.do(sql)
+    one.send(pgwire.query("commit") + behind)
+    for _ in range(2):
+        assert not one.collect().errors
+    settle(shared)
+    for channel in "dba":
+        notify(channel, "1")
+    assert other.hear(1) == [("d", "1")]
+    assert one.hear(2) == [("b", "1"), ("a", "1")] and one.hear(3, 0.2) == [("b", "1"), ("a", "1")]
+    end_all(one, other)
+
+
 def random_script(rng):
     """Statements about channels, in and out of transactions; never UNLISTEN * behind ROLLBACK TO (docs/compatibility.md)."""
     script, channels, has_star = [], "abcd", True
