@@ -659,10 +659,13 @@ static void check_session(struct session *s, uint64_t now) {
         return;
     }
     if (!s->lessee.backend) return;
+    bool awaits_us = s->state == SESSION_HELD && s->is_held_back && !is_in_transaction; /* what gilmok asks behind a statement */
     if (s->state == SESSION_LOGIN_WAITING && is_past(now, s->lessee.backend->state_since_us, p->limits.connect_timeout_ms))
         fail_lease(s, ERR_CANNOT_CONNECT, "the server gave no answer about the startup parameters within connect_timeout",
                    p->limits.connect_timeout_ms);
     else if (s->state == SESSION_ACTIVE && is_past(now, s->request.started_us, p->limits.query_timeout_ms))
+        fail_lease(s, ERR_QUERY_CANCELED, "terminating connection due to query_timeout", p->limits.query_timeout_ms);
+    else if (awaits_us && is_past(now, s->state_since_us, p->limits.query_timeout_ms))
         fail_lease(s, ERR_QUERY_CANCELED, "terminating connection due to query_timeout", p->limits.query_timeout_ms);
     else if ((is_in_transaction || s->state == SESSION_ACTIVE) &&
              is_past(now, s->transaction_since_us, p->limits.transaction_timeout_ms))

@@ -2,6 +2,7 @@
 """A BEGIN that was held back, and a server that fails it: what stands behind it must never run outside of a transaction."""
 
 import select
+import threading
 
 import harness
 import pgwire
@@ -56,3 +57,27 @@ def test_nothing_runs_behind_a_begin_that_has_failed(start, refusing, say):
         client.end()
     assert refusing.along == 0, "something came along with the BEGIN"
     assert refusing.texts == BEGINS
+
+
+class Deaf(harness.Toy):
+    """It does not answer what gilmok looks for behind a statement."""
+
+    def simple(self, sql):
+        if sql.startswith(harness.LOOK):
+            self.server.looks += 1
+            self.server.gate.wait(20)
+        super().simple(sql)
+
+
+def test_a_begin_behind_a_look_that_is_not_answered(start):
+    """The BEGIN waits for the look, which tells whether it may be held back; query_timeout ends that as it ends a statement."""
+    server = harness.Server(handler=lambda wire: Deaf(wire, server).run())
+    server.looks, server.gate = 0, threading.Event()
+    client = start(server, database=["begin = held", "query_timeout = 300ms"]).login()
+    assert client.query("SELECT anything()").tags == ["SELECT 1"]
+    harness.wait_for(lambda: server.looks, what="the look")
+    client.send(pgwire.query("BEGIN"))
+    error = client.expect_error()
+    assert (error.severity, error.sqlstate) == ("FATAL", "57014"), error
+    server.gate.set()
+    server.close()
