@@ -183,6 +183,33 @@ static void forget_txn(struct fake_client *c) {
         for (int k = 0; k < g->count; k++)
             if (g->e[k].type == PG_B_READY) g->e[k].text[0] = PG_TXN_IDLE;
         g->is_refusable = true;
+        g->is_first = false;
+    }
+}
+
+/* The server's answer in a transaction that has failed; the group has one statement, or ends at its first. */
+static void want_failed(struct group *g) {
+    struct expect *ready = &g->e[g->count - 1];
+    ready->text[0] = PG_TXN_FAILED;
+    g->is_refusable = true; /* what goes to a server for its answer */
+    g->tail_at = -1;
+    if (g->e[0].type == PG_B_EMPTY_QUERY) return;
+    g->e[0] = (struct expect){.type = PG_B_ERROR, .text = "25P02"};
+    g->e[1] = *ready;
+    g->count = 2;
+}
+
+/* Its first statement was refused, and what was sent behind that has failed with it, up to its end. */
+static void fail_txn(struct fake_client *c) {
+    struct group *first = head(c);
+    first->e[first->count - 1].text[0] = PG_TXN_FAILED;
+    for (int i = 1; i < c->group_count; i++) {
+        struct group *g = &c->groups[(c->group_first + i) % CLIENT_GROUPS_MAX];
+        if (g->ends_txn) {
+            memcpy(g->e[0].text, "ROLLBACK", sizeof "ROLLBACK");
+            return;
+        }
+        want_failed(g);
     }
 }
 
@@ -197,6 +224,7 @@ static bool take_error(struct fake_client *c, struct group *g, const struct pg_e
     bool is_refused = g->is_refusable && g->at == 0 && c->world->has_trouble && is_refusal(f->sqlstate);
     if (!is_known && !is_refused) return false;
     if (is_refused && g->opens_txn) forget_txn(c);
+    if (is_refused && g->is_first) fail_txn(c);
     if (is_refused && c->group_count > 1) { /* an unnamed statement that was to be parsed is missing later */
         for (int i = 1; i < c->group_count; i++)
             memcpy(c->groups[(c->group_first + i) % CLIENT_GROUPS_MAX].may_fail, ERR_NO_SUCH_STATEMENT, 6);
@@ -267,6 +295,7 @@ static void plan_more(struct fake_client *c);
 
 static void end_group(struct fake_client *c, struct group *g, char status) {
     c->txn = status;
+    c->is_begun_only = g->opens_txn && status == PG_TXN_OPEN;
     if (g->names[0]) {
         memcpy(c->named, g->names, sizeof c->named);
     }

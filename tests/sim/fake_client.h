@@ -44,7 +44,8 @@ struct group {
     int tail_at;        /* `tail` is sent when e[tail_at] is next; -1: never */
     struct writer tail;
     bool is_refusable;  /* a refusal is a right answer when there is trouble */
-    bool opens_txn;
+    bool opens_txn, ends_txn;
+    bool is_first;      /* of a transaction whose BEGIN may be held back: when it is refused, the transaction has failed */
     char may_fail[6];   /* SQLSTATE that is as good an answer; "": none */
     bool tail_is_sync;  /* the tail ends the group: to be sent after an error too */
     bool forgets_names;
@@ -59,6 +60,7 @@ struct client_world {
     bool has_trouble;  /* servers die, refuse, stall */
     bool has_faults;   /* memory runs out, for clients too */
     bool is_pinned;    /* session pooling */
+    bool holds_begin;  /* no server has heard of a BEGIN that was answered */
     bool has_one_app;  /* all have FAKE_ONE_APP: then no SET goes before the first message of another client */
     struct tls_context *tls[2]; /* of users u0 and u1, borrowed; NULL: they come in clear */
     uint32_t steps_max;
@@ -88,6 +90,7 @@ struct fake_client {
     } params[CLIENT_PARAMS_MAX]; /* as the server reported them */
     int param_count;
     char txn;
+    bool is_begun_only;      /* nothing stands behind its BEGIN yet */
     char txn_pid[16]; /* the server connection of the open transaction; "": none yet */
     bool is_pinned;
     char named[CLIENT_TEXT_MAX]; /* text of the prepared statement "s1"; "": none */

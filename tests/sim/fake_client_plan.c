@@ -23,7 +23,8 @@ static struct group *open_group(struct fake_client *c) {
     struct group *g = &c->groups[(c->group_first + c->group_count++) % CLIENT_GROUPS_MAX];
     memset(g, 0, sizeof *g);
     g->tail_at = -1;
-    g->is_refusable = c->txn == PG_TXN_IDLE;
+    g->is_first = c->world->holds_begin && c->is_begun_only && c->group_count == 1;
+    g->is_refusable = c->txn == PG_TXN_IDLE || g->is_first;
     writer_init(&g->tail, TAIL_MAX);
     return g;
 }
@@ -445,8 +446,11 @@ static void ask_transaction_at_once(struct fake_client *c) {
     ask_select(c, PG_TXN_OPEN);
     if (one_in(c, 2)) ask_extended(c, PG_TXN_OPEN);
     ask_rows(c, PG_TXN_OPEN);
-    command(c, "commit", "COMMIT", PG_TXN_IDLE);
-    for (int i = 1; i < c->group_count; i++) c->groups[(c->group_first + i) % CLIENT_GROUPS_MAX].is_refusable = false;
+    command(c, "commit", "COMMIT", PG_TXN_IDLE)->ends_txn = true;
+    for (int i = 1; i < c->group_count; i++) {
+        struct group *g = &c->groups[(c->group_first + i) % CLIENT_GROUPS_MAX];
+        g->is_refusable = g->is_first = c->world->holds_begin && i == 1;
+    }
 }
 
 static void ask_to_forget(struct fake_client *c) {
