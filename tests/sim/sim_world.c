@@ -304,7 +304,8 @@ static const char *on_idle(struct client_world *clients, const struct fake_clien
 
 /* As if the monitor had found the first of them to be the primary. */
 static bool publish_primary(struct world *w) {
-    struct topology_node nodes[2] = {{.name = "a", .health = NODE_UP, .role = NODE_PRIMARY}, {.name = "b", .health = NODE_DOWN}};
+    struct topology_node nodes[2] = {{.name = "a", .address = "127.0.0.1:5432", .health = NODE_UP, .role = NODE_PRIMARY},
+                                     {.name = "b", .address = "127.0.0.1:5433", .health = NODE_DOWN}};
     const struct topology_cluster cluster = {.name = "main", .primary = 0, .node_count = 2, .nodes = nodes};
     return topology_publish(&w->hub.topology, &cluster, true);
 }
