@@ -47,7 +47,7 @@ static const char *number_text(uint64_t number, char out[TEXT_MAX]) {
 
 static void put_facts(struct row *r, const struct topology_node *n) {
     const struct node_facts *f = &n->facts;
-    bool is_replica = n->role == NODE_REPLICA;
+    bool is_replica = n->role == NODE_REPLICA || n->role == NODE_SUBSCRIBER;
     char text[TEXT_MAX];
     row_fact(r, n->has_facts, f->timeline);
     row_text(r, lsn_text(f->lsn, text));
@@ -75,7 +75,8 @@ static void put_node(struct console_call *call, const struct config_cluster *clu
     put_facts(&r, n);
     row_fact(&r, is_watched, n->probes);
     row_fact(&r, is_watched, n->failures);
-    row_text(&r, n->trouble[0] ? n->trouble : NULL);
+    const char *trouble = n->trouble[0] ? n->trouble : n->feed_trouble;
+    row_text(&r, trouble[0] ? trouble : NULL);
     row_text(&r, node_source_name(node->source));
     row_text(&r, node->is_drained ? "yes" : "no");
     row_end(&r);
@@ -119,12 +120,11 @@ static uint32_t count_up(const struct topology_cluster *c) {
 
 static void put_cluster(struct console_call *call, const struct config_cluster *cluster, const struct topology_cluster *c) {
     const struct topology_node *primary = c && c->primary >= 0 ? &c->nodes[c->primary] : NULL;
-    const struct list *first = list_first(&cluster->nodes);
     char text[TEXT_MAX];
     struct row r = console_row(call);
     row_text(&r, cluster->name);
     if (c) row_text(&r, primary ? primary->name : NULL);
-    else row_text(&r, first ? CONTAINER_OF(first, struct config_node, node)->name : NULL);
+    else row_text(&r, config_first_node(cluster)->name);
     row_fact(&r, c != NULL, c ? seconds_since(call, c->primary_since_us) : 0);
     row_fact(&r, c != NULL, c ? c->changes : 0);
     row_fact(&r, primary && primary->has_facts, primary ? primary->facts.timeline : 0);
