@@ -6,6 +6,8 @@ import contextlib
 import os
 import secrets
 import subprocess
+import threading
+import time
 
 import psycopg
 import pytest
@@ -443,6 +445,69 @@ def test_drain_and_resume(cluster, start, marked):
         assert not any(is_at_subscriber(c) for _ in range(20))
         assert not g.console("RESUME NODE main/s").errors
         wait_for(lambda: is_at_subscriber(c), what="the subscriber")
+
+
+def test_it_serves_no_other_databases(cluster, start, marked):
+    roles = "".join(f"[database {r}]\nserver_database = {APP_DB}\nrole = {r}\npool_size = 4\n" for r in ("replica", "prefer-replica", "any"))
+    g = start(split=roles)
+    ready(cluster, g).close()
+    for dbname in ("replica", "prefer-replica", "any", APP_DB):
+        with cluster.client(g, dbname=dbname) as c:
+            assert cluster.port("s") not in {value(c, "select inet_server_port()") for _ in range(20)}
+            assert not any(is_at_subscriber(c) for _ in range(20))
+
+
+def test_pipelined_reads_of_both_kinds(cluster, start, marked):
+    g = start(nodes="a")
+    with ready(cluster, g) as c:
+        for _ in range(5):
+            with c.pipeline():
+                answers = [c.execute(sql) for sql in ("select word from orders where id = 1", "select count(*) from others", HERE, "select 7", "select id from orders where id = 2")]
+                got = [a.fetchone()[0] for a in answers]
+            assert got[:2] == ["order 1", 0] and got[3:] == [7, 2] and got[2] in (0, 1), got
+
+
+def test_logins_that_it_refuses(cluster, start, marked):
+    cluster.run("s", "alter role app nologin")
+    try:
+        g = start(nodes="a")
+        wait_for_copy(g)
+        with client(cluster, g) as c:
+            wait_for(lambda: value(c, "explain (route) select * from orders").startswith("replica"), what="what names stand for")
+            for _ in range(20):
+                assert value(c, "select count(*) from orders where id > 0") == 50
+    finally:
+        cluster.run("s", "alter role app login")
+
+
+def test_changes_under_load(cluster, start, marked):
+    g = start()
+    text, failures, done = g.text, [], threading.Event()
+    ready(cluster, g).close()
+
+    def read():
+        try:
+            with client(cluster, g) as c:
+                while not done.is_set():
+                    assert value(c, "select count(*) from orders o left join items i using (id) where id > 0") == 50
+        except (psycopg.Error, AssertionError) as e:
+            failures.append(e)
+
+    readers = [threading.Thread(target=read) for _ in range(6)]
+    for t in readers:
+        t.start()
+    try:
+        for tables in ("public.items", "public.orders", "public.orders, public.items") * 2:
+            g.write("gilmok.conf", text.replace("tables = public.orders, public.items", f"tables = {tables}"))
+            assert not g.console("RELOAD").errors
+            assert not g.console("DRAIN NODE main/s").errors
+            assert not g.console("RESUME NODE main/s").errors
+            time.sleep(0.1)
+    finally:
+        done.set()
+        for t in readers:
+            t.join(20)
+    assert not failures, failures
 
 
 # ---- tests that end something ------------------------------------------------------------------------------------------------------
