@@ -447,6 +447,17 @@ def test_drain_and_resume(cluster, start, marked):
         wait_for(lambda: is_at_subscriber(c), what="the subscriber")
 
 
+def test_explain_tells_of_it(cluster, start, marked):
+    g = start(nodes="a")
+    with ready(cluster, g) as c:
+        said = "node s has a copy of all its tables"
+        assert said in value(c, "explain (route) select * from orders")
+        assert said not in value(c, "explain (route) select * from orders, others")
+        c.execute("begin read only")
+        assert said not in value(c, "explain (route) select * from orders")
+        c.execute("commit")
+
+
 def test_it_serves_no_other_databases(cluster, start, marked):
     roles = "".join(f"[database {r}]\nserver_database = {APP_DB}\nrole = {r}\npool_size = 4\n" for r in ("replica", "prefer-replica", "any"))
     g = start(split=roles)
