@@ -355,6 +355,45 @@ const struct config_node *config_find_node(const struct config_cluster *cluster,
     return NULL;
 }
 
+const struct config_node *config_first_node(const struct config_cluster *cluster) {
+    LIST_EACH(n, &cluster->nodes) {
+        const struct config_node *node = CONTAINER_OF(n, struct config_node, node);
+        if (!config_node_subscribes(node)) return node;
+    }
+    return NULL;
+}
+
+/* FNV-1a, with the NUL that ends the text. */
+static uint64_t mix(uint64_t hash, const char *text) {
+    do hash = (hash ^ (uint8_t)*text) * UINT64_C(0x100000001b3);
+    while (*text++);
+    return hash;
+}
+
+uint64_t config_copy_id(const struct config_node *n) {
+    uint64_t hash = mix(mix(mix(UINT64_C(0xcbf29ce484222325), n->tables), n->subscription), n->database);
+    return hash ? hash : 1;
+}
+
+/* What needs no quotes in any context, and no folding. */
+static bool is_plain_name(struct bytes name) {
+    for (size_t i = 0; i < name.len; i++) {
+        uint8_t c = name.ptr[i];
+        bool is_letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || (c >= '0' && c <= '9');
+        if (!is_letter) return false;
+    }
+    return name.len && name.len <= CONFIG_TABLE_NAME_MAX;
+}
+
+bool config_next_table(const char **at, struct bytes *schema, struct bytes *table) {
+    struct bytes name;
+    if (!config_next_name(at, &name)) return false;
+    const uint8_t *dot = memchr(name.ptr, '.', name.len);
+    *schema = bytes_of(name.ptr, dot ? (size_t)(dot - name.ptr) : 0);
+    *table = dot ? bytes_of(dot + 1, name.len - schema->len - 1) : name;
+    return is_plain_name(*schema) && is_plain_name(*table);
+}
+
 bool config_is_elective(const struct config_cluster *cluster) {
     const struct list *first = list_first(&cluster->nodes);
     return cluster->monitor_user && (cluster->is_elective || (first && first->next != &cluster->nodes));

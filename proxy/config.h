@@ -73,11 +73,15 @@ enum config_client_tls { CLIENT_TLS_DISABLE, CLIENT_TLS_ALLOW, CLIENT_TLS_REQUIR
 enum config_tls_min { TLS_MIN_1_2, TLS_MIN_1_3 };
 
 enum { CONFIG_NODES_MAX = 64 /* of one cluster */, CONFIG_NODE_NAME_SIZE = 64, CONFIG_NODE_HOST_SIZE = 256 };
+enum { CONFIG_SUBSCRIBERS_MAX = 8 /* of one cluster */, CONFIG_TABLES_MAX = 100 /* of one of them */, CONFIG_TABLE_NAME_MAX = 63 };
 enum { CONFIG_FOUND_NAME_MAX = 20 /* of one with discover_addresses: its nodes are called NAME@ADDRESS */ };
 
 /* Who wants a node to be there: its section of the file, or an entry of config_nodes.h. */
 enum node_source { NODE_FROM_CONFIG, NODE_FROM_CONSOLE, NODE_FROM_STANDBYS, NODE_FROM_DNS };
 const char *node_source_name(enum node_source source);
+
+/* What a node has its rows from. */
+enum node_feed { FEED_STREAMING, FEED_LOGICAL };
 
 /* [node CLUSTER/NAME]: one server. */
 struct config_node {
@@ -93,6 +97,10 @@ struct config_node {
     bool is_near;             /* ... and it is gilmok's own */
     enum node_source source;
     bool is_drained; /* gets nothing new for reads (DRAIN NODE) */
+    enum node_feed feed;
+    const char *tables;       /* of one with FEED_LOGICAL: "schema.table, ..." that it has copies of; else NULL, as the next two */
+    const char *subscription; /* that brings them */
+    const char *database;     /* that they are in, there and at the primary */
     int line;
     const char *file; /* of the section; of a node that has none, of its cluster's */
 };
@@ -305,6 +313,16 @@ const struct config_node *config_find_node(const struct config_cluster *cluster,
 static inline const char *config_node_place(const struct config_node *n) {
     return n->address ? n->address : n->host;
 }
+/* A server of its own that subscribes to some of the cluster's tables: never its primary, nor a standby (docs/failover.md). */
+static inline bool config_node_subscribes(const struct config_node *n) {
+    return n->feed == FEED_LOGICAL;
+}
+/* Of one that subscribes: stands for what is said of it; never 0. */
+uint64_t config_copy_id(const struct config_node *n);
+/* The first one that can be the primary; there is one in every cluster of a configuration. */
+const struct config_node *config_first_node(const struct config_cluster *cluster);
+/* The next "schema.table" of a list of them; *at begins at the list. False: there is none, or what comes is none. */
+bool config_next_table(const char **at, struct bytes *schema, struct bytes *table);
 /* One whose primary is found out by probes: it has several nodes, or had, or may. */
 bool config_is_elective(const struct config_cluster *cluster);
 

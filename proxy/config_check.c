@@ -163,6 +163,88 @@ static void check_names(struct config *c, const struct config_cluster *cluster, 
     }
 }
 
+/* ---- subscribers ---- */
+
+static struct config_place place_in(const struct config *c, const struct config_node *node, const char *key) {
+    return config_place_of(c, ((const struct config_draft_node *)node)->section, key);
+}
+
+static bool stands_before(const char *list, const char *end, struct bytes schema, struct bytes table) {
+    struct bytes s, t;
+    while (config_next_table(&list, &s, &t) && (const char *)t.ptr < end)
+        if ((const char *)t.ptr + t.len < end && bytes_equal(s, schema) && bytes_equal(t, table)) return true;
+    return false;
+}
+
+static void check_tables(const struct config *c, const struct config_node *node, struct config_findings *f) {
+    struct config_place where = place_in(c, node, "tables");
+    const char *at = node->tables;
+    struct bytes name, schema, table;
+    uint32_t count = 0;
+    for (const char *here = at; config_next_name(&at, &name); here = at, count++) {
+        if (!config_next_table(&here, &schema, &table)) {
+            config_error(f, where.file, where.line, "`tables`: \"%.*s\" is no name of a table with its schema", (int)name.len,
+                         (const char *)name.ptr);
+            config_advice(f, "Write tables = public.orders, public.items: letters, digits and _ as in the catalog");
+            return;
+        }
+        if (stands_before(node->tables, (const char *)table.ptr, schema, table)) {
+            config_error(f, where.file, where.line, "`tables` names %.*s twice", (int)name.len, (const char *)name.ptr);
+            config_advice(f, "Remove one of the two");
+            return;
+        }
+    }
+    if (count > 0 && count <= CONFIG_TABLES_MAX) return;
+    config_error(f, where.file, where.line, "`tables` names %u tables", count);
+    config_advice(f, "Name one to %d of them", (int)CONFIG_TABLES_MAX);
+}
+
+/* Keys that go together: all of them, or none. False: something is missing or too many. */
+static bool check_feed_keys(const struct config *c, const struct config_node *node, struct config_findings *f) {
+    const char *const keys[] = {"tables", "subscription", "database"};
+    const char *const values[] = {node->tables, node->subscription, node->database};
+    bool is_right = true;
+    for (size_t i = 0; i < COUNT_OF(keys); i++) {
+        if (!values[i] != config_node_subscribes(node)) continue;
+        struct config_place at = place_in(c, node, values[i] ? keys[i] : "feed");
+        is_right = false;
+        if (values[i]) {
+            config_error(f, at.file, at.line, "`%s` is of no use without feed = logical", keys[i]);
+            config_advice(f, "Write feed = logical, or remove it");
+        } else {
+            config_error(f, at.file, at.line, "`feed = logical` needs `%s` for the node `%s`", keys[i], node->name);
+            config_advice(f, "Write tables = SCHEMA.TABLE, ..., subscription = NAME and database = NAME");
+        }
+    }
+    return is_right;
+}
+
+/* Servers of their own, with copies of some tables (docs/failover.md). */
+static void check_feeds(const struct config *c, const struct config_cluster *cluster, struct config_findings *f) {
+    const struct config_node *last = NULL;
+    uint32_t count = 0;
+    LIST_EACH(n, &cluster->nodes) {
+        const struct config_node *node = CONTAINER_OF(n, struct config_node, node);
+        bool has_keys = check_feed_keys(c, node, f);
+        if (!config_node_subscribes(node)) continue;
+        last = node;
+        count++;
+        if (has_keys) check_tables(c, node, f);
+        if (!node->discover_addresses) continue;
+        struct config_place at = place_in(c, node, "discover_addresses");
+        config_error(f, at.file, at.line, "`discover_addresses` does not go with feed = logical");
+        config_advice(f, "Give each subscriber a section of its own");
+    }
+    if (last && !config_first_node(cluster)) {
+        config_error(f, cluster->file, cluster->line, "the cluster `%s` has subscribers, and no node that could be its primary",
+                     cluster->name);
+        config_advice(f, "Add a section [node %s/NAME] without feed = logical", cluster->name);
+    } else if (count > CONFIG_SUBSCRIBERS_MAX) {
+        config_error(f, last->file, last->line, "the cluster `%s` has %u subscribers", cluster->name, count);
+        config_advice(f, "Leave %d of them at most", (int)CONFIG_SUBSCRIBERS_MAX);
+    }
+}
+
 static void check_monitor_keys(struct config *c, const struct config_draft_cluster *d, struct config_findings *f) {
     static const char *const needs_user[] = {"monitor_password_file", "monitor_database", "probe_interval", "probe_timeout",
                                              "probe_rise", "probe_fall", "failover_wait", "stall_timeout", "discover_standbys",
@@ -200,6 +282,7 @@ static void check_clusters(struct config *c, struct config_findings *f) {
         check_addresses(&d->cluster, f);
         check_monitor_keys(c, d, f);
         check_names(c, &d->cluster, f);
+        check_feeds(c, &d->cluster, f);
     }
     check_zones(c, f);
 }

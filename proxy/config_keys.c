@@ -28,6 +28,7 @@ static const char *const begin_words[] = {"auto", "held", "eager", NULL};
 static const char *const consistency_words[] = {"eventual", "session", "global", "strong", NULL};
 static const char *const stickiness_words[] = {"statement", "session", NULL};
 static const char *const balance_words[] = {"least-outstanding", "round-robin", "latency", NULL};
+static const char *const feed_words[] = {"streaming", "logical", NULL};
 static const char *const role_words[] = {"primary", "replica", "prefer-replica", "any", NULL};
 static const char *const pool_mode_words[] = {"session", "transaction", "statement", NULL};
 
@@ -41,6 +42,7 @@ static_assert(SERVER_AUTH_SCRAM == 0 && SERVER_AUTH_MD5 == 1 && SERVER_AUTH_PASS
 static_assert(CHANNEL_BINDING_DISABLE == 0 && CHANNEL_BINDING_PREFER == 1 && CHANNEL_BINDING_REQUIRE == 2, "order of words");
 static_assert(SESSION_SEQUENCES_REFUSE == 0 && SESSION_SEQUENCES_PIN == 1, "order of words");
 static_assert(ROLE_PRIMARY == 0 && ROLE_REPLICA == 1 && ROLE_PREFER_REPLICA == 2 && ROLE_ANY == 3, "order of words");
+static_assert(FEED_STREAMING == 0 && FEED_LOGICAL == 1 && sizeof(enum node_feed) == sizeof(int), "order of words");
 static_assert(STICKY_STATEMENT == 0 && STICKY_SESSION == 1, "order of words");
 static_assert(BALANCE_LEAST_OUTSTANDING == 0 && BALANCE_ROUND_ROBIN == 1 && BALANCE_LATENCY == 2, "order of words");
 static_assert(UNKNOWN_EFFECTS_PROBE == 0 && UNKNOWN_EFFECTS_PIN == 1 && UNKNOWN_EFFECTS_TRUST == 2, "order of words");
@@ -136,6 +138,10 @@ const struct config_key config_keys[] = {
     {CONFIG_NODE, "discover_addresses", KEY_BOOL, "off", 0, 0, NULL, NODE(node.discover_addresses), RELOAD, "the host is a name of several nodes"},
     {CONFIG_NODE, "weight", KEY_NUMBER, "1", 0, 1000, NULL, NODE(node.weight), RELOAD, "the node's share of reads"},
     {CONFIG_NODE, "zone", KEY_TEXT, "", 0, 0, NULL, NODE(node.zone), RELOAD, "where the server is"},
+    {CONFIG_NODE, "feed", KEY_WORD, "streaming", 0, 0, feed_words, NODE(node.feed), RELOAD, "what the server has its rows from"},
+    {CONFIG_NODE, "tables", KEY_TEXT, "", 0, 0, NULL, NODE(node.tables), RELOAD, "of which a subscriber has copies"},
+    {CONFIG_NODE, "subscription", KEY_TEXT, "", 0, 0, NULL, NODE(node.subscription), RELOAD, "what brings them there"},
+    {CONFIG_NODE, "database", KEY_TEXT, "", 0, 0, NULL, NODE(node.database), RELOAD, "the database that they are in"},
     {CONFIG_NODE, "max_server_conn", KEY_NUMBER, "0", 0, 1000000, NULL, NODE(node.max_server_conn), RELOAD, "connections to this server"},
 
     {CONFIG_DATABASE, "cluster", KEY_TEXT, "", 0, 0, NULL, DATABASE(cluster), RELOAD, "the cluster that holds the database"},

@@ -398,7 +398,7 @@ static void copy_nodes(struct config *c, struct config_cluster *cluster, const s
                                                                       : new_node(c, cluster, change);
         if (d) put_node(cluster, d, change);
     }
-    if (list_is_empty(&cluster->nodes)) put_names(c, cluster, of);
+    if (!config_first_node(cluster)) put_names(c, cluster, of);
 }
 
 /* Whoever asks the servers for users does so as a database of its own. */
@@ -438,8 +438,9 @@ static void copy_databases(struct config *c, const struct config *file) {
 static bool refuse_empty_cluster(const struct config *c, struct err *err) {
     LIST_EACH(n, &c->clusters) {
         const struct config_cluster *cluster = CONTAINER_OF(n, struct config_cluster, node);
-        if (!list_is_empty(&cluster->nodes)) continue;
-        err_set(err, NOT_IN_PREREQUISITE_STATE, "cluster %s would have no node", cluster->name);
+        if (config_first_node(cluster)) continue;
+        err_set(err, NOT_IN_PREREQUISITE_STATE, "cluster %s would have no node%s", cluster->name,
+                list_is_empty(&cluster->nodes) ? "" : " but subscribers");
         err_hint(err, "ADD NODE brings back one that was removed at the console.");
         return false;
     }

@@ -238,13 +238,19 @@ static void note_any(struct classify *c, const struct ast *node) {
 /* ---- asking ---------------------------------------------------------------------------------------------------------- */
 
 void classify_begin(struct classify *c, struct bytes text, const struct classify_options *options, struct arena *arena) {
-    *c = (struct classify){.text = text, .options = options, .arena = arena};
+    *c = (struct classify){.text = text, .options = options, .arena = arena, .common = 0xff};
     c->end = &c->result.reasons;
+}
+
+static bool is_query(const struct sql_statement *s) {
+    if (s->outcome != SQL_PARSED) return false;
+    return s->ast->kind == AST_SELECT || s->ast->kind == AST_SETOP || s->ast->kind == AST_VALUES;
 }
 
 void classify_statement(struct classify *c, const struct sql_statement *s) {
     struct classify_subject subject = {.about = CLASSIFY_STATEMENT, .position = s->start};
     if (s->outcome == SQL_EMPTY) return;
+    if (!is_query(s)) classify_deny_copies(c);
     if (s->outcome == SQL_UNKNOWN) {
         subject.position = s->problem.position;
         subject.detail = bytes_str(s->problem.reason ? s->problem.reason : "");
@@ -293,10 +299,12 @@ void classify_text(struct bytes text, const struct classify_options *options, st
     classify_under(text, &again, arena, &result);
     unsigned transaction = out->transaction | result.transaction;
     bool is_fresh = out->is_fresh || result.is_fresh, may_write = out->may_write || result.may_write;
+    uint8_t copies = out->copies & result.copies;
     enum classify_place within = result.within > out->within ? result.within : out->within;
     if (result.place > out->place) *out = result;
     out->within = within;
     out->transaction = transaction;
     out->is_fresh = is_fresh;
     out->may_write = may_write;
+    out->copies = copies;
 }

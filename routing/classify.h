@@ -56,6 +56,7 @@ enum classify_relation_kind {
 struct classify_relation {
     enum classify_relation_kind kind;
     struct bytes because; /* lives as long as the facts; may be empty */
+    uint8_t copies;       /* a bit for each subscriber that has a copy of whatever table is meant */
 };
 
 /*
@@ -120,6 +121,7 @@ struct classify_result {
     enum classify_place within; /* the same in a transaction at a replica, where COMMIT, SAVEPOINT, cursors and their kin belong */
     bool may_write;       /* something of it is not known to write nothing, wherever it belongs */
     struct hint hint;     /* where they are taken; nothing that it says makes a read of what is none */
+    uint8_t copies;       /* a bit for each subscriber that could answer it as well: it has all its tables, and no more is asked */
     bool is_fresh;        /* a volatile function is called that writes nothing: two servers answer alike, but not the same */
 };
 
@@ -136,6 +138,7 @@ struct classify {
     unsigned kept;
     const struct classify_scope *scope; /* the names of WITH that can be seen here */
     bool is_planned;                    /* inside EXPLAIN: nothing runs */
+    uint8_t common;                     /* subscribers that have all so far (classify_copy.c) */
 };
 
 /* `text`, `options`, what they point to, and the arena are borrowed for as long as the result is used. */

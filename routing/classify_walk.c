@@ -80,14 +80,28 @@ static enum classify_why why_own_name(const struct classify_subject *s, bool has
     return !has_facts && bytes_starts_with(s->name, "pg_") ? CLASSIFY_TABLE_OWN_UNKNOWN : CLASSIFY_WHY_COUNT;
 }
 
+/* It is a table, and none of the server's own could be meant. False: it is something else. */
+static bool find_copies(const struct classify *c, const struct classify_subject *s, uint8_t *copies) {
+    const struct classify_facts *facts = c->options->facts;
+    if (!c->common || !facts || why_own_name(s, true) != CLASSIFY_WHY_COUNT || !classify_is_plain_name(c->options, s)) return false;
+    const struct classify_relation known = facts->of_relation(facts->ctx, s->schema, s->name);
+    *copies = known.copies;
+    return known.kind == CLASSIFY_RELATION_TABLE && known.copies;
+}
+
 static void note_relation(struct classify *c, const struct ast *names, uint32_t position) {
     struct classify_subject s = {.about = CLASSIFY_TABLE, .position = position};
     const struct classify_facts *facts = c->options->facts;
-    if (!classify_name_of(names, &s)) {
+    bool is_named = classify_name_of(names, &s);
+    if (is_named && !s.schema.len && is_cte(c, s.name)) return;
+    uint8_t copies = 0;
+    bool has_copies = is_named && find_copies(c, &s, &copies);
+    if (has_copies) classify_note_copies(c, copies);
+    else classify_deny_copies(c);
+    if (!is_named) {
         classify_note(c, CLASSIFY_TABLE_UNKNOWN, &s);
         return;
     }
-    if (!s.schema.len && is_cte(c, s.name)) return;
     if (bytes_starts_with(s.schema, "pg_temp")) {
         classify_note(c, CLASSIFY_TABLE_TEMPORARY, &s);
         return;
@@ -242,6 +256,7 @@ void classify_walk_list(struct classify *c, const struct ast *list) {
 
 void classify_walk(struct classify *c, const struct ast *node) {
     if (!node) return;
+    classify_copy_node(c, node);
     switch ((enum ast_kind)node->kind) {
     case AST_NAME: case AST_STAR: case AST_LITERAL: case AST_PARAM: case AST_DEFAULT: case AST_WORD: return;
     case AST_COLUMN: note_columns(c, AST_AS(column, COLUMN, node)->names); return;

@@ -25,6 +25,12 @@ void classify_walk_list(struct classify *c, const struct ast *list);
 
 /* What a function's name means; `own` is what read_pg.h says of it. `s` gets a detail, where there is one. */
 enum classify_why classify_function_why(const struct classify_options *options, struct classify_subject *s, enum read_kind own);
+/* It is nothing for subscribers. */
+void classify_deny_copies(struct classify *c);
+/* A table that these have. */
+void classify_note_copies(struct classify *c, uint8_t copies);
+/* A node by itself: is it something for them? */
+void classify_copy_node(struct classify *c, const struct ast *node);
 /* A call, without its arguments. */
 void classify_call(struct classify *c, const struct ast_func *call);
 /* A setting that is read, by its name; the reason shows it as it is `written`. */

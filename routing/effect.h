@@ -86,8 +86,15 @@ struct effect_reading {
     uint8_t transaction; /* enum classify_transaction */
     uint8_t why;         /* enum classify_why, the decisive one */
     uint8_t hint;        /* hint_pack() of its hint */
+    uint8_t copies;      /* of struct classify_result */
     uint16_t effects;
 };
+
+/* No replica is to have it again, or none that has but copies of tables. */
+static inline void effect_reading_refuse(struct effect_reading *r, bool of_copy) {
+    if (of_copy) r->copies = 0;
+    else r->is_refused = true;
+}
 
 static inline bool effect_reading_holds(const struct effect_reading *r, const struct sql_options *o, uint64_t names_version) {
     return r->is_known && r->names_version == names_version && r->version == o->version && r->modes == o->modes &&

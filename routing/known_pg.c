@@ -215,18 +215,26 @@ static struct classify_function of_function(void *ctx, struct bytes schema, stru
 
 static struct classify_relation of_relation(void *ctx, struct bytes schema, struct bytes name) {
     struct classify_relation worst = {.kind = CLASSIFY_RELATION_NONE};
+    uint8_t copies = 0xff;
     for (const struct known_pg_thing *t = known_pg_find(ctx, false, name); t; t = t->same_name) {
         if (!is_meant(t, schema)) continue;
         unsigned kind = t->is_unsafe && t->kind < CLASSIFY_RELATION_UNSAFE ? CLASSIFY_RELATION_UNSAFE : t->kind;
         if (kind == CLASSIFY_RELATION_NONE) kind = CLASSIFY_RELATION_UNKNOWN;
+        copies &= t->copies;
         if (kind > worst.kind) worst = (struct classify_relation){.kind = (enum classify_relation_kind)kind, .because = t->because};
     }
+    worst.copies = worst.kind == CLASSIFY_RELATION_TABLE ? copies : 0;
     return worst;
 }
 
 static bool is_unsafe_column(void *ctx, struct bytes name) {
     const struct known_pg *f = ctx;
     return map_get(&f->of_rows, name) && of_function(ctx, bytes_of(NULL, 0), name).kind > CLASSIFY_FUNCTION_STEADY;
+}
+
+void known_pg_note_copy(struct known_pg *f, struct bytes schema, struct bytes table, uint8_t number) {
+    struct known_pg_thing *t = find_in(f, false, schema, table);
+    if (t) t->copies |= (uint8_t)(1u << number);
 }
 
 struct known_pg *known_pg_new(void) {

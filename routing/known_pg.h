@@ -33,6 +33,9 @@ MUST_USE bool known_pg_take(struct known_pg *f, const struct bytes row[KNOWN_PG_
 /* Judges bodies, definitions and policies, by the lists of functions and the version of `options`. False: memory is out. */
 MUST_USE bool known_pg_judge(struct known_pg *f, const struct classify_options *options);
 
+/* Subscriber number `number`, less than eight, has a copy of that table. What is not known has none. */
+void known_pg_note_copy(struct known_pg *f, struct bytes schema, struct bytes table, uint8_t number);
+
 /* As long as `f` lives. */
 const struct classify_facts *known_pg_facts(const struct known_pg *f);
 

@@ -28,6 +28,7 @@ struct known_pg_thing {
     struct bytes schema, name;
     bool is_function;
     bool is_unsafe; /* by its code; `because` says why */
+    uint8_t copies; /* of a relation: known_pg_note_copy() */
     uint8_t kind;   /* enum classify_function_kind, classify_relation_kind: as its rows have it */
     struct known_pg_code *codes;
     struct bytes because;

@@ -47,7 +47,7 @@ static const char *number_text(uint64_t number, char out[TEXT_MAX]) {
 
 static void put_facts(struct row *r, const struct topology_node *n) {
     const struct node_facts *f = &n->facts;
-    bool is_replica = n->role == NODE_REPLICA;
+    bool is_replica = n->role == NODE_REPLICA || n->role == NODE_SUBSCRIBER;
     char text[TEXT_MAX];
     row_fact(r, n->has_facts, f->timeline);
     row_text(r, lsn_text(f->lsn, text));
@@ -66,7 +66,7 @@ static void put_facts(struct row *r, const struct topology_node *n) {
 /* Of the monitor; else of the workers, who are sooner. NULL: nothing is wrong. */
 static const char *trouble_of(struct console_call *call, const struct config_cluster *cluster, const struct topology_node *n) {
     const struct topology_gauge *g = topology_gauge(&call->control->hub.topology, cluster->name, n->name, n->address);
-    if (n->trouble[0]) return n->trouble;
+    if (n->trouble[0] || n->feed_trouble[0]) return n->trouble[0] ? n->trouble : n->feed_trouble;
     return g && topology_is_doubted(g) ? "owes answers, and says nothing: no new reads" : NULL;
 }
 
@@ -126,12 +126,11 @@ static uint32_t count_up(const struct topology_cluster *c) {
 
 static void put_cluster(struct console_call *call, const struct config_cluster *cluster, const struct topology_cluster *c) {
     const struct topology_node *primary = c && c->primary >= 0 ? &c->nodes[c->primary] : NULL;
-    const struct list *first = list_first(&cluster->nodes);
     char text[TEXT_MAX];
     struct row r = console_row(call);
     row_text(&r, cluster->name);
     if (c) row_text(&r, primary ? primary->name : NULL);
-    else row_text(&r, first ? CONTAINER_OF(first, struct config_node, node)->name : NULL);
+    else row_text(&r, config_first_node(cluster)->name);
     row_fact(&r, c != NULL, c ? seconds_since(call, c->primary_since_us) : 0);
     row_fact(&r, c != NULL, c ? c->changes : 0);
     row_fact(&r, primary && primary->has_facts, primary ? primary->facts.timeline : 0);

@@ -157,7 +157,7 @@ static const struct config_node *node_of(struct console_call *call, const struct
     bool is_known = config_is_elective(cluster) &&
                     topology_primary(&call->control->hub.topology, cluster->name, &primary, &is_contested, &why);
     const struct config_node *node = is_known ? config_find_node(cluster, primary.name) : NULL;
-    return node ? node : CONTAINER_OF(list_first(&cluster->nodes), struct config_node, node);
+    return node ? node : config_first_node(cluster);
 }
 
 static void put_database(void *ctx, const char *name, const char *second, void *total) {

@@ -79,6 +79,7 @@ struct lessee {
     uint64_t last_backend_id;   /* that it was leased last, 0 = none */
     uint64_t waiting_since_us;
     uint64_t needs_us;          /* of a pool for reads: only a site that is fresh as of then will do; 0: any */
+    uint64_t copy_id;           /* of a pool that goes to a subscriber: which one it is for, as of when that was decided */
     const struct topology_gauge *home; /* where reads are sticky: of the replica that was the last to serve it; NULL: none was */
     const struct topology_gauge *only; /* of a pool for reads: no other node will do; NULL: any */
     uint64_t seen_us;           /* where reads are sticky: its latest answer was in by then; 0: it has had none */

@@ -24,6 +24,7 @@ static struct catalog_entry *new_entry(const struct pool *p) {
     struct catalog_entry *e = mem_alloc(sizeof *e);
     if (!e || !p->limits.read_write_split) return e;
     e->wants_facts = true;
+    e->subscribers = p->subscribers;
     e->read_functions = mem_strdup(p->read_functions, strlen(p->read_functions));
     e->write_functions = mem_strdup(p->write_functions, strlen(p->write_functions));
     if (e->read_functions && e->write_functions) return e;
@@ -40,6 +41,15 @@ static struct catalog_entry *find_or_make(const struct pool *p, struct bytes key
     return NULL;
 }
 
+static void put_subscribers(struct writer *key, const struct subscribers *s) {
+    for (uint32_t i = 0; s && i < s->count; i++) {
+        writer_cstr(key, bytes_str(s->all[i].name));
+        writer_cstr(key, bytes_str(s->all[i].tables));
+        writer_fmt(key, "%llx", (unsigned long long)s->all[i].copy_id);
+        writer_u8(key, 0);
+    }
+}
+
 struct catalog_entry *catalog_book_entry(struct pool *p) {
     if (p->catalog) return p->catalog;
     struct writer key;
@@ -49,6 +59,7 @@ struct catalog_entry *catalog_book_entry(struct pool *p) {
     if (p->limits.read_write_split) {
         writer_cstr(&key, bytes_str(p->read_functions));
         writer_cstr(&key, bytes_str(p->write_functions));
+        put_subscribers(&key, p->subscribers);
     }
     p->catalog = key.failed ? NULL : find_or_make(p, writer_bytes(&key));
     writer_release(&key);
@@ -218,8 +229,17 @@ static bool judge_facts(const struct catalog_reading *r, uint32_t version) {
     return known_pg_judge(r->facts, &options);
 }
 
+static void note_copies(struct known_pg *facts, const struct subscribers *s) {
+    struct bytes schema, table;
+    for (uint32_t i = 0; s && i < s->count; i++) {
+        const char *at = s->all[i].tables;
+        while (config_next_table(&at, &schema, &table)) known_pg_note_copy(facts, schema, table, (uint8_t)i);
+    }
+}
+
 static void put_facts_in_force(struct catalog_reading *r, struct pool_set *set) {
     struct catalog_entry *e = r->entry;
+    note_copies(r->facts, e->subscribers);
     e->known = r->facts;
     e->version = ++set->last_catalog_version;
     e->facts_failed_us = 0;

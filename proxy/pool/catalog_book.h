@@ -42,6 +42,7 @@ struct catalog_entry {
     bool is_wanted;
     bool is_under_way;
     bool wants_facts;
+    const struct subscribers *subscribers; /* whose tables are marked in `known`; borrowed; NULL: nobody's */
     char *read_functions, *write_functions; /* to judge by, with facts; owned */
     uint64_t facts_failed_us; /* as failed_us, of the facts alone */
 };

@@ -115,6 +115,7 @@ static bool may_hope(const struct variant *v, const struct lessee *l, uint64_t s
 
 static bool is_stale_for(const struct variant *v, const struct lessee *l) {
     uint64_t needs_us = pool_needs_us(v->pool, l);
+    if (UNLIKELY(pool_is_outdated(v->pool, l))) return true;
     if ((!needs_us && !l->only) || may_hope(v, l, l->waiting_since_us)) return false;
     return v->idle_count || !pool_is_fresh_everywhere(v->pool, l, needs_us);
 }
@@ -221,6 +222,7 @@ static struct backend *acquire_at_once(struct variant *v, struct lessee *l) {
 struct backend *pool_acquire_fresh(struct variant *v, struct lessee *l, bool *waits) {
     uint64_t needs_us = pool_needs_us(v->pool, l);
     *waits = false;
+    if (UNLIKELY(pool_is_outdated(v->pool, l))) return NULL;
     bool has_hope = may_hope(v, l, pool_now_us(v->pool));
     if ((needs_us || l->only) && !has_hope && !pool_is_fresh_everywhere(v->pool, l, needs_us)) return acquire_at_once(v, l);
     struct backend *b = pool_acquire(v, l);

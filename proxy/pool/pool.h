@@ -37,6 +37,7 @@
 #include "proxy/pool/route_stats.h"
 #include "proxy/pool/share.h"
 #include "proxy/pool/startup_pg.h"
+#include "proxy/pool/subscribers.h"
 #include "proxy/pool/tls_book.h"
 
 enum { CHECK_HOLDS_MS = 1000, VARIANT_PATIENCE_MS = 100, LEARNING_PATIENCE_MS = 50, VARIANT_KEY_MAX = 8192 };
@@ -68,6 +69,7 @@ struct pool_set {
     /* A pool waits for a place: somebody should close an idle connection. May be NULL. */
     void (*on_claim)(struct pool_set *set, const struct budget_list *wants);
     void (*on_waiting)(struct pool_set *set); /* somebody began to wait for a pool that other workers share; may be NULL */
+    struct list subscribers; /* struct subscribers, owned */
     struct map catalogs;   /* struct catalog_entry, owned (catalog_book.h) */
     uint64_t last_catalog_version;
     struct topology *topology; /* borrowed; NULL: every cluster has one node */
@@ -179,6 +181,9 @@ struct pool {
     uint64_t split_since_us; /* what was written before that nobody has noted; 0: there is no split */
     struct pool *reads; /* the pool for texts that only read, where the database has a split; NULL: not asked for yet */
     struct pool *main;  /* of such a pool: the one that it is a part of; else NULL */
+    char *copy_node;    /* of such a pool: it goes to this subscriber alone; owned; NULL: to replicas */
+    uint64_t copy_id;   /* ... whose tables are these (config_copy_id()); 0: it is none now */
+    const struct subscribers *subscribers; /* of a pool that splits: whom its reads may go to besides; borrowed; NULL: nobody */
     bool is_off;        /* of such a pool: the configuration has no split any more, or there is no replica by it */
     struct site *opens_at; /* it is to have a connection; NULL: none is in want of one. In `sites` */
     bool uses_currval; /* somebody has read currval() or lastval() */
@@ -230,6 +235,15 @@ struct pool *pool_get(struct pool_set *set, const struct backend_proto *proto, c
  */
 struct pool *pool_reads_get(struct pool *main, const struct config *c, const struct config_database *db, const char *user_password,
                             struct err *err);
+/* The same, of a pool that goes to the subscriber of that number in main->subscribers. */
+struct pool *pool_copies_get(struct pool *main, uint32_t number, const struct config *c, const struct config_database *db,
+                             const char *user_password, struct err *err);
+/* What its nodes weigh that can be used. */
+uint32_t pool_reads_weight(const struct pool *reads);
+/* Less than `below`, by chance. */
+uint32_t pool_draw(struct pool *p, uint32_t below);
+/* The keys that clients have proved are good for all of it. */
+void pool_share_keys(const struct pool *main);
 /* Such a pool, or NULL: whoever asks for a connection now will get one, sooner or later, as far as is known. */
 bool pool_serves_reads(const struct pool *reads);
 /*

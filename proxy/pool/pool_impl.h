@@ -36,6 +36,11 @@ static inline bool pool_is_held(const struct pool *p) {
     return p->is_paused || p->is_leaderless;
 }
 
+/* It is for other tables than those that its subscriber is said to have now. */
+static inline bool pool_is_outdated(const struct pool *p, const struct lessee *l) {
+    return p->copy_node && l->copy_id != p->copy_id;
+}
+
 static inline bool pool_is_backing_off(const struct pool *p) {
     if (p->is_leaderless) return true;
     return p->failed_us && pool_now_us(p) - p->failed_us < (uint64_t)p->limits.login_retry_ms * 1000;

@@ -32,6 +32,7 @@ void pool_set_init(struct pool_set *set, struct loop *loop) {
     map_init(&set->catalogs);
     map_init(&set->statements);
     list_init(&set->all);
+    list_init(&set->subscribers);
     list_init(&set->errands);
     list_init(&set->departed);
     list_init(&set->dead);
@@ -176,6 +177,8 @@ static bool configure(struct pool *p, const struct config *c, const struct confi
     if (!set_budgets(p, c, db)) return err_set(err, ERR_OUT_OF_MEMORY, "out of memory");
     bool has_lists = replace_text(&p->read_functions, db->read_functions) && replace_text(&p->write_functions, db->write_functions);
     p->limits.read_write_split &= has_lists;
+    bool may_be_elsewhere = p->limits.read_write_split && p->server.database;
+    p->subscribers = may_be_elsewhere ? subscribers_of(p->set, db->cluster, p->server.database) : NULL;
     if (!p->server.database || !p->server.user || !has_lists) return err_set(err, ERR_OUT_OF_MEMORY, "out of memory");
     return true;
 }
@@ -214,17 +217,23 @@ static void free_pool(struct pool *p) {
     mem_free(p->routes);
     mem_free(p->database);
     mem_free(p->user);
+    mem_free(p->copy_node);
     mem_free(p);
 }
 
-/* Pools are keyed by "database\0user", with a NUL behind it for reads alone: neither name can hold a NUL. */
-static struct bytes pool_key(char *out, size_t cap, struct bytes database, struct bytes user, bool is_for_reads) {
-    size_t len = database.len + 1 + user.len + is_for_reads;
+/*
+ * Pools are keyed by "database\0user", with a NUL behind it for reads alone, and behind that the subscriber that they go to: none
+ * of these names can hold a NUL.
+ */
+static struct bytes pool_key(char *out, size_t cap, struct bytes database, struct bytes user, bool is_for_reads,
+                             const char *copy_node) {
+    size_t copy_len = copy_node ? strlen(copy_node) : 0, len = database.len + 1 + user.len + is_for_reads + copy_len;
     if (len > cap) return bytes_of(NULL, 0);
     memcpy(out, database.ptr, database.len);
     out[database.len] = '\0';
     memcpy(out + database.len + 1, user.ptr, user.len);
-    if (is_for_reads) out[len - 1] = '\0';
+    if (is_for_reads) out[len - copy_len - 1] = '\0';
+    if (copy_len) memcpy(out + len - copy_len, copy_node, copy_len);
     return bytes_of(out, len);
 }
 
@@ -251,12 +260,13 @@ struct origin {
     struct share_group *group; /* NULL: the pool is all here */
     uint32_t index;
     struct pool *main; /* of one for reads alone */
+    const char *copy_node; /* of one that goes to a subscriber */
 };
 
 static struct pool *get(struct pool_set *set, const struct origin *o, const struct config *c, const struct config_database *db,
                         const char *user_password, struct err *err) {
-    char storage[256];
-    struct bytes key = pool_key(storage, sizeof storage, o->database, o->user, o->main != NULL);
+    char storage[320];
+    struct bytes key = pool_key(storage, sizeof storage, o->database, o->user, o->main != NULL, o->copy_node);
     if (!key.ptr) {
         err_set(err, ERR_LIMIT_EXCEEDED, "database and user name are too long");
         return NULL;
@@ -270,6 +280,12 @@ static struct pool *get(struct pool_set *set, const struct origin *o, const stru
     }
     p->proto = o->proto;
     p->main = o->main;
+    p->copy_node = o->copy_node ? mem_strdup(o->copy_node, strlen(o->copy_node)) : NULL;
+    if (o->copy_node && !p->copy_node) {
+        err_set(err, ERR_OUT_OF_MEMORY, "out of memory");
+        free_pool(p);
+        return NULL;
+    }
     if (o->group && o->group->count > 1) {
         p->group = o->group;
         p->share = &o->group->shares[o->index];
@@ -297,6 +313,20 @@ struct pool *pool_reads_get(struct pool *main, const struct config *c, const str
                              .main = main};
     if (!main->reads) main->reads = get(main->set, &o, c, db, user_password, err);
     return main->reads;
+}
+
+struct pool *pool_copies_get(struct pool *main, uint32_t number, const struct config *c, const struct config_database *db,
+                             const char *user_password, struct err *err) {
+    const struct origin o = {.database = bytes_str(main->database), .user = bytes_str(main->user), .proto = main->proto,
+                             .main = main, .copy_node = main->subscribers->all[number].name};
+    return get(main->set, &o, c, db, user_password, err);
+}
+
+void pool_share_keys(const struct pool *main) {
+    LIST_EACH(n, &main->set->all) {
+        struct pool *p = CONTAINER_OF(n, struct pool, node);
+        if (p->main == main) p->server.scram_keys = main->server.scram_keys;
+    }
 }
 
 /* Clients would go on listening where nobody notifies any more. */
@@ -467,6 +497,7 @@ void pool_set_release(struct pool_set *set) {
     }
     task_cancel(&set->bury);
     catalog_book_release(set);
+    subscribers_release(set);
     map_release(&set->pools);
     map_release(&set->statements);
 }

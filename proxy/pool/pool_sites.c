@@ -19,10 +19,6 @@ static struct site *site_at(const struct list *n) {
     return CONTAINER_OF(n, struct site, node);
 }
 
-static const struct config_node *first_of(const struct config_cluster *cluster) {
-    return CONTAINER_OF(list_first(&cluster->nodes), struct config_node, node);
-}
-
 struct site *pool_site(const struct pool *p) {
     struct list *n = list_first(&p->sites);
     return n ? site_at(n) : NULL;
@@ -43,11 +39,13 @@ static const struct config_node *choose_primary(struct pool *p, const struct con
     bool is_known = topology_primary(p->set->topology, cluster->name, &primary, &p->is_contested, &p->nowhere);
     if (is_known) node = config_find_node(cluster, primary.name);
     if (node && !is_at(node, primary.address)) node = NULL; /* it is elsewhere now, and nobody has looked there yet */
+    if (node && config_node_subscribes(node)) node = NULL; /* by the configuration of this moment */
     if (is_known && !node)
         err_set(&p->nowhere, ERR_CANNOT_CONNECT_NOW, "the primary of cluster \"%.60s\" is not looked for yet", cluster->name);
     p->is_leaderless = !node;
     if (!node && before) node = config_find_node(cluster, before->node_name);
-    return node ? node : first_of(cluster);
+    if (node && config_node_subscribes(node)) node = NULL;
+    return node ? node : config_first_node(cluster);
 }
 
 static struct site *find_same(const struct pool *p, const struct config_node *node, const struct book_entry *at,
@@ -87,7 +85,22 @@ static bool want(struct pool *p, const struct config_cluster *cluster, const str
 /* A node without an address is one that cannot be used; all of them are a mistake. */
 static bool want_all(struct pool *p, const struct config_cluster *cluster, struct err *err) {
     bool ok = false;
-    LIST_EACH(n, &cluster->nodes) ok |= want(p, cluster, CONTAINER_OF(n, struct config_node, node), err);
+    LIST_EACH(n, &cluster->nodes) {
+        const struct config_node *node = CONTAINER_OF(n, struct config_node, node);
+        if (!config_node_subscribes(node)) ok |= want(p, cluster, node, err);
+    }
+    return ok;
+}
+
+/* Without such a node it has none: others have taken its place, or there is nothing any more. */
+static bool want_copy(struct pool *p, const struct config_database *db, struct err *err) {
+    const char *database = db->server_database ? db->server_database : p->database;
+    const struct config_node *node = config_find_node(db->cluster, p->copy_node);
+    bool is_one = node && config_node_subscribes(node) && strcmp(node->database, database) == 0;
+    p->copy_id = is_one ? config_copy_id(node) : 0;
+    p->is_off |= !is_one;
+    if (!is_one) return true;
+    bool ok = want(p, db->cluster, node, err);
     return ok;
 }
 
@@ -111,13 +124,20 @@ static void settle(struct pool *p, bool is_right) {
 }
 
 static void name_server(struct pool *p, const struct config_cluster *cluster) {
-    if (p->is_spread) snprintf(p->server.name, sizeof p->server.name, "%.60s/%s", cluster->name, pool_role_name(p->role));
+    const char *what = p->copy_node ? p->copy_node : pool_role_name(p->role);
+    if (p->is_spread) snprintf(p->server.name, sizeof p->server.name, "%.60s/%.60s", cluster->name, what);
     else snprintf(p->server.name, sizeof p->server.name, "%s", pool_site(p)->name);
 }
 
 static void note_leaderless(struct pool *p, bool was_leaderless) {
     if (!p->is_leaderless || was_leaderless) return;
     if (!p->lonely_since_us) p->lonely_since_us = pool_now_us(p);
+}
+
+static bool want_places(struct pool *p, const struct config_database *db, struct err *err) {
+    const struct config_cluster *cluster = db->cluster;
+    if (!p->is_spread) return want(p, cluster, p->is_elective ? choose_primary(p, cluster) : config_first_node(cluster), err);
+    return p->copy_node ? want_copy(p, db, err) : want_all(p, cluster, err);
 }
 
 bool pool_place(struct pool *p, const struct config_database *db, struct err *err) {
@@ -130,8 +150,7 @@ bool pool_place(struct pool *p, const struct config_database *db, struct err *er
     p->max_replica_lag_ms = db->max_replica_lag_ms;
     p->is_leaderless = false;
     LIST_EACH(n, &p->sites) site_at(n)->is_wanted = false;
-    bool ok = p->is_spread ? want_all(p, cluster, err) : want(p, cluster, p->is_elective ? choose_primary(p, cluster)
-                                                              : first_of(cluster), err);
+    bool ok = want_places(p, db, err);
     settle(p, ok);
     if (!ok) return false;
     snprintf(p->server.cluster, sizeof p->server.cluster, "%s", cluster->name);
@@ -224,11 +243,15 @@ static enum site_fit fit_of(struct looking *l, const struct topology_node *n) {
         complain(l, n->name, n->health == NODE_DOWN ? "is down" : "was not probed yet");
         return SITE_LOST;
     }
-    if (n->role == NODE_PRIMARY) {
+    if (n->role == NODE_PRIMARY && !p->copy_node) {
         if (p->role == ROLE_REPLICA) complain(l, n->name, "is the primary");
         return SITE_PRIMARY;
     }
-    if (n->role != NODE_REPLICA) {
+    if (p->copy_node) {
+        bool is_it = n->role == NODE_SUBSCRIBER && n->is_copy && n->copy_id == p->copy_id;
+        if (!is_it) complain(l, n->name, "is no copy of its tables");
+        if (!is_it) return SITE_UNFIT;
+    } else if (n->role != NODE_REPLICA) {
         complain(l, n->name, why_not(n->role));
         return n->role == NODE_FOREIGN ? SITE_LOST : SITE_UNFIT;
     }
@@ -405,6 +428,7 @@ static bool may_open_for_fresh(const struct variant *v, const struct site *picke
 
 struct backend *pool_idle_for_reads(const struct variant *v, const struct lessee *l) {
     struct pool *p = v->pool;
+    if (UNLIKELY(pool_is_outdated(p, l))) return NULL;
     struct site *home = pool_home(p, l);
     uint64_t needs_us = pool_needs_us(p, l);
     struct backend *best = NULL;
@@ -472,6 +496,17 @@ void pool_note_answer(struct backend *b, uint64_t since_us) {
 
 bool pool_serves_reads(const struct pool *p) {
     return p && !p->is_off && !pool_is_held(p) && !pool_is_backing_off(p) && (LIKELY(!p->has_doubts) || pool_has_sound(p));
+}
+
+uint32_t pool_reads_weight(const struct pool *p) {
+    uint32_t weight = 0;
+    LIST_EACH(n, &((struct pool *)p)->sites)
+        if (site_is_open(site_at(n))) weight += site_at(n)->weight;
+    return weight;
+}
+
+uint32_t pool_draw(struct pool *p, uint32_t below) {
+    return below ? (uint32_t)((next_random(p->set) >> 16) % below) : 0;
 }
 
 bool pool_is_fresh_everywhere(const struct pool *p, const struct lessee *l, uint64_t needs_us) {

@@ -20,9 +20,8 @@ void vacate_book_release(struct vacate_book *b) {
 /* What clients know by the name `database`. False: it is not configured any more, or has too long a name. */
 static bool find_place(const struct config *c, const char *database, struct vacate_place *out) {
     const struct config_database *db = config_pool_database(c, bytes_str(database));
-    const struct list *first = db ? list_first(&db->cluster->nodes) : NULL;
-    if (!first) return false;
-    const struct config_node *node = CONTAINER_OF(first, struct config_node, node);
+    const struct config_node *node = db ? config_first_node(db->cluster) : NULL;
+    if (!node) return false;
     const char *name = db->server_database ? db->server_database : database;
     if (strlen(node->host) >= sizeof out->host || strlen(name) >= sizeof out->database) return false;
     *out = (struct vacate_place){.port = node->port};

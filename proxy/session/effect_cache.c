@@ -139,7 +139,8 @@ static struct effect_reading read_text(struct bytes text, const struct sql_optio
                                    .encoding = (uint8_t)o->encoding, .is_known = !listener.has_heard, .effects = (uint16_t)effects,
                                    .is_placed = routing != NULL, .may_write = result->may_write, .place = (uint8_t)result->place,
                                    .within = (uint8_t)result->within, .transaction = (uint8_t)result->transaction,
-                                   .why = (uint8_t)result->decisive.why, .hint = hint_pack(result->hint)};
+                                   .why = (uint8_t)result->decisive.why, .hint = hint_pack(result->hint),
+                                   .copies = result->copies};
 }
 
 /* Where it would be; NULL: nowhere. `*key`: what it goes by. */
@@ -150,11 +151,12 @@ static struct slot *slot_of(struct effect_cache *cache, struct bytes text, uint6
     return &cache->slots[(map_hash(*key) ^ version) % EFFECT_CACHE_SLOTS];
 }
 
-void effect_cache_refuse(struct effect_cache *cache, struct bytes text, const struct sql_options *options, uint64_t version) {
+void effect_cache_refuse(struct effect_cache *cache, struct bytes text, const struct sql_options *options, uint64_t version,
+                         bool of_copy) {
     uint8_t plain[PLAIN_MAX];
     struct bytes key;
     struct slot *slot = slot_of(cache, text, version, plain, &key);
-    if (slot && is_it(slot, key, options, version)) slot->reading.is_refused = true;
+    if (slot && is_it(slot, key, options, version)) effect_reading_refuse(&slot->reading, of_copy);
 }
 
 struct effect_reading effect_cache_of(struct effect_cache *cache, struct bytes text, const struct sql_options *options,

@@ -31,7 +31,8 @@ struct effect_reading effect_cache_of(struct effect_cache *cache, struct bytes t
                                       uint64_t version, struct arena *arena, const struct effect_names *names,
                                       const struct classify_options *routing);
 
-/* A replica has refused a text that was read so, and would again. */
-void effect_cache_refuse(struct effect_cache *cache, struct bytes text, const struct sql_options *options, uint64_t version);
+/* A replica, or one that has copies of tables, has refused a text that was read so, and would again. */
+void effect_cache_refuse(struct effect_cache *cache, struct bytes text, const struct sql_options *options, uint64_t version,
+                         bool of_copy);
 
 #endif

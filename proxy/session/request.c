@@ -14,7 +14,7 @@ const char *request_stage_name(enum request_stage stage) {
 static struct backend *acquire(struct session *s) {
     bool waits = false;
     if (s->request.wants_replica) {
-        struct backend *b = pool_acquire_fresh(s->reads, &s->lessee, &waits);
+        struct backend *b = pool_acquire_fresh(s->target, &s->lessee, &waits);
         if (b || waits || session_await_fresh(s)) return b;
         s->request.wants_replica = false;
         s->route = (uint8_t)session_why_no_replica(s);
@@ -82,7 +82,7 @@ void request_run(struct session *s) {
 }
 
 bool request_open(struct session *s, bool wants_replica) {
-    INVARIANT(!request_is_open(&s->request) && s->variant && (!wants_replica || s->reads));
+    INVARIANT(!request_is_open(&s->request) && s->variant && (!wants_replica || s->target));
     s->request = (struct request){
         .stage = REQUEST_POOL, .started_us = s->env->loop->now_us, .wants_replica = wants_replica};
     request_run(s);

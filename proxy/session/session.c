@@ -421,10 +421,19 @@ void session_join(struct session *s, struct variant *v) {
     if (v->pool->mode == POOL_SESSION || v->is_single_use) s->pins |= PIN_MODE;
 }
 
+void session_leave_copies(struct session *s) {
+    for (uint32_t i = 0; s->subscribers && i < s->subscribers->count; i++) {
+        if (s->copies[i]) s->copies[i]->readers--;
+        s->copies[i] = NULL;
+    }
+    s->subscribers = NULL;
+}
+
 void session_leave_variant(struct session *s) {
     if (!s->variant) return;
     if (s->reads) s->reads->readers--;
-    s->reads = NULL;
+    s->reads = s->target = NULL;
+    session_leave_copies(s);
     s->variant->sessions--;
     s->variant->pool->clients--;
     s->variant = NULL;

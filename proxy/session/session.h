@@ -180,6 +180,9 @@ struct session {
     struct lessee lessee;
     struct variant *variant; /* NULL before login and on the console */
     struct variant *reads;   /* of the pool for what only reads; NULL: it has not read anything, or may not there */
+    const struct subscribers *subscribers; /* whose pools the next ones are of, by their numbers; NULL: it has none */
+    struct variant *copies[CONFIG_SUBSCRIBERS_MAX]; /* NULL: it has not read there */
+    struct variant *target;  /* of all these the one that its request wants, if it wants any; borrowed */
     struct share_group *group; /* its pool over all workers; NULL before it is proven and on the console */
     uint32_t share;    /* the share that it is counted in */
     uint32_t moves_to; /* number of a share + 1: it goes there at the end of the event */
@@ -244,6 +247,8 @@ void session_end(struct session *s, const struct err *err);
 /* The session becomes a client of this variant, and pinned when its pool says so. */
 void session_join(struct session *s, struct variant *v);
 void session_leave_variant(struct session *s);
+/* It has no part in pools that go to subscribers. */
+void session_leave_copies(struct session *s);
 /* Sends to the client. */
 void session_send(struct session *s, struct bytes data);
 /* True when nothing keeps it on its connection. */

@@ -13,7 +13,7 @@ static struct session *first_of(struct list *waiting) {
 }
 
 static bool is_over(const struct session *s) {
-    return s->env->loop->now_us >= s->fresh_by_us || pool_is_fresh(s->reads->pool, &s->lessee, s->lessee.needs_us);
+    return s->env->loop->now_us >= s->fresh_by_us || pool_is_fresh(s->target->pool, &s->lessee, s->lessee.needs_us);
 }
 
 /* Each once: who has to wait on joins the line again, behind the others. */

@@ -133,6 +133,7 @@ struct session_pg {
     bool body_is_dropped;
     bool app_name_was_reset;        /* the client was told the value that a RESET left; it will be told its own again */
     bool asks_token;                /* it has prepared a SHOW of its consistency token */
+    bool is_refused_by_copy;        /* likewise, by a subscriber, which has but copies of some tables */
     bool is_refused;                /* what is taken back was refused for good, not for the moment */
     uint64_t token;                 /* digest of the latest that it has set; 0: none */
     bool app_name_is_long;          /* the client was told its name with its address behind it; likewise */

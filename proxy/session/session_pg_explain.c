@@ -5,6 +5,7 @@
  * In company that gilmok does not answer (session_pg_answer.c) it goes to the server, which knows no such option, and says so.
  */
 #include "proxy/pool/backend_pg.h"
+#include "proxy/pool/catalog_book.h"
 #include "proxy/session/session_pg.h"
 #include "routing/explain_pg.h"
 
@@ -32,6 +33,14 @@ static const char *place_of(enum route_reason why, enum classify_place of_text) 
     return classify_place_name(why == ROUTE_TRANSACTION || of_text < CLASSIFY_PRIMARY ? CLASSIFY_PRIMARY : of_text);
 }
 
+/* Who could answer it besides. In a transaction nobody could. */
+static void put_copies(const struct session *s, uint8_t copies, struct writer *w) {
+    const struct pool *p = session_pool(s);
+    bool is_in_force = p->subscribers && p->catalog && p->catalog->subscribers == p->subscribers && !s->has_begun;
+    for (uint32_t i = 0; is_in_force && i < p->subscribers->count; i++)
+        if (copies & 1u << i) writer_fmt(w, "; node %s has a copy of all its tables", p->subscribers->all[i].name);
+}
+
 /* What keeps the session stands in front. `source`: a text with a NUL behind it. */
 static void put_line(struct session *s, struct bytes source, struct writer *w) {
     const struct pool *p = session_pool(s);
@@ -49,6 +58,7 @@ static void put_line(struct session *s, struct bytes source, struct writer *w) {
     bool is_of_text = why == ROUTE_READS ? result.place == CLASSIFY_REPLICA : why >= ROUTE_TEXT && result.place != CLASSIFY_REPLICA;
     if (is_of_text) {
         writer_put(w, writer_bytes(&of_text));
+        if (why == ROUTE_READS) put_copies(s, result.copies, w);
     } else {
         const uint8_t *tab = of_text.len ? memchr(of_text.data, '\t', of_text.len) : NULL;
         writer_fmt(w, "%s\t%s; ", place_of(why, result.place), route_reason_text(why));

@@ -199,7 +199,7 @@ static bool join_pool(struct session *s, struct bytes key, struct err *err) {
     if (!v) return false;
     if (!db->server_user && !p->server.password) share_book_keys(&s->env->hub->shares, s->group, db->cluster->name,
                                                                  &p->server.scram_keys);
-    if (p->reads) p->reads->server.scram_keys = p->server.scram_keys;
+    if (p->reads || p->subscribers) pool_share_keys(p);
     if (session_pg_of(s)->login) v->is_single_use = session_pg_of(s)->login->is_replication;
     session_join(s, v);
     return true;

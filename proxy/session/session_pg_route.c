@@ -10,6 +10,7 @@
  * begun READ ONLY there stays there; in it each message is judged for itself, and what belongs on the primary is refused.
  */
 #include "base/log.h"
+#include "base/reader.h"
 #include "proxy/pool/backend_pg.h"
 #include "proxy/pool/catalog_book.h"
 #include "proxy/pool/catalog_change.h"
@@ -34,7 +35,6 @@ static bool is_serializable(const struct session_pg *ps) {
 /* The variant of the same startup parameters in the pool for reads. False: there is none, or nobody is served there now. */
 static bool has_replicas(struct session *s) {
     struct pool *p = session_pool(s);
-    if (UNLIKELY(is_serializable(session_pg_of(s)))) return false;
     if (LIKELY(s->reads != NULL)) return pool_serves_reads(s->reads->pool);
     const struct config *c = s->env->config;
     const struct config_database *db = config_find_database(c, bytes_str(s->database));
@@ -46,6 +46,32 @@ static bool has_replicas(struct session *s) {
     if (!s->reads) return false;
     s->reads->readers++;
     return pool_serves_reads(reads);
+}
+
+/* The same, in the pool that goes to subscriber `number`. NULL: there is none. */
+static struct variant *copy_variant(struct session *s, uint32_t number) {
+    const struct config *c = s->env->config;
+    const struct config_database *db = config_find_database(c, bytes_str(s->database));
+    if (LIKELY(s->copies[number] != NULL)) return s->copies[number];
+    if (!db || s->variant->is_single_use || s->variant->is_judging) return NULL;
+    const struct user_secret *secret = user_store_find(s->env->users, bytes_str(s->user));
+    struct err err = {0};
+    struct pool *copy = pool_copies_get(session_pool(s), number, c, db, user_store_server_secret(secret), &err);
+    struct variant *v = copy ? variant_get(copy, s->variant->key, &err) : NULL;
+    if (!v) return NULL;
+    v->readers++;
+    return s->copies[number] = v;
+}
+
+/* Those that the bits of a reading mean: what its tables were looked up by is what the pool has now. */
+static uint8_t copies_in_force(struct session *s, uint8_t copies) {
+    const struct pool *p = session_pool(s);
+    if (LIKELY(!copies) || !p->subscribers || !p->catalog || p->catalog->subscribers != p->subscribers) return 0;
+    if (UNLIKELY(s->subscribers != p->subscribers)) {
+        session_leave_copies(s);
+        s->subscribers = p->subscribers;
+    }
+    return copies;
 }
 
 static uint64_t later(uint64_t a, uint64_t b) {
@@ -65,10 +91,9 @@ static uint64_t written_by_anybody(struct session_env *env) {
     return atomic_load_explicit(&env->hub->written_us, memory_order_acquire);
 }
 
-/* Some replica that will do shows what this client must find, or may do so soon. */
-static bool is_fresh_for(struct session *s, uint8_t asked) {
+/* Some replica of that pool that will do shows what this client must find, or, where it may wait, may do so soon. */
+static bool is_fresh_for(struct session *s, const struct pool *reads, uint8_t asked, bool may_wait) {
     uint64_t needs_us = 0;
-    bool may_wait = session_pool(s)->limits.consistency_timeout_ms > 0;
     switch (consistency_of(s, asked)) {
     case CONSISTENCY_EVENTUAL: break;
     case CONSISTENCY_SESSION: needs_us = later(s->written_us, session_pool(s)->split_since_us); break;
@@ -78,9 +103,9 @@ static bool is_fresh_for(struct session *s, uint8_t asked) {
         needs_us = clock_now_us(s->env->loop->clock);
         break;
     }
-    needs_us = pool_wants_us(s->reads->pool, &s->lessee, needs_us);
+    needs_us = pool_wants_us(reads, &s->lessee, needs_us);
     s->lessee.needs_us = needs_us;
-    return !needs_us || pool_is_fresh(s->reads->pool, &s->lessee, needs_us) || may_wait;
+    return !needs_us || pool_is_fresh(reads, &s->lessee, needs_us) || may_wait;
 }
 
 /* ---- what is in hand ------------------------------------------------------------------------------------------------- */
@@ -92,6 +117,8 @@ struct walk {
     bool has_bound;      /* a portal of its own */
     bool has_bound_old, has_bound_unnamed; /* of a statement that was there before; of the unnamed one */
     bool is_in_transaction; /* at a replica: it has begun one, or was in one */
+    bool has_text;
+    uint8_t copies;         /* subscribers that could answer all its texts; where there is one */
     uint8_t consistency;    /* enum hint_consistency: the strictest that its texts ask for */
     bool has_node;          /* they ask for a node by its name: */
     const struct topology_gauge *node; /* NULL: it gets no reads now, or there are two */
@@ -119,6 +146,29 @@ static void note_node(struct walk *w, struct bytes source) {
     w->has_node = true;
 }
 
+/* Numbers of types that are no other server's, or name what has other numbers there: regclass and its kin. */
+static bool has_own_types(struct bytes source) {
+    enum { FIRST_OF_OTHERS = 10000 };
+    static const uint32_t names[] = {24, 2202, 2203, 2204, 2205, 2206, 3734, 3769, 4089, 4096, 4191};
+    struct reader r = reader_over(source);
+    reader_cstr(&r);
+    if (r.failed || r.pos == r.end) return r.failed; /* of a Query */
+    for (uint16_t left = reader_be16(&r); left && !r.failed; left--) {
+        uint32_t type = reader_be32(&r);
+        if (type >= FIRST_OF_OTHERS) return true;
+        for (size_t i = 0; i < COUNT_OF(names); i++)
+            if (type == names[i]) return true;
+    }
+    return r.failed;
+}
+
+/* Transactions are the replicas'. */
+static void note_copies(struct walk *w, struct bytes source, const struct effect_reading *r) {
+    uint8_t copies = w->has_text ? w->copies & r->copies : r->copies;
+    w->has_text = true;
+    w->copies = copies && !w->is_in_transaction && !r->transaction && !has_own_types(source) ? copies : 0;
+}
+
 /*
  * It leaves nothing behind, and what it reads any replica has. In a transaction there, SET LOCAL and cursors end with it.
  */
@@ -132,6 +182,7 @@ static bool only_reads(struct walk *w, struct bytes source, struct effect_readin
     if (place != CLASSIFY_REPLICA || is_forbidden) return stays(s, route_reason_of_text((enum classify_why)r->why));
     if (r->effects & ~(unsigned)(w->is_in_transaction ? LEFT_IN_TRANSACTION : LEFT_NOWHERE)) return stays(s, ROUTE_LEAVES);
     if (UNLIKELY(r->is_refused)) return stays(s, ROUTE_UNFIT);
+    note_copies(w, source, r);
     struct hint hint = hint_unpack(r->hint);
     if (hint.consistency > w->consistency) w->consistency = hint.consistency;
     if (UNLIKELY(hint.has_node)) note_node(w, source);
@@ -234,13 +285,65 @@ static bool is_free(struct session *s) {
     return (!s->lessee.backend && !s->pins) || stays(s, why_held(s));
 }
 
-/* It would read: is there a replica for it? */
+/* Where it may be read. */
+struct places {
+    struct variant *at[1 + CONFIG_SUBSCRIBERS_MAX];
+    uint64_t copy_ids[1 + CONFIG_SUBSCRIBERS_MAX]; /* 0: replicas */
+    uint32_t count;
+};
+
+static void add_place(struct places *places, struct variant *v, uint64_t copy_id) {
+    places->at[places->count] = v;
+    places->copy_ids[places->count] = copy_id;
+    places->count++;
+}
+
+static void find_copies(struct session *s, uint8_t copies, struct places *places) {
+    for (uint32_t i = 0; copies && i < s->subscribers->count; i++) {
+        struct variant *v = copies & 1u << i ? copy_variant(s, i) : NULL;
+        bool is_it = v && pool_serves_reads(v->pool) && v->pool->copy_id == s->subscribers->all[i].copy_id;
+        if (is_it) add_place(places, v, v->pool->copy_id);
+    }
+}
+
+/* By chance and weight. */
+static uint32_t draw_place(struct session *s, const struct places *places) {
+    uint32_t weights[1 + CONFIG_SUBSCRIBERS_MAX], all = 0, at = 0;
+    if (LIKELY(places->count == 1)) return 0;
+    for (uint32_t i = 0; i < places->count; i++) {
+        weights[i] = pool_reads_weight(places->at[i]->pool);
+        all += weights[i];
+    }
+    uint32_t number = pool_draw(session_pool(s), all);
+    while (at + 1 < places->count && number >= weights[at]) number -= weights[at++];
+    return at;
+}
+
+static bool take_place(struct session *s, const struct places *places, uint32_t at) {
+    s->target = places->at[at];
+    s->lessee.copy_id = places->copy_ids[at];
+    return true;
+}
+
+/* It would read: is there a replica for it, or a subscriber that has its tables? */
 static bool has_fit_replica(const struct walk *w) {
     struct session *s = w->s;
-    if (!has_replicas(s)) return stays(s, ROUTE_NO_REPLICA);
+    struct places places;
+    places.count = 0;
+    if (UNLIKELY(is_serializable(session_pg_of(s)))) return stays(s, ROUTE_NO_REPLICA);
+    if (has_replicas(s)) add_place(&places, s->reads, 0);
+    if (UNLIKELY(w->copies) && !w->has_node) find_copies(s, copies_in_force(s, w->copies), &places);
+    if (!places.count) return stays(s, ROUTE_NO_REPLICA);
     if (UNLIKELY(w->has_node) && !w->node) return stays(s, ROUTE_NODE);
     s->lessee.only = w->node;
-    return is_fresh_for(s, w->consistency) || stays(s, ROUTE_STALE);
+    uint32_t first = draw_place(s, &places);
+    for (uint32_t i = 0; i < places.count; i++) {
+        uint32_t at = (first + i) % places.count;
+        if (is_fresh_for(s, places.at[at]->pool, w->consistency, false)) return take_place(s, &places, at);
+    }
+    bool may_wait = session_pool(s)->limits.consistency_timeout_ms > 0;
+    if (!may_wait || !is_fresh_for(s, places.at[0]->pool, w->consistency, true)) return stays(s, ROUTE_STALE);
+    return take_place(s, &places, 0);
 }
 
 /* In a transaction that is held back, and no replica's. */
@@ -275,6 +378,16 @@ static bool is_read_message(struct session *s, const struct message *m) {
     }
 }
 
+/* At a subscriber not everything is. */
+static bool is_read_here(struct session *s, uint8_t copies) {
+    const struct pool *p = s->lessee.backend->variant->pool;
+    if (LIKELY(!p->copy_node)) return true;
+    copies = copies_in_force(s, copies);
+    for (uint32_t i = 0; copies && i < s->subscribers->count; i++)
+        if (copies & 1u << i && s->copies[i] == s->lessee.backend->variant) return p->copy_id == s->subscribers->all[i].copy_id;
+    return false;
+}
+
 enum route_follow session_pg_route_follow(struct session *s, const struct message *m) {
     const struct ledger *l = &s->lessee.backend->ledger;
     if (l->is_client_turn) return ROUTE_FOLLOWS;
@@ -285,10 +398,12 @@ enum route_follow session_pg_route_follow(struct session *s, const struct messag
     if (request_is_open(&s->request)) return ROUTE_FOLLOWS;
     struct walk w = {.s = s};
     size_t len = read_exchange(&w, m);
-    const struct site *site = s->lessee.backend->site;
-    bool is_there = len && (LIKELY(!w.has_node) || w.node == site->gauge);
+    const struct backend *b = s->lessee.backend;
+    bool may_wait = session_pool(s)->limits.consistency_timeout_ms > 0;
+    bool may_stay = len && is_read_here(s, w.copies) && (LIKELY(!w.has_node) || w.node == b->site->gauge);
     s->lessee.only = w.node;
-    bool is_fresh = is_there && is_fresh_for(s, w.consistency) && site_fresh_us(site) >= s->lessee.needs_us;
+    bool is_fresh = may_stay && is_fresh_for(s, b->variant->pool, w.consistency, may_wait) &&
+                    site_fresh_us(b->site) >= s->lessee.needs_us;
     if (is_fresh) session_keep_exchange(s, bytes_of(m->ptr, len));
     return is_fresh ? ROUTE_FOLLOWS : ROUTE_WAITS;
 }
@@ -304,8 +419,8 @@ enum step session_pg_route_refuse(struct session *s, const struct message *m) {
 enum route_reason session_pg_route_reason(struct session *s, struct bytes source) {
     struct walk w = {.s = s, .is_in_transaction = session_pg_begin_reads(session_pg_of(s))};
     if (is_begun_to_write(s)) return ROUTE_TRANSACTION;
-    if (!is_free(s) || !only_reads(&w, source, NULL) || !has_fit_replica(&w)) return (enum route_reason)s->route;
-    return ROUTE_READS;
+    bool is_read = is_free(s) && only_reads(&w, source, NULL) && has_fit_replica(&w);
+    return is_read ? ROUTE_READS : (enum route_reason)s->route;
 }
 
 /* ---- running again --------------------------------------------------------------------------------------------------- */
@@ -326,13 +441,20 @@ static bool is_for_good(struct bytes sqlstate) {
     return bytes_is(sqlstate, "25006") || bytes_is(sqlstate, "0A000") || bytes_is(sqlstate, "55000");
 }
 
+/* What it names is not there, or may not be read: likewise the next time. */
+static bool is_of_copy(struct bytes sqlstate) {
+    return bytes_starts_with(sqlstate, "42") || bytes_starts_with(sqlstate, "3F");
+}
+
 bool session_pg_route_takes_back(struct session *s, struct bytes error) {
     struct pg_error_fields f = {0};
     char label[192];
     bool is_read = pg_error_read(bytes_of(error.ptr + PG_HEADER_LEN, error.len - PG_HEADER_LEN), &f);
     if (!is_read || !is_of_replica(f.sqlstate)) return false;
     bool is_news = !bytes_starts_with(f.sqlstate, "42"); /* those are mostly the client's own */
-    session_pg_of(s)->is_refused = is_for_good(f.sqlstate);
+    bool of_copy = s->lessee.backend->variant->pool->copy_node != NULL;
+    session_pg_of(s)->is_refused_by_copy = of_copy;
+    session_pg_of(s)->is_refused = is_for_good(f.sqlstate) || (of_copy && is_of_copy(f.sqlstate));
     log_line(is_news ? LOG_INFO : LOG_DEBUG, "session", session_label(s, label),
              "%s said %.*s to a read: it runs again on the primary",
              s->lessee.backend->site->name, (int)(f.message.len < 200 ? f.message.len : 200), (const char *)f.message.ptr);
@@ -381,7 +503,7 @@ void session_pg_route_on_taken_back(struct session *s, struct backend *b, struct
         session_pg_prepared_on_lost(s);
     }
     if (ps->is_refused) remember_refusal(s, exchange);
-    ps->is_refused = false;
+    ps->is_refused = ps->is_refused_by_copy = false;
     session_pg_unnamed_on_taken_back(ps);
     forget_names(ps, exchange);
     session_pg_state_on_group_sent(ps);

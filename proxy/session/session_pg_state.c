@@ -171,10 +171,11 @@ const struct effect_reading *session_pg_state_reading(struct session *s, struct 
 void session_pg_state_refuse(struct session *s, struct bytes source, struct effect_reading *kept) {
     const struct sql_options *options = session_pg_settings_options(s, s->lessee.backend);
     const uint8_t *end = source.len ? memchr(source.ptr, 0, source.len) : NULL;
-    if (kept) kept->is_refused = true;
+    bool of_copy = session_pg_of(s)->is_refused_by_copy;
+    if (kept) effect_reading_refuse(kept, of_copy);
     if (!options || !end) return;
     struct bytes text = bytes_of(source.ptr, (size_t)(end - source.ptr));
-    effect_cache_refuse(s->env->effects, text, options, names_version(s, catalog_of(s)));
+    effect_cache_refuse(s->env->effects, text, options, names_version(s, catalog_of(s)), of_copy);
 }
 
 /* What it stands for was written before it was set, on this primary or one before it: as if this client had just done so. */

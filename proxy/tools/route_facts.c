@@ -61,6 +61,7 @@ static bool add_nodes(struct words *w, const struct list *nodes) {
     writer_init_fixed(&ports, w->ports, sizeof w->ports);
     LIST_EACH(n, nodes) {
         const struct config_node *node = CONTAINER_OF(n, struct config_node, node);
+        if (config_node_subscribes(node)) continue; /* it takes writes, too, and is not the one that is meant */
         writer_fmt(&hosts, "%s%s", count ? "," : "", node->host);
         writer_fmt(&ports, "%s%u", count ? "," : "", (unsigned)node->port);
         count++;
@@ -76,7 +77,7 @@ static bool add_nodes(struct words *w, const struct list *nodes) {
 /* NULL: memory is out. */
 static PGconn *connect_to(const struct route_facts_ask *ask) {
     const struct config_cluster *cluster = ask->database->cluster;
-    const struct config_node *first = CONTAINER_OF(cluster->nodes.next, struct config_node, node);
+    const struct config_node *first = config_first_node(cluster);
     struct words w = {.count = 0};
     if (!add_nodes(&w, &cluster->nodes)) return NULL;
     snprintf(w.timeout, sizeof w.timeout, "%u", (unsigned)(cluster->connect_timeout_ms + 999) / 1000);

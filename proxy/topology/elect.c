@@ -34,6 +34,12 @@ static int count_of_system(const struct elect_node *nodes, int count, uint64_t s
     return found;
 }
 
+static int count_parts(const struct elect_node *nodes, int count) {
+    int found = 0;
+    for (int i = 0; i < count; i++) found += !nodes[i].is_apart;
+    return found;
+}
+
 /* The one that most nodes belong to. False: not known yet, or two have as many, and the reason names a node of each. */
 static bool learn_system(struct election *e, const struct elect_node *nodes, int count, bool is_early) {
     int best = ELECT_NOBODY, rival = ELECT_NOBODY;
@@ -48,7 +54,7 @@ static bool learn_system(struct election *e, const struct elect_node *nodes, int
             rival = i;
         }
     }
-    if (is_early && (best < 0 || count_of_system(nodes, count, nodes[best].system_id) * 2 <= count))
+    if (is_early && (best < 0 || count_of_system(nodes, count, nodes[best].system_id) * 2 <= count_parts(nodes, count)))
         return because(e, false, "not all nodes were probed yet");
     if (best < 0) return because(e, false, "no node answers");
     if (rival >= 0) {
@@ -237,16 +243,20 @@ static int decide_early(struct election *e, const struct elect_node *nodes, cons
 
 /* All nodes are of one other cluster now: it was made anew, by pg_upgrade say. */
 static bool is_made_anew(const struct election *e, const struct elect_node *nodes, int count) {
-    for (int i = 0; i < count; i++)
-        if (!nodes[i].is_up || nodes[i].system_id == e->system_id || nodes[i].system_id != nodes[0].system_id) return false;
-    return true;
+    int first = ELECT_NOBODY;
+    for (int i = 0; i < count; i++) {
+        if (nodes[i].is_apart) continue;
+        if (first < 0) first = i;
+        if (!nodes[i].is_up || nodes[i].system_id == e->system_id || nodes[i].system_id != nodes[first].system_id) return false;
+    }
+    return first >= 0;
 }
 
 static int decide(struct election *e, const struct elect_node *nodes, int count) {
     struct field f;
     int missing = ELECT_NOBODY;
     for (int i = 0; i < count; i++)
-        if (!nodes[i].was_probed) missing = i;
+        if (!nodes[i].was_probed && !nodes[i].is_apart) missing = i;
     if (e->system_id && is_made_anew(e, nodes, count)) election_init(e);
     if (!e->system_id && !learn_system(e, nodes, count, missing >= 0)) return ELECT_NOBODY;
     survey(&f, e, nodes, count);

@@ -29,6 +29,7 @@ enum { ELECT_NOBODY = -1 };
 /* What the other nodes' probes say of one. */
 struct elect_node {
     const char *name;
+    bool is_apart;    /* a server of its own that subscribes to tables: it has no part in this. Never `is_up` */
     bool was_probed;  /* has answered, or is down, since the cluster is watched */
     bool is_up;       /* it answers; else nothing of what follows counts */
     bool is_in_recovery;

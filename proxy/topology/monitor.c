@@ -57,7 +57,7 @@ static int who_lists(const struct watched_cluster *c, const struct watched_node 
         const struct topology_node *t = other->told;
         const char *sync_state;
         char theirs[ADDR_TEXT_MAX];
-        if (other == n) continue;
+        if (other == n || other->subscribes) continue; /* a subscriber's standbys are none of the cluster's */
         bool is_there_too = text[0] && other->at && other->at->is_known && strcmp(addr_host_text(&other->at->addr, theirs),
                                                                                   text) == 0;
         if (by_address && is_there_too) return ELECT_NOBODY;
@@ -79,9 +79,11 @@ static int who_lists(const struct watched_cluster *c, const struct watched_node 
 static int upstream_of(const struct watched_cluster *c, const struct watched_node *n) {
     const struct node_facts *f = &n->told->facts;
     if (!n->told->has_facts || !f->upstream_host[0]) return ELECT_NOBODY;
-    for (uint32_t i = 0; i < c->count; i++)
-        if (c->nodes[i] != n && c->nodes[i]->config->port == f->upstream_port && is_called(c->nodes[i],
-                                                                                           f->upstream_host)) return (int)i;
+    for (uint32_t i = 0; i < c->count; i++) {
+        const struct watched_node *other = c->nodes[i];
+        bool may_be_it = other != n && !other->subscribes && other->config->port == f->upstream_port;
+        if (may_be_it && is_called(other, f->upstream_host)) return (int)i;
+    }
     int found = who_lists(c, n, false);
     return found >= 0 ? found : who_lists(c, n, true);
 }
@@ -90,6 +92,7 @@ static int upstream_of(const struct watched_cluster *c, const struct watched_nod
 
 static enum node_role role_of(const struct watched_cluster *c, int i, const struct elect_node *n) {
     if (!c->nodes[i]->told->has_facts) return NODE_ROLE_UNKNOWN;
+    if (config_node_subscribes(c->nodes[i]->config)) return NODE_SUBSCRIBER;
     if (c->nodes[i]->is_duplicate) return NODE_DUPLICATE;
     if (c->election.system_id && n->system_id != c->election.system_id) return NODE_FOREIGN;
     if (i == c->election.primary) return NODE_PRIMARY;
@@ -101,6 +104,11 @@ static void measure(struct watched_cluster *c, struct watched_node *n, int upstr
     const char *sync_state = "";
     t->lag_ms = -1;
     t->lag_bytes = 0;
+    uint64_t applied;
+    if (t->role == NODE_SUBSCRIBER && t->health == NODE_UP && monitor_feed_is_ready(n, &applied)) {
+        t->lag_ms = lag_ms(&c->history, applied, now_us(c));
+        t->lag_bytes = lag_bytes(&c->history, applied);
+    }
     if (t->role == NODE_REPLICA && t->health == NODE_UP) {
         t->lag_ms = lag_ms(&c->history, t->facts.lsn, now_us(c));
         t->lag_bytes = lag_bytes(&c->history, t->facts.lsn);
@@ -142,10 +150,12 @@ static void find_duplicates(const struct watched_cluster *c, struct elect_node *
 static void look_at(const struct watched_cluster *c, struct elect_node *nodes) {
     for (uint32_t i = 0; i < c->count; i++) {
         const struct topology_node *t = c->nodes[i]->told;
+        bool is_apart = config_node_subscribes(c->nodes[i]->config);
         nodes[i] = (struct elect_node){
             .name = t->name,
+            .is_apart = is_apart,
             .was_probed = t->health != NODE_UNKNOWN,
-            .is_up = t->health == NODE_UP && t->has_facts,
+            .is_up = t->health == NODE_UP && t->has_facts && !is_apart,
             .is_in_recovery = t->facts.is_in_recovery,
             .system_id = t->facts.system_id,
             .timeline = t->facts.timeline,
@@ -186,6 +196,7 @@ static void consider(struct watched_cluster *c) {
         p->primary_since_us = now_us(c);
         lag_forget(&c->history);
         freshness_forget(&c->freshness);
+        for (uint32_t i = 0; i < c->count; i++) monitor_feed_forget(c->nodes[i]);
     }
     p->is_contested = p->primary < 0 && c->election.is_contested;
     if (is_news) tell_change(c);
@@ -258,6 +269,7 @@ static void on_done(struct probe_pg *p) {
     take_result(n, p);
     consider(n->cluster);
     if (p->result == PROBE_ANSWERED) monitor_discover(n);
+    monitor_feed_ask(n);
     bool is_urgent = n->health.state == NODE_UNKNOWN || (n->health.state == NODE_UP && n->cluster->election.primary < 0);
     timer_set(&n->next, is_urgent && interval_ms > FIRST_PROBES_MS ? FIRST_PROBES_MS : interval_ms);
 }
@@ -300,6 +312,7 @@ bool monitor_is_needed(const struct config *c) {
 }
 
 static void free_node(struct watched_node *n) {
+    monitor_feed_release(n);
     if (n->has_timers) {
         probe_pg_release(&n->probe);
         monitor_fresh_release(n);
@@ -338,7 +351,8 @@ static int find_same(const struct watched_cluster *c, const struct config_node *
     for (uint32_t i = 0; c && i < c->count; i++) {
         if (!c->nodes[i]) continue; /* it has been found */
         const struct topology_node *t = c->nodes[i]->told;
-        if (strcmp(t->name, node->name) == 0 && strcmp(t->address, address) == 0) return (int)i;
+        bool is_same = strcmp(t->name, node->name) == 0 && strcmp(t->address, address) == 0;
+        if (is_same && c->nodes[i]->subscribes == config_node_subscribes(node)) return (int)i;
     }
     return ELECT_NOBODY;
 }
@@ -361,7 +375,7 @@ static void take_over(struct watched_cluster *c, struct watched_node *n, const s
 /* From the old cluster's node, if there was one. False: memory is out. */
 static bool add_node(struct watched_cluster *c, struct watched_cluster *old, int was, const struct config_node *node,
                      const struct addr_book *book) {
-    if (was >= 0 && c->monitor->is_same_file) {
+    if (was >= 0 && c->monitor->is_same_file && !old->nodes[was]->subscribes) {
         take_over(c, old->nodes[was], node, book);
         old->nodes[was] = NULL;
         return true;
@@ -370,18 +384,26 @@ static bool add_node(struct watched_cluster *c, struct watched_cluster *old, int
     struct topology_node *t = &c->picture.nodes[c->count];
     if (!n) return false;
     n->config = node;
+    n->subscribes = config_node_subscribes(node);
     n->at = addr_book_find(book, node);
     n->told = t;
+    uint64_t copy_id = n->subscribes ? config_copy_id(node) : 0;
+    if (n->subscribes && !monitor_feed_init(n)) {
+        free_node(n);
+        return false;
+    }
     if (was >= 0) {
         *t = *old->nodes[was]->told;
         n->health = old->nodes[was]->health;
         n->listed_us = old->nodes[was]->listed_us;
+        t->is_copy = false; /* of these tables? */
     } else {
         *t = (struct topology_node){.lag_ms = -1, .health_since_us = now_us(c)};
         n->listed_us = now_us(c);
         snprintf(t->name, sizeof t->name, "%s", node->name);
         (void)topology_address(t->address, config_node_place(node), node->port);
     }
+    t->copy_id = copy_id;
     c->nodes[c->count++] = n;
     return true;
 }

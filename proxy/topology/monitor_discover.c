@@ -35,6 +35,7 @@ static struct watched_node *node_at(const struct watched_cluster *c, const char 
     char text[ADDR_TEXT_MAX];
     for (uint32_t i = 0; i < c->count; i++) {
         struct watched_node *n = c->nodes[i];
+        if (config_node_subscribes(n->config)) continue;
         if (strcmp(config_node_place(n->config), address) == 0) return n;
         if (n->at && n->at->is_known && strcmp(addr_host_text(&n->at->addr, text), address) == 0) return n;
     }

@@ -13,11 +13,21 @@ enum {
 
 /* ---- telling --------------------------------------------------------------------------------------------------------- */
 
+/* Its tables were those of the primary at that time, and no sooner is anything of it known. */
+static uint64_t copy_fresh_us(const struct watched_cluster *c, const struct watched_node *n) {
+    uint64_t applied, us, asked_us = monitor_feed_asked_us(n);
+    if (!monitor_feed_is_ready(n, &applied)) return 0;
+    us = freshness_at(&c->freshness, applied);
+    return us < asked_us ? us : asked_us;
+}
+
 /* A position means something to who is on the same history. */
 static uint64_t fresh_us(const struct watched_cluster *c, const struct watched_node *n) {
     const struct topology_cluster *p = &c->picture;
     const struct topology_node *t = n->told;
-    if (p->primary < 0 || t->role != NODE_REPLICA || t->health != NODE_UP) return 0;
+    if (p->primary < 0 || t->health != NODE_UP) return 0;
+    if (t->role == NODE_SUBSCRIBER) return copy_fresh_us(c, n);
+    if (t->role != NODE_REPLICA) return 0;
     if (t->facts.timeline != p->nodes[p->primary].facts.timeline) return 0;
     return freshness_at(&c->freshness, n->replayed);
 }
@@ -28,7 +38,7 @@ void monitor_fresh_tell(struct watched_cluster *c) {
         if (!n->gauge) n->gauge = topology_gauge(c->monitor->topology, c->picture.name, n->told->name, n->told->address);
         if (!n->gauge) continue;
         atomic_store_explicit(&n->gauge->fresh_us, fresh_us(c, n), memory_order_release);
-        atomic_store_explicit(&n->gauge->told_us, n->replayed_us, memory_order_release);
+        atomic_store_explicit(&n->gauge->told_us, n->subscribes ? monitor_feed_asked_us(n) : n->replayed_us, memory_order_release);
     }
 }
 
@@ -44,7 +54,7 @@ static bool is_primary(const struct watched_node *n) {
 
 void monitor_fresh_take(struct watched_node *n) {
     const struct topology_node *t = n->told;
-    if (!t->has_facts || t->health != NODE_UP) return;
+    if (!t->has_facts || t->health != NODE_UP || n->subscribes) return;
     if (is_primary(n) && !t->facts.is_in_recovery) freshness_note(&n->cluster->freshness, t->facts_us, t->facts.inserted);
     else if (t->facts_us > n->replayed_us) n->replayed = t->facts.lsn;
     n->replayed_us = t->facts_us > n->replayed_us ? t->facts_us : n->replayed_us;
@@ -74,6 +84,7 @@ void monitor_fresh_release(struct watched_node *n) {
 }
 
 static void look_at(struct watched_node *n) {
+    if (n->subscribes) monitor_feed_look(n);
     uint64_t pause_us = (uint64_t)n->cluster->config->probe_interval_ms * 1000;
     bool is_of_use = n->told->health == NODE_UP && (is_primary(n) || n->told->role == NODE_REPLICA);
     if (n->glance_failed_us && n->cluster->monitor->loop->now_us - n->glance_failed_us < pause_us) return;

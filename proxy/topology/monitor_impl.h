@@ -9,6 +9,8 @@
 #include "proxy/topology/monitor.h"
 #include "proxy/topology/probe_pg.h"
 
+struct feed; /* monitor_feed.c */
+
 struct watched_node {
     struct watched_cluster *cluster;
     const struct config_node *config; /* borrowed */
@@ -21,6 +23,8 @@ struct watched_node {
     uint64_t glance_failed_us; /* 0: the latest glance was answered */
     uint64_t replayed_us;    /* when it was asked for */
     bool has_timers;
+    struct feed *feed;  /* owned; of one that subscribes */
+    bool subscribes;    /* config_node_subscribes(), of when it was made */
     bool is_duplicate;  /* of another node of the cluster, by what both have told last */
     uint64_t listed_us; /* of one that was found: when its primary listed it last */
     struct health health;
@@ -54,6 +58,22 @@ void monitor_heard(struct watched_node *n, enum probe_result result);
 void monitor_fresh_end(struct monitor *m);
 /* The facts of a node are new. */
 void monitor_fresh_take(struct watched_node *n);
+
+/* ---- monitor_feed.c ---- */
+
+/* For a node that subscribes. False: memory is out. */
+MUST_USE bool monitor_feed_init(struct watched_node *n);
+void monitor_feed_release(struct watched_node *n); /* of any node */
+/* It has answered a probe, or has not: is it a copy still? */
+void monitor_feed_ask(struct watched_node *n);
+/* Somebody would read there if it were known to be fresher. */
+void monitor_feed_look(struct watched_node *n);
+/* There is another primary: what was known is void. */
+void monitor_feed_forget(struct watched_node *n);
+/* It is a copy, and streams: *replayed has everything up to there. False: it is not, or nobody knows. */
+bool monitor_feed_is_ready(const struct watched_node *n, uint64_t *replayed);
+/* When that was asked for; 0: never. */
+uint64_t monitor_feed_asked_us(const struct watched_node *n);
 
 /* ---- monitor.c ---- */
 

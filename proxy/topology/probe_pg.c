@@ -75,12 +75,22 @@ static void on_deadline(struct timer *t) {
 
 /* ---- the question ---- */
 
+static int count_columns(const struct probe_pg *p, const PGresult *r) {
+    switch (p->question) {
+    case PROBE_FACTS: return FACTS_PG_COLUMNS;
+    case PROBE_POSITION: return FACTS_PG_POSITION_COLUMNS;
+    case PROBE_ROW: break;
+    }
+    return PQnfields(r) < FACTS_PG_COLUMNS ? PQnfields(r) : FACTS_PG_COLUMNS;
+}
+
 static void take_row(struct probe_pg *p, const PGresult *r) {
     const char *row[FACTS_PG_COLUMNS];
-    int columns = p->question == PROBE_FACTS ? FACTS_PG_COLUMNS : FACTS_PG_POSITION_COLUMNS;
+    int columns = count_columns(p, r);
     bool is_whole = PQntuples(r) == 1 && PQnfields(r) == columns;
     for (int i = 0; is_whole && i < columns; i++) row[i] = PQgetisnull(r, 0, i) ? NULL : PQgetvalue(r, 0, i);
-    if (p->question == PROBE_FACTS) p->has_row = is_whole && facts_pg_take(&p->facts, row);
+    if (p->question == PROBE_ROW) p->has_row = is_whole && p->on_row(p, row, columns);
+    else if (p->question == PROBE_FACTS) p->has_row = is_whole && facts_pg_take(&p->facts, row);
     else p->has_row = is_whole && facts_pg_take_position(&p->position, row);
 }
 
@@ -126,10 +136,16 @@ static void ask_on(struct probe_pg *p) {
     if (!take_results(p)) watch(p, unsent > 0);
 }
 
+static bool send_question(struct probe_pg *p) {
+    if (p->question == PROBE_ROW)
+        return PQsendQueryParams(p->conn, p->query, p->param_count, NULL, p->params, NULL, NULL, 0);
+    return PQsendQuery(p->conn, p->question == PROBE_FACTS ? facts_pg_query() : facts_pg_position_query());
+}
+
 static void ask(struct probe_pg *p) {
     p->has_row = false;
     p->asked_us = p->loop->now_us;
-    if (PQsendQuery(p->conn, p->question == PROBE_FACTS ? facts_pg_query() : facts_pg_position_query())) ask_on(p);
+    if (send_question(p)) ask_on(p);
     else fail(p, PQerrorMessage(p->conn));
 }
 
@@ -166,7 +182,10 @@ static const char *ssl_mode(const struct config_server_tls *tls, const struct ad
 }
 
 /* Neither the environment nor files of the home directory say anything: see serve.c, which forgets the former. */
-static PGconn *begin(const struct config_cluster *c, const struct config_node *node, const struct addr *addr) {
+static PGconn *begin(const struct probe_pg *p) {
+    const struct config_cluster *c = p->cluster;
+    const struct config_node *node = p->node;
+    const struct addr *addr = p->addr;
     char port[16], options[128], address[ADDR_TEXT_MAX];
     bool is_socket = addr_is_unix(addr);
     snprintf(port, sizeof port, "%u", (unsigned)node->port);
@@ -177,7 +196,7 @@ static PGconn *begin(const struct config_cluster *c, const struct config_node *n
     static const char *const binding[] = {"disable", "prefer", "require"};
     const char *const values[] = {
         node->host, is_socket ? "" : addr_host_text(addr, address), port, c->monitor_user,
-        c->monitor_password ? c->monitor_password : "", c->monitor_database, ssl_mode(&c->tls, addr),
+        c->monitor_password ? c->monitor_password : "", p->database ? p->database : c->monitor_database, ssl_mode(&c->tls, addr),
         authorities(&c->tls), c->tls.cert_file ? c->tls.cert_file : nowhere, c->tls.key_file ? c->tls.key_file : nowhere, nowhere,
             binding[c->channel_binding], "gilmok monitor", options, nowhere, "disable",
             "any",
@@ -193,7 +212,7 @@ static void ignore_notice(void *ctx, const char *message) {
 
 static void connect_anew(struct probe_pg *p) {
     p->is_reused = false;
-    p->conn = begin(p->cluster, p->node, p->addr);
+    p->conn = begin(p);
     if (!p->conn) {
         fail(p, "out of memory");
         return;

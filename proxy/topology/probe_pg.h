@@ -20,7 +20,9 @@ enum probe_result {
 };
 
 /* What it asks. */
-enum probe_question { PROBE_FACTS, PROBE_POSITION };
+enum probe_question { PROBE_FACTS, PROBE_POSITION, PROBE_ROW /* a query of the caller's, that has one row */ };
+
+enum { PROBE_PARAMS_MAX = 4 };
 
 struct probe_pg {
     enum probe_question question;
@@ -34,6 +36,13 @@ struct probe_pg {
     const struct config_cluster *cluster; /* borrowed, like the next two, as long as the probe is under way */
     const struct config_node *node;
     const struct addr *addr;
+    /* The next four are the caller's, borrowed likewise. */
+    const char *database;      /* NULL: monitor_database. The same as long as the connection is there */
+    const char *query;         /* of PROBE_ROW, with its parameters */
+    const char *params[PROBE_PARAMS_MAX];
+    int param_count;
+    /* Its row, before on_done; NULL for SQL's. False: it is no such row. */
+    bool (*on_row)(struct probe_pg *p, const char *const row[], int columns);
     void (*on_done)(struct probe_pg *p);
     enum probe_result result;  /* in on_done */
     struct node_facts facts;   /* of PROBE_ANSWERED */

@@ -16,6 +16,7 @@ const char *node_role_name(enum node_role role) {
     case NODE_STRAY: return "stray";
     case NODE_FOREIGN: return "foreign";
     case NODE_DUPLICATE: return "duplicate";
+    case NODE_SUBSCRIBER: return "subscriber";
     }
     return "?";
 }

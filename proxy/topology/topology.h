@@ -31,6 +31,7 @@ enum node_role {
     NODE_STRAY,     /* can be written to, but is not the primary */
     NODE_FOREIGN,   /* of another cluster */
     NODE_DUPLICATE, /* the same server as another node */
+    NODE_SUBSCRIBER, /* a server of its own, with copies of some tables */
 };
 const char *node_role_name(enum node_role role);
 
@@ -48,6 +49,9 @@ struct topology_node {
     int64_t lag_ms;          /* -1: not known */
     char sync_state[16];     /* as its upstream says; "": not known */
     uint64_t probes, failures; /* since the node is watched */
+    uint64_t copy_id;          /* of a subscriber: config_copy_id() of what the next two are about */
+    bool is_copy;              /* it has all rows of its tables, as of some time (feed_pg.h) */
+    char feed_trouble[ERR_MESSAGE_MAX]; /* why not; "" while it is, or nobody has asked yet */
     char trouble[ERR_MESSAGE_MAX]; /* what the latest probe that was not answered said; "" since one was */
 };
 

@@ -131,6 +131,33 @@ START_TEST(names_in_a_list) {
 }
 END_TEST
 
+START_TEST(tables_in_a_list) {
+    const char *at = "public.orders,  Sales.Items_2 ";
+    struct bytes schema, table;
+    ck_assert(config_next_table(&at, &schema, &table) && bytes_is(schema, "public") && bytes_is(table, "orders"));
+    ck_assert(config_next_table(&at, &schema, &table) && bytes_is(schema, "Sales") && bytes_is(table, "Items_2"));
+    ck_assert(!config_next_table(&at, &schema, &table));
+    static const char *const wrong[] = {"orders", "public.", ".orders", "a.b.c", "a.\"b\"", "a.b'c", "a.b{", "a. b", "a.b,"};
+    for (size_t i = 0; i < COUNT_OF(wrong) - 1; i++) {
+        at = wrong[i];
+        ck_assert_msg(!config_next_table(&at, &schema, &table), "%s", wrong[i]);
+    }
+}
+END_TEST
+
+START_TEST(copies_differ_by_all_that_is_said_of_them) {
+    const struct config_node a = {.tables = "a.b", .subscription = "s", .database = "d"};
+    struct config_node b = a;
+    ck_assert(config_copy_id(&a) == config_copy_id(&b) && config_copy_id(&a) != 0);
+    b.tables = "a.bs";
+    b.subscription = "";
+    ck_assert(config_copy_id(&a) != config_copy_id(&b));
+    b = a;
+    b.database = "e";
+    ck_assert(config_copy_id(&a) != config_copy_id(&b));
+}
+END_TEST
+
 START_TEST(what_is_local) {
     static const struct {
         const char *host;
@@ -389,6 +416,8 @@ int main(void) {
     tcase_add_test(values, numbers_and_booleans);
     tcase_add_test(values, text_of_values);
     tcase_add_test(values, names_in_a_list);
+    tcase_add_test(values, tables_in_a_list);
+    tcase_add_test(values, copies_differ_by_all_that_is_said_of_them);
     tcase_add_test(values, what_is_local);
     tcase_add_test(values, every_default_is_right);
     tcase_add_test(values, findings_are_capped_but_counted);

@@ -2,7 +2,7 @@
  * test_elect.c - who is primary: each rule of proxy/topology/elect.h by what nodes say of themselves.
  *
  * A picture is one word a node: name, P (can be written to) or S (a standby), its timeline; then >x (it streams from node x),
- * ? (not probed yet), ! (does not answer), * (of another cluster).
+ * ? (not probed yet), ! (does not answer), * (of another cluster), ~ (apart: a subscriber).
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,6 +27,7 @@ static void take_word(const char *word, struct elect_node *n, char *name) {
         else if (*at == '?') n->was_probed = n->is_up = false;
         else if (*at == '!') n->is_up = false;
         else if (*at == '*') n->system_id = 8;
+        else if (*at == '~') n->is_apart = true, n->is_up = false, n->system_id = 9;
     }
 }
 
@@ -71,6 +72,18 @@ START_TEST(nothing_is_decided_before_all_were_asked) {
     STORY("aa", "only node", "aP1 bS1>a", "aP1 bS1>a cS1?"); /* one that joins takes nothing away ... */
     STORY("a-b", "does not answer", "aP1 bS1>a", "aP1! bS1 cS1?", "aP1! bP2 cS1?"); /* ... and holds nothing up */
     STORY("a-c", "does not answer", "aP1 bS1>a", "aP1! bS1 cP2?", "aP1! bS2>c cP2");
+}
+END_TEST
+
+START_TEST(a_subscriber_has_no_part_in_it) {
+    STORY("a", "only node", "aP1 bP1~");
+    STORY("b", "only node", "aP1~ bP1");
+    STORY("a", "only node", "aP1 bS1>a cP9~");
+    STORY("a", "only node", "aP1 bS1>a cP9~?"); /* nobody waits for it */
+    STORY("-", "not all nodes", "aP1 bS1? cP9~");
+    STORY("a-b", "does not answer", "aP1 bS1>a cP9~", "aP1! bS1 cP9~", "aP1! bP2 cP9~");
+    STORY("a-", "no other node can be written to", "aP1 bP9~", "aP1! bP9~");
+    STORY("aa", "only node", "aP1 bS1>a cP9~", "aP1* bS1>a* cP9~"); /* after pg_upgrade */
 }
 END_TEST
 
@@ -285,6 +298,7 @@ int main(void) {
     TCase *t = tcase_create("elect");
     tcase_add_test(t, a_cluster_as_it_should_be);
     tcase_add_test(t, nothing_is_decided_before_all_were_asked);
+    tcase_add_test(t, a_subscriber_has_no_part_in_it);
     tcase_add_test(t, a_failover_is_followed);
     tcase_add_test(t, the_old_primary_comes_back);
     tcase_add_test(t, a_stray_promotion_takes_nothing);

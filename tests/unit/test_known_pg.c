@@ -55,6 +55,60 @@ static enum classify_function_kind of_body(const char *body) {
     return function("public", name).kind;
 }
 
+START_TEST(tables_have_copies) {
+    const char *const rows[][3] = {{"public", "t", "table"}, {"public", "u", "table"}, {"app", "u", "table"}, {"public", "v", "view"}};
+    for (size_t i = 0; i < COUNT_OF(rows); i++) ck_assert(take("relation", rows[i][0], rows[i][1], rows[i][2]));
+    judge();
+    known_pg_note_copy(f, bytes_str("public"), bytes_str("t"), 0);
+    known_pg_note_copy(f, bytes_str("public"), bytes_str("t"), 7);
+    known_pg_note_copy(f, bytes_str("public"), bytes_str("u"), 0);
+    known_pg_note_copy(f, bytes_str("public"), bytes_str("v"), 0);
+    known_pg_note_copy(f, bytes_str("public"), bytes_str("none"), 0);
+    ck_assert_uint_eq(relation("public", "t").copies, 0x81);
+    ck_assert_uint_eq(relation("", "t").copies, 0x81);
+    ck_assert_uint_eq(relation("public", "u").copies, 1);
+    ck_assert_uint_eq(relation("", "u").copies, 0); /* which of the two? */
+    ck_assert_uint_eq(relation("app", "u").copies, 0);
+    ck_assert_uint_eq(relation("public", "v").copies, 0);
+    ck_assert_uint_eq(relation("public", "none").copies, 0);
+}
+END_TEST
+
+static uint8_t copies_of(const char *text) {
+    const struct classify_options options = {.sql = &sql, .facts = known_pg_facts(f)};
+    struct classify_result result;
+    struct arena arena;
+    arena_init(&arena, 1 << 20);
+    classify_text(bytes_str(text), &options, &arena, &result);
+    arena_release(&arena);
+    ck_assert_msg(!result.copies || result.place == CLASSIFY_REPLICA, "%s", text);
+    return result.copies;
+}
+
+START_TEST(what_copies_may_answer) {
+    static const char *const all[] = {"SELECT * FROM t", "TABLE t", "SELECT 1 FROM public.t WHERE a = $1 ORDER BY b DESC LIMIT 3",
+        "SELECT count(*), sum(a) OVER (PARTITION BY b) FROM t AS x JOIN t AS y USING (c)", "SELECT a::int FROM t UNION SELECT 2",
+        "WITH v AS (SELECT * FROM t) SELECT * FROM v", "SELECT 1; SELECT pg_catalog.lower(a) FROM t", "SELECT now() FROM t",
+        "SELECT EXTRACT(year FROM a), a AT TIME ZONE 'UTC', '\\\\' || a FROM t", "SELECT a OPERATOR(pg_catalog.+) 1 FROM t"};
+    static const char *const none[] = {"", "SELECT 1", "VALUES (1)", "SELECT * FROM t, u", "SELECT * FROM t, app.u", "SELECT * FROM v",
+        "SELECT * FROM t, none", "SELECT * FROM t, pg_class", "SELECT * FROM t, pg_catalog.pg_class", "SELECT ctid FROM t",
+        "SELECT (t).xmin FROM t", "SELECT t.tableoid FROM t", "SELECT t.pg_column_size FROM t", "SELECT f(a) FROM t",
+        "SELECT public.lower(a) FROM t", "SELECT to_regclass(a) FROM t", "SELECT a::regclass FROM t", "SELECT a::public.int FROM t",
+        "SELECT a COLLATE x FROM t", "SELECT a @@ b FROM t", "SELECT a OPERATOR(public.+) 1 FROM t", "SELECT a <#> b FROM t",
+        "SELECT * FROM t TABLESAMPLE system (1)", "SELECT * FROM t FOR SHARE", "EXPLAIN SELECT * FROM t", "COPY t TO STDOUT",
+        "SELECT * FROM t; SHOW search_path", "BEGIN READ ONLY; SELECT * FROM t", "SELECT * FROM t; SELECT version()",
+        "SELECT current_setting('TimeZone') FROM t", "SELECT current_user FROM t", "SELECT current_schema FROM t",
+        "DECLARE c CURSOR FOR SELECT * FROM t", "SELECT * INTO x FROM t", "INSERT INTO t SELECT * FROM t", "SELECT * FROM t; nonsense"};
+    const char *const rows[][3] = {{"public", "t", "table"}, {"app", "u", "table"}, {"public", "u", "table"}, {"public", "v", "view"}};
+    for (size_t i = 0; i < COUNT_OF(rows); i++) ck_assert(take("relation", rows[i][0], rows[i][1], rows[i][2]));
+    judge();
+    known_pg_note_copy(f, bytes_str("public"), bytes_str("t"), 2);
+    known_pg_note_copy(f, bytes_str("public"), bytes_str("u"), 2);
+    for (size_t i = 0; i < COUNT_OF(all); i++) ck_assert_msg(copies_of(all[i]) == 4, "%s", all[i]);
+    for (size_t i = 0; i < COUNT_OF(none); i++) ck_assert_msg(copies_of(none[i]) == 0, "%s", none[i]);
+}
+END_TEST
+
 START_TEST(rows_are_functions_and_relations) {
     ck_assert(take("function", "public", "f", "steady"));
     ck_assert(take("function", "app", "f", "volatile"));
@@ -254,6 +308,8 @@ END_TEST
 int main(void) {
     TCase *all = tcase_create("known_pg");
     tcase_add_checked_fixture(all, fresh, release);
+    tcase_add_test(all, tables_have_copies);
+    tcase_add_test(all, what_copies_may_answer);
     tcase_add_test(all, rows_are_functions_and_relations);
     tcase_add_test(all, the_worst_row_of_a_relation_counts);
     tcase_add_test(all, functions_of_the_servers_own_are_known_already);
