@@ -394,9 +394,10 @@ MUST_USE bool session_pg_reset_text_add(struct session *s, struct sql_text *name
 enum step session_pg_reset_text_fail(struct session *s, const struct message *m);
 /*
  * Places a Query behind a statement of gilmok's own. When that fails, nothing of the client's runs, but what the server has to say
- * of the text as a whole it says first.
+ * of the text as a whole it says first. `own_succeeds`: its success is hidden, and nothing else may be owed now.
  */
-enum step session_pg_reset_text_behind(struct session *s, const struct message *m, struct bytes text, const char *own);
+enum step session_pg_reset_text_behind(struct session *s, const struct message *m, struct bytes text, const char *own,
+                                       bool own_succeeds);
 /* Makes of a Parse, whose `text` has these calls, another one with the client's own values in them, if any. STEP_RAW: it is. */
 enum step session_pg_reset_text_parse(struct session *s, struct message *m, struct bytes text, const struct resets_pg *resets);
 /* A message has been placed, or is kept: nothing of what was made of it is needed any more, but to read errors. */

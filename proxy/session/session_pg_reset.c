@@ -143,7 +143,7 @@ static enum step refuse(struct session *s, const struct message *m) {
     struct backend *b = s->lessee.backend;
     if (m->h.type == PG_F_PARSE) return STEP_RAW; /* it does nothing; its Bind is refused */
     if (m->h.type == PG_F_BIND) return backend_pg_run_among(b, bytes_str(REFUSAL)) ? STEP_RAW : STEP_STOP;
-    return session_pg_reset_text_behind(s, m, text_in(body_of(m)), REFUSAL);
+    return session_pg_reset_text_behind(s, m, text_in(body_of(m)), REFUSAL, false);
 }
 
 /* A message whose reset nothing can follow. Where it is of no more than application_name, it goes as it is. */

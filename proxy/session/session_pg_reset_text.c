@@ -158,14 +158,15 @@ enum step session_pg_reset_text_take(struct session *s, const struct message *m,
     return step;
 }
 
-enum step session_pg_reset_text_behind(struct session *s, const struct message *m, struct bytes text, const char *own) {
+enum step session_pg_reset_text_behind(struct session *s, const struct message *m, struct bytes text, const char *own,
+                                       bool own_succeeds) {
     struct writer w;
     struct resets_pg one = {.count = 1};
     struct sql_text *edit = new_edit(&one);
     if (!edit) return session_pg_prepared_out_of_memory(s);
     writer_init(&w, text.len + strlen(own) + PG_HEADER_LEN + 4);
     struct maker k = {.s = s, .source = text, .options = session_pg_settings_options(s, s->lessee.backend), .text = edit, .w = &w,
-                      .own = 1};
+                      .own = own_succeeds};
     size_t at = pg_begin(&w, PG_F_QUERY), inserted = w.len;
     writer_str(&w, own);
     writer_str(&w, ";\n");

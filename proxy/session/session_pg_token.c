@@ -33,7 +33,7 @@ static enum step take_query(struct session *s, const struct message *m) {
     bool is_edited = session_pg_of(s)->left.latest & EFFECT_STATEMENTS; /* for other reasons, with something behind it */
     if (is_edited || !session_pg_answer_text(m, &text) || !asks(s, bytes_of(text.ptr, text.len + 1))) return STEP_RAW;
     if (ledger_owes_forward(l) || l->doubtful) return session_pg_await_replies(s);
-    return session_pg_reset_text_behind(s, m, text, TOKEN_PG_TELL);
+    return session_pg_reset_text_behind(s, m, text, TOKEN_PG_TELL, true);
 }
 
 enum step session_pg_token_take(struct session *s, const struct message *m) {
