@@ -348,6 +348,23 @@ static void take_error(struct backend *b, struct bytes body, enum reply_pg_verdi
         b->is_tainted = true;
 }
 
+/*
+ * What gilmok put in front of the client's Query has failed (by a cancel request, say), and the server skips the Query, too: it
+ * goes on behind a Sync, whose answer is the Query's.
+ */
+static void resume_behind_own(struct backend *b) {
+    struct ledger *l = &b->ledger;
+    struct err err;
+    if (!l->has_voided_end) return;
+    l->has_voided_end = false;
+    if (l->is_skipping) {
+        if (backend_pg_note_sent(b, PG_F_SYNC, 0, l->voided_tag)) backend_pg_send_sync(b);
+        return;
+    }
+    err_set(&err, ERR_CONNECTION_FAILURE, "server %s has skipped a query behind a failed statement of gilmok's", b->site->name);
+    backend_fail(b, &err); /* and what came behind it, up to the client's own Sync */
+}
+
 /* An error on a connection that nobody has: the server is about to close it, and must not be asked anything more before it does. */
 static void take_goodbye(struct backend *b, struct bytes body) {
     struct pg_error_fields f = {0};
@@ -528,7 +545,7 @@ static bool take_message(struct backend *b, struct run *run, const struct pg_hea
         take_goodbye(b, body);
         return false;
     }
-    bool is_wanted = fate == REPLY_COLLECT;
+    bool is_wanted = fate == REPLY_COLLECT, is_among = is_wanted || fate == REPLY_QUIET;
     if (is_wanted || (tag && kind == OWED_DESCRIBE_STATEMENT)) collect(b, h, body, tag);
     fate = shown(fate, h->type, kind);
     struct backend_pg *bp = backend_pg_of(b);
@@ -556,6 +573,7 @@ static bool take_message(struct backend *b, struct run *run, const struct pg_hea
     if (is_statement_done && tag && !is_own && b->lessee) b->lessee->ops->on_tagged(b->lessee, kind, tag);
     bool has_failed = h->type == PG_B_ERROR && kind == OWED_PARSE && verdict == REPLY_PG_PART;
     if (has_failed && tag && b->lessee) b->lessee->ops->on_failed(b->lessee, kind, tag);
+    if (UNLIKELY(is_among) && h->type == PG_B_ERROR && b->state == BACKEND_LEASED) resume_behind_own(b);
     if (verdict == REPLY_PG_READY) take_ready(b, run, fate, kind, tag);
     return b->state != BACKEND_CLOSED;
 }

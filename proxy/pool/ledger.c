@@ -97,7 +97,12 @@ void ledger_remove(struct ledger *l, uint32_t i) {
 }
 
 void ledger_void_until(struct ledger *l, uint8_t resume_kind) {
-    while (l->count && ledger_head(l)->kind != resume_kind) ledger_pop(l);
+    l->has_voided_end = false;
+    for (const struct ledger_entry *head; (head = ledger_head(l)) && head->kind != resume_kind; ledger_pop(l)) {
+        if (!head->ends_group || l->has_voided_end) continue;
+        l->has_voided_end = true;
+        l->voided_tag = head->tag;
+    }
     if (l->count == 0) {
         l->is_skipping = true;
         l->resume_kind = resume_kind;

@@ -60,6 +60,8 @@ struct ledger {
     bool is_message_open;      /* a message is half sent */
     bool is_skipping;          /* after an error: the server answers nothing until a `resume_kind` is sent */
     uint8_t resume_kind;
+    bool has_voided_end;       /* what the latest error made void had a group's end in it, ... */
+    uint16_t voided_tag;       /* ... the first with this tag */
     bool is_client_turn;       /* the server waits for data from the client (COPY IN; LOCAL INFILE) */
     uint16_t doubtful;         /* group ends that may still come, or not: see reply_pg.h on failed COPYs */
     uint16_t next_tag;         /* goes to the next entry that is pushed, or dropped because the server skips it */

@@ -150,8 +150,11 @@ END_TEST
 
 START_TEST(without_such_an_end_what_follows_is_skipped) {
     push(STEP);
+    l.next_tag = 7;
     push(OTHER_END);
     ledger_void_until(&l, END);
+    ck_assert(l.has_voided_end);
+    ck_assert_uint_eq(l.voided_tag, 7); /* who waits for it waits for ever, unless somebody sees to it */
     ck_assert_uint_eq(l.count, 0);
     ck_assert_uint_eq(l.groups, 0);
     ck_assert(!ledger_is_quiet(&l));
@@ -172,6 +175,7 @@ START_TEST(an_error_ends_the_clients_turn) {
     l.is_client_turn = true;
     l.phase = 1;
     ledger_void_until(&l, END);
+    ck_assert(!l.has_voided_end);
     ck_assert(!l.is_client_turn);
     ck_assert_uint_eq(l.phase, 0);
 }
