@@ -315,6 +315,7 @@ def test_a_drained_node_is_promoted_and_the_dead_primary_removed():
             w.execute("insert into t values (1)")
         assert g.console("REMOVE NODE main/b").errors[0].sqlstate == "55000"
         c.stop("c")
+        wait_for(lambda: shown(g)["c"]["health"] == "down", 10, what="its end")
         with client(c, g, "prefer") as r:  # it is all that there is
             assert value(r, "select inet_server_port()") == c.port("b")
     finally:
