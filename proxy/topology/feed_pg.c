@@ -52,10 +52,12 @@
     " WHEN EXISTS (SELECT FROM pg_cast AS c WHERE c.oid >= 16384 AND c.castsource < 16384 AND c.casttarget < 16384)"       \
     " THEN 'there are casts between the server''s own types'"                                                              \
     " WHEN EXISTS (SELECT FROM pg_proc AS p WHERE p.oid >= 16384 AND p.prorettype NOT IN (2279, 3838) AND"                 \
-    " ((NOT EXISTS (SELECT FROM unnest(p.proargtypes) AS a(t) WHERE a.t >= 16384)"                                         \
+    " ((NOT EXISTS (SELECT FROM unnest(p.proargtypes) AS a(t) JOIN pg_type AS t ON t.oid = a.t"                            \
+    " WHERE a.t >= 16384 AND t.typtype <> 'c')"                                                                            \
     " AND EXISTS (SELECT FROM pg_proc AS o WHERE o.proname = p.proname AND o.oid < 16384))"                                \
-    " OR (p.pronargs = 1 AND p.proargtypes[0] IN (SELECT reltype FROM it))))"                                              \
-    " THEN 'there are functions with names of the server''s own, or of a table''s rows'"                                   \
+    " OR (p.pronargs > 0 AND p.pronargs - p.pronargdefaults <= 1 AND EXISTS (SELECT FROM pg_type AS t"                      \
+    " WHERE t.oid = p.proargtypes[0] AND (t.typtype = 'c' OR t.oid IN (2249, 2276, 2283, 2776, 5077, 5079))))))"           \
+    " THEN 'there are functions with names of the server''s own, or of rows'"                                              \
     " WHEN EXISTS (SELECT FROM pg_type AS t WHERE t.oid >= 16384 AND EXISTS"                                               \
     " (SELECT FROM pg_type AS o WHERE o.typname = t.typname AND o.oid < 10000))"                                           \
     " THEN 'there are types with names of the server''s own' END)"
@@ -63,18 +65,23 @@
 void feed_pg_put_copy_query(struct writer *w, uint32_t version) {
     writer_str(w, TABLES SERVER OWN_CODE ", sub AS (SELECT s.oid, s.subenabled, s.subslotname, s.subpublications, ");
     writer_str(w, version >= 160000 ? "s.suborigin = 'any'" : "true");
-    writer_str(w, " AS has_all FROM pg_subscription AS s"
+    writer_str(w, " AS has_all, EXISTS (SELECT FROM pg_stat_subscription AS a WHERE a.subid = s.oid AND a.relid IS NULL"
+               " AND a.received_lsn IS NOT NULL) AS receives FROM pg_subscription AS s"
                " JOIN pg_database AS d ON d.oid = s.subdbid WHERE d.datname = current_database() AND s.subname = $2),"
                " each AS (SELECT it.n, coalesce(it.problem, CASE WHEN EXISTS (SELECT FROM pg_class AS o WHERE o.relname = it.rel"
                " AND o.oid <> it.oid AND o.relkind IN ('r', 'p', 'v', 'm', 'f', 'S'))"
                " THEN 'there is another relation called ' || it.rel"
                " WHEN r.srsubstate IS NULL THEN 'subscription ' || $2 || ' does not bring ' || it.name"
-               " WHEN r.srsubstate <> 'r' THEN it.name || ' is still being copied' END) AS problem, it.digest"
+               " WHEN r.srsubstate <> 'r' THEN it.name || ' is still being copied'"
+               " WHEN r.srsublsn IS NULL THEN it.name || ' was not copied by its subscription'"
+               " WHEN EXISTS (SELECT FROM pg_subscription_rel AS o WHERE o.srrelid = it.oid AND o.srsubid <> r.srsubid)"
+               " THEN 'another subscription brings ' || it.name || ', too' END) AS problem, it.digest"
                " FROM it LEFT JOIN (pg_subscription_rel AS r JOIN sub ON sub.oid = r.srsubid) ON r.srrelid = it.oid)"
                " SELECT coalesce(CASE WHEN pg_is_in_recovery() THEN 'it is a standby'"
                " WHEN NOT EXISTS (SELECT FROM sub) THEN 'database ' || current_database() || ' has no subscription ' || $2"
                " WHEN NOT (SELECT subenabled FROM sub) THEN 'subscription ' || $2 || ' is disabled'"
                " WHEN (SELECT subslotname FROM sub) IS NULL THEN 'subscription ' || $2 || ' has no slot'"
+               " WHEN NOT (SELECT receives FROM sub) THEN 'subscription ' || $2 || ' receives nothing'"
                " WHEN NOT (SELECT has_all FROM sub) THEN 'subscription ' || $2 || ' leaves out what has an origin' END,"
                " (SELECT problem FROM each WHERE problem IS NOT NULL ORDER BY n LIMIT 1), (SELECT problem FROM own)),"
                " (SELECT ARRAY[locale, settings] || (SELECT array_agg(digest ORDER BY n) FROM each) FROM server)::text,"
