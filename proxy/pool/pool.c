@@ -9,7 +9,7 @@
 #include "proxy/pool/departed.h"
 #include "proxy/pool/pool_impl.h"
 
-/* Of those in line so many may be served before one whose home has nothing free. */
+/* Of those in line so many may be served before one whose home has nothing free, or whose read asks for a node that has not. */
 enum { STICKY_WAITERS = 32, ASKING_WAITERS = 512 };
 
 /* ---- waiting ---- */

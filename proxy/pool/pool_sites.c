@@ -100,8 +100,7 @@ static bool want_copy(struct pool *p, const struct config_database *db, struct e
     p->copy_id = is_one ? config_copy_id(node) : 0;
     p->is_off |= !is_one;
     if (!is_one) return true;
-    bool ok = want(p, db->cluster, node, err);
-    return ok;
+    return want(p, db->cluster, node, err);
 }
 
 static void leave(struct pool *p, struct site *s) {

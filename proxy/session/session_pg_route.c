@@ -146,10 +146,11 @@ static void note_node(struct walk *w, struct bytes source) {
     w->has_node = true;
 }
 
-/* Numbers of types that are no other server's, or name what has other numbers there: regclass and its kin. */
+/* Numbers of types that are no other server's, or name what has other numbers there: regclass and its kin, and arrays of them. */
 static bool has_own_types(struct bytes source) {
     enum { FIRST_OF_OTHERS = 10000 };
-    static const uint32_t names[] = {24, 2202, 2203, 2204, 2205, 2206, 3734, 3769, 4089, 4096, 4191};
+    static const uint32_t names[] = {24,   2202, 2203, 2204, 2205, 2206, 3734, 3769, 4089, 4096, 4191,
+                                     1008, 2207, 2208, 2209, 2210, 2211, 3735, 3770, 4090, 4097, 4192};
     struct reader r = reader_over(source);
     reader_cstr(&r);
     if (r.failed || r.pos == r.end) return r.failed; /* of a Query */

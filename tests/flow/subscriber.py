@@ -310,6 +310,19 @@ def test_what_else_is_read_never_goes_there(cluster, start, marked):
     assert routes(g).get("retried", 0) == 0
 
 
+def test_a_parameter_that_names_something_is_read_where_it_was_meant(cluster, start, marked):
+    """Of a type such as regclass, or an array of it: its text has another number at the subscriber."""
+    g = start(nodes="a")
+    with ready(cluster, g) as c:
+        for oid, may_go in ((23, True), (1007, True), (2205, False), (2210, False), (1008, False), (4192, False), (16384, False)):
+            wait_for(lambda: is_at_subscriber(c), what="the subscriber")
+            r = c.pgconn.exec_params(HERE.encode() + b" and ($1 is null or true)", [None], param_types=[oid])
+            if oid < 16384:  # else there is no such type
+                assert r.get_value(0, 0) == (b"1" if may_go else b"0"), oid
+            else:
+                assert r.error_message
+
+
 def test_a_name_that_may_mean_another_table(cluster, start, marked):
     cluster.run("a", "create schema other; create table other.orders (id int); grant usage on schema other to app", APP_DB)
     try:
