@@ -16,6 +16,7 @@
 #define PRINTF_LIKE(fmt, args) __attribute__((format(printf, fmt, args)))
 #define LIKELY(x) __builtin_expect(!!(x), 1)
 #define UNLIKELY(x) __builtin_expect(!!(x), 0)
+#define RARELY __attribute__((noinline, cold)) /* of a function: what it needs burdens nobody who does not call it */
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 
 /* The object of type `type` whose member `member` is at `ptr`. */

@@ -7,6 +7,8 @@
  */
 #include "base/map.h"
 
+#include <endian.h>
+
 #include "base/fault.h"
 
 enum { MAP_CAP_MIN = 16 };
@@ -57,6 +59,17 @@ static void sip_word(uint64_t v[4], uint64_t word) {
     v[0] ^= word;
 }
 
+/* The bytes behind `at`, fewer than eight of them: taken with what stands before them where there is enough. */
+static uint64_t rest_of(struct bytes key, size_t at) {
+    uint64_t word = 0;
+    if (key.len >= 8 && at < key.len) {
+        memcpy(&word, key.ptr + key.len - 8, 8);
+        return le64toh(word) >> 8 * (8 - (key.len - at));
+    }
+    for (size_t i = 0; at + i < key.len; i++) word |= (uint64_t)key.ptr[at + i] << 8 * i;
+    return word;
+}
+
 uint64_t map_hash(struct bytes key) {
     uint64_t v[4] = {
         seed_words[0] ^ 0x736f6d6570736575u,
@@ -70,8 +83,7 @@ uint64_t map_hash(struct bytes key) {
         memcpy(&word, key.ptr + at, 8);
         sip_word(v, word);
     }
-    word = (uint64_t)key.len << 56;
-    for (size_t i = 0; at + i < key.len; i++) word |= (uint64_t)key.ptr[at + i] << 8 * i;
+    word = (uint64_t)key.len << 56 | rest_of(key, at);
     sip_word(v, word);
     v[2] ^= 0xff;
     for (int i = 0; i < 3; i++) sip_round(v);
@@ -101,6 +113,15 @@ static struct map_slot *probe(const struct map *m, uint64_t hash, struct bytes k
 
 void *map_get(const struct map *m, struct bytes key) {
     return m->count == 0 ? NULL : probe(m, map_hash(key), key)->value;
+}
+
+void *map_get_again(struct map *m, struct bytes key) {
+    if (m->count == 0) return NULL;
+    const struct map_slot *latest = &m->slots[m->latest & (m->cap - 1)];
+    if (LIKELY(latest->value && bytes_equal(bytes_of(latest->key, latest->len), key))) return latest->value;
+    const struct map_slot *s = probe(m, map_hash(key), key);
+    m->latest = (size_t)(s - m->slots);
+    return s->value;
 }
 
 static bool grow(struct map *m) {

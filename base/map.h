@@ -16,12 +16,15 @@ struct map {
     struct map_slot *slots; /* owned */
     size_t cap;             /* a power of two, or 0 */
     size_t count;
+    size_t latest;          /* the slot where map_get_again() looks first; whatever is there now */
 };
 
 void map_init(struct map *m);
 void map_release(struct map *m);
 
 void *map_get(const struct map *m, struct bytes key); /* NULL when absent */
+/* The same, for who mostly asks for the key that was asked for last. */
+void *map_get_again(struct map *m, struct bytes key);
 /* False when memory is out; the map is then unchanged. `value` must not be NULL. Replaces. */
 MUST_USE bool map_put(struct map *m, struct bytes key, void *value);
 void *map_take(struct map *m, struct bytes key); /* removes; NULL when absent */

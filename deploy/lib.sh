@@ -242,8 +242,16 @@ first_port() { # first_port FIRST
     echo $(($1 + 100 * apart))
 }
 
-# take_ports COUNT FIRST: prints COUNT ports, the first free ones from FIRST or so. They are reserved while this script
-# lives, which is longer than its servers need to listen on them; a lock keeps sandboxes that start side by side apart.
+is_holding() { # HOLDER of a port: a script that lives, or the folder of a sandbox that is up
+    case $1 in
+    "") return 1 ;;
+    /*) [ -e "$1/socket_dir" ] ;;
+    *) [ -e "/proc/$1" ] ;;
+    esac
+}
+
+# take_ports COUNT FIRST: prints COUNT ports, the first free ones from FIRST or so. They are reserved while this script lives, or
+# for as long as keep_ports says; a lock keeps sandboxes that start side by side apart.
 take_ports() {
     local owner=$$
     (
@@ -252,7 +260,7 @@ take_ports() {
         while [ "$count" -gt 0 ]; do
             [ "$port" -le 65535 ] || exit 1
             holder=$(cat "$GILMOK_STATE/ports/$port" 2>/dev/null || true)
-            if ! port_is_listening "$port" && { [ -z "$holder" ] || [ ! -e "/proc/$holder" ]; }; then
+            if ! port_is_listening "$port" && ! is_holding "$holder"; then
                 echo "$owner" >"$GILMOK_STATE/ports/$port"
                 echo "$port"
                 count=$((count - 1))
@@ -260,6 +268,14 @@ take_ports() {
             port=$((port + 1))
         done
     ) 9>"$GILMOK_STATE/ports/lock"
+}
+
+keep_ports() { # DIR: this script's reservations are the sandbox's in there, whose servers may be down for a moment
+    local file
+    for file in "$GILMOK_STATE"/ports/[0-9]*; do
+        [ "$(cat "$file" 2>/dev/null)" != "$$" ] || echo "$1" >"$file"
+    done
+    return 0
 }
 
 give_ports() { # gives this script's reservations back

@@ -365,13 +365,15 @@ const struct config_node *config_first_node(const struct config_cluster *cluster
 
 /* FNV-1a, with the NUL that ends the text. */
 static uint64_t mix(uint64_t hash, const char *text) {
+    if (!text) text = "";
     do hash = (hash ^ (uint8_t)*text) * UINT64_C(0x100000001b3);
     while (*text++);
     return hash;
 }
 
 uint64_t config_copy_id(const struct config_node *n) {
-    uint64_t hash = mix(mix(mix(UINT64_C(0xcbf29ce484222325), n->tables), n->subscription), n->database);
+    uint64_t hash = mix(mix(UINT64_C(0xcbf29ce484222325), n->tables), n->database);
+    hash = mix(mix(hash, n->subscription), n->heartbeat);
     return hash ? hash : 1;
 }
 

@@ -98,8 +98,9 @@ struct config_node {
     enum node_source source;
     bool is_drained; /* gets nothing new for reads (DRAIN NODE) */
     enum node_feed feed;
-    const char *tables;       /* of one with FEED_LOGICAL: "schema.table, ..." that it has copies of; else NULL, as the next two */
-    const char *subscription; /* that brings them */
+    const char *tables;       /* of one with FEED_LOGICAL: "schema.table, ..." that it has copies of; else NULL, as these: */
+    const char *subscription; /* that brings them; NULL: something else does, and then there is a heartbeat */
+    const char *heartbeat;    /* "schema.table" at the primary, which is brought like them; NULL: there is a subscription */
     const char *database;     /* that they are in, there and at the primary */
     int line;
     const char *file; /* of the section; of a node that has none, of its cluster's */

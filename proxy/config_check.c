@@ -199,11 +199,28 @@ static void check_tables(const struct config *c, const struct config_node *node,
     config_advice(f, "Name one to %d of them", (int)CONFIG_TABLES_MAX);
 }
 
+/* What says how far the node is: its subscription, or this. */
+static bool check_heartbeat(const struct config *c, const struct config_node *node, struct config_findings *f) {
+    const char *at = node->heartbeat;
+    struct config_place where = place_in(c, node, "heartbeat");
+    struct bytes schema, table;
+    if (!at) return true;
+    if (node->subscription) {
+        config_error(f, where.file, where.line, "`heartbeat` does not go with `subscription`");
+        config_advice(f, "Write subscription where one of the server's own brings the tables, else heartbeat");
+        return false;
+    }
+    if (config_next_table(&at, &schema, &table) && (!at || !*at)) return true;
+    config_error(f, where.file, where.line, "`heartbeat`: \"%s\" is no name of a table with its schema", node->heartbeat);
+    config_advice(f, "Write heartbeat = public.gilmok_heartbeat: letters, digits and _ as in the catalog");
+    return false;
+}
+
 /* Keys that go together: all of them, or none. False: something is missing or too many. */
 static bool check_feed_keys(const struct config *c, const struct config_node *node, struct config_findings *f) {
-    const char *const keys[] = {"tables", "subscription", "database"};
-    const char *const values[] = {node->tables, node->subscription, node->database};
-    bool is_right = true;
+    const char *const keys[] = {"tables", "database", node->heartbeat && !node->subscription ? "heartbeat" : "subscription"};
+    const char *const values[] = {node->tables, node->database, node->subscription ? node->subscription : node->heartbeat};
+    bool is_right = !config_node_subscribes(node) || check_heartbeat(c, node, f);
     for (size_t i = 0; i < COUNT_OF(keys); i++) {
         if (!values[i] != config_node_subscribes(node)) continue;
         struct config_place at = place_in(c, node, values[i] ? keys[i] : "feed");
@@ -213,7 +230,7 @@ static bool check_feed_keys(const struct config *c, const struct config_node *no
             config_advice(f, "Write feed = logical, or remove it");
         } else {
             config_error(f, at.file, at.line, "`feed = logical` needs `%s` for the node `%s`", keys[i], node->name);
-            config_advice(f, "Write tables = SCHEMA.TABLE, ..., subscription = NAME and database = NAME");
+            config_advice(f, "Write tables = SCHEMA.TABLE, ..., database = NAME, and subscription or heartbeat");
         }
     }
     return is_right;

@@ -141,6 +141,7 @@ const struct config_key config_keys[] = {
     {CONFIG_NODE, "feed", KEY_WORD, "streaming", 0, 0, feed_words, NODE(node.feed), RELOAD, "what the server has its rows from"},
     {CONFIG_NODE, "tables", KEY_TEXT, "", 0, 0, NULL, NODE(node.tables), RELOAD, "of which a subscriber has copies"},
     {CONFIG_NODE, "subscription", KEY_TEXT, "", 0, 0, NULL, NODE(node.subscription), RELOAD, "what brings them there"},
+    {CONFIG_NODE, "heartbeat", KEY_TEXT, "", 0, 0, NULL, NODE(node.heartbeat), RELOAD, "table that tells how far something else is"},
     {CONFIG_NODE, "database", KEY_TEXT, "", 0, 0, NULL, NODE(node.database), RELOAD, "the database that they are in"},
     {CONFIG_NODE, "max_server_conn", KEY_NUMBER, "0", 0, 1000000, NULL, NODE(node.max_server_conn), RELOAD, "connections to this server"},
 

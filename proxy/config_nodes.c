@@ -54,7 +54,7 @@ static void forget(struct node_change *change) {
 }
 
 static void forget_if_void(struct node_change *change) {
-    if (!change->is_added && !change->is_removed && !change->is_drained) forget(change);
+    if (!change->is_added && !change->is_removed && !change->is_drained && !change->is_gone) forget(change);
 }
 
 bool node_changes_copy(struct node_changes *to, const struct node_changes *from) {
@@ -105,13 +105,15 @@ static const struct config_node *find_origin(const struct config_cluster *cluste
     return node && node->discover_addresses ? node : NULL;
 }
 
-/* Where it is to be: as ordered, or as the file says of a node that was removed. NULL: nowhere. */
-static const struct config_node *find_twin(const struct node_order *o, const struct config_cluster *cluster,
-                                           const struct config *file) {
+/* Where it is to be: as ordered, or as it was when it was removed. NULL: nowhere. */
+static const struct config_node *find_twin(const struct node_changes *c, const struct node_order *o,
+                                           const struct config_cluster *cluster, const struct config *file) {
     const struct config_cluster *of_file = o->host[0] ? NULL : find_cluster(file, o->cluster);
     const struct config_node *node = of_file ? config_find_node(of_file, o->name) : NULL;
+    const struct node_change *was = find_change(c, o->cluster, o->name);
     if (o->host[0]) return find_place(cluster, o->host, o->port);
-    return node ? find_place(cluster, config_node_place(node), node->port) : NULL;
+    if (node) return find_place(cluster, config_node_place(node), node->port);
+    return was ? find_place(cluster, was->host, was->port) : NULL;
 }
 
 /* One that was added at the console is gone with its removal; others stay known, and hidden. */
@@ -119,10 +121,27 @@ static bool is_in_force(const struct node_change *change) {
     return change->is_added && (!change->is_removed || change->source == NODE_FROM_CONSOLE);
 }
 
-static bool may_be_added(const struct node_order *o, const struct config_cluster *cluster, const struct config *file,
-                         struct err *err) {
-    const struct config_node *same = find_twin(o, cluster, file);
-    if (count_nodes(cluster) >= CONFIG_NODES_MAX)
+/* How many nodes a cluster of the file has with the changes, and of those no later ones than `last` (NULL: all). */
+static uint32_t count_with(const struct node_changes *c, const struct config_cluster *of, const struct node_change *last) {
+    uint32_t count = 0;
+    LIST_EACH(n, &of->nodes) {
+        const struct config_node *node = CONTAINER_OF(n, struct config_node, node);
+        const struct node_change *change = find_change(c, of->name, node->name);
+        count += !node->discover_addresses && !(change && change->is_removed);
+    }
+    LIST_EACH(n, &c->all) {
+        count += is_in_force(change_at(n)) && strcmp(change_at(n)->cluster, of->name) == 0;
+        if (change_at(n) == last) break;
+    }
+    return count;
+}
+
+/* Orders of one moment are noted one behind the other: what is in force does not have the first ones yet. */
+static bool may_be_added(const struct node_changes *c, const struct node_order *o, const struct config_cluster *cluster,
+                         const struct config *file, struct err *err) {
+    const struct config_cluster *of = find_cluster(file, o->cluster);
+    const struct config_node *same = find_twin(c, o, cluster, file);
+    if (of && count_with(c, of, NULL) >= CONFIG_NODES_MAX)
         return err_set(err, NOT_IN_PREREQUISITE_STATE, "cluster %s has %d nodes, and cannot have more", o->cluster,
                        CONFIG_NODES_MAX);
     if (!cluster->monitor_user) {
@@ -142,11 +161,12 @@ static bool refuse_removed(const struct node_changes *c, const struct node_order
     const struct config_cluster *cluster = find_cluster(file, o->cluster);
     LIST_EACH(n, &c->all) {
         const struct node_change *change = change_at(n);
-        if (!change->is_removed || strcmp(change->cluster, o->cluster) != 0) continue;
+        if (!(change->is_removed || change->is_gone) || strcmp(change->cluster, o->cluster) != 0) continue;
         const struct config_node *node = cluster ? config_find_node(cluster, change->name) : NULL;
-        const char *host = change->is_added ? change->host : node ? config_node_place(node) : "";
-        uint16_t port = change->is_added ? change->port : node ? node->port : 0;
-        bool is_there = port == o->port && strcmp(host, o->host) == 0;
+        bool is_own = change->is_added || change->is_gone;
+        const char *host = is_own ? change->host : node ? config_node_place(node) : "";
+        uint16_t port = is_own ? change->port : node ? node->port : 0;
+        bool is_there = port == o->port && (strcmp(host, o->host) == 0 || strcmp(change->address, o->host) == 0);
         if (is_there || strcmp(change->name, o->name) == 0)
             return err_set(err, NOT_IN_PREREQUISITE_STATE, "node %s/%s was removed at the console", o->cluster, change->name);
     }
@@ -158,8 +178,8 @@ static bool note_addition(struct node_changes *c, const struct node_order *o, co
     const struct config_node *node = config_find_node(cluster, o->name);
     struct node_change *change = find_change(c, o->cluster, o->name);
     if (node) return refuse_as_known(cluster, node, err);
-    if (!may_be_added(o, cluster, file, err)) return false;
-    if (!o->host[0] && !(change && change->is_removed)) {
+    if (!may_be_added(c, o, cluster, file, err)) return false;
+    if (!o->host[0] && !(change && (change->is_removed || change->is_gone))) {
         err_set(err, UNDEFINED_OBJECT, "nothing is known of node %s/%s", o->cluster, o->name);
         err_hint(err, "Say where it is: ADD NODE %s/%s HOST [PORT].", o->cluster, o->name);
         return false;
@@ -171,11 +191,14 @@ static bool note_addition(struct node_changes *c, const struct node_order *o, co
     if (!change) change = new_change(c, o->cluster, o->name);
     if (!change) return err_set(err, ERR_OUT_OF_MEMORY, "out of memory");
     if (!o->host[0]) {
-        change->is_removed = false;
+        if (!change->is_removed) change->is_added = true; /* as the console had it */
+        change->is_removed = change->is_gone = false;
         forget_if_void(change);
         return true;
     }
     change->is_added = true;
+    change->is_gone = false;
+    change->address[0] = '\0';
     change->is_drained &= o->source != NODE_FROM_CONSOLE; /* one that is found again is what it was */
     change->source = o->source;
     change->port = o->port;
@@ -212,15 +235,24 @@ static bool note_resumption(struct node_changes *c, const struct node_order *o, 
     return true;
 }
 
+/* Somebody may find servers of the cluster. */
+static bool discovers(const struct config_cluster *cluster) {
+    bool has_names = false;
+    if (cluster) LIST_EACH(n, &cluster->nodes) has_names |= CONTAINER_OF(n, struct config_node, node)->discover_addresses;
+    return cluster && (cluster->discover_standbys || has_names);
+}
+
 static bool note_removal(struct node_changes *c, const struct node_order *o, const struct config_cluster *cluster,
-                         const struct config_node *node, struct err *err) {
+                         const struct config_node *node, const struct config *file, struct err *err) {
     struct node_change *change = find_change(c, o->cluster, o->name);
     if (!refuse_only_one(o, cluster, err)) return false;
     if (!change) change = new_change(c, o->cluster, o->name);
     if (!change) return err_set(err, ERR_OUT_OF_MEMORY, "out of memory");
     change->is_drained &= o->source != NODE_FROM_CONSOLE; /* who is lost may come again */
+    if (o->source == NODE_FROM_CONSOLE) snprintf(change->address, sizeof change->address, "%s", o->address);
     if (node->source == NODE_FROM_CONSOLE || node->source == o->source) change->is_added = false;
     else change->is_removed = true;
+    change->is_gone = node->source == NODE_FROM_CONSOLE && discovers(find_cluster(file, o->cluster));
     forget_if_void(change);
     return true;
 }
@@ -242,7 +274,7 @@ bool node_changes_note(struct node_changes *c, const struct node_order *o, const
     case NODE_ADD: return note_addition(c, o, cluster, config_root(in_force), err);
     case NODE_DRAIN: return note_drain(c, o, cluster, err);
     case NODE_RESUME: return note_resumption(c, o, err);
-    case NODE_REMOVE: return note_removal(c, o, cluster, node, err);
+    case NODE_REMOVE: return note_removal(c, o, cluster, node, config_root(in_force), err);
     }
     return false;
 }
@@ -280,21 +312,40 @@ static void review_addition(struct node_change *change, const struct config_clus
     }
 }
 
-static void review(struct node_change *change, const struct config *file, struct writer *lines) {
+/* The file may have more nodes now: those that came last go. */
+static void review_room(struct node_changes *c, struct node_change *change, const struct config *file, struct writer *lines) {
     const struct config_cluster *cluster = find_cluster(file, change->cluster);
-    const struct config_node *node = cluster ? config_find_node(cluster, change->name) : NULL;
-    if (change->is_added) review_addition(change, cluster, node, lines);
+    if (!cluster || !is_in_force(change) || count_with(c, cluster, change) <= CONFIG_NODES_MAX) return;
+    change->is_added = false;
+    if (change->source == NODE_FROM_CONSOLE)
+        writer_fmt(lines, "node %s/%s was added at the console, and goes: its cluster has %d nodes without it\n", change->cluster,
+                   change->name, CONFIG_NODES_MAX);
+}
+
+static const struct config_node *node_of_file(const struct node_change *change, const struct config *file) {
+    const struct config_cluster *cluster = find_cluster(file, change->cluster);
+    return cluster ? config_find_node(cluster, change->name) : NULL;
+}
+
+static void review(struct node_change *change, const struct config *file, struct writer *lines) {
+    const struct config_node *node = node_of_file(change, file);
+    const struct config_cluster *cluster = find_cluster(file, change->cluster);
     bool was_found = change->is_added && change->source != NODE_FROM_CONSOLE;
     change->is_removed &= node || was_found;
+    change->is_gone &= discovers(cluster) && !is_in_file(change, cluster, node);
     bool may_be_found = change->source == NODE_FROM_STANDBYS || change->source == NODE_FROM_DNS;
     change->is_drained &= is_in_force(change) || (node && !change->is_removed) || may_be_found;
-    if (change->is_removed) say(lines, change, "stays removed, until ADD NODE or a restart");
+    if (change->is_removed || change->is_gone) say(lines, change, "stays removed, until ADD NODE or a restart");
     if (change->is_added && !was_found) say(lines, change, "stays added, until REMOVE NODE or a restart");
     if (change->is_drained) say(lines, change, "stays drained, until RESUME NODE or a restart");
     forget_if_void(change);
 }
 
 void node_changes_review(struct node_changes *c, const struct config *file, struct writer *lines) {
+    LIST_EACH(n, &c->all)
+        if (change_at(n)->is_added)
+            review_addition(change_at(n), find_cluster(file, change_at(n)->cluster), node_of_file(change_at(n), file), lines);
+    LIST_EACH(n, &c->all) review_room(c, change_at(n), file, lines);
     LIST_EACH(n, &c->all) review(change_at(n), file, lines);
 }
 

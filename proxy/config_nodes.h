@@ -23,7 +23,9 @@ struct node_order {
     enum node_verb verb;
     enum node_source source; /* who orders it: NODE_FROM_CONSOLE, or who has found or lost it */
     char cluster[CONFIG_NODE_NAME_SIZE], name[CONFIG_NODE_NAME_SIZE];
-    char host[CONFIG_NODE_HOST_SIZE]; /* of NODE_ADD; "": the node is in the file, and was removed */
+    char by[CONFIG_NODE_NAME_SIZE]; /* of NODE_FROM_CONSOLE: whose order it is */
+    char host[CONFIG_NODE_HOST_SIZE]; /* of NODE_ADD; "": the node was there, and was removed */
+    char address[CONFIG_NODE_NAME_SIZE]; /* of NODE_REMOVE: what its host is known as, by address; "": nobody knows */
     char of[CONFIG_NODE_NAME_SIZE]; /* of NODE_FROM_DNS: the node in whose name it was found; `host` is one of its addresses, and
                                        what follows is as there */
     uint16_t port;
@@ -36,10 +38,12 @@ struct node_change {
     struct list node; /* in node_changes.all */
     char cluster[CONFIG_NODE_NAME_SIZE], name[CONFIG_NODE_NAME_SIZE];
     bool is_removed; /* at the console: the file's, or one that was found */
+    bool is_gone;    /* was added at the console, and removed there: as below, and not to be found by anybody */
     bool is_added;   /* by `source`, with what follows */
     bool is_drained;
     enum node_source source;
     char host[CONFIG_NODE_HOST_SIZE];
+    char address[CONFIG_NODE_NAME_SIZE]; /* what that was, or the file's, when it was removed; "": not known */
     char of[CONFIG_NODE_NAME_SIZE], of_host[CONFIG_NODE_HOST_SIZE]; /* of NODE_FROM_DNS: whose address it is */
     uint16_t port;
     uint32_t weight, max_server_conn;
@@ -57,8 +61,8 @@ MUST_USE bool node_changes_copy(struct node_changes *to, const struct node_chang
 
 /*
  * Notes an order. `in_force` is the configuration with the changes until now. False: it is refused, and nothing has changed; err
- * says why. Whether the node is the primary is not known here. What was found goes when it is lost, or removed at the console; in
- * the second case it does not come back by being found again.
+ * says why. Whether the node is the primary is not known here. What was found goes when it is lost, or removed at the console; what
+ * was removed there, whoever had added it, does not come back by being found again, under whatever name.
  */
 MUST_USE bool node_changes_note(struct node_changes *c, const struct node_order *o, const struct config *in_force, struct err *err);
 

@@ -172,25 +172,65 @@ static const char *what_holds(enum node_verb verb) {
     return "";
 }
 
+/* Which node, where it is to be, and whose order it is. */
 static void tell_order(struct prospect *p, const struct node_order *o) {
+    char address[TOPOLOGY_ADDRESS_MAX];
     const char *what = what_holds(o->verb);
-    bool is_found = o->verb == NODE_ADD;
-    if (is_found && !o->host[0]) what = "is there again, as the file has it";
+    bool is_found = o->verb == NODE_ADD, has_place = is_found && o->host[0];
+    if (is_found && !o->host[0]) what = "is there again, as before";
+    if (has_place) (void)topology_address(address, o->host, o->port);
     if (o->source == NODE_FROM_STANDBYS) what = is_found ? "is a standby that the primary lists" : "is away, and not listed";
     if (o->source == NODE_FROM_DNS) what = is_found ? "is an address of its name" : "is no address of its name any more";
-    writer_fmt(&p->lines, "node %s/%s %s\n", o->cluster, o->name, what);
+    writer_fmt(&p->lines, "node %s/%s%s%s", o->cluster, o->name, has_place ? " at " : "", has_place ? address : "");
+    if (o->source == NODE_FROM_CONSOLE) writer_fmt(&p->lines, ", ordered by %s,", o->by);
+    writer_fmt(&p->lines, " %s\n", what);
+}
+
+static const struct book_entry *entry_of(const struct snapshot *s, const struct node_order *o) {
+    const struct config_cluster *cluster = config_find_cluster(s->config, o->cluster);
+    const struct config_node *node = cluster ? config_find_node(cluster, o->name) : NULL;
+    const struct book_entry *at = node ? addr_book_find(&s->book, node) : NULL;
+    return at && at->is_known ? at : NULL;
+}
+
+/* Its name may be gone from the name server when somebody finds its address. */
+static void note_address(const struct snapshot *s, struct node_order *o) {
+    char text[ADDR_TEXT_MAX];
+    const struct book_entry *at = entry_of(s, o);
+    if (at) snprintf(o->address, sizeof o->address, "%.63s", addr_host_text(&at->addr, text));
+}
+
+/* That was added with another spelling of its address, or by a name: it would be two nodes. */
+static bool refuse_twin(const struct snapshot *s, const struct node_order *o, struct err *err) {
+    const struct book_entry *at = entry_of(s, o);
+    const struct config_cluster *cluster = config_find_cluster(s->config, o->cluster);
+    if (!at || o->verb != NODE_ADD || o->source != NODE_FROM_CONSOLE) return true;
+    LIST_EACH(n, &cluster->nodes) {
+        const struct config_node *other = CONTAINER_OF(n, struct config_node, node);
+        const struct book_entry *its = addr_book_find(&s->book, other);
+        if (!its || its == at || !its->is_known || !addr_equal(&its->addr, &at->addr)) continue;
+        err_set(err, "42710", "node %s/%s is the same server", o->cluster, other->name);
+        err_hint(err, "A server may be only one node of its cluster.");
+        return false;
+    }
+    return true;
 }
 
 static void prepare_nodes(struct control *c, struct prospect *p, const struct control_request *r, struct err *err) {
     struct config *in_force = c->snapshot->config;
     uint32_t noted = 0;
     for (uint32_t i = 0; i < r->order_count; i++) {
-        const struct node_order *o = &r->orders[i];
-        if (!refuse_primary(c, o, err) || !node_changes_note(&p->nodes, o, in_force, err)) continue;
-        tell_order(p, o);
+        struct node_order o = r->orders[i];
+        if (o.verb == NODE_REMOVE) note_address(c->snapshot, &o);
+        if (!refuse_primary(c, &o, err) || !node_changes_note(&p->nodes, &o, in_force, err)) continue;
+        tell_order(p, &o);
         noted++;
     }
     if (noted) prepare(c, p, config_ref(in_force->base ? in_force->base : in_force), err);
+    bool has_twin = p->snapshot && r->order_count == 1 && !refuse_twin(p->snapshot, r->orders, err);
+    if (!has_twin) return;
+    snapshot_unref(p->snapshot);
+    p->snapshot = NULL;
 }
 
 /* What is different goes to the log, and to who has asked. */
@@ -232,10 +272,24 @@ static void put_into_force(struct control *c, struct prospect *p) {
     }
 }
 
+/* The workers end, and the monitor: what would be begun now would be carried out by nobody. */
+static void refuse_all(struct control *c) {
+    struct list *n;
+    while ((n = list_first(&c->reloads))) {
+        struct control_request *r = CONTAINER_OF(n, struct control_request, node);
+        err_set(&r->err, ERR_ADMIN_SHUTDOWN, "gilmok is shutting down");
+        answer(r);
+    }
+}
+
 static void begin_reload(struct control *c) {
     const struct control_request *r = CONTAINER_OF(list_first(&c->reloads), struct control_request, node);
     struct err err = {0};
     struct prospect p = {.snapshot = NULL};
+    if (c->is_stopping) {
+        refuse_all(c);
+        return;
+    }
     c->is_reloading = true;
     node_changes_init(&p.nodes);
     writer_init(&p.lines, CONTROL_CHANGES_MAX / 2);
@@ -265,6 +319,7 @@ static void run_stop(struct mail *m) {
 }
 
 void control_stop(struct control *c) {
+    c->is_stopping = true;
     for (uint32_t i = 0; i < c->hub.worker_count; i++) {
         struct worker_thread *t = &c->threads[i];
         if (t->stop.thread) continue;

@@ -48,6 +48,7 @@ struct control {
     bool is_draining;
     bool is_leaving;
     bool is_reloading;
+    bool is_stopping; /* requests are refused */
 };
 
 /*

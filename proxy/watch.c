@@ -8,6 +8,7 @@
 #include "base/fault.h"
 #include "base/log.h"
 #include "proxy/net/loop_event.h"
+#include "routing/classify.h"
 
 /* A snapshot on its way to the monitor. */
 struct adoption {
@@ -68,12 +69,23 @@ static void *run_thread(void *arg) {
     return NULL;
 }
 
+/* What the monitor knows of SQL. */
+static bool list_copy_functions(struct watch *w, struct err *err) {
+    struct writer list;
+    writer_init_fixed(&list, w->copy_functions, sizeof w->copy_functions);
+    classify_put_copy_functions(&list);
+    writer_u8(&list, 0);
+    w->monitor.copy_functions = w->copy_functions;
+    return !list.failed || err_set(err, ERR_INTERNAL, "the list of functions for subscribers is too long");
+}
+
 /* Signals are the control thread's. */
 static bool start(struct watch *w, struct err *err) {
     sigset_t all, before;
     if (!w->has_loop && !loop_event_init(&w->loop, &clock_real, err)) return false;
     if (!w->has_loop) monitor_init(&w->monitor, &w->loop, w->topology, on_change, on_orders);
     w->has_loop = true;
+    if (!list_copy_functions(w, err)) return false;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     w->is_started = pthread_create(&w->id, NULL, run_thread, w) == 0;

@@ -19,6 +19,7 @@ struct watch {
     struct snapshot *snapshot; /* the monitor's; one reference */
     void (*on_change)(struct watch *w); /* on the monitor's thread: topology_version() has risen */
     void (*on_orders)(struct watch *w, const struct node_order *orders, uint32_t count); /* likewise: as monitor.on_orders */
+    char copy_functions[MONITOR_FUNCTIONS_MAX];
     struct mail hurry, freshen, stop;
     pthread_t id;
     bool has_loop, is_started;

@@ -147,6 +147,7 @@ void worker_adopt(struct worker *w, struct snapshot *snapshot) {
     struct snapshot *old = w->snapshot;
     adopt(w, snapshot);
     LIST_EACH(n, &w->pools.all) (void)pool_reconfigure(CONTAINER_OF(n, struct pool, node), snapshot->config);
+    if (w->balance.is_set) timer_set(&w->balance, balance_ms(w)); /* as it is now */
     snapshot_unref(old);
     warm_all_up(w);
 }

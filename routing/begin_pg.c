@@ -124,6 +124,20 @@ enum begin_verb begin_pg_read(struct bytes text, const struct sql_options *optio
     return verb;
 }
 
+/* TRANSACTION SNAPSHOT 'name', which stands behind SET alone */
+bool begin_pg_imports(struct bytes text, const struct sql_options *options, struct bytes *name) {
+    struct scan s = scan_over(text, options);
+    while (s.t.kind != TOKEN_END && s.t.kind != TOKEN_ERROR) {
+        bool is_it = accept(&s, KW_TRANSACTION) && accept(&s, KW_SNAPSHOT) && s.t.kind == TOKEN_STRING;
+        if (is_it) {
+            *name = bytes_of(text.ptr + s.t.start + 1, s.t.end - s.t.start - 2);
+            return true;
+        }
+        if (s.t.kind != KW_TRANSACTION) advance(&s);
+    }
+    return false;
+}
+
 /* ---- in words -------------------------------------------------------------------------------------------------------- */
 
 const char *begin_pg_tag(enum begin_verb verb) {

@@ -33,12 +33,10 @@ enum begin_verb {
 
 /* By its first letter: false for nearly all that are none. `is_begun`: inside of a transaction. */
 static inline bool begin_pg_may_be(struct bytes text, bool is_begun) {
-    switch (text.len > 1 ? text.ptr[0] | 0x20 : 0) { /* in lower case */
-    case 'b': return (text.ptr[1] | 0x20) == 'e';
-    case 's': return (text.ptr[1] | 0x20) == (is_begun ? 'e' : 't');
-    case 'c': case 'e': case 'r': case 'a': return is_begun;
-    default: return false;
-    }
+    if (text.len < 2) return false;
+    int first = text.ptr[0] | 0x20, second = text.ptr[1] | 0x20; /* in lower case */
+    if (!is_begun) return (first == 'b' && second == 'e') || (first == 's' && second == 't');
+    return ((first == 'b' || first == 's') && second == 'e') || first == 'c' || first == 'e' || first == 'r' || first == 'a';
 }
 
 /*
@@ -50,6 +48,12 @@ enum begin_verb begin_pg_read(struct bytes text, const struct sql_options *optio
 static inline bool begin_pg_ends(enum begin_verb verb) {
     return verb == BEGIN_COMMITS || verb == BEGIN_ROLLS_BACK;
 }
+
+/*
+ * What it imports: of a text that begins a transaction or stands in one, and says SET TRANSACTION SNAPSHOT with a plain string.
+ * `*name` is borrowed.
+ */
+bool begin_pg_imports(struct bytes text, const struct sql_options *options, struct bytes *name);
 
 /* By its first word. False: all that a failed transaction has to say of it is that it has failed. */
 bool begin_pg_may_end(struct bytes text, const struct sql_options *options);

@@ -259,6 +259,7 @@ void classify_statement(struct classify *c, const struct sql_statement *s) {
         classify_note(c, CLASSIFY_OTHER_DIALECT, &subject);
     } else {
         note_any(c, s->ast);
+        classify_copy_statement(c, s->ast);
     }
 }
 

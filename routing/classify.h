@@ -20,6 +20,7 @@
 #ifndef GILMOK_ROUTING_CLASSIFY_H
 #define GILMOK_ROUTING_CLASSIFY_H
 
+#include "base/writer.h"
 #include "parser/parser.h"
 #include "routing/classify_why.h"
 #include "routing/hint.h"
@@ -154,6 +155,9 @@ void classify_hints(struct classify *c);
  * no CLASSIFY_REPLICA.
  */
 void classify_text(struct bytes text, const struct classify_options *options, struct arena *arena, struct classify_result *out);
+
+/* The names of functions that a text may call at a subscriber, as an array in SQL's text form. */
+void classify_put_copy_functions(struct writer *w);
 
 /* The first word of an answer: replica, primary, session, refused. */
 const char *classify_place_name(enum classify_place place);

@@ -3,6 +3,7 @@
  *
  * Only what is listed here. Such a server has the same rows; all else may be another there: catalogs and their numbers, functions
  * and types of the database's own, dictionaries, collations, where a row is. What is not listed goes where it would go without it.
+ * A whole row as a value has the number of its table's type, which is another one there, too.
  */
 #include "base/build.h"
 #include "routing/classify_walk.h"
@@ -127,4 +128,74 @@ void classify_note_copies(struct classify *c, uint8_t copies) {
 
 void classify_copy_node(struct classify *c, const struct ast *node) {
     if (c->common && !may_be_copied(node)) classify_deny_copies(c);
+}
+
+/* ---- whole rows ------------------------------------------------------------------------------------------------------ */
+
+enum { ROWS_MAX = 16 /* tables in a text */ };
+
+struct row_names {
+    struct bytes all[ROWS_MAX];
+    uint32_t count;
+    bool is_short; /* there are more */
+};
+
+static void add_row_name(struct row_names *names, const struct ast *name) {
+    if (!name || name->kind != AST_NAME) return;
+    names->is_short |= names->count == ROWS_MAX;
+    if (!names->is_short) names->all[names->count++] = AST_AS(name, NAME, name)->text;
+}
+
+static const struct ast *last_of(const struct ast *list) {
+    while (list && list->next) list = list->next;
+    return list;
+}
+
+/* What a row of a table can be called. */
+static void find_row_names(struct row_names *names, const struct ast *node) {
+    if (node->kind == AST_TABLE) {
+        const struct ast_table *table = AST_AS(table, TABLE, node);
+        add_row_name(names, last_of(table->names));
+        if (table->alias) add_row_name(names, AST_AS(alias, ALIAS, table->alias)->name);
+    }
+    for (int i = 0; i < ast_slot_count(node); i++)
+        for (const struct ast *n = ast_slot(node, i); n; n = n->next) find_row_names(names, n);
+}
+
+static bool is_row_name(const struct row_names *names, const struct ast *name) {
+    for (uint32_t i = 0; i < names->count; i++)
+        if (name->kind == AST_NAME && bytes_equal(AST_AS(name, NAME, name)->text, names->all[i])) return true;
+    return false;
+}
+
+/* `orders`, `public.orders`, or `orders.*` where it does not stand for columns. */
+static bool has_whole_row(const struct row_names *names, const struct ast *node, enum ast_kind within) {
+    if (node->kind == AST_COLUMN) {
+        const struct ast *last = last_of(AST_AS(column, COLUMN, node)->names);
+        if (last->kind != AST_STAR) return is_row_name(names, last);
+        return within != AST_TARGET && within != AST_ROW;
+    }
+    for (int i = 0; i < ast_slot_count(node); i++)
+        for (const struct ast *n = ast_slot(node, i); n; n = n->next)
+            if (has_whole_row(names, n, (enum ast_kind)node->kind)) return true;
+    return false;
+}
+
+void classify_copy_statement(struct classify *c, const struct ast *statement) {
+    struct row_names names;
+    if (!c->result.copies) return;
+    names.count = 0;
+    names.is_short = false;
+    find_row_names(&names, statement);
+    if (names.is_short || has_whole_row(&names, statement, AST_SELECT)) classify_deny_copies(c);
+}
+
+/* ---- for the proof --------------------------------------------------------------------------------------------------- */
+
+void classify_put_copy_functions(struct writer *w) {
+    for (size_t i = 0; i < COUNT_OF(functions); i++) {
+        writer_u8(w, i ? ',' : '{');
+        writer_str(w, functions[i]);
+    }
+    writer_u8(w, '}');
 }

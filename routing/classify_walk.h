@@ -31,6 +31,8 @@ void classify_deny_copies(struct classify *c);
 void classify_note_copies(struct classify *c, uint8_t copies);
 /* A node by itself: is it something for them? */
 void classify_copy_node(struct classify *c, const struct ast *node);
+/* A query that has been walked. */
+void classify_copy_statement(struct classify *c, const struct ast *statement);
 /* A call, without its arguments. */
 void classify_call(struct classify *c, const struct ast_func *call);
 /* A setting that is read, by its name; the reason shows it as it is `written`. */

@@ -15,6 +15,7 @@ struct finding {
     const struct effect_names *names;
     const struct sql_options *options;
     struct bytes text;
+    const struct ast *of_list; /* a call of set_config(), whose first argument may be a column of pg_settings; or NULL */
     bool has_others; /* a $1 may be another one than the text's: PREPARE, CREATE FUNCTION */
 };
 
@@ -121,6 +122,12 @@ static struct effect_argument argument_of(const struct finding *f, const struct 
     return first;
 }
 
+/* name */
+static bool is_name_column(const struct ast *arg) {
+    const struct ast *name = arg && arg->kind == AST_COLUMN ? AST_AS(column, COLUMN, arg)->names : NULL;
+    return name && !name->next && name->kind == AST_NAME && bytes_is(AST_AS(name, NAME, name)->text, "name");
+}
+
 /* set_config(name, value, is_local): a name that is computed may have a dot or not; one that has a quote in it is no name. */
 static void note_set_config(struct finding *f, const struct ast_func *call) {
     const struct ast *name = argument(call, 0, "setting_name"), *is_local = argument(call, 2, "is_local");
@@ -129,7 +136,8 @@ static void note_set_config(struct finding *f, const struct ast_func *call) {
     if (!ends_with_transaction) f->effects |= EFFECT_LEAVES;
     if (!sets_value(argument(call, 1, "new_value"))) f->effects |= EFFECT_RESETS;
     struct effect_argument first = argument_of(f, call, name);
-    unsigned found = effect_of_named(f->names, EFFECT_NAMED, &first);
+    bool is_of_list = f->of_list == &call->node && is_name_column(name);
+    unsigned found = is_of_list ? EFFECT_LISTED : effect_of_named(f->names, EFFECT_NAMED, &first);
     if (!ends_with_transaction) f->effects |= found;
 }
 
@@ -331,6 +339,15 @@ static bool is_settings_view(const struct ast *names) {
     return names->kind == AST_NAME && bytes_is(AST_AS(name, NAME, names)->text, "pg_settings");
 }
 
+/* SELECT f(...) FROM pg_settings ...: the call, if it is all that is selected, from that alone; else NULL. */
+static const struct ast *call_of_list(const struct ast_select *s) {
+    bool is_plain = s->targets && !s->targets->next && s->targets->kind == AST_TARGET && s->from && !s->from->next && !s->with;
+    if (!is_plain || s->from->kind != AST_TABLE || !is_settings_view(AST_AS(table, TABLE, s->from)->names)) return NULL;
+    if (AST_AS(table, TABLE, s->from)->alias) return NULL;
+    const struct ast *expr = AST_AS(target, TARGET, s->targets)->expr;
+    return expr && expr->kind == AST_FUNC ? expr : NULL;
+}
+
 /* Defaults and triggers may move a sequence. */
 static void note_write(struct finding *f, const struct ast *tables) {
     f->effects |= EFFECT_NEXTVAL;
@@ -354,6 +371,7 @@ bool effect_resets_settings(const struct ast_update *update) {
 static bool visit(struct ast *node, void *ctx) {
     struct finding *f = ctx;
     switch ((enum ast_kind)node->kind) {
+    case AST_SELECT: f->of_list = call_of_list(AST_AS(select, SELECT, node)); break;
     case AST_FUNC: note_call(f, AST_AS(func, FUNC, node)); break;
     case AST_COMMAND:
         note_command(f, AST_AS(command, COMMAND, node));

@@ -38,6 +38,7 @@ enum effect {
     EFFECT_NAMED = 1 << 13,
     EFFECT_EXECUTES = 1 << 14, /* runs SQL that nobody has read: that may execute the client's prepared statements by their names */
     EFFECT_LISTS = 1 << 15,    /* reads the list of the prepared statements */
+    EFFECT_LISTED = 1 << 17,   /* set_config(name, ...) FROM pg_settings: some setting of those that a look finds */
 };
 
 /* The first argument of a call, as far as it can be seen. */
@@ -87,7 +88,7 @@ struct effect_reading {
     uint8_t why;         /* enum classify_why, the decisive one */
     uint8_t hint;        /* hint_pack() of its hint */
     uint8_t copies;      /* of struct classify_result */
-    uint16_t effects;
+    uint32_t effects;
 };
 
 /* No replica is to have it again, or none that has but copies of tables. */

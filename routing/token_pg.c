@@ -9,6 +9,31 @@ static bool is_same(const uint8_t *text, const char *lower, size_t len) {
     return true;
 }
 
+/* Up to `digits` of them, and then a slash or the end. */
+static bool take_hex(struct bytes *text, size_t digits, uint64_t *n) {
+    size_t at = 0;
+    for (*n = 0; at < text->len && text->ptr[at] != '/'; at++) {
+        uint8_t c = text->ptr[at], letter = c | 0x20;
+        bool is_digit = c >= '0' && c <= '9', is_letter = letter >= 'a' && letter <= 'f';
+        if (at == digits || (!is_digit && !is_letter)) return false;
+        *n = *n << 4 | (uint64_t)(is_digit ? c - '0' : letter - 'a' + 10);
+    }
+    if (!at) return false;
+    size_t used = at + (at < text->len);
+    *text = bytes_of(text->ptr + used, text->len - used);
+    return true;
+}
+
+/*   timeline / high / low / system identifier */
+bool token_pg_read(struct bytes text, struct token_pg *t) {
+    uint64_t timeline, high, low, system_id;
+    bool is_it = take_hex(&text, 8, &timeline) && take_hex(&text, 8, &high) && take_hex(&text, 8, &low) && text.len &&
+                 !memchr(text.ptr, '/', text.len) && take_hex(&text, 16, &system_id);
+    if (!is_it || !timeline || !system_id || !(high | low)) return false;
+    *t = (struct token_pg){.system_id = system_id, .timeline = (uint32_t)timeline, .lsn = high << 32 | low};
+    return true;
+}
+
 bool token_pg_is_setting(struct bytes name) {
     return name.len == strlen(TOKEN_PG_SETTING) && is_same(name.ptr, TOKEN_PG_SETTING, name.len);
 }

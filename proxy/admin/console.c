@@ -265,6 +265,7 @@ static void begin_control(struct job *j) {
         finish(j);
         return;
     }
+    snprintf(j->order.by, sizeof j->order.by, "%.63s", j->session->user);
     j->request.verb = j->verb->control;
     j->request.orders = &j->order;
     j->request.order_count = is_order;

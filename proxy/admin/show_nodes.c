@@ -65,9 +65,11 @@ static void put_facts(struct row *r, const struct topology_node *n) {
 
 /* Of the monitor; else of the workers, who are sooner. NULL: nothing is wrong. */
 static const char *trouble_of(struct console_call *call, const struct config_cluster *cluster, const struct topology_node *n) {
-    const struct topology_gauge *g = topology_gauge(&call->control->hub.topology, cluster->name, n->name, n->address);
+    struct topology_gauge *g = topology_gauge(&call->control->hub.topology, cluster->name, n->name, n->address);
+    bool is_doubted = g && topology_is_doubted(g);
+    topology_gauge_unref(g);
     if (n->trouble[0] || n->feed_trouble[0]) return n->trouble[0] ? n->trouble : n->feed_trouble;
-    return g && topology_is_doubted(g) ? "owes answers, and says nothing: no new reads" : NULL;
+    return is_doubted ? "owes answers, and says nothing: no new reads" : NULL;
 }
 
 static void put_node(struct console_call *call, const struct config_cluster *cluster, const struct config_node *node,

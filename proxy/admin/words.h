@@ -10,7 +10,7 @@
 
 #include "base/bytes.h"
 
-enum { WORDS_MAX = 12, WORD_SIZE = 128 };
+enum { WORDS_MAX = 14 /* of ADD NODE with all its options */, WORD_SIZE = 256 /* a host name */ };
 
 struct words {
     int count;

@@ -37,6 +37,10 @@ bool addr_unix(struct addr *a, const char *path, struct err *err) {
     return true;
 }
 
+bool addr_equal(const struct addr *a, const struct addr *b) {
+    return a->len == b->len && memcmp(&a->sa, &b->sa, a->len) == 0;
+}
+
 bool addr_is_unix(const struct addr *a) {
     return a->sa.ss_family == AF_UNIX;
 }

@@ -19,6 +19,7 @@ struct addr {
 MUST_USE bool addr_resolve(struct addr *a, const char *host, uint16_t port, struct err *err);
 /* `path` of at most 107 bytes. */
 MUST_USE bool addr_unix(struct addr *a, const char *path, struct err *err);
+bool addr_equal(const struct addr *a, const struct addr *b); /* the port, too */
 bool addr_is_unix(const struct addr *a);
 bool addr_is_loopback(const struct addr *a); /* unix sockets count */
 /* "127.0.0.1", "::1"; of a unix socket "". Returns out. */

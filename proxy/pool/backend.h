@@ -20,7 +20,7 @@
 #include "proxy/pool/ledger.h"
 
 struct backend;
-struct topology_gauge;
+struct site_place;
 struct lessee;
 struct variant;
 
@@ -79,9 +79,13 @@ struct lessee {
     uint64_t last_backend_id;   /* that it was leased last, 0 = none */
     uint64_t waiting_since_us;
     uint64_t needs_us;          /* of a pool for reads: only a site that is fresh as of then will do; 0: any */
+    const struct site_place *place; /* ... and has this; NULL, or borrowed as long as needs_us, which is not 0, holds */
     uint64_t copy_id;           /* of a pool that goes to a subscriber: which one it is for, as of when that was decided */
-    const struct topology_gauge *home; /* where reads are sticky: of the replica that was the last to serve it; NULL: none was */
-    const struct topology_gauge *only; /* of a pool for reads: no other node will do; NULL: any */
+    uint64_t home;              /* where reads are sticky: site_gauge_id() of who was the last to serve it; 0: none was */
+    uint64_t only;              /* of a pool for reads: no other node than that of this one will do; 0: any */
+    uint64_t at;                /* site_gauge_id() of its latest lease, where there are several nodes; else 0 */
+    uint64_t shuns;             /* of a pool for reads: that of a node that has just failed it and will not do; 0: none */
+    bool insists;               /* on `only`: there is no other way for it, and it waits in line for as long as anybody */
     uint64_t seen_us;           /* where reads are sticky: its latest answer was in by then; 0: it has had none */
     uint64_t waited_elsewhere_since_us; /* 0, or when it began to wait on another worker: its place in line here */
 };
@@ -125,6 +129,8 @@ struct backend {
     bool changes_catalog;  /* what the lessee runs changes code of the database (catalog_change.h) ... */
     bool holds_replies; /* the lessee sees them from the first that brings a result; ends then, or with the lease */
     bool reads_notifications; /* the lessee wants to see each; ends with the lease */
+    bool exports;      /* names of snapshots that the lessee exports may be among its rows (exported.h); ends with the lease */
+    bool has_exported; /* ... and were, in the transaction that is open */
     uint32_t cancels_open; /* cancel requests for it under way: not reusable, not freed */
     uint32_t cancels_unsent, cancels_sent; /* of these, clients': on their way to the server, and at it */
     bool is_client_told;   /* the server's own last words were passed on */

@@ -1,7 +1,7 @@
 /*
  * The busy life of a PostgreSQL connection: messages from the server are matched
  * with the ledger and passed on in runs; gilmok's own commands are written and
- * their replies swallowed. Never looks into a row.
+ * their replies swallowed. Never looks into a row, but for the name of a snapshot where one may be exported.
  */
 #include "proxy/pool/backend_pg.h"
 
@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "proxy/pool/backend_pg_catalog.h"
 #include "proxy/pool/cancel_pg.h"
+#include "proxy/pool/exported.h"
 #include "proxy/pool/pool.h"
 #include "proxy/pool/tag_pg.h"
 #include "proxy/wire/pg_encode.h"
@@ -166,9 +167,7 @@ static void send_abort(struct backend *b) {
     (void)cancel_pg_send(b, 0, NULL, NULL);
 }
 
-void backend_pg_set_app_name(struct backend *b, const char *app_name) {
-    const char *now = backend_pg_of(b)->params.app_name;
-    if (now && strcmp(now, app_name) == 0) return;
+static RARELY void send_app_name(struct backend *b, const char *app_name) {
     uint8_t storage[2 * BACKEND_PG_APP_NAME_MAX + 64];
     struct writer w;
     writer_init_fixed(&w, storage, sizeof storage);
@@ -178,6 +177,11 @@ void backend_pg_set_app_name(struct backend *b, const char *app_name) {
     writer_u8(&w, 0);
     pg_end(&w, at);
     send_own(b, &w);
+}
+
+void backend_pg_set_app_name(struct backend *b, const char *app_name) {
+    const char *now = backend_pg_of(b)->params.app_name;
+    if (UNLIKELY(!now || strcmp(now, app_name) != 0)) send_app_name(b, app_name);
 }
 
 static bool is_plain_name(const char *name) {
@@ -230,10 +234,12 @@ static void pass(struct backend *b, struct run *run, enum reply_fate fate, const
 }
 
 
+/* What is so at that node alone, and nothing that a client has asked for. */
 void backend_pg_hide_standby(const struct backend *b, struct pg_param *param) {
     const struct pool *p = b->variant->pool;
     bool may_be_either = p->main || (p->is_spread && p->role != ROLE_REPLICA);
     if (may_be_either && bytes_is(param->name, "in_hot_standby")) param->value = bytes_str("off");
+    if (p->copy_node && bytes_is(param->name, "default_transaction_read_only")) param->value = bytes_str("off");
 }
 
 static void take_parameter(struct backend *b, struct bytes body, enum reply_fate fate) {
@@ -288,6 +294,12 @@ static void note_outcome(struct backend_pg *bp, bool is_commit) {
     if (!bp->saw_undo && !bp->saw_commit) *(is_commit ? &bp->saw_commit : &bp->saw_undo) = true;
 }
 
+/* A failed transaction listens to nothing else that has this tag: what comes behind it in the group is carried out. */
+static void end_failed(struct ledger *l, struct bytes tag, uint8_t kind) {
+    bool is_execute = kind == OWED_EXECUTE || kind == OWED_EXECUTE_UNNAMED;
+    if (l->txn == TXN_FAILED && is_execute && bytes_is(tag, "ROLLBACK")) l->txn = TXN_OPEN;
+}
+
 static void take_tag(struct backend *b, struct bytes body, enum reply_fate fate, uint8_t kind) {
     struct bytes tag;
     if (!pg_command_tag_read(body, &tag)) {
@@ -300,6 +312,7 @@ static void take_tag(struct backend *b, struct bytes body, enum reply_fate fate,
     if (effect & TAG_PG_DROPS_STATEMENTS) forget_lent(bp);
     if (b->state == BACKEND_CLEANING && effect & TAG_PG_DROPS_STATEMENTS) prepared_pg_clear_unsettled(&bp->prepared);
     if (fate == REPLY_SWALLOW) return;
+    end_failed(&b->ledger, tag, kind);
     bool returned_rows = bp->has_rows || (kind == OWED_EXECUTE_UNNAMED && bp->is_described);
     bp->has_rows = false;
     if (effect & TAG_PG_TAINTS || (effect & TAG_PG_IS_SELECT && !returned_rows)) {
@@ -307,7 +320,8 @@ static void take_tag(struct backend *b, struct bytes body, enum reply_fate fate,
     }
     if (effect & TAG_PG_RESETS) bp->saw_reset = true;
     if (effect & TAG_PG_RESETS && effect & TAG_PG_DROPS_STATEMENTS) bp->saw_discard = true;
-    if (bytes_is(tag, "COMMIT") || bytes_is(tag, "ROLLBACK")) note_outcome(bp, tag.len == sizeof "COMMIT" - 1);
+    bool may_be_outcome = tag.len && (tag.ptr[0] == 'C' || tag.ptr[0] == 'R');
+    if (may_be_outcome && (bytes_is(tag, "COMMIT") || bytes_is(tag, "ROLLBACK"))) note_outcome(bp, tag.len == sizeof "COMMIT" - 1);
     if (effect & TAG_PG_DROPS_STATEMENTS && b->lessee) b->lessee->ops->on_statements_dropped(b->lessee);
 }
 
@@ -394,6 +408,7 @@ static void end_look(struct backend *b) {
 /* A group has ended. What was ours is reported to backend.c; what was the lessee's to the lessee. */
 static void take_ready(struct backend *b, struct run *run, enum reply_fate fate, uint8_t kind, uint16_t tag) {
     bool is_quiet = ledger_is_quiet(&b->ledger);
+    if (UNLIKELY(b->has_exported) && b->ledger.txn != TXN_OPEN) exported_forget(b);
     if (fate == REPLY_FORWARD) {
         b->queries++;
         flush_run(b, run);
@@ -413,14 +428,16 @@ static void take_ready(struct backend *b, struct run *run, enum reply_fate fate,
     }
 }
 
-enum { ERROR_WHOLE_MAX = 16 << 10 }; /* longer ones are passed on as they are */
+enum { ERROR_WHOLE_MAX = 16 << 10, EXPORT_WHOLE_MAX = 1 << 10 }; /* longer ones are passed on as they are */
 
 /*
  * Bytes of the body that must be in hand before the message can be judged. What comes unasked must not be passed on in pieces:
  * behind the first one the connection may have another lessee.
  */
-static uint32_t needed_body(const struct pg_header *h) {
+static uint32_t needed_body(const struct backend *b, const struct pg_header *h) {
     switch (h->type) {
+    case PG_B_DATA_ROW:
+        return UNLIKELY(b->exports) && h->body_len <= EXPORT_WHOLE_MAX ? h->body_len : 0;
     case PG_B_ERROR:
     case PG_B_NOTICE:
         return h->body_len <= ERROR_WHOLE_MAX ? h->body_len : 0;
@@ -527,6 +544,31 @@ static bool is_held_error(struct backend *b, struct run *run, const struct pg_he
     return false;
 }
 
+/* What rows and their descriptions, and most of what stands before them, are: nobody but the lessee wants to know of them. */
+static inline bool is_plain(uint8_t type) {
+    switch (type) {
+    case PG_B_DATA_ROW:
+    case PG_B_ROW_DESCRIPTION:
+    case PG_B_NO_DATA:
+    case PG_B_BIND_COMPLETE:
+    case PG_B_PARSE_COMPLETE:
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* The rest of take_message() for these. */
+static void take_plain(struct backend *b, struct run *run, uint8_t type, uint8_t kind, const uint8_t *ptr, size_t avail) {
+    struct backend_pg *bp = backend_pg_of(b);
+    if (UNLIKELY(b->holds_replies)) backend_pg_on_shown(b, type);
+    bp->body_fate = b->lessee ? REPLY_FORWARD : REPLY_SWALLOW;
+    note_rows(bp, type, kind);
+    bp->reading = NULL;
+    bp->is_on_errand = false;
+    pass(b, run, REPLY_FORWARD, ptr, avail);
+}
+
 /* Judges one message whose needed part is in hand. `avail` of its bytes are here. False: stop, nothing is valid any more. */
 static bool take_message(struct backend *b, struct run *run, const struct pg_header *h, const uint8_t *ptr, size_t avail) {
     struct bytes body = bytes_of(ptr + PG_HEADER_LEN, avail - PG_HEADER_LEN);
@@ -545,6 +587,11 @@ static bool take_message(struct backend *b, struct run *run, const struct pg_hea
         take_goodbye(b, body);
         return false;
     }
+    bool is_plain_one = is_plain(h->type) && fate == REPLY_FORWARD && !tag && verdict == REPLY_PG_PART;
+    if (LIKELY(is_plain_one && !backend_pg_of(b)->own_statements && !b->exports)) {
+        take_plain(b, run, h->type, kind, ptr, avail);
+        return b->state != BACKEND_CLOSED;
+    }
     bool is_wanted = fate == REPLY_COLLECT, is_among = is_wanted || fate == REPLY_QUIET;
     if (is_wanted || (tag && kind == OWED_DESCRIBE_STATEMENT)) collect(b, h, body, tag);
     fate = shown(fate, h->type, kind);
@@ -559,6 +606,7 @@ static bool take_message(struct backend *b, struct run *run, const struct pg_hea
     if (h->type == PG_B_PARAMETER_STATUS) take_parameter(b, body, fate);
     if (h->type == PG_B_COMMAND_COMPLETE) take_tag(b, body, fate, kind);
     if (b->state == BACKEND_CLOSED) return false;
+    if (UNLIKELY(b->exports) && h->type == PG_B_DATA_ROW && avail == h->total && fate == REPLY_FORWARD) exported_read(b, body);
     bp->reading = h->type == PG_B_DATA_ROW && fate == REPLY_SWALLOW ? reader_of(bp, kind, tag, is_wanted) : NULL;
     if (bp->reading) writer_put(bp->reading, bytes_of(ptr, avail));
     bp->is_on_errand = h->type == PG_B_DATA_ROW && kind == OWED_QUERY && tag == TAG_ERRAND && bp->errand;
@@ -606,12 +654,14 @@ static size_t relay_received(struct backend *b, struct buf *buf, struct bytes da
         struct pg_header h;
         enum pg_frame frame = pg_header_read(bytes_of(ptr, left), &h);
         if (frame == PG_FRAME_NEED_MORE) break;
-        if (frame == PG_FRAME_BAD || is_too_long(&h)) {
+        bool has_limits = !is_plain(h.type); /* else it may be of any length, and is judged by its type alone */
+        if (frame == PG_FRAME_BAD || (has_limits && is_too_long(&h))) {
             flush_run(b, &run);
             broken(b, "a message with an impossible length");
             return data.len;
         }
-        if (left < PG_HEADER_LEN + (size_t)needed_body(&h)) break;
+        bool needs_body = has_limits || UNLIKELY(b->exports);
+        if (needs_body && left < PG_HEADER_LEN + (size_t)needed_body(b, &h)) break;
         size_t avail = left < h.total ? left : h.total;
         bp->body_left = (uint32_t)(h.total - avail);
         if (!take_message(b, &run, &h, ptr, avail)) return data.len;

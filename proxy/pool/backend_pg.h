@@ -203,6 +203,7 @@ MUST_USE bool backend_pg_query(struct backend *b, const char *sql, uint16_t tag)
 MUST_USE bool backend_pg_hold(struct backend *b, struct bytes replies);
 /* A message is about to be passed on: it may wait with those that are held, or none of them waits any longer. */
 void backend_pg_on_shown(struct backend *b, uint8_t type);
+void backend_pg_show_held(struct backend *b); /* what is held, and all that comes from now on */
 void backend_pg_drop_held(struct backend_pg *bp);
 /* Nothing is seen of what is still owed, nor of what was held. False: the connection has failed. */
 bool backend_pg_take_back(struct backend *b);

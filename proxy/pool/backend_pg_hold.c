@@ -28,7 +28,7 @@ static void pass_on(struct backend *b) {
     b->holds_replies = false;
     if (b->lessee) b->lessee->ops->on_hold_ended(b->lessee);
     if (held && b->lessee) b->lessee->ops->on_reply(b->lessee, held, bytes_of(held->data, held->len));
-    buf_unref(held);
+    if (held) buf_unref(held);
 }
 
 bool backend_pg_hold(struct backend *b, struct bytes replies) {
@@ -47,6 +47,10 @@ bool backend_pg_hold(struct backend *b, struct bytes replies) {
 
 void backend_pg_on_shown(struct backend *b, uint8_t type) {
     if (!may_wait(type)) pass_on(b);
+}
+
+void backend_pg_show_held(struct backend *b) {
+    if (b->holds_replies) pass_on(b);
 }
 
 void backend_pg_drop_held(struct backend_pg *bp) {

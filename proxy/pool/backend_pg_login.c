@@ -64,6 +64,8 @@ static void send_startup(struct backend *b) {
         struct bytes value = reader_cstr(&r);
         pg_put_startup_param(&w, name, value);
     }
+    /* Whatever passes for a read: behind what the client says, for the last one counts. */
+    if (p->copy_node) pg_put_startup_param(&w, bytes_str("default_transaction_read_only"), bytes_str("on"));
     pg_put_startup_end(&w, start);
     send_writer(b, &w);
 }

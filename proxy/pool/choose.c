@@ -6,9 +6,9 @@
 /* Grows evenly from its first part to all of it. */
 uint64_t choose_share(const struct choose_node *n, const struct choose_rules *r) {
     uint64_t whole = n->weight ? n->weight : CHOOSE_SHARE_ONE;
-    uint64_t up_ms = r->now_us > n->back_us ? (r->now_us - n->back_us) / 1000 : 0;
-    if (up_ms >= r->slow_start_ms) return whole;
-    uint64_t percent = CHOOSE_FIRST_PERCENT + (100 - CHOOSE_FIRST_PERCENT) * up_ms / r->slow_start_ms;
+    uint64_t up_us = r->now_us > n->back_us ? r->now_us - n->back_us : 0;
+    if (LIKELY(up_us >= (uint64_t)r->slow_start_ms * 1000)) return whole;
+    uint64_t percent = CHOOSE_FIRST_PERCENT + (100 - CHOOSE_FIRST_PERCENT) * (up_us / 1000) / r->slow_start_ms;
     return whole * percent / 100;
 }
 
@@ -17,36 +17,21 @@ uint32_t choose_weight_for(uint32_t percent, uint64_t others) {
     return weight < 1 ? 1 : weight < CHOOSE_WEIGHT_MAX ? (uint32_t)weight : CHOOSE_WEIGHT_MAX;
 }
 
-static bool has_near(struct choose_node *const nodes[], int count) {
-    for (int i = 0; i < count; i++)
-        if (nodes[i]->is_near && nodes[i]->has_room) return true;
-    return false;
-}
-
 /* Who is looked at. */
 struct field {
     struct choose_node *const *nodes;
     int count;
     const struct choose_rules *rules;
-    bool is_near_only;
     uint64_t total; /* of the shares */
 };
 
-static bool counts(const struct field *f, int i) {
-    return !f->is_near_only || (f->nodes[i]->is_near && f->nodes[i]->has_room);
-}
-
-static uint64_t share_at(const struct field *f, int i) {
-    return choose_share(f->nodes[i], f->rules);
-}
-
 /* By their shares, but for one; -1: there is no other. */
 static int draw(const struct field *f, int but, uint64_t random) {
-    uint64_t total = f->total - (but >= 0 ? share_at(f, but) : 0);
+    uint64_t total = f->total - (but >= 0 ? f->nodes[but]->share : 0);
     uint64_t at = total ? random % total : 0;
     for (int i = 0; i < f->count; i++) {
-        if (i == but || !counts(f, i)) continue;
-        uint64_t share = share_at(f, i);
+        if (i == but) continue;
+        uint64_t share = f->nodes[i]->share;
         if (at < share) return i;
         at -= share;
     }
@@ -64,14 +49,15 @@ static bool is_better(const struct field *f, int b, int a) {
     if (f->rules->balance == BALANCE_LATENCY) {
         of_a *= latency_now(f->nodes[a], f->rules->now_us) + 1;
         of_b *= latency_now(f->nodes[b], f->rules->now_us) + 1;
-    } else if (!f->nodes[a]->outstanding) {
-        return false;
     }
-    return choose_is_less(of_b, share_at(f, b), of_a, share_at(f, a));
+    return choose_is_less(of_b, f->nodes[b]->share, of_a, f->nodes[a]->share);
 }
 
+/* The first of them is it in any case when it has nothing to do, unless answers take longer there. */
 static int of_two(const struct field *f, uint64_t random) {
-    int a = draw(f, -1, random & UINT32_MAX), b = draw(f, a, random >> 32);
+    int a = draw(f, -1, random & UINT32_MAX);
+    if (f->rules->balance != BALANCE_LATENCY && !f->nodes[a]->outstanding) return a;
+    int b = draw(f, a, random >> 32);
     return b >= 0 && is_better(f, b, a) ? b : a;
 }
 
@@ -80,8 +66,8 @@ static int in_turn(const struct field *f) {
     int best = -1;
     for (int i = 0; i < f->count; i++) {
         struct choose_node *n = f->nodes[i];
-        if (!counts(f, i)) continue;
-        n->turn += (int64_t)share_at(f, i);
+        if (!n->share) continue;
+        n->turn += (int64_t)n->share;
         if (best < 0 || n->turn > f->nodes[best]->turn) best = i;
     }
     f->nodes[best]->turn -= (int64_t)f->total;
@@ -89,9 +75,17 @@ static int in_turn(const struct field *f) {
 }
 
 int choose_node(struct choose_node *const nodes[], int count, const struct choose_rules *r, uint64_t random) {
-    struct field f = {.nodes = nodes, .count = count, .rules = r, .is_near_only = has_near(nodes, count)};
-    for (int i = 0; i < count; i++)
-        if (counts(&f, i)) f.total += share_at(&f, i);
+    struct field f = {.nodes = nodes, .count = count, .rules = r};
+    bool is_near_only = false;
+    for (int i = 0; i < count; i++) {
+        is_near_only |= nodes[i]->is_near && nodes[i]->has_room;
+        f.total += nodes[i]->share = choose_share(nodes[i], r);
+    }
+    for (int i = 0; UNLIKELY(is_near_only) && i < count; i++) {
+        if (nodes[i]->is_near && nodes[i]->has_room) continue;
+        f.total -= nodes[i]->share;
+        nodes[i]->share = 0;
+    }
     return r->balance == BALANCE_ROUND_ROBIN ? in_turn(&f) : of_two(&f, random);
 }
 

@@ -16,6 +16,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/build.h"
 #include "proxy/config.h"
 
 enum {
@@ -35,6 +36,7 @@ struct choose_node {
     int64_t turn;         /* round robin's own */
     bool is_near;
     bool has_room;        /* set by the caller where `is_near` */
+    uint64_t share;       /* choose_node()'s own: in the choice at hand; 0: it is not looked at */
 };
 
 struct choose_rules {

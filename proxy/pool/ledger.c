@@ -30,7 +30,7 @@ void ledger_release(struct ledger *l) {
     ledger_init(l);
 }
 
-static bool grow(struct ledger *l) {
+static RARELY bool grow(struct ledger *l) {
     uint32_t cap = l->cap * 2;
     if (cap > LEDGER_MAX * 2) return false;
     struct ledger_entry *ring = mem_alloc(cap * sizeof *ring);
@@ -47,16 +47,16 @@ bool ledger_push(struct ledger *l, uint8_t kind, enum reply_fate fate, bool ends
     uint16_t tag = l->next_tag;
     l->next_tag = 0;
     l->is_group_open = !ends_group;
-    if (l->is_skipping) {
+    if (UNLIKELY(l->is_skipping)) {
         if (kind != l->resume_kind) {
             l->is_group_open = true;
             return true;
         }
         l->is_skipping = false;
     }
-    if (l->count == l->cap && !grow(l)) return false;
+    if (UNLIKELY(l->count == l->cap) && !grow(l)) return false;
     l->ring[(l->head + l->count) & (l->cap - 1)] =
-        (struct ledger_entry){.kind = kind, .fate = fate, .ends_group = ends_group, .tag = tag};
+        (struct ledger_entry){.kind = kind, .fate = (uint8_t)fate, .ends_group = ends_group, .tag = tag};
     l->count++;
     l->groups += ends_group;
     return true;

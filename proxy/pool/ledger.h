@@ -43,8 +43,8 @@ const char *txn_state_name(enum txn_state txn);
 
 struct ledger_entry {
     uint8_t kind;
-    uint8_t fate : 2;
-    uint8_t ends_group : 1;
+    uint8_t fate; /* enum reply_fate */
+    bool ends_group;
     uint16_t tag; /* the sender's own mark, handed back with the reply; 0 = none */
 };
 
@@ -55,7 +55,7 @@ struct ledger {
     uint32_t count;
     uint32_t groups;           /* entries with ends_group */
 
-    enum txn_state txn;        /* as of the last group end that came back */
+    enum txn_state txn;        /* as of the last group end that came back; and OPEN where a failed one has ended in a group since */
     bool is_group_open;        /* sent something since the last group end that was sent */
     bool is_message_open;      /* a message is half sent */
     bool is_skipping;          /* after an error: the server answers nothing until a `resume_kind` is sent */

@@ -7,10 +7,11 @@
 #include "proxy/pool/catalog_book.h"
 #include "proxy/pool/catalog_change.h"
 #include "proxy/pool/departed.h"
+#include "proxy/pool/exported.h"
 #include "proxy/pool/pool_impl.h"
 
 /* Of those in line so many may be served before one whose home has nothing free, or whose read asks for a node that has not. */
-enum { STICKY_WAITERS = 32, ASKING_WAITERS = 512 };
+enum { STICKY_WAITERS = 32, ASKING_WAITERS = 512, SHUNNING_PATIENCE_MS = 500 /* of who has lost a node, with another one */ };
 
 /* ---- waiting ---- */
 
@@ -63,10 +64,11 @@ static void lease(struct backend *b, struct lessee *l, uint64_t since_us) {
     if (sh) atomic_store_explicit(&sh->newest_us, since_us, memory_order_relaxed);
     backend_set_state(b, BACKEND_LEASED);
     b->leases++;
-    b->is_checked = b->reads_notifications = b->holds_replies = false;
+    b->is_checked = b->reads_notifications = b->holds_replies = b->exports = false;
     b->lessee = l;
     l->backend = b;
     l->last_backend_id = b->id;
+    l->at = site_gauge_id(b->site);
     b->variant->pool->stats.assignments++;
     b->variant->last_used_us = pool_now_us(b->variant->pool);
 }
@@ -110,14 +112,25 @@ static struct backend *take_idle(struct variant *v, const struct lessee *l) {
 static bool may_hope(const struct variant *v, const struct lessee *l, uint64_t since_us) {
     const struct site *home = pool_home(v->pool, l);
     bool is_to_come = home && (home->total || (l->only && pool_may_open_at(v, home)));
+    if (UNLIKELY(l->insists)) return is_to_come;
     return is_to_come && ((!v->idle_count && !l->only) || !pool_is_older_than(v->pool, since_us, VARIANT_PATIENCE_MS));
+}
+
+/* One to a node that has just failed it is as good as gone. */
+static bool has_idle(const struct variant *v, const struct lessee *l) {
+    if (LIKELY(!l->shuns)) return v->idle_count;
+    LIST_EACH(n, &v->idle)
+        if (!pool_is_shunned(pool_backend_at((struct list *)n)->site, l)) return true;
+    return false;
 }
 
 static bool is_stale_for(const struct variant *v, const struct lessee *l) {
     uint64_t needs_us = pool_needs_us(v->pool, l);
     if (UNLIKELY(pool_is_outdated(v->pool, l))) return true;
     if ((!needs_us && !l->only) || may_hope(v, l, l->waiting_since_us)) return false;
-    return v->idle_count || !pool_is_fresh_everywhere(v->pool, l, needs_us);
+    if (UNLIKELY(l->shuns) && !pool_is_older_than(v->pool, l->waiting_since_us, SHUNNING_PATIENCE_MS) &&
+        pool_is_fresh(v->pool, l, needs_us)) return false; /* what is opened for it is proven soon */
+    return has_idle(v, l) || !pool_is_fresh_everywhere(v->pool, l, needs_us);
 }
 
 /* Connections are idle, but none will do for who is first: there is another way for him, and others stand behind him. */
@@ -125,7 +138,8 @@ static bool refuse_stale(struct variant *v) {
     struct lessee *l = pool_first_waiter(v);
     struct err err;
     if (!l || !is_stale_for(v, l)) return false;
-    err_set(&err, ERR_CANNOT_CONNECT_NOW, "no replica is fresh enough");
+    if (l->insists) err_set(&err, ERR_CANNOT_CONNECT_NOW, "the node of that snapshot cannot be used now");
+    else err_set(&err, ERR_CANNOT_CONNECT_NOW, "no replica is fresh enough");
     pool_refuse(l, &err);
     return true;
 }
@@ -133,7 +147,8 @@ static bool refuse_stale(struct variant *v) {
 /* The first that can be served; one of the first few where they have homes, or the first asks for a node. NULL: nobody. */
 static struct lessee *first_served(struct variant *v, struct backend **b) {
     const struct lessee *first = pool_first_waiter(v);
-    uint32_t left = first && first->only ? ASKING_WAITERS : v->pool->limits.is_sticky && v->pool->main ? STICKY_WAITERS : 1;
+    bool is_asking = first && (first->only || first->shuns);
+    uint32_t left = is_asking ? ASKING_WAITERS : v->pool->limits.is_sticky && v->pool->main ? STICKY_WAITERS : 1;
     LIST_EACH(n, &v->waiting) {
         struct lessee *l = CONTAINER_OF(n, struct lessee, wait_node);
         if ((*b = take_idle(v, l))) return l;
@@ -219,22 +234,27 @@ static struct backend *acquire_at_once(struct variant *v, struct lessee *l) {
     return b;
 }
 
+static void wait_in_line(struct variant *v, struct lessee *l) {
+    stand_in_line(v, l);
+    if (pool_could_add_server(v) || v->idle_count || l->insists) pool_want_dispatch(v->pool); /* else a release will serve it */
+}
+
 struct backend *pool_acquire_fresh(struct variant *v, struct lessee *l, bool *waits) {
-    uint64_t needs_us = pool_needs_us(v->pool, l);
     *waits = false;
     if (UNLIKELY(pool_is_outdated(v->pool, l))) return NULL;
+    struct backend *b = acquire_at_once(v, l);
+    if (LIKELY(b != NULL)) return b;
+    uint64_t needs_us = pool_needs_us(v->pool, l);
     bool has_hope = may_hope(v, l, pool_now_us(v->pool));
-    if ((needs_us || l->only) && !has_hope && !pool_is_fresh_everywhere(v->pool, l, needs_us)) return acquire_at_once(v, l);
-    struct backend *b = pool_acquire(v, l);
-    *waits = !b;
-    return b;
+    *waits = (!needs_us && !l->only) || has_hope || pool_is_fresh_everywhere(v->pool, l, needs_us);
+    if (*waits) wait_in_line(v, l);
+    return NULL;
 }
 
 struct backend *pool_acquire(struct variant *v, struct lessee *l) {
     struct backend *b = acquire_at_once(v, l);
-    if (b) return b;
-    stand_in_line(v, l);
-    if (pool_could_add_server(v) || v->idle_count) pool_want_dispatch(v->pool); /* else a release will serve it */
+    if (LIKELY(b != NULL)) return b;
+    wait_in_line(v, l);
     return NULL;
 }
 
@@ -274,7 +294,6 @@ void pool_release(struct lessee *l) {
     }
     if (b->cancels_open) backend_set_state(b, BACKEND_CLEANING); /* pool_on_cancel_done goes on */
     else make_clean(b);
-    pool_publish(p);
 }
 
 void pool_hand_over(struct lessee *from, struct lessee *to) {
@@ -318,11 +337,13 @@ void pool_on_backend_clean(struct backend *b) {
         pool_want_dispatch(p);
         return;
     }
+    pool_publish(p); /* who waits at another worker may come */
 }
 
 void pool_on_backend_gone(struct backend *b, const struct err *err, bool was_opening, bool is_parameter_error) {
     struct variant *v = b->variant;
     struct pool *p = v->pool;
+    if (UNLIKELY(b->has_exported)) exported_forget(b);
     p->total--;
     b->site->total--;
     pool_give_place(p, &b->budgets);

@@ -74,6 +74,7 @@ struct pool_set {
     uint64_t last_catalog_version;
     struct topology *topology; /* borrowed; NULL: every cluster has one node */
     uint64_t random; /* of no importance to anybody's safety; 0: not begun */
+    struct exported_book *exported; /* of the process (exported.h); borrowed; NULL: nobody remembers */
     struct catalog_changes *catalog_changes; /* of the process (catalog_change.h); borrowed; NULL: nothing ever changes them */
     struct map statements; /* texts of prepared statements, shared by clients and connections (statement_pg.h) */
     struct list dead;  /* closed backends, freed by `bury` once no caller can hold them */
@@ -251,8 +252,8 @@ bool pool_serves_reads(const struct pool *reads);
  * whether that is still so, soon.
  */
 bool pool_is_fresh(const struct pool *reads, const struct lessee *l, uint64_t needs_us);
-/* Of a pool for reads: the node of this name, for lessee.only. NULL: it is none of its nodes, or gets no reads now. */
-const struct topology_gauge *pool_find_open(const struct pool *reads, struct bytes name);
+/* Of a pool for reads: the node of this name, for lessee.only. 0: it is none of its nodes, or gets no reads now. */
+uint64_t pool_find_open(const struct pool *reads, struct bytes name);
 /* A read that could go to a replica is one of those that the primary is to serve (primary_share). */
 bool pool_draws_primary(struct pool *main, const struct lessee *l);
 /*

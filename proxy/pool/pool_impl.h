@@ -66,8 +66,11 @@ void pool_look_at_nodes(struct pool *p);
 /* Everything that can be used is fresh as of then, and will do for it. */
 bool pool_is_fresh_everywhere(const struct pool *p, const struct lessee *l, uint64_t needs_us);
 /* It may be read there, as far as the lessee asks for a node. */
+static inline bool pool_is_shunned(const struct site *s, const struct lessee *l) {
+    return UNLIKELY(l->shuns) && l->shuns == site_gauge_id(s);
+}
 static inline bool pool_is_allowed(const struct site *s, const struct lessee *l) {
-    return LIKELY(!l->only) || l->only == s->gauge;
+    return (LIKELY(!l->only) || l->only == site_gauge_id(s)) && !pool_is_shunned(s, l);
 }
 /* A connection there may come of the wish for one. */
 bool pool_may_open_at(const struct variant *v, const struct site *s);

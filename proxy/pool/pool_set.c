@@ -95,8 +95,9 @@ static void set_limits(struct pool *p, const struct config *c, const struct conf
     p->limits.read_write_split = db->read_write_split && p->mode != POOL_SESSION && config_is_elective(db->cluster);
     if (!p->limits.read_write_split) p->split_since_us = 0;
     else if (!p->split_since_us) p->split_since_us = clock_now_us(p->set->loop->clock);
+    bool has_choice = p->limits.read_write_split || (db->role != ROLE_PRIMARY && config_is_elective(db->cluster)); /* of nodes */
     bool may_hold_begin = p->mode == POOL_TRANSACTION && !p->main;
-    p->limits.holds_begin = may_hold_begin && (db->begin == BEGIN_AUTO ? p->limits.read_write_split : db->begin == BEGIN_HELD);
+    p->limits.holds_begin = may_hold_begin && (db->begin == BEGIN_AUTO ? has_choice : db->begin == BEGIN_HELD);
     p->limits.read_consistency = db->read_consistency;
     p->limits.consistency_timeout_ms = db->consistency_timeout_ms;
     p->limits.balance = db->balance;

@@ -55,11 +55,15 @@ static struct site *find_same(const struct pool *p, const struct config_node *no
     return NULL;
 }
 
-static struct topology_gauge *gauge_of(const struct pool *p, const struct config_cluster *cluster, const struct config_node *node) {
+/* A pool may have come to another cluster, whose node has the same name and address. */
+static void look_at_gauge(const struct pool *p, struct site *s, const struct config_cluster *cluster,
+                          const struct config_node *node) {
     char address[TOPOLOGY_ADDRESS_MAX];
-    if (!p->set->topology) return NULL;
+    struct topology_gauge *before = s->gauge;
+    if (!p->set->topology) return;
     (void)topology_address(address, config_node_place(node), node->port);
-    return topology_gauge(p->set->topology, cluster->name, node->name, address);
+    s->gauge = topology_gauge(p->set->topology, cluster->name, node->name, address);
+    topology_gauge_unref(before);
 }
 
 static bool want(struct pool *p, const struct config_cluster *cluster, const struct config_node *node, struct err *err) {
@@ -78,7 +82,7 @@ static bool want(struct pool *p, const struct config_cluster *cluster, const str
     s->weight = node->weight;
     s->is_drained = node->is_drained;
     s->choice.is_near = node->is_near;
-    if (p->is_spread) s->gauge = gauge_of(p, cluster, node);
+    if (p->is_spread) look_at_gauge(p, s, cluster, node);
     return true;
 }
 
@@ -394,13 +398,13 @@ static bool has_room(const struct pool *p, const struct site *s) {
     return s->total > s->choice.outstanding || may_open_at(p, s);
 }
 
-static struct site *pick(struct pool *p, uint64_t needs_us) {
+static struct site *pick(struct pool *p, const struct lessee *l, uint64_t needs_us) {
     struct choose_node *nodes[ELECT_NODES_MAX];
     struct choose_rules r = rules_of(p);
     int count = 0;
     LIST_EACH(n, &p->sites) {
         struct site *s = site_at(n);
-        if (!site_is_fit(s, needs_us) || count == ELECT_NODES_MAX) continue;
+        if (!site_is_fit(s, needs_us, l->place) || pool_is_shunned(s, l) || count == ELECT_NODES_MAX) continue;
         s->choice.has_room = s->choice.is_near && has_room(p, s);
         nodes[count++] = &s->choice;
     }
@@ -418,11 +422,14 @@ static bool is_proven(const struct backend *b, uint64_t needs_us) {
     return false;
 }
 
-/* Something comes of the wish for one more: there is room, or the site has none at all, and an idle one elsewhere can make way. */
-static bool may_open_for_fresh(const struct variant *v, const struct site *picked) {
+/*
+ * Something comes of the wish for one more: there is room, or an idle one elsewhere can make way, where the site has none at all or
+ * nothing else will do.
+ */
+static bool may_open_for(const struct variant *v, const struct lessee *l, const struct site *picked) {
     const struct pool *p = v->pool;
     if (!may_open_at(p, picked) || v->opening_count) return false;
-    return p->total < p->limits.size || (!picked->total && v->idle_count);
+    return p->total < p->limits.size || ((!picked->total || l->insists) && v->idle_count);
 }
 
 struct backend *pool_idle_for_reads(const struct variant *v, const struct lessee *l) {
@@ -432,17 +439,18 @@ struct backend *pool_idle_for_reads(const struct variant *v, const struct lessee
     uint64_t needs_us = pool_needs_us(p, l);
     struct backend *best = NULL;
     bool has_fit = false;
-    struct site *picked = home || l->only ? home : v->idle_count || needs_us ? pick(p, needs_us) : NULL;
+    bool is_picky = needs_us || l->only || l->shuns;
+    struct site *picked = home || l->only ? home : v->idle_count || is_picky ? pick(p, l, needs_us) : NULL;
     LIST_EACH(n, &v->idle) {
         struct backend *b = pool_backend_at((struct list *)n);
         uint64_t needs_there_us = pool_needs_at_us(l, b);
-        if (!site_is_fit(b->site, needs_there_us) || !pool_is_allowed(b->site, l)) continue;
+        if (!site_is_fit(b->site, needs_there_us, l->place) || !pool_is_allowed(b->site, l)) continue;
         has_fit = true;
         if (!is_proven(b, needs_there_us)) continue;
         if (b->site == picked) return b;
         if (!best || is_rather(p, b->site, b->site->choice.outstanding, best->site, best->site->choice.outstanding)) best = b;
     }
-    bool has_none = (needs_us || l->only) && picked && !has_fit && may_open_for_fresh(v, picked); /* nobody stands in line for it */
+    bool has_none = is_picky && picked && !has_fit && may_open_for(v, l, picked); /* nobody stands in line for it */
     bool has_too_few = picked && best && may_open_at(p, picked) &&
                        is_rather(p, picked, picked->total, best->site, best->site->total);
     if ((has_none || has_too_few) && !p->opens_at) { /* it gets one more, for the next time */
@@ -488,7 +496,7 @@ bool pool_draws_primary(struct pool *main, const struct lessee *l) {
 
 void pool_note_answer(struct backend *b, uint64_t since_us) {
     const struct pool *p = b->variant->pool;
-    if (LIKELY(!p->is_spread)) return;
+    if (LIKELY(!p->is_spread || p->limits.balance != BALANCE_LATENCY)) return; /* nobody would ask */
     if (b->state_since_us > since_us) since_us = b->state_since_us;
     choose_note_latency(&b->site->choice, pool_now_us(p) - since_us, pool_now_us(p));
 }
@@ -511,7 +519,8 @@ uint32_t pool_draw(struct pool *p, uint32_t below) {
 bool pool_is_fresh_everywhere(const struct pool *p, const struct lessee *l, uint64_t needs_us) {
     LIST_EACH(n, &((struct pool *)p)->sites) {
         const struct site *s = site_at(n);
-        if (site_is_open(s) && (!site_is_fit(s, needs_us) || !pool_is_allowed(s, l))) return false;
+        if (!site_is_open(s) || pool_is_shunned(s, l)) continue;
+        if (!site_is_fit(s, needs_us, l->place) || !pool_is_allowed(s, l)) return false;
     }
     return true;
 }
@@ -521,17 +530,17 @@ bool pool_may_open_at(const struct variant *v, const struct site *s) {
     return has_room(p, s) && (p->total < p->limits.size || v->idle_count || v->busy_count);
 }
 
-const struct topology_gauge *pool_find_open(const struct pool *p, struct bytes name) {
+uint64_t pool_find_open(const struct pool *p, struct bytes name) {
     LIST_EACH(n, &((struct pool *)p)->sites) {
         const struct site *s = site_at(n);
-        if (site_is_open(s) && bytes_is(name, s->node_name)) return s->gauge;
+        if (site_is_open(s) && bytes_is(name, s->node_name)) return site_gauge_id(s);
     }
-    return NULL;
+    return 0;
 }
 
 bool pool_is_fresh(const struct pool *p, const struct lessee *l, uint64_t needs_us) {
     LIST_EACH(n, &((struct pool *)p)->sites)
-        if (site_is_fit(site_at(n), needs_us) && pool_is_allowed(site_at(n), l)) return true;
+        if (site_is_fit(site_at(n), needs_us, l->place) && pool_is_allowed(site_at(n), l)) return true;
     topology_want_freshness(p->set->topology, pool_now_us(p));
     return false;
 }

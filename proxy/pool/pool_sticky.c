@@ -22,16 +22,17 @@ static bool is_sticky(const struct pool *p) {
 
 void pool_note_seen(struct lessee *l) {
     const struct pool *p = l->backend->variant->pool;
-    l->home = p->main ? l->backend->site->gauge : NULL;
+    l->home = p->main ? site_gauge_id(l->backend->site) : 0;
     l->seen_us = clock_now_us(p->set->loop->clock);
 }
 
 struct site *pool_home(const struct pool *p, const struct lessee *l) {
-    const struct topology_gauge *home = UNLIKELY(l->only != NULL) ? l->only : UNLIKELY(is_sticky(p)) ? l->home : NULL;
-    if (LIKELY(!home)) return NULL;
+    uint64_t home = UNLIKELY(l->only) ? l->only : UNLIKELY(is_sticky(p)) ? l->home : 0;
+    if (LIKELY(!home) || UNLIKELY(home == l->shuns)) return NULL;
     LIST_EACH(n, &((struct pool *)p)->sites) {
         struct site *s = CONTAINER_OF(n, struct site, node);
-        if (s->gauge == home) return site_is_fit(s, home == l->home ? l->needs_us : pool_needs_us(p, l)) ? s : NULL;
+        if (site_gauge_id(s) != home) continue;
+        return site_is_fit(s, home == l->home ? l->needs_us : pool_needs_us(p, l), l->place) ? s : NULL;
     }
     return NULL;
 }
@@ -42,12 +43,12 @@ uint64_t pool_needs_us(const struct pool *p, const struct lessee *l) {
 
 uint64_t pool_needs_at_us(const struct lessee *l, const struct backend *b) {
     const struct pool *p = b->variant->pool;
-    bool is_home = UNLIKELY(is_sticky(p)) && b->site->gauge && b->site->gauge == l->home && b->opened_us < l->seen_us;
+    bool is_home = UNLIKELY(is_sticky(p)) && l->home && site_gauge_id(b->site) == l->home && b->opened_us < l->seen_us;
     return is_home ? l->needs_us : pool_needs_us(p, l);
 }
 
 uint64_t pool_wants_us(const struct pool *reads, struct lessee *l, uint64_t needs_us) {
     l->needs_us = needs_us;
     const struct site *home = pool_home(reads, l);
-    return home && home->gauge == l->home ? needs_us : pool_needs_us(reads, l);
+    return home && site_gauge_id(home) == l->home ? needs_us : pool_needs_us(reads, l);
 }

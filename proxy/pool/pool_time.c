@@ -80,5 +80,6 @@ void pool_set_tick(struct pool_set *set) {
         }
         pool_keep_minimum(p);
         if (is_waited_for) pool_want_dispatch(p);
+        else pool_publish(p); /* a pause after a failure may be over, a cap may have room again */
     }
 }

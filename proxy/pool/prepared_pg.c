@@ -40,7 +40,10 @@ void prepared_pg_release(struct prepared_set_pg *set) {
 
 struct prepared_pg *prepared_pg_find(struct prepared_set_pg *set, const struct statement_pg *st, uint64_t description) {
     struct key key = {st, description};
-    struct prepared_pg *p = map_get(&set->known, key_bytes(&key));
+    struct list *latest = list_first(&set->recent);
+    struct prepared_pg *p = latest ? CONTAINER_OF(latest, struct prepared_pg, node) : NULL;
+    if (p && !p->is_spare && p->statement == st && p->description == description) return p; /* what is no spare is known */
+    p = map_get(&set->known, key_bytes(&key));
     if (p && list_first(&set->recent) != &p->node) {
         list_remove(&p->node);
         list_push_front(&set->recent, &p->node);

@@ -9,6 +9,7 @@
 #include "base/fault.h"
 
 static void free_site(struct site *s) {
+    topology_gauge_unref(s->gauge);
     tls_context_unref(s->tls);
     mem_free(s->host);
     mem_free(s);
@@ -48,7 +49,7 @@ void site_unref(struct site *s) {
 
 bool site_is_still(const struct site *s, const struct config_node *node, const struct book_entry *at,
                    const struct tls_context *tls) {
-    return at && at->is_known && at->addr.len == s->addr.len && memcmp(&at->addr.sa, &s->addr.sa, s->addr.len) == 0 &&
+    return at && at->is_known && addr_equal(&at->addr, &s->addr) &&
            strncmp(s->node_name, node->name, sizeof s->node_name - 1) == 0 && strcmp(s->host, node->host) == 0 && !tls == !s->tls;
 }
 

@@ -34,7 +34,7 @@ struct site {
     struct addr addr;
     struct tls_context *tls; /* one reference; NULL: in clear */
     char *host;              /* owned; as configured, for who verifies certificates */
-    struct topology_gauge *gauge; /* borrowed from the topology; NULL: nobody watches, or memory was out */
+    struct topology_gauge *gauge; /* a reference; NULL: nobody watches, or memory was out */
     uint32_t weight;         /* its share of reads; 0: none while others are usable */
     struct choose_node choice; /* what the choice among several sites needs to know */
 
@@ -52,6 +52,11 @@ struct site {
     uint64_t failed_us; /* last failed connect; 0: none since the last success */
     struct budget_list budgets; /* of the node, where the pool's own list has no place for it */
 };
+
+/* The same for the same node at the same address, while somebody looks at it; 0: nobody knows. */
+static inline uint64_t site_gauge_id(const struct site *s) {
+    return s->gauge ? s->gauge->id : 0;
+}
 
 /* When its replay was last asked for. Read before site_fresh_us(), which is then at least as new. */
 static inline uint64_t site_told_us(const struct site *s) {
@@ -79,9 +84,20 @@ static inline bool site_is_open(const struct site *s) {
     return s->is_usable && !(UNLIKELY(s->is_doubted) && site_is_doubted(s));
 }
 
-/* ... and find there what was acknowledged by `needs_us`; 0: whatever there is. */
-static inline bool site_is_fit(const struct site *s, uint64_t needs_us) {
-    return site_is_open(s) && (!needs_us || site_fresh_us(s) >= needs_us);
+/* What somebody was told of a place in the log. Up to there a site has everything, or as of when he was told it. */
+struct site_place {
+    struct log_place at;
+    uint64_t since_us;
+};
+
+/* NULL: any has it. */
+static inline bool site_has_place(const struct site *s, const struct site_place *p) {
+    return LIKELY(!p) || site_fresh_us(s) >= p->since_us || (s->gauge && topology_has_place(s->gauge, &p->at));
+}
+
+/* ... and find there what was acknowledged by `needs_us` (0: whatever there is), and what `place` says (NULL: nothing more). */
+static inline bool site_is_fit(const struct site *s, uint64_t needs_us, const struct site_place *place) {
+    return site_is_open(s) && (!needs_us || site_fresh_us(s) >= needs_us) && site_has_place(s, place);
 }
 
 /* With one reference, in no list. NULL: memory is out, or the node has no address; err. */

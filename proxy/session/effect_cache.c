@@ -3,6 +3,8 @@
  */
 #include "proxy/session/effect_cache.h"
 
+#include <endian.h>
+
 #include "base/fault.h"
 #include "base/map.h"
 
@@ -61,6 +63,22 @@ static const uint8_t kinds[256] = {
     ['$'] = QUOTE | WORD, ['\''] = QUOTE, ['"'] = QUOTE, ['\\'] = QUOTE,
 };
 
+/*
+ * Copies the eight bytes there, and says how many of them stand before the first that may be a digit or begin something in quotes.
+ * Those between the two kinds of quotes (# % &) are taken for such, too: whoever asks looks closer.
+ */
+enum { PIECE = 8 };
+static size_t copy_plain(uint8_t *to, const uint8_t *from) {
+    typedef uint8_t piece __attribute__((vector_size(PIECE)));
+    uint64_t found;
+    piece p;
+    memcpy(&p, from, PIECE);
+    memcpy(to, &p, PIECE);
+    piece is_special = (piece)(p - '0' <= 9) | (piece)(p - '"' <= '\'' - '"') | (piece)(p == '\\');
+    memcpy(&found, &is_special, PIECE);
+    return LIKELY(!found) ? PIECE : (size_t)__builtin_ctzll(le64toh(found)) / 8;
+}
+
 static bool is_a(struct bytes text, size_t at, uint8_t kind) {
     return at < text.len && kinds[text.ptr[at]] & kind;
 }
@@ -73,6 +91,10 @@ static struct bytes without_numbers(struct bytes text, uint8_t plain[PLAIN_MAX])
     size_t len = 0;
     if (text.len > PLAIN_MAX) return text;
     for (size_t at = 0; at < text.len;) {
+        size_t count = text.len - at >= PIECE ? copy_plain(plain + len, text.ptr + at) : 0;
+        at += count;
+        len += count;
+        if (count == PIECE) continue;
         uint8_t kind = kinds[text.ptr[at]];
         if (LIKELY(!(kind & (DIGIT | QUOTE)))) {
             plain[len++] = text.ptr[at++];
@@ -136,7 +158,7 @@ static struct effect_reading read_text(struct bytes text, const struct sql_optio
     if (routing) classify_hints(&listener.classify);
     const struct classify_result *result = &listener.classify.result;
     return (struct effect_reading){.names_version = version, .version = o->version, .modes = o->modes,
-                                   .encoding = (uint8_t)o->encoding, .is_known = !listener.has_heard, .effects = (uint16_t)effects,
+                                   .encoding = (uint8_t)o->encoding, .is_known = !listener.has_heard, .effects = effects,
                                    .is_placed = routing != NULL, .may_write = result->may_write, .place = (uint8_t)result->place,
                                    .within = (uint8_t)result->within, .transaction = (uint8_t)result->transaction,
                                    .why = (uint8_t)result->decisive.why, .hint = hint_pack(result->hint),
@@ -157,6 +179,14 @@ void effect_cache_refuse(struct effect_cache *cache, struct bytes text, const st
     struct bytes key;
     struct slot *slot = slot_of(cache, text, version, plain, &key);
     if (slot && is_it(slot, key, options, version)) effect_reading_refuse(&slot->reading, of_copy);
+}
+
+const struct effect_reading *effect_cache_find(struct effect_cache *cache, struct bytes text, const struct sql_options *options,
+                                               uint64_t version, bool is_placed) {
+    uint8_t plain[PLAIN_MAX];
+    struct bytes key;
+    struct slot *slot = slot_of(cache, text, version, plain, &key);
+    return slot && is_it(slot, key, options, version) && slot->reading.is_placed >= is_placed ? &slot->reading : NULL;
 }
 
 struct effect_reading effect_cache_of(struct effect_cache *cache, struct bytes text, const struct sql_options *options,

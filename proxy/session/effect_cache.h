@@ -31,6 +31,10 @@ struct effect_reading effect_cache_of(struct effect_cache *cache, struct bytes t
                                       uint64_t version, struct arena *arena, const struct effect_names *names,
                                       const struct classify_options *routing);
 
+/* What it would say without reading; NULL: nothing. `is_placed`: with how the text is classified. Good until the next reading. */
+const struct effect_reading *effect_cache_find(struct effect_cache *cache, struct bytes text, const struct sql_options *options,
+                                               uint64_t version, bool is_placed);
+
 /* A replica, or one that has copies of tables, has refused a text that was read so, and would again. */
 void effect_cache_refuse(struct effect_cache *cache, struct bytes text, const struct sql_options *options, uint64_t version,
                          bool of_copy);

@@ -15,13 +15,16 @@ static struct backend *acquire(struct session *s) {
     bool waits = false;
     if (s->request.wants_replica) {
         struct backend *b = pool_acquire_fresh(s->target, &s->lessee, &waits);
-        if (b || waits || session_await_fresh(s)) return b;
-        s->request.wants_replica = false;
-        s->route = (uint8_t)session_why_no_replica(s);
-        session_forget_exchange(s);
+        bool is_again = s->again.is_replayed;
+        if (b || waits || (!is_again && session_await_fresh(s))) return b;
+        s->request.wants_replica = s->again.is_elsewhere = false;
+        s->route = (uint8_t)(is_again ? ROUTE_RETRIED : session_why_no_replica(s));
+        if (!is_again) session_forget_exchange(s);
     }
+    s->lessee.shuns = 0;
     s->lessee.needs_us = 0; /* the primary has everything */
-    s->lessee.only = NULL;
+    s->lessee.place = NULL;
+    if (LIKELY(!s->lessee.insists)) s->lessee.only = 0;
     return pool_acquire(s->variant, &s->lessee);
 }
 
@@ -34,8 +37,11 @@ static enum stage_result stage_pool(struct session *s) {
 static enum stage_result stage_backend(struct session *s) {
     if (s->lessee.backend->ledger.txn == TXN_NONE && !s->has_begun) s->transaction_since_us = s->env->loop->now_us;
     session_set_state(s, SESSION_ACTIVE);
+    s->lessee.insists = false;
+    s->lessee.shuns = 0;
     s->proto->prepare(s, s->lessee.backend);
-    if (UNLIKELY(s->again.buf != NULL) && !s->again.is_replayed && s->lessee.backend) s->lessee.backend->holds_replies = true;
+    bool may_run_again = s->again.buf && (!s->again.is_replayed || s->again.is_elsewhere);
+    if (UNLIKELY(may_run_again) && s->lessee.backend) s->lessee.backend->holds_replies = true;
     return s->state == SESSION_ACTIVE ? STAGE_NEXT : STAGE_FAIL; /* the connection may have broken under it */
 }
 
@@ -92,6 +98,8 @@ bool request_open(struct session *s, bool wants_replica) {
 void request_drop(struct session *s) {
     s->request.stage = REQUEST_NONE;
     pool_cancel_wait(&s->lessee);
+    s->lessee.insists = false;
+    s->lessee.shuns = 0;
     session_stop_awaiting(s);
     session_forget_exchange(s);
 }

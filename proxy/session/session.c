@@ -76,11 +76,11 @@ void session_release_lease(struct session *s) {
 
 void session_keep_exchange(struct session *s, struct bytes exchange) {
     struct buf *buf = exchange.len <= BUF_LARGE_SIZE ? buf_take(&s->env->loop->bufs, buf_class_for(exchange.len)) : NULL;
-    session_forget_exchange(s);
+    if (UNLIKELY(s->again.buf != NULL)) session_forget_exchange(s);
     if (!buf) return; /* then it runs once */
+    s->again = (struct session_again){.buf = buf};
     memcpy(buf->data, exchange.ptr, exchange.len);
     buf->len = (uint32_t)exchange.len;
-    s->again.buf = buf;
 }
 
 void session_forget_exchange(struct session *s) {
@@ -89,7 +89,7 @@ void session_forget_exchange(struct session *s) {
 }
 
 bool session_can_run_again(const struct session *s) {
-    return s->again.buf && !s->again.is_replayed && s->request.stage == REQUEST_RELAY;
+    return s->again.buf && (!s->again.is_replayed || s->again.is_elsewhere) && s->request.stage == REQUEST_RELAY;
 }
 
 void session_take_back(struct session *s) {
@@ -98,16 +98,33 @@ void session_take_back(struct session *s) {
     session_resume_input(s); /* when nothing is owed even now */
 }
 
-/* On the primary, with the client none the wiser. `b` NULL: its connection was lost. */
+/* Its connection was lost, for the first time: is there another replica that would do? */
+static bool may_run_elsewhere(struct session *s) {
+    struct lessee *l = &s->lessee;
+    const struct pool *p = s->target ? s->target->pool : NULL;
+    if (s->again.is_elsewhere || !l->at || l->only || !p || p->copy_node || !pool_serves_reads(p)) return false;
+    l->shuns = l->at;
+    if (pool_is_fresh(p, l, l->needs_us)) return true;
+    l->shuns = 0;
+    return false;
+}
+
+/*
+ * With the client none the wiser: at another replica, or on the primary. `b` NULL: its connection was lost. What a replica has
+ * refused others would refuse; what it has cancelled for its replay has waited long enough for one that cannot be cancelled so.
+ */
 static void run_again(struct session *s, struct backend *b) {
     uint64_t started_us = s->request.started_us;
+    bool is_elsewhere = !b && may_run_elsewhere(s);
     s->proto->on_taken_back(s, b, bytes_of(s->again.buf->data, s->again.buf->len));
     session_release_lease(s);
     session_set_state(s, SESSION_IDLE);
     s->request.stage = REQUEST_NONE;
     s->again.is_replayed = true;
+    s->again.is_elsewhere = is_elsewhere;
+    s->again.at = 0;
     s->route = ROUTE_RETRIED;
-    (void)request_open(s, false);
+    (void)request_open(s, is_elsewhere);
     s->request.started_us = started_us;
     session_resume_input(s);
 }
@@ -117,12 +134,15 @@ static void offer_input(struct session *s) {
     if (UNLIKELY(s->again.is_replayed)) {
         struct buf *buf = buf_ref(s->again.buf);
         size_t left = s->again.used - s->again.at;
+        bool was_elsewhere = s->again.is_elsewhere;
         size_t used = left ? s->proto->on_received(s, buf, bytes_of(buf->data + s->again.at, left)) : 0;
         buf_unref(buf);
         if (s->state == SESSION_CLOSED || !s->again.buf) return;
+        if (was_elsewhere != s->again.is_elsewhere) return; /* lost once more: from its beginning, soon */
         s->again.at += (uint32_t)used;
         if (used < left) return;
-        session_forget_exchange(s);
+        if (s->again.is_elsewhere) s->again.is_replayed = false; /* as for the first time */
+        else session_forget_exchange(s);
     }
     stream_reoffer(s->stream);
 }
@@ -169,8 +189,17 @@ static void on_refused(struct lessee *l, const struct err *err) {
     }
     bool has_another_way = s->request.wants_replica;
     session_stop_awaiting(s);
+    s->lessee.insists = false;
+    s->lessee.shuns = 0;
     s->request.stage = REQUEST_NONE;
     session_set_state(s, SESSION_IDLE);
+    if (has_another_way && s->again.is_replayed) {
+        s->again.is_elsewhere = false;
+        s->route = ROUTE_RETRIED;
+        (void)request_open(s, false);
+        session_resume_input(s);
+        return;
+    }
     if (has_another_way) {
         session_forget_exchange(s);
         s->route = (uint8_t)session_why_no_replica(s);
@@ -477,6 +506,7 @@ void session_hub_init(struct session_hub *hub, uint32_t worker_count) {
     gate_book_init(&hub->gates);
     vacate_book_init(&hub->vacating);
     topology_init(&hub->topology);
+    exported_init(&hub->exported);
 }
 
 void session_hub_read_globally(struct session_hub *hub, uint64_t now_us) {
@@ -490,6 +520,7 @@ void session_hub_release(struct session_hub *hub) {
     budget_book_release(&hub->budgets);
     gate_book_release(&hub->gates);
     vacate_book_release(&hub->vacating);
+    exported_release(&hub->exported);
     topology_release(&hub->topology);
 }
 
@@ -499,6 +530,7 @@ void session_env_init(struct session_env *env, struct session_hub *hub, uint32_t
     hub->envs[worker] = env;
     pools->gates = &hub->gates;
     pools->catalog_changes = &hub->catalog_changes;
+    pools->exported = &hub->exported;
     pools->topology = &hub->topology;
     pools->backend_id_step = hub->worker_count;
     pools->last_backend_id = (uint64_t)worker + 1 - hub->worker_count; /* the first one is worker + 1 */

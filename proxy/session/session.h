@@ -15,6 +15,7 @@
 #include "base/arena.h"
 #include "proxy/config.h"
 #include "proxy/pool/catalog_change.h"
+#include "proxy/pool/exported.h"
 #include "proxy/pool/pool.h"
 #include "proxy/pool/vacate.h"
 #include "proxy/session/effect_cache.h"
@@ -117,6 +118,7 @@ struct session_hub {
     struct gate_book gates;
     struct vacate_book vacating;
     struct catalog_changes catalog_changes;
+    struct exported_book exported;
     struct topology topology;
     struct extauth_desk *ldap_desk, *pam_desk; /* borrowed; NULL: there are no threads that could ask */
     uint32_t worker_count;
@@ -170,6 +172,7 @@ struct session_again {
     uint32_t used;    /* what of it was taken from the client's input: the rest comes from there, whatever happens */
     uint32_t at;      /* what of that is sent again so far ... */
     bool is_replayed; /* ... when it runs again: the client's next messages wait */
+    bool is_elsewhere; /* at another replica, for the second time in all: it can run once more, on the primary */
 };
 
 struct session {

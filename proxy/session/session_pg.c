@@ -208,7 +208,7 @@ static enum step relay_raw(struct session *s, struct run *run, struct message *m
     uint16_t tag = ends_group ? session_pg_prepared_end_group(ps) : m->tag;
     if (ends_group && !b->ledger.is_client_turn) session_pg_state_on_group_sent(ps);
     if (ends_group) session_pg_unnamed_on_group_sent(ps);
-    if (session_pg_unnamed_must_ask(s, m)) {
+    if (UNLIKELY(ps->left.has_moved) && session_pg_unnamed_must_ask(s, m)) {
         flush_run(s, run);
         if (!backend_pg_ask(b)) return STEP_STOP;
     }
@@ -239,7 +239,9 @@ static enum step relay_raw(struct session *s, struct run *run, struct message *m
 
 static enum step relay_message(struct session *s, struct run *run, struct message *m) {
     enum step step = STEP_RAW;
-    if (m->h.type == PG_F_QUERY || m->h.type == PG_F_PARSE) session_pg_vacate_on_text(s, m);
+    bool is_text = m->h.type == PG_F_QUERY || m->h.type == PG_F_PARSE;
+    if (is_text) session_pg_vacate_on_text(s, m);
+    if (session_pg_may_export(s, m->h.type)) session_pg_export_on_message(s, m);
     if (m->h.type == PG_F_BIND) m->has_names = pg_bind_names(body_of(m), &m->portal, &m->statement) == PG_FRAME_OK;
     if (UNLIKELY(session_pg_of(s)->vacating) && m->has_names) session_pg_vacate_on_bind(s, m->statement);
     if (session_pg_unnamed_must_wait(s, s->lessee.backend, m->h.type)) {
@@ -282,7 +284,9 @@ static enum step relay_message(struct session *s, struct run *run, struct messag
         flush_run(s, run);
         step = session_pg_reset_take(s, m);
     }
-    if (step == STEP_RAW && session_pool(s)->limits.read_write_split && UNLIKELY(session_pg_token_may_be(session_pg_of(s), m))) {
+    bool may_be_token = (is_text || UNLIKELY(session_pg_of(s)->asks_token)) && session_pool(s)->limits.read_write_split &&
+                        UNLIKELY(session_pg_token_may_be(session_pg_of(s), m));
+    if (step == STEP_RAW && may_be_token) {
         flush_run(s, run);
         step = session_pg_token_take(s, m);
     }
@@ -328,10 +332,10 @@ static enum step refuse_at_replica(struct session *s, struct run *run, const str
     return step;
 }
 
-/* At a replica: does it go there, too? What was judged with what is before it does. */
+/* Does it go where the one before it went? At a replica that is a question; what was judged with what is before it does. */
 static enum route_follow follows(struct session *s, const struct message *m) {
-    bool is_judged = s->again.buf && !s->again.is_replayed && s->again.used < s->again.buf->len;
-    return LIKELY(is_judged) ? ROUTE_FOLLOWS : session_pg_route_follow(s, m);
+    bool is_judged = s->again.buf && (s->again.is_replayed ? s->again.is_elsewhere : s->again.used < s->again.buf->len);
+    return is_judged || LIKELY(!session_is_at_replica(s)) ? ROUTE_FOLLOWS : session_pg_route_follow(s, m);
 }
 
 /* Places one message. */
@@ -347,6 +351,7 @@ static enum step take_message(struct session *s, struct run *run, struct message
         s->is_held_back = true;
         return STEP_KEEP;
     }
+    if (UNLIKELY(ps->discard == DISCARD_TO_SYNC) && type == PG_F_SYNC) ps->discard = DISCARD_NOTHING;
     if (ps->discard) {
         flush_run(s, run); /* a run is one piece: what is dropped must not stand inside it */
         discard_message(s, m);
@@ -358,7 +363,7 @@ static enum step take_message(struct session *s, struct run *run, struct message
         return STEP_DONE;
     }
     if (m->avail < m->h.total && needs_more(s, m)) return STEP_KEEP;
-    if (UNLIKELY(session_pg_explain_may_be(m))) {
+    if (UNLIKELY(session_pg_explain_may_be(ps, m))) {
         flush_run(s, run);
         enum step step = session_pg_explain_take(s, m);
         if (step != STEP_RAW) return step;
@@ -383,7 +388,7 @@ static enum step take_message(struct session *s, struct run *run, struct message
         enum step step = session_pg_begin_go_first(s, m);
         if (step != STEP_DONE) return step;
     }
-    enum route_follow follow = session_is_at_replica(s) ? follows(s, m) : ROUTE_FOLLOWS;
+    enum route_follow follow = follows(s, m);
     if (s->request.is_taken_back || must_hold_back(s, type) || follow == ROUTE_WAITS) {
         s->is_held_back = true;
         return STEP_KEEP;
@@ -417,20 +422,17 @@ static size_t take_body(struct session *s, struct run *run, const uint8_t *ptr, 
 }
 
 /* NULL: nothing is wrong with it. */
-static const char *why_illegal(const struct pg_header *h, enum pg_frame frame) {
+static inline const char *why_illegal(const struct pg_header *h, enum pg_frame frame) {
     uint32_t limit = pg_frontend_limit(h->type);
     if (!limit) return "type";
     return frame == PG_FRAME_BAD || h->total - 1 > limit ? "length" : NULL;
 }
 
-static bool is_legal(struct session *s, const struct pg_header *h, enum pg_frame frame) {
-    const char *why = why_illegal(h, frame);
+static void tell_why(struct session *s, const struct pg_header *h, enum pg_frame frame) {
     char what[64];
-    if (!why) return true;
-    if (*why == 't') snprintf(what, sizeof what, "invalid frontend message type %u", h->type);
+    if (*why_illegal(h, frame) == 't') snprintf(what, sizeof what, "invalid frontend message type %u", h->type);
     else snprintf(what, sizeof what, "invalid message length");
     session_pg_violation(s, what);
-    return false;
 }
 
 static size_t relay_received(struct session *s, struct buf *buf, struct bytes data) {
@@ -449,14 +451,19 @@ static size_t relay_received(struct session *s, struct buf *buf, struct bytes da
         struct pg_header h;
         enum pg_frame frame = pg_header_read(bytes_of(ptr, left), &h);
         if (frame == PG_FRAME_NEED_MORE) {
-            if (pg_frontend_limit(ptr[0]) == 0) flush_run(s, &run);
-            if (pg_frontend_limit(ptr[0]) == 0) (void)is_legal(s, &(struct pg_header){.type = ptr[0]}, PG_FRAME_BAD);
+            if (pg_frontend_limit(ptr[0]) > 0) break;
+            flush_run(s, &run);
+            tell_why(s, &(struct pg_header){.type = ptr[0]}, PG_FRAME_BAD);
             break;
         }
-        if (UNLIKELY(why_illegal(&h, frame))) flush_run(s, &run); /* what is noted as sent has to be sent: it will be answered */
-        if (!is_legal(s, &h, frame)) return data.len;
+        if (UNLIKELY(why_illegal(&h, frame) != NULL)) {
+            flush_run(s, &run); /* what is noted as sent has to be sent: it will be answered */
+            tell_why(s, &h, frame);
+            return data.len;
+        }
         if (left < PG_HEADER_LEN + (size_t)needed_body(&h)) break;
         struct message m = {.buf = buf, .h = h, .ptr = ptr, .avail = left < h.total ? left : h.total, .in_hand = left};
+        if (UNLIKELY(s->again.is_replayed)) m.in_hand = (size_t)(s->again.buf->data + s->again.buf->len - ptr); /* all of it */
         size_t avail = m.avail; /* it may become another one */
         enum step step = take_message(s, &run, &m);
         ps->left.judged = NULL;
@@ -483,7 +490,10 @@ static size_t console_received(struct session *s, struct bytes data) {
         struct bytes rest = bytes_of(data.ptr + at, data.len - at);
         enum pg_frame frame = pg_header_read(rest, &h);
         if (frame == PG_FRAME_NEED_MORE) break;
-        if (!is_legal(s, &h, frame)) return data.len;
+        if (why_illegal(&h, frame)) {
+            tell_why(s, &h, frame);
+            return data.len;
+        }
         if (h.total > CONSOLE_MESSAGE_MAX) {
             session_pg_violation(s, "statement is too long for the console");
             return data.len;

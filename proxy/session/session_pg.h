@@ -119,6 +119,7 @@ enum discard {
     DISCARD_NOTHING,
     DISCARD_REQUEST,  /* the refused request, then ReadyForQuery */
     DISCARD_ANSWERED, /* what is left of one that has been answered to its end */
+    DISCARD_TO_SYNC,  /* the same, but for the Sync, which is the server's */
 };
 
 struct session_pg {
@@ -133,9 +134,11 @@ struct session_pg {
     bool body_is_dropped;
     bool app_name_was_reset;        /* the client was told the value that a RESET left; it will be told its own again */
     bool asks_token;                /* it has prepared a SHOW of its consistency token */
+    bool asks_route;                /* likewise EXPLAIN (ROUTE), for the server to read */
     bool is_refused_by_copy;        /* likewise, by a subscriber, which has but copies of some tables */
     bool is_refused;                /* what is taken back was refused for good, not for the moment */
     uint64_t token;                 /* digest of the latest that it has set; 0: none */
+    struct site_place place;        /* what its tokens say; lsn 0: nothing that written_us does not */
     bool app_name_is_long;          /* the client was told its name with its address behind it; likewise */
     enum discard discard;
     struct prepared_client prepared;
@@ -192,6 +195,8 @@ struct own_exchange {
     struct bytes messages; /* of the extended protocol; else empty */
     bool is_binary;        /* it wants the value so */
     bool closes;           /* the statement, in the end */
+    struct bytes source;   /* of what is bound, when no Parse is among it: as in a Parse, behind the name */
+    bool is_inside;        /* other messages stand in front, which the server has answered: it answers the Sync, too */
     bool is_plain;         /* no parameters, and each message where it has its sense: a server would take it */
 };
 struct own_answer {
@@ -219,6 +224,12 @@ static inline bool session_pg_begin_may_be(const struct session_pg *ps, const st
     size_t head = PG_HEADER_LEN + (m->h.type == PG_F_PARSE); /* of one without a name */
     return m->avail > head && (head == PG_HEADER_LEN || !m->ptr[PG_HEADER_LEN]) &&
            begin_pg_may_be(bytes_of(m->ptr + head, m->avail - head), is_begun);
+}
+/* It is about to go to one of several nodes: what snapshots it exports is remembered (pool/exported.h). */
+void session_pg_export_on_message(struct session *s, const struct message *m);
+static inline bool session_pg_may_export(const struct session *s, uint8_t type) {
+    const struct pool *p = session_pool(s);
+    return UNLIKELY(p->is_spread) && p->mode == POOL_TRANSACTION && (type == PG_F_QUERY || type == PG_F_PARSE || type == PG_F_BIND);
 }
 /* STEP_RAW: it goes the way of all others. */
 enum step session_pg_begin_take(struct session *s, const struct message *m);
@@ -250,15 +261,20 @@ enum route_follow {
 enum route_follow session_pg_route_follow(struct session *s, const struct message *m);
 /* Tells the client so, and ends its transaction as an error does. */
 enum step session_pg_route_refuse(struct session *s, const struct message *m);
-/* What s->route would be of a statement that came now, alone, with this source; ROUTE_READS: it would go to a replica. */
-enum route_reason session_pg_route_reason(struct session *s, struct bytes source);
+/*
+ * What s->route would be of a statement that came now, alone, with this source; ROUTE_READS: it would go to a replica.
+ * `is_asked_inside`: the exchange that asks has a connection for itself, which does not count.
+ */
+enum route_reason session_pg_route_reason(struct session *s, struct bytes source, bool is_asked_inside);
 
 /* ---- session_pg_explain.c ---- */
-static inline bool session_pg_explain_may_be(const struct message *m) {
+static inline bool session_pg_explain_may_be(const struct session_pg *ps, const struct message *m) {
+    if (m->h.type == PG_F_BIND) return UNLIKELY(ps->asks_route);
     if (m->h.type != PG_F_QUERY && m->h.type != PG_F_PARSE) return false;
-    size_t head = PG_HEADER_LEN + (m->h.type == PG_F_PARSE); /* of one without a name */
-    return m->avail > head && (head == PG_HEADER_LEN || !m->ptr[PG_HEADER_LEN]) &&
-           explain_pg_may_start(bytes_of(m->ptr + head, m->avail - head));
+    const uint8_t *text = m->ptr + PG_HEADER_LEN, *end = m->ptr + m->avail;
+    if (m->h.type == PG_F_PARSE) text = text < end ? memchr(text, 0, (size_t)(end - text)) : NULL;
+    if (m->h.type == PG_F_PARSE && text) text++;
+    return text && text < end && explain_pg_may_start(bytes_of(text, (size_t)(end - text)));
 }
 /* STEP_RAW: it asks no such thing, or in such a way that only the server can answer. */
 enum step session_pg_explain_take(struct session *s, const struct message *m);
@@ -267,8 +283,8 @@ enum step session_pg_explain_take(struct session *s, const struct message *m);
 static inline bool session_pg_token_may_be(const struct session_pg *ps, const struct message *m) {
     if (m->h.type == PG_F_BIND) return ps->asks_token;
     if (m->h.type == PG_F_QUERY) return token_pg_may_be(bytes_of(m->ptr + PG_HEADER_LEN, m->avail - PG_HEADER_LEN));
-    const uint8_t *name = m->ptr + PG_HEADER_LEN, *end = m->ptr + m->avail;
-    const uint8_t *name_end = m->h.type == PG_F_PARSE && m->avail == m->h.total ? memchr(name, 0, (size_t)(end - name)) : NULL;
+    if (m->h.type != PG_F_PARSE || m->avail != m->h.total) return false;
+    const uint8_t *end = m->ptr + m->avail, *name_end = pg_parse_name_end(bytes_of(m->ptr + PG_HEADER_LEN, m->h.body_len));
     return name_end && token_pg_may_be(bytes_of(name_end + 1, (size_t)(end - name_end - 1)));
 }
 /* STEP_RAW: it is to be placed as any other. */

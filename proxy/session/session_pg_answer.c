@@ -130,10 +130,9 @@ static void put_result(const struct own_answer *a, struct writer *w) {
     pg_put_command_complete(w, a->tag);
 }
 
-/*   Parse = name NUL text NUL count(2) type(4) ... */
-static void put_parameters(struct bytes parse, struct writer *w) {
-    struct reader r = reader_over(parse);
-    (void)reader_cstr(&r);
+/*   source = text NUL count(2) type(4) ... */
+static void put_parameters(struct bytes source, struct writer *w) {
+    struct reader r = reader_over(source);
     (void)reader_cstr(&r);
     uint16_t count = reader_be16(&r);
     struct bytes types = reader_take(&r, (size_t)count * 4);
@@ -144,18 +143,18 @@ static void put_parameters(struct bytes parse, struct writer *w) {
 }
 
 static void put_exchange(const struct own_exchange *x, const struct own_answer *a, struct writer *w) {
-    struct bytes rest = x->messages, parse = {0};
+    struct bytes rest = x->messages, source = x->source;
     struct pg_header h;
     while (rest.len && pg_header_read(rest, &h) == PG_FRAME_OK) {
         struct bytes body = bytes_of(rest.ptr + PG_HEADER_LEN, h.body_len);
         switch (h.type) {
         case PG_F_PARSE:
-            parse = body;
+            source = bytes_of(body.ptr + x->statement.len + 1, body.len - x->statement.len - 1);
             put_empty(w, PG_B_PARSE_COMPLETE);
             break;
         case PG_F_BIND: put_empty(w, PG_B_BIND_COMPLETE); break;
         case PG_F_DESCRIBE:
-            if (body.ptr[0] == 'S') put_parameters(parse, w);
+            if (body.ptr[0] == 'S') put_parameters(source, w);
             put_description(x, a, w);
             break;
         case PG_F_EXECUTE: put_result(a, w); break;
@@ -174,12 +173,12 @@ enum step session_pg_answer(struct session *s, const struct message *m, const st
     else writer_init_fixed(&w, storage, sizeof storage);
     if (x->messages.len) {
         put_exchange(x, a, &w);
-        ps->discard = DISCARD_ANSWERED;
+        ps->discard = x->is_inside ? DISCARD_TO_SYNC : DISCARD_ANSWERED;
     } else {
         put_description(x, a, &w);
         put_result(a, &w);
     }
-    pg_put_ready(&w, session_pg_status(s));
+    if (LIKELY(!x->is_inside)) pg_put_ready(&w, session_pg_status(s));
     bool ok = !w.failed;
     if (ok) session_send(s, writer_bytes(&w));
     writer_release(&w);
@@ -191,7 +190,7 @@ enum step session_pg_answer(struct session *s, const struct message *m, const st
     if (leaves_statement) session_pg_unnamed_on_answered(s, m);
     else session_pg_unnamed_on_not_sent(s, m);
     session_pg_drop(ps, m);
-    if (UNLIKELY(s->pins & PIN_UNNAMED)) { /* it has none any more */
+    if (UNLIKELY(s->pins & PIN_UNNAMED) && m->h.type != PG_F_BIND) { /* it has none any more */
         s->pins &= (uint16_t)~PIN_UNNAMED;
         session_on_unpinned(s);
     }

@@ -12,6 +12,7 @@
  * portal ...) goes to a server, into a transaction that has failed there as well.
  */
 #include <stdlib.h>
+#include <strings.h>
 
 #include "proxy/pool/backend_pg.h"
 #include "proxy/session/session_pg_ops.h"
@@ -161,6 +162,43 @@ static bool is_refused(const struct message *m, struct bytes text, const struct 
     return is_of_text && text.ptr && !begin_pg_may_end(text, options);
 }
 
+static enum step refuse_import(struct session *s) {
+    struct err err = {0};
+    err_set(&err, "55000", "snapshots of this name were exported at several nodes");
+    err_hint(&err, "Export again, in another transaction: its snapshot has another name.");
+    session_pg_begin_fail(session_pg_of(s));
+    session_pg_tell(s, &err, false);
+    session_pg_of(s)->discard = DISCARD_REQUEST;
+    rest(s);
+    session_resume_input(s);
+    return STEP_KEEP;
+}
+
+/* A snapshot is where it was exported. Of one that gilmok knows nothing of a server will say what it thinks. */
+static enum step go_to_exporter(struct session *s, struct bytes text, const struct sql_options *options) {
+    const struct pool *p = session_pool(s);
+    struct bytes name;
+    if (!p->is_spread || s->lessee.backend || !begin_pg_imports(text, options, &name)) return STEP_RAW;
+    switch (exported_find(p, name, &s->lessee.only)) {
+    case EXPORTED_NOWHERE: return STEP_RAW;
+    case EXPORTED_AT_SEVERAL: return refuse_import(s);
+    case EXPORTED_AT: break;
+    }
+    s->lessee.insists = true;
+    return STEP_RAW;
+}
+
+/* The server's answer to that has a name in it which the others will ask for. */
+void session_pg_export_on_message(struct session *s, const struct message *m) {
+    static const char function[] = "pg_export_snapshot";
+    struct bytes text = text_of(s, m);
+    for (size_t i = 0; i + sizeof function - 1 <= text.len; i++) {
+        if ((text.ptr[i] | 0x20) != 'p' || strncasecmp((const char *)text.ptr + i, function, sizeof function - 1) != 0) continue;
+        s->lessee.backend->exports = true;
+        return;
+    }
+}
+
 enum step session_pg_begin_take(struct session *s, const struct message *m) {
     struct session_pg *ps = session_pg_of(s);
     const struct sql_options *known = session_pg_settings_options(s, s->lessee.backend);
@@ -173,6 +211,7 @@ enum step session_pg_begin_take(struct session *s, const struct message *m) {
     enum step step = STEP_RAW;
     if (is_answered(s, verb, &modes)) step = wait_for_rest(s);
     if (step == STEP_DONE) step = answer(s, m, verb, &modes);
+    if (step == STEP_RAW && !has_failed && verb == BEGIN_NO_VERB && text.ptr) step = go_to_exporter(s, text, options);
     return step == STEP_RAW && has_failed && is_refused(m, text, options) ? refuse(s) : step;
 }
 

@@ -14,6 +14,11 @@ bool session_pg_is_failed(const struct session *s) {
     return s->lessee.backend->ledger.txn == TXN_FAILED && !ps->left.has_moved; /* else a ROLLBACK may be on its way */
 }
 
+bool session_pg_may_end_failed(const struct session *s) {
+    const struct ledger *l = &s->lessee.backend->ledger;
+    return l->txn == TXN_FAILED && !session_pg_is_failed(s) && !l->is_client_turn && session_pg_sql_text_must_wait(s);
+}
+
 unsigned session_pg_verb_of(struct session *s, const struct statement_pg *st) {
     struct sql_statement first;
     struct bytes text = bytes_str((const char *)st->source.ptr);

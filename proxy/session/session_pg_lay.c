@@ -7,6 +7,7 @@
  * answered, nothing of that channel comes any more.
  */
 #include "proxy/session/session_pg_listen.h"
+#include "proxy/session/session_pg_ops.h"
 
 enum { LISTEN_SQL_MAX = 128 << 10 /* LISTENs to all channels of one client */ };
 
@@ -85,6 +86,7 @@ enum step session_pg_listen_on_message(struct session *s, const struct message *
     struct backend *b = s->lessee.backend;
     bool among = b->ledger.is_group_open || names_unnamed(m);
     bool is_known = ledger_owes_own_only(&b->ledger); /* whether a transaction is open */
+    if (is_text(m) && lc->member.ear && session_pg_may_end_failed(s)) return session_pg_await_replies(s);
     unsigned effects = effects_of(s, lc, m);
     if (!effects) return STEP_RAW;
     if (effects != EFFECT_DISCARD) {

@@ -404,6 +404,7 @@ static enum step lend_if_due(struct session *s, const struct message *m, unsigne
     if (session_pg_of(s)->prepared.has_lent) return STEP_RAW; /* what is waited for may be just that */
     if (!is_due(s, effects) && !(is_asked && session_pg_sql_must_wait(s))) return STEP_RAW;
     if (b->ledger.is_client_turn || b->ledger.is_skipping || !may_lend(s, effects)) return STEP_RAW;
+    if (is_asked && session_pg_may_end_failed(s)) return session_pg_await_replies(s);
     bool is_for_nobody = b->ledger.txn == TXN_FAILED || (b->ledger.txn == TXN_NONE && !is_asked);
     if (is_for_nobody) return b->ledger.is_group_open ? STEP_RAW : end_early(s); /* what is open may run what looks for them yet */
     if (session_pg_sql_text_must_wait(s)) return session_pg_await_replies(s);

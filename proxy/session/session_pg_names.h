@@ -37,8 +37,8 @@ struct gone_statement {
     uint8_t name[];
 };
 
-static inline struct client_statement *session_pg_names_get(const struct prepared_client *pc, struct bytes name) {
-    return map_get(&pc->named, name);
+static inline struct client_statement *session_pg_names_get(struct prepared_client *pc, struct bytes name) {
+    return map_get_again(&pc->named, name); /* each message of an exchange names the same */
 }
 /* In place of what had this name. When memory is out the name is not known: using it is an error, never another statement. */
 void session_pg_names_remember(struct prepared_client *pc, struct bytes name, uint16_t number, struct statement_pg *st,

@@ -33,7 +33,7 @@ bool session_pg_is_in_doubt(const struct prepared_client *pc, struct bytes name)
 }
 
 /* True when what was sent about it last, in a group before this one, may be skipped, and then it means something else. */
-bool session_pg_may_mean_another(const struct prepared_client *pc, struct bytes name) {
+bool session_pg_may_mean_another(struct prepared_client *pc, struct bytes name) {
     const struct prepared_op *last = NULL;
     bool has_other = session_pg_names_get(pc, name) != NULL;
     LIST_EACH(n, &pc->ops) {
@@ -57,6 +57,11 @@ bool session_pg_prepared_is_none(struct session_pg *ps, struct bytes name) {
 }
 
 struct statement_pg *session_pg_prepared_statement(struct session_pg *ps, struct bytes name) {
+    if (LIKELY(list_is_empty(&ps->prepared.ops))) { /* as below */
+        const struct client_statement *known = session_pg_names_get(&ps->prepared, name);
+        if (!known) return NULL;
+        return UNLIKELY(known->here != NULL) ? known->here->statement : known->statement;
+    }
     struct meaning meaning = session_pg_meaning(&ps->prepared, name);
     if (meaning.made) return meaning.made->statement;
     return meaning.known ? meaning.known->statement : NULL;

@@ -62,7 +62,7 @@ struct meaning session_pg_meaning(struct prepared_client *pc, struct bytes name)
 /* True when what was sent about it, in a group before this one, is not answered: after an error it will have been skipped. */
 bool session_pg_is_in_doubt(const struct prepared_client *pc, struct bytes name);
 /* True when what was sent about it last, in a group before this one, may be skipped, and then it means something else. */
-bool session_pg_may_mean_another(const struct prepared_client *pc, struct bytes name);
+bool session_pg_may_mean_another(struct prepared_client *pc, struct bytes name);
 /* It has been sent, in this order. NULL: memory is out. */
 struct prepared_op *session_pg_ops_add(struct prepared_client *pc, enum op_kind kind, struct bytes name, struct prepared_pg *made);
 void session_pg_op_end(struct prepared_op *op);
@@ -191,6 +191,8 @@ void session_pg_sql_on_not_described(struct session *s, struct backend *b, struc
 unsigned session_pg_verb_of(struct session *s, const struct statement_pg *st);
 /* In a transaction that has failed for sure. */
 bool session_pg_is_failed(const struct session *s);
+/* In one that what is under way in its group may have ended: its answer tells (ledger.txn). */
+bool session_pg_may_end_failed(const struct session *s);
 /*
  * What the server is to be sent instead of a statement that it lacks, so that a message of this type brings the answer that it
  * would bring if it were there. NULL in *name: gilmok must say it, or the statement can be parsed even now (`is_exit`).

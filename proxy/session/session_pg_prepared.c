@@ -149,7 +149,8 @@ enum step session_pg_send_bind(struct session *s, const struct message *m, const
     struct session_pg *ps = session_pg_of(s);
     struct backend *b = s->lessee.backend;
     struct bytes portal = m->portal, client_name = m->statement;
-    uint8_t storage[PG_HEADER_LEN + PREPARED_PG_NAME_MAX];
+    enum { HEAD_MAX = 128 };
+    uint8_t storage[HEAD_MAX];
     struct writer w;
     size_t old_head = portal.len + 1 + client_name.len + 1, name_len = strlen(name) + 1;
     size_t length = 4 + m->h.body_len - client_name.len - 1 + name_len;
@@ -162,9 +163,15 @@ enum step session_pg_send_bind(struct session *s, const struct message *m, const
     writer_init_fixed(&w, storage, sizeof storage);
     writer_u8(&w, PG_F_BIND);
     writer_be32(&w, (uint32_t)length);
-    stream_send(b->stream, writer_bytes(&w));
-    stream_send(b->stream, bytes_of(portal.ptr, portal.len + 1));
-    stream_send(b->stream, bytes_of(name, name_len));
+    if (LIKELY(PG_HEADER_LEN + portal.len + 1 + name_len <= HEAD_MAX)) {
+        writer_put(&w, bytes_of(portal.ptr, portal.len + 1));
+        writer_put(&w, bytes_of(name, name_len));
+        stream_send(b->stream, writer_bytes(&w));
+    } else {
+        stream_send(b->stream, writer_bytes(&w));
+        stream_send(b->stream, bytes_of(portal.ptr, portal.len + 1));
+        stream_send(b->stream, bytes_of(name, name_len));
+    }
     size_t done = PG_HEADER_LEN + old_head;
     stream_send_ref(b->stream, m->buf, bytes_of(m->ptr + done, m->avail - done));
     b->ledger.is_message_open = m->avail < m->h.total;

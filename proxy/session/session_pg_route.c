@@ -32,10 +32,8 @@ static bool is_serializable(const struct session_pg *ps) {
     return level && strcmp(level, "serializable") == 0;
 }
 
-/* The variant of the same startup parameters in the pool for reads. False: there is none, or nobody is served there now. */
-static bool has_replicas(struct session *s) {
+static RARELY bool join_replicas(struct session *s) {
     struct pool *p = session_pool(s);
-    if (LIKELY(s->reads != NULL)) return pool_serves_reads(s->reads->pool);
     const struct config *c = s->env->config;
     const struct config_database *db = config_find_database(c, bytes_str(s->database));
     if (!db || s->variant->is_single_use || s->variant->is_judging) return false;
@@ -46,6 +44,11 @@ static bool has_replicas(struct session *s) {
     if (!s->reads) return false;
     s->reads->readers++;
     return pool_serves_reads(reads);
+}
+
+/* The variant of the same startup parameters in the pool for reads. False: there is none, or nobody is served there now. */
+static inline bool has_replicas(struct session *s) {
+    return LIKELY(s->reads != NULL) ? pool_serves_reads(s->reads->pool) : join_replicas(s);
 }
 
 /* The same, in the pool that goes to subscriber `number`. NULL: there is none. */
@@ -93,16 +96,20 @@ static uint64_t written_by_anybody(struct session_env *env) {
 
 /* Some replica of that pool that will do shows what this client must find, or, where it may wait, may do so soon. */
 static bool is_fresh_for(struct session *s, const struct pool *reads, uint8_t asked, bool may_wait) {
+    const struct site_place *place = &session_pg_of(s)->place;
     uint64_t needs_us = 0;
+    s->lessee.place = NULL;
     switch (consistency_of(s, asked)) {
-    case CONSISTENCY_EVENTUAL: break;
+    case CONSISTENCY_EVENTUAL: place = NULL; break;
     case CONSISTENCY_SESSION: needs_us = later(s->written_us, session_pool(s)->split_since_us); break;
     case CONSISTENCY_GLOBAL: needs_us = later(s->written_us, written_by_anybody(s->env)); break;
     case CONSISTENCY_STRONG: /* the primary alone knows what was written by now */
         if (!may_wait) return false;
+        place = NULL;
         needs_us = clock_now_us(s->env->loop->clock);
         break;
     }
+    if (UNLIKELY(place && place->at.lsn)) s->lessee.place = place;
     needs_us = pool_wants_us(reads, &s->lessee, needs_us);
     s->lessee.needs_us = needs_us;
     return !needs_us || pool_is_fresh(reads, &s->lessee, needs_us) || may_wait;
@@ -121,7 +128,7 @@ struct walk {
     uint8_t copies;         /* subscribers that could answer all its texts; where there is one */
     uint8_t consistency;    /* enum hint_consistency: the strictest that its texts ask for */
     bool has_node;          /* they ask for a node by its name: */
-    const struct topology_gauge *node; /* NULL: it gets no reads now, or there are two */
+    uint64_t node;       /* pool_find_open(); 0: it gets no reads now, or there are two */
 };
 
 enum {
@@ -141,15 +148,17 @@ static void note_node(struct walk *w, struct bytes source) {
     const uint8_t *end = memchr(source.ptr, 0, source.len); /* it was read: there is one */
     struct bytes text = bytes_of(source.ptr, (size_t)(end - source.ptr));
     struct hint hint = hint_read(text, session_pg_settings_options(s, s->lessee.backend), NULL, NULL);
-    const struct topology_gauge *node = has_replicas(s) ? pool_find_open(s->reads->pool, hint.node) : NULL;
-    w->node = !w->has_node || w->node == node ? node : NULL;
+    uint64_t node = has_replicas(s) ? pool_find_open(s->reads->pool, hint.node) : 0;
+    w->node = !w->has_node || w->node == node ? node : 0;
     w->has_node = true;
 }
 
-/* Numbers of types that are no other server's, or name what has other numbers there: regclass and its kin, and arrays of them. */
-static bool has_own_types(struct bytes source) {
+/*
+ * Numbers of types that are no other server's, or name what has other numbers there: regclass and its kin, xid, and arrays of them.
+ */
+static RARELY bool has_own_types(struct bytes source) {
     enum { FIRST_OF_OTHERS = 10000 };
-    static const uint32_t names[] = {24,   2202, 2203, 2204, 2205, 2206, 3734, 3769, 4089, 4096, 4191,
+    static const uint32_t names[] = {24,   28,   1011, 2202, 2203, 2204, 2205, 2206, 3734, 3769, 4089, 4096, 4191,
                                      1008, 2207, 2208, 2209, 2210, 2211, 3735, 3770, 4090, 4097, 4192};
     struct reader r = reader_over(source);
     reader_cstr(&r);
@@ -164,19 +173,21 @@ static bool has_own_types(struct bytes source) {
 }
 
 /* Transactions are the replicas'. */
-static void note_copies(struct walk *w, struct bytes source, const struct effect_reading *r) {
+static inline void note_copies(struct walk *w, struct bytes source, const struct effect_reading *r) {
     uint8_t copies = w->has_text ? w->copies & r->copies : r->copies;
     w->has_text = true;
-    w->copies = copies && !w->is_in_transaction && !r->transaction && !has_own_types(source) ? copies : 0;
+    w->copies = UNLIKELY(copies) && !w->is_in_transaction && !r->transaction && !has_own_types(source) ? copies : 0;
 }
 
-/*
- * It leaves nothing behind, and what it reads any replica has. In a transaction there, SET LOCAL and cursors end with it.
- */
-static bool only_reads(struct walk *w, struct bytes source, struct effect_reading *kept) {
+/* As nearly all reads: nothing is to be said against it, and it asks for nothing. */
+static inline bool is_plain_read(const struct walk *w, const struct effect_reading *r) {
+    return r->place == CLASSIFY_REPLICA && !r->transaction && !(r->effects & ~(unsigned)LEFT_NOWHERE) && !r->is_refused &&
+           !r->hint && !w->is_in_transaction && !session_pg_of(w->s)->left.wants_primary;
+}
+
+/* The same, asked one by one. In a transaction there, SET LOCAL and cursors end with it. */
+static RARELY bool reads_somehow(struct walk *w, struct bytes source, const struct effect_reading *r) {
     struct session *s = w->s;
-    const struct effect_reading *r = session_pg_state_reading(s, source, kept);
-    if (!r) return false;
     bool is_forbidden = r->transaction & NOT_AT_REPLICAS || (r->transaction & CLASSIFY_BEGINS && !begins_to_read(r));
     if (begins_to_read(r)) w->is_in_transaction = true;
     unsigned place = w->is_in_transaction ? r->within : r->place;
@@ -191,9 +202,18 @@ static bool only_reads(struct walk *w, struct bytes source, struct effect_readin
     return !is_unwanted || stays(s, ROUTE_SETTING);
 }
 
+/* It leaves nothing behind, and what it reads any replica has. */
+static bool only_reads(struct walk *w, struct bytes source, struct effect_reading *kept) {
+    const struct effect_reading *r = session_pg_state_reading(w->s, source, kept);
+    if (UNLIKELY(!r)) return false;
+    if (UNLIKELY(!is_plain_read(w, r))) return reads_somehow(w, source, r);
+    note_copies(w, source, r);
+    return true;
+}
+
 /*   Parse = name NUL source */
 static bool is_read_parse(struct walk *w, struct bytes body) {
-    const uint8_t *end = body.len ? memchr(body.ptr, 0, body.len) : NULL;
+    const uint8_t *end = pg_parse_name_end(body);
     if (!end) return false;
     w->parsed = bytes_of(body.ptr, (size_t)(end - body.ptr));
     return only_reads(w, bytes_of(end + 1, body.len - w->parsed.len - 1), NULL);
@@ -242,23 +262,30 @@ static bool is_read(struct walk *w, uint8_t type, struct bytes body) {
     }
 }
 
+static size_t read_query(struct walk *w, const struct message *m) {
+    struct session *s = w->s;
+    s->route = ROUTE_NOT_IN_HAND;
+    if (m->avail < m->h.total || m->h.total > s->env->config->inspect_limit) return 0;
+    s->route = ROUTE_OTHER_MESSAGE;
+    return only_reads(w, bytes_of(m->ptr + PG_HEADER_LEN, m->h.body_len), NULL) ? m->h.total : 0;
+}
+
 /* Its length; 0: not all of it reads, or not all of it is in hand. */
 static size_t read_exchange(struct walk *w, const struct message *m) {
+    if (m->h.type == PG_F_QUERY) return read_query(w, m);
     struct session *s = w->s;
-    struct bytes rest = bytes_of(m->ptr, m->in_hand);
+    const uint8_t *at = m->ptr, *end = at + m->in_hand;
+    size_t limit = s->env->config->inspect_limit;
     struct pg_header h;
     s->route = ROUTE_NOT_IN_HAND;
-    while (pg_header_read(rest, &h) == PG_FRAME_OK && h.total <= rest.len) {
-        struct bytes body = bytes_of(rest.ptr + PG_HEADER_LEN, h.body_len);
-        size_t len = (size_t)(rest.ptr - m->ptr) + h.total;
-        if (h.type == PG_F_SYNC) return len;
-        if (h.total > s->env->config->inspect_limit) return 0;
+    while (pg_header_read(bytes_of(at, (size_t)(end - at)), &h) == PG_FRAME_OK && h.total <= (size_t)(end - at)) {
+        if (h.type == PG_F_SYNC) return (size_t)(at - m->ptr) + h.total;
+        if (UNLIKELY(h.total > limit)) break;
         s->route = ROUTE_OTHER_MESSAGE;
-        if (h.type == PG_F_QUERY) return rest.ptr == m->ptr && only_reads(w, body, NULL) ? len : 0;
-        if (!is_read(w, h.type, body)) return 0;
-        s->route = ROUTE_NOT_IN_HAND;
-        rest = bytes_of(rest.ptr + h.total, rest.len - h.total);
+        if (!is_read(w, h.type, bytes_of(at + PG_HEADER_LEN, h.body_len))) return 0; /* nor is a Query among others */
+        at += h.total;
     }
+    s->route = ROUTE_NOT_IN_HAND;
     return 0;
 }
 
@@ -299,7 +326,18 @@ static void add_place(struct places *places, struct variant *v, uint64_t copy_id
     places->count++;
 }
 
+/* As it is at a subscriber, where gilmok wants it so. */
+static bool is_read_only_by_default(const struct session *s) {
+    static const char name[] = "default_transaction_read_only";
+    const struct session_pg *ps = (const struct session_pg *)s;
+    const struct params_pg *reported = ps->wanted ? ps->wanted : s->variant->baseline;
+    const char *value = reported ? params_pg_get(reported, name) : NULL;
+    if (value) return strcmp(value, "on") == 0;
+    return state_pg_get(&ps->left.state, name) || (ps->startup && state_pg_get(&ps->startup->rest, name));
+}
+
 static void find_copies(struct session *s, uint8_t copies, struct places *places) {
+    if (copies && is_read_only_by_default(s)) return;
     for (uint32_t i = 0; copies && i < s->subscribers->count; i++) {
         struct variant *v = copies & 1u << i ? copy_variant(s, i) : NULL;
         bool is_it = v && pool_serves_reads(v->pool) && v->pool->copy_id == s->subscribers->all[i].copy_id;
@@ -326,12 +364,10 @@ static bool take_place(struct session *s, const struct places *places, uint32_t 
     return true;
 }
 
-/* It would read: is there a replica for it, or a subscriber that has its tables? */
-static bool has_fit_replica(const struct walk *w) {
+static RARELY bool finds_place(const struct walk *w) {
     struct session *s = w->s;
     struct places places;
     places.count = 0;
-    if (UNLIKELY(is_serializable(session_pg_of(s)))) return stays(s, ROUTE_NO_REPLICA);
     if (has_replicas(s)) add_place(&places, s->reads, 0);
     if (UNLIKELY(w->copies) && !w->has_node) find_copies(s, copies_in_force(s, w->copies), &places);
     if (!places.count) return stays(s, ROUTE_NO_REPLICA);
@@ -345,6 +381,21 @@ static bool has_fit_replica(const struct walk *w) {
     bool may_wait = session_pool(s)->limits.consistency_timeout_ms > 0;
     if (!may_wait || !is_fresh_for(s, places.at[0]->pool, w->consistency, true)) return stays(s, ROUTE_STALE);
     return take_place(s, &places, 0);
+}
+
+/* It would read: is there a replica for it, or a subscriber that has its tables? */
+static bool has_fit_replica(const struct walk *w) {
+    struct session *s = w->s;
+    if (UNLIKELY(is_serializable(session_pg_of(s)))) return stays(s, ROUTE_NO_REPLICA);
+    bool has_replicas_only = !w->copies && !w->has_node && has_replicas(s);
+    if (LIKELY(has_replicas_only)) {
+        s->lessee.only = 0;
+        if (UNLIKELY(!is_fresh_for(s, s->reads->pool, w->consistency, false))) return finds_place(w);
+        s->target = s->reads;
+        s->lessee.copy_id = 0;
+        return true;
+    }
+    return finds_place(w);
 }
 
 /* In a transaction that is held back, and no replica's. */
@@ -401,10 +452,10 @@ enum route_follow session_pg_route_follow(struct session *s, const struct messag
     size_t len = read_exchange(&w, m);
     const struct backend *b = s->lessee.backend;
     bool may_wait = session_pool(s)->limits.consistency_timeout_ms > 0;
-    bool may_stay = len && is_read_here(s, w.copies) && (LIKELY(!w.has_node) || w.node == b->site->gauge);
+    bool may_stay = len && is_read_here(s, w.copies) && (LIKELY(!w.has_node) || w.node == site_gauge_id(b->site));
     s->lessee.only = w.node;
     bool is_fresh = may_stay && is_fresh_for(s, b->variant->pool, w.consistency, may_wait) &&
-                    site_fresh_us(b->site) >= s->lessee.needs_us;
+                    site_fresh_us(b->site) >= s->lessee.needs_us && site_has_place(b->site, s->lessee.place);
     if (is_fresh) session_keep_exchange(s, bytes_of(m->ptr, len));
     return is_fresh ? ROUTE_FOLLOWS : ROUTE_WAITS;
 }
@@ -417,11 +468,29 @@ enum step session_pg_route_refuse(struct session *s, const struct message *m) {
     return session_pg_fail_here(s, m, &err);
 }
 
-enum route_reason session_pg_route_reason(struct session *s, struct bytes source) {
+static enum route_reason reason_now(struct session *s, struct bytes source, bool is_asked_inside) {
     struct walk w = {.s = s, .is_in_transaction = session_pg_begin_reads(session_pg_of(s))};
+    bool is_held_by_asking = is_asked_inside && !s->pins && s->lessee.backend->ledger.txn == TXN_NONE;
     if (is_begun_to_write(s)) return ROUTE_TRANSACTION;
-    bool is_read = is_free(s) && only_reads(&w, source, NULL) && has_fit_replica(&w);
+    bool is_read = (is_held_by_asking || is_free(s)) && only_reads(&w, source, NULL) && has_fit_replica(&w);
     return is_read ? ROUTE_READS : (enum route_reason)s->route;
+}
+
+/* The exchange that asks goes on as it was judged. */
+enum route_reason session_pg_route_reason(struct session *s, struct bytes source, bool is_asked_inside) {
+    struct lessee *l = &s->lessee;
+    struct variant *target = s->target;
+    uint64_t needs_us = l->needs_us, copy_id = l->copy_id, only = l->only;
+    const struct site_place *place = l->place;
+    uint8_t route = s->route;
+    enum route_reason why = reason_now(s, source, is_asked_inside);
+    s->target = target;
+    s->route = route;
+    l->needs_us = needs_us;
+    l->copy_id = copy_id;
+    l->place = place;
+    l->only = only;
+    return why;
 }
 
 /* ---- running again --------------------------------------------------------------------------------------------------- */

@@ -8,7 +8,7 @@
  * transaction, so that the first time of all is as right as any other; but only so often, for most pools never use them.
  */
 #include "proxy/pool/backend_pg.h"
-#include "proxy/session/session_pg.h"
+#include "proxy/session/session_pg_ops.h"
 
 enum { BENEFITS_OF_DOUBT = 1000 };
 
@@ -39,5 +39,5 @@ bool session_pg_sequences_must_go(struct session *s, unsigned effects, bool is_a
     if (effects & EFFECT_CURRVAL) p->uses_currval = true;
     bool must = bp->has_old_sequences && may_be_read(p, b, is_alone);
     if (effects & EFFECT_NEXTVAL) bp->sequences_lease = b->leases;
-    return must && b->ledger.txn != TXN_FAILED && !b->ledger.is_skipping;
+    return must && !session_pg_is_failed(s) && !b->ledger.is_skipping;
 }

@@ -35,7 +35,7 @@ static size_t put_suffix(const struct session *s, char out[SESSION_PG_APP_NAME_M
 }
 
 /* The name gives way to the address: the server would cut the end. */
-static const char *name_on_server(struct session *s, char out[SESSION_PG_APP_NAME_MAX + 1]) {
+static RARELY const char *name_with_suffix(struct session *s, char out[SESSION_PG_APP_NAME_MAX + 1]) {
     char suffix[SESSION_PG_APP_NAME_MAX + 1];
     const char *own = own_name(session_pg_of(s));
     size_t len = put_suffix(s, suffix);
@@ -45,6 +45,16 @@ static const char *name_on_server(struct session *s, char out[SESSION_PG_APP_NAM
     memcpy(out, own, kept);
     memcpy(out + kept, suffix, len + 1);
     return out;
+}
+
+static const char *name_on_server(struct session *s, char out[SESSION_PG_APP_NAME_MAX + 1]) {
+    const struct pool *p = session_pool(s);
+    return LIKELY(!p || !p->limits.app_name_add_host) ? own_name(session_pg_of(s)) : name_with_suffix(s, out);
+}
+
+static RARELY void set_name_with_suffix(struct session *s, struct backend *b) {
+    char name[SESSION_PG_APP_NAME_MAX + 1];
+    backend_pg_set_app_name(b, name_with_suffix(s, name));
 }
 
 /* What the client itself calls what the server has reported: an address that gilmok has put there is not its wish. */
@@ -74,9 +84,8 @@ static const struct params_pg *wanted_on(const struct session_pg *ps, const stru
 }
 
 /* False: the connection has failed. */
-static bool make_home(const struct session_pg *ps, struct backend *b) {
+static RARELY bool make_new_home(const struct session_pg *ps, struct backend *b) {
     struct backend_pg *bp = backend_pg_of(b);
-    if (!ps->startup || (bp->home_of == ps->startup && bp->home_start == bp->start.settable_digest)) return true;
     startup_pg_unref(bp->home_of);
     bp->home_of = startup_pg_ref(ps->startup);
     bp->home_start = bp->start.settable_digest;
@@ -87,13 +96,19 @@ static bool make_home(const struct session_pg *ps, struct backend *b) {
     return false;
 }
 
+static bool make_home(const struct session_pg *ps, struct backend *b) {
+    const struct backend_pg *bp = backend_pg_of(b);
+    bool is_made = !ps->startup || (bp->home_of == ps->startup && bp->home_start == bp->start.settable_digest);
+    return LIKELY(is_made) || make_new_home(ps, b);
+}
+
 /* The digest of everything reported, once the wanted settings are in force. */
 static uint64_t digest_with(const struct params_pg *now, const struct params_pg *wanted) {
     return now->digest - now->settable_digest + wanted->settable_digest;
 }
 
 /* The client hears about every parameter when one is not what it last heard. */
-static void tell_params(struct session *s, const struct params_pg *now, const struct params_pg *wanted) {
+static RARELY void tell_params(struct session *s, const struct params_pg *now, const struct params_pg *wanted) {
     struct writer w;
     writer_init(&w, PARAMS_PG_MAX * PG_STATUS_MAX);
     for (int i = 0; i < now->count; i++) {
@@ -105,7 +120,7 @@ static void tell_params(struct session *s, const struct params_pg *now, const st
     writer_release(&w);
 }
 
-static void tell_app_name(struct session *s) {
+static RARELY void tell_app_name(struct session *s) {
     struct session_pg *ps = session_pg_of(s);
     uint8_t storage[SESSION_PG_APP_NAME_MAX + 64];
     struct writer w;
@@ -117,7 +132,7 @@ static void tell_app_name(struct session *s) {
 
 /* ---- before a request ---- */
 
-static void bring_in_line(struct backend *b, const struct params_pg *wanted) {
+static RARELY void bring_in_line(struct backend *b, const struct params_pg *wanted) {
     struct backend_pg *bp = backend_pg_of(b);
     for (int i = 0; i < wanted->count; i++) {
         const char *name = wanted->items[i].name, *value = wanted->items[i].value;
@@ -137,8 +152,8 @@ void session_pg_settings_prepare(struct session *s, struct backend *b) {
     if (digest != bp->params.digest) bring_in_line(b, wanted);
     if (ps->params_digest != digest) tell_params(s, &bp->params, wanted);
     ps->params_digest = digest;
-    char name[SESSION_PG_APP_NAME_MAX + 1];
-    backend_pg_set_app_name(b, name_on_server(s, name));
+    if (LIKELY(!session_pool(s)->limits.app_name_add_host)) backend_pg_set_app_name(b, own_name(ps));
+    else set_name_with_suffix(s, b);
     if (ps->app_name_was_reset || ps->app_name_is_long) tell_app_name(s);
 }
 
@@ -243,11 +258,7 @@ static const struct params_pg *expected(const struct session *s) {
     return ps->startup ? &ps->startup->reported : s->variant->baseline;
 }
 
-const struct sql_options *session_pg_settings_options(struct session *s, const struct backend *b) {
-    struct session_pg *ps = session_pg_of(s);
-    const struct params_pg *params = b ? session_pg_settings_in_force(s, b) : expected(s);
-    if (!params) return NULL;
-    if (ps->left.options_digest == params->digest && params->digest) return &ps->left.options;
+static RARELY const struct sql_options *make_options(struct session_pg *ps, const struct params_pg *params) {
     struct sql_options *o = &ps->left.options;
     *o = sql_options_default(SQL_POSTGRES);
     const char *version = params_pg_get(params, "server_version"), *encoding = params_pg_get(params, "client_encoding");
@@ -258,6 +269,14 @@ const struct sql_options *session_pg_settings_options(struct session *s, const s
     if (strings && strcmp(strings, "off") == 0) o->modes &= ~(uint32_t)SQL_STANDARD_STRINGS;
     ps->left.options_digest = params->digest;
     return o;
+}
+
+const struct sql_options *session_pg_settings_options(struct session *s, const struct backend *b) {
+    struct session_pg *ps = session_pg_of(s);
+    const struct params_pg *params = b ? session_pg_settings_in_force(s, b) : expected(s);
+    if (UNLIKELY(!params)) return NULL;
+    bool is_made = ps->left.options_digest == params->digest && params->digest;
+    return LIKELY(is_made) ? &ps->left.options : make_options(ps, params);
 }
 
 /* Until the end of the transaction: an error in between takes it back like everything else. */

@@ -29,6 +29,7 @@
 #include "proxy/pool/catalog_book.h"
 #include "proxy/pool/catalog_change.h"
 #include "proxy/session/session_pg_names.h"
+#include "proxy/topology/freshness.h"
 #include "proxy/wire/pg_decode.h"
 #include "routing/function_pg.h"
 #include "routing/setting_pg.h"
@@ -38,6 +39,7 @@
 enum {
     PINS_FOUND = PIN_TEMP | PIN_LOCKS | PIN_LISTEN | PIN_CURSOR | PIN_SQL_PREPARED | PIN_FIXED,
     PINS_HERE = PINS_FOUND | PIN_LOOKING | PIN_STAYS | PIN_DESCRIBING | PIN_LENT,
+    LEAVES_NOTHING = EFFECT_RESETS | EFFECT_MOVES | EFFECT_NAMED | EFFECT_EXECUTES | EFFECT_LISTS | EFFECT_LISTED,
     LOOK_FOR = EFFECT_LEAVES | EFFECT_STAYS | EFFECT_UNKNOWN,
     LOOKS_AGAIN = 2,     /* after one that failed */
     NAMES_MAX = 2 << 10, /* bytes of names of settings with a dot */
@@ -108,7 +110,7 @@ static const struct classify_facts *facts_of(const struct session *s) {
 }
 
 /* `facts`: of facts_of(). */
-static struct effect_reading read_text(struct session *s, const struct sql_options *options, uint64_t version,
+static struct effect_reading read_anew(struct session *s, const struct sql_options *options, uint64_t version,
                                        const struct classify_facts *facts, struct bytes text) {
     struct session_env *env = s->env;
     const struct classify_options routing = {
@@ -120,6 +122,13 @@ static struct effect_reading read_text(struct session *s, const struct sql_optio
         .ctx = s};
     if (!env->effects) env->effects = effect_cache_new();
     return effect_cache_of(env->effects, text, options, version, &env->arena, &names, facts ? &routing : NULL);
+}
+
+/* As it was read before, or is now. */
+static struct effect_reading read_text(struct session *s, const struct sql_options *options, uint64_t version,
+                                       const struct classify_facts *facts, struct bytes text) {
+    const struct effect_reading *seen = effect_cache_find(s->env->effects, text, options, version, facts != NULL);
+    return LIKELY(seen != NULL) ? *seen : read_anew(s, options, version, facts, text);
 }
 
 /* Of a source: what its first parameter is given is what the server reads, byte by byte. */
@@ -150,22 +159,38 @@ unsigned session_pg_state_effects(struct session *s, const struct backend *b, st
     return UNLIKELY(effects & EFFECT_NAMED) && !is_text_first(source) ? effects | EFFECT_STAYS : effects;
 }
 
+/* False: where it may go is not known. */
+static RARELY bool read_place(struct session *s, const struct sql_options *options, uint64_t version, struct bytes text,
+                              struct effect_reading *kept) {
+    const struct classify_facts *facts = facts_of(s);
+    if (facts) *kept = read_anew(s, options, version, facts, text);
+    return facts && kept->is_placed;
+}
+
 const struct effect_reading *session_pg_state_reading(struct session *s, struct bytes source, struct effect_reading *kept) {
     struct left_client *left = &session_pg_of(s)->left;
     const struct sql_options *options = session_pg_settings_options(s, s->lessee.backend);
-    const uint8_t *end = source.len ? memchr(source.ptr, 0, source.len) : NULL;
     uint64_t version = names_version(s, catalog_of(s));
-    s->route = end ? ROUTE_CATALOG : ROUTE_NOT_IN_HAND; /* unless it is found to be something else */
-    const struct classify_facts *facts = options && end && is_certain(version) ? facts_of(s) : NULL;
-    if (!facts) return NULL;
+    s->route = ROUTE_CATALOG; /* unless it is found to be something else */
+    bool may_be_known = options && is_certain(version) && session_pool(s)->limits.read_write_split;
+    /*
+     * A reading with a place holds as long as its facts: those that are replaced, or gone, come with another version, and those
+     * that may be out of date with none that is certain.
+     */
+    if (kept && LIKELY(may_be_known) && effect_reading_holds(kept, options, version) && kept->is_placed) return kept;
+    const uint8_t *end = source.len ? memchr(source.ptr, 0, source.len) : NULL;
+    if (!end) s->route = ROUTE_NOT_IN_HAND;
+    if (UNLIKELY(!end || !may_be_known)) return NULL;
     if (!kept) {
         kept = &left->judgement;
-        kept->is_known = false;
+        kept->is_known = false; /* that was another text */
         left->judged = source.ptr;
     }
-    if (!effect_reading_holds(kept, options, version) || !kept->is_placed)
-        *kept = read_text(s, options, version, facts, bytes_of(source.ptr, (size_t)(end - source.ptr)));
-    return kept->is_placed ? kept : NULL;
+    struct bytes text = bytes_of(source.ptr, (size_t)(end - source.ptr));
+    const struct effect_reading *seen = effect_cache_find(s->env->effects, text, options, version, true);
+    if (LIKELY(seen != NULL)) *kept = *seen;
+    else if (!read_place(s, options, version, text, kept)) return NULL;
+    return kept;
 }
 
 void session_pg_state_refuse(struct session *s, struct bytes source, struct effect_reading *kept) {
@@ -178,11 +203,32 @@ void session_pg_state_refuse(struct session *s, struct bytes source, struct effe
     effect_cache_refuse(s->env->effects, text, options, names_version(s, catalog_of(s)), of_copy);
 }
 
-/* What it stands for was written before it was set, on this primary or one before it: as if this client had just done so. */
+static bool is_same_history(const struct log_place *a, const struct log_place *b) {
+    return a->system_id == b->system_id && a->timeline == b->timeline;
+}
+
+/* All that its tokens say is kept: of one history the later place, of others what was written before they were set. */
+static void note_place(struct session_pg *ps, const struct log_place *at, uint64_t now_us) {
+    struct site_place *p = &ps->place;
+    bool is_other = p->at.lsn && !is_same_history(&p->at, at);
+    if (is_other) ps->base.written_us = p->since_us > ps->base.written_us ? p->since_us : ps->base.written_us;
+    if (p->at.lsn && !is_other && p->at.lsn >= at->lsn) return;
+    *p = (struct site_place){.at = *at, .since_us = now_us};
+    ps->base.given_up_us = 0; /* it may wait for this one */
+}
+
+/* What it stands for was written before it was set. Where it does not say whose log it means: as if by this client, just now. */
 static void take_token(struct session_pg *ps, const char *token) {
-    uint64_t digest = token && *token ? map_hash(bytes_str(token)) | 1 : 0;
-    if (digest && digest != ps->token) ps->base.written_us = clock_now_us(ps->base.env->loop->clock);
+    uint64_t digest = token && *token ? map_hash(bytes_str(token)) | 1 : 0, now_us;
+    struct token_pg t;
+    if (!digest || digest == ps->token) {
+        ps->token = digest;
+        return;
+    }
     ps->token = digest;
+    now_us = clock_now_us(ps->base.env->loop->clock);
+    if (!token_pg_read(bytes_str(token), &t)) ps->base.written_us = now_us;
+    else note_place(ps, &(struct log_place){t.system_id, freshness_end(t.lsn), t.timeline}, now_us);
 }
 
 /* One of gilmok's own, as the client has set it: names of settings are the same in any case. NULL: it has not. */
@@ -206,6 +252,14 @@ const struct classify_facts *session_pg_state_facts(struct session *s) {
     return is_certain(names_version(s, catalog_of(s))) ? facts_of(s) : NULL;
 }
 
+/*
+ * So pg_dump begins. Where its reads could be sent to a replica it stays on the primary: in its transaction, which is READ ONLY,
+ * stands what a replica would be refused. Among replicas it must be free to go where its snapshot is.
+ */
+static unsigned effects_of_list(const struct session *s, unsigned effects) {
+    return effects & EFFECT_LISTED && !session_pool(s)->is_spread ? effects | EFFECT_STAYS : effects;
+}
+
 /* As the configuration wants it. */
 static unsigned effects_of_unknown(const struct session *s, unsigned effects) {
     if (!(effects & EFFECT_UNKNOWN)) return effects;
@@ -217,7 +271,7 @@ static unsigned effects_of_unknown(const struct session *s, unsigned effects) {
 }
 
 static unsigned as_configured(const struct session *s, unsigned effects) {
-    effects = effects_of_unknown(s, effects);
+    effects = effects_of_list(s, effects_of_unknown(s, effects));
     bool pins = effects & EFFECT_NEXTVAL && session_pool(s)->limits.session_sequences == SESSION_SEQUENCES_PIN;
     return pins ? effects | EFFECT_STAYS : effects;
 }
@@ -288,7 +342,7 @@ static unsigned effects_of_bind(struct session *s, struct backend *b, const stru
 static void read_parse(struct session *s, struct backend *b, struct bytes body, bool is_whole) {
     struct left_client *left = &session_pg_of(s)->left;
     bool may_reset = session_pg_reset_matters(session_pg_of(s));
-    const uint8_t *name_end = body.len ? memchr(body.ptr, 0, body.len) : NULL;
+    const uint8_t *name_end = pg_parse_name_end(body);
     bool is_unnamed = body.len && !body.ptr[0];
     unsigned effects = 0;
     if (is_whole && name_end && (is_unnamed || may_reset))
@@ -377,7 +431,7 @@ bool session_pg_state_on_message(struct session *s, const struct message *m) {
     ps->left.will_move = effects & EFFECT_MOVES;
     if (m->h.type == PG_F_BIND) ps->left.has_bound = true;
     if (UNLIKELY(effects & EFFECT_CATALOG || (b->changes_catalog && effects & EFFECT_MOVES))) change_catalog(&ps->left, b, effects);
-    ps->left.effects |= effects & ~(unsigned)(EFFECT_RESETS | EFFECT_MOVES | EFFECT_NAMED | EFFECT_EXECUTES | EFFECT_LISTS);
+    ps->left.effects |= effects & ~(unsigned)LEAVES_NOTHING;
     if (ps->left.effects & LOOK_FOR) b->is_tainted = true;
     return effects & (EFFECT_NEXTVAL | EFFECT_CURRVAL) && session_pg_sequences_must_go(s, effects, is_one_statement(m));
 }
@@ -410,7 +464,7 @@ static unsigned effects_so_far(struct session *s, struct backend_pg *bp) {
     return effects;
 }
 
-static void look(struct session *s, struct backend *b) {
+static RARELY void look(struct session *s, struct backend *b) {
     struct writer sql;
     const struct catalog *c = catalog_of(s);
     struct bytes others = c ? catalog_settings(c) : bytes_of(NULL, 0);

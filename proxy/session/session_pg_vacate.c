@@ -45,7 +45,7 @@ void session_pg_vacate_on_text(struct session *s, const struct message *m) {
     struct bytes text = bytes_of(m->ptr + PG_HEADER_LEN, m->avail - PG_HEADER_LEN), name = {0};
     char database[DATABASE_PG_NAME_MAX] = "";
     if (m->h.type == PG_F_PARSE) {
-        const uint8_t *name_end = text.len ? memchr(text.ptr, 0, text.len) : NULL;
+        const uint8_t *name_end = pg_parse_name_end(text);
         if (!name_end) return;
         name = bytes_of(text.ptr, (size_t)(name_end - text.ptr));
         text = bytes_of(name_end + 1, text.len - (size_t)(name_end + 1 - text.ptr));

@@ -24,17 +24,17 @@ struct place {
     bool is_awaited; /* somebody else looks the name up */
 };
 
-/* `known`: what was found out before, or NULL. */
+/* `known`: what was found out before, or that it could not be; or NULL. */
 static void add(struct addr_book *book, const struct place *at, const struct book_entry *known) {
     struct book_entry *e = mem_alloc(sizeof *e);
     if (!e) return;
     if (known) *e = *known;
     list_init(&e->node);
     e->of = at->of;
-    if (!e->is_known && at->is_awaited)
+    if (!known && at->is_awaited)
         err_set(&e->err, ERR_CANNOT_CONNECT, "the addresses of \"%.100s\" are not known yet", at->host);
-    else if (!e->is_known) e->is_known = resolve(e, at->host, at->port);
-    if (!e->is_known && !at->is_awaited) log_line(LOG_ERROR, "config", at->name, "%s", e->err.message);
+    else if (!known) e->is_known = resolve(e, at->host, at->port);
+    if (!known && !e->is_known && !at->is_awaited) log_line(LOG_ERROR, "config", at->name, "%s", e->err.message);
     list_push_back(&book->entries, &e->node);
 }
 

@@ -24,7 +24,10 @@ struct addr_book {
 
 /* Blocks. What cannot be resolved is logged, and an error for who asks. */
 void addr_book_init(struct addr_book *book, const struct config *c);
-/* The same for a configuration that differs from `before` in its nodes alone: what is known there, in `old`, is so here. */
+/*
+ * The same for a configuration that differs from `before` in its nodes alone: what is known there, in `old`, is so here, and what
+ * could not be resolved there is not asked for again, which might take many seconds each time: a reload does that.
+ */
 void addr_book_init_like(struct addr_book *book, const struct config *c, const struct addr_book *old, const struct config *before);
 void addr_book_release(struct addr_book *book);
 /* The address of a node or peer of that configuration; NULL: memory was out. */

@@ -9,7 +9,7 @@
 enum { WAL_PAGE = 8192, PAGE_HEADER_MAX = 40 };
 
 /* A record that ends with its page ends at the page's end; the next one begins behind the header of the next page. */
-static uint64_t end_of_records(uint64_t inserted) {
+uint64_t freshness_end(uint64_t inserted) {
     uint64_t in_page = inserted % WAL_PAGE;
     return in_page <= PAGE_HEADER_MAX ? inserted - in_page : inserted;
 }
@@ -33,7 +33,7 @@ static void thin_out(struct freshness *f, uint64_t now_us) {
 }
 
 void freshness_note(struct freshness *f, uint64_t asked_us, uint64_t inserted) {
-    uint64_t lsn = end_of_records(inserted);
+    uint64_t lsn = freshness_end(inserted);
     struct freshness_sample *last = f->count ? &f->samples[f->count - 1] : NULL;
     if (!lsn || (last && asked_us <= last->asked_us)) return; /* an answer that comes late */
     if (last && lsn == last->lsn) {

@@ -26,6 +26,8 @@ struct freshness {
 /* `inserted` as the server tells it; at the beginning of a page it may be behind the page's header, where nothing ends. */
 void freshness_note(struct freshness *f, uint64_t asked_us, uint64_t inserted);
 void freshness_forget(struct freshness *f);
+/* What ends there at the latest: nothing ends inside of a page's header. */
+uint64_t freshness_end(uint64_t inserted);
 /* 0: it is behind everything that is known. */
 uint64_t freshness_at(const struct freshness *f, uint64_t replayed);
 

@@ -3,6 +3,7 @@
  */
 #include "proxy/topology/monitor_impl.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -104,11 +105,7 @@ static void measure(struct watched_cluster *c, struct watched_node *n, int upstr
     const char *sync_state = "";
     t->lag_ms = -1;
     t->lag_bytes = 0;
-    uint64_t applied;
-    if (t->role == NODE_SUBSCRIBER && t->health == NODE_UP && monitor_feed_is_ready(n, &applied)) {
-        t->lag_ms = lag_ms(&c->history, applied, now_us(c));
-        t->lag_bytes = lag_bytes(&c->history, applied);
-    }
+    if (t->role == NODE_SUBSCRIBER && t->health == NODE_UP && !monitor_feed_lag(n, &t->lag_ms, &t->lag_bytes)) t->lag_ms = -1;
     if (t->role == NODE_REPLICA && t->health == NODE_UP) {
         t->lag_ms = lag_ms(&c->history, t->facts.lsn, now_us(c));
         t->lag_bytes = lag_bytes(&c->history, t->facts.lsn);
@@ -312,6 +309,7 @@ bool monitor_is_needed(const struct config *c) {
 }
 
 static void free_node(struct watched_node *n) {
+    topology_gauge_unref(n->gauge);
     monitor_feed_release(n);
     if (n->has_timers) {
         probe_pg_release(&n->probe);
@@ -395,8 +393,11 @@ static bool add_node(struct watched_cluster *c, struct watched_cluster *old, int
     if (was >= 0) {
         *t = *old->nodes[was]->told;
         n->health = old->nodes[was]->health;
+        n->gauge = old->nodes[was]->gauge;
+        old->nodes[was]->gauge = NULL;
         n->listed_us = old->nodes[was]->listed_us;
         t->is_copy = false; /* of these tables? */
+        monitor_feed_inherit(n, old->nodes[was]);
     } else {
         *t = (struct topology_node){.lag_ms = -1, .health_since_us = now_us(c)};
         n->listed_us = now_us(c);
@@ -478,6 +479,9 @@ static void adopt_cluster(struct monitor *m, const struct config_cluster *config
 void monitor_init(struct monitor *m, struct loop *loop, struct topology *t, void (*on_change)(struct monitor *m),
                   void (*on_orders)(struct monitor *m, const struct node_order *orders, uint32_t count)) {
     *m = (struct monitor){.loop = loop, .topology = t, .on_change = on_change, .on_orders = on_orders};
+    uint64_t number = 0;
+    if (!clock_random(loop->clock, &number, sizeof number)) number = loop->now_us;
+    snprintf(m->key, sizeof m->key, "%" PRIu64, number >> 1);
     list_init(&m->clusters);
     list_init(&m->names);
 }

@@ -13,6 +13,8 @@
 #include "proxy/topology/addr_book.h"
 #include "proxy/topology/topology.h"
 
+enum { MONITOR_FUNCTIONS_MAX = 4 << 10 };
+
 struct monitor {
     struct loop *loop;         /* borrowed */
     struct topology *topology; /* borrowed */
@@ -22,6 +24,8 @@ struct monitor {
     void (*on_change)(struct monitor *m); /* some cluster has another primary, or none */
     /* Nodes were found, or lost: the next configuration has them, or not. Borrowed for the call. */
     void (*on_orders)(struct monitor *m, const struct node_order *orders, uint32_t count);
+    const char *copy_functions; /* what a text may call at a subscriber, as an array of names in SQL's form (feed_pg.h); borrowed */
+    char key[24];        /* of this monitor's beats among other gilmoks' (feed_pg.h) */
     uint64_t hurried_us; /* when it was last told to */
     struct timer look;   /* at positions */
     bool has_look, is_looking;

@@ -13,23 +13,26 @@ enum {
 
 /* ---- telling --------------------------------------------------------------------------------------------------------- */
 
-/* Its tables were those of the primary at that time, and no sooner is anything of it known. */
-static uint64_t copy_fresh_us(const struct watched_cluster *c, const struct watched_node *n) {
-    uint64_t applied, us, asked_us = monitor_feed_asked_us(n);
-    if (!monitor_feed_is_ready(n, &applied)) return 0;
-    us = freshness_at(&c->freshness, applied);
-    return us < asked_us ? us : asked_us;
+static const struct topology_node *primary_of(const struct watched_cluster *c) {
+    return c->picture.primary < 0 ? NULL : &c->picture.nodes[c->picture.primary];
 }
 
-/* A position means something to who is on the same history. */
+/* A standby on the same history as its primary: to that its position means something. */
+static bool follows(const struct watched_cluster *c, const struct watched_node *n) {
+    const struct topology_node *t = n->told, *primary = primary_of(c);
+    return primary && t->health == NODE_UP && t->role == NODE_REPLICA && t->facts.timeline == primary->facts.timeline;
+}
+
 static uint64_t fresh_us(const struct watched_cluster *c, const struct watched_node *n) {
-    const struct topology_cluster *p = &c->picture;
     const struct topology_node *t = n->told;
-    if (p->primary < 0 || t->health != NODE_UP) return 0;
-    if (t->role == NODE_SUBSCRIBER) return copy_fresh_us(c, n);
-    if (t->role != NODE_REPLICA) return 0;
-    if (t->facts.timeline != p->nodes[p->primary].facts.timeline) return 0;
-    return freshness_at(&c->freshness, n->replayed);
+    if (primary_of(c) && t->health == NODE_UP && t->role == NODE_SUBSCRIBER) return monitor_feed_fresh_us(n);
+    return follows(c, n) ? freshness_at(&c->freshness, n->replayed) : 0;
+}
+
+/* For who was told a place by somebody else, and not a time. */
+static void tell_place(const struct watched_cluster *c, const struct watched_node *n) {
+    const struct node_facts *f = &n->told->facts;
+    topology_set_place(n->gauge, &(struct log_place){f->system_id, follows(c, n) ? n->replayed : 0, f->timeline});
 }
 
 void monitor_fresh_tell(struct watched_cluster *c) {
@@ -38,7 +41,8 @@ void monitor_fresh_tell(struct watched_cluster *c) {
         if (!n->gauge) n->gauge = topology_gauge(c->monitor->topology, c->picture.name, n->told->name, n->told->address);
         if (!n->gauge) continue;
         atomic_store_explicit(&n->gauge->fresh_us, fresh_us(c, n), memory_order_release);
-        atomic_store_explicit(&n->gauge->told_us, n->subscribes ? monitor_feed_asked_us(n) : n->replayed_us, memory_order_release);
+        tell_place(c, n);
+        atomic_store_explicit(&n->gauge->told_us, n->subscribes ? monitor_feed_told_us(n) : n->replayed_us, memory_order_release);
     }
 }
 
@@ -48,8 +52,7 @@ void monitor_heard(struct watched_node *n, enum probe_result result) {
 }
 
 static bool is_primary(const struct watched_node *n) {
-    const struct topology_cluster *p = &n->cluster->picture;
-    return p->primary >= 0 && n->told == &p->nodes[p->primary];
+    return n->told == primary_of(n->cluster);
 }
 
 void monitor_fresh_take(struct watched_node *n) {

@@ -18,7 +18,7 @@ struct watched_node {
     struct probe_pg probe;
     struct timer next;
     struct probe_pg glance;  /* for its position alone, when somebody wants to know (monitor_fresh.c) */
-    struct topology_gauge *gauge; /* borrowed from the topology; NULL: memory was out */
+    struct topology_gauge *gauge; /* a reference; NULL: memory was out */
     uint64_t replayed;       /* the latest position of a standby; 0: not known */
     uint64_t glance_failed_us; /* 0: the latest glance was answered */
     uint64_t replayed_us;    /* when it was asked for */
@@ -70,10 +70,14 @@ void monitor_feed_ask(struct watched_node *n);
 void monitor_feed_look(struct watched_node *n);
 /* There is another primary: what was known is void. */
 void monitor_feed_forget(struct watched_node *n);
-/* It is a copy, and streams: *replayed has everything up to there. False: it is not, or nobody knows. */
-bool monitor_feed_is_ready(const struct watched_node *n, uint64_t *replayed);
-/* When that was asked for; 0: never. */
-uint64_t monitor_feed_asked_us(const struct watched_node *n);
+/* It was watched before a reload as `old`: what its tables have missed counts still. */
+void monitor_feed_inherit(struct watched_node *n, const struct watched_node *old);
+/* Up to when it has everything; 0: it is no copy, or nobody knows. */
+uint64_t monitor_feed_fresh_us(const struct watched_node *n);
+/* How far it is behind. False: likewise. */
+bool monitor_feed_lag(const struct watched_node *n, int64_t *ms, uint64_t *bytes);
+/* When it was last asked about; 0: never. */
+uint64_t monitor_feed_told_us(const struct watched_node *n);
 
 /* ---- monitor.c ---- */
 

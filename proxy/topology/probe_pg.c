@@ -12,6 +12,8 @@
 static const char debian_authorities[] = "/etc/ssl/certs/ca-certificates.crt"; /* libpq 15 has no word for "the system's" */
 static const char nowhere[] = "/dev/null/none"; /* "" would be libpq's own files, below the home directory */
 
+static const char statement[] = "row"; /* of PROBE_ROW: to plan it may cost more than to run it */
+
 static void on_ready(struct loop_watch *w);
 static void on_deadline(struct timer *t);
 
@@ -24,6 +26,7 @@ static void close_conn(struct probe_pg *p) {
     loop_event_unwatch(&p->watch);
     if (p->conn) PQfinish(p->conn);
     p->conn = NULL;
+    p->is_prepared = false;
 }
 
 void probe_pg_reset(struct probe_pg *p) {
@@ -49,6 +52,7 @@ static void done(struct probe_pg *p, enum probe_result result) {
 }
 
 static void connect_anew(struct probe_pg *p);
+static void ask(struct probe_pg *p);
 
 /*
  * libpq's words come in lines, and with the place in the server's sources; the first line says it. A connection that was there may
@@ -107,17 +111,35 @@ static void watch(struct probe_pg *p, bool for_write) {
     if (!ok) fail(p, "out of memory");
 }
 
+static bool is_preparing(const struct probe_pg *p) {
+    return p->question == PROBE_ROW && !p->is_prepared;
+}
+
+static void end_answer(struct probe_pg *p) {
+    if (is_preparing(p)) {
+        p->is_prepared = true;
+        ask(p);
+    } else if (p->has_row) {
+        done(p, PROBE_ANSWERED);
+    } else {
+        fail(p, "the server's answer to the probe is none");
+    }
+}
+
 /* True: all of it is in, or the probe has failed. */
 static bool take_results(struct probe_pg *p) {
     PGresult *r;
     while (!PQisBusy(p->conn)) {
         r = PQgetResult(p->conn);
         if (!r) {
-            if (p->has_row) done(p, PROBE_ANSWERED);
-            else fail(p, "the server's answer to the probe is none");
+            end_answer(p);
             return true;
         }
-        bool is_right = PQresultStatus(r) == PGRES_TUPLES_OK;
+        bool is_right = PQresultStatus(r) == (is_preparing(p) ? PGRES_COMMAND_OK : PGRES_TUPLES_OK);
+        if (is_right && is_preparing(p)) {
+            PQclear(r);
+            continue;
+        }
         if (is_right && !p->has_row) take_row(p, r);
         else if (is_right) take_standbys(p, r);
         else fail(p, PQresultErrorMessage(r)[0] ? PQresultErrorMessage(r) : "the server answers something else");
@@ -137,8 +159,8 @@ static void ask_on(struct probe_pg *p) {
 }
 
 static bool send_question(struct probe_pg *p) {
-    if (p->question == PROBE_ROW)
-        return PQsendQueryParams(p->conn, p->query, p->param_count, NULL, p->params, NULL, NULL, 0);
+    if (is_preparing(p)) return PQsendPrepare(p->conn, statement, p->query, 0, NULL);
+    if (p->question == PROBE_ROW) return PQsendQueryPrepared(p->conn, statement, p->param_count, p->params, NULL, NULL, 0);
     return PQsendQuery(p->conn, p->question == PROBE_FACTS ? facts_pg_query() : facts_pg_position_query());
 }
 
@@ -186,10 +208,11 @@ static PGconn *begin(const struct probe_pg *p) {
     const struct config_cluster *c = p->cluster;
     const struct config_node *node = p->node;
     const struct addr *addr = p->addr;
-    char port[16], options[128], address[ADDR_TEXT_MAX];
+    char port[16], options[192], address[ADDR_TEXT_MAX];
     bool is_socket = addr_is_unix(addr);
     snprintf(port, sizeof port, "%u", (unsigned)node->port);
-    snprintf(options, sizeof options, "-c search_path=pg_catalog -c statement_timeout=%u", c->probe_timeout_ms);
+    snprintf(options, sizeof options, "-c search_path=pg_catalog -c statement_timeout=%u%s", c->probe_timeout_ms,
+             p->options ? p->options : "");
     const char *const keywords[] = {"host", "hostaddr", "port", "user", "password", "dbname", "sslmode", "sslrootcert", "sslcert",
                                     "sslkey", "sslcrl", "channel_binding", "application_name", "options", "passfile", "gssencmode",
                                     "target_session_attrs", "client_encoding", NULL};

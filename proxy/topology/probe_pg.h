@@ -22,7 +22,7 @@ enum probe_result {
 /* What it asks. */
 enum probe_question { PROBE_FACTS, PROBE_POSITION, PROBE_ROW /* a query of the caller's, that has one row */ };
 
-enum { PROBE_PARAMS_MAX = 4 };
+enum { PROBE_PARAMS_MAX = 7 };
 
 struct probe_pg {
     enum probe_question question;
@@ -36,9 +36,11 @@ struct probe_pg {
     const struct config_cluster *cluster; /* borrowed, like the next two, as long as the probe is under way */
     const struct config_node *node;
     const struct addr *addr;
-    /* The next four are the caller's, borrowed likewise. */
-    const char *database;      /* NULL: monitor_database. The same as long as the connection is there */
-    const char *query;         /* of PROBE_ROW, with its parameters */
+    bool is_prepared;
+    /* The next five are the caller's, borrowed likewise; the first three are the same as long as the connection is there. */
+    const char *database; /* NULL: monitor_database */
+    const char *options;  /* "" or more of " -c name=value", short; NULL: none */
+    const char *query;    /* of PROBE_ROW, with its parameters */
     const char *params[PROBE_PARAMS_MAX];
     int param_count;
     /* Its row, before on_done; NULL for SQL's. False: it is no such row. */

@@ -134,6 +134,28 @@ bool topology_doubt(struct topology *t, struct topology_gauge *g, uint64_t now_u
     return is_first;
 }
 
+/* In between nobody knows: no reader takes a position for one of another history. */
+void topology_set_place(struct topology_gauge *g, const struct log_place *at) {
+    bool is_same = atomic_load_explicit(&g->system_id, memory_order_relaxed) == at->system_id &&
+                   atomic_load_explicit(&g->timeline, memory_order_relaxed) == at->timeline;
+    if (!is_same) {
+        atomic_store_explicit(&g->replayed, 0, memory_order_release);
+        atomic_store_explicit(&g->system_id, at->system_id, memory_order_release);
+        atomic_store_explicit(&g->timeline, at->timeline, memory_order_release);
+    }
+    atomic_store_explicit(&g->replayed, at->lsn, memory_order_release);
+}
+
+static bool is_on(const struct topology_gauge *g, const struct log_place *p) {
+    return atomic_load_explicit(&g->timeline, memory_order_acquire) == p->timeline &&
+           atomic_load_explicit(&g->system_id, memory_order_acquire) == p->system_id;
+}
+
+/* The history is read in front of the position and behind it: it may change meanwhile, and never back. */
+bool topology_has_place(const struct topology_gauge *g, const struct log_place *p) {
+    return is_on(g, p) && atomic_load_explicit(&g->replayed, memory_order_acquire) >= p->lsn && is_on(g, p);
+}
+
 static struct topology_gauge *find_gauge(struct topology *t, const char *cluster, const char *node,
                                          const char *address) {
     LIST_EACH(n, &t->gauges) {
@@ -149,6 +171,8 @@ struct topology_gauge *topology_gauge(struct topology *t, const char *cluster, c
     if (!g) {
         g = mem_alloc(sizeof *g);
         if (g) {
+            g->topology = t;
+            g->id = ++t->last_gauge_id;
             snprintf(g->cluster, sizeof g->cluster, "%s", cluster);
             snprintf(g->name, sizeof g->name, "%s", node);
             snprintf(g->address, sizeof g->address, "%s", address);
@@ -156,8 +180,19 @@ struct topology_gauge *topology_gauge(struct topology *t, const char *cluster, c
             list_push_back(&t->gauges, &g->node);
         }
     }
+    if (g) g->refs++;
     pthread_mutex_unlock(&t->lock);
     return g;
+}
+
+void topology_gauge_unref(struct topology_gauge *g) {
+    if (!g) return;
+    struct topology *t = g->topology;
+    pthread_mutex_lock(&t->lock);
+    bool is_last = --g->refs == 0;
+    if (is_last) list_remove(&g->node);
+    pthread_mutex_unlock(&t->lock);
+    if (is_last) mem_free(g);
 }
 
 void topology_want_freshness(struct topology *t, uint64_t now_us) {

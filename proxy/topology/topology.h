@@ -68,21 +68,36 @@ struct topology_cluster {
 };
 
 /*
- * What changes too often to be published: read by workers at each decision, written by the monitor. One for each node
- * that was ever asked for, by name and address; none is freed before the topology.
+ * What changes too often to be published: read by workers at each decision, written by the monitor. One for each node, by name and
+ * address, for as long as somebody has a reference: names that are looked up may have new addresses for ever.
  */
 struct topology_gauge {
     struct list node; /* in topology.gauges */
+    struct topology *topology;
+    uint32_t refs; /* under the lock */
+    uint64_t id;   /* never 0, and never another one's: who only wants to know the node again keeps this */
     char cluster[TOPOLOGY_NAME_MAX], name[TOPOLOGY_NAME_MAX], address[TOPOLOGY_ADDRESS_MAX];
     _Atomic uint64_t told_us;  /* when it was last asked where its replay is; written behind fresh_us */
     _Atomic uint64_t answered_us; /* when the monitor last heard of it, whatever it said */
     _Atomic uint64_t doubted_us; /* when a worker was owed an answer by it for too long; once it has answered since, all is well */
     _Atomic uint64_t fresh_us; /* it shows all that the primary had acknowledged by then (freshness.h); 0: nobody knows */
+    /* How far a standby on the primary's timeline has replayed, and whose history that is; by topology_set_place() alone. */
+    _Atomic uint64_t replayed; /* 0: nobody knows */
+    _Atomic uint64_t system_id;
+    _Atomic uint32_t timeline;
+};
+
+/* A place in the log of one history. */
+struct log_place {
+    uint64_t system_id;
+    uint64_t lsn;
+    uint32_t timeline;
 };
 
 struct topology {
     pthread_mutex_t lock;
-    struct list gauges; /* owned */
+    struct list gauges; /* owned; those that somebody looks at */
+    uint64_t last_gauge_id;
     _Atomic uint64_t wanted_us;   /* when that was last said */
     _Atomic bool wants_freshness; /* somebody would read if he knew of a fresher replica: the monitor should ask for positions */
     _Atomic(void (*)(struct topology *t)) on_freshness; /* likewise */
@@ -126,8 +141,14 @@ bool topology_doubt(struct topology *t, struct topology_gauge *g, uint64_t now_u
 static inline bool topology_is_doubted(const struct topology_gauge *g) {
     return atomic_load_explicit(&g->doubted_us, memory_order_relaxed) > atomic_load_explicit(&g->answered_us, memory_order_relaxed);
 }
-/* NULL: memory is out. */
+/* The monitor's; lsn 0: nobody knows. */
+void topology_set_place(struct topology_gauge *g, const struct log_place *at);
+/* It has replayed that, on the same history. */
+bool topology_has_place(const struct topology_gauge *g, const struct log_place *p);
+/* With one more reference. NULL: memory is out. */
 struct topology_gauge *topology_gauge(struct topology *t, const char *cluster, const char *node, const char *address);
+/* From any thread, before topology_release(). */
+void topology_gauge_unref(struct topology_gauge *g); /* NULL is fine */
 /* From a worker: no replica is known to be fresh enough for somebody. */
 void topology_want_freshness(struct topology *t, uint64_t now_us);
 

@@ -177,7 +177,7 @@ bool pg_error_read(struct bytes body, struct pg_error_fields *out) {
     }
 }
 
-enum pg_frame pg_bind_names(struct bytes body, struct bytes *portal, struct bytes *statement) {
+enum pg_frame pg_bind_long_names(struct bytes body, struct bytes *portal, struct bytes *statement) {
     struct reader r = reader_over(body);
     if (body.len && !body.ptr[0]) *portal = reader_take(&r, 1), portal->len = 0; /* mostly it has no name */
     else *portal = reader_cstr(&r);
@@ -197,7 +197,7 @@ bool pg_bind_first(struct bytes body, struct bytes *value) {
     return !r.failed;
 }
 
-bool pg_target_read(struct bytes body, uint8_t *kind, struct bytes *name) {
+bool pg_long_target_read(struct bytes body, uint8_t *kind, struct bytes *name) {
     struct reader r = reader_over(body);
     *kind = reader_u8(&r);
     *name = reader_cstr(&r);

@@ -33,6 +33,12 @@ static inline enum pg_frame pg_header_read(struct bytes in, struct pg_header *h)
     return len < 4 || len > PG_LARGE_MAX ? PG_FRAME_BAD : PG_FRAME_OK;
 }
 
+/* Where the name ends with which the body of a Parse begins, most often at once; NULL: not inside of it. */
+static inline const uint8_t *pg_parse_name_end(struct bytes body) {
+    if (!body.len) return NULL;
+    return LIKELY(!body.ptr[0]) ? body.ptr : memchr(body.ptr, 0, body.len);
+}
+
 /* The longest declared length a client may send for a type after login; 0 when the type is not a client's. */
 uint32_t pg_frontend_limit(uint8_t type);
 
@@ -97,10 +103,29 @@ MUST_USE bool pg_error_read(struct bytes body, struct pg_error_fields *out);
  * The start of a Bind body: portal and statement name. `body` may be a prefix of
  * the whole; NEED_MORE when the names do not end inside it.
  */
-enum pg_frame pg_bind_names(struct bytes body, struct bytes *portal, struct bytes *statement);
+enum pg_frame pg_bind_long_names(struct bytes body, struct bytes *portal, struct bytes *statement);
+/* Mostly the portal has none, and the statement a short one, if any. */
+static inline enum pg_frame pg_bind_names(struct bytes body, struct bytes *portal, struct bytes *statement) {
+    enum { SHORT = 16 };
+    if (UNLIKELY(body.len < 2 || body.ptr[0])) return pg_bind_long_names(body, portal, statement);
+    for (size_t len = 0; len < SHORT && len + 1 < body.len; len++) {
+        if (body.ptr[1 + len]) continue;
+        *portal = bytes_of(body.ptr, 0);
+        *statement = bytes_of(body.ptr + 1, len);
+        return PG_FRAME_OK;
+    }
+    return pg_bind_long_names(body, portal, statement);
+}
 /* The first value of a Bind; empty when there is none, or it is NULL. False: it does not end inside `body`. */
 MUST_USE bool pg_bind_first(struct bytes body, struct bytes *value);
 /* Describe and Close: 'S' or 'P', and the name. */
-MUST_USE bool pg_target_read(struct bytes body, uint8_t *kind, struct bytes *name);
+MUST_USE bool pg_long_target_read(struct bytes body, uint8_t *kind, struct bytes *name);
+static inline MUST_USE bool pg_target_read(struct bytes body, uint8_t *kind, struct bytes *name) {
+    bool has_no_name = body.len == 2 && !body.ptr[1];
+    if (UNLIKELY(!has_no_name)) return pg_long_target_read(body, kind, name);
+    *kind = body.ptr[0];
+    *name = bytes_of(body.ptr + 1, 0);
+    return *kind == 'S' || *kind == 'P';
+}
 
 #endif

@@ -82,6 +82,20 @@ def snapshot_for_a_plan(script, d):
     return describes and any("isolation level" in i[-1].lower() for i in d.step.items if i[0] in "QP")
 
 
+def snapshot_for_sequences(script, d):
+    """25001 for SET TRANSACTION behind what may move sequences and has not run: what others have left of them was discarded."""
+    if code(d.got, d.at) != "25001" or kind(d.expected, d.at) != "C":
+        return False
+    is_it = any("isolation level" in i[-1].lower() for i in d.step.items if i[0] in "QP")
+    before = [i for step in script.steps[: d.number] if step.client == d.step.client for i in step.items]
+    return is_it and any(i[0] == "B" or (i[0] == "Q" and "\\" in i[1]) for i in before[-4:])
+
+
+def executes_what_names_statements(script, d):
+    """0A000 for an EXECUTE of a prepared statement that is itself a PREPARE, EXECUTE or DEALLOCATE: refused in gilmok's own words."""
+    return code(d.got, d.at) == "0A000" and b"a prepared statement that is itself a PREPARE" in d.got[d.at][1] and "prepare" in script.kinds()
+
+
 def hidden_by_a_temporary_table(script, d):
     """No 0A000 for a statement whose table a new temporary one hides: the connection has had temporary objects before."""
     is_it = code(d.expected, d.at) == "0A000" and b"cached plan" in d.expected[d.at][1] and kind(d.got, d.at) in ("2", "T", "D", "C")
@@ -89,7 +103,7 @@ def hidden_by_a_temporary_table(script, d):
 
 
 ALL = (describes_an_execute, unnamed_behind_discard_all, name_taken_once_more, executed_behind_a_rollback, position_inside_an_execute,
-       snapshot_for_a_plan, hidden_by_a_temporary_table)  # fmt: skip
+       snapshot_for_a_plan, snapshot_for_sequences, executes_what_names_statements, hidden_by_a_temporary_table)  # fmt: skip
 
 
 def kind_of(script, difference):

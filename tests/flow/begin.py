@@ -159,10 +159,10 @@ def test_a_replica_that_refuses_its_first_statement_has_done_nothing(cluster, gi
                     c.execute(f"select locks(1) as n{i}x{k}")
                 assert status(c) == Status.INERROR
                 assert say(c, "rollback") == "ROLLBACK" and status(c) == Status.IDLE
+                time.sleep(0.2)  # what was looked at is looked at again; and the log is written meanwhile
                 if said_again(gilmok) > retried:
                     break
-                time.sleep(0.2)  # what was looked at is looked at again
-            assert said_again(gilmok) == retried + 1, gilmok.said()[-2000:]
+            assert said_again(gilmok) > retried, gilmok.said()[-2000:]
     cluster.run("a", "drop function locks", APP_DB)
 
 

@@ -2,6 +2,7 @@
 """Clusters of several nodes: gilmok knows which is the primary, follows when another one is promoted, and goes nowhere when nobody
 can say which it is. A primary and two standbys of the tests' own, made anew for each test that changes who is who."""
 
+import contextlib
 import os
 import shutil
 import signal
@@ -86,7 +87,8 @@ class Cluster:
         with open(f"/proc/{main}/task/{main}/children", encoding="utf-8") as f:
             children = [int(pid) for pid in f.read().split()]
         for pid in [main, *children]:
-            os.kill(pid, which)
+            with contextlib.suppress(ProcessLookupError):  # it has ended meanwhile
+                os.kill(pid, which)
 
     def gilmok(self, nodes="abc", main=(), cluster=(), monitor=True, tail=""):
         text = "".join(f"[node main/{n}]\nhost = 127.0.0.1\nport = {self.port(n)}\n" for n in nodes[1:])

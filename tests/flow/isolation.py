@@ -343,6 +343,19 @@ def test_the_first_of_all_to_ask_for_currval(start):
     one.close(), other.close()
 
 
+def test_the_first_to_ask_for_currval_behind_a_failed_transaction(start):
+    """The ROLLBACK is on its way in the same group: what others have moved is not there behind it."""
+    g = start(pool_size=1)
+    other, one = connect(g), raw(g)
+    other.execute("create sequence second_s; select nextval('second_s')")
+    one.query("begin"), one.query("select 1/0")
+    one.send(b"".join(pgwire.parse(sql) + pgwire.bind() + pgwire.execute() for sql in ("rollback", "select currval('second_s')")) + pgwire.SYNC)
+    answer = one.collect()
+    assert answer.rows == [] and [e.sqlstate for e in answer.errors] == ["55000"]
+    other.execute("drop sequence second_s")
+    other.close(), one.end()
+
+
 def test_sequences_may_keep_the_connection(start):
     g = start(pool_size=1, database=["session_sequences = pin"])
     one, other = connect(g), connect(g)

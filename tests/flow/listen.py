@@ -194,6 +194,22 @@ def test_unlisten(shared, notify, sql, extended):
     end_all(one, two)
 
 
+@pytest.mark.parametrize("end", ["rollback", "commit and chain"])
+def test_unlisten_behind_the_end_of_a_failed_transaction(shared, notify, end):
+    """In the same group: the ROLLBACK is on its way when the UNLISTEN is looked at."""
+    one = Listener(shared)
+    one.do("listen x"), one.do("listen y")
+    settle(shared)
+    one.do("begin"), one.query("select 1/0")
+    one.send(b"".join(pgwire.parse(sql) + pgwire.bind() + pgwire.execute() for sql in (end, "unlisten x")) + pgwire.SYNC)
+    assert not one.collect().errors
+    one.do("commit")
+    notify("x", "1"), notify("y", "2")
+    assert one.hear(1) == [("y", "2")]
+    assert one.hear(2, 0.3) == [("y", "2")]
+    end_all(one)
+
+
 def test_statements_one_by_one_in_a_transaction(shared, notify):
     one, two = Listener(shared), Listener(shared)
     one.do("listen a; listen b"), two.do("listen a; listen b")

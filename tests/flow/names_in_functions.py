@@ -6,7 +6,7 @@ import pytest
 import pgwire
 from flowtools import APP_DB, APP_USER, PRIMARY_PORT, superuser, unread
 from harness import wait_for
-from pgwire import SYNC, bind, close, describe, execute, parse, query
+from pgwire import FLUSH, SYNC, bind, close, describe, execute, parse, query
 from sql_prepared import compare, raw, take_turns
 
 RUN = bind() + execute() + SYNC
@@ -69,6 +69,13 @@ SCRIPTS = {
     "a transaction, kept": [query("prepare q as select 1"), query("begin isolation level serializable"), query("select named.runs('execute q')"),
                             query("select named.runs('execute q')"), parse("select named.runs('execute q')") + RUN, query("savepoint s"),
                             query("select 1/0"), query("select named.runs('execute q')"), query("rollback to s"), query("select named.runs('execute q')"), query("commit")],
+    "behind the end of one that failed": [
+        query("prepare q as select 1"), query("begin; select 1/0"), parse("abort") + RUN[:-5] + parse("select named.runs('execute q')") + RUN,
+        query("begin; select 1/0"), parse("abort") + FLUSH, bind() + bind() + execute() + parse("select named.runs('execute q')") + RUN,
+        query("begin; select 1/0"), parse("abort") + bind() + parse("select named.runs('execute q')") + RUN, query("rollback"),
+        query("begin; savepoint s; select 1/0"), parse("rollback to s") + RUN[:-5] + parse("select named.runs('execute q')") + RUN, query("commit"),
+        query("begin; select 1/0"), parse("commit and chain") + RUN[:-5] + parse("select named.runs('execute q')") + RUN, query("rollback"),
+        parse("select named.runs('execute q')", "f") + SYNC, query("begin; select 1/0"), parse("abort") + RUN[:-5] + bind(name="f") + execute() + SYNC],
     "it is gone": [query("prepare q as select 1"), query("begin"), query("select named.runs('execute q')"), query("deallocate q"), query("execute q"), query("rollback"),
                    query("prepare q as select 1"), query("begin"), query("select named.runs('execute q')"), query("deallocate q; execute q"), query("rollback"),
                    query("prepare q as select 2"), query("begin"), query("select named.runs('execute q')"), query("deallocate q"), query("deallocate q"), query("rollback"),

@@ -2,6 +2,7 @@
 """ADD NODE, DRAIN NODE, RESUME NODE, REMOVE NODE: nodes come and go at the console, and no client notices."""
 
 import contextlib
+import os
 import signal
 import socket
 import threading
@@ -10,6 +11,7 @@ import time
 import psycopg
 import pytest
 
+import pgwire
 from failover import Cluster, shown, wait_for_roles
 from flowtools import APP_DB, value
 from harness import wait_for
@@ -223,6 +225,7 @@ def load_of_writes(cluster, g):
     assert cluster.run("a", "select count(*) from t", APP_DB) == [(sum(written),)] and min(written) > 10
 
 
+@pytest.mark.cve("T-FOUND orders")
 def test_what_is_refused(cluster, started):
     g = started("abc")
     here = f"127.0.0.1 {cluster.port('b')}"
@@ -235,6 +238,7 @@ def test_what_is_refused(cluster, started):
         ("ADD NODE main/b", "42710", "exists already"),
         (f"ADD NODE main/b {here}", "42710", "exists already"),
         (f"ADD NODE main/d {here}", "42710", "node main/b is the same server"),
+        (f"ADD NODE main/d 127.1 {cluster.port('b')}", "42710", "node main/b is the same server"),  # in other words
         ("ADD NODE main/d", "42704", "nothing is known"),
         ("ADD NODE d 127.0.0.1", "42601", "by its cluster and its name"),
         ("ADD NODE main/d 127.0.0.1 70000", "42601", "not a port"),
@@ -273,6 +277,41 @@ def test_the_file_has_the_last_word_on_its_nodes(cluster, started):
     wait_for_roles(g, a="primary", b="replica", c="replica")
 
 
+@pytest.mark.cve("T-FOUND orders")
+def test_who_has_added_what_is_told(cluster, started):
+    """To who orders it, and in the log: where the node is, and whose order it was."""
+    g = started("ab")
+    place = f"127.0.0.1:{cluster.port('c')}"
+    added = f"node main/c at {place}, ordered by boss, is there, until REMOVE NODE or a restart: write it into the file, too"
+    assert added in order(g, f"ADD NODE main/c 127.0.0.1 {cluster.port('c')}") and added in g.said()
+    order(g, "REMOVE NODE main/c")
+    assert "node main/c, ordered by boss, is gone, until ADD NODE or a restart" in g.said()
+
+
+def test_orders_behind_a_shutdown_are_refused(cluster, started):
+    """Those that are in the mail by then: they are told so, and nothing is begun any more."""
+    g = started("ab", main=["workers = 2"])
+    asks = [pgwire.Client(g.port, user="boss", password=g.users["boss"], database="gilmok").login() for _ in range(12)]
+    os.kill(g.process.pid, signal.SIGSTOP)
+    for i, c in enumerate(asks):
+        c.send(pgwire.query(f"ADD NODE main/n{i} 127.0.0.1 {cluster.port('c') + i}" if i else "SHUTDOWN"))
+    os.kill(g.process.pid, signal.SIGCONT)
+    said = [error_of(c) for c in asks]
+    assert g.process.wait(10) == 0
+    before, after = g.said().split("gilmok stops")
+    assert "added:" not in after
+    assert said[0] == "57P01" and said.count("") == before.count("added:") and said.count("57P01") > 1, said
+
+
+def error_of(client):
+    """The SQLSTATE that it hears; "closed" when it hears nothing, "" when all is well."""
+    try:
+        errors = client.collect().errors
+    except pgwire.Closed:
+        return "closed"
+    return errors[0].sqlstate if errors else ""
+
+
 def test_a_reload_that_fails_leaves_the_nodes(cluster, started):
     """And an order about a node does not read what somebody is writing into the file."""
     g = started("ab")
@@ -284,6 +323,7 @@ def test_a_reload_that_fails_leaves_the_nodes(cluster, started):
     assert list(sources(g)) == ["a", "b"]
 
 
+@pytest.mark.cve("T-FOUND standbys")
 def test_a_server_of_another_cluster_gets_nothing(cluster, started):
     g = started("ab")
     other = Cluster()

@@ -34,6 +34,7 @@ SCRIPTS = {
     "in a transaction": [*PREPARE, parse("select $1::int", "a") + SYNC, query("begin isolation level repeatable read"), SHOW, query("deallocate q"), NAMES,
                          query("execute q"), query("rollback"), SHOW, query("begin"), parse(LIST) + RUN, bind([b"1"], name="a") + execute() + SYNC, query("execute r(1, 2)"), query("commit"), SHOW],
     "a failed one": [*PREPARE, query("begin"), query("select 1/0"), SHOW, query("rollback"), SHOW],
+    "behind the end of one": [*PREPARE, query("begin"), query("select 1/0"), parse("abort") + bind() + execute() + parse(LIST) + RUN, SHOW],
     "taken": [*PREPARE, query("prepare q as select 2"), SHOW],
     "functions": [*PREPARE, query("table listed.seen"), query("select listed.names(), listed.counts()"), query("select listed.runs('execute q')"), SHOW,
                   query("select listed.runs('execute q'), listed.names()")],

@@ -1,10 +1,12 @@
 #!/usr/bin/python3
 """What gilmok says of the way of statements: SHOW ROUTES counts it, with the reason."""
 
+import asyncio
 import collections
 import threading
 import time
 
+import asyncpg
 import psycopg
 import pytest
 
@@ -254,11 +256,14 @@ def test_explain_with_the_extended_protocol(cluster, started):  # noqa: F811
             raw.send(whole[cut:] + query("select 1"))
             assert raw.collect().types == ["1", "t", "T", "2", "T", "D", "C", "3", "Z"]
             assert raw.collect().rows == [["1"]]
-        for other in (parse(text) + FLUSH + bind() + execute() + SYNC, parse(text, "name") + bind((), "name") + execute() + SYNC,
-                      parse("select 1") + bind() + execute() + parse(text) + bind() + execute() + SYNC):  # fmt: skip
-            raw.send(other)
+        for ask in (parse(text) + FLUSH + bind() + execute() + SYNC, parse(text) + describe("S") + FLUSH + bind() + execute() + SYNC,
+                    parse("select 1") + bind() + execute() + parse(text) + bind() + describe("P") + execute() + SYNC):  # fmt: skip
+            raw.send(ask)
             got = raw.collect()
-            assert got.errors[0].sqlstate == "42601" and got.status == "I"
+            assert not got.errors and got.rows[-1][0].startswith("replica\t") and got.status == "I"
+            assert len(got.rows) == 1 or got.rows[0] == ["1"]
+        raw.send(parse(text) + FLUSH + bind() + execute() + FLUSH + SYNC)
+        assert raw.collect().errors[0].sqlstate == "42601", "not up to the Sync"
         typed = message("P", b"\0" + text.encode() + b" where $1\0\0\x01\0\0\0\x10")
         raw.send(typed + describe("S") + bind((b"t",)) + execute() + SYNC)
         kinds = [raw.read() for _ in range(7)]
@@ -272,6 +277,97 @@ def test_explain_with_the_extended_protocol(cluster, started):  # noqa: F811
         raw.send(bind() + execute() + SYNC)
         assert raw.collect().errors[0].sqlstate == "26000", "the unnamed statement was no other"
         raw.end()
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_explain_of_a_prepared_statement(cluster, started, workers):  # noqa: F811
+    g = started(main=[f"workers = {workers}"])
+    reads, writes = "EXPLAIN (ROUTE) select here() from kept where id = $1", " explain(route) update kept set word = 'x' where id = 1"
+    with ready(cluster, g):
+        c = g.login(user="app", password=cluster.env["APP_PASSWORD"], database="split")
+        for steps in (
+            [parse(reads, "r") + SYNC], [parse(reads, "r") + describe("S", "r") + SYNC],
+            [parse(reads, "r") + bind((b"7",), "r") + describe("P") + execute() + SYNC],
+            [parse(reads, "r") + describe("S", "r") + FLUSH, bind((b"7",), "r") + execute() + SYNC],
+            [parse(reads, "r") + describe("S", "r") + bind((b"7",), "r") + execute(), SYNC],
+        ):  # fmt: skip
+            for step in steps:
+                c.send(step)
+                time.sleep(0.02 * (len(steps) > 1))
+            got = c.collect()
+            assert not got.errors and got.status == "I" and got.types[0] == "1" and got.types[-1] == "Z"
+            assert got.rows == [] or got.rows[0][0].startswith("replica\t")
+            counted = Counted(g)
+            for whole in (bind((b"7",), "r") + describe("P") + execute() + SYNC, bind((b"8",), "r") + execute() + close("P") + SYNC):
+                c.send(whole + query("select 1"))
+                got = c.collect()
+                assert got.rows[0][0].startswith("replica\tSELECT at 0: reads; "), got.rows
+                assert got.types == (["2", "T", "D", "C", "Z"] if len(got.types) == 5 and got.types[1] == "T" else ["2", "D", "C", "3", "Z"])
+                assert c.collect().rows == [["1"]]
+            assert sum(counted().values()) == 2, "it is no exchange"
+            c.send(parse(writes, "w") + SYNC + bind((), "w") + execute() + SYNC)
+            assert not c.collect().errors and c.collect().rows[0][0].startswith("primary\t")
+            assert not c.query("begin; select 1").errors
+            c.send(bind((b"7",), "r") + execute() + SYNC)
+            got = c.collect()
+            assert got.rows[0][0].startswith("primary\ta transaction is open") and got.status == "T"
+            assert c.query("select 1/0").errors
+            c.send(bind((b"7",), "r") + execute() + SYNC)
+            assert c.collect().errors[0].sqlstate == "25P02"
+            assert c.query("rollback").status == "I"
+            c.send(close("S", "r") + close("S", "w") + SYNC + bind((b"7",), "r") + execute() + SYNC)
+            assert not c.collect().errors and c.collect().errors[0].sqlstate == "26000"
+        c.send(parse("EXPLAIN (ROUTE) select nope", "n") + bind((), "n") + execute() + SYNC)
+        assert c.collect().errors[0].sqlstate == "42703" and c.query("select 1").rows == [["1"]]
+        c.send(parse(reads, "r") + SYNC + bind((b"7",), "r") + execute() + bind((b"7",), "r") + execute() + SYNC)
+        assert not c.collect().errors and c.collect().errors[0].sqlstate == "42601", "not alone before the Sync"
+        c.send(parse(reads, "s") + parse(reads, "s") + bind((b"7",), "r") + execute() + SYNC)
+        assert c.collect().errors[0].sqlstate == "42P05" and c.query("select 1").rows == [["1"]]
+        c.end()
+    with ready(cluster, g, prepare_threshold=0) as c:
+        for _ in range(8):
+            assert route(c, "select here() from kept where id = %s", (7,))[0] == "replica"
+            assert route(c, "select here() from kept where id = 7", binary=True)[0] == "replica"
+
+
+@pytest.mark.parametrize("cache", [100, 0])
+def test_explain_by_a_driver_with_a_cache_of_statements(cluster, started, cache):  # noqa: F811
+    g = started()
+
+    async def ask():
+        words = {"host": "127.0.0.1", "port": g.port, "user": "app", "password": cluster.env["APP_PASSWORD"], "database": "split"}
+        c = await asyncpg.connect(**words, statement_cache_size=cache)
+        said = [await c.fetchval("EXPLAIN (ROUTE) select here() from kept where id = $1", i) for i in range(4)]
+        said.append(await c.fetchval("EXPLAIN (ROUTE) select here()"))
+        await c.close()
+        return said
+
+    with ready(cluster, g):
+        assert [line.partition("\t")[0] for line in asyncio.run(ask())] == ["replica"] * 5
+
+
+@pytest.mark.parametrize("name", ["", "asked"])
+def test_explain_in_pieces_waits_for_a_connection_like_any_other(cluster, started, name):  # noqa: F811
+    """What gilmok does not answer is the server's: it waits in line, and not for itself."""
+    g = started(f"[database narrow]\nserver_database = {APP_DB}\nread_write_split = on\nbegin = eager\npool_size = 1\n")
+    with client(cluster, g, dbname="narrow") as holder:
+        holder.execute("select 1")
+        c = g.login(user="app", password=cluster.env["APP_PASSWORD"], database="narrow")
+        if name:
+            c.send(parse("EXPLAIN (ROUTE) select here() from kept where id = $1", name) + SYNC)
+            assert not c.collect().errors
+        holder.execute("begin")
+        holder.execute("create temporary table mine ()")
+        if name:
+            c.send(bind((b"1",), name) + describe("P") + FLUSH)
+        else:
+            c.send(parse("EXPLAIN (ROUTE) select here() from kept where id = $1") + describe("S") + FLUSH)
+        wait_for(lambda: any(row["state"] == "waiting" for row in g.show("CLIENTS", database="narrow")), what="a client in line")
+        holder.execute("rollback")
+        c.send((b"" if name else bind((b"1",))) + execute() + SYNC)
+        reply = c.collect()
+        assert [e.sqlstate for e in reply.errors] == (["42601"] if name else []) and len(reply.rows) == (not name)
+        c.end()
 
 
 def test_explain_ends_the_unnamed_statement(cluster, started):  # noqa: F811
@@ -411,12 +507,12 @@ def test_a_node_that_is_full_is_not_waited_for(cluster, started):  # noqa: F811
             for t in threads:
                 t.start()
             time.sleep(0.5)
-            took = []
-            for _ in range(200):
-                began = time.monotonic()
+            served, until = 0, time.monotonic() + 2  # while b is busy for sure
+            while time.monotonic() < until:
                 assert at(cluster, plain) == "c"
-                took.append(time.monotonic() - began)
-            assert sorted(took)[150] < 0.1, took
+                served += 1
+            per_asker = sum(asked.values()) / 70
+            assert served > 4 * per_asker, (served, per_asker)  # who waits behind them is served as often as each of them
             is_over.set()
             for t in threads:
                 t.join(30)

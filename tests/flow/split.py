@@ -357,8 +357,125 @@ def test_a_replica_that_dies_in_the_middle_of_reads(cluster, started, prepare):
     assert not failures, (failures, g.said())
 
 
+@pytest.mark.parametrize("consistency", ["eventual", "session"])
+@pytest.mark.parametrize("how", ["immediate", "fast", "hangs"])
+def test_what_a_replica_had_under_way_runs_at_the_other_one(cluster, started, how, consistency):
+    """The primary gets nothing of it: it has its own work."""
+    g = started(main=["workers = 1"], tail=consistent(consistency), cluster=["stall_timeout = 500ms"])
+    with contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(ready(cluster, g, prepare_threshold=0 if i % 2 else None)) for i in range(8)]
+        wait_for(lambda: all_at_replicas(cluster, clients), 10, what="a connection for each at replicas, and proof of what is there")
+        readers = [stack.enter_context(Slow(cluster, c, i)) for i, c in enumerate(clients)]
+        before = routes(g)
+        for r in readers:
+            r.start()
+        busy = "select count(*) from pg_stat_activity where query like '%pg_sleep(1.5)%' and pid <> pg_backend_pid()"
+        wait_for(lambda: sum(cluster.run(n, busy)[0][0] for n in "bc") == 8, what="all reads under way")
+        at_b = cluster.run("b", busy)[0][0]
+        assert at_b >= 2, "nothing is lost here: this says nothing"
+        if how == "hangs":
+            cluster.signal("b", signal.SIGSTOP)
+        else:
+            cluster.stop("b", how)
+        try:
+            for r in readers:
+                r.join(15)
+            assert [r.got for r in readers] == [[("c", i)] for i in range(8)]
+            after = routes(g)
+            assert {k: n for k, n in after.items() if n != before.get(k, 0)}.keys() == {"reads"}, (before, after)
+            for i, c in enumerate(clients):
+                assert c.execute("select %s::int", (i,)).fetchone() == (i,)
+        finally:
+            if how == "hangs":
+                cluster.signal("b", signal.SIGCONT)
+            else:
+                cluster.start("b")
+
+
+def test_a_transaction_that_reads_begins_again_at_the_other_one(cluster, started):
+    g = started()
+    with ready(cluster, g) as c:
+        for _ in range(2):
+            c.execute("begin isolation level repeatable read read only")
+            reader = Slow(cluster, c, 7)
+            reader.start()
+            busy = "select count(*) from pg_stat_activity where query like '%pg_sleep(1.5)%' and pid <> pg_backend_pid()"
+            wait_for(lambda: [n for n in "bc" if cluster.run(n, busy) == [(1,)]], what="the read at a replica")
+            lost = next(n for n in "bc" if cluster.run(n, busy) == [(1,)])
+            cluster.stop(lost, "immediate")
+            try:
+                reader.join(15)
+                other = "bc".replace(lost, "")
+                assert reader.got == [(other, 7)]
+                assert at(cluster, c) == other and value(c, "show transaction_isolation") == "repeatable read"
+                assert value(c, "show transaction_read_only") == "on"
+                c.execute("commit")
+                assert c.info.transaction_status.name == "IDLE"
+            finally:
+                cluster.start(lost)
+            wait_for_roles(g, **{"a": "primary", "b": "replica", "c": "replica"})
+
+
+def test_when_both_replicas_die_the_primary_runs_it(cluster, started):
+    g = started()
+    with ready(cluster, g) as c:
+        reader = Slow(cluster, c, 7)
+        reader.start()
+        busy = "select count(*) from pg_stat_activity where query like '%pg_sleep(1.5)%' and pid <> pg_backend_pid()"
+        try:
+            for _ in range(2):
+                wait_for(lambda: [n for n in "bc" if is_up(cluster, n) and cluster.run(n, busy) == [(1,)]], what="the read at a replica")
+                cluster.stop(next(n for n in "bc" if is_up(cluster, n) and cluster.run(n, busy) == [(1,)]), "immediate")
+            reader.join(15)
+            assert reader.got == [("a", 7)]
+        finally:
+            for node in "bc":
+                cluster.start(node)
+
+
+def is_up(cluster, node):
+    try:
+        cluster.run(node, "select 1")
+        return True
+    except psycopg.OperationalError:
+        return False
+
+
+def all_at_replicas(cluster, clients):
+    readers = [Slow(cluster, c, i, 0.1) for i, c in enumerate(clients)]
+    for r in readers:
+        r.start()
+    for r in readers:
+        r.join(5)
+    where = {node for r in readers for node, _ in r.got}
+    return where == {"b", "c"}
+
+
+class Slow(threading.Thread):
+    """One read that takes a while: where it was answered, and what it said."""
+
+    def __init__(self, cluster, c, number, seconds=1.5):
+        super().__init__(daemon=True)
+        self.cluster, self.c, self.number, self.got = cluster, c, number, []
+        self.sql = f"select here(), %s::int from pg_sleep({seconds})"
+
+    def run(self):
+        try:
+            self.got += [(node_of(self.cluster, port), n)
+                         for port, n in self.c.execute(self.sql, (self.number,))]  # fmt: skip
+        except psycopg.Error as e:
+            self.got.append(e)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.is_alive():
+            self.join(20)
+
+
 def test_reads_leave_a_hung_replica_within_two_seconds(cluster, started):
-    """By default settings, and those that have no answer yet run again on the primary."""
+    """By default settings, and those that have no answer yet run again at the other one."""
     g = started()
     cluster.patient(g)
     clients = [ready(cluster, g) for _ in range(6)]

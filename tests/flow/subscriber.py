@@ -3,8 +3,11 @@
 
 import collections
 import contextlib
+import fcntl
 import os
+import pathlib
 import secrets
+import socket
 import subprocess
 import threading
 import time
@@ -21,6 +24,22 @@ TABLES = "create table orders (id int primary key, word text); create table item
 SPLIT = f"[database split]\nserver_database = {APP_DB}\nread_write_split = on\npool_size = 6\nqueue_timeout = 20s\n"
 
 
+def take_port(first, owner):
+    """The first free one, and reserved as a sandbox's own (deploy/lib.sh)."""
+    where = os.path.join(os.environ.get("GILMOK_STATE") or f"/var/tmp/gilmok-{os.getuid()}", "ports")
+    with open(f"{where}/lock", "w", encoding="utf-8") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        for port in range(first, 65536):
+            path = f"{where}/{port}"
+            holder = pathlib.Path(path).read_text(encoding="utf-8").strip() if os.path.exists(path) else ""
+            is_held = holder and os.path.exists(f"{holder}/socket_dir" if holder.startswith("/") else f"/proc/{holder}")
+            with socket.socket() as s:
+                if not is_held and s.connect_ex(("127.0.0.1", port)) != 0:
+                    pathlib.Path(path).write_text(owner, encoding="utf-8")
+                    return str(port)
+    raise OSError("no free port")
+
+
 class Fed(Cluster):
     """Nodes a (the primary), b and c (its standbys), and s, which subscribes to orders and items."""
 
@@ -30,7 +49,7 @@ class Fed(Cluster):
             super().__init__()
         finally:
             del os.environ["SANDBOX_PG_CONF_EXTRA"]
-        self.env |= {"SUBSCRIBER_PORT": str(self.port("c") + 1), "SUBSCRIBER_DATA": f"{self.dir}/subscriber", "SUBSCRIBER_LOG": f"{self.dir}/log/subscriber.log"}
+        self.env |= {"SUBSCRIBER_PORT": take_port(self.port("c") + 1, self.dir), "SUBSCRIBER_DATA": f"{self.dir}/subscriber", "SUBSCRIBER_LOG": f"{self.dir}/log/subscriber.log"}
         self.run("a", "alter system set synchronous_commit = on")  # else the log leaves the primary five times a second
         self.run("a", "select pg_reload_conf()")
         self.run("a", f"create role feeder login replication password '{FEEDER_PASSWORD}'")
@@ -45,10 +64,12 @@ class Fed(Cluster):
         for node in "as":
             self.run(node, TABLES, APP_DB)
             self.run(node, "grant all on orders, items to app", APP_DB)
+            self.run(node, "create table beats (gilmok bigint primary key, beat bigint not null, at timestamptz not null)", APP_DB)
+            self.run(node, "grant select, insert, update, delete on beats to watcher", APP_DB)
         self.run("a", "create table others (id int primary key, word text); grant all on others to app", APP_DB)
         self.run("a", "create view orders_seen as select * from orders; grant all on orders_seen to app", APP_DB)
         self.run("a", "insert into orders select i, 'order ' || i from generate_series(1, 50) i", APP_DB)
-        self.run("a", "grant select on orders, items to feeder; create publication feed for table orders, items", APP_DB)
+        self.run("a", "grant select on orders, items, beats to feeder; create publication feed for table orders, items, beats", APP_DB)
         self.subscribe()
 
     def password_of_watcher(self):
@@ -75,15 +96,22 @@ class Fed(Cluster):
         self.as_server(self.env["PG_BIN"] + "/initdb", "-D", self.data("s"), "-U", "postgres", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync")
         for name in ("pg_hba.conf", "pg_ident.conf"):
             self.as_server("cp", f"{self.data('a')}/{name}", f"{self.data('s')}/{name}")
-        conf = f"listen_addresses = '127.0.0.1'\nunix_socket_directories = '{self.env['SUPERUSER_SOCKET_DIR']}'\nport = {self.port('s')}\nfsync = off\n"
+        conf = f"listen_addresses = '127.0.0.1'\nunix_socket_directories = '{self.env['SUPERUSER_SOCKET_DIR']}'\nport = {self.port('s')}\nfsync = off\nwal_level = logical\nwal_retrieve_retry_interval = 100ms\n"
         self.as_server("tee", "-a", f"{self.data('s')}/postgresql.conf", stdin=conf)
 
-    def subscribe(self, more=""):
-        where = f"host=127.0.0.1 port={self.port('a')} user=feeder password={FEEDER_PASSWORD} dbname={APP_DB}"
-        self.run("s", f"create subscription sub connection '{where}' publication feed {more}", APP_DB)
+    def connection_of(self, node, database):
+        return f"host=127.0.0.1 port={self.port(node)} user=feeder password={FEEDER_PASSWORD} dbname={database}"
 
-    def node(self, tables="public.orders, public.items", more=""):
-        return f"[node main/s]\nhost = 127.0.0.1\nport = {self.port('s')}\nfeed = logical\ntables = {tables}\nsubscription = sub\ndatabase = {APP_DB}\n{more}"
+    def subscribe(self, more=""):
+        self.run("s", f"create subscription sub connection '{self.connection_of('a', APP_DB)}' publication feed {more}", APP_DB)
+
+    def copy_anew(self):
+        for sql in ("alter subscription sub disable", "drop subscription sub", "truncate orders, items, beats"):
+            self.run("s", sql, APP_DB)
+        self.subscribe()
+
+    def node(self, tables="public.orders, public.items", proof="subscription = sub"):
+        return f"[node main/s]\nhost = 127.0.0.1\nport = {self.port('s')}\nfeed = logical\ntables = {tables}\n{proof}\ndatabase = {APP_DB}\n"
 
     def close(self):
         with contextlib.suppress(subprocess.CalledProcessError):
@@ -102,8 +130,8 @@ def cluster():
 def start(cluster):
     gilmoks = []
 
-    def run(tables="public.orders, public.items", nodes="ab", split="", **more):
-        g = cluster.gilmok(nodes=nodes, tail=SPLIT + split + cluster.node(tables), **more)
+    def run(tables="public.orders, public.items", nodes="ab", split="", proof="subscription = sub", **more):
+        g = cluster.gilmok(nodes=nodes, tail=SPLIT + split + cluster.node(tables, proof), **more)
         gilmoks.append(g)
         wait_for_roles(g, **{"a": "primary", **dict.fromkeys(nodes[1:], "replica"), "s": "subscriber"})
         return g
@@ -118,7 +146,10 @@ def trouble(g):
 
 
 def wait_for_copy(g):
-    wait_for(lambda: not trouble(g) and shown(g)["s"]["lag_ms"] is not None, 10, f"the copy; it is {shown(g)['s']}")
+    try:
+        wait_for(lambda: not trouble(g) and shown(g)["s"]["lag_ms"] is not None, 10, "the copy")
+    except AssertionError as e:
+        raise AssertionError(f"{e}: {shown(g)['s']}") from None
 
 
 CATALOG = "set allow_system_table_mods = on"
@@ -142,11 +173,20 @@ def test_it_is_shown_and_no_part_of_the_decision(cluster, start):
         ("create function lower(text) returns text language sql as 'select null'", "drop function public.lower(text)", "functions with names"),
         ("create function word(items, text default 'en') returns text language sql stable as 'select null'", "drop function word(items, text)", "or of rows"),
         ("create function any_word(anyelement) returns text language sql stable as 'select null'", "drop function any_word(anyelement)", "or of rows"),
-        # As CREATE SUBSCRIPTION ... WITH (copy_data = false) leaves it, and as if two brought it.
+        # As CREATE SUBSCRIPTION ... WITH (copy_data = false) leaves it, and as a later copy would; and as if two brought it.
         (f"{CATALOG}; update pg_subscription_rel set srsublsn = null where srrelid = 'items'::regclass",
-         f"{CATALOG}; update pg_subscription_rel set srsublsn = '0/1' where srrelid = 'items'::regclass", "was not copied by its subscription"),
+         f"{CATALOG}; update pg_subscription_rel set srsublsn = (select received_lsn + 1000 from pg_stat_subscription where relid is null) where srrelid = 'items'::regclass", "was not copied by its subscription"),
         (f"{CATALOG}; insert into pg_subscription_rel select 1, srrelid, 'r', '0/1' from pg_subscription_rel where srrelid = 'items'::regclass",
          f"{CATALOG}; delete from pg_subscription_rel where srsubid = 1", "another subscription brings public.items, too"),
+        # Of a type of the database's own, as an extension brings them: the primary has none of it.
+        ("create type mood as enum ('good'); create function lower(mood) returns text language sql as 'select null'",
+         "drop function lower(mood); drop type mood", "functions with names of the server's own are others"),
+        ("create function regexp_count(mood text, more text, even text) returns text language sql as 'select null'",
+         "drop function regexp_count(text, text, text)", "functions with names"),
+        ("create function change() returns trigger language plpgsql as 'begin return null; end'; create trigger change before insert on items"
+         " for each row execute function change(); alter table items enable always trigger change",
+         "drop trigger change on items; drop function change()", "a trigger of public.items fires"),
+        ("alter role watcher set datestyle = 'german'", "alter role watcher reset datestyle", "settings of monitor_user's role"),
         ("alter table orders enable row level security", "alter table orders disable row level security", "row security"),
         (f"alter database {APP_DB} set datestyle = 'german'", f"alter database {APP_DB} reset datestyle", "settings"),
     ],
@@ -168,11 +208,10 @@ def test_what_makes_it_no_copy_is_told(cluster, start, there, undo, said):
     [
         ("alter publication feed drop table items", "alter publication feed add table items", "do not bring all of public.items"),
         ("alter publication feed set (publish = 'insert')", "alter publication feed set (publish = 'insert, update, delete, truncate')", "do not bring all"),
-        ("alter table items alter word type varchar(20)", "alter table items alter word type text", "other columns"),
-        ("alter publication feed set table orders where (id > 3), items", "alter publication feed set table orders, items", "all of public.orders"),
+        ("alter publication feed set table orders where (id > 3), items, beats", "alter publication feed set table orders, items, beats", "all of public.orders"),
     ],
 )
-def test_what_is_changed_at_the_primary_is_told(cluster, start, there, undo, said):
+def test_what_was_not_brought_for_a_while_must_be_copied_anew(cluster, start, there, undo, said):
     g = start()
     wait_for_copy(g)
     cluster.run("a", there, APP_DB)
@@ -180,6 +219,114 @@ def test_what_is_changed_at_the_primary_is_told(cluster, start, there, undo, sai
         wait_for(lambda: said in trouble(g), 10, f"{said}; it says {trouble(g)}")
     finally:
         cluster.run("a", undo, APP_DB)
+    try:
+        wait_for(lambda: "must be copied anew: its publications" in trouble(g), 10, f"the loss; it says {trouble(g)}")
+        assert not g.console("RELOAD").errors
+        wait_for(lambda: "must be copied anew: its publications" in trouble(g), 10, f"the loss, still; it says {trouble(g)}")
+    finally:
+        cluster.copy_anew()
+    wait_for_copy(g)
+
+
+def test_columns_that_differ(cluster, start):
+    g = start()
+    wait_for_copy(g)
+    cluster.run("a", "alter table items add column more int", APP_DB)
+    try:
+        wait_for(lambda: "other columns" in trouble(g), 10, f"the difference; it says {trouble(g)}")
+    finally:
+        cluster.run("a", "alter table items drop column more", APP_DB)
+    wait_for_copy(g)
+
+
+ADD = "alter table orders add column more int"
+GONE = "alter table orders drop column more"
+
+
+@pytest.mark.parametrize(
+    "steps, undo, said",
+    [
+        # A default that is computed for each row that is there.
+        ((("as", "alter table items add column more uuid default gen_random_uuid()"),), "alter table items drop column more", "all of its rows were written anew"),
+        ((("a", "alter table items alter word type text using upper(word)"),), None, "all of its rows were written anew"),
+        ((("s", f"{ADD} default 5"), ("a", f"{ADD} default 6")), GONE, "another default than at the primary"),
+        ((("s", ADD), ("a", f"{ADD} default 6")), GONE, "another default than at the primary"),
+        ((("s", f"{ADD} default 6"), ("a", ADD)), GONE, "another default than at the primary"),
+        ((("s", f"{ADD}; alter table orders alter more set default 7"), (None, "other columns"), ("a", ADD)), GONE, "a column more for a while, with a default"),
+        ((("a", "alter table items drop column word, add column word text"),), None, "a column was dropped at the primary"),
+    ],
+)
+def test_what_rows_have_missed(cluster, start, steps, undo, said):
+    """Logical replication brings what is done to rows, and nothing of what is done to tables."""
+    g = start()
+    wait_for_copy(g)
+    try:
+        for nodes, sql in steps:
+            if nodes is None:
+                wait_for(lambda words=sql: words in trouble(g), 10, "the difference")
+                continue
+            for node in nodes:
+                cluster.run(node, sql, APP_DB)
+        wait_for(lambda: "must be copied anew" in trouble(g) and said in trouble(g), 10, f"{said}; it says {trouble(g)}")
+    finally:
+        for node in "as" if undo else "":
+            cluster.run(node, undo, APP_DB)
+        cluster.copy_anew()
+    wait_for_copy(g)
+
+
+@pytest.mark.parametrize(
+    "ddl", [("alter table items add column more int",), ("alter table items add column more int default 5",), ("vacuum full items", "alter table items alter word set statistics 7")]
+)
+def test_what_rows_have_not_missed(cluster, start, ddl):
+    g = start()
+    wait_for_copy(g)
+    for sql in ddl:
+        for node in "sa":
+            cluster.run(node, sql, APP_DB)
+        time.sleep(0.5)
+    wait_for_copy(g)
+    if "more" in ddl[0]:
+        for node in "as":
+            cluster.run(node, "alter table items drop column more", APP_DB)
+        wait_for_copy(g)
+
+
+def test_rows_that_are_found_by_their_values(cluster, start):
+    g = start()
+    wait_for_copy(g)
+    cluster.run("a", "alter table items replica identity full", APP_DB)
+    try:
+        wait_for(lambda: "public.items has REPLICA IDENTITY FULL" in trouble(g), 10, "the trouble")
+    finally:
+        cluster.run("a", "alter table items replica identity default", APP_DB)
+    wait_for_copy(g)
+
+
+def test_a_slot_that_another_server_uses(cluster, start):
+    """The subscriber has its rows from elsewhere, and somebody else streams by the name of its slot."""
+    g = start()
+    wait_for_copy(g)
+    cluster.run("s", "create database elsewhere")
+    cluster.run("s", f"create role feeder login replication superuser password '{FEEDER_PASSWORD}'")
+    cluster.run("s", f"{TABLES}; create publication feed for table orders, items", "elsewhere")
+    cluster.run("s", "select pg_create_logical_replication_slot('sub', 'pgoutput')", "elsewhere")
+    to = cluster.connection_of("s", "elsewhere")
+    cluster.run("s", f"alter subscription sub connection '{to}'", APP_DB)
+    wait_for(lambda: "streams nothing" in trouble(g) or "receives nothing" in trouble(g), 10, f"the end of the stream; it says {trouble(g)}")
+    words = [cluster.env["PG_BIN"] + "/pg_recvlogical", "-d", cluster.connection_of("a", APP_DB), "-S", "sub", "--start", "-f", "/dev/null"]
+    more = ["-o", "proto_version=1", "-o", "publication_names=feed", "-F", "1", "-s", "1"]
+    receiver = subprocess.Popen([*words, *more], stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        wait_for(lambda: "another server uses its slot" in trouble(g), 20, f"the doubt; it says {trouble(g)}")
+    finally:
+        receiver.terminate()
+        receiver.wait(10)
+        cluster.run("s", f"alter subscription sub connection '{cluster.connection_of('a', APP_DB)}'", APP_DB)
+        wait_for(lambda: cluster.run("s", "select pg_drop_replication_slot(slot_name) from pg_replication_slots where not active", "elsewhere"),
+                 what="the end of the other stream")  # fmt: skip
+        cluster.run("s", "drop database elsewhere")
+        cluster.run("s", "drop role feeder")
     wait_for_copy(g)
 
 
@@ -254,6 +401,7 @@ COPIED = (
     "select o.id, count(*) filter (where o.word like 'o%') over (partition by o.id) from orders o left join items i using (id) where id = 1",
     "with few as (select * from orders where id < 3) select few.id from few union all select 7 from items",
     "table items",
+    "select o.*, (select count(*) from items i) from orders o where row(o.*) is not null",
     "select case when exists (select from items) then now() else now() end, extract(year from current_date), id::bigint from orders where id = 1",
     "select (select max(id) from items), array[id], word::varchar(3), date '2020-01-01' from orders where id = any(array[1, 2])",
 )
@@ -282,6 +430,10 @@ NOT_COPIED = (
     "select twice(id) from orders",
     "copy (select * from orders) to stdout",
     "select current_schema from orders",
+    "select o from orders o",
+    "select orders from orders",
+    "select array_agg(o) from orders o",
+    "select coalesce(o.*, o.*) from orders o",
 )
 
 
@@ -314,13 +466,41 @@ def test_a_parameter_that_names_something_is_read_where_it_was_meant(cluster, st
     """Of a type such as regclass, or an array of it: its text has another number at the subscriber."""
     g = start(nodes="a")
     with ready(cluster, g) as c:
-        for oid, may_go in ((23, True), (1007, True), (2205, False), (2210, False), (1008, False), (4192, False), (16384, False)):
+        for oid, may_go in ((23, True), (1007, True), (28, False), (2205, False), (2210, False), (1008, False), (4192, False), (16384, False)):
             wait_for(lambda: is_at_subscriber(c), what="the subscriber")
             r = c.pgconn.exec_params(HERE.encode() + b" and ($1 is null or true)", [None], param_types=[oid])
             if oid < 16384:  # else there is no such type
                 assert r.get_value(0, 0) == (b"1" if may_go else b"0"), oid
             else:
                 assert r.error_message
+
+
+def test_nothing_is_written_there_by_what_passes_for_a_read(cluster, start, marked):
+    """Whatever the proof has overlooked: here a function of the server's own that is another one at the subscriber."""
+    own = "pg_catalog.lpad(text, integer)"
+    [(was,)] = cluster.run("s", f"select pg_get_functiondef('{own}'::regprocedure)", APP_DB)
+    cluster.run("s", "create table notes (word text)", APP_DB)
+    try:
+        g = start(nodes="a")
+        with ready(cluster, g) as c:
+            assert c.info.parameter_status("default_transaction_read_only") == "off"
+            body = "begin insert into public.notes values ($1); return 'written'; end"
+            cluster.run("s", f"create or replace function {own} returns text language plpgsql security definer as '{body.replace(chr(39), chr(39) * 2)}'", APP_DB)
+            assert value(c, "select lpad(word, 8) from orders where id = 3") == " order 3"
+            assert c.info.parameter_status("default_transaction_read_only") == "off"
+            assert routes(g)["retried"] == 1
+            assert cluster.run("s", "select * from notes", APP_DB) == []
+            wait_for(lambda: is_at_subscriber(c), what="the subscriber")
+            c.execute("set default_transaction_read_only = on")
+            assert not any(is_at_subscriber(c) for _ in range(20))
+            assert value(c, "show default_transaction_read_only") == "on"
+            c.execute("reset default_transaction_read_only")
+            wait_for(lambda: is_at_subscriber(c), what="the subscriber")
+            c.execute("insert into items values (5, 'x')")
+            c.execute("delete from items")
+    finally:
+        cluster.run("s", was, APP_DB)
+        cluster.run("s", "drop table notes", APP_DB)
 
 
 def test_a_name_that_may_mean_another_table(cluster, start, marked):
@@ -542,6 +722,62 @@ def test_changes_under_load(cluster, start, marked):
         for t in readers:
             t.join(20)
     assert not failures, failures
+
+
+# ---- where something else brings the tables --------------------------------------------------------------------------------------
+
+BEATS = "heartbeat = public.beats"
+
+
+def test_with_a_heartbeat_every_client_finds_what_it_has_written(cluster, start, marked):
+    g = start(nodes="a", proof=BEATS)
+    with ready(cluster, g) as c:
+        for i in range(60):
+            c.execute("insert into items values (%s, 'x')", (i,))
+            for _ in range(3):
+                assert value(c, "select count(*) from items where id = %s", (i,)) == 1
+            if i % 10 == 0:
+                wait_for(lambda: is_at_subscriber(c), what="the subscriber, as fresh as this client needs it")
+        c.execute("truncate items")
+        assert value(c, "select count(*) from items") == 0
+        assert len(cluster.run("a", "select * from beats", APP_DB)) >= 1
+        assert int(shown(g)["s"]["lag_ms"]) < 5000
+
+
+def test_a_heartbeat_that_does_not_come(cluster, start, marked):
+    g = start(nodes="a", proof=BEATS)
+    with ready(cluster, g) as c, client(cluster, g) as other:
+        with cluster.connect("s", APP_DB) as s, s.transaction():
+            s.execute("lock table items in share mode")
+            c.execute("insert into items values (1, 'x')")
+            for _ in range(20):
+                assert value(c, "select count(*) from items where id = 1") == 1
+                assert not is_at_subscriber(c)
+            assert is_at_subscriber(other)
+            wait_for(lambda: int(shown(g)["s"]["lag_ms"]) > 1500, what="the lag")
+        wait_for(lambda: is_at_subscriber(c), what="the subscriber, when it has it all")
+        assert value(c, "select count(*) from items where id = 1") == 1
+        c.execute("delete from items")
+
+
+def test_a_heartbeat_without_its_table_or_without_rights(cluster, start, marked):
+    g = start(nodes="a", proof="heartbeat = public.nothing")
+    wait_for(lambda: '"public.nothing" does not exist' in trouble(g), 10, "the trouble")
+    cluster.run("a", "revoke update on beats from watcher", APP_DB)
+    try:
+        g = start(nodes="a", proof=BEATS)
+        wait_for(lambda: "permission denied for table beats" in trouble(g), 10, "the trouble")
+        with client(cluster, g) as c:
+            assert not any(is_at_subscriber(c) for _ in range(10))
+    finally:
+        cluster.run("a", "grant update on beats to watcher", APP_DB)
+
+
+def test_beats_of_gilmoks_that_are_gone_are_swept_away(cluster, start, marked):
+    cluster.run("a", "insert into beats values (7, 7, now() - interval '2 days'), (8, 8, now() - interval '2 hours')", APP_DB)
+    g = start(nodes="a", proof=BEATS)
+    wait_for_copy(g)
+    assert cluster.run("a", "select gilmok from beats where gilmok < 10", APP_DB) == [(8,)]
 
 
 # ---- tests that end something ------------------------------------------------------------------------------------------------------

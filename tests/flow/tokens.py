@@ -10,10 +10,12 @@ import pytest
 
 from failover import wait_for_roles
 from flowtools import value
-from split import APP_DB, SPLIT, at, client, cluster, ready  # noqa: F401
+from harness import wait_for
+from split import APP_DB, SPLIT, at, client, cluster, node_of, ready  # noqa: F401
 
-TOKEN = re.compile(r"^[0-9A-F]{8}/[0-9A-F]{1,8}/[0-9A-F]{1,8}$")
-SESSION = SPLIT.replace("eventual", "session") + "consistency_timeout = 3s\n"
+TOKEN = re.compile(r"^[0-9A-F]{8}/[0-9A-F]{1,8}/[0-9A-F]{1,8}/[0-9A-F]{1,16}$")
+AT_ONCE = SPLIT.replace("eventual", "session")
+SESSION = AT_ONCE + "consistency_timeout = 3s\n"
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +40,7 @@ def late(cluster):  # noqa: F811
 
 
 def place(token):
-    timeline, high, low = token.split("/")
+    timeline, high, low, _ = token.split("/")
     return int(timeline, 16), (int(high, 16) << 32) + int(low, 16)
 
 
@@ -119,3 +121,63 @@ def test_who_has_it_finds_what_was_written(cluster, two, late, way):  # noqa: F8
             assert node != cluster.port("a")
         reader.close()
     assert stale, "nothing was late: this says nothing"
+
+
+@contextlib.contextmanager
+def paused(cluster):  # noqa: F811
+    """The replicas replay nothing more."""
+    for node in "bc":
+        cluster.run(node, "select pg_wal_replay_pause()")
+    for node in "bc":
+        wait_for(lambda n=node: cluster.run(n, "select pg_get_wal_replay_pause_state() = 'paused'") == [(True,)], what="a replay that pauses")
+    try:
+        yield
+    finally:
+        for node in "bc":
+            cluster.run(node, "select pg_wal_replay_resume()")
+
+
+def test_a_replica_that_has_replayed_up_to_there_will_do(cluster):  # noqa: F811
+    """Whatever was written since. Where nobody can say whether it has, the primary answers."""
+    def word(c):
+        node, found = c.execute("select here(), word from kept where id = 3").fetchone()
+        return node_of(cluster, node), found
+
+    def found_with(g, token, times=10):
+        with ready(cluster, g, prepare_threshold=None) as c:
+            c.execute(f"set gilmok.consistency_token = '{token}'")
+            wait_for(lambda: not g.show("CLIENTS", database="split", held_by="probe"), what="the end of the look at what it has set")
+            return {word(c) for _ in range(times)}
+
+    with contextlib.ExitStack() as stack:
+        here, there = (stack.enter_context(contextlib.closing(cluster.gilmok(tail=AT_ONCE))) for _ in range(2))
+        for g in here, there:
+            wait_for_roles(g, a="primary", b="replica", c="replica")
+        for _ in range(6):  # on each worker; what was written before that used its split first, nobody has noted
+            stack.enter_context(ready(cluster, there))
+        writer = stack.enter_context(client(cluster, here, prepare_threshold=None))
+        writer.execute("update kept set word = 'before' where id = 3")
+        token = value(writer, "show gilmok.consistency_token")
+        timeline, high, low, system = token.split("/")
+        for node in "bc":
+            wait_for(lambda n=node: cluster.run(n, f"select pg_last_wal_replay_lsn() >= '{high}/{low}'") == [(True,)], what="the replay")
+        with paused(cluster):
+            writer.execute("update kept set word = 'behind' where id = 3")
+            newer = value(writer, "show gilmok.consistency_token")
+            found = found_with(there, token, 60)
+            assert found <= {("a", "behind"), ("b", "before"), ("c", "before")}, found
+            assert found - {("a", "behind")}, "no replica has served it"
+            assert found_with(there, newer, 30) == {("a", "behind")}
+            other = f"{int(system, 16) ^ 1:X}"
+            for doubtful in f"{timeline}/{high}/{low}", f"{timeline}/{high}/{low}/{other}", f"00000009/{high}/{low}/{system}", "mine":
+                assert found_with(there, doubtful) == {("a", "behind")}, doubtful
+            with ready(cluster, there, prepare_threshold=None) as c:
+                for known in token, newer, token:
+                    c.execute(f"set gilmok.consistency_token = '{known}'")
+                    c.execute("reset gilmok.consistency_token")
+                wait_for(lambda: not there.show("CLIENTS", database="split", held_by="probe"), what="the end of the look")
+                assert {word(c) for _ in range(10)} == {("a", "behind")}, "it has said what it must find"
+        with ready(cluster, there, prepare_threshold=None) as c:
+            c.execute(f"set gilmok.consistency_token = '{newer}'")
+            wait_for(lambda: word(c)[0] in "bc", what="replicas that have it")
+            assert word(c)[1] == "behind"

@@ -2,6 +2,8 @@
 """Several workers are one gilmok: limits, fairness, cancels, prepared statements and the console hold over all of them."""
 
 import collections
+import os
+import signal
 import socket
 import struct
 import subprocess
@@ -110,19 +112,17 @@ def homes(g):
     return [r[got.names.index("worker")] for r in rows]
 
 
-def take_a_share(g):
-    """Clients that hold all four connections of worker 0, in a pool of eight on two workers."""
-    clients, here = [], []
-    while len(here) < 4:  # some may have been moved since they came
-        assert len(clients) < 40
-        clients += [connect(g, autocommit=False) for _ in range(8)]
-        here = [c for c, home in zip(clients, homes(g)[-len(clients) :]) if home == "0"]
-    for c in here[:4]:
-        value(c, "select 1")
-    for c in clients:
-        if c not in here[:4]:
-            c.close()
-    return here[:4]
+def take_a_share(g, worker="0"):
+    """Clients that hold all four connections of one worker, in a pool of eight on two of them."""
+    here, there = [], []
+    while len(here) < 4:
+        assert len(there) < 8
+        c = connect(g, autocommit=False)
+        value(c, "select 1")  # while it waited for that it may have been moved; in a transaction it stays where it is
+        (here if homes(g)[-1] == worker else there).append(c)
+    for c in there:
+        c.close()
+    return here
 
 
 def test_who_waits_goes_where_it_is_served(start):
@@ -140,9 +140,26 @@ def test_who_waits_goes_where_it_is_served(start):
         c.close()
 
 
+def test_what_has_been_cleaned_is_to_spare(start):
+    """Clients of one share leave their transactions all at once: when their connections are clean, those who wait at the other may come."""
+    g = start(pool_size=8, main=["workers = 2", "rebalance = 20ms"])
+    clients = [connect(g) for _ in range(8)]
+    leaving, holders = take_a_share(g, "1"), take_a_share(g)
+    os.kill(g.process.pid, signal.SIGSTOP)
+    for c in leaving:
+        c.close()
+    os.kill(g.process.pid, signal.SIGCONT)
+    begin = time.monotonic()
+    for c in clients:
+        value(c, "select 2")
+    assert time.monotonic() - begin < 2
+    for c in clients + holders:
+        c.close()
+
+
 def test_settings_and_statements_go_along(start):
     """A client that is moved takes its prepared statements, its settings and its unnamed statement with it."""
-    g = start(pool_size=8, main=["workers = 2", "rebalance = 10ms"])
+    g = start(pool_size=8, main=["workers = 2", "rebalance = 20s"])
     clients = [raw(g, params={"application_name": f"mover {i}"}) for i in range(12)]
     for i, c in enumerate(clients):
         assert c.query(f"set timezone = 'Etc/GMT+{i}'").errors == []
@@ -151,6 +168,8 @@ def test_settings_and_statements_go_along(start):
     holders = take_a_share(g)
     before = homes(g)[:12]
     assert len(set(before)) == 2
+    g.write("gilmok.conf", g.text.replace("rebalance = 20s", "rebalance = 10ms"))
+    assert not g.console("RELOAD").errors
     for _ in range(3):
         for i, c in enumerate(clients):
             c.send(bind([b"7"], name="s") + execute() + bind() + execute() + SYNC)

@@ -29,7 +29,7 @@ LAYERS = {
 }
 # Files that stand above their folder's layer.
 ABOVE = {"proxy/main.c"} | {f"proxy/{name}.{end}" for name in ("serve", "control", "watch", "worker", "snapshot") for end in "ch"}
-ABOVE_FOLDERS = ["base"] + [f for f in LAYERS if f.startswith("proxy")]
+ABOVE_FOLDERS = ["base", "routing"] + [f for f in LAYERS if f.startswith("proxy")]
 # Headers of `proxy` that lower folders may use: the configuration only.
 LOWER_PROXY = re.compile(r"proxy/config\w*\.h$")
 # Single headers besides: lists of addresses are values, and part of the configuration.

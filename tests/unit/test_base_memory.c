@@ -219,6 +219,27 @@ START_TEST(map_that_changes_for_ever_stays_small) {
 }
 END_TEST
 
+/* Whatever becomes of the map between two questions. */
+START_TEST(map_asked_again_says_what_it_says_at_first) {
+    enum { NAMES = 40, STEPS = 20000 };
+    struct map m;
+    char name[24];
+    int values[2];
+    uint32_t state = 7;
+    map_init(&m);
+    ck_assert_ptr_null(map_get_again(&m, bytes_str("nothing")));
+    for (int i = 0; i < STEPS; i++) {
+        state = state * 1664525 + 1013904223;
+        struct bytes key = numbered_key((int)(state >> 16) % NAMES, name, sizeof(name));
+        if (state >> 30 == 0) ck_assert(map_put(&m, key, &values[state >> 15 & 1]));
+        else if (state >> 30 == 1) (void)map_take(&m, key);
+        for (int again = 0; again < 2; again++) ck_assert_ptr_eq(map_get_again(&m, key), map_get(&m, key));
+    }
+    map_release(&m);
+    ck_assert_ptr_null(map_get_again(&m, bytes_str("key-1")));
+}
+END_TEST
+
 START_TEST(map_keys_are_any_bytes_and_copied) {
     struct map m;
     int a, b, c;
@@ -360,6 +381,7 @@ int main(void) {
     tcase_add_test(t, list_keeps_order_and_survives_removal_while_walking);
     tcase_add_test(t, map_holds_ten_thousand_keys_with_removals);
     tcase_add_test(t, map_that_changes_for_ever_stays_small);
+    tcase_add_test(t, map_asked_again_says_what_it_says_at_first);
     tcase_add_test(t, map_keys_are_any_bytes_and_copied);
     tcase_add_test(t, map_hash_depends_on_the_seed_and_every_byte);
     tcase_add_test(t, mem_is_zeroed_and_zero_sizes_are_no_failure);

@@ -98,6 +98,30 @@ START_TEST(what_is_the_servers) {
 }
 END_TEST
 
+/* The name; "" for what imports nothing. */
+static const char *imported(const char *text) {
+    static char out[64];
+    const struct sql_options options = sql_options_default(SQL_POSTGRES);
+    struct bytes name = {0};
+    bool does = begin_pg_imports(bytes_str(text), &options, &name);
+    snprintf(out, sizeof out, "%.*s", does ? (int)name.len : 0, does ? (const char *)name.ptr : "");
+    return out;
+}
+
+START_TEST(what_imports) {
+    ck_assert_str_eq(imported("SET TRANSACTION SNAPSHOT '00000003-0000001B-1'"), "00000003-0000001B-1");
+    ck_assert_str_eq(imported("set local transaction snapshot 'a';"), "a");
+    ck_assert_str_eq(imported("BEGIN TRANSACTION READ ONLY; SET TRANSACTION /* it */ SNAPSHOT 'a'; SELECT 1"), "a");
+    ck_assert_str_eq(imported("BEGIN; SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; SET TRANSACTION SNAPSHOT 'b'"), "b");
+    ck_assert_str_eq(imported("SET TRANSACTION SNAPSHOT"), "");
+    ck_assert_str_eq(imported("SET TRANSACTION SNAPSHOT $1"), "");
+    ck_assert_str_eq(imported("SET TRANSACTION READ ONLY"), "");
+    ck_assert_str_eq(imported("SELECT 'TRANSACTION SNAPSHOT ''a'''"), "");
+    ck_assert_str_eq(imported("BEGIN; SELECT 'never ends"), "");
+    ck_assert_str_eq(imported(""), "");
+}
+END_TEST
+
 int main(void) {
     TCase *tc = tcase_create("begin_pg");
     tcase_add_test(tc, what_begins);
@@ -105,5 +129,6 @@ int main(void) {
     tcase_add_test(tc, what_a_failed_transaction_listens_to);
     tcase_add_test(tc, modes_are_added);
     tcase_add_test(tc, what_is_the_servers);
+    tcase_add_test(tc, what_imports);
     return check_main_of("begin_pg", tc);
 }

@@ -35,7 +35,7 @@ static void put(const char *name, const char *text) {
 
 static struct config *load(const char *nodes) {
     static const char *const files[] = {"users.txt", "g.conf"};
-    char path[128], text[2048];
+    char path[128], text[12288];
     struct config_findings findings;
     snprintf(dir, sizeof dir, "/tmp/gilmok-nodes-XXXXXX");
     ck_assert_ptr_nonnull(mkdtemp(dir));
@@ -220,6 +220,28 @@ START_TEST(after_a_reload) {
 }
 END_TEST
 
+/* In a file that has grown. */
+START_TEST(after_a_reload_there_may_be_no_room) {
+    static char nodes[8192], said[256];
+    struct writer w;
+    struct config *c = after(after(load(TWO_NODES), NODE_ADD, "c", "10.0.1.1"), NODE_ADD, "d", "10.0.1.2");
+    config_free(c);
+    for (int i = 1, len = 0; i < CONFIG_NODES_MAX; i++)
+        len += snprintf(nodes + len, sizeof nodes - (size_t)len, "[node main/n%d]\nhost = 10.0.0.%d\n", i, i);
+    struct config *file = load(nodes);
+    writer_init_fixed(&w, said, sizeof said - 1);
+    node_changes_review(&changes, file, &w);
+    said[w.len] = '\0';
+    ck_assert_str_eq(said, "node main/d was added at the console, and goes: its cluster has 64 nodes without it\n"
+                           "node main/c stays added, until REMOVE NODE or a restart\n");
+    c = config_with_nodes(file, &changes, &err);
+    ck_assert_ptr_null(config_find_node(config_find_database(c, bytes_str("shop"))->cluster, "d"));
+    ck_assert_ptr_nonnull(config_find_node(config_find_database(c, bytes_str("shop"))->cluster, "c"));
+    config_free(c);
+    config_free(file);
+}
+END_TEST
+
 /* ---- discovery ---- */
 
 static struct node_order found(enum node_verb verb, enum node_source source, const char *address) {
@@ -307,6 +329,82 @@ START_TEST(what_was_removed_is_not_found_under_another_name) {
 }
 END_TEST
 
+#define DISCOVERS "[cluster third]\nmonitor_user = watcher\nserver_tls = disable\ndiscover_standbys = on\n[node third/a]\nhost = 10.0.0.1\n"
+
+static struct node_order of_third(enum node_verb verb, const char *name, const char *host) {
+    struct node_order o = order_of(verb, name, host);
+    snprintf(o.cluster, sizeof o.cluster, "third");
+    return o;
+}
+
+static struct node_order found_there(const char *address) {
+    struct node_order o = of_third(NODE_ADD, address, address);
+    o.source = NODE_FROM_STANDBYS;
+    return o;
+}
+
+static struct config *with(struct config *c, const struct node_order *o) {
+    ck_assert_msg(note(c, o), "%s", err.message);
+    struct config *next = config_with_nodes(c->base ? c->base : c, &changes, &err);
+    config_free(c);
+    return next;
+}
+
+/* Also where the console knows it by its name, which the list does not tell. */
+START_TEST(what_the_console_added_and_removed_is_not_found_again) {
+    struct config *c = load(TWO_NODES DISCOVERS);
+    struct node_order add = of_third(NODE_ADD, "d", "db4.test"), gone = of_third(NODE_REMOVE, "d", ""), back = of_third(NODE_ADD, "d", ""),
+                      listed = found_there("10.0.0.8"), other = found_there("10.0.0.9"), again = of_third(NODE_ADD, "e", "10.0.0.8");
+    snprintf(gone.address, sizeof gone.address, "10.0.0.8");
+    c = with(with(c, &add), &gone);
+    ck_assert(!note(c, &listed));
+    ck_assert_ptr_nonnull(strstr(err.message, "third/d was removed"));
+    ck_assert(note(c, &other)); /* another server */
+    c = with(c, &back);
+    const struct config_node *d = config_find_node(config_find_cluster(c, "third"), "d");
+    ck_assert(d && d->source == NODE_FROM_CONSOLE && strcmp(d->host, "db4.test") == 0);
+    c = with(with(c, &gone), &again);
+    ck_assert(note(c, &back)); /* db4.test may be anything now */
+    config_free(c);
+}
+END_TEST
+
+START_TEST(what_was_removed_stays_so_behind_a_reload) {
+    struct config *c = load(TWO_NODES DISCOVERS);
+    struct node_order add = of_third(NODE_ADD, "d", "10.0.0.8"), gone = of_third(NODE_REMOVE, "d", ""), listed = found_there("10.0.0.8");
+    config_free(with(with(c, &add), &gone));
+    check_review(TWO_NODES DISCOVERS, "node third/d stays removed, until ADD NODE or a restart\n", "a b");
+    c = load(TWO_NODES DISCOVERS);
+    ck_assert(!note(c, &listed));
+    config_free(c);
+    check_review(TWO_NODES DISCOVERS "[node third/x]\nhost = 10.0.0.8\n", "", "a b"); /* the file wants it */
+    ck_assert(list_is_empty(&changes.all));
+}
+END_TEST
+
+/* In the file by its name. */
+START_TEST(what_was_removed_is_not_found_by_its_address) {
+    struct node_order gone = of_third(NODE_REMOVE, "b", ""), listed = found_there("10.0.0.2");
+    snprintf(gone.address, sizeof gone.address, "10.0.0.2");
+    struct config *c = load(TWO_NODES DISCOVERS "[node third/b]\nhost = db2.test\n");
+    c = with(c, &gone);
+    ck_assert(!note(c, &listed));
+    config_free(c);
+}
+END_TEST
+
+/* One that was found and removed is not brought back where another node has taken its place. */
+START_TEST(what_comes_back_may_have_a_twin) {
+    struct config *c = load(TWO_NODES DISCOVERS);
+    struct node_order listed = found_there("10.0.0.8"), gone = of_third(NODE_REMOVE, "10.0.0.8", ""), add = of_third(NODE_ADD, "d", "10.0.0.8"),
+                      back = of_third(NODE_ADD, "10.0.0.8", "");
+    c = with(with(with(c, &listed), &gone), &add);
+    ck_assert(!note(c, &back));
+    ck_assert_str_eq(err.sqlstate, "42710");
+    config_free(c);
+}
+END_TEST
+
 START_TEST(what_is_lost_and_found_is_drained_still) {
     struct node_order one = found(NODE_ADD, NODE_FROM_STANDBYS, "10.0.0.6"), lost = found(NODE_REMOVE, NODE_FROM_STANDBYS, "10.0.0.6");
     struct config *file = load(TWO_NODES), *c;
@@ -330,8 +428,10 @@ START_TEST(a_cluster_has_neither_too_many_nodes_nor_none) {
         char address[16];
         snprintf(address, sizeof address, "10.0.0.%d", i);
         o = found(NODE_ADD, NODE_FROM_STANDBYS, address);
-        ck_assert(note(file, &o));
+        ck_assert_int_eq(note(file, &o), i <= CONFIG_NODES_MAX);
     }
+    o = order_of(NODE_ADD, "c", "10.0.1.3");
+    ck_assert(!note(file, &o) && strstr(err.message, "cannot have more"));
     c = config_with_nodes(file, &changes, &err);
     uint32_t count = 0;
     LIST_EACH(n, &config_find_database(c, bytes_str("shop"))->cluster->nodes) count++;
@@ -355,10 +455,15 @@ int main(void) {
     tcase_add_test(t, orders_and_their_undoing);
     tcase_add_test(t, what_is_refused_changes_nothing);
     tcase_add_test(t, after_a_reload);
+    tcase_add_test(t, after_a_reload_there_may_be_no_room);
     tcase_add_test(t, a_name_stands_for_its_addresses);
     tcase_add_test(t, a_name_alone_is_a_node_until_it_is_known);
     tcase_add_test(t, a_standby_that_is_removed_is_not_found_again);
     tcase_add_test(t, what_was_removed_is_not_found_under_another_name);
+    tcase_add_test(t, what_the_console_added_and_removed_is_not_found_again);
+    tcase_add_test(t, what_was_removed_stays_so_behind_a_reload);
+    tcase_add_test(t, what_was_removed_is_not_found_by_its_address);
+    tcase_add_test(t, what_comes_back_may_have_a_twin);
     tcase_add_test(t, what_is_lost_and_found_is_drained_still);
     tcase_add_test(t, a_cluster_has_neither_too_many_nodes_nor_none);
     return check_main_of("config_nodes", t);

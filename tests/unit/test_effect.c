@@ -135,6 +135,19 @@ static const struct {
     {"SELECT set_config($2, '1MB', false)", L | S | M}, /* nobody knows what to look for */
     {"SELECT set_config('a.' || $1, '1MB', false)", L | S | M},
     {"SELECT set_config(a, '1MB', false) FROM t", L | S | M},
+    {"SELECT set_config(name, 'a', false) FROM pg_settings WHERE name = 'b'", L | M | EFFECT_LISTED}, /* one that a look finds */
+    {"SELECT pg_catalog.set_config(name, 'a', false) AS x FROM pg_catalog.pg_settings", L | M | EFFECT_LISTED},
+    {"SELECT set_config(name, 'a', true) FROM pg_settings", M},
+    {"SELECT set_config(name, setting, false) FROM pg_settings", L | M | R | EFFECT_LISTED},
+    {"SELECT set_config(name || 'a', 'a', false) FROM pg_settings", L | S | M},
+    {"SELECT set_config(p.name, 'a', false) FROM pg_settings p", L | S | M},
+    {"SELECT set_config(category, 'a', false) FROM pg_settings", L | S | M},
+    {"SELECT set_config(name, 'a', false) FROM t", L | S | M},
+    {"SELECT set_config(name, 'a', false) FROM pg_settings, t", L | S | M},
+    {"SELECT 1, set_config(name, 'a', false) FROM pg_settings", L | S | M},
+    {"SELECT (SELECT set_config(name, 'a', false) FROM t) FROM pg_settings", L | S | M},
+    {"WITH pg_settings AS (SELECT 'a.b' AS name) SELECT set_config(name, 'a', false) FROM pg_settings", L | S | M},
+    {"SELECT set_config(name, 'a', false) FROM (SELECT 'a.b' AS name) AS pg_settings", L | S | M},
     {"PREPARE a AS SELECT set_config($1, '1MB', false)", Q}, /* this one is EXECUTE's */
     {"DO $$ BEGIN PERFORM set_config($1, '1', false); END $$", L | S | M | K},
     {"SELECT set_config('work_mem'::text, '1MB', false)", L | M},

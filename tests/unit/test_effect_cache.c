@@ -111,6 +111,47 @@ START_TEST(other_digits_do) {
 }
 END_TEST
 
+/* Eight bytes are looked at together: a digit or a quote may stand anywhere among them. */
+START_TEST(numbers_and_strings_are_seen_wherever_they_stand) {
+    static const struct {
+        const char *format; /* of the blanks in front, and a digit */
+        int readings;       /* of two with different digits */
+    } texts[] = {
+        {"%*sSELECT f(%d)", 1}, {"%*sSELECT f(%d) AS a", 1}, {"%*sSELECT f('%d')", 2}, {"%*sSELECT f($%d)", 2},
+        {"%*sSELECT f() AS a%d", 2}, {"%*sSELECT \"%d\", f()", 2}, {"%*sSELECT 1 # 2, f(%d %% 7 & 1)", 1},
+    };
+    for (size_t i = 0; i < COUNT_OF(texts); i++) {
+        for (int blanks = 0; blanks < 20; blanks++) {
+            int before = asked;
+            for (int digit = 3; digit <= 4; digit++) {
+                char text[80];
+                snprintf(text, sizeof text, texts[i].format, blanks, "", digit);
+                (void)of(text);
+                (void)of(text);
+            }
+            ck_assert_msg(asked - before == texts[i].readings, "%s after %d blanks: read %d times", texts[i].format, blanks,
+                          asked - before);
+        }
+    }
+}
+END_TEST
+
+/* Who asks without reading hears what was read, or nothing. */
+START_TEST(found_is_what_was_read) {
+    struct bytes text = bytes_str("SELECT f(1)");
+    ck_assert_ptr_null(effect_cache_find(cache, text, &options, version, false));
+    unsigned effects = of("SELECT f(2)");
+    const struct effect_reading *r = effect_cache_find(cache, text, &options, version, false);
+    ck_assert_ptr_nonnull(r);
+    ck_assert_uint_eq(r->effects, effects);
+    ck_assert_ptr_null(effect_cache_find(cache, text, &options, version, true)); /* nobody has asked where it may go */
+    ck_assert_ptr_null(effect_cache_find(cache, text, &options, version + 1, false));
+    ck_assert_ptr_null(effect_cache_find(NULL, text, &options, version, false));
+    options.modes ^= SQL_STANDARD_STRINGS;
+    ck_assert_ptr_null(effect_cache_find(cache, text, &options, version, false));
+}
+END_TEST
+
 START_TEST(texts_are_bounded) {
     size_t size = EFFECT_CACHE_TEXT_MAX;
     char *text = malloc(size + 2);
@@ -164,6 +205,8 @@ int main(void) {
     tcase_add_test(tc, names_that_mean_something_else_are_another_question);
     tcase_add_test(tc, whole_numbers_make_no_other_text);
     tcase_add_test(tc, other_digits_do);
+    tcase_add_test(tc, numbers_and_strings_are_seen_wherever_they_stand);
+    tcase_add_test(tc, found_is_what_was_read);
     tcase_add_test(tc, texts_are_bounded);
     tcase_add_test(tc, without_a_cache_texts_are_read);
     tcase_add_test(tc, where_a_text_goes_is_remembered_with_the_reason);

@@ -38,6 +38,13 @@ START_TEST(places) {
     check_place("ADD NODE main/b h weight= 7", "h", 5432, 7, 0);
     check_place("ADD NODE main/b h zone seoul-a weight 2", "h", 5432, 2, 0);
     ck_assert_str_eq(o.zone, "seoul-a");
+    check_place("ADD NODE main/b h 5433 weight = 2 max_server_conn = 9 zone = busan", "h", 5433, 2, 9); /* all of it */
+    ck_assert_str_eq(o.zone, "busan");
+    char longest[254], sql[300];
+    memset(longest, 'h', sizeof longest - 1);
+    longest[sizeof longest - 1] = '\0'; /* as long as a name can be */
+    snprintf(sql, sizeof sql, "ADD NODE main/b %s", longest);
+    check_place(sql, longest, 5432, 1, 0);
     ck_assert(parse(NODE_ADD, "ADD NODE main/b"));
     ck_assert_str_eq(o.host, "");
 }

@@ -380,6 +380,35 @@ START_TEST(bind_names_are_read_from_a_prefix) {
 }
 END_TEST
 
+/* Short ones and long ones are found in different ways. */
+START_TEST(a_bind_has_names_of_any_length) {
+    enum { LEN_MAX = 40 };
+    char body[2 * LEN_MAX + 2];
+    struct bytes portal, statement;
+    for (size_t portal_len = 0; portal_len <= LEN_MAX; portal_len++) {
+        for (size_t name_len = 0; name_len <= LEN_MAX; name_len++) {
+            size_t whole = portal_len + name_len + 2;
+            memset(body, 'n', sizeof body);
+            body[portal_len] = body[whole - 1] = 0;
+            for (size_t len = 0; len < whole; len++)
+                ck_assert_int_eq(pg_bind_names(bytes_of(body, len), &portal, &statement), PG_FRAME_NEED_MORE);
+            ck_assert_int_eq(pg_bind_names(bytes_of(body, whole), &portal, &statement), PG_FRAME_OK);
+            ck_assert(portal.ptr == (const uint8_t *)body && portal.len == portal_len);
+            ck_assert(statement.ptr == (const uint8_t *)body + portal_len + 1 && statement.len == name_len);
+        }
+    }
+}
+END_TEST
+
+START_TEST(a_parse_names_its_statement) {
+    ck_assert_ptr_null(pg_parse_name_end(bytes_of("", 0)));
+    ck_assert_ptr_null(pg_parse_name_end(bytes_of("ab", 2)));
+    const uint8_t *unnamed = (const uint8_t *)"\0SELECT 1", *named = (const uint8_t *)"ab\0SELECT 1";
+    ck_assert_ptr_eq(pg_parse_name_end(bytes_of(unnamed, 10)), unnamed);
+    ck_assert_ptr_eq(pg_parse_name_end(bytes_of(named, 12)), named + 2);
+}
+END_TEST
+
 START_TEST(a_target_is_a_statement_or_a_portal) {
     uint8_t kind;
     struct bytes name;
@@ -451,6 +480,8 @@ int main(void) {
     tcase_add_test(tc, text_with_a_nul_cannot_become_two_fields);
     tcase_add_test(tc, the_first_value_of_a_bind);
     tcase_add_test(tc, bind_names_are_read_from_a_prefix);
+    tcase_add_test(tc, a_bind_has_names_of_any_length);
+    tcase_add_test(tc, a_parse_names_its_statement);
     tcase_add_test(tc, a_target_is_a_statement_or_a_portal);
     tcase_add_test(tc, literals_cannot_be_left);
     tcase_add_test(tc, identifiers_cannot_be_left);

@@ -67,9 +67,9 @@ START_TEST(limits) {
     ck_assert(!w.is_cut && strlen(w.text[0]) == WORD_SIZE - 1);
     words_split(&w, bytes_of(text, WORD_SIZE));
     ck_assert(w.is_cut);
-    split("1 2 3 4 5 6 7 8 9 10 11 12");
+    split("1 2 3 4 5 6 7 8 9 10 11 12 13 14");
     ck_assert(!w.is_cut && w.count == WORDS_MAX);
-    split("1 2 3 4 5 6 7 8 9 10 11 12 13");
+    split("1 2 3 4 5 6 7 8 9 10 11 12 13 14 15");
     ck_assert(w.is_cut);
     words_split(&w, bytes_of("a\0b", 3));
     ck_assert(w.is_cut);
