@@ -178,6 +178,7 @@ struct pool {
     uint64_t lonely_since_us; /* nowhere to go, or no connection to be had there; 0: there is */
     struct err nowhere; /* why */
     enum pool_role role;
+    uint64_t looked_us; /* when it last looked at its nodes, where it is spread */
     uint32_t max_replica_lag_ms;
     uint64_t split_since_us; /* what was written before that nobody has noted; 0: there is no split */
     struct pool *reads; /* the pool for texts that only read, where the database has a split; NULL: not asked for yet */
@@ -252,6 +253,8 @@ bool pool_serves_reads(const struct pool *reads);
  * whether that is still so, soon.
  */
 bool pool_is_fresh(const struct pool *reads, const struct lessee *l, uint64_t needs_us);
+/* Which of its nodes can be used, as of now, and not as of the last tick: for who has just lost one. */
+void pool_look_again(struct pool *reads);
 /* Of a pool for reads: the node of this name, for lessee.only. 0: it is none of its nodes, or gets no reads now. */
 uint64_t pool_find_open(const struct pool *reads, struct bytes name);
 /* A read that could go to a replica is one of those that the primary is to serve (primary_share). */

@@ -327,6 +327,13 @@ static void weigh(struct pool *p) {
     if (primary && others) primary->choice.weight = choose_weight_for(p->limits.primary_share, others);
 }
 
+/* It was away when a connection to it failed, and has come up since: nobody need wait for login_retry. */
+static void forgive(struct pool *p, struct site *s) {
+    if (!s->is_usable) return;
+    if (s->failed_us < s->up_since_us) s->failed_us = 0;
+    if (p->failed_us < s->up_since_us) p->failed_us = 0;
+}
+
 /* True: some site that could be used cannot be any more. */
 static bool judge(struct pool *p) {
     bool has_lost = false;
@@ -334,6 +341,7 @@ static bool judge(struct pool *p) {
         struct site *s = site_at(n);
         bool was_usable = s->is_usable;
         s->is_usable = is_wanted_for_reads(p, s);
+        forgive(p, s);
         p->is_leaderless &= !s->is_usable;
         has_lost |= was_usable && !s->is_usable;
     }
@@ -344,6 +352,7 @@ static bool judge(struct pool *p) {
 
 void pool_look_at_nodes(struct pool *p) {
     struct looking l = {.pool = p};
+    p->looked_us = pool_now_us(p);
     bool was_leaderless = p->is_leaderless;
     LIST_EACH(n, &p->sites) site_at(n)->fit = SITE_LOST;
     topology_each_node(p->set->topology, p->server.cluster, look_at, &l);
@@ -363,6 +372,11 @@ void pool_look_at_nodes(struct pool *p) {
     }
     if (was_leaderless != p->is_leaderless) pool_publish(p);
     if (was_leaderless && !p->is_leaderless) pool_want_dispatch(p);
+}
+
+/* Once in a turn of the loop: what it cuts may ask again. */
+void pool_look_again(struct pool *p) {
+    if (p->is_spread && p->looked_us != pool_now_us(p)) pool_look_at_nodes(p);
 }
 
 static uint64_t next_random(struct pool_set *set) {

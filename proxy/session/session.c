@@ -101,8 +101,10 @@ void session_take_back(struct session *s) {
 /* Its connection was lost, for the first time: is there another replica that would do? */
 static bool may_run_elsewhere(struct session *s) {
     struct lessee *l = &s->lessee;
-    const struct pool *p = s->target ? s->target->pool : NULL;
-    if (s->again.is_elsewhere || !l->at || l->only || !p || p->copy_node || !pool_serves_reads(p)) return false;
+    struct pool *p = s->target ? s->target->pool : NULL;
+    if (s->again.is_elsewhere || !l->at || l->only || !p || p->copy_node) return false;
+    pool_look_again(p);
+    if (!pool_serves_reads(p)) return false;
     l->shuns = l->at;
     if (pool_is_fresh(p, l, l->needs_us)) return true;
     l->shuns = 0;

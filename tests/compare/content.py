@@ -132,7 +132,7 @@ class Writer:
         p = self.dice.choice(self.paths)
         return self.one(f"set search_path = {p}", f"set search_path = {p}", f"set local search_path = {p}", f"set schema {quoted(p.split(',')[0])}",
                         f"select set_config('search_path', {quoted(p)}, false)", "table here", "table here", "table here", "show search_path",
-                        "reset search_path", "select current_schemas(false)", "select current_schema", "select 'here'::regclass",
+                        "reset search_path", "select current_schemas(false)", "select current_schema", "select 'here'::regclass::text",
                         "set search_path to default")  # fmt: skip
 
     def role(self):

@@ -102,8 +102,16 @@ def hidden_by_a_temporary_table(script, d):
     return is_it and bool(script.kinds() & {"temp", "hidden_pin"})
 
 
+def prepared_by_the_same_text(script, d):
+    """26000 for what functions execute by a name that the same query string prepares or deallocates."""
+    if kind(d.got, d.at) != "D" or b"26000" not in d.got[d.at][1] or kind(d.expected, d.at) != "D":
+        return False
+    return any(i[0] == "Q" and ";" in i[1] and re.search(r"\b(prepare|deallocate)\b", i[1], re.I) for i in d.step.items)
+
+
 ALL = (describes_an_execute, unnamed_behind_discard_all, name_taken_once_more, executed_behind_a_rollback, position_inside_an_execute,
-       snapshot_for_a_plan, snapshot_for_sequences, executes_what_names_statements, hidden_by_a_temporary_table)  # fmt: skip
+       snapshot_for_a_plan, snapshot_for_sequences, executes_what_names_statements, hidden_by_a_temporary_table,
+       prepared_by_the_same_text)  # fmt: skip
 
 
 def kind_of(script, difference):
