@@ -48,6 +48,7 @@ static inline bool my_header_read(struct bytes in, struct my_header *h) {
  *   version 10 | server version NUL | thread id 4 | nonce 8 | 0 | capabilities low 2 | collation 1 | status 2 | capabilities high 2
  *   | nonce length in all 1 | reserved 6 | MariaDB's extended capabilities 4, where LONG_PASSWORD is missing | rest of the nonce,
  *   max(13, length - 8), NUL at its end | plugin NUL, with PLUGIN_AUTH
+ * A nonce of another length than MY_NONCE_LEN cannot be answered: false. (Servers without PLUGIN_AUTH say 0 and send as many.)
  * An ERR packet (too many connections, host blocked) may stand in its place: my_err_read().
  */
 struct my_greeting {
@@ -63,14 +64,15 @@ struct my_greeting {
 MUST_USE bool my_greeting_read(struct bytes payload, struct my_greeting *out);
 
 /*
- * "Use another plugin": 0xfe | plugin NUL | nonce, with a NUL behind it or not. The short form, 0xfe alone, means a scramble of
- * before 4.1 and is refused (false).
+ * "Use another plugin": 0xfe | plugin NUL | nonce, with a NUL behind it or not. A NUL behind MY_NONCE_LEN bytes is not part of
+ * *data; nonces of other lengths are given as they came. The short form, 0xfe alone, means a scramble of before 4.1: false.
  */
 MUST_USE bool my_auth_switch_read(struct bytes payload, struct bytes *plugin, struct bytes *data);
 
 /*
- * OK: 0x00 or 0xfe | affected rows lenenc | last insert id lenenc | status 2 | warnings 2 | with SESSION_TRACK: info lenenc string,
- * and where SESSION_CHANGED is set the changes as a lenenc string; else the info to the end. The info may be missing altogether.
+ * OK: 0x00 or 0xfe | affected rows lenenc | last insert id lenenc | status 2 | warnings 2 | info lenenc string | with
+ * SESSION_TRACK, where SESSION_CHANGED is set: the changes as a lenenc string. All behind the warnings may be missing. (By the
+ * documentation the info has no length where SESSION_TRACK was not agreed; servers write one there, too, and clients skip it.)
  */
 struct my_ok {
     uint64_t affected_rows, last_insert_id;
@@ -87,7 +89,10 @@ struct my_eof {
 };
 MUST_USE bool my_eof_read(struct bytes payload, struct my_eof *out);
 
-/* ERR: 0xff | number 2 | '#' SQLSTATE 5 | text. Before the client's login is in, a server leaves '#' and SQLSTATE out. */
+/*
+ * ERR: 0xff | number 2 | '#' SQLSTATE 5 | text. Before the client's login is in, a server leaves '#' and SQLSTATE out. A SQLSTATE
+ * is five digits or capital letters.
+ */
 struct my_error {
     uint16_t number;
     char sqlstate[MY_SQLSTATE_LEN + 1]; /* "HY000" where it has none */
@@ -96,9 +101,15 @@ struct my_error {
 MUST_USE bool my_err_read(struct bytes payload, struct my_error *out);
 
 /* One entry of my_ok.changes: type 1 | data lenenc string. */
-enum my_change_type { MY_CHANGE_VARIABLE = 0, MY_CHANGE_SCHEMA = 1, MY_CHANGE_STATE = 2, MY_CHANGE_GTIDS = 3, MY_CHANGE_TRANSACTION = 5 };
+enum my_change_type {
+    MY_CHANGE_VARIABLE = 0,
+    MY_CHANGE_SCHEMA = 1,
+    MY_CHANGE_STATE = 2,
+    MY_CHANGE_GTIDS = 3,
+    MY_CHANGE_TRANSACTION = 5,
+};
 struct my_change {
-    uint8_t type; /* others than these exist, and may come */
+    uint8_t type;      /* others than these exist, and may come */
     struct bytes data; /* of a variable: name lenenc, value lenenc, perhaps several pairs; of a schema: its name lenenc */
 };
 /* False at the end, and where it is malformed (r->failed tells). */
@@ -119,25 +130,28 @@ MUST_USE bool my_prepared_read(struct bytes payload, struct my_prepared *out);
  *   LONG_PASSWORD is missing) -- a request for TLS ends here, with SSL set -- | user NUL | answer: lenenc string with
  *   PLUGIN_AUTH_LENENC, else 1 byte length, with SECURE_CONNECTION, else NUL-terminated | schema NUL with CONNECT_WITH_DB |
  *   plugin NUL with PLUGIN_AUTH | attributes lenenc with CONNECT_ATTRS
- * A last string may lack its NUL (old clients). No PROTOCOL_41: false.
+ * A last string may lack its NUL, and a last schema or plugin be missing (old clients). What stands behind all this is left alone,
+ * as servers do: with ZSTD it is the level of compression. No PROTOCOL_41, or a field beyond its limit (MY_NAME_MAX, MY_AUTH_MAX,
+ * MY_ATTRS_MAX): false.
  */
 struct my_login {
     uint32_t caps;
     uint32_t mariadb_caps;
     uint32_t packet_max;
-    uint8_t collation;
+    uint16_t collation;  /* 1 byte in a login, 2 in COM_CHANGE_USER */
     bool is_tls_request; /* nothing else is set */
     struct bytes user;
     struct bytes answer; /* of the plugin */
-    struct bytes schema; /* ptr NULL: none was named; an empty one is none, too */
+    struct bytes schema; /* ptr NULL: none was named; an empty one is none, too, here and in `plugin` */
     struct bytes plugin; /* ptr NULL: none was named */
     struct bytes attributes; /* pairs of lenenc strings, as they came */
 };
 MUST_USE bool my_login_read(struct bytes payload, struct my_login *out);
 
 /*
- * COM_CHANGE_USER, behind its first byte: user NUL | answer, 1 byte length | schema NUL | collation 2 | plugin NUL with PLUGIN_AUTH
- * | attributes with CONNECT_ATTRS. What stands behind the schema may be missing. `caps`: as agreed at login.
+ * COM_CHANGE_USER, behind its first byte: user NUL | answer, 1 byte length with SECURE_CONNECTION, else NUL-terminated | schema NUL
+ * | collation 2 | plugin NUL with PLUGIN_AUTH | attributes with CONNECT_ATTRS. What stands behind the schema may be missing.
+ * `caps`: as agreed at login; they are in out->caps, too. Limits as in a login.
  */
 MUST_USE bool my_change_user_read(struct bytes body, uint32_t caps, struct my_login *out);
 

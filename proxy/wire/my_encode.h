@@ -1,8 +1,8 @@
 /*
  * my_encode.h - MySQL packets into a writer, for both directions.
  *
- * Each my_put_ writes one whole packet with its header; what is longer than MY_PACKET_MAX makes the writer fail (nothing that gilmok
- * says itself is). `seq`: the packet's sequence number.
+ * Each my_put_ writes one whole packet with its header; a payload of MY_PACKET_MAX bytes or more, which needs further packets,
+ * makes the writer fail (nothing that gilmok says itself is so long). `seq`: the packet's sequence number.
  */
 #ifndef GILMOK_PROXY_WIRE_MY_ENCODE_H
 #define GILMOK_PROXY_WIRE_MY_ENCODE_H
@@ -29,17 +29,24 @@ void my_put(struct writer *w, uint8_t seq, struct bytes payload);
 void my_put_greeting(struct writer *w, uint8_t seq, const struct my_greeting *g);
 void my_put_auth_switch(struct writer *w, uint8_t seq, const char *plugin, const uint8_t nonce[MY_NONCE_LEN]);
 void my_put_more_auth(struct writer *w, uint8_t seq, struct bytes data); /* 0x01, data */
-/* `mark`: MY_MARK_OK, or MY_MARK_EOF where it ends rows. Info and changes are written where `tracks_session`, else the info alone. */
+/*
+ * `mark`: MY_MARK_OK, or MY_MARK_EOF where it ends rows. Info and changes are written where `tracks_session` (with changes the
+ * status says SESSION_CHANGED, and with that, there are changes, if empty ones), else the info alone.
+ */
 void my_put_ok(struct writer *w, uint8_t seq, uint8_t mark, const struct my_ok *ok, bool tracks_session);
 void my_put_eof(struct writer *w, uint8_t seq, const struct my_eof *eof);
-/* Text beyond MY_ERROR_TEXT_MAX bytes is cut. */
+/* Text beyond MY_ERROR_TEXT_MAX bytes is cut. `sqlstate`: MY_SQLSTATE_LEN characters, or NULL before the client's login is in. */
 void my_put_err(struct writer *w, uint8_t seq, uint16_t number, const char *sqlstate, struct bytes text);
 
 /* ---- to servers ---- */
 
-/* As my_login_read() has it; with is_tls_request the short form. The fields that `caps` does not announce are left out. */
+/*
+ * As my_login_read() has it; with is_tls_request the short form. The fields that `caps` does not announce are left out. The writer
+ * fails on what cannot be said: no PROTOCOL_41, a TLS request without SSL, a NUL in a name, a collation above 255, an answer of
+ * more than 255 bytes without PLUGIN_AUTH_LENENC.
+ */
 void my_put_login(struct writer *w, uint8_t seq, const struct my_login *l);
-/* COM_CHANGE_USER with everything that my_change_user_read() reads; collation 2 bytes. Sequence number 0. */
+/* COM_CHANGE_USER with everything that my_change_user_read() reads with l->caps; collation 2 bytes. Sequence number 0. */
 void my_put_change_user(struct writer *w, const struct my_login *l);
 /* A command of one byte and what follows it. Sequence number 0. */
 void my_put_command(struct writer *w, uint8_t command, struct bytes rest);
