@@ -150,6 +150,7 @@ static void take_node(struct build *b, const struct config_section *s) {
         config_advice(b->findings, "Add a section [cluster %.*s], or correct the name", (int)cluster_name.len, s->name);
         return;
     }
+    if (cluster->protocol == PROTO_MYSQL && !config_section_entry(s, "port")) d->node.port = CONFIG_MYSQL_PORT;
     if (!s->is_repeated) list_push_back(&cluster->nodes, &d->node.node);
 }
 
@@ -254,6 +255,7 @@ static struct config_draft_gilmok *new_draft(const char *path) {
     struct config *c = &g->config;
     arena_init(&c->arena, CONFIG_MEMORY_MAX);
     list_init(&c->listens);
+    list_init(&c->listens_mysql);
     list_init(&c->clusters);
     list_init(&c->databases);
     list_init(&c->auth_databases);

@@ -50,11 +50,14 @@ enum read_balance { BALANCE_LEAST_OUTSTANDING, BALANCE_ROUND_ROBIN, BALANCE_LATE
 /* Whether a client's reads stay at one replica. */
 enum read_stickiness { STICKY_STATEMENT, STICKY_SESSION };
 
-enum proto_kind { PROTO_POSTGRESQL };
+enum proto_kind { PROTO_POSTGRESQL, PROTO_MYSQL };
+
+/* Where a node listens whose section does not say it; for PostgreSQL it is the default of `port`. */
+enum { CONFIG_MYSQL_PORT = 3306 };
 
 /* One address to listen on: `host:port`, `[v6]:port`, or `unix:/path/of/socket`. */
 struct config_listen {
-    struct list node; /* in config.listens */
+    struct list node; /* in config.listens or config.listens_mysql */
     const char *host; /* NULL for a unix socket */
     uint16_t port;
     const char *unix_path; /* NULL for TCP */
@@ -223,6 +226,8 @@ struct config {
 
     /* [gilmok] */
     struct list listens;   /* struct config_listen */
+    struct list listens_mysql; /* the same, for clients that speak MySQL's protocol; none with an address of the other list */
+    const char *mysql_server_version; /* that these are greeted with before a server was seen */
     const char *run_as;    /* `user =`; NULL: stay who we are */
     const char *pid_file;  /* NULL: none */
     const char *user_file; /* PgBouncer-format user list; NULL: none */

@@ -115,7 +115,7 @@ static void check_cluster(struct config *c, struct config_draft_cluster *d, stru
     if (count == 0) {
         config_error(f, cluster->file, cluster->line, "the cluster `%s` has no node", cluster->name);
         config_advice(f, "Add a section [node %s/main] with the server's host and port", cluster->name);
-    } else if (count > 1 && !cluster->monitor_user) {
+    } else if (count > 1 && !cluster->monitor_user && cluster->protocol != PROTO_MYSQL) {
         const struct config_node *second = CONTAINER_OF(list_first(&cluster->nodes)->next, struct config_node, node);
         config_error(f, second->file, second->line,
                      "the cluster `%s` has several nodes, and nobody to ask them which is the primary",
@@ -127,7 +127,7 @@ static void check_cluster(struct config *c, struct config_draft_cluster *d, stru
     }
     cluster->is_elective = cluster->discover_standbys;
     LIST_EACH(n, &cluster->nodes) cluster->is_elective |= CONTAINER_OF(n, struct config_node, node)->discover_addresses;
-    if (d->monitor_password_file && cluster->monitor_user)
+    if (d->monitor_password_file && cluster->monitor_user && cluster->protocol != PROTO_MYSQL)
         cluster->monitor_password = read_password(c, d->section, "monitor_password_file", d->monitor_password_file, f);
 }
 
@@ -297,6 +297,7 @@ static void check_clusters(struct config *c, struct config_findings *f) {
         struct config_draft_cluster *d = (struct config_draft_cluster *)CONTAINER_OF(n, struct config_cluster, node);
         check_cluster(c, d, f);
         check_addresses(&d->cluster, f);
+        if (d->cluster.protocol == PROTO_MYSQL) continue; /* its keys are config_check_mysql()'s */
         check_monitor_keys(c, d, f);
         check_names(c, &d->cluster, f);
         check_feeds(c, &d->cluster, f);
@@ -454,6 +455,15 @@ static void check_split(struct config *c, struct config_draft_database *d, struc
     }
 }
 
+/* Where servers speak MySQL, config_check_mysql() refuses what these would advise. */
+static void check_reads(struct config *c, struct config_draft_database *d, struct config_findings *f) {
+    if (d->database.cluster && d->database.cluster->protocol == PROTO_MYSQL) return;
+    check_role(c, d, f);
+    check_share(c, d, f);
+    check_stickiness(c, d, f);
+    check_split(c, d, f);
+}
+
 static void check_databases(struct config *c, struct config_findings *f) {
     LIST_EACH(n, &c->databases) {
         struct config_draft_database *d = database_at(n);
@@ -462,10 +472,7 @@ static void check_databases(struct config *c, struct config_findings *f) {
             config_advice(f, "Choose another name; server_database = gilmok gives the name on the server");
         }
         resolve_cluster(c, d, f);
-        check_role(c, d, f);
-        check_share(c, d, f);
-        check_stickiness(c, d, f);
-        check_split(c, d, f);
+        check_reads(c, d, f);
         check_password(c, d, f);
         warn_open_password(c, d, f);
     }
@@ -570,9 +577,11 @@ void config_check(struct config_draft_gilmok *g, struct config_findings *finding
     check_dns_servers(g, findings);
     check_clusters(c, findings);
     LIST_EACH(n, &c->clusters) {
-        check_auth_user(c, (struct config_draft_cluster *)CONTAINER_OF(n, struct config_cluster, node), findings);
+        struct config_draft_cluster *d = (struct config_draft_cluster *)CONTAINER_OF(n, struct config_cluster, node);
+        if (d->cluster.protocol != PROTO_MYSQL) check_auth_user(c, d, findings);
     }
     check_databases(c, findings);
+    config_check_mysql(g, findings);
     check_peers(c, findings);
     check_client_tls(g, findings);
     check_server_tls(c, findings);

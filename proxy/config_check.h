@@ -16,6 +16,9 @@ enum {
 /* Resolves names and secrets inside `g` and reports all that does not fit. */
 void config_check(struct config_draft_gilmok *g, struct config_findings *findings);
 
+/* The part of it that config_check_mysql.c does. Databases have their clusters by then. */
+void config_check_mysql(struct config_draft_gilmok *g, struct config_findings *findings);
+
 /* The part of it that config_check_auth.c does: how clients log in; and of that the part of config_check_users.c. */
 void config_check_logins(struct config_draft_gilmok *g, struct config_findings *findings);
 void config_check_users(struct config_draft_gilmok *g, struct config_findings *findings);

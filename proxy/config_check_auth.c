@@ -56,9 +56,10 @@ static void check_place(const struct config_draft_gilmok *g, const struct hba_ru
     }
 }
 
-static void check_rule_at_listeners(const struct config_draft_gilmok *g, const struct hba_rule *r, struct config_findings *f) {
+static void check_rule_at_listeners(const struct config_draft_gilmok *g, const struct hba_rule *r, const struct list *listens,
+                                    struct config_findings *f) {
     char text[160];
-    LIST_EACH(n, &g->config.listens) {
+    LIST_EACH(n, listens) {
         const struct config_listen *l = CONTAINER_OF(n, struct config_listen, node);
         if (!config_rule_is_for(&g->config, r, l)) continue;
         config_value_listen_text(l, text, sizeof(text));
@@ -132,7 +133,8 @@ static void check_rules(struct config_draft_gilmok *g, struct config_findings *f
     }
     LIST_EACH(n, &c->hba->rules) {
         const struct hba_rule *r = CONTAINER_OF(n, struct hba_rule, node);
-        check_rule_at_listeners(g, r, f);
+        check_rule_at_listeners(g, r, &c->listens, f);
+        check_rule_at_listeners(g, r, &c->listens_mysql, f);
         check_transport(c, r, f);
         check_map(c, r, f);
         check_ldap(r, f);

@@ -114,8 +114,11 @@ bool config_rule_is_for(const struct config *c, const struct hba_rule *r, const 
 }
 
 bool config_rule_is_used(const struct config *c, const struct hba_rule *r) {
-    LIST_EACH(n, &c->listens) {
-        if (config_rule_is_for(c, r, CONTAINER_OF(n, struct config_listen, node))) return true;
+    const struct list *const lists[] = {&c->listens, &c->listens_mysql};
+    for (size_t i = 0; i < COUNT_OF(lists); i++) {
+        LIST_EACH(n, lists[i]) {
+            if (config_rule_is_for(c, r, CONTAINER_OF(n, struct config_listen, node))) return true;
+        }
     }
     return false;
 }

@@ -20,7 +20,7 @@ static const char *const client_tls_words[] = {"disable", "allow", "require", NU
 static const char *const client_cert_words[] = {"optional", "required", NULL};
 static const char *const tls_version_words[] = {"1.2", "1.3", NULL};
 static const char *const server_tls_words[] = {"disable", "require", "verify-ca", "verify-full", NULL};
-static const char *const protocol_words[] = {"postgresql", NULL};
+static const char *const protocol_words[] = {"postgresql", "mysql", NULL};
 static const char *const unknown_effects_words[] = {"probe", "pin", "trust", NULL};
 static const char *const listen_words[] = {"pin", "shared", NULL};
 static const char *const session_sequences_words[] = {"refuse", "pin", NULL};
@@ -46,7 +46,8 @@ static_assert(FEED_STREAMING == 0 && FEED_LOGICAL == 1 && sizeof(enum node_feed)
 static_assert(STICKY_STATEMENT == 0 && STICKY_SESSION == 1, "order of words");
 static_assert(BALANCE_LEAST_OUTSTANDING == 0 && BALANCE_ROUND_ROBIN == 1 && BALANCE_LATENCY == 2, "order of words");
 static_assert(UNKNOWN_EFFECTS_PROBE == 0 && UNKNOWN_EFFECTS_PIN == 1 && UNKNOWN_EFFECTS_TRUST == 2, "order of words");
-static_assert(POOL_SESSION == 0 && POOL_TRANSACTION == 1 && POOL_STATEMENT == 2 && PROTO_POSTGRESQL == 0, "order of words");
+static_assert(POOL_SESSION == 0 && POOL_TRANSACTION == 1 && POOL_STATEMENT == 2, "order of words");
+static_assert(PROTO_POSTGRESQL == 0 && PROTO_MYSQL == 1, "order of words");
 static_assert(sizeof(enum pool_mode) == sizeof(int) &&
               sizeof(enum log_format) == sizeof(int) && sizeof(enum proto_kind) == sizeof(int), "enums are ints");
 
@@ -66,6 +67,8 @@ static_assert(sizeof(enum pool_mode) == sizeof(int) &&
 /* clang-format off */
 const struct config_key config_keys[] = {
     {CONFIG_GILMOK, "listen", KEY_LISTENS, "127.0.0.1:6432", 0, 0, NULL, GILMOK(config.listens), RESTART, "addresses that clients connect to"},
+    {CONFIG_GILMOK, "listen_mysql", KEY_LISTENS, "", 0, 0, NULL, GILMOK(config.listens_mysql), RESTART, "addresses that MySQL's clients connect to"},
+    {CONFIG_GILMOK, "mysql_server_version", KEY_TEXT, "5.5.5-10.11.0-MariaDB", 0, 0, NULL, GILMOK(config.mysql_server_version), RELOAD, "the version that they are greeted with"},
     {CONFIG_GILMOK, "client_auth", KEY_WORD, "scram-sha-256", 0, 0, auth_words, GILMOK(config.client_auth), RELOAD, "how clients prove who they are"},
     {CONFIG_GILMOK, "client_auth_socket", KEY_WORD, "", 0, 0, auth_words, GILMOK(client_auth_socket), RELOAD, "the same for clients on unix sockets"},
     {CONFIG_GILMOK, "hba_file", KEY_PATH, "", 0, 0, NULL, GILMOK(config.hba_file), RELOAD, "rules that say who may log in from where, and how"},

@@ -144,6 +144,8 @@ static bool may_be_added(const struct node_changes *c, const struct node_order *
     if (of && count_with(c, of, NULL) >= CONFIG_NODES_MAX)
         return err_set(err, NOT_IN_PREREQUISITE_STATE, "cluster %s has %d nodes, and cannot have more", o->cluster,
                        CONFIG_NODES_MAX);
+    if (cluster->protocol == PROTO_MYSQL)
+        return err_set(err, NOT_IN_PREREQUISITE_STATE, "cluster %s speaks MySQL: more than one node is not there yet", o->cluster);
     if (!cluster->monitor_user) {
         err_set(err, NOT_IN_PREREQUISITE_STATE, "nobody would ask the nodes of cluster %s which of them is the primary",
                 o->cluster);
@@ -369,15 +371,20 @@ static void *copy(struct arena *a, const void *of, size_t size) {
         list_push_back(to, &d->kind.node);                                                                                 \
     }
 
-static void copy_plain(struct config *c, const struct config *file) {
-    COPY_EACH(user, &file->users, &c->users, &c->arena)
-    COPY_EACH(peer, &file->peers, &c->peers, &c->arena)
-    LIST_EACH(n, &file->listens) {
+static void copy_listens(struct config *c, const struct list *from, struct list *to) {
+    LIST_EACH(n, from) {
         struct config_listen *l = copy(&c->arena, CONTAINER_OF(n, struct config_listen, node), sizeof *l);
         if (!l) return;
         list_init(&l->node);
-        list_push_back(&c->listens, &l->node);
+        list_push_back(to, &l->node);
     }
+}
+
+static void copy_plain(struct config *c, const struct config *file) {
+    COPY_EACH(user, &file->users, &c->users, &c->arena)
+    COPY_EACH(peer, &file->peers, &c->peers, &c->arena)
+    copy_listens(c, &file->listens, &c->listens);
+    copy_listens(c, &file->listens_mysql, &c->listens_mysql);
 }
 
 /* As its origin, but for the address. */
@@ -510,7 +517,7 @@ struct config *config_with_nodes(struct config *file, const struct node_changes 
     atomic_init(&c->refs, 1);
     c->base = config_ref(file);
     arena_init(&c->arena, CONFIG_COPY_MAX);
-    struct list *lists[] = {&c->listens, &c->clusters, &c->databases, &c->auth_databases, &c->users, &c->peers};
+    struct list *lists[] = {&c->listens, &c->listens_mysql, &c->clusters, &c->databases, &c->auth_databases, &c->users, &c->peers};
     for (size_t i = 0; i < COUNT_OF(lists); i++) list_init(lists[i]);
     copy_plain(c, file);
     copy_clusters(c, file, changes);

@@ -247,7 +247,7 @@ static bool take_tcp(struct config_listen *l, char *text, struct bytes part, str
     return true;
 }
 
-static bool is_same_listen(const struct config_listen *a, const struct config_listen *b) {
+bool config_value_is_same_listen(const struct config_listen *a, const struct config_listen *b) {
     if (a->unix_path && b->unix_path) return strcmp(a->unix_path, b->unix_path) == 0;
     if (a->unix_path || b->unix_path) return false;
     return a->port == b->port && strcasecmp(a->host, b->host) == 0;
@@ -262,7 +262,7 @@ bool config_value_listens(const char *text, struct arena *arena, struct list *ou
         list_init(&l->node);
         if (strncmp(copy, "unix:", 5) == 0 ? !take_unix(l, copy, part, err) : !take_tcp(l, copy, part, err)) return false;
         LIST_EACH(n, out) {
-            if (!is_same_listen(l, CONTAINER_OF(n, struct config_listen, node))) continue;
+            if (!config_value_is_same_listen(l, CONTAINER_OF(n, struct config_listen, node))) continue;
             return bad_listen(err, part, "an address twice", "Remove one of the two");
         }
         list_push_back(out, &l->node);

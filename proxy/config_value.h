@@ -32,6 +32,7 @@ MUST_USE bool config_value_levels(const char *text, const char *const *areas, st
 void config_value_duration_text(uint64_t ms, char *out, size_t size);
 void config_value_size_text(uint64_t bytes, char *out, size_t size);
 void config_value_listen_text(const struct config_listen *l, char *out, size_t size);
+bool config_value_is_same_listen(const struct config_listen *a, const struct config_listen *b);
 
 /* `localhost`, or an address that means this machine. */
 bool config_value_is_loopback(const char *host);

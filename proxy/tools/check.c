@@ -39,7 +39,7 @@ static void print_summary(const char *path, const struct config_findings *f, boo
 
 /* Not where TLS is asked for: a socket carries none, and what listens there may be the near end of a tunnel. */
 static void print_advice(const struct config_cluster *cluster, const struct config_node *node) {
-    if (!config_value_is_loopback(node->host) || cluster->tls.mode > SERVER_TLS_DISABLE) return;
+    if (cluster->protocol == PROTO_MYSQL || !config_value_is_loopback(node->host) || cluster->tls.mode > SERVER_TLS_DISABLE) return;
     printf("%s:%d: advice: node %s/%s is on this machine: a unix socket costs both less than TCP (about a sixth more "
            "small queries a second). If its server has one, write the socket's directory: host = /var/run/postgresql\n",
            node->file, node->line, cluster->name, node->name);
@@ -53,12 +53,17 @@ static void print_advices(const struct config *c) {
     }
 }
 
-static void print_overview(const struct config *c) {
-    LIST_EACH(n, &c->listens) {
+static void print_listens(const struct list *listens, const char *whose) {
+    LIST_EACH(n, listens) {
         char text[160];
         config_value_listen_text(CONTAINER_OF(n, struct config_listen, node), text, sizeof(text));
-        printf("  listen    %s\n", text);
+        printf("  listen    %s%s\n", text, whose);
     }
+}
+
+static void print_overview(const struct config *c) {
+    print_listens(&c->listens, "");
+    print_listens(&c->listens_mysql, ", for MySQL's clients");
     LIST_EACH(n, &c->clusters) {
         const struct config_cluster *cluster = CONTAINER_OF(n, struct config_cluster, node);
         LIST_EACH(m, &cluster->nodes) {

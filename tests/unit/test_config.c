@@ -203,6 +203,8 @@ START_TEST(defaults_of_a_small_file) {
     const struct config_listen *l = CONTAINER_OF(list_first(&c->listens), struct config_listen, node);
     ck_assert_str_eq(l->host, "127.0.0.1");
     ck_assert_uint_eq(l->port, 6432);
+    ck_assert(list_is_empty(&c->listens_mysql));
+    ck_assert_str_eq(c->mysql_server_version, "5.5.5-10.11.0-MariaDB");
     ck_assert_uint_eq(c->max_client_conn, 1000);
     ck_assert_uint_eq(c->max_login_conn, 200);
     ck_assert_uint_eq(c->login_timeout_ms, 15000);

@@ -13,11 +13,12 @@
 
 #define TWO_NODES "[node main/a]\nhost = 10.0.0.1\n[node main/b]\nhost = 10.0.0.2\nweight = 3\n"
 #define REST                                                                                                              \
-    "[gilmok]\nlisten = 127.0.0.1:7001, unix:/tmp/gilmok.sock\nuser_file = users.txt\ninstance = 3\nmax_client_conn = 77\n"  \
+    "[gilmok]\nlisten = 127.0.0.1:7001, unix:/tmp/gilmok.sock\nlisten_mysql = 127.0.0.1:7002, 127.0.0.1:7003\n"              \
+    "user_file = users.txt\ninstance = 3\nmax_client_conn = 77\n"                                                         \
     "[cluster main]\nmonitor_user = watcher\nauth_user = asker\nserver_tls = disable\nprobe_interval = 70ms\n"              \
-    "[cluster alone]\nserver_tls = disable\n[node alone/x]\nhost = 10.0.0.9\n"                                              \
+    "[cluster alone]\nprotocol = mysql\nserver_tls = disable\n[node alone/x]\nhost = 10.0.0.9\n"                            \
     "[database shop]\ncluster = main\npool_size = 9\nread_write_split = on\nserver_user = app\nserver_password = secret\n"   \
-    "[database other]\ncluster = alone\n[user app]\npool_size = 5\n[peer two]\ninstance = 4\nhost = 10.0.0.8\n"
+    "[database other]\ncluster = alone\npool_mode = session\n[user app]\npool_size = 5\n[peer two]\ninstance = 4\nhost = 10.0.0.8\n"
 
 static char dir[64];
 static struct err err;
@@ -138,6 +139,19 @@ START_TEST(everything_else_is_the_files) {
     ck_assert_str_eq(config_find_peer(c, 4)->name, "two");
     ck_assert_str_eq(user_store_find(c->user_store, bytes_str("app"))->password, "1");
     ck_assert(c->max_client_conn == 77 && list_first(&c->listens)->next != &c->listens && c->hba->count > 0);
+    ck_assert_uint_eq(CONTAINER_OF(list_first(&c->listens_mysql), struct config_listen, node)->port, 7002);
+    ck_assert_uint_eq(CONTAINER_OF(list_last(&c->listens_mysql), struct config_listen, node)->port, 7003);
+    config_free(c);
+}
+END_TEST
+
+START_TEST(one_node_where_servers_speak_mysql) {
+    struct config *c = load(TWO_NODES);
+    struct node_order o = order_of(NODE_ADD, "y", "10.0.0.8");
+    snprintf(o.cluster, sizeof o.cluster, "alone");
+    ck_assert(!node_changes_note(&changes, &o, c, &err));
+    ck_assert_str_eq(err.message, "cluster alone speaks MySQL: more than one node is not there yet");
+    ck_assert(list_is_empty(&changes.all));
     config_free(c);
 }
 END_TEST
@@ -452,6 +466,7 @@ int main(void) {
     TCase *t = tcase_create("config_nodes");
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, everything_else_is_the_files);
+    tcase_add_test(t, one_node_where_servers_speak_mysql);
     tcase_add_test(t, orders_and_their_undoing);
     tcase_add_test(t, what_is_refused_changes_nothing);
     tcase_add_test(t, after_a_reload);
