@@ -8,10 +8,10 @@ static struct bytes named(struct bytes name) {
     return name.len ? name : bytes_of(NULL, 0);
 }
 
-/* A string that was the last one for clients of before 4.1.10, which sent no NUL behind it, or nothing at all. */
+/* A string that may be the last one: some old clients send no NUL behind it, or nothing at all. */
 static struct bytes last_str(struct reader *r) {
     size_t left = reader_left(r);
-    if (!r->failed && (left == 0 || !memchr(r->pos, 0, left))) return reader_take(r, left);
+    if (!r->failed && !memchr(r->pos, 0, left)) return reader_take(r, left);
     return reader_cstr(r);
 }
 

@@ -326,6 +326,8 @@ START_TEST(a_nonce_of_another_plugin_is_given_as_it_came) {
     ck_assert(my_auth_switch_read(BYTES("\xfe" "client_ed25519\0" "0123456789abcdef0123456789abcde\0"), &plugin, &data));
     ck_bytes(plugin, "client_ed25519");
     ck_equal(data, BYTES("0123456789abcdef0123456789abcde\0"));
+    ck_assert(my_auth_switch_read(BYTES("\xfe" "p\0" NONCE "u"), &plugin, &data));
+    ck_bytes(data, NONCE "u");
 }
 END_TEST
 
