@@ -149,9 +149,9 @@ static bool is_same_secret(const struct user_secret *a, const struct user_secret
         size_t len = strlen(a->password);
         return len == strlen(b->password) && secret_equal(a->password, b->password, len);
     }
-    return a->has_verifier == b->has_verifier && a->has_md5 == b->has_md5 &&
+    return a->has_verifier == b->has_verifier && a->has_md5 == b->has_md5 && a->has_native == b->has_native &&
            secret_equal(a->verifier.stored_key, b->verifier.stored_key, sizeof a->verifier.stored_key) &&
-           secret_equal(&a->md5, &b->md5, sizeof a->md5);
+           secret_equal(&a->md5, &b->md5, sizeof a->md5) && secret_equal(&a->native, &b->native, sizeof a->native);
 }
 
 static void compare_users(struct comparison *c) {

@@ -90,6 +90,8 @@ static bool fill_secret(struct user_secret *out, struct bytes text, bool allows_
         out->has_verifier = true;
         return true;
     }
+    out->has_native = my_auth_stored_parse(text, &out->native);
+    if (out->has_native) return true;
     out->password = mem_strdup((const char *)text.ptr, text.len);
     return out->password || err_set(err, ERR_OUT_OF_MEMORY, "out of memory while reading users");
 }
@@ -179,7 +181,7 @@ bool user_store_verifier(const struct user_store *s, struct bytes name, const st
                          struct scram_verifier *out, bool *is_mock) {
     struct scram_verifier mock;
     if (!make_mock(s, name, &mock)) return false;
-    if (secret && secret->has_md5) secret = NULL;
+    if (secret && (secret->has_md5 || secret->has_native)) secret = NULL;
     INVARIANT(!secret || secret->has_verifier); /* derived here it would be by two threads at once */
     *is_mock = secret == NULL;
     *out = secret ? secret->verifier : mock;
@@ -204,10 +206,25 @@ bool user_store_md5(const struct user_store *s, struct bytes name, const struct 
     return true;
 }
 
+static bool check_by_md5(struct bytes name, const struct user_secret *secret, const char *password, bool *is_right, struct err *err) {
+    struct md5_verifier md5;
+    if (!md5_verifier_derive(bytes_str(password), name, &md5, err)) return false;
+    *is_right = secret_equal(md5.text, secret->md5.text, MD5_TEXT_LEN);
+    secret_wipe(&md5, sizeof(md5));
+    return true;
+}
+
+static bool check_by_native(const struct user_secret *secret, const char *password, bool *is_right, struct err *err) {
+    struct my_auth_stored sent;
+    if (!my_auth_stored_derive(password, &sent, err)) return false;
+    *is_right = secret_equal(sent.hash, secret->native.hash, sizeof(sent.hash));
+    secret_wipe(&sent, sizeof(sent));
+    return true;
+}
+
 bool user_store_check_password(const struct user_store *s, struct bytes name, const struct user_secret *secret,
                                const char *password, bool *is_right, struct err *err) {
     struct scram_verifier known, sent;
-    struct md5_verifier md5;
     bool is_mock;
     *is_right = false;
     if (!user_store_verifier(s, name, secret, &known, &is_mock) ||
@@ -216,11 +233,8 @@ bool user_store_check_password(const struct user_store *s, struct bytes name, co
     *is_right = secret_equal(sent.stored_key, known.stored_key, sizeof(sent.stored_key)) && !is_mock;
     secret_wipe(&known, sizeof(known));
     secret_wipe(&sent, sizeof(sent));
-    if (!secret || !secret->has_md5) return true;
-    if (!md5_verifier_derive(bytes_str(password), name, &md5, err)) return false;
-    *is_right = secret_equal(md5.text, secret->md5.text, MD5_TEXT_LEN);
-    secret_wipe(&md5, sizeof(md5));
-    return true;
+    if (secret && secret->has_md5) return check_by_md5(name, secret, password, is_right, err);
+    return !secret || !secret->has_native || check_by_native(secret, password, is_right, err);
 }
 
 static bool has_same_password(const struct user_secret *a, const struct user_secret *b) {

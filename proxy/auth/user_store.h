@@ -8,7 +8,8 @@
  * where a doubled quote stands for one quote, and the secret is a plain password
  * or a SCRAM verifier "SCRAM-SHA-256$ITERATIONS:SALT$STOREDKEY:SERVERKEY"
  * (base64), or, where md5 is allowed, an md5 verifier ("md5" + 32 hex digits). An md5
- * verifier that is not allowed is an error, not a password that looks strange.
+ * verifier that is not allowed is an error, not a password that looks strange. Or it is
+ * the hash of mysql_native_password ("*" + 40 hex digits).
  * Lines that are empty or begin with ; or # are skipped.
  *
  * For a plain password the SCRAM keys are derived once (user_store_warm) and kept: no
@@ -22,6 +23,7 @@
 #include "base/err.h"
 #include "base/map.h"
 #include "proxy/auth/md5.h"
+#include "proxy/auth/my_auth.h"
 #include "proxy/auth/scram.h"
 
 struct user_secret {
@@ -30,11 +32,13 @@ struct user_secret {
     bool has_verifier; /* given in the file, or derived from the password (user_store_warm) */
     struct md5_verifier md5;
     bool has_md5; /* given in the file: then neither password nor SCRAM verifier is known */
+    struct my_auth_stored native;
+    bool has_native; /* the same */
 };
 
 struct user_store {
     struct map users; /* name -> struct user_secret, owned */
-    size_t scram_only; /* users of whom nothing but a SCRAM verifier is known */
+    size_t scram_only; /* users who are asked for SCRAM: of whom neither a password nor an md5 verifier is known */
     bool allows_md5; /* false after init; set it before parsing when a login method can use md5 verifiers */
     uint8_t mock_key[32]; /* random per process: makes the salt of unknown users stable and unguessable */
 };
@@ -64,7 +68,8 @@ const struct user_secret *user_store_find(const struct user_store *s, struct byt
 
 /*
  * What logs gilmok in to a server as this user: the plain password, or an md5 verifier as text (no server
- * takes such a text for a plain password); NULL when there is neither. `secret` may be NULL. Borrowed.
+ * takes such a text for a plain password); NULL when there is neither: who has only a hash of mysql_native_password can check
+ * proofs, and make none. `secret` may be NULL. Borrowed.
  */
 const char *user_store_server_secret(const struct user_secret *secret);
 
@@ -73,7 +78,7 @@ const char *user_store_server_secret(const struct user_secret *secret);
  * the same iteration count, a salt that depends only on the name and mock_key, and
  * keys that no password fits (*is_mock = true), so that unknown user and wrong
  * password look the same on the wire and in time. `secret` may be NULL (unknown).
- * A user with an md5 verifier gets a mock too: SCRAM cannot prove that password.
+ * A user with an md5 verifier or a hash of mysql_native_password gets a mock too: SCRAM cannot prove that password.
  * False only when the crypto library fails.
  */
 MUST_USE bool user_store_verifier(const struct user_store *s, struct bytes name, const struct user_secret *secret,
@@ -87,7 +92,8 @@ bool user_store_asks_md5(const struct user_store *s, const struct user_secret *s
 
 /*
  * The verifier to check an md5 response against; wipe it. Mock (*is_mock = true, refuse whatever
- * md5_check says) for an unknown user and for one with a SCRAM verifier only, who must be asked for SCRAM.
+ * md5_check says) for an unknown user and for one with a SCRAM verifier or a hash of mysql_native_password only, who must be
+ * asked for SCRAM.
  */
 MUST_USE bool user_store_md5(const struct user_store *s, struct bytes name, const struct user_secret *secret,
                              struct md5_verifier *out, bool *is_mock, struct err *err);

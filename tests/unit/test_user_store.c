@@ -191,6 +191,30 @@ START_TEST(md5_and_clear_text_logins) {
 }
 END_TEST
 
+#define NATIVE_OF_SECRET "*14E65567ABDB5135D0CFD9A70B3032C179A49EE7" /* "secret" */
+
+START_TEST(native_hashes_check_passwords_and_prove_none) {
+    store.allows_md5 = _i;
+    ck_assert(serve("\"my\" \"" NATIVE_OF_SECRET "\"\n\"low\" \"*14e65567abdb5135d0cfd9a70b3032c179a49ee7\"\n"
+                    "\"odd\" \"*14E65567ABDB5135D0CFD9A70B3032C179A49EEG\"\n\"short\" \"*14E6\"\n\"plain\" \"secret\""));
+    const struct user_secret *my = user_store_find(&store, bytes_str("my")), *low = user_store_find(&store, bytes_str("low"));
+    ck_assert(my->has_native && !my->password && !my->has_verifier && !my->has_md5);
+    ck_assert(low->has_native);
+    ck_assert_mem_eq(&my->native, &low->native, sizeof my->native);
+    ck_assert_ptr_null(user_store_server_secret(my));
+    ck_assert_str_eq(password_of("odd"), "*14E65567ABDB5135D0CFD9A70B3032C179A49EEG");
+    ck_assert_str_eq(password_of("short"), "*14E6");
+    ck_assert(!user_store_find(&store, bytes_str("plain"))->has_native);
+    ck_assert(logs_in_by_password("my", "secret") && logs_in_by_password("low", "secret"));
+    ck_assert(!logs_in_by_password("my", "secreT") && !logs_in_by_password("my", "") && !logs_in_by_password("my", NATIVE_OF_SECRET));
+    ck_assert(!logs_in_by_md5("my", "secret"));
+    ck_assert(!user_store_asks_md5(&store, my));
+    struct scram_verifier verifier;
+    bool is_mock = false;
+    ck_assert(user_store_verifier(&store, bytes_str("my"), my, &verifier, &is_mock) && is_mock);
+}
+END_TEST
+
 static bool asks_md5(const char *name) {
     return user_store_asks_md5(&store, user_store_find(&store, bytes_str(name)));
 }
@@ -400,6 +424,7 @@ int main(void) {
     tcase_add_test(t, passwords_that_only_look_like_md5_are_passwords);
     tcase_add_test(t, md5_secrets_where_they_are_allowed);
     tcase_add_test(t, md5_and_clear_text_logins);
+    tcase_add_loop_test(t, native_hashes_check_passwords_and_prove_none, 0, 2);
     tcase_add_test(t, unknown_users_are_asked_for_what_most_are_asked_for);
     tcase_add_test(t, md5_mocks_are_stable_and_differ_between_names);
     tcase_add_test(t, nul_bytes_are_refused);
