@@ -185,7 +185,7 @@ static void report(struct report *r, const struct verified *u, const struct conf
     config_error(r->findings, db->file, db->line,
                  "the user %.*s could log in to gilmok but not to the server of the database `%s`: the user "
                  "file holds %s verifier only", (int)u->name.len, (const char *)u->name.ptr, db->name,
-                 u->secret == STORED_MD5 ? "an md5" : "a SCRAM");
+                 u->secret == STORED_MD5 ? "an md5" : u->secret == STORED_NATIVE ? "a mysql_native_password" : "a SCRAM");
     config_advice(r->findings, "Give the plain password in %s, or server_user and server_password_file here", r->user_file);
 }
 
@@ -222,6 +222,21 @@ static void check_verifier(struct report *r, const struct verified *u, const str
     config_advice(r->findings, "Give the plain password in %s, or remove the name from warm_up", r->user_file);
 }
 
+/* A hash of mysql_native_password can be held against a clear password, and against no proof of PostgreSQL's clients. */
+static bool check_way_in(const struct config *c, const struct verified *u, struct config_findings *f) {
+    bool is_compared = false;
+    for (int m = 0; m < AUTH_METHODS; m++) {
+        if (!(u->methods & 1u << m)) continue;
+        if (login_fit_client((enum auth_method)m, u->secret)) return true;
+        is_compared |= auth_method_compares((enum auth_method)m);
+    }
+    if (u->secret != STORED_NATIVE || !is_compared) return true;
+    config_error(f, c->user_file, 0, "the user %.*s could not log in: of its password only a hash of mysql_native_password is "
+                 "known, which neither scram-sha-256 nor md5 can check", (int)u->name.len, (const char *)u->name.ptr);
+    config_advice(f, "Give the plain password or a SCRAM verifier, or let the user log in by the method `password`");
+    return false;
+}
+
 static void check_verifiers(struct config *c, struct config_findings *f) {
     struct report r = {.findings = f, .user_file = c->user_file};
     size_t count;
@@ -230,8 +245,11 @@ static void check_verifiers(struct config *c, struct config_findings *f) {
     for (size_t i = 0; users && i < count; i++) {
         const struct user_secret *secret = user_store_find(c->user_store, names[i]);
         const char *name = arena_strdup(&c->arena, names[i]);
-        users[i] = (struct verified){names[i], secret->has_md5 ? STORED_MD5 : STORED_SCRAM, name ? methods_of(c, name) : 0};
+        enum stored_secret kind = secret->has_md5 ? STORED_MD5 : secret->has_native ? STORED_NATIVE : STORED_SCRAM;
+        users[i] = (struct verified){names[i], kind, name ? methods_of(c, name) : 0};
     }
+    for (size_t i = 0; users && i < count; i++)
+        if (!check_way_in(c, &users[i], f)) break; /* one is enough to look for the others */
     LIST_EACH(n, &c->databases) {
         const struct config_database *db = CONTAINER_OF(n, struct config_database, node);
         for (size_t i = 0; users && i < count && !db->server_user && db->cluster; i++) check_verifier(&r, &users[i], db);

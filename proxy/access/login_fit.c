@@ -7,16 +7,16 @@ enum { S = 1 << SERVER_AUTH_SCRAM, M = 1 << SERVER_AUTH_MD5, P = 1 << SERVER_AUT
 
 /* clang-format off */
 static const unsigned char table[AUTH_METHODS][STORED_SECRETS] = {
-    /*                  nothing       plain password          SCRAM verifier    md5 verifier */
-    [AUTH_SCRAM]    = { 0,            CAN_LOG_IN | S | M | P, CAN_LOG_IN | S,   0              },
-    [AUTH_MD5]      = { 0,            CAN_LOG_IN | S | M | P, CAN_LOG_IN | S,   CAN_LOG_IN | M },
-    [AUTH_PASSWORD] = { 0,            CAN_LOG_IN | S | M | P, CAN_LOG_IN | S,   CAN_LOG_IN | M },
-    [AUTH_CERT]     = { CAN_LOG_IN,   CAN_LOG_IN | S | M | P, CAN_LOG_IN,       CAN_LOG_IN | M },
-    [AUTH_PEER]     = { CAN_LOG_IN,   CAN_LOG_IN | S | M | P, CAN_LOG_IN,       CAN_LOG_IN | M },
-    [AUTH_TRUST]    = { CAN_LOG_IN,   CAN_LOG_IN | S | M | P, CAN_LOG_IN,       CAN_LOG_IN | M },
-    [AUTH_LDAP]     = { CAN_LOG_IN,   CAN_LOG_IN | S | M | P, CAN_LOG_IN,       CAN_LOG_IN | M },
-    [AUTH_PAM]      = { CAN_LOG_IN,   CAN_LOG_IN | S | M | P, CAN_LOG_IN,       CAN_LOG_IN | M },
-    [AUTH_REJECT]   = { 0,            0,                      0,                0              },
+    /*                  nothing       plain password          SCRAM verifier    md5 verifier    native hash */
+    [AUTH_SCRAM]    = { 0,            CAN_LOG_IN | S | M | P, CAN_LOG_IN | S,   0,              0          },
+    [AUTH_MD5]      = { 0,            CAN_LOG_IN | S | M | P, CAN_LOG_IN | S,   CAN_LOG_IN | M, 0          },
+    [AUTH_PASSWORD] = { 0,            CAN_LOG_IN | S | M | P, CAN_LOG_IN | S,   CAN_LOG_IN | M, CAN_LOG_IN },
+    [AUTH_CERT]     = { CAN_LOG_IN,   CAN_LOG_IN | S | M | P, CAN_LOG_IN,       CAN_LOG_IN | M, CAN_LOG_IN },
+    [AUTH_PEER]     = { CAN_LOG_IN,   CAN_LOG_IN | S | M | P, CAN_LOG_IN,       CAN_LOG_IN | M, CAN_LOG_IN },
+    [AUTH_TRUST]    = { CAN_LOG_IN,   CAN_LOG_IN | S | M | P, CAN_LOG_IN,       CAN_LOG_IN | M, CAN_LOG_IN },
+    [AUTH_LDAP]     = { CAN_LOG_IN,   CAN_LOG_IN | S | M | P, CAN_LOG_IN,       CAN_LOG_IN | M, CAN_LOG_IN },
+    [AUTH_PAM]      = { CAN_LOG_IN,   CAN_LOG_IN | S | M | P, CAN_LOG_IN,       CAN_LOG_IN | M, CAN_LOG_IN },
+    [AUTH_REJECT]   = { 0,            0,                      0,                0,              0          },
 };
 /* clang-format on */
 

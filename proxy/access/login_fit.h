@@ -2,15 +2,15 @@
  * login_fit.h - which login methods, stored secrets and servers go together: one closed table.
  *
  *                  what is stored of the user
- *                  nothing    plain password   SCRAM verifier   md5 verifier
- *     scram        -          S M P            S *              -
- *     md5          -          S M P            S *              M
- *     password     -          S M P            S *              M
- *     cert         (none)     S M P            (none)           M
- *     peer         (none)     S M P            (none)           M
- *     trust        (none)     S M P            (none)           M
- *     ldap, pam    (none)     S M P            (none)           M
- *     reject       -          -                -                -
+ *                  nothing    plain password   SCRAM verifier   md5 verifier   hash of mysql_native_password
+ *     scram        -          S M P            S *              -              -
+ *     md5          -          S M P            S *              M              -
+ *     password     -          S M P            S *              M              (none)
+ *     cert         (none)     S M P            (none)           M              (none)
+ *     peer         (none)     S M P            (none)           M              (none)
+ *     trust        (none)     S M P            (none)           M              (none)
+ *     ldap, pam    (none)     S M P            (none)           M              (none)
+ *     reject       -          -                -                -              -
  *
  *     -        the client cannot log in to gilmok
  *     S M P    it can, and gilmok can then answer a server that asks for SCRAM, an md5 password, a clear one
@@ -24,8 +24,8 @@
 
 #include "proxy/access/method.h"
 
-enum stored_secret { STORED_NOTHING, STORED_PASSWORD, STORED_SCRAM, STORED_MD5 };
-enum { STORED_SECRETS = STORED_MD5 + 1 };
+enum stored_secret { STORED_NOTHING, STORED_PASSWORD, STORED_SCRAM, STORED_MD5, STORED_NATIVE };
+enum { STORED_SECRETS = STORED_NATIVE + 1 };
 
 /* Can a user of whom that is stored log in by the method? */
 bool login_fit_client(enum auth_method method, enum stored_secret secret);

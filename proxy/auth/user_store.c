@@ -206,7 +206,8 @@ bool user_store_md5(const struct user_store *s, struct bytes name, const struct 
     return true;
 }
 
-static bool check_by_md5(struct bytes name, const struct user_secret *secret, const char *password, bool *is_right, struct err *err) {
+static bool check_by_md5(struct bytes name, const struct user_secret *secret, const char *password, bool *is_right,
+                         struct err *err) {
     struct md5_verifier md5;
     if (!md5_verifier_derive(bytes_str(password), name, &md5, err)) return false;
     *is_right = secret_equal(md5.text, secret->md5.text, MD5_TEXT_LEN);

@@ -19,17 +19,17 @@ import pgwire
 import pytest
 
 SERVERS = ["scram-sha-256", "md5", "password", "nothing", "account"]
-SECRETS = ["nothing", "plain", "scram", "md5"]
+SECRETS = ["nothing", "plain", "scram", "md5", "native"]
 TABLE = {
-    "scram-sha-256": ["CCCCC", "WWWWW", "WLLWW", "CCCCC"],
-    "md5":           ["CCCCC", "WWWWW", "WLLWW", "CWLCW"],
-    "password":      ["CCCCC", "WWWWW", "WLLWW", "CWLCW"],
-    "cert":          ["CCCCW", "WWWWW", "CCCCW", "CWLCC"],
-    "peer":          ["CCCCW", "WWWWW", "CCCCW", "CWLCC"],
-    "trust":         ["LLLWW", "WWWWW", "CCCCW", "CWLCC"],
-    "ldap":          ["CCCCW", "WWWWW", "CCCCW", "CWLCC"],
-    "pam":           ["CCCCW", "WWWWW", "CCCCW", "CWLCC"],
-    "reject":        ["CCCCC", "CCCCC", "CCCCC", "CCCCC"],
+    "scram-sha-256": ["CCCCC", "WWWWW", "WLLWW", "CCCCC", "CCCCC"],
+    "md5":           ["CCCCC", "WWWWW", "WLLWW", "CWLCW", "CCCCC"],
+    "password":      ["CCCCC", "WWWWW", "WLLWW", "CWLCW", "CCCCW"],
+    "cert":          ["CCCCW", "WWWWW", "CCCCW", "CWLCC", "CCCCW"],
+    "peer":          ["CCCCW", "WWWWW", "CCCCW", "CWLCC", "CCCCW"],
+    "trust":         ["LLLWW", "WWWWW", "CCCCW", "CWLCC", "CCCCW"],
+    "ldap":          ["CCCCW", "WWWWW", "CCCCW", "CWLCC", "CCCCW"],
+    "pam":           ["CCCCW", "WWWWW", "CCCCW", "CWLCC", "CCCCW"],
+    "reject":        ["CCCCC", "CCCCC", "CCCCC", "CCCCC", "CCCCC"],
 }  # fmt: skip
 RULES = {
     "scram-sha-256": "host all all 127.0.0.1/32 scram-sha-256",
@@ -47,6 +47,8 @@ SALT = b"toy server salt."  # of pgwire.ScramServer: verifier and server are the
 
 def secret_of(kind, user):
     password = f"{user}-password"
+    if kind == "native":
+        return pgwire.native_hash(password)
     return {"plain": password, "scram": pgwire.scram_verifier(password, salt=SALT), "md5": pgwire.md5_verifier(user, password)}[kind]
 
 

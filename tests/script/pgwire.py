@@ -195,6 +195,10 @@ def md5_verifier(user, password):
     return "md5" + hashlib.md5(f"{password}{user}".encode()).hexdigest()
 
 
+def native_hash(password):
+    return "*" + hashlib.sha1(hashlib.sha1(password.encode()).digest()).hexdigest().upper()
+
+
 def md5_response(user, password, salt):
     verifier = password if len(password) == 35 and password.startswith("md5") else md5_verifier(user, password)
     return "md5" + hashlib.md5(verifier[3:].encode() + salt).hexdigest()
