@@ -5,10 +5,6 @@
 # Sourced by `sandbox`, whose DIR, SOCKET_DIR, LAYOUT, ports and passwords it uses. A server NAME has its data in DIR/NAME, its
 # socket at SOCKET_DIR/NAME.sock, its settings in DIR/NAME.cnf and nowhere else: the machine's own /etc/mysql is not read.
 
-# For root, `postgres` runs them, too: one user less to ask apt for, and no server of Debian's own (lib.sh).
-MARIADB_PACKAGES="mariadb-server-core mariadb-client-core"
-if [ "$ME" -eq 0 ]; then MARIADB_PACKAGES="$MARIADB_PACKAGES postgresql-common"; fi
-
 mariadb_names() { if [ "$LAYOUT" = mysql-replicas ]; then echo primary replica1 replica2; else echo primary; fi; }
 
 # MariaDB counts servers by a number; a replica refuses a primary that has its own.

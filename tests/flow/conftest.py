@@ -62,6 +62,16 @@ def start():
 
 
 @pytest.fixture(scope="session")
+def maria():
+    """A MariaDB server (mysqltools.py)."""
+    import mysqltools  # only here: who runs other tests need not have PyMySQL
+
+    server = mysqltools.Maria()
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="session")
 def table():
     """A table `flow_items` (id int, name text) with the rows 1..100."""
     with flowtools.superuser() as su:

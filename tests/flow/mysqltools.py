@@ -1,0 +1,101 @@
+#!/usr/bin/python3
+"""What the flow tests of MySQL share: a MariaDB server, ways into it, and gilmoks of a test's own before it."""
+
+import contextlib
+import os
+import shutil
+import subprocess
+import tempfile
+
+import pymysql
+
+import harness
+
+TREE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+
+class Gilmok(harness.Gilmok):
+    """One with the database `shop` in a cluster that speaks MySQL; its console is asked as any other's. Lines are added by section."""
+
+    def __init__(self, maria, main=(), cluster=(), database=(), tail="", users=None, **more):
+        self.maria = maria
+        self.mysql_port = harness.free_port()
+        super().__init__(
+            maria.port, main=[f"listen_mysql = 127.0.0.1:{self.mysql_port}", *main], cluster=["protocol = mysql", *cluster],
+            database=["pool_mode = session", *database], tail=tail, users={maria.user: maria.password, **(users or {})}, **more,
+        )  # fmt: skip
+
+    def listens(self):
+        try:
+            with contextlib.closing(harness.socket.create_connection(("127.0.0.1", self.mysql_port), timeout=1)):
+                return super().listens()
+        except ConnectionRefusedError:
+            return False
+
+    def connect(self, **more):
+        """As Maria.direct(), but through gilmok."""
+        return self.maria.direct(**{"host": "127.0.0.1", "port": self.mysql_port, **more})
+
+
+class Maria:
+    """A MariaDB server with the database `db`, in which `user` may do everything: the sandbox's, or one of its own."""
+
+    def __init__(self):
+        self.own_dir = None
+        env = os.environ
+        if not env.get("LAYOUT", "").startswith("mysql"):
+            env = self.start_own()
+        self.host, self.port, self.socket = env["PRIMARY_HOST"], int(env["PRIMARY_PORT"]), env["PRIMARY_SOCKET"]
+        self.user, self.password, self.db = env["APP_USER"], env["APP_PASSWORD"], env["APP_DB"]
+        self.root_password = env["SUPERUSER_PASSWORD"]
+
+    def start_own(self):
+        """Beside the sandbox of the run, which ends what its tests leave behind."""
+        self.own_dir = tempfile.mkdtemp(prefix="maria-", dir=os.path.dirname(os.environ.get("SANDBOX_DIR", "/var/tmp/-")))
+        try:
+            self.sandbox("up", "mysql", self.own_dir)
+        except BaseException:
+            shutil.rmtree(self.own_dir, ignore_errors=True)
+            raise
+        out = subprocess.run(["bash", "-c", 'set -a; . "$1/env"; env -0', "-", self.own_dir], capture_output=True, check=True, text=True)
+        return dict(line.split("=", 1) for line in out.stdout.split("\0") if "=" in line)
+
+    def sandbox(self, *words):
+        env = {**os.environ, "SANDBOX_NO_GILMOK": "1"}
+        done = subprocess.run([f"{TREE}/deploy/sandbox", *words], env=env, capture_output=True, text=True, timeout=120, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    def close(self):
+        if self.own_dir:
+            self.sandbox("down", self.own_dir)
+            shutil.rmtree(self.own_dir)
+
+    def direct(self, **more):
+        """Past gilmok, as `user`; every statement its own transaction. `database=None`: in none."""
+        options = {
+            "host": self.host, "port": self.port, "user": self.user, "password": self.password, "database": self.db,
+            "autocommit": True, "connect_timeout": 10, "read_timeout": 30,
+        }  # fmt: skip
+        return pymysql.connect(**{**options, **more})
+
+    def superuser(self, **more):
+        return self.direct(**{"unix_socket": self.socket, "user": "root", "password": self.root_password, **more})
+
+    @contextlib.contextmanager
+    def started(self, **more):
+        """A gilmok before it, ended with the block."""
+        g = Gilmok(self, **more)
+        try:
+            yield g
+        finally:
+            g.close()
+
+
+def rows(connection, sql, args=None):
+    with connection.cursor() as cursor:
+        cursor.execute(sql, args)
+        return cursor.fetchall()
+
+
+def value(connection, sql, args=None):
+    return rows(connection, sql, args)[0][0]
