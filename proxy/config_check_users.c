@@ -230,7 +230,8 @@ static bool check_way_in(const struct config *c, const struct verified *u, struc
         if (login_fit_client((enum auth_method)m, u->secret)) return true;
         is_compared |= auth_method_compares((enum auth_method)m);
     }
-    if (u->secret != STORED_NATIVE || !is_compared) return true;
+    bool is_asked_natively = u->secret == STORED_NATIVE && !list_is_empty(&c->listens_mysql);
+    if (u->secret != STORED_NATIVE || !is_compared || is_asked_natively) return true;
     config_error(f, c->user_file, 0, "the user %.*s could not log in: of its password only a hash of mysql_native_password is "
                  "known, which neither scram-sha-256 nor md5 can check", (int)u->name.len, (const char *)u->name.ptr);
     config_advice(f, "Give the plain password or a SCRAM verifier, or let the user log in by the method `password`");

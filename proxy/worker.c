@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "proxy/pool/backend_pg.h"
 #include "proxy/pool/balance.h"
+#include "proxy/session/session_my.h"
 #include "proxy/session/session_pg.h"
 
 /* ---- time ---- */
@@ -121,7 +122,6 @@ static bool reads_globally(const struct config *c) {
     return false;
 }
 
-
 static void adopt(struct worker *w, struct snapshot *snapshot) {
     const struct config *c = snapshot->config;
     w->snapshot = snapshot_ref(snapshot);
@@ -180,30 +180,42 @@ static void on_accept(struct listener *li, struct stream *s, const struct addr *
     session_open(&w->sessions, &session_pg_proto, s, peer);
 }
 
-static bool listen_on(struct worker *w, const struct addr *at, struct err *err) {
+static void on_accept_mysql(struct listener *li, struct stream *s, const struct addr *peer) {
+    struct worker *w = li->owner;
+    session_open(&w->sessions, &session_my_proto, s, peer);
+}
+
+static bool listen_on(struct worker *w, const struct addr *at, bool is_mysql, struct err *err) {
     char text[ADDR_TEXT_MAX];
     if (w->listener_count == WORKER_LISTENERS_MAX)
         return err_set(err, ERR_CONFIG, "more than %d addresses to listen on", WORKER_LISTENERS_MAX);
     struct listener *li = &w->listeners[w->listener_count];
-    *li = (struct listener){.on_accept = on_accept, .owner = w, .client_speaks_first = true, .tcp = &w->tcp};
+    *li = (struct listener){.on_accept = is_mysql ? on_accept_mysql : on_accept, .owner = w, .client_speaks_first = !is_mysql,
+                            .tcp = &w->tcp};
     li->port_is_shared = w->sessions.hub->worker_count > 1;
     li->is_first = w->number == 0;
     if (!listener_open(li, w->loop, at, err)) return false;
     w->listener_count++;
-    if (w->number == 0 || addr_is_unix(at)) log_line(LOG_INFO, "worker", NULL, "listening on %s", addr_text(at, text));
+    if (w->number == 0 || addr_is_unix(at)) log_line(LOG_INFO, "worker", NULL, "listening on %s%s",
+                                                   addr_text(at, text), is_mysql ? " for MySQL clients" : "");
     return true;
 }
 
-bool worker_listen(struct worker *w, struct err *err) {
+static bool listen_on_all(struct worker *w, const struct list *listens, bool is_mysql, struct err *err) {
     uint32_t sockets = 0;
-    LIST_EACH(n, &w->snapshot->config->listens) {
+    LIST_EACH(n, listens) {
         const struct config_listen *at = CONTAINER_OF(n, struct config_listen, node);
         struct addr addr;
         if (at->unix_path && sockets++ % w->sessions.hub->worker_count != w->number) continue;
         if (!(at->unix_path ? addr_unix(&addr, at->unix_path, err) : addr_resolve(&addr, at->host, at->port, err))) return false;
-        if (!listen_on(w, &addr, err)) return false;
+        if (!listen_on(w, &addr, is_mysql, err)) return false;
     }
     return true;
+}
+
+bool worker_listen(struct worker *w, struct err *err) {
+    const struct config *c = w->snapshot->config;
+    return listen_on_all(w, &c->listens, false, err) && listen_on_all(w, &c->listens_mysql, true, err);
 }
 
 /* ---- end ---- */

@@ -79,8 +79,9 @@ static const char *hold_reason(const struct session *s) {
 
 /* Of one in a transaction of which no server knows, that. */
 static const char *phase_of(const struct session *s) {
-    bool is_begun = s->state == SESSION_IDLE && s->has_begun;
-    return is_begun ? begun_name((enum begun)((const struct session_pg *)s)->begin.phase) : session_state_name(s->state);
+    const struct session_pg *ps = session_pg_try(s);
+    bool is_begun = ps && s->state == SESSION_IDLE && s->has_begun;
+    return is_begun ? begun_name((enum begun)ps->begin.phase) : session_state_name(s->state);
 }
 
 static bool is_waiting(const struct session *s) {
@@ -102,7 +103,7 @@ static uint64_t client_pid(const struct session *s) {
 }
 
 static void put_client_cells(struct console_call *call, struct row *r, const struct session *s, bool is_socket) {
-    const struct session_pg *ps = (const struct session_pg *)s;
+    const struct session_pg *ps = session_pg_try(s);
     const struct backend *b = s->lessee.backend;
     char peer[64];
     uint64_t wait_us = is_waiting(s) ? console_age_us(call, s->lessee.waiting_since_us) : 0;
@@ -122,8 +123,8 @@ static void put_client_cells(struct console_call *call, struct row *r, const str
     put_label(r, 's', b ? b->id : 0);
     row_number(r, client_pid(s));
     put_tls(r, s->stream);
-    row_text(r, ps->app_name ? ps->app_name : "");
-    row_number(r, ps->prepared.named.count);
+    row_text(r, ps && ps->app_name ? ps->app_name : "");
+    row_number(r, ps ? ps->prepared.named.count : 0);
     row_number(r, s->id);
 }
 
@@ -133,7 +134,7 @@ static void put_client(struct console_call *call, const struct session *s) {
     row_text(&r, phase_of(s));
     row_text(&r, hold_reason(s));
     put_number_or_null(&r, s->lessee.backend ? s->lessee.backend->id : 0);
-    put_number_or_null(&r, s->lessee.backend ? backend_pg_of(s->lessee.backend)->pid : 0);
+    put_number_or_null(&r, s->lessee.backend ? s->lessee.backend->server_id : 0);
     row_number(&r, console_age_us(call, s->opened_us) / 1000000);
     row_number(&r, console_age_us(call, s->state_since_us) / 1000);
     row_number(&r, s->queries);
@@ -174,7 +175,7 @@ static const char *server_state(const struct backend *b, bool is_socket) {
 
 static void put_server_cells(struct console_call *call, struct row *r, const struct backend *b, bool is_socket) {
     const struct pool *p = b->variant->pool;
-    const struct backend_pg *bp = (const struct backend_pg *)b;
+    const struct backend_pg *bp = backend_pg_try(b);
     char address[ADDR_TEXT_MAX];
     row_text(r, "S");
     row_text(r, p->server.user);
@@ -190,10 +191,10 @@ static void put_server_cells(struct console_call *call, struct row *r, const str
     row_number(r, b->is_retired);
     put_label(r, 's', b->id);
     put_label(r, 'c', b->lessee ? b->lessee->id : 0);
-    row_number(r, bp->pid);
+    row_number(r, b->server_id);
     put_tls(r, b->stream);
-    row_text(r, b->lessee && bp->params.app_name ? bp->params.app_name : "");
-    row_number(r, bp->prepared.count);
+    row_text(r, bp && b->lessee && bp->params.app_name ? bp->params.app_name : "");
+    row_number(r, bp ? bp->prepared.count : 0);
     row_number(r, b->id);
 }
 

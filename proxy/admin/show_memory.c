@@ -114,7 +114,8 @@ static void add_client(void *ctx, const struct statement_pg *st) {
 
 static void add_servers(struct console_call *call, const struct list *backends) {
     LIST_EACH(n, backends) {
-        const struct backend_pg *b = (const struct backend_pg *)CONTAINER_OF(n, struct backend, node);
+        const struct backend_pg *b = backend_pg_try(CONTAINER_OF(n, struct backend, node));
+        if (!b) return; /* nor are the others */
         LIST_EACH(i, &b->prepared.recent) {
             struct holders *h = holders_of(call, CONTAINER_OF(i, struct prepared_pg, node)->statement);
             if (h) h->servers++;
@@ -123,8 +124,10 @@ static void add_servers(struct console_call *call, const struct list *backends) 
 }
 
 static void visit_prepared(struct console_call *call) {
-    LIST_EACH(n, &call->worker->sessions.sessions)
-        session_pg_names_each(session_pg_of(CONTAINER_OF(n, struct session, node)), add_client, call);
+    LIST_EACH(n, &call->worker->sessions.sessions) {
+        const struct session_pg *ps = session_pg_try(CONTAINER_OF(n, struct session, node));
+        if (ps) session_pg_names_each(ps, add_client, call);
+    }
     LIST_EACH(n, &call->worker->pools.all) {
         LIST_EACH(i, &CONTAINER_OF(n, struct pool, node)->variants) {
             const struct variant *v = CONTAINER_OF(i, struct variant, node);

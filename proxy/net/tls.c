@@ -253,7 +253,7 @@ struct out_queue *tls_seal(struct stream *s) {
 static bool is_start_clean(const struct stream *s, const struct tls_start *how, struct err *err) {
     if (s->state != STREAM_OPEN || s->tls)
         return err_set(err, ERR_PROTOCOL_VIOLATION, s->tls ? "TLS has started already" : "the connection is not open");
-    if (s->held_len == 0 && (how->is_direct || how->unused == 0)) return true;
+    if (s->held_len == 0 && (how->is_direct || how->follows_request || how->unused == 0)) return true;
     err_set(err, ERR_PROTOCOL_VIOLATION, "received unencrypted data after the request for TLS");
     err_hint(err, "This could be a client or server that does not wait for the answer, or somebody in between.");
     return false;

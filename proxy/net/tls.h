@@ -92,9 +92,11 @@ void tls_context_unref(struct tls_context *c);              /* any thread; NULL 
 struct tls_start {
     /*
      * How many bytes the caller, inside on_received, leaves unused behind those that made it call. They must be the
-     * ones that on_received then leaves over. Not direct: must be 0. Direct: the first bytes of the handshake.
+     * ones that on_received then leaves over: the first bytes of the handshake. They must be 0 where the peer waits for
+     * an answer to its request: neither is_direct nor follows_request.
      */
     size_t unused;
+    bool follows_request; /* the handshake may come at once behind a request in clear, as in MySQL's protocol */
     bool is_direct;   /* TLS from the first byte, without a request in clear: then ALPN is mandatory */
     const char *host; /* client role: name or IP address to verify and to send (SNI, names only); borrowed for the call */
 };

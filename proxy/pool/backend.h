@@ -85,6 +85,7 @@ struct lessee {
     uint64_t only;              /* of a pool for reads: no other node than that of this one will do; 0: any */
     uint64_t at;                /* site_gauge_id() of its latest lease, where there are several nodes; else 0 */
     uint64_t shuns;             /* of a pool for reads: that of a node that has just failed it and will not do; 0: none */
+    uint8_t next_seq;           /* MySQL's: number of the packet that it is shown next */
     bool insists;               /* on `only`: there is no other way for it, and it waits in line for as long as anybody */
     uint64_t seen_us;           /* where reads are sticky: its latest answer was in by then; 0: it has had none */
     uint64_t waited_elsewhere_since_us; /* 0, or when it began to wait on another worker: its place in line here */
@@ -119,6 +120,7 @@ struct backend {
 
     struct budget_list budgets; /* that it counts in */
     uint64_t id;
+    uint32_t server_id; /* by which the server knows it: PostgreSQL's process id, MySQL's thread id; 0: it has not said */
     uint64_t opened_us;
     uint64_t changing_since_us; /* ... and counts as under way since then; 0: it does not */
     uint64_t state_since_us;

@@ -42,7 +42,6 @@ struct backend_pg {
     struct startup_pg *home_of; /* a reference; NULL: `home` is empty */
     uint64_t home_start;     /* digest of the `start` that `home` was made from */
     uint64_t analysis_to_be; /* params.analysis_digest once the settings that were just sent are in force; 0: it is true as it is */
-    uint32_t pid;
     uint8_t key[BACKEND_PG_KEY_MAX];
     uint16_t key_len;
 
@@ -84,6 +83,11 @@ struct backend_pg {
 };
 
 extern const struct backend_proto backend_pg_proto;
+
+/* NULL: it speaks another protocol. */
+static inline const struct backend_pg *backend_pg_try(const struct backend *b) {
+    return b->proto == &backend_pg_proto ? (const struct backend_pg *)b : NULL;
+}
 
 static inline struct backend_pg *backend_pg_of(struct backend *b) {
     return (struct backend_pg *)b;

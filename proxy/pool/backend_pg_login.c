@@ -362,7 +362,7 @@ static void take_ready(struct backend *b, struct bytes body) {
 static void take_key_data(struct backend *b, struct bytes body) {
     struct backend_pg *bp = backend_pg_of(b);
     struct bytes key;
-    if (!pg_key_data_read(body, &bp->pid, &key)) {
+    if (!pg_key_data_read(body, &b->server_id, &key)) {
         give_up(b, "malformed BackendKeyData");
         return;
     }

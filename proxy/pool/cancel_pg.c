@@ -61,7 +61,7 @@ bool cancel_pg_send(struct backend *b, uint64_t lessee_id, void (*on_done)(void 
     if (!c) return false;
     *c = (struct cancel_pg){.backend = b, .lessee_id = lessee_id, .queries = b->queries, .on_done = on_done, .ctx = ctx};
     writer_init_fixed(&w, storage, sizeof storage);
-    pg_put_cancel(&w, bp->pid, bytes_of(bp->key, bp->key_len));
+    pg_put_cancel(&w, b->server_id, bytes_of(bp->key, bp->key_len));
     struct cancel_target to = {.addr = &b->site->addr, .tls = b->site->tls, .host = b->site->host, .name = b->site->name};
     if (!cancel_conn_open(p->set, &to, p->limits.connect_timeout_ms, writer_bytes(&w), on_connected, on_end, c)) {
         mem_free(c);

@@ -154,6 +154,11 @@ struct session_pg {
 
 extern const struct session_proto session_pg_proto;
 
+/* NULL: it speaks another protocol. */
+static inline const struct session_pg *session_pg_try(const struct session *s) {
+    return s->proto == &session_pg_proto ? (const struct session_pg *)s : NULL;
+}
+
 static inline struct session_pg *session_pg_of(struct session *s) {
     return (struct session_pg *)s;
 }

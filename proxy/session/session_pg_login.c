@@ -23,6 +23,7 @@
 #include "proxy/pool/backend_pg.h"
 #include "proxy/session/session_move.h"
 #include "proxy/session/session_pg_login.h"
+#include "proxy/session/session_place.h"
 
 enum {
     COMPLAIN_EVERY_MS = 1000,
@@ -118,7 +119,7 @@ static bool make_identity(struct session *s) {
     struct session_pg *ps = session_pg_of(s);
     const struct backend *b = s->lessee.backend;
     bool has_server = s->pins & PIN_MODE && b;
-    ps->pid = has_server ? backend_pg_of((struct backend *)b)->pid : (uint32_t)s->id & 0x7fffffff;
+    ps->pid = has_server ? b->server_id : (uint32_t)s->id & 0x7fffffff;
     ps->cancel_key.is_long = ps->login->has_long_key;
     ps->cancel_key.instance = (uint16_t)s->env->config->instance;
     ps->cancel_key.worker = (uint8_t)s->env->worker;
@@ -173,14 +174,8 @@ static void greet_console(struct session *s) {
 /* Which worker's share of the pool takes it. */
 static bool find_place(struct session *s, struct err *err) {
     struct session_env *env = s->env;
-    const struct config_database *db = config_find_database(env->config, bytes_str(s->database));
-    if (!db || db != config_pool_database(env->config, bytes_str(s->database)))
-        return err_set(err, ERR_NO_SUCH_DATABASE, "database \"%s\" does not exist", s->database);
-    if (gate_book_of(&env->hub->gates, bytes_str(s->database)) & GATE_DISABLED)
-        return err_set(err, ERR_CANNOT_CONNECT, "database \"%s\" is disabled", s->database);
-    if (!share_book_enter(&env->hub->shares, env->config, db, bytes_str(s->database), bytes_str(s->user), env->worker, &s->group,
-                          &s->share, err))
-        return false;
+    const struct config_database *db = session_find_place(s, PROTO_POSTGRESQL, err);
+    if (!db) return false;
     const struct scram_keys *keys = &session_pg_of(s)->login->keys;
     bool is_all_there_is = !db->server_user && !user_store_server_secret(user_store_find(env->users, bytes_str(s->user)));
     if (keys->is_set && is_all_there_is) share_book_learn(&env->hub->shares, s->group, db->cluster->name, keys);

@@ -64,6 +64,7 @@ enum my_status {
     MY_STATUS_CURSOR_EXISTS = 0x0040,
     MY_STATUS_LAST_ROW_SENT = 0x0080,
     MY_STATUS_NO_BACKSLASH_ESCAPES = 0x0200,
+    MY_STATUS_IN_READ_ONLY = 0x2000, /* a transaction that was begun READ ONLY */
     MY_STATUS_SESSION_CHANGED = 0x4000, /* what has changed stands behind it, where SESSION_TRACK was agreed */
     MY_STATUS_ANSI_QUOTES = 0x8000,     /* MariaDB only */
 };

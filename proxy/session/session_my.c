@@ -1,0 +1,249 @@
+/*
+ * A logged-in MySQL client: which of its commands go to its server connection, in pieces as they come, and which are refused.
+ * Answers come back through session.c.
+ */
+#include "proxy/session/session_my.h"
+
+#include "proxy/pool/backend_my.h"
+
+/* ---- which commands ---- */
+
+/* NULL: it goes to the server. */
+static const char *why_refused(uint8_t command) {
+    switch (command) {
+    case MY_COM_CHANGE_USER: return "COM_CHANGE_USER is not supported by gilmok yet: connect anew";
+    case MY_COM_PROCESS_KILL: return "COM_PROCESS_KILL is not supported by gilmok yet: its ids are not the server's";
+    case MY_COM_BINLOG_DUMP:
+    case MY_COM_BINLOG_DUMP_GTID:
+    case MY_COM_REGISTER_SLAVE:
+    case MY_COM_TABLE_DUMP: return "replication through gilmok is not supported yet: connect to the server itself";
+    case MY_COM_SHUTDOWN:
+    case MY_COM_DAEMON:
+    case MY_COM_DEBUG:
+    case MY_COM_REFRESH: return "this command is for the server itself: connect to it";
+    default: return NULL;
+    }
+}
+
+static bool is_known(uint8_t command) {
+    switch (command) {
+    case MY_COM_SLEEP:
+    case MY_COM_CONNECT:
+    case MY_COM_TIME:
+    case MY_COM_DELAYED_INSERT:
+    case MY_COM_CONNECT_OUT: return false; /* inside of servers only */
+    default: return command <= MY_COM_RESET_CONNECTION || command == MY_COM_STMT_BULK_EXECUTE;
+    }
+}
+
+/* ---- the connection ---- */
+
+static void prepare(struct session *s, struct backend *b) {
+    backend_my_serve(b, session_my_of(s)->caps);
+}
+
+static void on_group_end(struct session *s, struct backend *b, uint16_t tag) {
+    (void)s;
+    (void)b;
+    (void)tag;
+}
+
+/* The command that was to be carried out stands in what is kept, and is still to be taken. */
+static void refuse(struct session *s, const struct err *err) {
+    s->lessee.next_seq = 1;
+    session_my_tell(s, err, false);
+    session_my_of(s)->drops_next = true;
+}
+
+/* ---- from the client ---- */
+
+/* A run of bytes that goes to the server as it came. */
+struct run {
+    struct buf *buf;
+    const uint8_t *start;
+    size_t len;
+};
+
+static void flush_run(struct session *s, struct run *run) {
+    struct backend *b = s->lessee.backend;
+    if (run->len && b) stream_send_ref(b->stream, run->buf, bytes_of(run->start, run->len));
+    run->len = 0;
+}
+
+static void add_to_run(struct run *run, const uint8_t *ptr, size_t len) {
+    if (run->len == 0) run->start = ptr;
+    run->len += len;
+}
+
+/* One packet of a client, as much of it as is in hand. */
+struct packet {
+    struct my_header h;
+    const uint8_t *ptr;
+    size_t avail;
+};
+
+enum take { TAKE_GOES_ON, TAKE_KEEP, TAKE_STOP };
+
+static void out_of_order(struct session *s) {
+    s->lessee.next_seq = (uint8_t)(session_my_of(s)->command_seq + 1);
+    session_my_fail(s, MY_ER_NET_PACKETS_OUT_OF_ORDER, "08S01", "Got packets out of order");
+}
+
+/* It is answered here, and goes nowhere. */
+static enum take refuse_command(struct session *s, const struct packet *p, uint16_t number, const char *sqlstate, const char *why) {
+    struct session_my *sm = session_my_of(s);
+    s->lessee.next_seq = 1;
+    if (p->h.len > SESSION_MY_DROPS_MAX) {
+        session_my_fail(s, number, sqlstate, "%s", why);
+        return TAKE_STOP;
+    }
+    session_my_error(s, number, sqlstate, why);
+    sm->is_dropped = true;
+    return TAKE_GOES_ON;
+}
+
+/* The rest of it will come; or that was all of it. */
+static void note_rest(struct session *s, const struct packet *p) {
+    struct session_my *sm = session_my_of(s);
+    sm->packet_left = (uint32_t)(MY_HEADER_LEN + (size_t)p->h.len - p->avail);
+    sm->goes_on = p->h.len == MY_PACKET_MAX;
+    sm->command_seq = p->h.seq;
+    s->lessee.next_seq = (uint8_t)(p->h.seq + 1);
+    if (s->lessee.backend && !sm->is_dropped) s->lessee.backend->ledger.is_message_open = sm->packet_left || sm->goes_on;
+}
+
+/* What has no answer is done with as soon as all of it is on its way. */
+static void check_sent(struct session *s, struct run *run) {
+    struct session_my *sm = session_my_of(s);
+    if (sm->packet_left || sm->goes_on) return;
+    flush_run(s, run);
+    if (!sm->is_dropped && s->lessee.backend && ledger_is_quiet(&s->lessee.backend->ledger)) session_check_answered(s);
+    sm->is_dropped = false;
+}
+
+static enum take send_command(struct session *s, struct run *run, const struct packet *p, uint8_t command) {
+    if (request_is_open(&s->request)) { /* its answer is not there yet */
+        s->is_held_back = true;
+        return TAKE_KEEP;
+    }
+    flush_run(s, run);
+    if (!request_open(s, false)) return s->state == SESSION_CLOSED ? TAKE_STOP : TAKE_KEEP;
+    struct backend *b = s->lessee.backend;
+    if (!backend_my_note_sent(b, command)) return TAKE_STOP;
+    if (command == MY_COM_SET_OPTION) b->is_retired = true; /* nothing takes that back */
+    s->request.has_sent = true;
+    add_to_run(run, p->ptr, p->avail);
+    return TAKE_GOES_ON;
+}
+
+static enum take take_command(struct session *s, struct run *run, const struct packet *p) {
+    struct session_my *sm = session_my_of(s);
+    if (p->h.seq != 0 || !p->h.len) {
+        sm->command_seq = 0;
+        out_of_order(s);
+        return TAKE_STOP;
+    }
+    uint8_t command = p->ptr[MY_HEADER_LEN];
+    if (command == MY_COM_QUIT) {
+        session_close(s, "client said goodbye");
+        return TAKE_STOP;
+    }
+    if (UNLIKELY(sm->drops_next)) {
+        sm->drops_next = false;
+        sm->is_dropped = true;
+        return TAKE_GOES_ON;
+    }
+    if (UNLIKELY(!is_known(command))) return refuse_command(s, p, MY_ER_UNKNOWN_COM, "08S01", "Unknown command");
+    const char *why = why_refused(command);
+    if (UNLIKELY(why != NULL)) return refuse_command(s, p, MY_ER_NOT_SUPPORTED_YET, "42000", why);
+    return send_command(s, run, p, command);
+}
+
+/* The next packet of a command that is too long for one. */
+static enum take take_next(struct session *s, struct run *run, const struct packet *p) {
+    struct session_my *sm = session_my_of(s);
+    if (p->h.seq != (uint8_t)(sm->command_seq + 1)) {
+        out_of_order(s);
+        return TAKE_STOP;
+    }
+    if (sm->is_dropped) return TAKE_GOES_ON;
+    backend_my_note_more(s->lessee.backend, p->h.seq);
+    add_to_run(run, p->ptr, p->avail);
+    return TAKE_GOES_ON;
+}
+
+/* The rest of a packet whose head is gone already. Returns the bytes used. */
+static size_t take_rest(struct session *s, struct run *run, const uint8_t *ptr, size_t left) {
+    struct session_my *sm = session_my_of(s);
+    size_t n = left < sm->packet_left ? left : sm->packet_left;
+    if (!sm->is_dropped) {
+        struct backend *b = s->lessee.backend;
+        if (stream_is_congested(b->stream)) {
+            stream_pause(s->stream);
+            s->is_held_back = true;
+            return 0;
+        }
+        add_to_run(run, ptr, n);
+        b->ledger.is_message_open = n < sm->packet_left || sm->goes_on;
+    }
+    sm->packet_left -= (uint32_t)n;
+    check_sent(s, run);
+    return n;
+}
+
+static size_t relay_received(struct session *s, struct buf *buf, struct bytes data) {
+    struct session_my *sm = session_my_of(s);
+    struct run run = {.buf = buf};
+    size_t at = 0;
+    while (at < data.len && s->state != SESSION_CLOSED) {
+        const uint8_t *ptr = data.ptr + at;
+        size_t left = data.len - at;
+        if (sm->packet_left) {
+            size_t n = take_rest(s, &run, ptr, left);
+            if (n == 0) break;
+            at += n;
+            continue;
+        }
+        struct packet p = {.ptr = ptr};
+        if (!my_header_read(bytes_of(ptr, left), &p.h) || (p.h.len && left == MY_HEADER_LEN)) break;
+        size_t total = MY_HEADER_LEN + (size_t)p.h.len;
+        p.avail = left < total ? left : total;
+        enum take take = sm->goes_on ? take_next(s, &run, &p) : take_command(s, &run, &p);
+        if (take == TAKE_STOP) return s->state == SESSION_CLOSED ? data.len : at;
+        if (take == TAKE_KEEP) break;
+        note_rest(s, &p);
+        at += p.avail;
+        check_sent(s, &run);
+    }
+    flush_run(s, &run);
+    struct pool *p = session_pool(s);
+    if (p) p->stats.received += at;
+    return s->state == SESSION_CLOSED ? data.len : at;
+}
+
+/* ---- the table ---- */
+
+static size_t on_received(struct session *s, struct buf *buf, struct bytes data) {
+    if (s->state == SESSION_LOGIN) return session_my_login_received(s, data);
+    if (s->state == SESSION_LOGIN_WAITING || s->state == SESSION_CLOSED) return 0;
+    return relay_received(s, buf, data);
+}
+
+static void pack(struct session *s) {
+    (void)s; /* all that it owns is its own */
+}
+
+const struct session_proto session_my_proto = {
+    .name = "mysql",
+    .size = sizeof(struct session_my),
+    .on_open = session_my_open,
+    .on_received = on_received,
+    .on_login_leased = session_my_login_leased,
+    .prepare = prepare,
+    .on_group_end = on_group_end,
+    .tell = session_my_tell,
+    .refuse = refuse,
+    .release = session_my_login_release,
+    .pack = pack,
+    .on_arrived = session_my_on_arrived,
+};
