@@ -4,7 +4,10 @@
  */
 #include "proxy/session/session_my.h"
 
+#include <stdio.h>
+
 #include "proxy/pool/backend_my.h"
+#include "proxy/session/session_my_kill.h"
 
 /* ---- which commands ---- */
 
@@ -12,7 +15,6 @@
 static const char *why_refused(uint8_t command) {
     switch (command) {
     case MY_COM_CHANGE_USER: return "COM_CHANGE_USER is not supported by gilmok yet: connect anew";
-    case MY_COM_PROCESS_KILL: return "COM_PROCESS_KILL is not supported by gilmok yet: its ids are not the server's";
     case MY_COM_BINLOG_DUMP:
     case MY_COM_BINLOG_DUMP_GTID:
     case MY_COM_REGISTER_SLAVE:
@@ -43,9 +45,9 @@ static void prepare(struct session *s, struct backend *b) {
 }
 
 static void on_group_end(struct session *s, struct backend *b, uint16_t tag) {
-    (void)s;
     (void)b;
     (void)tag;
+    if (UNLIKELY(session_my_of(s)->kill != NULL)) session_my_kill_end(s);
 }
 
 /* The command that was to be carried out stands in what is kept, and is still to be taken. */
@@ -136,6 +138,36 @@ static enum take send_command(struct session *s, struct run *run, const struct p
     return TAKE_GOES_ON;
 }
 
+/* KILL, by the id that gilmok has given: the server is told its own. */
+static RARELY enum take take_kill(struct session *s, struct run *run, const struct packet *p) {
+    uint8_t storage[SESSION_MY_KILL_MAX + 32];
+    struct bytes payload = bytes_of(p->ptr + MY_HEADER_LEN, p->h.len);
+    struct writer out;
+    char why[64];
+    uint32_t thread = 0;
+    if (p->avail < MY_HEADER_LEN + (size_t)p->h.len || request_is_open(&s->request)) {
+        s->is_held_back = true;
+        return TAKE_KEEP;
+    }
+    writer_init_fixed(&out, storage, sizeof storage);
+    switch (session_my_kill_take(s, payload, &out, &thread)) {
+    case KILL_NONE: return send_command(s, run, p, payload.ptr[0]);
+    case KILL_WAITS: return TAKE_KEEP;
+    case KILL_UNKNOWN:
+        snprintf(why, sizeof why, "Unknown thread id: %u", thread);
+        return refuse_command(s, p, MY_ER_NO_SUCH_THREAD, "HY000", why);
+    case KILL_FOREIGN:
+        snprintf(why, sizeof why, "You are not owner of thread %u", thread);
+        return refuse_command(s, p, MY_ER_KILL_DENIED, "HY000", why);
+    case KILL_SENDS: break;
+    }
+    struct bytes edited = writer_bytes(&out);
+    struct packet instead = {.h = p->h, .ptr = edited.ptr, .avail = 0}; /* nothing of it is the client's */
+    enum take take = send_command(s, run, &instead, payload.ptr[0]);
+    if (take == TAKE_GOES_ON) stream_send(s->lessee.backend->stream, edited);
+    return take;
+}
+
 static enum take take_command(struct session *s, struct run *run, const struct packet *p) {
     struct session_my *sm = session_my_of(s);
     if (p->h.seq != 0 || !p->h.len) {
@@ -156,7 +188,8 @@ static enum take take_command(struct session *s, struct run *run, const struct p
     if (UNLIKELY(!is_known(command))) return refuse_command(s, p, MY_ER_UNKNOWN_COM, "08S01", "Unknown command");
     const char *why = why_refused(command);
     if (UNLIKELY(why != NULL)) return refuse_command(s, p, MY_ER_NOT_SUPPORTED_YET, "42000", why);
-    return send_command(s, run, p, command);
+    bool may_be_kill = session_my_kill_may_be(&p->h, bytes_of(p->ptr + MY_HEADER_LEN, p->avail - MY_HEADER_LEN));
+    return UNLIKELY(may_be_kill) ? take_kill(s, run, p) : send_command(s, run, p, command);
 }
 
 /* The next packet of a command that is too long for one. */
@@ -229,6 +262,11 @@ static size_t on_received(struct session *s, struct buf *buf, struct bytes data)
     return relay_received(s, buf, data);
 }
 
+static void release(struct session *s) {
+    session_my_kill_end(s);
+    session_my_login_release(s);
+}
+
 static void pack(struct session *s) {
     (void)s; /* all that it owns is its own */
 }
@@ -243,7 +281,7 @@ const struct session_proto session_my_proto = {
     .on_group_end = on_group_end,
     .tell = session_my_tell,
     .refuse = refuse,
-    .release = session_my_login_release,
+    .release = release,
     .pack = pack,
     .on_arrived = session_my_on_arrived,
 };

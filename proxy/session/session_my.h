@@ -48,6 +48,8 @@ struct session_my {
     bool is_dropped;      /* ... and goes nowhere */
     bool drops_next;      /* the command that stands first in what is kept was refused */
     uint32_t packet_left; /* bytes of a packet whose head is dealt with */
+    struct kill_question *kill; /* answered; owned; NULL: none is */
+    bool asks_kill;       /* one is under way (session_my_kill.h) */
 };
 
 extern const struct session_proto session_my_proto;

@@ -16,11 +16,8 @@
 #include "proxy/net/tls.h"
 #include "proxy/pool/backend_my.h"
 #include "proxy/session/session_move.h"
-#include "proxy/session/session_my.h"
+#include "proxy/session/session_my_kill.h"
 #include "proxy/session/session_place.h"
-
-/* Threads of servers have smaller ids: a KILL with a client's own id meets nobody else's. */
-enum { THREAD_ID_BASE = 1u << 31 };
 
 void session_my_login_release(struct session *s) {
     struct session_my *sm = session_my_of(s);
@@ -39,7 +36,7 @@ static void greet(struct session *s) {
     struct session_my *sm = session_my_of(s);
     struct my_greeting g = {
         .version = bytes_str(s->env->config->mysql_server_version),
-        .thread_id = THREAD_ID_BASE | ((uint32_t)s->id & ~THREAD_ID_BASE),
+        .thread_id = session_my_thread_id(s),
         .caps = offered_caps(s),
         .collation = MY_COLLATION_UTF8MB4_GENERAL,
         .status = MY_STATUS_AUTOCOMMIT,

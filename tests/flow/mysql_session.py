@@ -11,6 +11,7 @@ import psycopg
 import pymysql
 import pytest
 
+from harness import wait_for
 from mysqltools import Maria, rows, value
 from mywire import (
     DEPRECATE_EOF, FIELD_LIST, FOUND_ROWS, INIT_DB, MULTI_RESULTS, MULTI_STATEMENTS, PACKET_MAX, PING, PLUGIN_AUTH, PLUGIN_AUTH_LENENC,
@@ -99,9 +100,6 @@ def test_a_client_hears_who_serves_it(maria):
     with maria.started(main=["mysql_server_version = 5.5.5-10.11.99-MariaDB"]) as g, g.connect() as c:
         assert c.get_server_info() == "5.5.5-10.11.99-MariaDB"
         assert c.thread_id() >= 1 << 31  # no server's thread: a KILL of it ends nobody else's session
-        with pytest.raises(pymysql.err.OperationalError) as e:
-            rows(c, f"kill {c.thread_id()}")
-        assert e.value.args[0] == 1094
 
 
 # ---- sessions --------------------------------------------------------------------------------------------------------------------------
@@ -190,9 +188,98 @@ def test_a_server_that_ends_the_connection_ends_the_session(maria, gilmok):
         assert value(c, "select 1") == 1
 
 
+# ---- KILL ------------------------------------------------------------------------------------------------------------------------------
+
+
+class Sleeper(threading.Thread):
+    """Sleeps on the server until it is interrupted, or for ten seconds."""
+
+    def __init__(self, connection):
+        super().__init__()
+        self.connection, self.got = connection, None
+
+    def run(self):
+        try:
+            self.got = value(self.connection, "select sleep(10)")
+        except pymysql.err.MySQLError as e:
+            self.got = e.args[0]
+
+
+def asleep(maria, thread):
+    with maria.superuser() as root:
+        wait_for(lambda: rows(root, f"select 1 from information_schema.processlist where id = {thread} and info like '%sleep%'"), what="sleep")
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+@pytest.mark.parametrize("text", ["kill query {}", "KILL {}", " /* x */ kill hard connection\t{} ", "kill soft query {};", "COM"])
+def test_kill_means_the_client_with_that_id(maria, text, workers):
+    with maria.started(main=[f"workers = {workers}"], database=["pool_size = 12"]) as g, contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(g.connect()) for _ in range(6)]
+        threads = [value(c, "select connection_id()") for c in clients]
+        sleepers = [Sleeper(c) for c in clients[:3]]
+        for i, s in enumerate(sleepers):
+            s.start()
+            asleep(maria, threads[i])
+        began = time.monotonic()
+        if text == "COM":
+            clients[5].kill(clients[1].thread_id())
+        else:
+            rows(clients[5], text.format(clients[1].thread_id()))
+        sleepers[1].join(10)
+        only_query = "query" in text
+        assert time.monotonic() - began < 5 and sleepers[1].got in ((1317, 1) if only_query else (2006, 2013, 1317, 1105, 1927)), sleepers[1].got
+        assert sleepers[0].is_alive() and sleepers[2].is_alive()
+        if only_query:
+            assert value(clients[1], "select connection_id()") == threads[1]
+        for i in (0, 2):
+            rows(clients[4], f"kill {clients[i].thread_id()}")
+            sleepers[i].join(10)
+        assert value(clients[5], "select connection_id()") == threads[5]
+
+
+def test_kill_of_somebody_who_is_not_there(maria, gilmok):
+    with gilmok.connect() as c:
+        gone = gilmok.connect()
+        gone.close()
+        for thread in (gone.thread_id(), (1 << 32) - 1):
+            with pytest.raises(pymysql.err.OperationalError) as e:
+                rows(c, f"kill query {thread}")
+            assert e.value.args == (1094, f"Unknown thread id: {thread}")
+        with pytest.raises(pymysql.err.OperationalError) as e:
+            rows(c, "kill query 1 + 1")
+        assert e.value.args[0] == 1094  # the server's
+        assert value(c, "select 1") == 1
+
+
+def test_kill_of_another_users_client_is_judged_by_the_server(maria):
+    shared = f"[database shared]\ncluster = main\npool_mode = session\nserver_database = shop\nserver_user = {maria.user}\n"
+    with maria.started(tail=shared + "server_password_file = server.txt\n", users={"other": "x"}, files={"server.txt": maria.password + "\n"}) as g:
+        with g.connect(database="shared") as mine, g.connect(database="shared", user="other", password="x") as theirs:
+            with pytest.raises(pymysql.err.OperationalError) as e:
+                rows(theirs, f"kill {mine.thread_id()}")
+            assert e.value.args == (1095, f"You are not owner of thread {mine.thread_id()}")
+            assert value(mine, "select 1") == value(theirs, "select 1") == 1
+    with maria.superuser() as root:
+        rows(root, "create or replace user other@'127.0.0.1' identified by 'x'")
+        rows(root, "grant all on shop.* to other@'127.0.0.1'")
+    with maria.started(users={"other": "x"}) as g, g.connect() as mine, g.connect(user="other", password="x") as theirs:
+        with pytest.raises(pymysql.err.OperationalError) as e:
+            rows(theirs, f"kill {mine.thread_id()}")
+        assert e.value.args[0] == 1095 and value(mine, "select 1") == 1
+
+
+def test_a_client_may_end_itself(maria, gilmok):
+    with gilmok.connect() as c:
+        with pytest.raises(pymysql.err.MySQLError):
+            rows(c, f"kill {c.thread_id()}")
+            rows(c, "select 1")
+    with gilmok.connect() as c:
+        assert value(c, "select 1") == 1
+
+
 def test_what_gilmok_does_not_pass_on_is_refused_and_the_session_lives(maria, gilmok):
     with Client(gilmok.mysql_port, maria.user, maria.password, "shop") as c:
-        for command in (b"\x11app\0", b"\x0c\1\0\0\0", b"\x12\4\0\0\0", b"\x1e", b"\x15", b"\x07\1", b"\x08", b"\x0d"):
+        for command in (b"\x11app\0", b"\x12\4\0\0\0", b"\x1e", b"\x15", b"\x07\1", b"\x08", b"\x0d"):
             assert error(c.command(command)[0][4:])[0] == 1235
         assert c.command(QUERY + b"select 1")[2][4:] == b"\x011"
         assert error(c.command(QUERY + b"load data local infile '/etc/passwd' into table kept")[0][4:])[0] in (1148, 4166)

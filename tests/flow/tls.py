@@ -24,7 +24,7 @@ from flowtools import APP_DB, APP_PASSWORD, APP_USER, PRIMARY_PORT, connect, in_
 def ca(tmp_path_factory):
     folder = tmp_path_factory.mktemp("tls")
     for path in (folder, *folder.parents[:2]):
-        os.chmod(path, 0o755)
+        os.chmod(path, os.stat(path).st_mode | 0o055)
     return Authority(str(folder), "flow-ca")
 
 
