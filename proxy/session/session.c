@@ -683,7 +683,7 @@ static void check_session(struct session *s, uint64_t now) {
     const struct pool *p = session_pool(s);
     const struct config *c = s->env->config;
     if (s->moves_to) {
-        if (is_past(now, s->opened_us, c->login_timeout_ms)) session_close(s, "login_timeout");
+        if (is_past(now, s->state_since_us, c->login_timeout_ms)) session_close(s, "login_timeout");
         else session_resume_input(s);
         return;
     }

@@ -74,7 +74,7 @@ bool session_move(struct session *s, uint32_t index) {
 }
 
 void session_move_soon(struct session *s, uint32_t index) {
-    INVARIANT(s->state == SESSION_LOGIN_WAITING);
+    INVARIANT(!s->lessee.backend);
     s->moves_to = index + 1;
     session_resume_input(s);
 }

@@ -19,7 +19,7 @@
  * stays as it is; or, when its stream broke meanwhile, it is closed.
  */
 bool session_move(struct session *s, uint32_t index);
-/* The same at the end of the event, or as soon as it can, within login_timeout. It must be LOGIN_WAITING. */
+/* The same at the end of the event, or as soon as it can, within login_timeout of its latest state. */
 void session_move_soon(struct session *s, uint32_t index);
 
 #endif

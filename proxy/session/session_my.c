@@ -14,7 +14,6 @@
 /* NULL: it goes to the server. */
 static const char *why_refused(uint8_t command) {
     switch (command) {
-    case MY_COM_CHANGE_USER: return "COM_CHANGE_USER is not supported by gilmok yet: connect anew";
     case MY_COM_BINLOG_DUMP:
     case MY_COM_BINLOG_DUMP_GTID:
     case MY_COM_REGISTER_SLAVE:
@@ -54,6 +53,7 @@ static void on_group_end(struct session *s, struct backend *b, uint16_t tag) {
 static void refuse(struct session *s, const struct err *err) {
     s->lessee.next_seq = 1;
     session_my_tell(s, err, false);
+    session_my_kill_end(s);
     session_my_of(s)->drops_next = true;
 }
 
@@ -123,13 +123,21 @@ static void check_sent(struct session *s, struct run *run) {
     sm->is_dropped = false;
 }
 
+/* The command before it has no answer yet, or it waits itself for a connection. */
+static bool is_busy(const struct session *s) {
+    return request_is_open(&s->request) && (s->request.stage != REQUEST_RELAY || s->request.has_sent);
+}
+
+static enum take hold_back(struct session *s) {
+    s->is_held_back = true;
+    return TAKE_KEEP;
+}
+
 static enum take send_command(struct session *s, struct run *run, const struct packet *p, uint8_t command) {
-    if (request_is_open(&s->request)) { /* its answer is not there yet */
-        s->is_held_back = true;
-        return TAKE_KEEP;
-    }
+    if (is_busy(s)) return hold_back(s);
     flush_run(s, run);
-    if (!request_open(s, false)) return s->state == SESSION_CLOSED ? TAKE_STOP : TAKE_KEEP;
+    bool has_request = request_is_open(&s->request); /* it has waited, and has its connection now */
+    if (!has_request && !request_open(s, false)) return s->state == SESSION_CLOSED ? TAKE_STOP : TAKE_KEEP;
     struct backend *b = s->lessee.backend;
     if (!backend_my_note_sent(b, command)) return TAKE_STOP;
     if (command == MY_COM_SET_OPTION) b->is_retired = true; /* nothing takes that back */
@@ -145,10 +153,7 @@ static RARELY enum take take_kill(struct session *s, struct run *run, const stru
     struct writer out;
     char why[64];
     uint32_t thread = 0;
-    if (p->avail < MY_HEADER_LEN + (size_t)p->h.len || request_is_open(&s->request)) {
-        s->is_held_back = true;
-        return TAKE_KEEP;
-    }
+    if (p->avail < MY_HEADER_LEN + (size_t)p->h.len || is_busy(s)) return hold_back(s);
     writer_init_fixed(&out, storage, sizeof storage);
     switch (session_my_kill_take(s, payload, &out, &thread)) {
     case KILL_NONE: return send_command(s, run, p, payload.ptr[0]);
@@ -166,6 +171,17 @@ static RARELY enum take take_kill(struct session *s, struct run *run, const stru
     enum take take = send_command(s, run, &instead, payload.ptr[0]);
     if (take == TAKE_GOES_ON) stream_send(s->lessee.backend->stream, edited);
     return take;
+}
+
+/* From here on it logs in again. */
+static RARELY enum take take_change_user(struct session *s, struct run *run, const struct packet *p) {
+    static const char no_plugins[] = "COM_CHANGE_USER of clients without PLUGIN_AUTH is not supported";
+    if (!(session_my_of(s)->caps & MY_CAP_PLUGIN_AUTH) || p->h.len > SESSION_MY_DROPS_MAX)
+        return refuse_command(s, p, MY_ER_NOT_SUPPORTED_YET, "42000", no_plugins);
+    if (p->avail < MY_HEADER_LEN + (size_t)p->h.len || is_busy(s)) return hold_back(s);
+    flush_run(s, run);
+    session_my_change_user(s, bytes_of(p->ptr + MY_HEADER_LEN + 1, p->h.len - 1));
+    return s->state == SESSION_CLOSED ? TAKE_STOP : TAKE_GOES_ON;
 }
 
 static enum take take_command(struct session *s, struct run *run, const struct packet *p) {
@@ -188,6 +204,7 @@ static enum take take_command(struct session *s, struct run *run, const struct p
     if (UNLIKELY(!is_known(command))) return refuse_command(s, p, MY_ER_UNKNOWN_COM, "08S01", "Unknown command");
     const char *why = why_refused(command);
     if (UNLIKELY(why != NULL)) return refuse_command(s, p, MY_ER_NOT_SUPPORTED_YET, "42000", why);
+    if (UNLIKELY(command == MY_COM_CHANGE_USER)) return take_change_user(s, run, p);
     bool may_be_kill = session_my_kill_may_be(&p->h, bytes_of(p->ptr + MY_HEADER_LEN, p->avail - MY_HEADER_LEN));
     return UNLIKELY(may_be_kill) ? take_kill(s, run, p) : send_command(s, run, p, command);
 }
@@ -228,7 +245,7 @@ static size_t relay_received(struct session *s, struct buf *buf, struct bytes da
     struct session_my *sm = session_my_of(s);
     struct run run = {.buf = buf};
     size_t at = 0;
-    while (at < data.len && s->state != SESSION_CLOSED) {
+    while (at < data.len && s->state != SESSION_CLOSED && !sm->login) {
         const uint8_t *ptr = data.ptr + at;
         size_t left = data.len - at;
         if (sm->packet_left) {
@@ -257,8 +274,10 @@ static size_t relay_received(struct session *s, struct buf *buf, struct bytes da
 /* ---- the table ---- */
 
 static size_t on_received(struct session *s, struct buf *buf, struct bytes data) {
-    if (s->state == SESSION_LOGIN) return session_my_login_received(s, data);
-    if (s->state == SESSION_LOGIN_WAITING || s->state == SESSION_CLOSED) return 0;
+    const struct session_my_login *login = session_my_of(s)->login;
+    bool is_asked = s->state == SESSION_LOGIN || (login && login->step == MY_LOGIN_ANSWER);
+    if (is_asked && s->state != SESSION_CLOSED) return session_my_login_received(s, data);
+    if (login || s->state == SESSION_CLOSED) return 0; /* it is on its way to its connection */
     return relay_received(s, buf, data);
 }
 

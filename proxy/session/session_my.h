@@ -67,6 +67,8 @@ void session_my_fail(struct session *s, uint16_t number, const char *sqlstate, c
 /* session_my_login.c */
 void session_my_open(struct session *s);
 size_t session_my_login_received(struct session *s, struct bytes data);
+/* COM_CHANGE_USER, behind its first byte. Nothing of the client's is under way. */
+void session_my_change_user(struct session *s, struct bytes body);
 void session_my_login_leased(struct session *s, struct backend *b);
 void session_my_on_arrived(struct session *s, struct bytes key);
 void session_my_login_release(struct session *s);

@@ -173,6 +173,7 @@ enum session_my_kill_result session_my_kill_take(struct session *s, struct bytes
     if (sm->asks_kill) return KILL_WAITS;
     if (!read_command(s, payload, &n)) return KILL_NONE;
     *thread = n.thread;
+    if (sm->kill && sm->kill->thread != n.thread) session_my_kill_end(s); /* of a command that came to nothing */
     if (!sm->kill) return ask(s, n.thread);
     enum session_my_kill_result result = !sm->kill->target ? KILL_UNKNOWN : sm->kill->is_foreign ? KILL_FOREIGN : KILL_SENDS;
     if (result == KILL_SENDS) put_command(out, payload, &n, sm->kill->server_id);

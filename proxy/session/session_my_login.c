@@ -3,7 +3,11 @@
  *
  *      greeting -> FIRST -> (TLS -> FIRST) -> (another plugin -> ANSWER) -> pool -> OK
  *
- * Identity is bound once, by the login packet. Unknown users run the same exchange, so that they cannot be told from wrong
+ * Identity is bound by the login packet, and anew by COM_CHANGE_USER, which begins with leaving everything that the one before had:
+ *
+ *      COM_CHANGE_USER -> another plugin -> ANSWER -> pool -> OK      without a connection, until it asks for something
+ *
+ * Unknown users run the same exchange, so that they cannot be told from wrong
  * passwords; databases are looked up only after the proof. Whatever fails ends the login.
  */
 #include <stdatomic.h>
@@ -51,16 +55,19 @@ static void greet(struct session *s) {
     sm->login->next_seq = s->lessee.next_seq;
 }
 
-void session_my_open(struct session *s) {
+/* False: the session is closed. */
+static bool begin(struct session *s) {
     struct session_my *sm = session_my_of(s);
     uint8_t random[MY_NONCE_LEN];
     sm->login = mem_alloc(sizeof *sm->login);
-    if (!sm->login || !clock_random(s->env->loop->clock, random, sizeof random)) {
-        session_close(s, "no memory or no random numbers for a login");
-        return;
-    }
-    my_auth_nonce(sm->login->nonce, random);
-    greet(s);
+    bool ok = sm->login && clock_random(s->env->loop->clock, random, sizeof random);
+    if (ok) my_auth_nonce(sm->login->nonce, random);
+    else session_close(s, "no memory or no random numbers for a login");
+    return ok;
+}
+
+void session_my_open(struct session *s) {
+    if (begin(s)) greet(s);
 }
 
 /* ---- who it is ---- */
@@ -96,6 +103,8 @@ static bool bind_identity(struct session *s, const struct my_login *l) {
     } else if (!is_sane_name(l->user) || !is_sane_name(database)) {
         session_my_fail(s, MY_ER_ACCESS_DENIED, "28000", "names must be 1 to 63 bytes without control characters");
     } else {
+        mem_free(s->user);
+        mem_free(s->database);
         s->user = mem_strdup((const char *)l->user.ptr, l->user.len);
         s->database = mem_strdup((const char *)database.ptr, database.len);
         if (s->user && s->database) return true;
@@ -119,7 +128,7 @@ static void proven(struct session *s) {
         session_end(s, &err);
         return;
     }
-    session_set_state(s, SESSION_LOGIN_WAITING);
+    if (s->state == SESSION_LOGIN) session_set_state(s, SESSION_LOGIN_WAITING);
     if (s->group->shares[s->share].worker == s->env->worker) session_my_on_arrived(s, bytes_of(NULL, 0));
     else session_move_soon(s, s->share);
 }
@@ -170,7 +179,7 @@ static void prove(struct session *s, const struct my_login *l) {
     } else if (r->method == AUTH_TRUST) {
         if (s->is_local) proven(s);
         else deny(s, false);
-    } else if (is_told_natively(l)) {
+    } else if (is_told_natively(l) && s->state == SESSION_LOGIN) {
         check_answer(s, l->answer);
     } else {
         ask_natively(s);
@@ -226,6 +235,32 @@ size_t session_my_login_received(struct session *s, struct bytes data) {
     return s->state == SESSION_CLOSED ? data.len : total;
 }
 
+/* ---- another identity ---- */
+
+/* Its connection begins anew for somebody else; it is a client of no pool. */
+static void leave_all(struct session *s) {
+    s->pins = PIN_MODE; /* what it leaves is cleaned */
+    session_release_lease(s);
+    s->pins = 0;
+    if (s->state == SESSION_HELD) session_set_state(s, SESSION_IDLE);
+    s->state_since_us = s->env->loop->now_us; /* login_timeout counts from here */
+    session_leave_variant(s);
+    if (s->group) share_book_leave(&s->env->hub->shares, s->group, s->share);
+    s->group = NULL;
+}
+
+void session_my_change_user(struct session *s, struct bytes body) {
+    struct session_my *sm = session_my_of(s);
+    struct my_login l;
+    s->lessee.next_seq = 1;
+    bool is_read = my_change_user_read(body, sm->caps, &l);
+    l.caps = sm->caps;
+    leave_all(s);
+    if (!is_read) session_my_fail(s, MY_ER_MALFORMED_PACKET, "HY000", "Malformed communication packet");
+    else if (begin(s) && bind_identity(s, &l)) prove(s, &l);
+    session_resume_input(s); /* what has come behind it was not looked at */
+}
+
 /* ---- to the pool ---- */
 
 static struct variant *find_variant(struct session *s, struct bytes key, struct err *err) {
@@ -239,6 +274,20 @@ static struct variant *find_variant(struct session *s, struct bytes key, struct 
     const char *password = user_store_server_secret(user_store_find(s->env->users, user));
     struct pool *p = pool_get(s->env->pools, &backend_my_proto, c, db, database, user, password, s->group, s->share, err);
     return p ? variant_get(p, key, err) : NULL;
+}
+
+static void welcome(struct session *s, uint16_t status) {
+    struct session_my *sm = session_my_of(s);
+    struct my_ok ok = {.status = status};
+    char label[192];
+    uint8_t storage[64];
+    struct writer w;
+    writer_init_fixed(&w, storage, sizeof storage);
+    my_put_ok(&w, s->lessee.next_seq, MY_MARK_OK, &ok, sm->caps & MY_CAP_SESSION_TRACK);
+    session_send(s, writer_bytes(&w));
+    session_my_login_release(s);
+    session_pool(s)->stats.logins++;
+    if (log_is_on(LOG_DEBUG, "session")) log_line(LOG_DEBUG, "session", session_label(s, label), "logged in");
 }
 
 /* On the worker where it belongs: by what its login has asked for, or by the key that it has had elsewhere. */
@@ -256,24 +305,18 @@ void session_my_on_arrived(struct session *s, struct bytes key) {
         return;
     }
     session_join(s, v);
-    if (s->state != SESSION_LOGIN_WAITING) session_resume_input(s);
-    else if (pool_acquire(v, &s->lessee)) session_my_login_leased(s, s->lessee.backend);
+    if (s->state == SESSION_LOGIN_WAITING) {
+        if (pool_acquire(v, &s->lessee)) session_my_login_leased(s, s->lessee.backend);
+        return;
+    }
+    if (sm->login) welcome(s, MY_STATUS_AUTOCOMMIT);
+    session_resume_input(s);
 }
 
 /* It is let in when it has its connection: what the server says of the login's session it hears with it. */
 void session_my_login_leased(struct session *s, struct backend *b) {
-    struct session_my *sm = session_my_of(s);
-    struct my_ok ok = {.status = backend_my_of(b)->status};
-    char label[192];
-    uint8_t storage[64];
-    struct writer w;
-    writer_init_fixed(&w, storage, sizeof storage);
-    my_put_ok(&w, s->lessee.next_seq, MY_MARK_OK, &ok, sm->caps & MY_CAP_SESSION_TRACK);
-    session_send(s, writer_bytes(&w));
-    session_my_login_release(s);
+    welcome(s, backend_my_of(b)->status);
     session_set_state(s, SESSION_IDLE);
-    session_pool(s)->stats.logins++;
-    if (log_is_on(LOG_DEBUG, "session")) log_line(LOG_DEBUG, "session", session_label(s, label), "logged in");
     s->proto->prepare(s, b);
     session_hold(s);
     session_resume_input(s);

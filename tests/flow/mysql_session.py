@@ -4,6 +4,7 @@
 import contextlib
 import re
 import socket
+import struct
 import threading
 import time
 
@@ -14,9 +15,9 @@ import pytest
 from harness import wait_for
 from mysqltools import Maria, rows, value
 from mywire import (
-    DEPRECATE_EOF, FIELD_LIST, FOUND_ROWS, INIT_DB, MULTI_RESULTS, MULTI_STATEMENTS, PACKET_MAX, PING, PLUGIN_AUTH, PLUGIN_AUTH_LENENC,
+    CHANGE_USER, DEPRECATE_EOF, FIELD_LIST, FOUND_ROWS, INIT_DB, MULTI_RESULTS, MULTI_STATEMENTS, PACKET_MAX, PING, PLUGIN_AUTH, PLUGIN_AUTH_LENENC,
     PS_MULTI_RESULTS, QUERY, RESET_CONNECTION, SESSION_TRACK, SET_OPTION, STMT_CLOSE, STMT_EXECUTE, STMT_FETCH, STMT_LONG_DATA,
-    STMT_PREPARE, STMT_RESET, USUAL, Client, error, packet,
+    STMT_PREPARE, STMT_RESET, USUAL, Client, Closed, error, native, packet,
 )  # fmt: skip
 
 
@@ -277,9 +278,81 @@ def test_a_client_may_end_itself(maria, gilmok):
         assert value(c, "select 1") == 1
 
 
+# ---- COM_CHANGE_USER -------------------------------------------------------------------------------------------------------------------
+
+
+def change_user(c, user, password, db, plugin=b"mysql_native_password", collation=45):
+    """What comes of it: the payload of the last packet."""
+    asked = CHANGE_USER + user.encode() + b"\0\x14" + b"x" * 20 + db.encode() + b"\0" + struct.pack("<H", collation) + plugin + b"\0"
+    c.send(packet(asked))
+    answer = c.read()
+    if answer[:1] == b"\xfe":
+        at = answer.index(b"\0") + 1
+        c.send(packet(native(password, answer[at : at + 20]), c.seq))
+        answer = c.read()
+    return answer
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_a_client_may_become_another_user(maria, workers):
+    with maria.superuser() as root:
+        rows(root, "create or replace user other@'127.0.0.1' identified by 'x'")
+        rows(root, "grant all on shop.* to other@'127.0.0.1'")
+    tail = "[database more]\ncluster = main\npool_mode = session\nserver_database = shop\npool_size = 3\n"
+    with maria.started(main=[f"workers = {workers}"], users={"other": "x"}, tail=tail) as g, contextlib.ExitStack() as stack:
+        ask = QUERY + b"select concat_ws('|', current_user(), database(), @@collation_connection, @a, connection_id())"
+        for _ in range(6):
+            c = stack.enter_context(Client(g.mysql_port, maria.user, maria.password, "shop"))
+            c.command(QUERY + b"set @a = 'left'")
+            before = c.command(ask)[2][5:].split(b"|")
+            assert before[:4] == [maria.user.encode() + b"@127.0.0.1", b"shop", b"utf8mb4_general_ci", b"left"]
+            assert change_user(c, "other", "x", "more", collation=8)[:1] == b"\0"
+            after = c.command(ask)[2][5:].split(b"|")
+            assert after[:3] == [b"other@127.0.0.1", b"shop", b"latin1_swedish_ci"] and len(after) == 4 and after[3] != before[4]
+            assert change_user(c, maria.user, maria.password, "shop")[:1] == b"\0"
+            assert change_user(c, maria.user, maria.password, "shop")[:1] == b"\0"
+            assert c.command(ask)[2][5:].startswith(maria.user.encode() + b"@127.0.0.1|shop|utf8mb4_general_ci|")
+            if _ > 2:
+                c.close()
+
+
+def test_who_cannot_become_another_user_is_sent_away(maria, gilmok):
+    for user, password, db, number in (("nobody", "x", "shop", 1045), (maria.user, "wrong", "shop", 1045), (maria.user, maria.password, "none", 1049)):
+        with Client(gilmok.mysql_port, maria.user, maria.password, "shop") as c:
+            assert error(change_user(c, user, password, db))[0] == number
+            with pytest.raises((Closed, ConnectionError)):
+                c.command(PING)
+    with Client(gilmok.mysql_port, maria.user, maria.password, "shop", caps=KINDS["no plugins"]) as c:
+        assert error(c.command(CHANGE_USER + b"app\0\0shop\0")[0][4:])[0] == 1235
+        assert len(c.command(PING)) == 1
+
+
+def test_commands_behind_a_proof_that_is_missing_are_not_carried_out(maria, gilmok):
+    with maria.direct() as direct:
+        rows(direct, "create or replace table slipped (id int)")
+        with Client(gilmok.mysql_port, maria.user, maria.password, "shop") as c:
+            c.send(packet(CHANGE_USER + b"app\0\0shop\0\x2d\0mysql_native_password\0") + packet(QUERY + b"insert into slipped values (1)"))
+            assert c.read()[:1] == b"\xfe"
+            with pytest.raises((Closed, ConnectionError, AssertionError)):
+                assert c.read()[:1] != b"\xff"
+                c.read()
+        time.sleep(0.3)
+        assert rows(direct, "select * from slipped") == ()
+
+
+def test_who_waits_in_vain_for_a_connection_may_ask_again(maria):
+    tail = "[database one]\ncluster = main\npool_mode = session\nserver_database = shop\npool_size = 1\nqueue_timeout = 300ms\n"
+    with maria.started(tail=tail) as g, Client(g.mysql_port, maria.user, maria.password, "shop") as c:
+        with g.connect(database="one"):
+            assert change_user(c, maria.user, maria.password, "one")[:1] == b"\0"
+            for _ in range(2):
+                assert error(c.command(QUERY + b"select 1")[0][4:])[0] == 1040
+        assert c.command(QUERY + b"select 2")[2][5:] == b"2"
+
+
 def test_what_gilmok_does_not_pass_on_is_refused_and_the_session_lives(maria, gilmok):
     with Client(gilmok.mysql_port, maria.user, maria.password, "shop") as c:
-        for command in (b"\x11app\0", b"\x12\4\0\0\0", b"\x1e", b"\x15", b"\x07\1", b"\x08", b"\x0d"):
+        for command in (b"\x12\4\0\0\0", b"\x1e", b"\x15", b"\x07\1", b"\x08", b"\x0d"):
             assert error(c.command(command)[0][4:])[0] == 1235
         assert c.command(QUERY + b"select 1")[2][4:] == b"\x011"
         assert error(c.command(QUERY + b"load data local infile '/etc/passwd' into table kept")[0][4:])[0] in (1148, 4166)

@@ -55,7 +55,7 @@ class Client:
     """Logged in when it is made, unless `user` is None."""
 
     def __init__(self, port, user=None, password="", db=None, caps=USUAL | DEPRECATE_EOF | SESSION_TRACK, collation=45, host="127.0.0.1",
-                 plugin=b"mysql_native_password", timeout=20):  # fmt: skip
+                 plugin=b"mysql_native_password", timeout=5):  # fmt: skip
         self.sock = socket.create_connection((host, port), timeout=timeout)
         self.caps, self.seq, self.kept = caps | (CONNECT_WITH_DB if db else 0), 0, b""
         self.greeting = self.read()
