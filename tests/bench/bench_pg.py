@@ -16,6 +16,7 @@ import time
 import pgclient
 import proxies
 import throttle
+from verdicts import difference_of, print_verdicts, ratio_of
 
 ENV = os.environ
 PGBENCH = os.path.join(ENV["PG_BIN"], "pgbench")
@@ -259,18 +260,6 @@ def print_cell(name, results, targets, peer_name=PEER):
             print(f"  {figure:13} {target.name:14} {middle:10.2f}  [{low:.2f} .. {high:.2f}]{ratio}")
 
 
-def ratio_of(results, cell, figure, name, other):
-    a = [r[figure] for r in results.get(cell, {}).get(name, [])]
-    b = [r[figure] for r in results.get(cell, {}).get(other, [])]
-    return statistics.median([x / y for x, y in zip(a, b) if y]) if a and b else None
-
-
-def difference_of(results, figure, cell, other, name):
-    a = [r[figure] for r in results.get(cell, {}).get(name, [])]
-    b = [r[figure] for r in results.get(other, {}).get(name, [])]
-    return statistics.median([x - y for x, y in zip(a, b)]) if a and b else None
-
-
 def print_bars(results, syscalls, memory):
     bars = []
     for mode in ("simple", "extended"):
@@ -298,21 +287,6 @@ def print_bars(results, syscalls, memory):
              ("256 MiB row, growth in KB", mine.get("huge_row_kb"), "<=", 1024),
              ("256 MiB parameter, growth in KB", mine.get("huge_parameter_kb"), "<=", 1024)]
     return print_verdicts(bars)
-
-
-def print_verdicts(bars):
-    """How many of (text, value or None, relation, bar) are missed."""
-    print("\nbars")
-    missed = 0
-    for text, value, relation, bar in bars:
-        if value is None:
-            verdict = "not measured"
-        else:
-            met = value <= bar if relation == "<=" else value >= bar
-            missed += not met
-            verdict = f"{value:.3f} {'met' if met else 'MISSED'}"
-        print(f"  {text:52} {relation} {bar:<7} {verdict}")
-    return missed
 
 
 def main():

@@ -14,6 +14,7 @@ import time
 import bench_pg
 import callgrind
 import proxies
+from verdicts import print_verdicts, ratio_of
 
 ENV = os.environ
 PEER = "pgpool"
@@ -103,7 +104,7 @@ def prepare():
 
 
 def print_ratio(results, cell, figure, name, other):
-    ratio = bench_pg.ratio_of(results, cell, figure, name, other)
+    ratio = ratio_of(results, cell, figure, name, other)
     if ratio:
         print(f"  {cell:16} {name} / {other:9} {figure:8} {ratio:.3f}")
 
@@ -126,15 +127,15 @@ def print_bars(results, syscalls, instructions, at_replicas):
             bars.append((f"{mode}: split / {other}, instructions per query", ratio, "<=", 1.1))
     for mode in MODES:
         for other in ("pooled", "replicas"):
-            bars.append((f"{mode}-64: split / {other}, CPU per query", bench_pg.ratio_of(results, f"{mode}-64", "cpu_us", "split", other),
+            bars.append((f"{mode}-64: split / {other}, CPU per query", ratio_of(results, f"{mode}-64", "cpu_us", "split", other),
                          "<=", 1.1))  # fmt: skip
     for mode, bar in (("simple", 2.5), ("extended", 6.0)):
-        bars.append((f"{mode}-64: {PEER} / split, CPU per query", bench_pg.ratio_of(results, f"{mode}-64", "cpu_us", PEER, "split"),
+        bars.append((f"{mode}-64: {PEER} / split, CPU per query", ratio_of(results, f"{mode}-64", "cpu_us", PEER, "split"),
                      ">=", bar))  # fmt: skip
     for mode in MODES:
         bars.append((f"{mode}-64: split, system calls per query", syscalls.get(("split", mode)), "<=", 4.2))
         bars.append((f"{mode}-64: split, part at replicas", at_replicas.get(("split", f"{mode}-64")), ">=", 0.95))
-    return bench_pg.print_verdicts(bars)
+    return print_verdicts(bars)
 
 
 def run_cells(cells, targets, rounds, seconds):

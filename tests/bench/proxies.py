@@ -228,6 +228,16 @@ def start_split(wanted):
     return [t for t in found if t]
 
 
+def start_mysql(wanted):
+    """`direct` first: what the others are compared with is made there."""
+    make_dir()
+    found = [Target("direct", PRIMARY_PORT), Target("gilmok", int(ENV["GILMOK_MYSQL_PORT"]), int(ENV["GILMOK_PID"]))]
+    ha = os.path.join(PEERS, "haproxy")
+    if os.path.exists(f"{ha}/.done") and "haproxy" in wanted:
+        found.append(haproxy(f"{ha}/usr/sbin/haproxy", f"{ha}/usr/lib/x86_64-linux-gnu"))
+    return [t for t in found if t and t.name in ("direct", *wanted)]
+
+
 def start_all(wanted):
     """Every target that can be had and is wanted, `direct` first."""
     make_dir()
