@@ -4,12 +4,15 @@
  * What is not there yet is an error with the way around it, never a key that is not looked at.
  */
 #include <ctype.h>
+#include <string.h>
 
 #include "proxy/config_check.h"
 #include "proxy/config_findings.h"
 #include "proxy/config_value.h"
 
 /* ---- [gilmok] ---- */
+
+enum { MYSQL_VERSION_MAX = 200 };
 
 static bool has_mysql_cluster(const struct config *c) {
     LIST_EACH(n, &c->clusters) {
@@ -47,7 +50,7 @@ static void check_listens(struct config_draft_gilmok *g, struct config_findings 
 static void check_version(struct config_draft_gilmok *g, struct config_findings *f) {
     const char *version = g->config.mysql_server_version;
     struct config_place at = config_place_of(&g->config, g->section, "mysql_server_version");
-    bool is_right = version && isdigit((unsigned char)*version);
+    bool is_right = version && isdigit((unsigned char)*version) && strlen(version) <= MYSQL_VERSION_MAX;
     for (const char *c = version; is_right && *c; c++) is_right = isgraph((unsigned char)*c);
     if (is_right) return;
     config_error(f, at.file, at.line, "`mysql_server_version` is not a server's version");

@@ -72,6 +72,10 @@ const struct user_secret *user_store_find(const struct user_store *s, struct byt
  * proofs, and make none. `secret` may be NULL. Borrowed.
  */
 const char *user_store_server_secret(const struct user_secret *secret);
+/* The plain password, for servers that take nothing else for it; NULL when it is not known. Likewise. */
+static inline const char *user_store_password(const struct user_secret *secret) {
+    return secret ? secret->password : NULL;
+}
 
 /*
  * The verifier to run a SCRAM login against, of a store that is warm. For an unknown user: a mock one with

@@ -15,6 +15,7 @@
 #ifndef GILMOK_PROXY_POOL_BACKEND_H
 #define GILMOK_PROXY_POOL_BACKEND_H
 
+#include "proxy/config.h"
 #include "proxy/net/stream.h"
 #include "proxy/pool/budget.h"
 #include "proxy/pool/ledger.h"
@@ -93,6 +94,7 @@ struct lessee {
 
 struct backend_proto {
     const char *name;
+    enum proto_kind protocol;
     size_t size;                            /* of the object that begins with struct backend */
     void (*on_connected)(struct backend *b); /* PostgreSQL speaks first; MySQL would wait for the greeting */
     void (*on_secured)(struct backend *b);   /* the TLS that it asked for stands; may be NULL */

@@ -259,6 +259,7 @@ static void release(struct backend *b) {
 
 const struct backend_proto backend_my_proto = {
     .name = "mysql",
+    .protocol = PROTO_MYSQL,
     .size = sizeof(struct backend_my),
     .on_connected = backend_my_login_begin,
     .on_secured = backend_my_login_secured,

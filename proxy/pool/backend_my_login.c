@@ -211,6 +211,11 @@ static const char *sqlstate_of(uint16_t number) {
     }
 }
 
+/* About the collation that this variant's clients log in with: their doing, not the server's state. */
+static bool is_parameter_error(uint16_t number) {
+    return number == MY_ER_WRONG_VALUE_FOR_VAR || number == MY_ER_UNKNOWN_CHARACTER_SET || number == MY_ER_UNKNOWN_COLLATION;
+}
+
 static void take_error(struct backend *b, struct bytes payload) {
     struct my_error e;
     struct err err;
@@ -219,6 +224,11 @@ static void take_error(struct backend *b, struct bytes payload) {
         return;
     }
     int len = e.text.len > 180 ? 180 : (int)e.text.len;
+    if (is_parameter_error(e.number)) {
+        err_set(&err, ERR_INVALID_PARAMETER, "%.*s", len, (const char *)e.text.ptr);
+        backend_fail_parameters(b, &err);
+        return;
+    }
     err_set(&err, sqlstate_of(e.number), "server %s refused the connection: %u %.*s", b->site->name, e.number, len,
             (const char *)e.text.ptr);
     backend_fail(b, &err);

@@ -704,6 +704,7 @@ static void release(struct backend *b) {
 
 const struct backend_proto backend_pg_proto = {
     .name = "postgresql",
+    .protocol = PROTO_POSTGRESQL,
     .size = sizeof(struct backend_pg),
     .on_connected = on_connected,
     .on_secured = backend_pg_login_secured,

@@ -1,7 +1,7 @@
 /*
  * ledger.h - the replies that one server connection owes, in order, and what to do
  * with each. Protocol-neutral: entries have a kind that only the protocol's own
- * reply step (reply_pg.h, later reply_my.h) understands.
+ * reply step (reply_pg.h, reply_my.h) understands.
  *
  *      head                                              tail
  *       | QUERY swallow | PARSE fwd | BIND fwd | ... SYNC fwd |

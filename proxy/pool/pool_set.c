@@ -226,18 +226,6 @@ static void free_pool(struct pool *p) {
  * Pools are keyed by "database\0user", with a NUL behind it for reads alone, and behind that the subscriber that they go to: none
  * of these names can hold a NUL.
  */
-static struct bytes pool_key(char *out, size_t cap, struct bytes database, struct bytes user, bool is_for_reads,
-                             const char *copy_node) {
-    size_t copy_len = copy_node ? strlen(copy_node) : 0, len = database.len + 1 + user.len + is_for_reads + copy_len;
-    if (len > cap) return bytes_of(NULL, 0);
-    memcpy(out, database.ptr, database.len);
-    out[database.len] = '\0';
-    memcpy(out + database.len + 1, user.ptr, user.len);
-    if (is_for_reads) out[len - copy_len - 1] = '\0';
-    if (copy_len) memcpy(out + len - copy_len, copy_node, copy_len);
-    return bytes_of(out, len);
-}
-
 static struct pool *new_pool(struct pool_set *set, struct bytes database, struct bytes user) {
     struct pool *p = mem_alloc(sizeof *p);
     if (!p) return NULL;
@@ -264,11 +252,23 @@ struct origin {
     const char *copy_node; /* of one that goes to a subscriber */
 };
 
+/* database NUL user NUL protocol, and of a part of another one: NUL, and its subscriber. Empty: too long. */
+static struct bytes pool_key(char *out, size_t cap, const struct origin *o) {
+    struct writer w;
+    writer_init_fixed(&w, out, cap);
+    writer_cstr(&w, o->database);
+    writer_cstr(&w, o->user);
+    writer_str(&w, o->proto->name);
+    if (o->main) writer_u8(&w, 0);
+    if (o->copy_node) writer_str(&w, o->copy_node);
+    return writer_bytes(&w);
+}
+
 static struct pool *get(struct pool_set *set, const struct origin *o, const struct config *c, const struct config_database *db,
                         const char *user_password, struct err *err) {
     char storage[320];
-    struct bytes key = pool_key(storage, sizeof storage, o->database, o->user, o->main != NULL, o->copy_node);
-    if (!key.ptr) {
+    struct bytes key = pool_key(storage, sizeof storage, o);
+    if (!key.len) {
         err_set(err, ERR_LIMIT_EXCEEDED, "database and user name are too long");
         return NULL;
     }
@@ -391,14 +391,16 @@ static void retire_others(struct pool *p, const struct identity *before) {
 bool pool_reconfigure(struct pool *p, const struct config *c) {
     const struct config_database *db = config_pool_database(c, bytes_str(p->database));
     bool is_for_lookups = db && db != config_find_database(c, bytes_str(p->database));
-    if (!db || (is_for_lookups && strcmp(p->user, db->server_user) != 0)) { /* the last: nobody becomes who asks for users */
+    bool is_other = db && db->cluster->protocol != p->proto->protocol; /* then it is another database, whatever its name */
+    if (!db || is_other || (is_for_lookups && strcmp(p->user, db->server_user) != 0)) { /* nobody becomes who asks for users */
         pool_retire(p);
         return false;
     }
     const struct user_secret *secret = user_store_find(c->user_store, bytes_str(p->user));
     struct identity before = identity_of(p);
     struct err err = {0};
-    if (!configure_anew(p, c, db, user_store_server_secret(secret), &err)) {
+    const char *password = p->proto->protocol == PROTO_MYSQL ? user_store_password(secret) : user_store_server_secret(secret);
+    if (!configure_anew(p, c, db, password, &err)) {
         log_line(LOG_ERROR, "pool", p->server.name, "%s/%s keeps its server: %s", p->database, p->user, err.message);
         (void)pool_retire_left(p); /* as far as it has come */
     } else {

@@ -34,10 +34,11 @@ static bool is_end_mark(const struct my_header *h, uint8_t first) {
 
 size_t reply_my_needed(const struct reply_my *r, const struct ledger *l, const struct my_header *h, uint8_t first) {
     const struct ledger_entry *head = ledger_head((struct ledger *)l);
-    bool is_text = head && head->kind == MY_COM_STATISTICS;
     if (r->is_continued || !h->len || !head) return 0;
     if (first == MY_MARK_ERR || is_end_mark(h, first)) return h->len;
-    return l->phase == REPLY_MY_FIRST && !is_text ? h->len : 1; /* a count, an OK, what was prepared: short, all of them */
+    /* Behind the last of them something may be put, or it is the end: nothing of it may be still to come. */
+    bool is_last = l->phase == REPLY_MY_DEFINITIONS && head->kind == MY_COM_STMT_PREPARE && r->left == 1;
+    return l->phase == REPLY_MY_FIRST || is_last ? h->len : 1; /* a count, an OK, what was prepared, a text: short, all of them */
 }
 
 static enum reply_my_verdict end(struct reply_my *r, struct ledger *l) {
@@ -119,12 +120,21 @@ static enum reply_my_verdict take_row(struct reply_my *r, struct ledger *l, cons
     return verdict;
 }
 
-/* The transaction, if there is one, goes on, or is over: the next OK tells. An error inside one may have ended it. */
+/* The transaction, if there is one, goes on: the next OK tells. A deadlock has ended it for sure. */
 static enum reply_my_verdict take_error(struct reply_my *r, struct ledger *l, struct bytes payload, struct reply_my_packet *out) {
     struct my_error e;
     out->kind = REPLY_MY_ERROR;
     out->eof_before = l->phase == REPLY_MY_DEFINED;
-    return my_err_read(payload, &e) ? end(r, l) : REPLY_MY_BROKEN;
+    if (!my_err_read(payload, &e)) return REPLY_MY_BROKEN;
+    if (e.number == MY_ER_LOCK_DEADLOCK) l->txn = TXN_NONE;
+    return end(r, l);
+}
+
+/* The next number; or that of an error about a command of several packets, of which the server has not read all. */
+static bool is_in_order(struct reply_my *r, const struct my_header *h, struct bytes payload, bool begins) {
+    bool is_early_error = begins && h->len && payload.ptr[0] == MY_MARK_ERR && h->seq && h->seq < r->seq;
+    if (is_early_error) r->seq = h->seq;
+    return h->seq == r->seq;
 }
 
 enum reply_my_verdict reply_my_received(struct reply_my *r, struct ledger *l, const struct my_header *h, struct bytes payload,
@@ -132,8 +142,9 @@ enum reply_my_verdict reply_my_received(struct reply_my *r, struct ledger *l, co
     const struct ledger_entry *head = ledger_head(l);
     *out = (struct reply_my_packet){.kind = REPLY_MY_DATA};
     if (!head) return REPLY_MY_BROKEN;
-    if (!r->is_begun) *r = (struct reply_my){.is_begun = true, .seq = (uint8_t)(head->tag + 1)};
-    if (h->seq != r->seq) return REPLY_MY_BROKEN;
+    bool begins = !r->is_begun;
+    if (begins) *r = (struct reply_my){.is_begun = true, .seq = (uint8_t)(head->tag + 1)};
+    if (!is_in_order(r, h, payload, begins)) return REPLY_MY_BROKEN;
     out->fate = head->fate;
     out->command = head->kind;
     r->seq++;

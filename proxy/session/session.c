@@ -682,9 +682,9 @@ static void check_begun(struct session *s, uint64_t now) {
 static void check_session(struct session *s, uint64_t now) {
     const struct pool *p = session_pool(s);
     const struct config *c = s->env->config;
-    if (s->moves_to) {
+    if (s->moves_to || UNLIKELY(s->is_proving)) {
         if (is_past(now, s->state_since_us, c->login_timeout_ms)) session_close(s, "login_timeout");
-        else session_resume_input(s);
+        else if (s->moves_to) session_resume_input(s);
         return;
     }
     if (p && s->variant->is_single_use) return; /* replication runs for as long as it likes */

@@ -211,6 +211,7 @@ struct session {
     uint8_t route; /* enum route_reason; why the next exchange to be answered is not at a replica, where that is counted */
     bool owes_nothing; /* in LOGIN: gilmok is at work for it, and it has nothing to say */
     bool is_held_back; /* input is kept until the backend has room or its replies are in */
+    bool is_proving; /* behind its login it logs in once more: login_timeout holds */
     bool is_console;
     bool is_bound; /* it stays on this worker: it listens through a connection of it */
     void *console_job; /* the console's, while it works on an answer: nothing more is read */

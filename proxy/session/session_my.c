@@ -133,17 +133,27 @@ static enum take hold_back(struct session *s) {
     return TAKE_KEEP;
 }
 
+/* A request is open, and has its connection; perhaps it has waited for it. False: it waits, or the session is closed. */
+static bool has_connection(struct session *s) {
+    return request_is_open(&s->request) || request_open(s, false);
+}
+
 static enum take send_command(struct session *s, struct run *run, const struct packet *p, uint8_t command) {
-    if (is_busy(s)) return hold_back(s);
     flush_run(s, run);
-    bool has_request = request_is_open(&s->request); /* it has waited, and has its connection now */
-    if (!has_request && !request_open(s, false)) return s->state == SESSION_CLOSED ? TAKE_STOP : TAKE_KEEP;
+    if (!has_connection(s)) return s->state == SESSION_CLOSED ? TAKE_STOP : TAKE_KEEP;
     struct backend *b = s->lessee.backend;
     if (!backend_my_note_sent(b, command)) return TAKE_STOP;
     if (command == MY_COM_SET_OPTION) b->is_retired = true; /* nothing takes that back */
     s->request.has_sent = true;
     add_to_run(run, p->ptr, p->avail);
     return TAKE_GOES_ON;
+}
+
+/* The request that was opened for a connection's sake comes to nothing. */
+static void end_unsent(struct session *s) {
+    if (!request_is_open(&s->request)) return;
+    s->request.has_sent = true;
+    session_check_answered(s);
 }
 
 /* KILL, by the id that gilmok has given: the server is told its own. */
@@ -153,15 +163,18 @@ static RARELY enum take take_kill(struct session *s, struct run *run, const stru
     struct writer out;
     char why[64];
     uint32_t thread = 0;
-    if (p->avail < MY_HEADER_LEN + (size_t)p->h.len || is_busy(s)) return hold_back(s);
+    if (p->avail < MY_HEADER_LEN + (size_t)p->h.len) return TAKE_KEEP;
+    if (!s->lessee.backend && !has_connection(s)) return s->state == SESSION_CLOSED ? TAKE_STOP : TAKE_KEEP;
     writer_init_fixed(&out, storage, sizeof storage);
     switch (session_my_kill_take(s, payload, &out, &thread)) {
     case KILL_NONE: return send_command(s, run, p, payload.ptr[0]);
     case KILL_WAITS: return TAKE_KEEP;
     case KILL_UNKNOWN:
+        end_unsent(s);
         snprintf(why, sizeof why, "Unknown thread id: %u", thread);
         return refuse_command(s, p, MY_ER_NO_SUCH_THREAD, "HY000", why);
     case KILL_FOREIGN:
+        end_unsent(s);
         snprintf(why, sizeof why, "You are not owner of thread %u", thread);
         return refuse_command(s, p, MY_ER_KILL_DENIED, "HY000", why);
     case KILL_SENDS: break;
@@ -178,7 +191,7 @@ static RARELY enum take take_change_user(struct session *s, struct run *run, con
     static const char no_plugins[] = "COM_CHANGE_USER of clients without PLUGIN_AUTH is not supported";
     if (!(session_my_of(s)->caps & MY_CAP_PLUGIN_AUTH) || p->h.len > SESSION_MY_DROPS_MAX)
         return refuse_command(s, p, MY_ER_NOT_SUPPORTED_YET, "42000", no_plugins);
-    if (p->avail < MY_HEADER_LEN + (size_t)p->h.len || is_busy(s)) return hold_back(s);
+    if (p->avail < MY_HEADER_LEN + (size_t)p->h.len) return TAKE_KEEP;
     flush_run(s, run);
     session_my_change_user(s, bytes_of(p->ptr + MY_HEADER_LEN + 1, p->h.len - 1));
     return s->state == SESSION_CLOSED ? TAKE_STOP : TAKE_GOES_ON;
@@ -186,14 +199,15 @@ static RARELY enum take take_change_user(struct session *s, struct run *run, con
 
 static enum take take_command(struct session *s, struct run *run, const struct packet *p) {
     struct session_my *sm = session_my_of(s);
+    uint8_t command = p->h.len ? p->ptr[MY_HEADER_LEN] : MY_COM_SLEEP;
+    if (command == MY_COM_QUIT) {
+        session_close(s, "client said goodbye");
+        return TAKE_STOP;
+    }
+    if (is_busy(s)) return hold_back(s);
     if (p->h.seq != 0 || !p->h.len) {
         sm->command_seq = 0;
         out_of_order(s);
-        return TAKE_STOP;
-    }
-    uint8_t command = p->ptr[MY_HEADER_LEN];
-    if (command == MY_COM_QUIT) {
-        session_close(s, "client said goodbye");
         return TAKE_STOP;
     }
     if (UNLIKELY(sm->drops_next)) {

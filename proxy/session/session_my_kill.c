@@ -12,6 +12,8 @@
 #include "parser/parser.h"
 #include "proxy/pool/backend_my.h"
 
+enum { SERVER_USER_MAX = 1024 /* a longer name kills nobody */ };
+
 struct kill_question {
     struct mail mail;
     struct session_hub *hub;
@@ -19,7 +21,8 @@ struct kill_question {
     uint32_t home;
     uint32_t at, left; /* the worker that looks now, and how many are to look still */
     uint32_t thread;   /* as the client says */
-    char user[USER_NAME_MAX + 1], server_user[USER_NAME_MAX + 1]; /* the asker's */
+    char user[USER_NAME_MAX + 1], server_user[SERVER_USER_MAX + 1]; /* the asker's */
+    struct addr server; /* likewise: ids are those of one server */
     struct backend *target; /* that it is about; held, by the worker `at`; NULL: there is none */
     uint32_t server_id;     /* by which the server knows it */
     bool is_foreign;
@@ -137,6 +140,7 @@ static void look_among(struct kill_question *k, const struct session_env *env) {
     LIST_EACH(n, &env->sessions) {
         struct session *s = CONTAINER_OF(n, struct session, node);
         if (s->proto != &session_my_proto || session_my_thread_id(s) != k->thread || !s->lessee.backend) continue;
+        if (!addr_equal(&s->lessee.backend->site->addr, &k->server)) return;
         k->is_foreign = is_others(k, s);
         k->target = s->lessee.backend;
         k->target->cancels_open++;
@@ -154,13 +158,16 @@ static void run_look(struct mail *m) {
     loop_post(k->hub->envs[is_over ? k->home : k->at]->loop, &k->mail);
 }
 
+/* It has its connection: the command goes there. */
 static enum session_my_kill_result ask(struct session *s, uint32_t thread) {
-    struct kill_question *k = mem_alloc(sizeof *k);
+    const char *server_user = session_pool(s)->server.user;
+    struct kill_question *k = strlen(server_user) <= SERVER_USER_MAX ? mem_alloc(sizeof *k) : NULL;
     if (!k) return KILL_UNKNOWN;
     *k = (struct kill_question){.hub = s->env->hub, .asker = s->id, .home = s->env->worker, .at = s->env->worker,
                                 .left = s->env->hub->worker_count, .thread = thread};
     snprintf(k->user, sizeof k->user, "%s", s->user);
-    snprintf(k->server_user, sizeof k->server_user, "%s", session_pool(s)->server.user);
+    snprintf(k->server_user, sizeof k->server_user, "%s", server_user);
+    k->server = s->lessee.backend->site->addr;
     k->mail.run = run_look;
     session_my_of(s)->asks_kill = true;
     loop_post(s->env->loop, &k->mail);

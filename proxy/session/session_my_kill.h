@@ -33,6 +33,7 @@ enum session_my_kill_result {
 
 /* True where the command could be one: the caller has all of it in hand then, or waits for it. `first`: what is in hand of it. */
 bool session_my_kill_may_be(const struct my_header *h, struct bytes first);
+/* The client has a connection. */
 enum session_my_kill_result session_my_kill_take(struct session *s, struct bytes payload, struct writer *out, uint32_t *thread);
 /* The server has answered it, or the client has left. */
 void session_my_kill_end(struct session *s);

@@ -52,7 +52,7 @@ static void greet(struct session *s) {
     writer_init_fixed(&w, storage, sizeof storage);
     my_put_greeting(&w, s->lessee.next_seq++, &g);
     session_send(s, writer_bytes(&w));
-    sm->login->next_seq = s->lessee.next_seq;
+    sm->login->next_seq = s->lessee.next_seq++; /* what is said before it has spoken is read as the answer to what it says */
 }
 
 /* False: the session is closed. */
@@ -256,7 +256,10 @@ void session_my_change_user(struct session *s, struct bytes body) {
     bool is_read = my_change_user_read(body, sm->caps, &l);
     l.caps = sm->caps;
     leave_all(s);
-    if (!is_read) session_my_fail(s, MY_ER_MALFORMED_PACKET, "HY000", "Malformed communication packet");
+    s->is_proving = true;
+    if (is_read && l.collation > UINT8_MAX) /* a server cannot be asked for it at login */
+        session_my_fail(s, MY_ER_UNKNOWN_COLLATION, "HY000", "Unknown collation: %u", l.collation);
+    else if (!is_read) session_my_fail(s, MY_ER_MALFORMED_PACKET, "HY000", "Malformed communication packet");
     else if (begin(s) && bind_identity(s, &l)) prove(s, &l);
     session_resume_input(s); /* what has come behind it was not looked at */
 }
@@ -271,7 +274,7 @@ static struct variant *find_variant(struct session *s, struct bytes key, struct 
         err_set(err, ERR_NO_SUCH_DATABASE, "database \"%s\" does not exist", s->database);
         return NULL;
     }
-    const char *password = user_store_server_secret(user_store_find(s->env->users, user));
+    const char *password = user_store_password(user_store_find(s->env->users, user));
     struct pool *p = pool_get(s->env->pools, &backend_my_proto, c, db, database, user, password, s->group, s->share, err);
     return p ? variant_get(p, key, err) : NULL;
 }
@@ -285,6 +288,8 @@ static void welcome(struct session *s, uint16_t status) {
     writer_init_fixed(&w, storage, sizeof storage);
     my_put_ok(&w, s->lessee.next_seq, MY_MARK_OK, &ok, sm->caps & MY_CAP_SESSION_TRACK);
     session_send(s, writer_bytes(&w));
+    s->lessee.next_seq = 1; /* of what is said when it asks next */
+    s->is_proving = false;
     session_my_login_release(s);
     session_pool(s)->stats.logins++;
     if (log_is_on(LOG_DEBUG, "session")) log_line(LOG_DEBUG, "session", session_label(s, label), "logged in");
@@ -315,7 +320,7 @@ void session_my_on_arrived(struct session *s, struct bytes key) {
 
 /* It is let in when it has its connection: what the server says of the login's session it hears with it. */
 void session_my_login_leased(struct session *s, struct backend *b) {
-    welcome(s, backend_my_of(b)->status);
+    welcome(s, backend_my_of(b)->status & BACKEND_MY_LASTING);
     session_set_state(s, SESSION_IDLE);
     s->proto->prepare(s, b);
     session_hold(s);

@@ -17,6 +17,7 @@ static const struct {
     {ERR_INVALID_PASSWORD, MY_ER_ACCESS_DENIED, "28000"},
     {ERR_INVALID_AUTHORIZATION, MY_ER_ACCESS_DENIED, "28000"},
     {ERR_INSUFFICIENT_PRIVILEGE, MY_ER_DBACCESS_DENIED, "42000"},
+    {ERR_INVALID_PARAMETER, MY_ER_WRONG_VALUE_FOR_VAR, "42000"},
     {ERR_NO_SUCH_DATABASE, MY_ER_BAD_DB, "42000"},
     {ERR_ADMIN_SHUTDOWN, MY_ER_SERVER_SHUTDOWN, "08S01"},
     {ERR_QUERY_CANCELED, MY_ER_QUERY_INTERRUPTED, "70100"},
@@ -26,6 +27,12 @@ static const struct {
     {ERR_CANNOT_CONNECT, MY_ER_UNKNOWN, "08S01"},
     {ERR_CANNOT_CONNECT_NOW, MY_ER_UNKNOWN, "08S01"},
 };
+
+/* Times that are over: an end, and nothing that a client may take for the end of its statement alone. */
+static bool is_timeout(const char *sqlstate) {
+    return strcmp(sqlstate, ERR_QUERY_CANCELED) == 0 || strcmp(sqlstate, ERR_IDLE_SESSION_TIMEOUT) == 0 ||
+           strcmp(sqlstate, ERR_IDLE_IN_TRANSACTION) == 0 || strcmp(sqlstate, "25P04") == 0;
+}
 
 void session_my_error(struct session *s, uint16_t number, const char *sqlstate, const char *text) {
     uint8_t storage[MY_ERROR_TEXT_MAX + 32];
@@ -39,11 +46,14 @@ void session_my_tell(struct session *s, const struct err *err, bool is_fatal) {
     char text[ERR_MESSAGE_MAX + ERR_HINT_MAX + 8];
     uint16_t number = MY_ER_UNKNOWN;
     const char *sqlstate = "HY000";
-    (void)is_fatal; /* an end is no packet of its own */
     for (size_t i = 0; i < COUNT_OF(numbers); i++) {
         if (strcmp(numbers[i].theirs, err->sqlstate) != 0) continue;
         number = numbers[i].number;
         sqlstate = numbers[i].ours;
+    }
+    if (is_fatal && is_timeout(err->sqlstate)) {
+        number = MY_ER_SERVER_SHUTDOWN;
+        sqlstate = "08S01";
     }
     snprintf(text, sizeof text, "%s%s%s", err->message, err->hint[0] ? ". " : "", err->hint);
     session_my_error(s, number, sqlstate, text);
@@ -56,6 +66,7 @@ void session_my_fail(struct session *s, uint16_t number, const char *sqlstate, c
     vsnprintf(message, sizeof message, fmt, args);
     va_end(args);
     log_line(LOG_INFO, "session", session_label(s, label), "ended: %s", message);
-    session_my_error(s, number, sqlstate, message);
+    bool has_place = !s->lessee.backend || !s->lessee.backend->is_reply_cut; /* not inside of a packet: it would become its rest */
+    if (has_place) session_my_error(s, number, sqlstate, message);
     session_leave(s, message);
 }

@@ -2,6 +2,7 @@
 """MySQL clients with pool_mode = session: what they do and see is as past gilmok."""
 
 import contextlib
+import os
 import re
 import socket
 import struct
@@ -189,6 +190,51 @@ def test_a_server_that_ends_the_connection_ends_the_session(maria, gilmok):
         assert value(c, "select 1") == 1
 
 
+def test_a_collation_that_the_server_refuses_is_its_clients_trouble_alone(maria):
+    with maria.started(database=["pool_size = 4"]) as g:
+        for _ in range(2):
+            with Client(g.mysql_port, maria.user, maria.password, "shop", collation=35) as c:  # ucs2
+                assert error(c.welcome)[0] == 1231
+            with g.connect() as c:
+                assert value(c, "select 1") == 1
+
+
+def test_a_reload_may_make_a_database_one_of_the_other_protocol(maria):
+    """Nobody gets a connection that speaks the other one."""
+    pg = {k: os.environ[k] for k in ("PRIMARY_PORT", "APP_USER", "APP_PASSWORD")}
+    server_user = [f"server_user = {maria.user}", "server_password_file = my.txt"]
+    users, files = {pg["APP_USER"]: pg["APP_PASSWORD"]}, {"my.txt": maria.password + "\n"}
+    with maria.started(database=["pool_size = 4", *server_user], users=users, files=files) as g:
+        as_mysql = as_pg = g.text
+        for old, new in (("protocol = mysql", "protocol = postgresql"), (f"port = {maria.port}", f"port = {pg['PRIMARY_PORT']}"),
+                         ("\n".join(server_user), "")):  # fmt: skip
+            assert old in as_pg
+            as_pg = as_pg.replace(old, new)
+        words = {"host": "127.0.0.1", "port": g.port, "user": pg["APP_USER"], "password": pg["APP_PASSWORD"], "dbname": "shop"}
+        me = {"user": words["user"], "password": words["password"]}
+        same_place = g.text.replace("protocol = mysql\n", "")
+        for _ in range(2):
+            with g.connect(**me) as stays:
+                with g.connect(**me) as c:
+                    assert value(c, "select 1") == value(stays, "select 1") == 1
+                for text in (same_place, as_pg):
+                    g.write("gilmok.conf", text)
+                    assert not g.console("RELOAD").errors
+                    assert refused(g, **me)[0] == 1049
+                    if text is same_place:
+                        with pytest.raises(psycopg.OperationalError):
+                            psycopg.connect(**words)
+                with psycopg.connect(**words) as other:
+                    assert other.execute("select 2").fetchone() == (2,)
+                assert value(stays, "select 3") == 3
+            g.write("gilmok.conf", as_mysql)
+            assert not g.console("RELOAD").errors
+            with pytest.raises(psycopg.OperationalError):
+                psycopg.connect(**words)
+            with g.connect(**me) as c:
+                assert value(c, "select 4") == 4
+
+
 # ---- KILL ------------------------------------------------------------------------------------------------------------------------------
 
 
@@ -267,6 +313,30 @@ def test_kill_of_another_users_client_is_judged_by_the_server(maria):
         with pytest.raises(pymysql.err.OperationalError) as e:
             rows(theirs, f"kill {mine.thread_id()}")
         assert e.value.args[0] == 1095 and value(mine, "select 1") == 1
+
+
+def test_kill_means_nobody_at_another_server(maria, gilmok):
+    other = Maria()
+    try:
+        tail = f"[cluster second]\nprotocol = mysql\n[node second/a]\nhost = 127.0.0.1\nport = {other.port}\n"
+        tail += "[database there]\ncluster = second\npool_mode = session\nserver_database = shop\n"
+        tail += f"server_user = {other.user}\nserver_password_file = there.txt\n"
+        with maria.started(tail=tail, files={"there.txt": other.password + "\n"}) as g:
+            with g.connect() as here, g.connect(database="there") as there:
+                with pytest.raises(pymysql.err.OperationalError) as e:
+                    rows(here, f"kill {there.thread_id()}")
+                assert e.value.args[0] == 1094 and value(there, "select 1") == 1
+    finally:
+        other.close()
+
+
+def test_who_was_ended_while_idle_reads_it_as_its_next_answer(maria, gilmok):
+    with Client(gilmok.mysql_port, maria.user, maria.password, "shop") as c, maria.superuser() as root:
+        thread = int(c.command(QUERY + b"select connection_id()")[2][5:])
+        rows(root, f"kill {thread}")
+        time.sleep(0.3)
+        last = c.read_packet()
+        assert last[3] == 1 and last[4] == 0xFF
 
 
 def test_a_client_may_end_itself(maria, gilmok):
@@ -365,6 +435,66 @@ def test_commands_that_are_sent_at_once_are_answered_in_order(maria, gilmok):
         assert [list(c.answer(QUERY))[2][5:] for _ in range(200)] == [b"%d" % i for i in range(200)]
 
 
+def test_what_is_refused_waits_for_the_answer_in_front_of_it(maria, gilmok):
+    with Client(gilmok.mysql_port, maria.user, maria.password, "shop") as c:
+        c.send(packet(QUERY + b"select sleep(0.2), 7") + packet(b"\x08") + packet(b"\x7f") + packet(PING))
+        assert list(c.answer(QUERY))[3][4:] == b"\x010\x017"
+        assert error(c.read())[0] == 1235 and error(c.read())[0] == 1047 and len(list(c.answer(PING))) == 1
+
+
+class Dribble(threading.Thread):
+    """A way to a server on which its answers come in pieces of a few bytes."""
+
+    def __init__(self, port):
+        super().__init__(daemon=True)
+        self.target, self.listener = port, socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        self.start()
+
+    def run(self):
+        while True:
+            try:
+                client = self.listener.accept()[0]
+            except OSError:
+                return
+            server = socket.create_connection(("127.0.0.1", self.target))
+            client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            threading.Thread(target=self.carry, args=(client, server, 1 << 20), daemon=True).start()
+            threading.Thread(target=self.carry, args=(server, client, 7), daemon=True).start()
+
+    @staticmethod
+    def carry(a, b, size):
+        try:
+            while data := a.recv(1 << 16):
+                for at in range(0, len(data), size):
+                    b.sendall(data[at : at + size])
+                    if size < 100:
+                        time.sleep(0.0003)
+        except OSError:
+            pass
+        a.close()
+        b.close()
+
+    def close(self):
+        self.listener.close()
+
+
+@pytest.mark.parametrize("script", ["prepared", "several", "cursors", "fields", "procedures", "errors"])
+def test_answers_may_come_in_pieces(maria, script):
+    way = Dribble(maria.port)
+    try:
+        with maria.started() as g:
+            g.write("gilmok.conf", g.text.replace(f"port = {maria.port}", f"port = {way.port}"))
+            assert not g.console("RELOAD").errors
+            words = {"user": maria.user, "password": maria.password, "db": "shop", "caps": KINDS["old"]}
+            with Client(maria.port, **words) as c:
+                expected = list(play(c, SCRIPTS[script]))
+            with Client(g.mysql_port, **words) as c:
+                assert list(play(c, SCRIPTS[script])) == expected
+    finally:
+        way.close()
+
+
 def test_bytes_may_come_one_by_one(maria, gilmok):
     with Client(gilmok.mysql_port, maria.user, maria.password, "shop") as c:
         c.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -399,7 +529,7 @@ def test_a_query_that_takes_too_long_ends(maria):
     with maria.started(database=["query_timeout = 500ms"]) as g, g.connect() as c:
         with pytest.raises(pymysql.err.MySQLError) as e:
             value(c, "select sleep(5)")
-        assert e.value.args[0] == 1317 and "query_timeout" in e.value.args[1]
+        assert e.value.args[0] == 1053 and "query_timeout" in e.value.args[1]
 
 
 @pytest.mark.parametrize("workers", [2])
