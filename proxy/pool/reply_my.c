@@ -32,13 +32,19 @@ static bool is_end_mark(const struct my_header *h, uint8_t first) {
     return first == MY_MARK_EOF && h->len < MY_PACKET_MAX;
 }
 
+/*
+ * What an answer begins with, and what may be the end of it, or of its parameters: short, all of them. Behind such an end the
+ * connection is free, or an EOF of gilmok's own follows: nothing of the packet may still be to come then.
+ */
+static bool is_wanted_whole(const struct reply_my *r, const struct ledger *l, const struct ledger_entry *head) {
+    if (l->phase == REPLY_MY_FIRST) return true;
+    return head->kind == MY_COM_STMT_PREPARE && r->left == 1;
+}
+
 size_t reply_my_needed(const struct reply_my *r, const struct ledger *l, const struct my_header *h, uint8_t first) {
     const struct ledger_entry *head = ledger_head((struct ledger *)l);
     if (r->is_continued || !h->len || !head) return 0;
-    if (first == MY_MARK_ERR || is_end_mark(h, first)) return h->len;
-    /* Behind the last of them something may be put, or it is the end: nothing of it may be still to come. */
-    bool is_last = l->phase == REPLY_MY_DEFINITIONS && head->kind == MY_COM_STMT_PREPARE && r->left == 1;
-    return l->phase == REPLY_MY_FIRST || is_last ? h->len : 1; /* a count, an OK, what was prepared, a text: short, all of them */
+    return first == MY_MARK_ERR || is_end_mark(h, first) || is_wanted_whole(r, l, head) ? h->len : 1;
 }
 
 static enum reply_my_verdict end(struct reply_my *r, struct ledger *l) {

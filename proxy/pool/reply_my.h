@@ -69,7 +69,10 @@ void reply_my_sent_more(struct ledger *l, uint8_t seq);
 /* True of a command that servers do not answer. */
 bool reply_my_is_unanswered(uint8_t command);
 
-/* How many bytes of a packet's payload must be in hand before it can be judged. `first`: its first byte (0 where it is empty). */
+/*
+ * How many bytes of a packet's payload must be in hand before it can be judged: of those that may end an answer, or have an EOF
+ * behind them, all. `first`: its first byte (0 where it is empty).
+ */
 size_t reply_my_needed(const struct reply_my *r, const struct ledger *l, const struct my_header *h, uint8_t first);
 
 /* Takes a packet: `payload` has as many bytes as are in hand, reply_my_needed() at least. */

@@ -82,8 +82,10 @@ static void count_and_definitions(unsigned count) {
 /* ---- forms of answers ---- */
 
 START_TEST(one_packet) {
-    static const uint8_t commands[] = {MY_COM_INIT_DB, MY_COM_QUERY, MY_COM_CREATE_DB, MY_COM_DROP_DB, MY_COM_PING, MY_COM_STMT_EXECUTE,
-                                       MY_COM_STMT_RESET, MY_COM_SET_OPTION, MY_COM_RESET_CONNECTION, MY_COM_STMT_BULK_EXECUTE};
+    static const uint8_t commands[] = {
+        MY_COM_INIT_DB, MY_COM_QUERY, MY_COM_CREATE_DB, MY_COM_DROP_DB, MY_COM_PING, MY_COM_STMT_EXECUTE,
+        MY_COM_STMT_RESET, MY_COM_SET_OPTION, MY_COM_RESET_CONNECTION, MY_COM_STMT_BULK_EXECUTE,
+    };
     for (size_t i = 0; i < COUNT_OF(commands); i++) {
         asked_of(commands[i]);
         end(OK("\x02\x00"), REPLY_MY_OK);
@@ -416,6 +418,21 @@ START_TEST(bytes_that_are_needed) {
 }
 END_TEST
 
+/* Behind the last packet of an answer stands what gilmok says, and the connection is free: its rest cannot still be to come. */
+START_TEST(an_end_is_whole) {
+    asked_of(MY_COM_STATISTICS);
+    ck_assert_uint_eq(needed(200, 'U'), 200);
+    asked_of(MY_COM_STMT_PREPARE);
+    part(BYTES("\x00\x01\x00\x00\x00\x02\x00\x02\x00\x00\x00\x00"));
+    static const size_t expected[] = {1, 60, 1, 60};
+    for (size_t i = 0; i < COUNT_OF(expected); i++) {
+        ck_assert_uint_eq(needed(60, 3), expected[i]);
+        (void)take(DEFINITION);
+    }
+    ck_assert(ledger_is_quiet(&l));
+}
+END_TEST
+
 int main(void) {
     TCase *c = tcase_create("reply_my");
     tcase_add_checked_fixture(c, fresh, NULL);
@@ -438,5 +455,6 @@ int main(void) {
     tcase_add_test(c, limits);
     tcase_add_test(c, later_packets_that_cannot_be);
     tcase_add_test(c, bytes_that_are_needed);
+    tcase_add_test(c, an_end_is_whole);
     return check_main_of("reply_my", c);
 }
