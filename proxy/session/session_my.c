@@ -204,7 +204,7 @@ static enum take take_command(struct session *s, struct run *run, const struct p
         session_close(s, "client said goodbye");
         return TAKE_STOP;
     }
-    if (is_busy(s)) return hold_back(s);
+    if (is_busy(s)) return hold_back(s); /* nothing may be said into an answer */
     if (p->h.seq != 0 || !p->h.len) {
         sm->command_seq = 0;
         out_of_order(s);
