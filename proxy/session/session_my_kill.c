@@ -35,8 +35,8 @@ uint32_t session_my_thread_id(const struct session *s) {
 /* ---- the text -------------------------------------------------------------------------------------------------------- */
 
 bool session_my_kill_may_be(const struct my_header *h, struct bytes first) {
-    if (first.ptr[0] == MY_COM_PROCESS_KILL) return true;
-    if (first.ptr[0] != MY_COM_QUERY || h->len > SESSION_MY_KILL_MAX) return false;
+    if (h->len > SESSION_MY_KILL_MAX) return false; /* before all: it could not be kept until all of it is there */
+    if (first.ptr[0] != MY_COM_QUERY) return first.ptr[0] == MY_COM_PROCESS_KILL;
     for (size_t i = 1; i < first.len; i++) {
         uint8_t c = first.ptr[i];
         if (c == ' ' || (c >= '\t' && c <= '\r')) continue;

@@ -17,7 +17,7 @@
 
 enum {
     SESSION_MY_THREAD_BASE = 1u << 31, /* gilmok's own thread ids begin here: servers' are smaller */
-    SESSION_MY_KILL_MAX = 512,         /* a longer text is taken for no KILL */
+    SESSION_MY_KILL_MAX = 512,         /* a longer command is taken for no KILL */
 };
 
 /* The id that a client is greeted with. */

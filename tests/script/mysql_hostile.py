@@ -430,6 +430,51 @@ def test_a_client_that_never_reads(gilmok):
     is_empty_again(gilmok)
 
 
+# ---- KILL, which gilmok reads ----
+
+
+def test_a_kill_in_pieces(gilmok, server):
+    target, c = gilmok.enter(), gilmok.enter()
+    c.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    for body in (QUERY + b"  kill query %d" % target.thread, b"\x0c" + struct.pack("<I", target.thread), QUERY + b" " * 300, QUERY + b"kil"):
+        before = len(server.seen)
+        for byte in packet(body):
+            c.send(bytes([byte]))
+            time.sleep(0.0005)
+        list(c.answer(QUERY))
+        told = [s for s in server.seen[before:] if not s.startswith(b"\3bystander")]
+        assert told in ([b"\3  kill query 7"], [b"\x0c\7\0\0\0"], [body[:64]]), told
+    assert target.ask("alive") == "alive"
+    target.end(), c.end()
+    is_empty_again(gilmok)
+
+
+@pytest.mark.cve("T-LEN CVE-2026-6664")
+@pytest.mark.parametrize("size", [1, 3, 6, 600, 100_000, (1 << 24) - 1])
+def test_a_kill_of_an_odd_length(gilmok, size):
+    """It has an error or the server's answer, and no more of it is kept than of any other command."""
+    c = gilmok.enter()
+    c.sock.settimeout(2)
+    send_quietly(c, frame(b"\x0c" + b"\xff" * (size - 1), size, 0) + (frame(b"", 0, 1) if size == (1 << 24) - 1 else b""))
+    assert c.read()[:1] in (b"\0", b"\xff")
+    c.close()
+    is_empty_again(gilmok)
+
+
+def test_kills_whose_clients_leave(gilmok):
+    for pause, who in itertools.product((0, 0.005), ("killer", "target", "both")):
+        target, c = gilmok.enter(), gilmok.enter()
+        c.send(packet(QUERY + b"kill %d" % target.thread) * 20)
+        time.sleep(pause)
+        if who != "killer":
+            target.close()
+        if who != "target":
+            c.close()
+        time.sleep(0.02)
+        target.close(), c.close()
+    is_empty_again(gilmok)
+
+
 LEAVES = {
     "at once": b"",
     "in a header": b"\x05\0",
