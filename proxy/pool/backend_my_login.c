@@ -278,8 +278,8 @@ size_t backend_my_login_received(struct backend *b, struct bytes data) {
         if (data.len - at - MY_HEADER_LEN < h.len) break;
         const uint8_t *payload = data.ptr + at + MY_HEADER_LEN;
         at += MY_HEADER_LEN + h.len;
-        bool has_more = at < data.len;
-        if (has_more && !backend_my_of(b)->login->has_greeting) give_up(b, "it goes on without waiting for an answer");
+        bool goes_on = h.len && payload[0] == MY_MARK_MORE_AUTH; /* "that was right", and OK behind it */
+        if (at < data.len && !goes_on) give_up(b, "it goes on without waiting for an answer");
         else take_packet(b, h.seq, bytes_of(payload, h.len));
     }
     return b->state == BACKEND_CLOSED ? data.len : at;
