@@ -198,16 +198,21 @@ static void note_cut(struct backend *b) {
     b->is_reply_cut = (bm->packet_left || bm->reply.is_continued) && bm->rest_is_shown;
 }
 
-/* The head of the packet at `data`, as much of it as must be in hand. 0: more must come; it is impossible: *is_broken. */
-static size_t head_of(const struct backend *b, struct bytes data, struct my_header *h, bool *is_broken) {
+/*
+ * The head of the packet at `data`, as much of it as must be in hand. 0: more must come, or *fault says why it cannot be one. What
+ * nobody has asked for is there at once, all of it: the rest must not come as the answer to what is asked meanwhile.
+ */
+static size_t head_of(const struct backend *b, struct bytes data, struct my_header *h, const char **fault) {
     const struct backend_my *bm = (const struct backend_my *)b;
+    bool is_asked = ledger_head((struct ledger *)&b->ledger) != NULL;
+    if (!is_asked) *fault = "a packet that nobody asked for";
     if (!my_header_read(data, h)) return 0;
     size_t total = MY_HEADER_LEN + (size_t)h->len, in_hand = data.len < total ? data.len : total;
     if (h->len && in_hand == MY_HEADER_LEN) return 0;
-    size_t needed = ledger_head((struct ledger *)&b->ledger) ? reply_my_needed(&bm->reply, &b->ledger, h, h->len ? data.ptr[4] : 0)
-                                                             : h->len; /* nobody asked: what is it? */
-    *is_broken = needed > REPLY_MY_WHOLE_MAX;
-    return in_hand < MY_HEADER_LEN + needed ? 0 : in_hand;
+    size_t needed = is_asked ? reply_my_needed(&bm->reply, &b->ledger, h, h->len ? data.ptr[4] : 0) : h->len;
+    if (needed > REPLY_MY_WHOLE_MAX) *fault = "a packet with an impossible length";
+    else if (in_hand >= MY_HEADER_LEN + needed) *fault = NULL;
+    return *fault || in_hand < MY_HEADER_LEN + needed ? 0 : in_hand;
 }
 
 static size_t relay_received(struct backend *b, struct buf *buf, struct bytes data) {
@@ -226,11 +231,11 @@ static size_t relay_received(struct backend *b, struct buf *buf, struct bytes da
             continue;
         }
         struct my_header h;
-        bool is_broken = false;
-        size_t avail = head_of(b, bytes_of(ptr, left), &h, &is_broken);
-        if (is_broken) {
+        const char *fault = NULL;
+        size_t avail = head_of(b, bytes_of(ptr, left), &h, &fault);
+        if (fault) {
             flush_run(b, &run);
-            broken(b, "a packet with an impossible length");
+            broken(b, fault);
             return data.len;
         }
         if (!avail) break;

@@ -58,7 +58,7 @@ def frame(payload, size, seq=1):
 # ---- before the login is over ----
 
 
-@pytest.mark.cve("T-FIRST CVE-2026-48773", "T-CUT CVE-2026-90678")
+@pytest.mark.cve("T-FIRST CVE-2026-48773", "T-CUT CVE-2026-90678", "T-MYHS ProxySQL GHSA-24vm")
 def test_a_login_that_is_cut_at_every_byte(gilmok):
     whole = login(gilmok.connect())
     for cut in range(len(whole) + 1):
@@ -125,7 +125,7 @@ def lies():
     yield "no 4.1", struct.pack("<IIB23x", mywire.USUAL & ~mywire.PROTOCOL_41, 1 << 30, 45) + user + answer
 
 
-@pytest.mark.cve("T-LEN CVE-2026-6664", "T-TERM ProxySQL 2.7.4")
+@pytest.mark.cve("T-LEN CVE-2026-6664", "T-TERM ProxySQL 2.7.4", "T-MYHS ProxySQL GHSA-24vm")
 @pytest.mark.parametrize("body", [pytest.param(b, id=n) for n, b in lies()])
 def test_lengths_inside_of_a_login(gilmok, body):
     c = gilmok.connect()
@@ -219,8 +219,8 @@ def secured(server):
         if user:
             shutil.chown(folder, user.pw_uid)
         pair = certs.Authority(folder, "ca").issue("door", user.pw_uid if user else None)
-        g = mytoy.Gilmok(server.port, database=["pool_size = 4"],
-                         main=["client_tls = allow", f"client_tls_cert_file = {pair[0]}", f"client_tls_key_file = {pair[1]}"])  # fmt: skip
+        main = ["client_tls = allow", f"client_tls_cert_file = {pair[0]}", f"client_tls_key_file = {pair[1]}"]
+        g = mytoy.Gilmok(server.port, main=main, database=["pool_size = 4"])
         yield g
         g.close()
     finally:
@@ -436,7 +436,8 @@ def test_a_client_that_never_reads(gilmok):
 def test_a_kill_in_pieces(gilmok, server):
     target, c = gilmok.enter(), gilmok.enter()
     c.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    for body in (QUERY + b"  kill query %d" % target.thread, b"\x0c" + struct.pack("<I", target.thread), QUERY + b" " * 300, QUERY + b"kil"):
+    number = target.thread
+    for body in (QUERY + b"  kill query %d" % number, b"\x0c" + struct.pack("<I", number), QUERY + b" " * 300, QUERY + b"kil"):
         before = len(server.seen)
         for byte in packet(body):
             c.send(bytes([byte]))

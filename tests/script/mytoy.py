@@ -18,8 +18,8 @@ OK, IN_TRANSACTION, AUTOCOMMIT = b"\0", 1, 2
 
 
 def greeting(version=b"8.0.99-toy", nonce=NONCE, caps=CAPS, plugin=b"mysql_native_password", protocol=10, seq=0):
-    body = bytes([protocol]) + version + b"\0" + struct.pack("<I", 7) + nonce[:8] + b"\0" + struct.pack("<H", caps & 0xFFFF) + b"\x2d"
-    body += struct.pack("<HH", AUTOCOMMIT, caps >> 16) + bytes([len(nonce) + 1]) + bytes(10) + nonce[8:] + b"\0" + plugin + b"\0"
+    body = bytes([protocol]) + version + b"\0" + struct.pack("<I", 7) + nonce[:8] + b"\0"
+    body += struct.pack("<HBHH", caps & 0xFFFF, 45, AUTOCOMMIT, caps >> 16) + bytes([len(nonce) + 1]) + bytes(10) + nonce[8:] + b"\0" + plugin + b"\0"
     return packet(body, seq)
 
 
@@ -38,7 +38,8 @@ def string(data):
 
 
 def definition(name=b"v"):
-    return b"".join(string(s) for s in (b"def", b"", b"", b"", name, name)) + b"\x0c" + struct.pack("<HIBHBxx", 45, 1 << 20, 253, 0, 0)
+    names = b"".join(string(s) for s in (b"def", b"", b"", b"", name, name))
+    return names + b"\x0c" + struct.pack("<HIBHBxx", 45, 1 << 20, 253, 0, 0)
 
 
 def row(text, seq=1):
@@ -151,8 +152,10 @@ class Gilmok(harness.Gilmok):
 
     def __init__(self, server_port, main=(), cluster=(), database=(), **more):
         self.mysql_port = harness.free_port()
-        super().__init__(server_port, main=[f"listen_mysql = 127.0.0.1:{self.mysql_port}", *main],
-                         cluster=["protocol = mysql", "connect_timeout = 300ms", *cluster], database=["pool_mode = session", *database], **more)  # fmt: skip
+        super().__init__(
+            server_port, main=[f"listen_mysql = 127.0.0.1:{self.mysql_port}", *main],
+            cluster=["protocol = mysql", "connect_timeout = 300ms", *cluster], database=["pool_mode = session", *database], **more,
+        )  # fmt: skip
 
     def enter(self, user="app", db="shop", **more):
         """A client that has said who it is; what it was told is in `welcome`."""
@@ -179,7 +182,8 @@ def login(client, user="app", password="app-password", db="shop", caps=None, plu
     at = client.greeting.index(b"\0", 1) + 1
     client.nonce = client.greeting[at + 4 : at + 12] + client.greeting[at + 31 : at + 43]
     answer = mywire.native(password, client.nonce) if answer is None else answer
-    body = struct.pack("<IIB23x", (client.caps if caps is None else caps) | mywire.CONNECT_WITH_DB, 1 << 30, 45) + user.encode() + b"\0"
+    caps = client.caps if caps is None else caps
+    body = struct.pack("<IIB23x", caps | mywire.CONNECT_WITH_DB, 1 << 30, 45) + user.encode() + b"\0"
     return packet(body + bytes([len(answer)]) + answer + db.encode() + b"\0" + plugin + b"\0", seq)
 
 
