@@ -180,6 +180,37 @@ def test_who_finds_no_connection_waits_and_is_told(maria):
     assert not late.is_alive()
 
 
+def test_a_connection_that_was_idle_is_asked_before_it_is_used(maria):
+    lines = ["pool_size = 1", "session_reuse = on", "server_check_delay = 0"]
+    with maria.started(database=lines) as g, maria.superuser() as root:
+        for i in range(3):
+            with g.connect() as c:
+                thread = value(c, "select connection_id()")
+            if i == 1:
+                rows(root, f"kill {thread}")
+
+
+def test_the_pool_waits_while_it_is_paused(maria):
+    with maria.started(database=["pool_size = 2"]) as g:
+        assert not g.console("PAUSE shop").errors
+        late = threading.Thread(target=lambda: g.connect().close())
+        late.start()
+        time.sleep(0.3)
+        assert late.is_alive()
+        assert not g.console("RESUME shop").errors
+        late.join(10)
+        assert not late.is_alive()
+        with g.connect() as c:
+            assert not g.console("RECONNECT shop").errors
+            assert value(c, "select 1") == 1
+            client = next(row for row in g.show("CLIENTS") if row["database"] == "shop")
+            g.console(f"KILL_CLIENT {client['id']}")
+            with pytest.raises(pymysql.err.MySQLError):
+                value(c, "select 1")
+        assert not g.console("DISABLE shop").errors
+        assert refused(g)[0] == 1105
+
+
 def test_a_server_that_ends_the_connection_ends_the_session(maria, gilmok):
     with gilmok.connect() as c, maria.superuser() as root:
         rows(root, f"kill {value(c, 'select connection_id()')}")
