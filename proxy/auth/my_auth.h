@@ -63,7 +63,7 @@ struct my_auth_client {
 
 /* What may be relied on of the way to the server. */
 struct my_auth_way {
-    bool is_private; /* TLS to a server that was verified, loopback, or a unix socket: the password may be sent as it is */
+    bool is_private; /* TLS to a server that was verified, or a unix socket: the password may be sent as it is */
     bool takes_key;  /* an RSA key that the server names may be believed */
 };
 

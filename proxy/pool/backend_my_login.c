@@ -153,11 +153,15 @@ static void take_greeting(struct backend *b, struct bytes payload) {
     else send_login(b, 1);
 }
 
-/* Nobody can listen, and nobody else can have answered. */
+/*
+ * What the server takes for a private way: TLS and unix sockets, not TCP on loopback; there its key is nobody else's. Whoever is
+ * reached over TLS must have been verified, or be on this machine.
+ */
 static struct my_auth_way way_of(struct backend *b) {
     struct tls_info tls;
-    return (struct my_auth_way){
-        .is_private = addr_is_loopback(&b->site->addr) || (stream_tls_info(b->stream, &tls) && tls.peer_verified)};
+    bool has_tls = stream_tls_info(b->stream, &tls), is_near = addr_is_loopback(&b->site->addr);
+    bool is_private = addr_is_unix(&b->site->addr) || (has_tls && (tls.peer_verified || is_near));
+    return (struct my_auth_way){.is_private = is_private, .takes_key = is_near && !has_tls};
 }
 
 static void go_on(struct backend *b, enum my_auth_step step, uint8_t seq, const struct writer *answer, const struct err *err) {

@@ -34,6 +34,7 @@ enum session_my_step {
 struct session_my_login {
     enum session_my_step step;
     uint8_t nonce[MY_NONCE_LEN];
+    enum my_auth_plugin plugin; /* that it was asked for */
     uint8_t collation;
     bool has_schema;
     uint8_t next_seq; /* of the packet that the client sends next */

@@ -133,6 +133,16 @@ static void proven(struct session *s) {
     else session_move_soon(s, s->share);
 }
 
+/* caching_sha2_password says so before the OK; otherwise it would be the whole password that it asks for. */
+static void say_that_was_right(struct session *s) {
+    static const uint8_t right[] = {3};
+    uint8_t storage[16];
+    struct writer w;
+    writer_init_fixed(&w, storage, sizeof storage);
+    my_put_more_auth(&w, s->lessee.next_seq++, bytes_of(right, sizeof right));
+    session_send(s, writer_bytes(&w));
+}
+
 /* Who does not exist, or has nothing stored that fits, is held against a password that nobody has. */
 static void check_answer(struct session *s, struct bytes answer) {
     const struct session_my_login *login = session_my_of(s)->login;
@@ -141,18 +151,31 @@ static void check_answer(struct session *s, struct bytes answer) {
     struct err err = {0};
     const char *password = has_password ? secret->password : "nobody has this one";
     bool ok = has_hash ? my_auth_check_stored(&secret->native, login->nonce, answer, &is_right, &err)
-                       : my_auth_check(MY_AUTH_NATIVE, password, login->nonce, answer, &is_right, &err);
-    if (!ok) session_end(s, &err);
-    else if (is_right && (has_password || has_hash)) proven(s);
-    else deny(s, answer.len > 0);
+                       : my_auth_check(login->plugin, password, login->nonce, answer, &is_right, &err);
+    if (!ok) {
+        session_end(s, &err);
+    } else if (is_right && (has_password || has_hash)) {
+        if (login->plugin == MY_AUTH_SHA2) say_that_was_right(s);
+        proven(s);
+    } else {
+        deny(s, answer.len > 0);
+    }
 }
 
-static void ask_natively(struct session *s) {
+/*
+ * By caching_sha2_password who begins with that: MySQL's own clients have nothing else any more. But of a hash only
+ * mysql_native_password can be proved; who does not exist is asked like most.
+ */
+static void ask(struct session *s, const struct my_login *l) {
     struct session_my *sm = session_my_of(s);
+    const struct user_secret *secret = user_store_find(s->env->users, bytes_str(s->user));
+    bool has_hash = secret && secret->has_native;
+    bool is_sha2 = l->plugin.ptr && bytes_is(l->plugin, MY_PLUGIN_SHA2) && !has_hash;
     uint8_t storage[128];
     struct writer w;
+    sm->login->plugin = is_sha2 ? MY_AUTH_SHA2 : MY_AUTH_NATIVE;
     writer_init_fixed(&w, storage, sizeof storage);
-    my_put_auth_switch(&w, s->lessee.next_seq++, MY_PLUGIN_NATIVE, sm->login->nonce);
+    my_put_auth_switch(&w, s->lessee.next_seq++, my_auth_plugin_name(sm->login->plugin), sm->login->nonce);
     session_send(s, writer_bytes(&w));
     sm->login->step = MY_LOGIN_ANSWER;
     sm->login->next_seq = s->lessee.next_seq;
@@ -182,7 +205,7 @@ static void prove(struct session *s, const struct my_login *l) {
     } else if (is_told_natively(l) && s->state == SESSION_LOGIN) {
         check_answer(s, l->answer);
     } else {
-        ask_natively(s);
+        ask(s, l);
     }
 }
 

@@ -2,6 +2,7 @@
 """MySQL clients with pool_mode = session: what they do and see is as past gilmok."""
 
 import contextlib
+import hashlib
 import os
 import re
 import socket
@@ -90,12 +91,21 @@ def test_clients_of_the_other_protocol_are_sent_away(maria, gilmok):
         assert number == 1049 and 'database "rows" is for PostgreSQL clients' in text
 
 
-@pytest.mark.parametrize("plugin", [b"caching_sha2_password", b"dialog", b""])
-def test_a_client_with_another_plugin_is_asked_natively(maria, gilmok, plugin):
-    with Client(gilmok.mysql_port, maria.user, maria.password, "shop", plugin=plugin) as c:
-        assert c.welcome[:1] == b"\0" and len(c.command(PING)) == 1
-    with Client(gilmok.mysql_port, maria.user, "wrong", "shop", plugin=plugin) as c:
-        assert error(c.welcome)[:2] == (1045, "28000")
+@pytest.mark.parametrize("plugin, asked", [("caching_sha2_password", "caching_sha2_password"), ("dialog", "mysql_native_password"), ("", None),
+                                           ("mysql_native_password", None)])  # fmt: skip
+def test_a_client_is_asked_for_its_own_plugin_or_natively(maria, plugin, asked):
+    hashed = "*" + hashlib.sha1(hashlib.sha1(b"y").digest()).hexdigest()
+    with maria.started(users={"hash": hashed}, database=[f"server_user = {maria.user}", "server_password_file = my.txt"],
+                       files={"my.txt": maria.password + "\n"}) as g:  # fmt: skip
+        for user, password, is_right in ((maria.user, maria.password, True), (maria.user, "wrong", False), (maria.user, "", False),
+                                         ("nobody", "x", False), ("hash", "y", True), ("hash", "x", False)):  # fmt: skip
+            with Client(g.mysql_port, user, password, "shop", plugin=plugin.encode()) as c:
+                expected = "mysql_native_password" if asked and user == "hash" else asked
+                assert c.asked == (expected.encode() if expected else None), user
+                if is_right:
+                    assert c.welcome[:1] == b"\0" and len(c.command(PING)) == 1
+                else:
+                    assert error(c.welcome)[:2] == (1045, "28000")
 
 
 def test_a_client_hears_who_serves_it(maria):

@@ -32,6 +32,14 @@ def native(password, nonce):
     return bytes(a ^ b for a, b in zip(first, mask))
 
 
+def sha2(password, nonce):
+    if not password:
+        return b""
+    first = hashlib.sha256(password.encode()).digest()
+    mask = hashlib.sha256(hashlib.sha256(first).digest() + nonce).digest()
+    return bytes(a ^ b for a, b in zip(first, mask))
+
+
 def lenenc(data, at=0):
     """The number there, and where it ends."""
     first = data[at]
@@ -72,9 +80,14 @@ class Client:
         body += plugin + b"\0" if self.caps & PLUGIN_AUTH else b""
         self.send(packet(body, self.seq))
         self.welcome = self.read()
+        self.asked = None
         if self.welcome[:1] == b"\xfe":
             at = self.welcome.index(b"\0") + 1
-            self.send(packet(native(password, self.welcome[at : at + 20]), self.seq))
+            self.asked = self.welcome[1 : at - 1]
+            scramble = sha2 if self.asked == b"caching_sha2_password" else native
+            self.send(packet(scramble(password, self.welcome[at : at + 20]), self.seq))
+            self.welcome = self.read()
+        if self.asked == b"caching_sha2_password" and self.welcome == b"\x01\x03":
             self.welcome = self.read()
 
     def close(self):
