@@ -14,7 +14,7 @@ import harness
 import mytoy
 import mywire
 import pytest
-from mytoy import login, may_not_log_in, must_end, must_refuse, send_quietly
+from mytoy import frame, is_empty_again, login, may_not_log_in, must_end, must_refuse, send_quietly
 from mywire import QUERY, SSL, packet
 
 HANDSHAKE, DENIED, OUT_OF_ORDER, UNKNOWN_COMMAND, NOT_YET = 1043, 1045, 1156, 1047, 1235
@@ -39,20 +39,6 @@ def bystander(gilmok):
     with mytoy.Bystander(gilmok):
         yield
     assert gilmok.is_alive()
-
-
-def is_empty_again(gilmok):
-    """But for the bystander; and who comes next is served."""
-    harness.wait_for(lambda: gilmok.count() == 1, what="the end of all others")
-    with gilmok.enter() as c:
-        mark = f"clean {time.monotonic_ns()}"
-        assert c.ask(mark) == mark
-        c.end()
-
-
-def frame(payload, size, seq=1):
-    """A packet that says that it is `size` bytes long."""
-    return size.to_bytes(3, "little") + bytes([seq]) + payload
 
 
 # ---- before the login is over ----
@@ -368,7 +354,7 @@ def test_unknown_commands(gilmok):
 
 def test_refusals_wait_for_their_turn(gilmok):
     """An answer is under way: what is refused is told behind it, not into it."""
-    for command, number in ((b"\x20", UNKNOWN_COMMAND), (mywire.CHANGE_USER + b"app\0\0shop\0", NOT_YET)):
+    for command, number in ((b"\x20", UNKNOWN_COMMAND), (b"\x08", NOT_YET)):
         c = gilmok.enter()
         c.send(packet(QUERY + b"SLEEP 0.1") + packet(command) + packet(QUERY + b"behind"))
         assert [p[4:] for p in c.answer(QUERY)][2] == mytoy.string(b"SLEEP 0.1")

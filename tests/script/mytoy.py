@@ -19,7 +19,7 @@ OK, IN_TRANSACTION, AUTOCOMMIT = b"\0", 1, 2
 
 def greeting(version=b"8.0.99-toy", nonce=NONCE, caps=CAPS, plugin=b"mysql_native_password", protocol=10, seq=0):
     body = bytes([protocol]) + version + b"\0" + struct.pack("<I", 7) + nonce[:8] + b"\0"
-    body += struct.pack("<HBHH", caps & 0xFFFF, 45, AUTOCOMMIT, caps >> 16) + bytes([len(nonce) + 1]) + bytes(10) + nonce[8:] + b"\0" + plugin + b"\0"
+    body += struct.pack("<HBHHB10x", caps & 0xFFFF, 45, AUTOCOMMIT, caps >> 16, len(nonce) + 1) + nonce[8:] + b"\0" + plugin + b"\0"
     return packet(body, seq)
 
 
@@ -220,3 +220,17 @@ def may_not_log_in(client, what, seconds=None):
     got = must_end(client, what, seconds)
     assert not any(p[:1] == OK for p in got), f"{what}: logged in: {got}"
     return got
+
+
+def is_empty_again(gilmok):
+    """But for the bystander; and who comes next is served."""
+    harness.wait_for(lambda: gilmok.count() == 1, what="the end of all others")
+    with gilmok.enter() as c:
+        mark = f"clean {time.monotonic_ns()}"
+        assert c.ask(mark) == mark
+        c.end()
+
+
+def frame(payload, size, seq=1):
+    """A packet that says that it is `size` bytes long."""
+    return size.to_bytes(3, "little") + bytes([seq]) + payload
