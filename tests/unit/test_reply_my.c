@@ -320,6 +320,26 @@ START_TEST(numbers) {
 }
 END_TEST
 
+/* Of a command of several packets: the server has read one, and does not want the others. */
+START_TEST(errors_in_front_of_the_end_of_a_command) {
+    for (uint8_t early = 0; early < 8; early++) {
+        asked_of(MY_COM_QUERY);
+        reply_my_sent_more(&l, 5);
+        seq = early;
+        bool is_right = early >= 1 && early <= 6;
+        ck_assert_int_eq(take(ERR), is_right ? REPLY_MY_END : REPLY_MY_BROKEN);
+        asked_of(MY_COM_QUERY);
+        reply_my_sent_more(&l, 5);
+        seq = early;
+        ck_assert_int_eq(take(OK("\x02\x00")), early == 6 ? REPLY_MY_END : REPLY_MY_BROKEN);
+    }
+    asked_of(MY_COM_QUERY);
+    count_and_definitions(1);
+    seq = 1; /* inside of an answer there is no earlier one */
+    ck_assert_int_eq(take(ERR), REPLY_MY_BROKEN);
+}
+END_TEST
+
 START_TEST(transactions) {
     asked_of(MY_COM_QUERY);
     end(OK("\x03\x00"), REPLY_MY_OK);
@@ -333,6 +353,11 @@ START_TEST(transactions) {
     ck_assert_int_eq(l.txn, TXN_OPEN);
     ask(MY_COM_QUERY);
     end(OK("\x02\x00"), REPLY_MY_OK);
+    ck_assert_int_eq(l.txn, TXN_NONE);
+    ask(MY_COM_QUERY);
+    end(OK("\x03\x00"), REPLY_MY_OK);
+    ask(MY_COM_QUERY);
+    end(BYTES("\xff\xbd\x04#40001Deadlock"), REPLY_MY_ERROR); /* the server has rolled it back */
     ck_assert_int_eq(l.txn, TXN_NONE);
 }
 END_TEST
@@ -450,6 +475,7 @@ int main(void) {
     tcase_add_test(c, long_definitions);
     tcase_add_test(c, several_commands);
     tcase_add_test(c, numbers);
+    tcase_add_test(c, errors_in_front_of_the_end_of_a_command);
     tcase_add_test(c, transactions);
     tcase_add_test(c, answers_that_cannot_be);
     tcase_add_test(c, limits);
