@@ -155,3 +155,56 @@ def test_users_that_change_again_and_again(gilmok):
             assert c.ask(f"as {user}") == f"as {user}"
     c.end()
     is_empty_again(gilmok)
+
+
+FIRST = {
+    "kill of nobody": (QUERY + b"kill 4294967290", 1094),
+    "kill of nobody by number": (b"\x0c\xfa\xff\xff\xff", 1094),
+    "kill of the server's": (QUERY + b"kill 5", None),
+    "itself": (QUERY + b"kill query 4294967295", 1094),
+    "unknown": (b"\x20", 1047),
+    "refused": (b"\x08", 1235),
+    "long data": (mywire.STMT_LONG_DATA + b"\1\0\0\0\0\0x", None),
+    "option": (mywire.SET_OPTION + b"\1\0", None),
+    "another change": (None, None),
+}
+
+
+@pytest.mark.parametrize("name", list(FIRST))
+@pytest.mark.parametrize("times", [1, 3])
+def test_what_comes_first_behind_a_change_of_user(gilmok, name, times):
+    """It has no server connection then, until it needs one."""
+    body, number = FIRST[name]
+    c = gilmok.enter()
+    for user in ("other", "app"):
+        nonce = asked(c, user=user)
+        c.send(packet(mywire.native(gilmok.users[user], nonce), 2))
+        assert c.read()[:1] == mytoy.OK
+        for _ in range(times if body else 0):
+            got = c.command(body)
+            assert number is None or mywire.error(got[0][4:])[0] == number, got
+        assert c.ask(f"as {user}") == f"as {user}"
+    c.end()
+    is_empty_again(gilmok)
+
+
+def test_who_leaves_while_its_next_connection_is_waited_for(gilmok):
+    """All connections are others'. Nobody gets what is left of its request."""
+    c = gilmok.enter()
+    for body in (QUERY + b"planted", QUERY + b"kill 4294967290", b"\x20", mywire.PING):
+        nonce = asked(c, user="other")
+        c.send(packet(mywire.native("other-password", nonce), 2))
+        assert c.read()[:1] == mytoy.OK
+        others = [gilmok.enter(user="other") for _ in range(3)]  # and the bystander
+        c.send(packet(body))
+        if body != b"\x20":
+            harness.wait_for(lambda: gilmok.show("CLIENTS", database="shop", state="waiting"), what="waiting")
+        if body == b"\x20":
+            assert mywire.error(c.read())[0] == 1047
+        c.close()
+        assert [o.ask("mine") for o in others] == ["mine"] * 3
+        for o in others:
+            o.end()
+        is_empty_again(gilmok)
+        c = gilmok.enter()
+    c.end()
