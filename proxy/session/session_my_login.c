@@ -234,6 +234,8 @@ static void take_first(struct session *s, struct bytes payload, size_t unused) {
         session_my_fail(s, MY_ER_SECURE_TRANSPORT_REQUIRED, "HY000", "connections need TLS here (client_tls = require)");
     } else if (atomic_load_explicit(&s->env->hub->session_count, memory_order_relaxed) >= c->max_client_conn) {
         session_my_fail(s, MY_ER_CON_COUNT, "08004", "Too many connections (max_client_conn)");
+    } else if (l.caps & MY_CAP_COMPRESS) { /* PHP's mysqlnd does not look at the greeting, and waits for compressed answers */
+        session_my_fail(s, MY_ER_NOT_SUPPORTED_YET, "42000", "compression is not supported by gilmok: connect without it");
     } else if (bind_identity(s, &l)) {
         prove(s, &l);
     }

@@ -17,9 +17,9 @@ import pytest
 from harness import wait_for
 from mysqltools import Maria, rows, value
 from mywire import (
-    CHANGE_USER, DEPRECATE_EOF, FIELD_LIST, FOUND_ROWS, INIT_DB, MULTI_RESULTS, MULTI_STATEMENTS, PACKET_MAX, PING, PLUGIN_AUTH, PLUGIN_AUTH_LENENC,
-    PS_MULTI_RESULTS, QUERY, RESET_CONNECTION, SESSION_TRACK, SET_OPTION, STMT_CLOSE, STMT_EXECUTE, STMT_FETCH, STMT_LONG_DATA,
-    STMT_PREPARE, STMT_RESET, USUAL, Client, Closed, error, native, packet,
+    CHANGE_USER, COMPRESS, DEPRECATE_EOF, FIELD_LIST, FOUND_ROWS, INIT_DB, MULTI_RESULTS, MULTI_STATEMENTS, PACKET_MAX, PING, PLUGIN_AUTH,
+    PLUGIN_AUTH_LENENC, PS_MULTI_RESULTS, QUERY, RESET_CONNECTION, SESSION_TRACK, SET_OPTION, STMT_CLOSE, STMT_EXECUTE, STMT_FETCH,
+    STMT_LONG_DATA, STMT_PREPARE, STMT_RESET, USUAL, Client, Closed, error, native, packet,
 )  # fmt: skip
 
 
@@ -106,6 +106,13 @@ def test_a_client_is_asked_for_its_own_plugin_or_natively(maria, plugin, asked):
                     assert c.welcome[:1] == b"\0" and len(c.command(PING)) == 1
                 else:
                     assert error(c.welcome)[:2] == (1045, "28000")
+
+
+def test_who_compresses_without_having_been_offered_it_is_told(maria, gilmok):
+    """Those who look at the greeting do not ask; the others would wait for compressed answers, as with a server that agrees."""
+    with Client(gilmok.mysql_port, maria.user, maria.password, "shop", caps=USUAL | COMPRESS) as c:
+        number, state, text = error(c.welcome)
+        assert (number, state) == (1235, "42000") and "compression" in text
 
 
 def test_a_client_hears_who_serves_it(maria):
