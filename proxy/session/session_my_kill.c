@@ -57,13 +57,18 @@ static bool is_query_id(const struct ast_command *c, struct bytes text) {
     return false;
 }
 
+/* Drivers that take the greeting's id for a signed number, as MariaDB Connector/J does, say 2^32 less. */
 static bool read_number(const struct ast *arg, struct bytes text, struct number *out) {
     uint64_t value = 0;
-    if (!arg || arg->next || arg->end - arg->start > 10) return false;
-    for (uint32_t i = arg->start; i < arg->end; i++) {
+    if (!arg || arg->next || arg->end <= arg->start) return false;
+    bool is_negative = text.ptr[arg->start] == '-';
+    uint32_t digits = arg->start + is_negative;
+    if (arg->end - digits > 10) return false;
+    for (uint32_t i = digits; i < arg->end; i++) {
         if (text.ptr[i] < '0' || text.ptr[i] > '9') return false;
         value = value * 10 + (text.ptr[i] - '0');
     }
+    if (is_negative) value = (UINT64_C(1) << 32) - value; /* too large: no id either */
     *out = (struct number){(uint32_t)value, arg->start, arg->end};
     return value >= SESSION_MY_THREAD_BASE && value <= UINT32_MAX;
 }

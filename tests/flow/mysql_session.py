@@ -332,6 +332,23 @@ def test_kill_means_the_client_with_that_id(maria, text, workers):
         assert value(clients[5], "select connection_id()") == threads[5]
 
 
+def test_kill_takes_ids_that_were_read_as_signed_numbers(maria, gilmok):
+    """As MariaDB Connector/J says them."""
+    with gilmok.connect() as c, gilmok.connect() as other:
+        sleeper = Sleeper(c)
+        thread = value(c, "select connection_id()")
+        sleeper.start()
+        asleep(maria, thread)
+        rows(other, f"kill query {c.thread_id() - (1 << 32)}")
+        sleeper.join(10)
+        assert sleeper.got in (1317, 1) and value(c, "select connection_id()") == thread
+        for number in (-1, -(1 << 31), -(1 << 32), -9999999999):
+            with pytest.raises(pymysql.err.MySQLError) as e:
+                rows(other, f"kill query {number}")
+            assert e.value.args[0] in (1094, 1064), e.value.args
+        assert value(other, "select 1") == 1
+
+
 def test_kill_of_somebody_who_is_not_there(maria, gilmok):
     with gilmok.connect() as c:
         gone = gilmok.connect()
