@@ -246,7 +246,7 @@ def ended(how):
 
 def killed(c, statement):
     try:
-        return rows(c, statement) if isinstance(statement, str) else statement(c)
+        return rows(c, statement)
     except driver.MySQLError as e:
         return told(e)
 
@@ -263,12 +263,16 @@ def killed_():
         for _ in range(2):
             with error():
                 see(rows(c, "select 1"))
+    with connect() as c, connect() as other:
+        other.kill(c.thread_id())
+        for _ in range(2):
+            with error("by command"):
+                see(rows(c, "select 1"))
 
 
 @feature
 def cancel():
     ended(lambda c: f"kill query {c.thread_id()}")
-    ended(lambda c: lambda other: other.kill(c.thread_id()))
 
 
 @feature
