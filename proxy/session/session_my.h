@@ -33,7 +33,6 @@ enum session_my_step {
 /* Until it is greeted. */
 struct session_my_login {
     enum session_my_step step;
-    uint8_t nonce[MY_NONCE_LEN];
     enum my_auth_plugin plugin; /* that it was asked for */
     uint8_t collation;
     bool has_schema;
@@ -43,6 +42,7 @@ struct session_my_login {
 struct session_my {
     struct session base;
     struct session_my_login *login; /* owned; NULL behind it */
+    uint8_t nonce[MY_NONCE_LEN]; /* of the greeting, and of all proofs: libraries in C answer COM_CHANGE_USER's question with that one */
     uint32_t caps;        /* as agreed */
     uint8_t command_seq;  /* of the latest packet of the command that is coming in */
     bool goes_on;         /* ... which goes on in a further packet */

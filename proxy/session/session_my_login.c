@@ -48,7 +48,7 @@ static void greet(struct session *s) {
     };
     uint8_t storage[1024];
     struct writer w;
-    memcpy(g.nonce, sm->login->nonce, sizeof g.nonce);
+    memcpy(g.nonce, sm->nonce, sizeof g.nonce);
     writer_init_fixed(&w, storage, sizeof storage);
     my_put_greeting(&w, s->lessee.next_seq++, &g);
     session_send(s, writer_bytes(&w));
@@ -58,15 +58,18 @@ static void greet(struct session *s) {
 /* False: the session is closed. */
 static bool begin(struct session *s) {
     struct session_my *sm = session_my_of(s);
-    uint8_t random[MY_NONCE_LEN];
     sm->login = mem_alloc(sizeof *sm->login);
-    bool ok = sm->login && clock_random(s->env->loop->clock, random, sizeof random);
-    if (ok) my_auth_nonce(sm->login->nonce, random);
-    else session_close(s, "no memory or no random numbers for a login");
-    return ok;
+    if (!sm->login) session_close(s, "no memory for a login");
+    return sm->login != NULL;
 }
 
 void session_my_open(struct session *s) {
+    uint8_t random[MY_NONCE_LEN];
+    if (!clock_random(s->env->loop->clock, random, sizeof random)) {
+        session_close(s, "no random numbers for a login");
+        return;
+    }
+    my_auth_nonce(session_my_of(s)->nonce, random);
     if (begin(s)) greet(s);
 }
 
@@ -145,13 +148,14 @@ static void say_that_was_right(struct session *s) {
 
 /* Who does not exist, or has nothing stored that fits, is held against a password that nobody has. */
 static void check_answer(struct session *s, struct bytes answer) {
+    const uint8_t *nonce = session_my_of(s)->nonce;
     const struct session_my_login *login = session_my_of(s)->login;
     const struct user_secret *secret = user_store_find(s->env->users, bytes_str(s->user));
     bool has_password = secret && secret->password, has_hash = secret && secret->has_native, is_right = false;
     struct err err = {0};
     const char *password = has_password ? secret->password : "nobody has this one";
-    bool ok = has_hash ? my_auth_check_stored(&secret->native, login->nonce, answer, &is_right, &err)
-                       : my_auth_check(login->plugin, password, login->nonce, answer, &is_right, &err);
+    bool ok = has_hash ? my_auth_check_stored(&secret->native, nonce, answer, &is_right, &err)
+                       : my_auth_check(login->plugin, password, nonce, answer, &is_right, &err);
     if (!ok) {
         session_end(s, &err);
     } else if (is_right && (has_password || has_hash)) {
@@ -175,7 +179,7 @@ static void ask(struct session *s, const struct my_login *l) {
     struct writer w;
     sm->login->plugin = is_sha2 ? MY_AUTH_SHA2 : MY_AUTH_NATIVE;
     writer_init_fixed(&w, storage, sizeof storage);
-    my_put_auth_switch(&w, s->lessee.next_seq++, my_auth_plugin_name(sm->login->plugin), sm->login->nonce);
+    my_put_auth_switch(&w, s->lessee.next_seq++, my_auth_plugin_name(sm->login->plugin), sm->nonce);
     session_send(s, writer_bytes(&w));
     sm->login->step = MY_LOGIN_ANSWER;
     sm->login->next_seq = s->lessee.next_seq;
