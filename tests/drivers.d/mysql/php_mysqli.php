@@ -194,7 +194,8 @@ $features = [
             attempt('ended', fn() => see($c->reap_async_query()->fetch_all()));
             see(rows($c, 'select 1'));
         }
-        attempt('by command', fn() => see($other->kill(connect()->thread_id)));
+        $c = connect();
+        attempt('by command', fn() => see($other->kill($c->thread_id)));
     },
     'compress' => function () {
         attempt('compressed', function () {

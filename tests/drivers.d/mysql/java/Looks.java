@@ -104,7 +104,7 @@ public class Looks {
                 for (int i = 1; i <= m.getColumnCount(); i++) {
                     int column = i;
                     try {
-                        see(m.getColumnName(i), m.getColumnType(i), m.getPrecision(i), m.getScale(i), m.isSigned(i), m.isNullable(i), r.getString(i), r.getObject(i));
+                        see(m.getColumnName(i), m.getPrecision(i), m.getScale(i), m.isSigned(i), m.isNullable(i), r.getString(i), r.getObject(i));
                     } catch (SQLException e) {
                         see(column, e.getMessage());
                     }
@@ -154,7 +154,7 @@ public class Looks {
     static void features(Map<String, Step> all) {
         all.put("login", () -> {
             with("", c -> ask(c, "select 1, current_user(), database(), @@character_set_client, @@autocommit"));
-            with("&sessionVariables=sql_mode='ANSI',time_zone='%2B03:00'&connectionCollation=utf8mb4_bin", c -> ask(c, "select @@sql_mode, @@time_zone, @@collation_connection"));
+            with("&sessionVariables=sql_mode='ANSI',time_zone='SYSTEM'&connectionCollation=utf8mb4_bin", c -> ask(c, "select @@sql_mode, @@time_zone, @@collation_connection"));
             try (Connection c = DriverManager.getConnection(url("", ""), env("USER"), env("PASSWORD"))) {
                 ask(c, "select database()");
             }
@@ -390,7 +390,7 @@ public class Looks {
             try {
                 f.getValue().run();
             } catch (Throwable e) {
-                line("raised " + text(e.getClass().getSimpleName() + " " + String.valueOf(e.getMessage()).split("\n")[0]));
+                line("raised " + text(e.getClass().getSimpleName() + " " + String.valueOf(e.getMessage()).split("\n")[0].replaceAll("\\(conn=-?\\d+\\) ", "")));
             }
         }
         line("end");

@@ -40,7 +40,7 @@ const features = {
         see('stranger', await using({ ssl: { ca: fs.readFileSync(OTHER_CA) } }, async () => 'taken').catch(() => 'refused'))
     },
     async types() {
-        await using({}, async (c) => {
+        await using({ autoJsonMap: false }, async (c) => {
             for (const row of await c.query('select * from d_types order by id')) see(row)
             for (const row of await c.execute('select * from d_types where id <> ? order by id', [9])) see(row)
         })
@@ -115,7 +115,7 @@ const features = {
     async stream() {
         await using({}, async (c) => {
             let count = 0
-            for await (const row of c.queryStream('select seq, repeat("x", 500) as x from seq_1_to_20000')) count += row.seq
+            for await (const row of c.queryStream('select seq, repeat("x", 500) as x from seq_1_to_20000')) count += Number(row.seq)
             see(count, await c.query('select 1'))
         })
     },
