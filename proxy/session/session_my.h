@@ -42,7 +42,7 @@ struct session_my_login {
 struct session_my {
     struct session base;
     struct session_my_login *login; /* owned; NULL behind it */
-    uint8_t nonce[MY_NONCE_LEN]; /* of the greeting, and of all proofs: libraries in C answer COM_CHANGE_USER's question with that one */
+    uint8_t nonce[MY_NONCE_LEN]; /* of the greeting and of all proofs: libraries in C answer COM_CHANGE_USER's question with it */
     uint32_t caps;        /* as agreed */
     uint8_t command_seq;  /* of the latest packet of the command that is coming in */
     bool goes_on;         /* ... which goes on in a further packet */
