@@ -344,7 +344,7 @@ public class Looks {
             ResultSet r = c.createStatement().executeQuery("select connection_id()");
             r.next();
             long id = r.getLong(1);
-            ended(s -> rows(s.executeQuery("select sleep(3)")), c, s -> ask(other, "kill query " + id));
+            ended(s -> rows(s.executeQuery("select sleep(3)")), c, s -> other.createStatement().execute("kill query " + id));
         })));
         all.put("cancel", () -> {
             with("", c -> ended(s -> rows(s.executeQuery("select sleep(2)")), c, Statement::cancel));
