@@ -42,10 +42,20 @@ void session_my_error(struct session *s, uint16_t number, const char *sqlstate, 
     session_send(s, writer_bytes(&w));
 }
 
+/*
+ * Its server connection has ended while it asked for nothing: it finds its own closed, as it would directly. Drivers connect anew
+ * then, and would take an error for the answer to what they ask next.
+ */
+static bool is_found_out(const struct session *s, const struct err *err, bool is_fatal) {
+    bool is_idle = s->state == SESSION_HELD && !request_is_open(&s->request);
+    return is_fatal && is_idle && strcmp(err->sqlstate, ERR_CONNECTION_FAILURE) == 0;
+}
+
 void session_my_tell(struct session *s, const struct err *err, bool is_fatal) {
     char text[ERR_MESSAGE_MAX + ERR_HINT_MAX + 8];
     uint16_t number = MY_ER_UNKNOWN;
     const char *sqlstate = "HY000";
+    if (is_found_out(s, err, is_fatal)) return;
     for (size_t i = 0; i < COUNT_OF(numbers); i++) {
         if (strcmp(numbers[i].theirs, err->sqlstate) != 0) continue;
         number = numbers[i].number;

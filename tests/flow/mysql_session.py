@@ -395,13 +395,15 @@ def test_kill_means_nobody_at_another_server(maria, gilmok):
         other.close()
 
 
-def test_who_was_ended_while_idle_reads_it_as_its_next_answer(maria, gilmok):
+def test_who_is_ended_while_idle_finds_the_connection_closed(maria, gilmok):
     with Client(gilmok.mysql_port, maria.user, maria.password, "shop") as c, maria.superuser() as root:
-        thread = int(c.command(QUERY + b"select connection_id()")[2][5:])
-        rows(root, f"kill {thread}")
-        time.sleep(0.3)
-        last = c.read_packet()
-        assert last[3] == 1 and last[4] == 0xFF
+        rows(root, f"kill {int(c.command(QUERY + b'select connection_id()')[2][5:])}")
+        with pytest.raises((Closed, ConnectionError)) as e:
+            c.read_packet()
+        assert not e.value.args[0]
+    with maria.started(main=["client_idle_timeout = 200ms"]) as g, Client(g.mysql_port, maria.user, maria.password, "shop") as c:
+        last = c.read_packet()  # what gilmok itself has to say is the answer to what it asks next
+        assert last[3] == 1 and error(last[4:])[0] == 1053
 
 
 def test_a_client_may_end_itself(maria, gilmok):
