@@ -20,6 +20,18 @@ UNANSWERED = (QUIT, STMT_CLOSE, STMT_LONG_DATA)
 MORE_RESULTS, CURSOR_EXISTS, PACKET_MAX = 8, 0x40, 0xFFFFFF
 
 
+# Sets of capabilities, as clients of different ages and libraries have them.
+KINDS = {
+    "new": USUAL | DEPRECATE_EOF | SESSION_TRACK,
+    "no tracking": USUAL | DEPRECATE_EOF,
+    "old": USUAL,
+    "old, tracking": USUAL | SESSION_TRACK,
+    "single results": USUAL & ~(MULTI_STATEMENTS | MULTI_RESULTS | PS_MULTI_RESULTS) | DEPRECATE_EOF,
+    "found rows": USUAL | FOUND_ROWS | DEPRECATE_EOF | SESSION_TRACK,
+    "no plugins": USUAL & ~(PLUGIN_AUTH | PLUGIN_AUTH_LENENC),
+}
+
+
 class Closed(Exception):
     pass
 
