@@ -227,7 +227,7 @@ struct config {
     /* [gilmok] */
     struct list listens;   /* struct config_listen */
     struct list listens_mysql; /* the same, for clients that speak MySQL's protocol; none with an address of the other list */
-    const char *mysql_server_version; /* that these are greeted with before a server was seen */
+    const char *mysql_server_version; /* that these are greeted with */
     const char *run_as;    /* `user =`; NULL: stay who we are */
     const char *pid_file;  /* NULL: none */
     const char *user_file; /* PgBouncer-format user list; NULL: none */

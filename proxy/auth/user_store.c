@@ -12,7 +12,7 @@
 
 void user_store_init(struct user_store *s, const uint8_t mock_key[32]) {
     map_init(&s->users);
-    s->scram_only = 0;
+    s->scram_only = s->native_only = 0;
     s->allows_md5 = false;
     memcpy(s->mock_key, mock_key, sizeof(s->mock_key));
 }
@@ -114,6 +114,7 @@ static bool add_user(struct user_store *s, const char *name, const char *secret,
         return err_set(err, ERR_OUT_OF_MEMORY, "out of memory while reading users");
     }
     if (!is_md5_able(entry)) s->scram_only++;
+    if (entry->has_native) s->native_only++;
     return true;
 }
 
@@ -186,6 +187,10 @@ bool user_store_verifier(const struct user_store *s, struct bytes name, const st
     *is_mock = secret == NULL;
     *out = secret ? secret->verifier : mock;
     return true;
+}
+
+bool user_store_asks_natively(const struct user_store *s, const struct user_secret *secret) {
+    return secret ? secret->has_native : s->native_only > s->users.count - s->native_only;
 }
 
 bool user_store_asks_md5(const struct user_store *s, const struct user_secret *secret) {

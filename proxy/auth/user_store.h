@@ -39,6 +39,7 @@ struct user_secret {
 struct user_store {
     struct map users; /* name -> struct user_secret, owned */
     size_t scram_only; /* users who are asked for SCRAM: of whom neither a password nor an md5 verifier is known */
+    size_t native_only; /* of whom nothing but a hash of mysql_native_password is known */
     bool allows_md5; /* false after init; set it before parsing when a login method can use md5 verifiers */
     uint8_t mock_key[32]; /* random per process: makes the salt of unknown users stable and unguessable */
 };
@@ -93,6 +94,8 @@ MUST_USE bool user_store_verifier(const struct user_store *s, struct bytes name,
  * users of the file are asked for. `secret` may be NULL.
  */
 bool user_store_asks_md5(const struct user_store *s, const struct user_secret *secret);
+/* The same of MySQL's clients that could prove more: by mysql_native_password alone, for which there is a hash. Likewise. */
+bool user_store_asks_natively(const struct user_store *s, const struct user_secret *secret);
 
 /*
  * The verifier to check an md5 response against; wipe it. Mock (*is_mock = true, refuse whatever

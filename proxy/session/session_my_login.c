@@ -173,8 +173,8 @@ static void check_answer(struct session *s, struct bytes answer) {
 static void ask(struct session *s, const struct my_login *l) {
     struct session_my *sm = session_my_of(s);
     const struct user_secret *secret = user_store_find(s->env->users, bytes_str(s->user));
-    bool has_hash = secret && secret->has_native;
-    bool is_sha2 = l->plugin.ptr && bytes_is(l->plugin, MY_PLUGIN_SHA2) && !has_hash;
+    bool has_sha2 = l->plugin.ptr && bytes_is(l->plugin, MY_PLUGIN_SHA2);
+    bool is_sha2 = has_sha2 && !user_store_asks_natively(s->env->users, secret);
     uint8_t storage[128];
     struct writer w;
     sm->login->plugin = is_sha2 ? MY_AUTH_SHA2 : MY_AUTH_NATIVE;

@@ -231,6 +231,19 @@ START_TEST(unknown_users_are_asked_for_what_most_are_asked_for) {
 }
 END_TEST
 
+static bool asks_natively(const char *name) {
+    return user_store_asks_natively(&store, user_store_find(&store, bytes_str(name)));
+}
+
+START_TEST(unknown_users_are_asked_natively_where_most_are) {
+    ck_assert(!asks_natively("nobody"));
+    ck_assert(parse("\"plain\" \"secret\"\n\"my\" \"" NATIVE_OF_SECRET "\""));
+    ck_assert(asks_natively("my") && !asks_natively("plain") && !asks_natively("nobody")); /* as many: the better one */
+    ck_assert(parse("\"low\" \"" NATIVE_OF_SECRET "\""));
+    ck_assert(!asks_natively("plain") && asks_natively("nobody"));
+}
+END_TEST
+
 START_TEST(md5_mocks_are_stable_and_differ_between_names) {
     struct md5_verifier a, again, b;
     bool is_mock = false;
@@ -426,6 +439,7 @@ int main(void) {
     tcase_add_test(t, md5_and_clear_text_logins);
     tcase_add_loop_test(t, native_hashes_check_passwords_and_prove_none, 0, 2);
     tcase_add_test(t, unknown_users_are_asked_for_what_most_are_asked_for);
+    tcase_add_test(t, unknown_users_are_asked_natively_where_most_are);
     tcase_add_test(t, md5_mocks_are_stable_and_differ_between_names);
     tcase_add_test(t, nul_bytes_are_refused);
     tcase_add_test(t, sizes_at_their_edges);
