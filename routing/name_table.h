@@ -25,6 +25,16 @@ static inline uint64_t name_table_part(const uint8_t *p, size_t len) {
     memcpy(&part, p, len);
 #if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
     part = __builtin_bswap64(part);
+/* The name in lower case, in `lower` (NAME_TABLE_NAME_MAX bytes). Of one that is too long, nothing. */
+static inline struct bytes name_table_lower(struct bytes name, uint8_t *lower) {
+    if (name.len > NAME_TABLE_NAME_MAX) return bytes_of(NULL, 0);
+    for (size_t i = 0; i < name.len; i++) {
+        uint8_t c = name.ptr[i];
+        lower[i] = c >= 'A' && c <= 'Z' ? (uint8_t)(c | 0x20) : c;
+    }
+    return bytes_of(lower, name.len);
+}
+
 #endif
     return part;
 }
@@ -47,6 +57,16 @@ static inline unsigned name_table_find(const struct name_table *t, struct bytes 
         if (!row->name) return 0;
         if (row->len == name.len && memcmp(row->name, name.ptr, name.len) == 0) return row->kind;
     }
+}
+
+/* The name in lower case, in `lower` (NAME_TABLE_NAME_MAX bytes). Of one that is too long, nothing. */
+static inline struct bytes name_table_lower(struct bytes name, uint8_t *lower) {
+    if (name.len > NAME_TABLE_NAME_MAX) return bytes_of(NULL, 0);
+    for (size_t i = 0; i < name.len; i++) {
+        uint8_t c = name.ptr[i];
+        lower[i] = c >= 'A' && c <= 'Z' ? (uint8_t)(c | 0x20) : c;
+    }
+    return bytes_of(lower, name.len);
 }
 
 #endif

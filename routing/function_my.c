@@ -1,0 +1,20 @@
+/*
+ * A name in a table that is made at build time, with the versions from which on there is such a function.
+ */
+#include "routing/function_my.h"
+
+#include "routing/name_table.h"
+
+/* What the names below one head of functions_my.txt have in common. */
+struct function_section {
+    uint8_t kind;      /* enum function_my_kind */
+    uint32_t since[2]; /* by enum sql_flavour; UINT32_MAX: never */
+};
+
+#include "routing/function_my_table.h"
+
+enum function_my_kind function_my_find(struct bytes name, const struct sql_options *options) {
+    uint8_t lower[NAME_TABLE_NAME_MAX];
+    const struct function_section *section = &function_my_sections[name_table_find(&functions_my, name_table_lower(name, lower))];
+    return options->version >= section->since[options->flavour] ? (enum function_my_kind)section->kind : FUNCTION_MY_UNKNOWN;
+}
