@@ -171,6 +171,7 @@ static const struct row texts[] = {
     {"SHOW TABLES WHERE f()", R},
     {"DESCRIBE t", 0},
     {"EXPLAIN SELECT 1", 0},
+    {"EXPLAIN SELECT * FROM t WHERE a = f()", R},
     {"EXPLAIN SELECT * FROM t WHERE a = (@x := 1)", V},
     {"ANALYZE TABLE t; OPTIMIZE TABLE t; CHECK TABLE t; REPAIR TABLE t; CHECKSUM TABLE t", M},
     {"BINLOG 'a'", U},
