@@ -103,10 +103,10 @@ static void check_cluster(const struct config *c, const struct config_draft_clus
 static void check_database(const struct config *c, const struct config_draft_database *d, struct config_findings *f) {
     const struct config_database *db = &d->database;
     struct config_place at = config_place_of(c, d->section, "pool_mode");
-    if (db->pool_mode != POOL_SESSION) {
-        config_error(f, at.file, at.line, "the database `%s` would have %s pooling: transaction and statement pooling of MySQL are "
-                     "not there yet", db->name, pool_mode_name(db->pool_mode));
-        config_advice(f, "Write pool_mode = session");
+    if (db->pool_mode == POOL_STATEMENT) {
+        config_error(f, at.file, at.line, "the database `%s` would have statement pooling, which is not there yet for MySQL",
+                     db->name);
+        config_advice(f, "Write pool_mode = transaction, or pool_mode = session");
     }
     if (db->read_write_split) {
         at = config_place_of(c, d->section, "read_write_split");
@@ -134,12 +134,11 @@ static void check_database(const struct config *c, const struct config_draft_dat
 static void check_user_modes(const struct config *c, const struct config_database *db, struct config_findings *f) {
     LIST_EACH(n, &c->users) {
         const struct config_draft_user *u = (struct config_draft_user *)CONTAINER_OF(n, struct config_user, node);
-        if (u->user.pool_mode < 0 || u->user.pool_mode == POOL_SESSION) continue;
+        if (u->user.pool_mode != POOL_STATEMENT) continue;
         struct config_place at = config_place_of(c, u->section, "pool_mode");
-        const char *mode = pool_mode_name((enum pool_mode)u->user.pool_mode);
-        config_error(f, at.file, at.line, "the user `%s` would have %s pooling in the database `%s`: transaction and statement "
-                     "pooling of MySQL are not there yet", u->user.name, mode, db->name);
-        config_advice(f, "Write pool_mode = session, or remove it and say it in each database");
+        config_error(f, at.file, at.line, "the user `%s` would have statement pooling in the database `%s`, which is not there yet "
+                     "for MySQL", u->user.name, db->name);
+        config_advice(f, "Write pool_mode = transaction or session, or remove it and say it in each database");
     }
 }
 

@@ -72,7 +72,14 @@ static const char *hold_reason(const struct session *s) {
     if (s->pins & PIN_LISTEN) return "listen";
     if (s->pins & PIN_CURSOR) return "cursor with hold";
     if (s->pins & PIN_SQL_PREPARED) return "sql prepare";
-    if (s->pins & PIN_STAYS) return "session state";
+    if (s->pins & (PIN_STAYS | PIN_HIDDEN)) return "session state";
+    if (s->pins & PIN_USER_VARIABLES) return "user variables";
+    if (s->pins & PIN_HANDLER) return "handler";
+    if (s->pins & PIN_XA) return "xa";
+    if (s->pins & PIN_ROUTINE) return "routine";
+    if (s->pins & PIN_UNREAD) return "unread text";
+    if (s->pins & PIN_NEXT) return "next transaction";
+    if (s->pins & PIN_ASKED) return "last answer";
     if (s->state == SESSION_HELD && s->pins & (PIN_LOOKING | PIN_DESCRIBING | PIN_LENT)) return "probe";
     return "request";
 }

@@ -20,6 +20,7 @@ static void broken(struct backend *b, const char *what) {
 bool backend_my_note_sent(struct backend *b, uint8_t command) {
     enum reply_fate fate = b->state == BACKEND_LEASED ? REPLY_FORWARD : REPLY_SWALLOW;
     struct err err;
+    if (b->state == BACKEND_LEASED) backend_my_forget_answer(backend_my_of(b));
     if (reply_my_is_unanswered(command) || reply_my_sent(&b->ledger, command, fate)) return true;
     err_set(&err, ERR_OUT_OF_MEMORY, "out of memory for the replies of server %s", b->site->name);
     backend_fail(b, &err);
@@ -28,6 +29,25 @@ bool backend_my_note_sent(struct backend *b, uint8_t command) {
 
 void backend_my_note_more(struct backend *b, uint8_t seq) {
     reply_my_sent_more(&b->ledger, seq);
+}
+
+static bool send_own(struct backend *b, uint8_t command, enum reply_fate fate, struct bytes packet) {
+    struct err err;
+    if (reply_my_sent(&b->ledger, command, fate)) {
+        stream_send(b->stream, packet);
+        return true;
+    }
+    err_set(&err, ERR_OUT_OF_MEMORY, "out of memory for the replies of server %s", b->site->name);
+    backend_fail(b, &err);
+    return false;
+}
+
+bool backend_my_send_own(struct backend *b, uint8_t command, struct bytes packet) {
+    return send_own(b, command, REPLY_SWALLOW, packet);
+}
+
+bool backend_my_ask(struct backend *b, uint8_t command, struct bytes packet) {
+    return send_own(b, command, REPLY_COLLECT, packet);
 }
 
 void backend_my_serve(struct backend *b, uint32_t client_caps) {
@@ -48,6 +68,64 @@ static void send_check(struct backend *b) {
 
 static void send_goodbye(struct backend *b) {
     send_command(b, MY_COM_QUIT);
+}
+
+/* ---- between two clients ---- */
+
+void backend_my_keep_state(struct backend *b, struct state_my *state) {
+    struct backend_my *bm = backend_my_of(b);
+    if (bm->state == state) return;
+    state_my_unref(bm->state);
+    bm->state = state_my_ref(state);
+}
+
+static const char *schema_of_login(const struct backend *b) {
+    return startup_my_read_key(b->variant->key).has_schema ? b->variant->pool->server.database : "";
+}
+
+/* What the client does next must not be done in another one, so the answer is waited for. */
+static bool bring_schema(struct backend *b, const char *wanted, bool *waits) {
+    struct backend_my *bm = backend_my_of(b);
+    const char *now = bm->schema ? bm->schema : schema_of_login(b);
+    if (strcmp(now, wanted) == 0) return true;
+    uint8_t storage[1024 + 16];
+    struct writer w;
+    writer_init_fixed(&w, storage, sizeof storage);
+    my_put_command(&w, MY_COM_INIT_DB, bytes_str(wanted));
+    mem_free(bm->schema);
+    bm->schema = mem_strdup(wanted, strlen(wanted));
+    *waits = true;
+    if (bm->schema) return backend_my_send_own(b, MY_COM_INIT_DB, writer_bytes(&w));
+    broken(b, "out of memory for the name of a schema");
+    return false;
+}
+
+static bool bring_state(struct backend *b, struct state_my *state) {
+    struct backend_my *bm = backend_my_of(b);
+    struct my_header h;
+    struct writer w;
+    writer_init(&w, STATE_MY_WAY_MAX);
+    (void)state_my_put_way(&w, bm->state, state, bm->start);
+    struct bytes all = writer_bytes(&w);
+    bool is_ok = !w.failed;
+    while (is_ok && my_header_read(all, &h)) {
+        size_t len = MY_HEADER_LEN + (size_t)h.len;
+        is_ok = backend_my_send_own(b, MY_COM_QUERY, bytes_of(all.ptr, len));
+        all = bytes_of(all.ptr + len, all.len - len);
+    }
+    writer_release(&w);
+    if (is_ok) backend_my_keep_state(b, state);
+    else broken(b, "out of memory for the settings of a client");
+    return is_ok;
+}
+
+bool backend_my_bring(struct backend *b, struct state_my *state, const char *schema, bool *waits) {
+    struct backend_my *bm = backend_my_of(b);
+    if (UNLIKELY(bm->schema || schema) && !bring_schema(b, schema ? schema : schema_of_login(b), waits)) return false;
+    if (LIKELY(bm->state == state)) return true;
+    if (state_my_is_same(bm->state, state)) backend_my_keep_state(b, state);
+    else return bring_state(b, state);
+    return true;
 }
 
 /* ---- to the lessee ---- */
@@ -89,11 +167,6 @@ static bool wants_eof(const struct backend_my *bm) {
     return !(bm->client_caps & MY_CAP_DEPRECATE_EOF);
 }
 
-/* As the client reads it: what has changed is behind it only where that was agreed. */
-static uint16_t status_for(const struct backend_my *bm, uint16_t status) {
-    return tracks(bm) ? status : status & (uint16_t)~MY_STATUS_SESSION_CHANGED;
-}
-
 static void say_eof(struct backend *b, struct run *run, uint16_t warnings, uint16_t status) {
     uint8_t storage[16];
     struct writer w;
@@ -103,13 +176,19 @@ static void say_eof(struct backend *b, struct run *run, uint16_t warnings, uint1
     say(b, run, &w);
 }
 
+/* Where nothing is left of the changes but what gilmok has asked for itself, none are told. */
 static void say_ok(struct backend *b, struct run *run, const struct my_ok *ok, uint8_t mark) {
     struct backend_my *bm = backend_my_of(b);
     struct my_ok shown = *ok;
-    struct writer w;
-    shown.status = status_for(bm, ok->status);
+    struct writer w, changes;
+    writer_init(&changes, REPLY_MY_WHOLE_MAX);
+    if (tracks(bm)) backend_my_put_shown_changes(&changes, ok->changes);
+    shown.changes = writer_bytes(&changes);
+    shown.status = shown.changes.len ? ok->status : ok->status & (uint16_t)~MY_STATUS_SESSION_CHANGED;
     writer_init(&w, REPLY_MY_WHOLE_MAX);
-    my_put_ok(&w, b->lessee->next_seq++, mark, &shown, false);
+    my_put_ok(&w, b->lessee->next_seq++, mark, &shown, tracks(bm));
+    if (changes.failed) w.failed = true;
+    writer_release(&changes);
     say(b, run, &w);
 }
 
@@ -128,7 +207,7 @@ static void show(struct backend *b, struct run *run, const uint8_t *ptr, size_t 
     if (b->state == BACKEND_CLOSED) return;
     if (p->kind == REPLY_MY_ROWS_END && wants_eof(bm)) {
         say_eof(b, run, p->ok.warnings, p->ok.status);
-    } else if (is_ok && !tracks(bm) && p->ok.status & MY_STATUS_SESSION_CHANGED) {
+    } else if (is_ok && p->ok.status & MY_STATUS_SESSION_CHANGED && (!tracks(bm) || bm->start)) {
         say_ok(b, run, &p->ok, ptr[MY_HEADER_LEN]);
     } else {
         renumber(run, ptr, b->lessee->next_seq++);
@@ -153,18 +232,59 @@ static void take_goodbye(struct backend *b, struct bytes payload) {
     backend_fail(b, &err);
 }
 
+/* What was to be set for the client is not: it must not go on here. */
+static void take_own_error(struct backend *b, struct bytes payload) {
+    struct my_error e;
+    struct err err;
+    if (!my_err_read(payload, &e)) {
+        broken(b, "malformed error packet");
+        return;
+    }
+    int len = e.text.len > 180 ? 180 : (int)e.text.len;
+    err_set(&err, ERR_CONNECTION_FAILURE, "server %s does not take the settings of the session: %u %.*s", b->site->name, e.number,
+            len, (const char *)e.text.ptr);
+    backend_fail(b, &err);
+}
+
+/* A reply to what gilmok itself has asked, while the connection is leased. */
+static void take_own_end(struct backend *b, const struct reply_my_packet *p, struct bytes payload) {
+    struct writer asked = backend_my_of(b)->asked;
+    if (p->fate == REPLY_COLLECT) {
+        backend_my_of(b)->asked = (struct writer){.data = NULL};
+        if (b->lessee) b->lessee->ops->on_looked(b->lessee, writer_bytes(&asked), p->kind != REPLY_MY_ERROR && !asked.failed);
+        writer_release(&asked);
+    } else if (p->kind == REPLY_MY_ERROR) take_own_error(b, payload);
+    else if (ledger_is_quiet(&b->ledger) && b->lessee) b->lessee->ops->on_settled(b->lessee);
+}
+
+/* Outside of autocommit a transaction has begun whatever has failed in it, and an error does not tell. */
+static void note_error(struct backend *b, uint16_t number) {
+    if (!(backend_my_of(b)->status & MY_STATUS_AUTOCOMMIT) && number != MY_ER_LOCK_DEADLOCK) b->ledger.txn = TXN_OPEN;
+}
+
 /* An answer is complete. What was ours is reported to backend.c; what was the lessee's to the lessee. */
-static void take_end(struct backend *b, struct run *run, const struct reply_my_packet *p) {
+static void take_end(struct backend *b, struct run *run, const struct reply_my_packet *p, struct bytes payload) {
     bool is_quiet = ledger_is_quiet(&b->ledger);
     flush_run(b, run);
     if (p->fate != REPLY_FORWARD) {
-        if (is_quiet) backend_on_own_done(b, p->kind != REPLY_MY_ERROR);
+        if (b->state == BACKEND_LEASED) take_own_end(b, p, payload);
+        else if (is_quiet) backend_on_own_done(b, p->kind != REPLY_MY_ERROR);
         return;
     }
     b->queries++;
     if (!b->lessee) return;
     b->lessee->next_seq = 1; /* of what is said when it asks next */
     b->lessee->ops->on_group_end(b->lessee, 0, is_quiet);
+}
+
+/* Packets of which not all is in hand are too long to be kept. */
+static void collect(struct backend_my *bm, bool begins, const struct my_header *h, const uint8_t *ptr, size_t avail) {
+    if (begins) {
+        writer_release(&bm->asked);
+        writer_init(&bm->asked, BACKEND_MY_ASKED_MAX);
+    }
+    if (avail < MY_HEADER_LEN + (size_t)h->len) bm->asked.failed = true;
+    writer_put(&bm->asked, bytes_of(ptr, avail));
 }
 
 /* Deals with one packet, or with its head. False: the connection is closed. */
@@ -184,11 +304,16 @@ static bool take_packet(struct backend *b, struct run *run, const struct my_head
         broken(b, "an answer that does not fit its command");
         return false;
     }
-    if (p.kind == REPLY_MY_OK || p.kind == REPLY_MY_ROWS_END) bm->status = p.ok.status;
+    bool is_ok = p.kind == REPLY_MY_OK || p.kind == REPLY_MY_ROWS_END;
+    if (is_ok) bm->status = p.ok.status;
+    else if (p.kind == REPLY_MY_ERROR) note_error(b, p.error);
+    if (bm->start && p.kind != REPLY_MY_DATA && p.fate == REPLY_FORWARD) backend_my_hear(b, &p);
+    if (b->state == BACKEND_CLOSED) return false;
     bm->rest_is_shown = p.fate == REPLY_FORWARD && b->lessee;
+    if (UNLIKELY(p.fate == REPLY_COLLECT)) collect(bm, begins, h, ptr, avail);
     if (begins && bm->rest_is_shown) b->lessee->next_seq = h->seq;
     if (bm->rest_is_shown) show(b, run, ptr, avail, &p);
-    if (b->state != BACKEND_CLOSED && verdict == REPLY_MY_END) take_end(b, run, &p);
+    if (b->state != BACKEND_CLOSED && verdict == REPLY_MY_END) take_end(b, run, &p, payload);
     return b->state != BACKEND_CLOSED;
 }
 
@@ -210,6 +335,8 @@ static size_t head_of(const struct backend *b, struct bytes data, struct my_head
     size_t total = MY_HEADER_LEN + (size_t)h->len, in_hand = data.len < total ? data.len : total;
     if (h->len && in_hand == MY_HEADER_LEN) return 0;
     size_t needed = is_asked ? reply_my_needed(&bm->reply, &b->ledger, h, h->len ? data.ptr[4] : 0) : h->len;
+    bool is_kept = is_asked && ledger_head((struct ledger *)&b->ledger)->fate == REPLY_COLLECT;
+    if (UNLIKELY(is_kept) && h->len <= REPLY_MY_WHOLE_MAX) needed = h->len;
     if (needed > REPLY_MY_WHOLE_MAX) *fault = "a packet with an impossible length";
     else if (in_hand >= MY_HEADER_LEN + needed) *fault = NULL;
     return *fault || in_hand < MY_HEADER_LEN + needed ? 0 : in_hand;
@@ -259,7 +386,13 @@ static size_t on_received(struct backend *b, struct buf *buf, struct bytes data)
 }
 
 static void release(struct backend *b) {
-    mem_free(backend_my_of(b)->login);
+    struct backend_my *bm = backend_my_of(b);
+    mem_free(bm->login);
+    mem_free(bm->schema);
+    start_my_unref(bm->start);
+    state_my_unref(bm->state);
+    backend_my_forget_answer(bm);
+    writer_release(&bm->asked);
 }
 
 const struct backend_proto backend_my_proto = {

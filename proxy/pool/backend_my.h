@@ -13,8 +13,10 @@
 #include "proxy/pool/backend.h"
 #include "proxy/pool/reply_my.h"
 #include "proxy/pool/startup_my.h"
+#include "proxy/pool/state_my.h"
 
 enum {
+    BACKEND_MY_ASKED_MAX = BUF_LARGE_SIZE, /* of an answer to gilmok itself */
     /* What a status says of the session, and not of a result. */
     BACKEND_MY_LASTING = MY_STATUS_IN_TRANSACTION | MY_STATUS_AUTOCOMMIT | MY_STATUS_NO_BACKSLASH_ESCAPES | MY_STATUS_IN_READ_ONLY |
                          MY_STATUS_ANSI_QUOTES,
@@ -23,12 +25,32 @@ enum {
     BACKEND_MY_CAPS = BACKEND_MY_NEEDS | MY_CAP_LONG_PASSWORD | MY_CAP_LONG_FLAG | MY_CAP_TRANSACTIONS | MY_CAP_PLUGIN_AUTH_LENENC,
 };
 
-/* A proof that is under way: at the beginning, or when the session is begun anew. */
+/* What comes next of the answers to START_MY_TRACK and START_MY_ASK. */
+enum backend_my_setup { SETUP_NONE, SETUP_TRACK, SETUP_COUNT, SETUP_DEFINITIONS, SETUP_ROW, SETUP_END };
+
+/* A proof that is under way: at the beginning, or when the session is begun anew. Behind it the server is asked how it began. */
 struct backend_my_login {
     bool has_greeting; /* and knows whom it speaks to */
     bool is_wanting_tls; /* TLS is being started; the login follows */
     bool has_switched; /* the server has asked for another plugin, which it may once */
     struct my_auth_client auth;
+    enum backend_my_setup setup;
+    uint32_t left; /* definitions that are still to come */
+};
+
+/* What the answer to the lessee's latest command has told, for who shares connections. */
+struct my_answer {
+    bool is_told; /* some of it has come */
+    bool is_error;
+    bool has_rows;        /* its last result has rows, and so many of them */
+    bool has_changed;     /* "something in the session has changed" */
+    bool has_schema;      /* the current schema has changed: backend_my.schema */
+    uint16_t error;       /* its number */
+    uint16_t warnings;
+    uint64_t rows, affected_rows;
+    uint64_t insert_id;   /* the last one that was told and is not 0 */
+    char *sql_mode;       /* owned; as it is now; NULL: it was not told */
+    char *character_set;  /* likewise: character_set_client */
 };
 
 struct backend_my {
@@ -41,6 +63,11 @@ struct backend_my {
     uint32_t packet_left;        /* bytes of a packet whose head has been dealt with ... */
     bool rest_is_shown;          /* ... and goes to the lessee like it */
     uint32_t client_caps;        /* the lessee's */
+    struct start_my *start;      /* what it began with; NULL: it goes from client to client only to begin anew */
+    struct state_my *state;      /* what was set since; a reference */
+    char *schema;                /* current; owned; NULL: that of its login */
+    struct my_answer answer;
+    struct writer asked;         /* the answer to what gilmok asks, as it comes in */
 };
 
 extern const struct backend_proto backend_my_proto;
@@ -57,6 +84,24 @@ void backend_my_serve(struct backend *b, uint32_t client_caps);
  */
 MUST_USE bool backend_my_note_sent(struct backend *b, uint8_t command);
 void backend_my_note_more(struct backend *b, uint8_t seq);
+
+/* A command of gilmok's own, with its whole packet: nobody sees its answer, and an error ends the connection. Likewise. */
+MUST_USE bool backend_my_send_own(struct backend *b, uint8_t command, struct bytes packet);
+/* Likewise, and the lessee hears on_looked, with all packets of the answer; `ok`: it is no error, and not too long. */
+MUST_USE bool backend_my_ask(struct backend *b, uint8_t command, struct bytes packet);
+/*
+ * Between two clients, outside of a transaction: what `state` and `schema` (NULL: that of the login) say holds on the connection
+ * from the next command on. *waits: not before backend_proto's lessee hears on_settled. False: it has failed.
+ */
+MUST_USE bool backend_my_bring(struct backend *b, struct state_my *state, const char *schema, bool *waits);
+/* What was set on it so far is `state` now. */
+void backend_my_keep_state(struct backend *b, struct state_my *state);
+
+/* backend_my_hear.c: what an OK tells of the session. */
+void backend_my_hear(struct backend *b, const struct reply_my_packet *p);
+void backend_my_forget_answer(struct backend_my *bm);
+/* The changes without those that only gilmok has asked for; in `w`. */
+void backend_my_put_shown_changes(struct writer *w, struct bytes changes);
 
 /* backend_my_login.c */
 void backend_my_login_begin(struct backend *b);

@@ -113,6 +113,10 @@ void backend_my_login_begin(struct backend *b) {
 void backend_my_begin_anew(struct backend *b) {
     uint8_t storage[MY_AUTH_ANSWER_MAX];
     struct writer answer, w;
+    if (b->ledger.count) { /* what gilmok has asked itself is not answered yet, and would be taken for what the login is told */
+        backend_retire(b);
+        return;
+    }
     if (!begin(b)) return;
     backend_my_of(b)->login->has_greeting = true;
     writer_init_fixed(&answer, storage, sizeof storage);
@@ -238,15 +242,26 @@ static void take_error(struct backend *b, struct bytes payload) {
     backend_fail(b, &err);
 }
 
-static void take_ok(struct backend *b, struct bytes payload) {
+/* ---- how it begins ---- */
+
+static void put_query(struct writer *w, const char *text) {
+    my_put_command(w, MY_COM_QUERY, bytes_str(text));
+}
+
+static void ask_how_it_begins(struct backend *b) {
+    uint8_t storage[1024];
+    struct writer w;
+    writer_init_fixed(&w, storage, sizeof storage);
+    put_query(&w, START_MY_TRACK);
+    put_query(&w, START_MY_ASK);
+    backend_my_of(b)->login->setup = SETUP_TRACK;
+    send_writer(b, &w);
+}
+
+/* It is as every client finds it. */
+static void go_on_free(struct backend *b) {
     struct backend_my *bm = backend_my_of(b);
-    struct my_ok ok;
     bool was_begun_anew = b->state != BACKEND_LOGIN;
-    if (!my_ok_read(payload, true, &ok)) {
-        give_up(b, "malformed OK packet");
-        return;
-    }
-    bm->status = ok.status;
     mem_free(bm->login);
     bm->login = NULL;
     if (!was_begun_anew) {
@@ -259,10 +274,65 @@ static void take_ok(struct backend *b, struct bytes payload) {
     backend_on_own_done(b, true);
 }
 
+static void take_begun_row(struct backend *b, struct bytes payload) {
+    struct backend_my *bm = backend_my_of(b);
+    start_my_unref(bm->start);
+    bm->start = start_my_read(payload);
+    if (!bm->start) give_up(b, "it does not say how its sessions begin");
+}
+
+static void take_setup(struct backend *b, struct bytes payload) {
+    struct backend_my_login *login = backend_my_of(b)->login;
+    uint8_t mark = payload.len ? payload.ptr[0] : MY_MARK_LOCAL_INFILE;
+    switch (login->setup) {
+    case SETUP_TRACK:
+        if (mark != MY_MARK_OK) give_up(b, "it cannot report what changes in its sessions");
+        login->setup = SETUP_COUNT;
+        break;
+    case SETUP_COUNT:
+        if (mark != START_MY_FIELDS) give_up(b, "it does not say how its sessions begin");
+        login->setup = SETUP_DEFINITIONS;
+        login->left = START_MY_FIELDS;
+        break;
+    case SETUP_DEFINITIONS:
+        if (--login->left == 0) login->setup = SETUP_ROW;
+        break;
+    case SETUP_ROW:
+        take_begun_row(b, payload);
+        login->setup = SETUP_END;
+        break;
+    case SETUP_END:
+        if (mark == MY_MARK_EOF) go_on_free(b);
+        else give_up(b, "it does not say how its sessions begin");
+        break;
+    case SETUP_NONE: break;
+    }
+}
+
+/* Where clients have it for a whole session each, it begins anew between them, and nobody has to know how. */
+static void take_ok(struct backend *b, struct bytes payload) {
+    struct backend_my *bm = backend_my_of(b);
+    struct my_ok ok;
+    if (!my_ok_read(payload, true, &ok)) {
+        give_up(b, "malformed OK packet");
+        return;
+    }
+    bm->status = ok.status;
+    state_my_unref(bm->state);
+    start_my_unref(bm->start);
+    mem_free(bm->schema);
+    bm->state = NULL;
+    bm->start = NULL;
+    bm->schema = NULL;
+    if (pool_of(b)->mode == POOL_SESSION) go_on_free(b);
+    else ask_how_it_begins(b);
+}
+
 static void take_packet(struct backend *b, uint8_t seq, struct bytes payload) {
     const struct backend_my_login *login = backend_my_of(b)->login;
     uint8_t mark = payload.len ? payload.ptr[0] : MY_MARK_LOCAL_INFILE;
     if (mark == MY_MARK_ERR) take_error(b, payload);
+    else if (login->setup != SETUP_NONE) take_setup(b, payload);
     else if (login->is_wanting_tls) give_up(b, "it speaks before TLS has begun");
     else if (!login->has_greeting) take_greeting(b, payload);
     else if (mark == MY_MARK_OK) take_ok(b, payload);
@@ -282,7 +352,8 @@ size_t backend_my_login_received(struct backend *b, struct bytes data) {
         if (data.len - at - MY_HEADER_LEN < h.len) break;
         const uint8_t *payload = data.ptr + at + MY_HEADER_LEN;
         at += MY_HEADER_LEN + h.len;
-        bool goes_on = h.len && payload[0] == MY_MARK_MORE_AUTH; /* "that was right", and OK behind it */
+        /* "that was right", and OK behind it; what it says of its beginning */
+        bool goes_on = (h.len && payload[0] == MY_MARK_MORE_AUTH) || backend_my_of(b)->login->setup != SETUP_NONE;
         if (at < data.len && !goes_on) give_up(b, "it goes on without waiting for an answer");
         else take_packet(b, h.seq, bytes_of(payload, h.len));
     }

@@ -188,8 +188,11 @@ static bool configure(struct pool *p, const struct config *c, const struct confi
 static bool configure_anew(struct pool *p, const struct config *c, const struct config_database *db, const char *user_password,
                            struct err *err) {
     struct catalog_entry *before = p->catalog;
+    enum pool_mode mode = p->mode;
     p->catalog = NULL;
     bool ok = configure(p, c, db, user_password, err);
+    /* Only where they are shared is it known how they began. */
+    if (p->mode != mode && p->proto->protocol == PROTO_MYSQL) pool_retire(p);
     if (ok && before) (void)catalog_book_entry(p);
     if (before) catalog_book_leave(p->set, before);
     return ok;

@@ -116,11 +116,14 @@ static enum reply_my_verdict take_definition(struct reply_my *r, struct ledger *
 static enum reply_my_verdict take_row(struct reply_my *r, struct ledger *l, const struct my_header *h, struct bytes payload,
                                       struct reply_my_packet *out) {
     bool is_end = payload.len && is_end_mark(h, payload.ptr[0]), is_first = l->phase == REPLY_MY_DEFINED;
+    if (is_first) r->rows = 0;
     if (!is_end) {
         out->eof_before = is_first;
         l->phase = REPLY_MY_ROWS;
+        r->rows++;
         return REPLY_MY_PART;
     }
+    out->rows = r->rows;
     enum reply_my_verdict verdict = take_ok(r, l, payload, out);
     out->eof_before = is_first && !(out->ok.status & MY_STATUS_CURSOR_EXISTS);
     return verdict;
@@ -132,6 +135,7 @@ static enum reply_my_verdict take_error(struct reply_my *r, struct ledger *l, st
     out->kind = REPLY_MY_ERROR;
     out->eof_before = l->phase == REPLY_MY_DEFINED;
     if (!my_err_read(payload, &e)) return REPLY_MY_BROKEN;
+    out->error = e.number;
     if (e.number == MY_ER_LOCK_DEADLOCK) l->txn = TXN_NONE;
     return end(r, l);
 }

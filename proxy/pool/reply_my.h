@@ -39,6 +39,7 @@ struct reply_my {
     bool is_continued;      /* it goes on with the one before, which was as long as can be */
     uint32_t left;          /* definitions that are still to come ... */
     uint32_t left_behind;   /* ... and those of the columns behind those of the parameters */
+    uint64_t rows;          /* of the result that is coming in */
 };
 
 enum reply_my_verdict {
@@ -60,6 +61,8 @@ struct reply_my_packet {
     enum reply_fate fate;        /* of the answer that it is part of */
     uint8_t command;             /* likewise: which it answers */
     struct my_ok ok;
+    uint64_t rows;               /* REPLY_MY_ROWS_END: so many were before it */
+    uint16_t error;              /* REPLY_MY_ERROR: its number */
 };
 
 /* A command begins to be sent, with a packet of number 0. False: memory is out. Not of commands that have no answer. */

@@ -31,6 +31,7 @@ static struct backend *acquire(struct session *s) {
 static enum stage_result stage_pool(struct session *s) {
     if (s->lessee.backend || acquire(s)) return STAGE_NEXT;
     if (s->state != SESSION_WAITING) session_set_state(s, SESSION_WAITING);
+    if (UNLIKELY(!list_is_empty(&s->env->holding))) session_env_want(s->env, session_pool(s));
     return STAGE_WAIT;
 }
 

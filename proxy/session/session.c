@@ -62,8 +62,28 @@ void session_hold(struct session *s) {
     session_set_state(s, SESSION_HELD);
 }
 
+void session_hold_for(struct session *s, uint64_t us) {
+    s->hold_until_us = s->env->loop->now_us + us;
+    list_push_back(&s->env->holding, &s->hold_node);
+}
+
+void session_end_hold(struct session *s) {
+    list_remove(&s->hold_node);
+}
+
+void session_env_want(struct session_env *env, const struct pool *p) {
+    LIST_EACH(n, &env->holding) {
+        struct session *s = CONTAINER_OF(n, struct session, hold_node);
+        if (session_pool(s) != p) continue;
+        session_end_hold(s);
+        s->proto->on_hold_over(s);
+        return;
+    }
+}
+
 void session_release_lease(struct session *s) {
     if (!s->lessee.backend) return;
+    session_end_hold(s);
     /* Nobody has kept count of what it has done there, or it leaves before it is known. */
     if (s->pins & (PIN_MODE | PIN_DESCRIBING | PIN_LENT)) s->lessee.backend->is_tainted = true;
     pool_release(&s->lessee);
@@ -308,7 +328,7 @@ static void on_hidden(struct lessee *l) {
 
 static void on_statements_dropped(struct lessee *l) {
     struct session *s = session_of(l);
-    s->pins &= (uint16_t)~PIN_PREPARED;
+    s->pins &= (uint32_t)~PIN_PREPARED;
     if (s->proto->on_statements_dropped) s->proto->on_statements_dropped(s);
 }
 
@@ -538,6 +558,7 @@ void session_env_init(struct session_env *env, struct session_hub *hub, uint32_t
     pools->last_backend_id = (uint64_t)worker + 1 - hub->worker_count; /* the first one is worker + 1 */
     list_init(&env->logins);
     list_init(&env->await_fresh);
+    list_init(&env->holding);
     list_init(&env->sessions);
     list_init(&env->dead);
     list_init(&env->interrupts);
@@ -595,6 +616,7 @@ void session_open(struct session_env *env, const struct session_proto *proto, st
     s->opened_us = s->state_since_us = env->loop->now_us;
     list_init(&s->node);
     list_init(&s->fresh_node);
+    list_init(&s->hold_node);
     list_init(&s->lessee.wait_node);
     task_init(&s->resume, on_resume);
     session_peer_init(s, peer);
@@ -719,6 +741,16 @@ static void check_session(struct session *s, uint64_t now) {
                    p->limits.idle_transaction_timeout_ms);
 }
 
+static void end_holds(struct session_env *env, uint64_t now) {
+    struct list *n;
+    while ((n = list_first(&env->holding))) {
+        struct session *s = CONTAINER_OF(n, struct session, hold_node);
+        if (s->hold_until_us > now) break; /* the oldest are in front */
+        session_end_hold(s);
+        s->proto->on_hold_over(s);
+    }
+}
+
 void session_env_tick(struct session_env *env) {
     uint64_t now = env->loop->now_us;
     LIST_EACH(n, &env->logins) {
@@ -727,6 +759,7 @@ void session_env_tick(struct session_env *env) {
         session_close(s, "login_timeout");
     }
     LIST_EACH(n, &env->sessions) check_session(CONTAINER_OF(n, struct session, node), now);
+    end_holds(env, now);
 }
 
 void session_env_drain(struct session_env *env) {

@@ -51,6 +51,15 @@ enum session_pin {
     PIN_DESCRIBING = 1 << 12, /* statements prepared by SQL that are not known well enough to be made elsewhere; soon */
     PIN_STAYS = 1 << 11,   /* something that nothing finds and nothing undoes: LOAD, setseed */
     PIN_LENT = 1 << 14,    /* its names of prepared statements may be there, for its functions to find; soon not any more */
+    /* MySQL alone */
+    PIN_USER_VARIABLES = 1 << 16, /* user variables with values that were computed */
+    PIN_HANDLER = 1 << 17,
+    PIN_XA = 1 << 18,
+    PIN_ROUTINE = 1 << 19, /* it has run code that nobody has read */
+    PIN_UNREAD = 1 << 20,  /* it has run a text that cannot be read */
+    PIN_HIDDEN = 1 << 21,  /* something in its session has changed that its texts do not tell: by triggers, views */
+    PIN_NEXT = 1 << 22,    /* it has said something about its next transaction or statement */
+    PIN_ASKED = 1 << 23,   /* what it says next may ask about the last answer: its warnings, the number that was generated */
     PIN_HANDING = 1 << 13, /* the channels that it listens to go over to another connection; soon. Nothing is read meanwhile */
 };
 
@@ -75,6 +84,7 @@ struct session_proto {
     /* Likewise; may be NULL when nothing sets backend.reads_notifications. */
     bool (*on_notification)(struct session *s, struct bytes message);
     void (*on_statements_dropped)(struct session *s); /* by a command of the client's; may be NULL */
+    void (*on_hold_over)(struct session *s); /* hold_until_us has passed, or others wait; may be NULL where nobody sets it */
     void (*tell)(struct session *s, const struct err *err, bool is_fatal); /* an error in the client's language */
     void (*refuse)(struct session *s, const struct err *err); /* the open request cannot run: error, session lives */
     /* What the console has to say to a statement; may be taken from the writer. `ends`: the session is over with it. */
@@ -144,6 +154,7 @@ struct session_env {
     struct list dead;
     struct list await_fresh;  /* sessions that wait for a fresh replica (session_fresh.c) */
     struct timer fresh_timer; /* made when it is first needed */
+    struct list holding;      /* sessions that keep their connection for a moment (session_hold_for) */
     struct list interrupts; /* clients' cancel requests (session_pg_interrupt.c) */
     struct task bury;
     struct arena arena;         /* for reading one text of SQL */
@@ -200,7 +211,9 @@ struct session {
     uint64_t transaction_since_us; /* first message of the transaction that is open, or was the last */
     uint64_t queries;
     enum session_state state;
-    uint16_t pins; /* enum session_pin */
+    uint32_t pins; /* enum session_pin */
+    struct list hold_node;  /* in env.holding, with hold_until_us */
+    uint64_t hold_until_us; /* it gives its connection back then, at the latest */
     struct list fresh_node; /* in env.await_fresh */
     uint64_t fresh_by_us;   /* it waits no longer */
     uint64_t given_up_us;   /* it has waited in vain for a replica that is fresh as of then, and does not again */
@@ -278,6 +291,11 @@ void session_go_on(struct session *s);
 static inline bool session_is_at_replica(const struct session *s) {
     return s->lessee.backend && s->lessee.backend->variant->pool->main;
 }
+/* It keeps its connection for so long, unless others want one before. */
+void session_hold_for(struct session *s, uint64_t us);
+void session_end_hold(struct session *s);
+/* Somebody waits for a connection of `p`. */
+void session_env_want(struct session_env *env, const struct pool *p);
 /* A client in session mode has its connection before it asks for anything: IDLE becomes HELD. */
 void session_hold(struct session *s);
 /* A pin has fallen, outside of an exchange: the lease ends unless something else keeps it. */

@@ -41,6 +41,7 @@ static bool is_known(uint8_t command) {
 
 static void prepare(struct session *s, struct backend *b) {
     backend_my_serve(b, session_my_of(s)->caps);
+    if (session_my_is_shared(s)) session_my_bring(s, b);
 }
 
 static void on_group_end(struct session *s, struct backend *b, uint16_t tag) {
@@ -54,7 +55,15 @@ static void refuse(struct session *s, const struct err *err) {
     s->lessee.next_seq = 1;
     session_my_tell(s, err, false);
     session_my_kill_end(s);
+    session_my_forget_command(s);
     session_my_of(s)->drops_next = true;
+}
+
+/* What its command had to wait for is there. */
+static void on_settled(struct session *s, struct backend *b) {
+    (void)b;
+    session_my_of(s)->state.awaits_own = false;
+    session_resume_input(s);
 }
 
 /* ---- from the client ---- */
@@ -144,9 +153,18 @@ static enum take send_command(struct session *s, struct run *run, const struct p
     struct backend *b = s->lessee.backend;
     if (!backend_my_note_sent(b, command)) return TAKE_STOP;
     if (command == MY_COM_SET_OPTION) b->is_retired = true; /* nothing takes that back */
+    if (session_my_is_shared(s)) session_my_note_sent(s, b);
     s->request.has_sent = true;
     add_to_run(run, p->ptr, p->avail);
     return TAKE_GOES_ON;
+}
+
+/* In its place another text is sent. */
+static enum take send_instead(struct session *s, struct run *run, const struct packet *p, uint8_t command, struct bytes packet) {
+    struct packet instead = {.h = p->h, .ptr = packet.ptr, .avail = 0}; /* nothing of it is the client's */
+    enum take take = send_command(s, run, &instead, command);
+    if (take == TAKE_GOES_ON) stream_send(s->lessee.backend->stream, packet);
+    return take;
 }
 
 /* The request that was opened for a connection's sake comes to nothing. */
@@ -154,6 +172,120 @@ static void end_unsent(struct session *s) {
     if (!request_is_open(&s->request)) return;
     s->request.has_sent = true;
     session_check_answered(s);
+}
+
+/* ---- of who shares connections ---- */
+
+static bool is_whole(const struct packet *p) {
+    return p->avail == MY_HEADER_LEN + (size_t)p->h.len;
+}
+
+/* A longer one could not be kept until all of it is there. */
+static bool may_be_read(const struct packet *p) {
+    return MY_HEADER_LEN + (size_t)p->h.len <= STREAM_HELD_MAX;
+}
+
+static struct bytes text_of(const struct packet *p, uint8_t command) {
+    return command == MY_COM_QUERY && is_whole(p) ? bytes_of(p->ptr + MY_HEADER_LEN + 1, p->h.len - 1) : bytes_of(NULL, 0);
+}
+
+static enum take keep_or_stop(const struct session *s) {
+    return s->state == SESSION_CLOSED ? TAKE_STOP : TAKE_KEEP;
+}
+
+static enum take answer_here(struct session *s, struct run *run) {
+    flush_run(s, run);
+    session_my_forget_command(s);
+    session_my_of(s)->is_dropped = true;
+    return TAKE_GOES_ON;
+}
+
+/* On a connection that has not given the last answer. */
+static RARELY enum take take_question(struct session *s, struct run *run, const struct packet *p, uint8_t command) {
+    const char *why = "";
+    struct writer w;
+    size_t at;
+    enum take take = TAKE_STOP;
+    writer_init(&w, 2 * STREAM_HELD_MAX);
+    at = my_begin(&w, 0);
+    writer_u8(&w, command);
+    switch (session_my_ask(s, s->lessee.backend, text_of(p, command), &w, &why)) {
+    case ASKED_NOTHING:
+    case ASKED_ANSWERED:
+        take = send_command(s, run, p, command);
+        break;
+    case ASKED_EDITED:
+        my_end(&w, at);
+        if (!w.failed) take = send_instead(s, run, p, command, writer_bytes(&w));
+        break;
+    case ASKED_REFUSED:
+        if (s->state == SESSION_CLOSED) break;
+        end_unsent(s);
+        session_my_forget_command(s);
+        take = refuse_command(s, p, MY_ER_NOT_SUPPORTED_YET, "42000", why);
+        break;
+    }
+    writer_release(&w);
+    return take;
+}
+
+/* What is kept of the last answer needs no connection. False: it is dealt with, and *take says how. */
+static bool goes_to_server(struct session *s, struct run *run, const struct packet *p, enum take *take) {
+    struct session_my *sm = session_my_of(s);
+    const char *why = "";
+    bool is_asking = sm->command.effects & SESSION_MY_ASKS;
+    if (LIKELY(!is_asking || (s->lessee.backend && !sm->state.looks))) return true;
+    if (sm->state.looks) {
+        *take = hold_back(s);
+        return false;
+    }
+    s->lessee.next_seq = 1;
+    enum session_my_asked asked = session_my_ask_kept(s, &why);
+    if (asked == ASKED_NOTHING) return true;
+    if (asked == ASKED_ANSWERED) {
+        *take = answer_here(s, run);
+    } else {
+        session_my_forget_command(s);
+        *take = refuse_command(s, p, MY_ER_NOT_SUPPORTED_YET, "42000", why);
+    }
+    return false;
+}
+
+/* COM_RESET_CONNECTION: there may be no connection, and none is needed. */
+static RARELY enum take take_reset(struct session *s, struct run *run) {
+    const struct session_my *sm = session_my_of(s);
+    struct my_ok ok = {.status = MY_STATUS_AUTOCOMMIT};
+    uint8_t storage[64];
+    struct writer w;
+    session_my_begin_anew(s);
+    if (s->state == SESSION_CLOSED) return TAKE_STOP;
+    s->lessee.next_seq = 1;
+    writer_init_fixed(&w, storage, sizeof storage);
+    my_put_ok(&w, s->lessee.next_seq++, MY_MARK_OK, &ok, sm->caps & MY_CAP_SESSION_TRACK);
+    session_send(s, writer_bytes(&w));
+    return answer_here(s, run);
+}
+
+static enum take take_shared(struct session *s, struct run *run, const struct packet *p, uint8_t command) {
+    struct session_my *sm = session_my_of(s);
+    enum take take = TAKE_KEEP;
+    if (UNLIKELY(command == MY_COM_RESET_CONNECTION)) return take_reset(s, run);
+    if (!sm->command.is_judged) {
+        if (command == MY_COM_QUERY && may_be_read(p) && !is_whole(p)) return TAKE_KEEP;
+        if (UNLIKELY(!sm->state.start) && !has_connection(s)) return keep_or_stop(s);
+        if (command == MY_COM_QUERY && is_whole(p)) session_my_judge_text(s, text_of(p, command));
+        else session_my_judge_command(s, command, is_whole(p));
+    }
+    if (!goes_to_server(s, run, p, &take)) return take;
+    if (!has_connection(s)) return keep_or_stop(s);
+    if (UNLIKELY(sm->state.awaits_own)) return hold_back(s);
+    bool is_asking = sm->command.effects & SESSION_MY_ASKS;
+    if (UNLIKELY(is_asking && sm->state.is_moved)) return take_question(s, run, p, command);
+    return send_command(s, run, p, command);
+}
+
+static enum take take_known(struct session *s, struct run *run, const struct packet *p, uint8_t command) {
+    return session_my_is_shared(s) ? take_shared(s, run, p, command) : send_command(s, run, p, command);
 }
 
 /* KILL, by the id that gilmok has given: the server is told its own. */
@@ -167,7 +299,7 @@ static RARELY enum take take_kill(struct session *s, struct run *run, const stru
     if (!s->lessee.backend && !has_connection(s)) return s->state == SESSION_CLOSED ? TAKE_STOP : TAKE_KEEP;
     writer_init_fixed(&out, storage, sizeof storage);
     switch (session_my_kill_take(s, payload, &out, &thread)) {
-    case KILL_NONE: return send_command(s, run, p, payload.ptr[0]);
+    case KILL_NONE: return take_known(s, run, p, payload.ptr[0]);
     case KILL_WAITS: return TAKE_KEEP;
     case KILL_UNKNOWN:
         end_unsent(s);
@@ -179,11 +311,8 @@ static RARELY enum take take_kill(struct session *s, struct run *run, const stru
         return refuse_command(s, p, MY_ER_KILL_DENIED, "HY000", why);
     case KILL_SENDS: break;
     }
-    struct bytes edited = writer_bytes(&out);
-    struct packet instead = {.h = p->h, .ptr = edited.ptr, .avail = 0}; /* nothing of it is the client's */
-    enum take take = send_command(s, run, &instead, payload.ptr[0]);
-    if (take == TAKE_GOES_ON) stream_send(s->lessee.backend->stream, edited);
-    return take;
+    session_my_judge_command(s, MY_COM_PROCESS_KILL, true);
+    return send_instead(s, run, p, payload.ptr[0], writer_bytes(&out));
 }
 
 /* From here on it logs in again. */
@@ -220,7 +349,7 @@ static enum take take_command(struct session *s, struct run *run, const struct p
     if (UNLIKELY(why != NULL)) return refuse_command(s, p, MY_ER_NOT_SUPPORTED_YET, "42000", why);
     if (UNLIKELY(command == MY_COM_CHANGE_USER)) return take_change_user(s, run, p);
     bool may_be_kill = session_my_kill_may_be(&p->h, bytes_of(p->ptr + MY_HEADER_LEN, p->avail - MY_HEADER_LEN));
-    return UNLIKELY(may_be_kill) ? take_kill(s, run, p) : send_command(s, run, p, command);
+    return UNLIKELY(may_be_kill) ? take_kill(s, run, p) : take_known(s, run, p, command);
 }
 
 /* The next packet of a command that is too long for one. */
@@ -298,10 +427,7 @@ static size_t on_received(struct session *s, struct buf *buf, struct bytes data)
 static void release(struct session *s) {
     session_my_kill_end(s);
     session_my_login_release(s);
-}
-
-static void pack(struct session *s) {
-    (void)s; /* all that it owns is its own */
+    session_my_state_release(s);
 }
 
 const struct session_proto session_my_proto = {
@@ -312,9 +438,13 @@ const struct session_proto session_my_proto = {
     .on_login_leased = session_my_login_leased,
     .prepare = prepare,
     .on_group_end = on_group_end,
+    .settle = session_my_settle,
+    .on_looked = session_my_on_looked,
+    .on_settled = on_settled,
+    .on_hold_over = session_my_on_hold_over,
     .tell = session_my_tell,
     .refuse = refuse,
     .release = release,
-    .pack = pack,
+    .pack = session_my_state_pack,
     .on_arrived = session_my_on_arrived,
 };

@@ -2,15 +2,18 @@
  * session_my.h - a MySQL client.
  *
  * It is greeted before it has said who it is, and logs in to gilmok by the user file. From then on it has a server connection of
- * its own until it leaves (pool_mode = session is all there is). One command is under way at a time: a client that sends more
- * before it has its answer waits for it.
+ * its own until it leaves (pool_mode = session), or shares them with others: then each command is judged by what it leaves behind
+ * (session_my_shared.c), which goes along to the next connection, or keeps the client on this one. One command is under way at a
+ * time: a client that sends more before it has its answer waits for it.
  *
  * Source: the protocol chapters of MySQL's and MariaDB's server documentation.
  */
 #ifndef GILMOK_PROXY_SESSION_SESSION_MY_H
 #define GILMOK_PROXY_SESSION_SESSION_MY_H
 
+#include "parser/dialect.h"
 #include "proxy/auth/my_auth.h"
+#include "proxy/pool/backend_my.h"
 #include "proxy/session/session.h"
 #include "proxy/wire/my_encode.h"
 
@@ -21,6 +24,8 @@ enum {
                       MY_CAP_TRANSACTIONS | MY_CAP_RESERVED | MY_CAP_SECURE_CONNECTION | MY_CAP_MULTI_STATEMENTS |
                       MY_CAP_MULTI_RESULTS | MY_CAP_PS_MULTI_RESULTS | MY_CAP_PLUGIN_AUTH | MY_CAP_CONNECT_ATTRS |
                       MY_CAP_PLUGIN_AUTH_LENENC | MY_CAP_SESSION_TRACK | MY_CAP_DEPRECATE_EOF,
+    /* Of effects: what the last answer has left, and only its own connection knows. */
+    SESSION_MY_ASKS = EFFECT_MY_ASKS_INSERT_ID | EFFECT_MY_ASKS_ROW_COUNT | EFFECT_MY_ASKS_FOUND_ROWS | EFFECT_MY_ASKS_WARNINGS,
     SESSION_MY_DROPS_MAX = 32 << 10, /* a command that is refused may be so long; a longer one ends the session */
 };
 
@@ -39,6 +44,38 @@ struct session_my_login {
     uint8_t next_seq; /* of the packet that the client sends next */
 };
 
+/* What the command at hand means for who shares connections, until its answer is complete. */
+struct session_my_command {
+    bool is_judged;
+    bool is_sent;
+    unsigned effects;      /* enum effect_my */
+    struct state_my *wish; /* what is set once it has succeeded; a reference, where has_wish */
+    bool has_wish;
+    uint32_t pins;         /* that it has brought */
+};
+
+/* Of who shares connections: the session as it goes from one to the other. */
+struct session_my_state {
+    struct start_my *start; /* what its session began with; a reference; NULL: it has had no connection yet */
+    struct state_my *set;   /* what it has set since; a reference */
+    char *schema;           /* current; owned; NULL: that of its login */
+    struct sql_options sql; /* how its texts are read */
+    bool cannot_read;       /* its sql_mode is not known */
+    bool is_moved;          /* its connection is another one than that of its last answer */
+    uint64_t backend_id, lease; /* the latest that it was brought in line with, and which of its leases */
+    bool awaits_own;        /* something of gilmok's must have come back before its command may be sent */
+    bool was_in_transaction;
+    /* What functions tell of the last answer */
+    bool has_doubtful_id;   /* an id was told that LAST_INSERT_ID() may not be */
+    uint64_t insert_id;     /* LAST_INSERT_ID() */
+    uint64_t found_rows;    /* FOUND_ROWS() */
+    int64_t row_count;      /* ROW_COUNT() */
+    uint32_t warnings;      /* how many, its error included; UINT32_MAX: more than is known */
+    struct buf *told;       /* the packets that SHOW WARNINGS was answered with; one reference; NULL: nobody has asked */
+    uint8_t looks;          /* questions about that are under way ... */
+    bool looks_for_id;      /* ... the first of them about LAST_INSERT_ID() */
+};
+
 struct session_my {
     struct session base;
     struct session_my_login *login; /* owned; NULL behind it */
@@ -51,6 +88,8 @@ struct session_my {
     uint32_t packet_left; /* bytes of a packet whose head is dealt with */
     struct kill_question *kill; /* answered; owned; NULL: none is */
     bool asks_kill;       /* one is under way (session_my_kill.h) */
+    struct session_my_command command;
+    struct session_my_state state;
 };
 
 extern const struct session_proto session_my_proto;
@@ -58,6 +97,46 @@ extern const struct session_proto session_my_proto;
 static inline struct session_my *session_my_of(struct session *s) {
     return (struct session_my *)s;
 }
+
+/* It shares server connections with others. */
+static inline bool session_my_is_shared(const struct session *s) {
+    return s->variant && !(s->pins & PIN_MODE);
+}
+
+/* session_my_shared.c: what commands mean for who shares connections, and what their answers leave */
+void session_my_judge_text(struct session *s, struct bytes text);
+void session_my_judge_command(struct session *s, uint8_t command, bool is_whole);
+/* It is about to be sent to `b`: what it may leave keeps the client there, until its answer tells. */
+void session_my_note_sent(struct session *s, struct backend *b);
+void session_my_forget_command(struct session *s);
+/* The first connection that it meets, if only to be let in, says how its session begins. */
+void session_my_learn_beginning(struct session *s, struct backend *b);
+/* As in session_proto. */
+void session_my_bring(struct session *s, struct backend *b);
+void session_my_settle(struct session *s, struct backend *b);
+/* COM_RESET_CONNECTION: it begins anew. */
+void session_my_begin_anew(struct session *s);
+void session_my_state_release(struct session *s);
+/* Nothing of it is anybody else's any more: it goes to another worker. */
+void session_my_state_pack(struct session *s);
+
+/* session_my_asked.c: what may be asked about the last answer, on whatever connection */
+void session_my_note_answer(struct session *s, const struct my_answer *a);
+/* True: gilmok keeps the connection for what may be asked next, for a moment. */
+bool session_my_may_be_asked(const struct session *s);
+void session_my_on_hold_over(struct session *s);
+void session_my_on_looked(struct session *s, struct backend *b, struct bytes answer, bool ok);
+enum session_my_asked {
+    ASKED_NOTHING,  /* the command can be sent as it is */
+    ASKED_ANSWERED, /* gilmok has answered it */
+    ASKED_REFUSED,  /* nobody knows any more; *why says it */
+    ASKED_EDITED,   /* `out` has another text */
+};
+/* Without a connection, or on another one: of what is kept. */
+enum session_my_asked session_my_ask_kept(struct session *s, const char **why);
+/* On a connection that has not given the last answer: what `text` asks about that. Empty: a command without one. */
+enum session_my_asked session_my_ask(struct session *s, struct backend *b, struct bytes text, struct writer *out,
+                                     const char **why);
 
 /* session_my_say.c: in the client's language, as the packet that it expects next */
 void session_my_tell(struct session *s, const struct err *err, bool is_fatal);

@@ -271,6 +271,7 @@ static void leave_all(struct session *s) {
     s->pins = PIN_MODE; /* what it leaves is cleaned */
     session_release_lease(s);
     s->pins = 0;
+    session_my_state_release(s);
     if (s->state == SESSION_HELD) session_set_state(s, SESSION_IDLE);
     s->state_since_us = s->env->loop->now_us; /* login_timeout counts from here */
     session_leave_variant(s);
@@ -351,7 +352,12 @@ void session_my_on_arrived(struct session *s, struct bytes key) {
 void session_my_login_leased(struct session *s, struct backend *b) {
     welcome(s, backend_my_of(b)->status & BACKEND_MY_LASTING);
     session_set_state(s, SESSION_IDLE);
-    s->proto->prepare(s, b);
-    session_hold(s);
+    if (session_my_is_shared(s)) {
+        session_my_learn_beginning(s, b);
+        session_release_lease(s);
+    } else {
+        s->proto->prepare(s, b);
+        session_hold(s);
+    }
     session_resume_input(s);
 }

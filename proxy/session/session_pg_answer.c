@@ -191,7 +191,7 @@ enum step session_pg_answer(struct session *s, const struct message *m, const st
     else session_pg_unnamed_on_not_sent(s, m);
     session_pg_drop(ps, m);
     if (UNLIKELY(s->pins & PIN_UNNAMED) && m->h.type != PG_F_BIND) { /* it has none any more */
-        s->pins &= (uint16_t)~PIN_UNNAMED;
+        s->pins &= (uint32_t)~PIN_UNNAMED;
         session_on_unpinned(s);
     }
     return STEP_DONE;

@@ -121,9 +121,9 @@ static enum step answer(struct session *s, const struct message *m, enum begin_v
 
 /* Nothing is there that would have to be where its connection is. What is looked for will soon be known. */
 static enum step wait_for_rest(struct session *s) {
-    const uint16_t soon = PIN_LOOKING | PIN_DESCRIBING | PIN_LENT;
+    const uint32_t soon = PIN_LOOKING | PIN_DESCRIBING | PIN_LENT;
     if (!s->lessee.backend && !s->pins) return STEP_DONE;
-    if (s->pins & (uint16_t)~soon || !(s->pins & soon) || s->lessee.backend->ledger.txn != TXN_NONE) return STEP_RAW;
+    if (s->pins & (uint32_t)~soon || !(s->pins & soon) || s->lessee.backend->ledger.txn != TXN_NONE) return STEP_RAW;
     s->is_held_back = true;
     return STEP_KEEP;
 }

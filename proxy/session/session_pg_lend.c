@@ -393,7 +393,7 @@ static unsigned effects_of_parse(struct session *s, const struct message *m) {
 static enum step end_early(struct session *s) {
     struct backend *b = s->lessee.backend;
     bool is_over = b->ledger.txn == TXN_NONE && !b->ledger.is_group_open && !ledger_owes_forward(&b->ledger);
-    if (is_over) s->pins &= (uint16_t)~PIN_LENT;
+    if (is_over) s->pins &= (uint32_t)~PIN_LENT;
     return take_back(b, REPLY_QUIET) ? STEP_RAW : STEP_STOP;
 }
 
@@ -431,12 +431,12 @@ enum step session_pg_lend_first(struct session *s, const struct message *m) {
 
 /* Who stays on the connection for another reason keeps them there. */
 static bool may_end(const struct session *s, struct backend *b, uint16_t others) {
-    return s->pins & PIN_LENT && !(s->pins & (uint16_t)~(PIN_LENT | others)) && b->ledger.txn == TXN_NONE;
+    return s->pins & PIN_LENT && !(s->pins & (uint32_t)~(PIN_LENT | others)) && b->ledger.txn == TXN_NONE;
 }
 
 static void end(struct session *s, struct backend *b) {
     bool is_empty = !backend_pg_of(b)->lent.len;
-    s->pins &= (uint16_t)~PIN_LENT;
+    s->pins &= (uint32_t)~PIN_LENT;
     backend_pg_of(b)->lent_version = 0;
     if (is_empty || !take_back(b, REPLY_SWALLOW)) return;
     if (!backend_pg_end_own_group(b)) return; /* the connection has failed, and the session with it */

@@ -72,7 +72,7 @@ static void come_to_rest(struct listen_client *lc) {
     struct session *s = lc->session;
     lc->phase = LISTEN_RESTS;
     lc->is_withheld = lc->is_discarded = false;
-    s->pins &= (uint16_t)~PIN_HANDING;
+    s->pins &= (uint32_t)~PIN_HANDING;
     listen_release_held(lc);
     if (lc->member.ear && list_is_empty(&lc->member.seats)) ear_pg_leave(&lc->member);
     s->is_bound = lc->member.ear != NULL;
@@ -104,7 +104,7 @@ static void on_mark(struct listen_client *lc) {
 
 static void end_clearing(struct listen_client *lc, struct backend *b) {
     struct session *s = lc->session;
-    s->pins &= (uint16_t)~(PIN_LISTEN | PIN_HANDING);
+    s->pins &= (uint32_t)~(PIN_LISTEN | PIN_HANDING);
     lc->marker[0] = '\0';
     ear_pg_settle(&lc->member);
     writer_reset(&lc->found);
@@ -152,7 +152,7 @@ static void found(struct listen_client *lc) {
     }
     if (s->state == SESSION_CLOSED) return;
     writer_reset(&lc->found);
-    s->pins &= (uint16_t)~PIN_LISTEN;
+    s->pins &= (uint32_t)~PIN_LISTEN;
     come_to_rest(lc);
     session_on_handed_over(s);
 }

@@ -294,7 +294,7 @@ static size_t read_exchange(struct walk *w, const struct message *m) {
 /* Why it has its connection still, or keeps one. */
 static enum route_reason why_held(const struct session *s) {
     static const struct {
-        uint16_t pins;
+        uint32_t pins;
         enum route_reason why;
     } whys[] = {
         {PIN_MODE, ROUTE_SESSION_POOLING}, {PIN_PREPARED, ROUTE_PREPARED}, {PIN_SETTINGS | PIN_FIXED, ROUTE_SETTINGS},

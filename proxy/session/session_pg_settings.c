@@ -222,7 +222,7 @@ static void follow_settings(struct session *s, struct backend *b) {
     struct session_pg *ps = session_pg_of(s);
     const struct backend_pg *bp = backend_pg_of(b);
     if (b->ledger.txn != TXN_NONE || bp->params.settable_digest == wanted_on(ps, bp)->settable_digest) return;
-    s->pins &= (uint16_t)~PIN_SETTINGS;
+    s->pins &= (uint32_t)~PIN_SETTINGS;
     if (bp->params.settable_digest == home_on(ps, bp)->settable_digest) {
         forget_wishes(ps);
         return;

@@ -246,7 +246,7 @@ static bool describe(struct session *s, struct backend *b, struct bytes name, st
 
 static void unpin_when_known(struct session *s) {
     struct prepared_client *pc = &session_pg_of(s)->prepared;
-    if (!pc->here_count) s->pins &= (uint16_t)~PIN_DESCRIBING;
+    if (!pc->here_count) s->pins &= (uint32_t)~PIN_DESCRIBING;
 }
 
 void session_pg_sql_settle(struct session *s, struct backend *b) {

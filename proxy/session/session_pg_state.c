@@ -481,7 +481,7 @@ static RARELY void look(struct session *s, struct backend *b) {
 
 /* Who is pinned for another reason anyway is not looked at, unless something would be missed (`is_wanted`). */
 static bool is_kept_from_looking(const struct session *s, bool is_wanted) {
-    uint16_t others = s->pins & (uint16_t)~(PINS_FOUND | PIN_STAYS | PIN_DESCRIBING | PIN_LENT);
+    uint32_t others = s->pins & (uint32_t)~(PINS_FOUND | PIN_STAYS | PIN_DESCRIBING | PIN_LENT);
     if (is_wanted) others &= PIN_MODE | PIN_LOOKING | PIN_HANDING | PIN_UNNAMED;
     return others != 0;
 }
@@ -513,8 +513,8 @@ void session_pg_state_settle(struct session *s, struct backend *b) {
     else if (UNLIKELY(ps->listen)) session_pg_listen_settle(s, b);
 }
 
-static uint16_t pins_of(unsigned rest) {
-    uint16_t pins = 0;
+static uint32_t pins_of(unsigned rest) {
+    uint32_t pins = 0;
     if (rest & STATE_PG_TEMP) pins |= PIN_TEMP;
     if (rest & STATE_PG_LOCKS) pins |= PIN_LOCKS;
     if (rest & STATE_PG_LISTENS) pins |= PIN_LISTEN;
@@ -554,7 +554,7 @@ void session_pg_state_on_looked(struct session *s, struct backend *b, struct byt
     }
     writer_init(&channels, STATE_PG_ANSWER_MAX);
     writer_init(&prepared, STATE_PG_ANSWER_MAX);
-    s->pins &= (uint16_t)~(PINS_FOUND | PIN_LOOKING);
+    s->pins &= (uint32_t)~(PINS_FOUND | PIN_LOOKING);
     ok = ok && state_pg_read(&found, &rest, &channels, &prepared, rows, &bp->params, &bp->start) &&
          state_pg_copy(&bp->state, &found) && session_pg_startup_add(ps, &found);
     if (ok) {

@@ -298,7 +298,7 @@ static void on_query(struct session *s, struct backend *b) {
     if (u->pending_len) drop_pending(u, u->pending_len);
     b->unnamed_owner = 0;
     ps->left.unnamed = 0;
-    s->pins &= (uint16_t)~PIN_UNNAMED;
+    s->pins &= (uint32_t)~PIN_UNNAMED;
 }
 
 /* True when what the server finds, if anything, is what the client means. */
@@ -328,7 +328,7 @@ bool session_pg_unnamed_track(struct session *s, struct backend *b, const struct
     case PG_F_BIND:
         if (!m->has_names || m->statement.len) return true;
         u->is_used = true;
-        s->pins &= (uint16_t)~PIN_UNNAMED;
+        s->pins &= (uint32_t)~PIN_UNNAMED;
         return is_right(s, b);
     case PG_F_DESCRIBE:
         if (!is_target) return true;
@@ -386,7 +386,7 @@ void session_pg_unnamed_on_group_end(struct session *s, struct backend *b) {
     if (b->ledger.count || b->ledger.is_group_open) return;
     on_all_answered(ps);
     bool is_only_here = u->is_there && !u->len && !u->is_used;
-    if (s->pins & PIN_UNNAMED && !is_only_here) s->pins &= (uint16_t)~PIN_UNNAMED;
+    if (s->pins & PIN_UNNAMED && !is_only_here) s->pins &= (uint32_t)~PIN_UNNAMED;
 }
 
 bool session_pg_unnamed_adopt(struct session *s, const struct backend *b) {
@@ -406,6 +406,6 @@ enum step session_pg_unnamed_take_sql(struct session *s, const struct message *m
     if (u->pending_len && u->is_sent_whole && s->lessee.backend->ledger.count) return session_pg_await_replies(s);
     if (!source.len) return STEP_RAW;
     enum step step = session_pg_sql_take(s, m, source, 0);
-    if (step == STEP_DONE && m->h.type == PG_F_BIND) s->pins &= (uint16_t)~PIN_UNNAMED;
+    if (step == STEP_DONE && m->h.type == PG_F_BIND) s->pins &= (uint32_t)~PIN_UNNAMED;
     return step;
 }

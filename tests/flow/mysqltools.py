@@ -17,12 +17,12 @@ TREE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 class Gilmok(harness.Gilmok):
     """One with the database `shop` in a cluster that speaks MySQL; its console is asked as any other's. Lines are added by section."""
 
-    def __init__(self, maria, main=(), cluster=(), database=(), tail="", users=None, **more):
+    def __init__(self, maria, main=(), cluster=(), database=(), tail="", users=None, mode="session", **more):
         self.maria = maria
         self.mysql_port = harness.free_port()
         super().__init__(
             maria.port, main=[f"listen_mysql = 127.0.0.1:{self.mysql_port}", *main], cluster=["protocol = mysql", *cluster],
-            database=["pool_mode = session", *database], tail=tail, users={maria.user: maria.password, **(users or {})}, **more,
+            database=[f"pool_mode = {mode}", *database], tail=tail, users={maria.user: maria.password, **(users or {})}, **more,
         )  # fmt: skip
 
     def listens(self):

@@ -1,0 +1,251 @@
+#!/usr/bin/python3
+"""MySQL clients that share server connections: each finds its own session on whichever it gets, and nothing of anybody else's."""
+
+import time
+
+import pymysql
+import pytest
+from mysqltools import Maria, value
+
+from mywire import KINDS, QUERY, RESET_CONNECTION, Client, error
+
+
+@pytest.fixture(scope="module")
+def maria():
+    m = Maria()
+    yield m
+    m.close()
+
+
+@pytest.fixture(scope="module")
+def gilmok(maria):
+    with maria.started(mode="transaction", database=["pool_size = 2"]) as g:
+        yield g
+
+
+@pytest.fixture
+def clients(gilmok):
+    made = [gilmok.connect() for _ in range(5)]
+    yield made
+    for c in made:
+        c.close()
+
+
+def ask(c, sql):
+    with c.cursor() as k:
+        k.execute(sql)
+        return k.fetchall()
+
+
+def held(g):
+    """Why clients keep their connections."""
+    return sorted(row["held_by"] for row in g.show("CLIENTS", database="shop") if row["held_by"])
+
+
+def settles(g, expected):
+    end = time.monotonic() + 5
+    while held(g) != expected and time.monotonic() < end:
+        time.sleep(0.02)
+    assert held(g) == expected
+
+
+def test_many_clients_go_through_few_connections(clients, gilmok):
+    used = {value(c, "select connection_id()") for _ in range(3) for c in clients}
+    assert len(used) <= 2
+    assert held(gilmok) == []
+
+
+SETTINGS = [
+    ("set sql_mode = 'ansi_quotes'", "@@sql_mode", "ANSI_QUOTES"),
+    ("set sql_mode = concat(@@sql_mode, ',PIPES_AS_CONCAT')", "'a' || 'b'", "ab"),
+    ("set names latin1", "concat(@@character_set_client, @@collation_connection)", "latin1latin1_swedish_ci"),
+    ("set character_set_results = null", "@@character_set_results", None),
+    ("set time_zone = '+05:00'", "@@time_zone", "+05:00"),
+    ("set timestamp = 1000000000", "unix_timestamp()", 1000000000),
+    ("set session transaction isolation level serializable", "@@tx_isolation", "SERIALIZABLE"),
+    ("set @a = 5", "@a", 5),
+    ("set @a = 'it''s', @b = -1.5", "concat(@a, @b)", "it's-1.5"),
+    ("set group_concat_max_len = 17", "@@group_concat_max_len", 17),
+    ("use information_schema", "database()", "information_schema"),
+]
+
+
+@pytest.mark.parametrize("text, expression, expected", SETTINGS)
+def test_settings_go_along(clients, gilmok, text, expression, expected):
+    before = value(clients[1], f"select {expression}")
+    ask(clients[0], text)
+    for _ in range(3):
+        for c in clients[1:]:
+            assert value(c, f"select {expression}") == before or "timestamp" in expression
+        assert value(clients[0], f"select {expression}") == expected
+    settles(gilmok, [])
+
+
+def test_what_a_text_means_follows_its_clients_sql_mode(clients):
+    """In quotes of one kind one client has a name, the other a string."""
+    ask(clients[0], "set sql_mode = 'ansi_quotes'")
+    for _ in range(3):
+        assert value(clients[1], 'select "get_lock"') == "get_lock"
+        assert value(clients[0], 'select "a" from (select 7 as a) t') == 7
+
+
+STAYS = [
+    ("create temporary table temp_t (id int)", "temporary objects", "select count(*) from temp_t"),
+    ("select get_lock('flow', 1)", "advisory locks", "select is_used_lock('flow') = connection_id()"),
+    ("prepare p from 'select 1'", "sql prepare", "execute p"),
+    ("set @x := (select 5)", "user variables", "select @x = 5"),
+    ("set profiling = 1", "settings", "select @@profiling = 1"),
+    ("set transaction isolation level serializable", "next transaction", "select 1"),
+]
+
+
+@pytest.mark.parametrize("text, reason, question", STAYS)
+def test_what_cannot_go_along_keeps_its_client_there(gilmok, text, reason, question):
+    c, others = gilmok.connect(), [gilmok.connect() for _ in range(3)]
+    ask(c, text)
+    settles(gilmok, [reason])
+    mine = value(c, "select connection_id()")
+    assert mine not in {value(o, "select connection_id()") for o in others}
+    ask(c, question)
+    c.close()
+    settles(gilmok, [])
+    for o in others:
+        o.close()
+
+
+def test_code_that_nobody_reads_keeps_its_client_by_what_it_changes(maria, gilmok, clients):
+    with maria.superuser(database=maria.db) as d:
+        ask(d, "create or replace table hidden (id int)")
+        ask(d, "create or replace trigger hidden_t before insert on hidden for each row set @seen = new.id")
+    ask(clients[0], "insert into hidden values (7)")
+    settles(gilmok, ["session state"])
+    assert value(clients[0], "select @seen") == 7
+    assert {value(c, "select @seen") for c in clients[1:]} == {None}
+
+
+def test_a_text_that_is_refused_keeps_nobody(clients, gilmok):
+    for text in ("selec 1", "set nothing_of_the_kind = 1", "set sql_mode = 'nonsense'", "set names nothing"):
+        with pytest.raises(pymysql.err.MySQLError):
+            ask(clients[0], text)
+        settles(gilmok, [])
+
+
+def test_a_transaction_keeps_its_connection_to_its_end(clients, gilmok):
+    ask(clients[0], "begin")
+    settles(gilmok, ["transaction"])
+    mine = value(clients[0], "select connection_id()")
+    assert mine not in {value(c, "select connection_id()") for c in clients[1:]}
+    ask(clients[0], "rollback")
+    settles(gilmok, [])
+
+
+def test_without_autocommit_a_failure_leaves_a_transaction(maria, clients, gilmok):
+    with maria.direct() as d:
+        ask(d, "create or replace table ac (id int primary key)")
+        ask(d, "insert into ac values (1)")
+    ask(clients[0], "set autocommit = 0")
+    settles(gilmok, [])
+    with pytest.raises(pymysql.err.IntegrityError):
+        ask(clients[0], "insert into ac values (1)")
+    settles(gilmok, ["transaction"])
+    ask(clients[0], "rollback")
+    settles(gilmok, [])
+    assert value(clients[1], "select @@autocommit") == 1 and value(clients[0], "select @@autocommit") == 0
+
+
+def test_numbers_that_were_generated_are_each_clients_own(maria, clients, gilmok):
+    with maria.direct() as d:
+        ask(d, "create or replace table gen (id int auto_increment primary key, a int)")
+    for c in clients:
+        ask(c, "insert into gen (a) values (1)")
+    for i, c in enumerate(clients):
+        assert value(c, "select last_insert_id()") == i + 1
+    ask(clients[0], "insert into gen values (1000, 1)")
+    settles(gilmok, [])
+    for i, c in enumerate(clients):
+        ask(c, "insert into gen (a) values (last_insert_id())")
+        assert value(clients[4 - i], "select max(a) from gen") >= i + 1
+
+
+def test_counts_are_each_clients_own(maria, clients, gilmok):
+    with maria.direct() as d:
+        ask(d, "create or replace table counted (id int)")
+        ask(d, "insert into counted values (1), (2), (3), (4), (5)")
+    for i, c in enumerate(clients):
+        ask(c, f"select sql_calc_found_rows id from counted where id <= {i + 1} limit 1")
+    for i, c in enumerate(clients):
+        assert value(c, "select found_rows()") == i + 1
+    for i, c in enumerate(clients):
+        ask(c, f"update counted set id = id + 10 where id % 10 <= {i + 1}")
+    settles(gilmok, [])
+    for i, c in enumerate(clients):
+        assert ask(c, "select row_count(), 'x' as y, 1 + row_count()") == ((i + 1, "x", i + 2),)
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_warnings_are_kept(maria, gilmok, kind):
+    """At once, and when the connection has long been somebody else's: packet by packet as past gilmok."""
+    answers = []
+    for port, waits in ((maria.port, 0), (gilmok.mysql_port, 0), (gilmok.mysql_port, 0.4)):
+        with Client(port, maria.user, maria.password, "shop", caps=KINDS[kind]) as c, gilmok.connect() as other:
+            c.command(QUERY + b"set sql_mode = ''")
+            c.command(QUERY + b"create or replace table warned (a tinyint)")
+            c.command(QUERY + b"insert into warned values (1000), (-1000)")
+            time.sleep(waits)
+            if waits:
+                settles(gilmok, [])
+                assert ask(other, "show warnings") == ()
+            answers.append([c.command(QUERY + text) for text in (b"show warnings", b"SHOW  WARNINGS;", b"select 1", b"select row_count()")])
+    assert answers[0] == answers[1] == answers[2]
+
+
+def test_warnings_that_are_nowhere_any_more_are_not_made_up(maria, gilmok):
+    with Client(gilmok.mysql_port, maria.user, maria.password, "shop") as c:
+        c.command(QUERY + b"selec")
+        assert c.command(QUERY + b"select @@error_count")[2][5:6] == b"1"
+        c.command(QUERY + b"selec")
+        settles(gilmok, [])
+        number, state, text = error(c.command(QUERY + b"select @@error_count")[0][4:])
+        assert (number, state) == (1235, "42000") and "not known any more" in text
+
+
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_a_session_that_begins_anew_has_nothing_left(maria, gilmok, kind):
+    answers = []
+    for port in (maria.port, gilmok.mysql_port):
+        with Client(port, maria.user, maria.password, "shop", caps=KINDS[kind]) as c:
+            for text in (b"set @a := (select 1), sql_mode = ''", b"create temporary table anew (id int)", b"use information_schema", b"begin"):
+                c.command(QUERY + text)
+            again = [c.command(RESET_CONNECTION)]
+            answers.append(again + [c.command(QUERY + b"select @a, @@sql_mode, database(), @@character_set_client")])
+    assert answers[0] == answers[1]
+    settles(gilmok, [])
+
+
+def test_a_schema_that_is_gone_is_not_written_past(maria, gilmok, clients):
+    """Another client's schema must not take its place."""
+    root = maria.superuser(database=None)
+    ask(root, "create or replace database passing")
+    ask(root, "create table passing.t (id int)")
+    ask(root, f"grant all on passing.* to {maria.user}@'127.0.0.1'")
+    ask(root, "create or replace table shop.t (id int)")
+    ask(clients[0], "use passing")
+    ask(clients[0], "insert into t values (1)")
+    ask(clients[1], "select 1")
+    ask(root, "drop database passing")
+    with pytest.raises(pymysql.err.MySQLError, match="1049|Unknown database"):
+        ask(clients[0], "insert into t values (2)")
+    assert value(root, "select count(*) from shop.t") == 0
+    root.close()
+
+
+def test_a_reload_may_turn_sharing_on_and_off(maria):
+    with maria.started(database=["pool_size = 2"]) as g, g.connect() as stays:
+        ask(stays, "set @a = 5")
+        for mode in ("transaction", "session", "transaction"):
+            g.text = g.text.replace("pool_mode = session", f"pool_mode = {mode}").replace("pool_mode = transaction", f"pool_mode = {mode}")
+            g.write("gilmok.conf", g.text)
+            g.console("RELOAD")
+            with g.connect() as c:
+                ask(c, "set @a = 6")
+                assert value(c, "select @a") == 6 and value(stays, "select @a") == 5
