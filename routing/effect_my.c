@@ -146,6 +146,7 @@ static bool visit(struct ast *node, void *ctx) {
     case AST_FUNC: effect_my_note_call(f, AST_AS(func, FUNC, node)); return true;
     case AST_SELECT:
         if (node->flags & AST_SELECT_CALC_FOUND_ROWS) f->effects |= EFFECT_MY_CALC_ROWS;
+        if (AST_AS(select, SELECT, node)->from) f->has_tables = true;
         return true;
     case AST_BINARY:
         if (node->op == OPERATOR_ASSIGN) f->effects |= EFFECT_MY_USER_VARS;
@@ -182,7 +183,24 @@ static bool is_show_warnings(const struct ast *statement, bool without_limit) {
     return !without_limit || (bytes_is(option_words(c->options), "warnings") && !c->options->next);
 }
 
-static bool keeps_warnings(const struct ast *statement, unsigned effects) {
+/* Of MariaDB's: as long as they read from nothing. */
+static bool is_without_tables(const struct ast *statement) {
+    switch ((enum ast_kind)statement->kind) {
+    case AST_SELECT: case AST_SETOP: case AST_VALUES: return true;
+    case AST_COMMAND: break;
+    default: return false;
+    }
+    switch ((enum sql_verb)statement->op) {
+    case SQL_BEGIN: case SQL_COMMIT: case SQL_DEALLOCATE: case SQL_DO: case SQL_RELEASE: case SQL_ROLLBACK: case SQL_ROLLBACK_TO:
+    case SQL_SAVEPOINT: case SQL_SET: case SQL_START: case SQL_UNLOCK: case SQL_USE:
+        return true;
+    default: return false;
+    }
+}
+
+static bool keeps_warnings(const struct finding_my *f, const struct ast *statement, unsigned effects) {
+    bool is_mariadb = f->options->flavour == SQL_FLAVOUR_MARIADB;
+    if (is_mariadb && !f->has_tables && is_without_tables(statement) && !(effects & EFFECT_MY_ROUTINE)) return true;
     if (!(effects & EFFECT_MY_ASKS_WARNINGS)) return false;
     bool is_diagnostics = statement->kind == AST_COMMAND && statement->op == SQL_GET_DIAGNOSTICS;
     return is_diagnostics || is_show_warnings(statement, false) || asks_counts_alone(statement);
@@ -191,9 +209,11 @@ static bool keeps_warnings(const struct ast *statement, unsigned effects) {
 static bool note_statement(struct finding_my *f, struct ast *statement) {
     unsigned before = f->effects;
     f->effects = 0;
+    f->has_tables = false;
     f->outermost = statement->kind == AST_SELECT ? statement : NULL;
     effect_my_walk(f, statement);
-    bool keeps = keeps_warnings(statement, f->effects);
+    bool keeps = keeps_warnings(f, statement, f->effects);
+    if (!f->outermost) f->effects |= EFFECT_MY_CALC_ROWS;
     f->effects |= before;
     return keeps;
 }
@@ -211,11 +231,12 @@ unsigned effect_my_of(struct bytes text, const struct sql_options *options, stru
         count++;
         if (s.outcome == SQL_UNKNOWN) f.effects |= EFFECT_MY_UNREAD;
         if (s.outcome != SQL_PARSED) continue;
+        f.index = count - 1;
         kept += note_statement(&f, s.ast);
         is_show = is_show_warnings(s.ast, true);
     }
     arena_reset(arena);
-    if (count > 1) f.effects |= EFFECT_MY_MANY;
+    if (count > 1) f.effects |= EFFECT_MY_MANY | EFFECT_MY_CALC_ROWS;
     if (count && kept == count) f.effects |= EFFECT_MY_KEEPS_WARNINGS;
     if (count == 1 && is_show) f.effects |= EFFECT_MY_SHOW_WARNINGS;
     return f.effects;

@@ -43,7 +43,11 @@ enum effect_my {
      * session's), SET insert_id, rand_seed1, gtid_seq_no.
      */
     EFFECT_MY_NEXT = 1 << 12,
-    EFFECT_MY_CALC_ROWS = 1 << 13, /* SQL_CALC_FOUND_ROWS: FOUND_ROWS() will not be the number of rows that are sent */
+    /*
+     * FOUND_ROWS() may not be the number of rows that are sent, if any are: SQL_CALC_FOUND_ROWS, and whatever is no plain SELECT. It
+     * stays as it was behind EXPLAIN and RETURNING, but not behind most of SHOW.
+     */
+    EFFECT_MY_CALC_ROWS = 1 << 13,
     EFFECT_MY_INSERT_ID = 1 << 14, /* LAST_INSERT_ID(expr), SET last_insert_id or identity */
     /* It asks of what was before */
     EFFECT_MY_ASKS_INSERT_ID = 1 << 15,  /* LAST_INSERT_ID(), @@last_insert_id, @@identity, inside of an INSERT, too */
@@ -52,13 +56,14 @@ enum effect_my {
     EFFECT_MY_ASKS_WARNINGS = 1 << 18,   /* SHOW WARNINGS or ERRORS, @@warning_count, @@error_count, GET DIAGNOSTICS */
     EFFECT_MY_SHOW_WARNINGS = 1 << 19,   /* besides: the whole text is SHOW WARNINGS without a LIMIT */
     /*
-     * Every statement of the text asks for warnings, and leaves those of what was before as they are. (MariaDB's statements
-     * without a table leave them, too, SELECT 1 and SET among them; MySQL's do not. That is not told.)
+     * Every statement of the text leaves the warnings of what was before as they are, unless it has some itself: it asks for them,
+     * or it is one of MariaDB's that read from nothing, such as SELECT 1, SET, COMMIT. MySQL's do not.
      */
     EFFECT_MY_KEEPS_WARNINGS = 1 << 20,
     /* Others */
     EFFECT_MY_UNLOCKS = 1 << 21, /* UNLOCK TABLES or INSTANCE, BACKUP UNLOCK, BACKUP STAGE END: not what GET_LOCK locked */
     EFFECT_MY_MANY = 1 << 22,    /* more than one statement: of one that fails it is not known how far it came */
+    EFFECT_MY_PUTS_BACK = 1 << 24, /* SET STATEMENT: with the answer to a later statement the server tells what it has put back */
     EFFECT_MY_CHAIN = 1 << 23,   /* COMMIT or ROLLBACK with RELEASE: the server ends the session behind it */
     EFFECT_MY_STAYS = EFFECT_MY_FIXED | EFFECT_MY_USER_VARS | EFFECT_MY_TEMP | EFFECT_MY_LOCKS | EFFECT_MY_HANDLER |
                       EFFECT_MY_PREPARES | EFFECT_MY_XA | EFFECT_MY_ROUTINE | EFFECT_MY_UNREAD,
@@ -94,7 +99,8 @@ struct effect_my_ears {
     void (*on_setting)(void *ctx, const struct effect_my_setting *setting);
     /*
      * ROW_COUNT() or FOUND_ROWS() stands at [start, end) of the text. `is_item`: it is the whole of an item of the outermost
-     * SELECT list, in a statement that is no UNION, and has no name there: the column would be called as it is written.
+     * SELECT list, in a statement that is no UNION, and has no name there: the column would be called as it is written. `end` is 0
+     * behind another statement of the text: what it asks about may be that one's.
      */
     void (*on_count)(void *ctx, enum effect_my which, uint32_t start, uint32_t end, bool is_item);
     void *ctx;

@@ -35,10 +35,13 @@ static bool is_item(const struct finding_my *f, const struct ast *call) {
     return false;
 }
 
+/* ROW_COUNT() behind another statement of the same text is about that one; FOUND_ROWS() may be, or not. */
 static void note_count(struct finding_my *f, const struct ast_func *call, enum effect_my which) {
+    bool is_first = f->index == 0;
+    if (!is_first && which == EFFECT_MY_ASKS_ROW_COUNT) return;
     f->effects |= which;
     if (!f->ears->on_count) return;
-    f->ears->on_count(f->ears->ctx, which, call->node.start, call->node.end, is_item(f, &call->node));
+    f->ears->on_count(f->ears->ctx, which, call->node.start, is_first ? call->node.end : 0, is_item(f, &call->node));
 }
 
 void effect_my_note_call(struct finding_my *f, const struct ast_func *call) {

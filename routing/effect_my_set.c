@@ -286,6 +286,7 @@ static void set_for_statement(struct finding_my *f, const struct ast_command *c)
 
 void effect_my_note_set(struct finding_my *f, const struct ast_command *c) {
     if (c->object == SQL_OBJECT_STATEMENT) {
+        f->effects |= EFFECT_MY_PUTS_BACK;
         set_for_statement(f, c);
     } else if (c->object == SQL_OBJECT_TRANSACTION) {
         set_transaction(f, c);

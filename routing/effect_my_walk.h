@@ -8,6 +8,8 @@
 
 struct finding_my {
     unsigned effects;
+    unsigned index;  /* of the statement at hand in its text, from 0 */
+    bool has_tables; /* the statement at hand reads from something */
     const struct effect_my_ears *ears;
     const struct sql_options *options;
     struct arena *arena;

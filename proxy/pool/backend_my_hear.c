@@ -63,7 +63,7 @@ void backend_my_hear(struct backend *b, const struct reply_my_packet *p) {
     }
     a->has_rows = p->kind == REPLY_MY_ROWS_END;
     a->rows = p->rows;
-    a->warnings = p->ok.warnings;
+    if (p->ok.warnings) a->warnings = p->ok.warnings; /* of several statements whichever has some */
     a->affected_rows = p->ok.affected_rows;
     if (p->ok.last_insert_id && !a->has_rows) a->insert_id = p->ok.last_insert_id;
     if (!(p->ok.status & MY_STATUS_SESSION_CHANGED) || hear_changes(bm, p->ok.changes)) return;

@@ -88,6 +88,14 @@ static struct bytes charsets_of(const struct state_my *s) {
     return bytes_of(s ? s->data : NULL, len);
 }
 
+struct bytes state_my_charset(const struct state_my *s) {
+    struct bytes own = state_my_value(s, "character_set_client");
+    struct reader r = items_of(s);
+    struct item first;
+    if (own.len || !next_item(&r, &first) || first.class != CLASS_NAMES) return own;
+    return first.value;
+}
+
 /* ---- references ------------------------------------------------------------------------------------------------------ */
 
 struct state_my *state_my_ref(struct state_my *s) {

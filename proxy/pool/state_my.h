@@ -52,6 +52,8 @@ unsigned state_my_put_way(struct writer *w, const struct state_my *from, const s
 /* As after COM_RESET_CONNECTION, which knows no login: the character sets are the server's own. As state_my_set(). */
 MUST_USE bool state_my_reset(struct state_my **s, const struct start_my *start);
 
+/* What character_set_client is said to be, in quotes or DEFAULT, by itself or by NAMES; empty: it is as it began. */
+struct bytes state_my_charset(const struct state_my *s);
 /* The value of a system variable, as it is said; empty: it is not set. */
 struct bytes state_my_value(const struct state_my *s, const char *name);
 

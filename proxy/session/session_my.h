@@ -51,6 +51,7 @@ struct session_my_command {
     unsigned effects;      /* enum effect_my */
     struct state_my *wish; /* what is set once it has succeeded; a reference, where has_wish */
     bool has_wish;
+    bool awaits_mode;      /* its sql_mode is computed: the answer tells it */
     uint32_t pins;         /* that it has brought */
 };
 
@@ -66,14 +67,14 @@ struct session_my_state {
     bool awaits_own;        /* something of gilmok's must have come back before its command may be sent */
     bool was_in_transaction;
     /* What functions tell of the last answer */
-    bool has_doubtful_id;   /* an id was told that LAST_INSERT_ID() may not be */
+    bool is_doubtful;       /* what LAST_INSERT_ID() or FOUND_ROWS() would say is not known */
     uint64_t insert_id;     /* LAST_INSERT_ID() */
     uint64_t found_rows;    /* FOUND_ROWS() */
     int64_t row_count;      /* ROW_COUNT() */
     uint32_t warnings;      /* how many, its error included; UINT32_MAX: more than is known */
     struct buf *told;       /* the packets that SHOW WARNINGS was answered with; one reference; NULL: nobody has asked */
     uint8_t looks;          /* questions about that are under way ... */
-    bool looks_for_id;      /* ... the first of them about LAST_INSERT_ID() */
+    bool looks_for_numbers;      /* ... the first of them about the numbers */
 };
 
 struct session_my {

@@ -43,19 +43,20 @@ void session_my_note_answer(struct session *s, const struct my_answer *a) {
     struct session_my_state *st = &sm->state;
     unsigned effects = sm->command.effects;
     if (!a->is_told) return;
-    if (!(effects & EFFECT_MY_KEEPS_WARNINGS)) {
+    if (!(effects & EFFECT_MY_KEEPS_WARNINGS) || a->is_error || a->warnings) {
         forget_told(st);
         st->warnings = a->is_error ? MANY_WARNINGS : a->warnings;
     }
     st->row_count = a->is_error || a->has_rows ? -1 : (int64_t)a->affected_rows;
-    if (a->has_rows) st->found_rows = a->rows;
-    bool is_told = a->insert_id && a->insert_id != st->insert_id;
-    if (is_told || effects & (EFFECT_MY_INSERT_ID | EFFECT_MY_CALC_ROWS)) st->has_doubtful_id = true;
+    bool is_counted = a->has_rows && !(effects & EFFECT_MY_CALC_ROWS), has_other_id = a->insert_id && a->insert_id != st->insert_id;
+    if (is_counted) st->found_rows = a->rows;
+    bool is_odd = a->is_error || a->has_rows != is_counted || effects & EFFECT_MY_INSERT_ID;
+    if (has_other_id || is_odd) st->is_doubtful = true;
 }
 
 bool session_my_may_be_asked(const struct session *s) {
     const struct session_my_state *st = &session_my_of((struct session *)s)->state;
-    return st->has_doubtful_id || (st->warnings && !st->told);
+    return st->is_doubtful || (st->warnings && !st->told);
 }
 
 /* ---- looking --------------------------------------------------------------------------------------------------------- */
@@ -76,8 +77,8 @@ void session_my_on_hold_over(struct session *s) {
     if (s->state != SESSION_HELD || !s->lessee.backend || s->pins != PIN_ASKED) return;
     s->pins = PIN_LOOKING;
     st->looks = 0;
-    st->looks_for_id = st->has_doubtful_id;
-    if (st->has_doubtful_id && !look(s, LOOK_AT_NUMBERS)) return;
+    st->looks_for_numbers = st->is_doubtful;
+    if (st->is_doubtful && !look(s, LOOK_AT_NUMBERS)) return;
     if (st->warnings && !st->told && !look(s, LOOK_AT_WARNINGS)) return;
     if (st->looks) return;
     s->pins = 0;
@@ -130,9 +131,9 @@ void session_my_on_looked(struct session *s, struct backend *b, struct bytes ans
     struct session_my_state *st = &session_my_of(s)->state;
     (void)b;
     if (st->looks) st->looks--;
-    if (st->looks_for_id) {
-        st->looks_for_id = false;
-        st->has_doubtful_id = false;
+    if (st->looks_for_numbers) {
+        st->looks_for_numbers = false;
+        st->is_doubtful = false;
         if (!ok || !take_numbers(st, answer)) s->pins |= PIN_HIDDEN;
     } else if (!ok || !take_warnings(s, answer)) {
         st->warnings = MANY_WARNINGS;
@@ -174,7 +175,6 @@ static bool replay(struct session *s, struct bytes packets) {
     if (is_ok) session_send(s, writer_bytes(&w));
     writer_release(&w);
     session_my_of(s)->state.row_count = -1;
-    session_my_of(s)->state.found_rows = count > WARNING_COLUMNS + 2 ? count - WARNING_COLUMNS - 2 : 0;
     return is_ok;
 }
 
@@ -190,6 +190,7 @@ enum { COUNTS_MAX = 16 /* in one text */ };
 
 struct counts {
     unsigned count;
+    bool has_unclear; /* one that may be about another statement of the text */
     struct {
         enum effect_my which;
         uint32_t start, end;
@@ -199,6 +200,7 @@ struct counts {
 
 static void on_count(void *ctx, enum effect_my which, uint32_t start, uint32_t end, bool is_item) {
     struct counts *c = ctx;
+    if (!end) c->has_unclear = true;
     c->at[c->count].which = which;
     c->at[c->count].start = start;
     c->at[c->count].end = end;
@@ -232,7 +234,7 @@ static bool edit_counts(struct session *s, struct bytes text, struct writer *out
     struct effect_my_ears ears = {.on_count = on_count, .ctx = &c};
     struct edit_list list;
     (void)effect_my_of(text, options, arena, &ears);
-    if (!c.count || c.count == COUNTS_MAX) return false;
+    if (!c.count || c.count == COUNTS_MAX || c.has_unclear) return false;
     arena_reset(arena);
     edit_init(&list, text, options, arena);
     for (unsigned i = 0; i < c.count; i++) {

@@ -51,7 +51,8 @@ void session_my_learn_beginning(struct session *s, struct backend *b) {
 
 static void on_setting(void *ctx, const struct effect_my_setting *setting) {
     struct session_my_command *c = &session_my_of(ctx)->command;
-    if (setting->value.ptr && !state_my_set(&c->wish, setting)) c->effects |= EFFECT_MY_FIXED;
+    if (!setting->value.ptr) c->awaits_mode = true;
+    else if (!state_my_set(&c->wish, setting)) c->effects |= EFFECT_MY_FIXED;
 }
 
 /* Reading takes a third of a microsecond: looking whether it was read before would not take less. */
@@ -186,6 +187,29 @@ static void keep_sql_mode(struct session *s, struct backend *b, const char *valu
     else backend_my_keep_state(b, st->set);
 }
 
+/* 'value', without its quotes; empty: it is something else. */
+static struct bytes unquoted(struct bytes value) {
+    const uint8_t *end = value.len > 1 && value.ptr[0] == '\'' ? memchr(value.ptr + 1, '\'', value.len - 1) : NULL;
+    return end ? bytes_of(value.ptr + 1, (size_t)(end - value.ptr) - 1) : bytes_of(NULL, 0);
+}
+
+/* SET @@sql_mode = ... is done without a word (MariaDB): then it is as it was said. */
+static void follow_untold(struct session *s, const struct my_answer *a) {
+    struct session_my_state *st = &session_my_of(s)->state;
+    if (!a->sql_mode) {
+        struct bytes mode = state_my_value(st->set, "sql_mode"), said = unquoted(mode);
+        if (session_my_of(s)->command.awaits_mode) s->pins |= PIN_FIXED;
+        if (!mode.len) read_as(s, st->start->fields[START_MY_SQL_MODE]);
+        else if (said.ptr) read_as(s, said);
+        else st->cannot_read = true;
+    }
+    if (!a->character_set) {
+        struct bytes name = state_my_charset(st->set);
+        if (!name.len) st->sql.encoding = sql_encoding_of(st->start->fields[START_MY_CLIENT]);
+        else st->sql.encoding = sql_encoding_of(unquoted(name));
+    }
+}
+
 static bool keep_schema(struct session *s, const char *name) {
     struct session_my_state *st = &session_my_of(s)->state;
     mem_free(st->schema);
@@ -214,14 +238,25 @@ static void settle_taint(struct session *s, struct backend *b) {
     b->is_tainted = s->pins & PINS_STAY || has_odd_schema;
 }
 
+/* Or the next client would be told of it. What is set here is so already. */
+static RARELY void hear_what_was_put_back(struct backend *b) {
+    uint8_t storage[64];
+    struct writer w;
+    writer_init_fixed(&w, storage, sizeof storage);
+    my_put_command(&w, MY_COM_QUERY, bytes_str("SET SESSION session_track_schema=1"));
+    if (!backend_my_send_own(b, MY_COM_QUERY, writer_bytes(&w))) return; /* and the session has ended with it */
+}
+
 void session_my_settle(struct session *s, struct backend *b) {
     struct session_my *sm = session_my_of(s);
     const struct my_answer *a = &backend_my_of(b)->answer;
     if (!session_my_is_shared(s) || !sm->command.is_sent) return;
     session_end_hold(s);
     s->pins &= ~(uint32_t)PIN_ASKED;
+    bool has_set = !a->is_error && sm->command.effects & EFFECT_MY_SETS;
     if (a->is_error) settle_failed(s, a->error);
     else keep_settings(s, b);
+    if (has_set) follow_untold(s, a);
     if (a->sql_mode) keep_sql_mode(s, b, a->sql_mode);
     if (a->character_set) sm->state.sql.encoding = sql_encoding_of(bytes_str(a->character_set));
     if (a->has_schema && !keep_schema(s, backend_my_of(b)->schema)) {
@@ -232,6 +267,8 @@ void session_my_settle(struct session *s, struct backend *b) {
     settle_next(s, b, a->is_error);
     session_my_note_answer(s, a);
     settle_taint(s, b);
+    if (UNLIKELY(sm->command.effects & EFFECT_MY_PUTS_BACK)) hear_what_was_put_back(b);
+    if (s->state == SESSION_CLOSED) return;
     if (b->ledger.txn == TXN_NONE && !s->pins && session_my_may_be_asked(s)) {
         s->pins |= PIN_ASKED;
         session_hold_for(s, HOLD_US);
