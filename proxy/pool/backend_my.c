@@ -213,7 +213,7 @@ static void show(struct backend *b, struct run *run, const uint8_t *ptr, size_t 
         renumber(run, ptr, b->lessee->next_seq++);
         pass(run, ptr, avail);
     }
-    if (p->eof_behind && wants_eof(bm) && b->state != BACKEND_CLOSED) say_eof(b, run, 0, between);
+    if (p->eof_behind && wants_eof(bm) && b->state != BACKEND_CLOSED) say_eof(b, run, p->warnings_behind, between);
 }
 
 /* ---- from the server ---- */

@@ -75,6 +75,7 @@ static enum reply_my_verdict take_prepared(struct reply_my *r, struct ledger *l,
     if (!my_prepared_read(payload, &p)) return REPLY_MY_BROKEN;
     r->left = p.parameters ? p.parameters : p.columns;
     r->left_behind = p.parameters ? p.columns : 0;
+    r->warnings = p.warnings;
     if (!r->left) return end(r, l);
     l->phase = REPLY_MY_DEFINITIONS;
     return REPLY_MY_PART;
@@ -107,6 +108,7 @@ static enum reply_my_verdict take_definition(struct reply_my *r, struct ledger *
         return REPLY_MY_PART;
     }
     out->eof_behind = true;
+    out->warnings_behind = r->warnings;
     r->left = r->left_behind;
     r->left_behind = 0;
     return r->left ? REPLY_MY_PART : end(r, l);

@@ -40,6 +40,7 @@ struct reply_my {
     uint32_t left;          /* definitions that are still to come ... */
     uint32_t left_behind;   /* ... and those of the columns behind those of the parameters */
     uint64_t rows;          /* of the result that is coming in */
+    uint16_t warnings;      /* of a statement that was prepared */
 };
 
 enum reply_my_verdict {
@@ -58,6 +59,7 @@ enum reply_my_kind {
 struct reply_my_packet {
     enum reply_my_kind kind;
     bool eof_before, eof_behind; /* where a client without DEPRECATE_EOF wants an EOF packet */
+    uint16_t warnings_behind;    /* of eof_behind: it counts them, for clients look there whether there are any */
     enum reply_fate fate;        /* of the answer that it is part of */
     uint8_t command;             /* likewise: which it answers */
     struct my_ok ok;

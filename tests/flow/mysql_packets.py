@@ -57,6 +57,8 @@ SCRIPTS = {
     "prepared": [STMT_PREPARE + b"select ?, ? + 1", execute(0, b"\3\0\3\0", b"\1\0\0\0\2\0\0\0"), execute(0, b"\3\0\3\0", b"\1\0\0\0\2\0\0\0"),
                  STMT_RESET + b"\xff\xff\xff\xff", STMT_PREPARE + b"do ?", STMT_PREPARE + b"do 1", execute(), STMT_PREPARE + b"selec ?",
                  STMT_PREPARE + b"select 1", execute(), QUERY + b"select 1"],
+    "warnings": [STMT_PREPARE + b"explain select (select ?)", QUERY + b"show warnings", STMT_PREPARE + b"explain select (select 1)", execute(),
+                 QUERY + b"show warnings", QUERY + b"select 1 / 0", QUERY + b"do cast('x' as int)", QUERY + b"select 1"],
     "closed": [STMT_PREPARE + b"select 1", STMT_CLOSE + b"<0>", STMT_PREPARE + b"select 2", execute(), STMT_CLOSE + b"\x63\0\0\0", PING],
     "long data": [STMT_PREPARE + b"select length(?)", STMT_LONG_DATA + b"<0>\0\0" + b"x" * 5000, STMT_LONG_DATA + b"<0>\0\0y",
                   STMT_EXECUTE + b"<0>\0\1\0\0\0\0\1\xfc\0"],

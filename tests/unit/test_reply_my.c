@@ -182,7 +182,7 @@ START_TEST(errors_end_it_anywhere) {
 END_TEST
 
 static void prepared(uint8_t columns, uint8_t parameters) {
-    const uint8_t first[] = {0, 1, 0, 0, 0, columns, 0, parameters, 0, 0, 0, 0};
+    const uint8_t first[] = {0, 1, 0, 0, 0, columns, 0, parameters, 0, 0, 3, 1};
     asked_of(MY_COM_STMT_PREPARE);
     ck_assert_int_eq(take(bytes_of(first, sizeof first)), columns || parameters ? REPLY_MY_PART : REPLY_MY_END);
     ck_eof(false, false);
@@ -191,6 +191,7 @@ static void prepared(uint8_t columns, uint8_t parameters) {
         ck_assert_int_eq(take(DEFINITION), is_all ? REPLY_MY_END : REPLY_MY_PART);
         ck_assert_int_eq(p.kind, REPLY_MY_DATA);
         ck_eof(false, i == parameters || is_all);
+        ck_assert_uint_eq(p.warnings_behind, p.eof_behind ? 259 : 0);
     }
     ck_assert(ledger_is_quiet(&l));
 }
