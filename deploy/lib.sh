@@ -158,6 +158,10 @@ install_line() {
     # Nor is it to start with the machine.
     case " $* " in *" prometheus-pgbouncer-exporter "*) printf '; update-rc.d prometheus-pgbouncer-exporter disable' ;; esac
     case " $* " in *" slapd "*) printf '; update-rc.d slapd disable' ;; esac
+    # mariadb-test brings along the package that has the service; a machine that had it before keeps it as it is.
+    case " $* " in *" mariadb-test "*)
+        if [ -n "$(missing_packages mariadb-server)" ]; then printf '; update-rc.d mariadb disable'; fi ;;
+    esac
 }
 
 # apt waits for dpkg's lock, but not for the one on its lists, which somebody's unattended upgrade may hold.
