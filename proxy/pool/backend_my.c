@@ -50,6 +50,10 @@ bool backend_my_ask(struct backend *b, uint8_t command, struct bytes packet) {
     return send_own(b, command, REPLY_COLLECT, packet);
 }
 
+void backend_my_note_cursor(struct backend *b) {
+    reply_my_sent_cursor(&b->ledger);
+}
+
 void backend_my_serve(struct backend *b, uint32_t client_caps) {
     backend_my_of(b)->client_caps = client_caps;
 }
@@ -203,7 +207,7 @@ static void show(struct backend *b, struct run *run, const uint8_t *ptr, size_t 
     struct backend_my *bm = backend_my_of(b);
     bool is_ok = p->kind == REPLY_MY_OK || p->kind == REPLY_MY_ROWS_END;
     uint16_t between = bm->status & BACKEND_MY_LASTING;
-    if (p->eof_before && wants_eof(bm)) say_eof(b, run, 0, between);
+    if (p->eof_before && wants_eof(bm)) say_eof(b, run, p->eof_warnings, between);
     if (b->state == BACKEND_CLOSED) return;
     if (p->kind == REPLY_MY_ROWS_END && wants_eof(bm)) {
         say_eof(b, run, p->ok.warnings, p->ok.status);
@@ -213,7 +217,7 @@ static void show(struct backend *b, struct run *run, const uint8_t *ptr, size_t 
         renumber(run, ptr, b->lessee->next_seq++);
         pass(run, ptr, avail);
     }
-    if (p->eof_behind && wants_eof(bm) && b->state != BACKEND_CLOSED) say_eof(b, run, p->warnings_behind, between);
+    if (p->eof_behind && wants_eof(bm) && b->state != BACKEND_CLOSED) say_eof(b, run, p->eof_warnings, between);
 }
 
 /* ---- from the server ---- */

@@ -84,6 +84,8 @@ void backend_my_serve(struct backend *b, uint32_t client_caps);
  */
 MUST_USE bool backend_my_note_sent(struct backend *b, uint8_t command);
 void backend_my_note_more(struct backend *b, uint8_t seq);
+/* The latest wants a cursor. */
+void backend_my_note_cursor(struct backend *b);
 
 /* A command of gilmok's own, with its whole packet: nobody sees its answer, and an error ends the connection. Likewise. */
 MUST_USE bool backend_my_send_own(struct backend *b, uint8_t command, struct bytes packet);

@@ -3,6 +3,9 @@
  */
 #include "proxy/pool/reply_my.h"
 
+/* Marks of an entry: the number of its command's latest packet, and a flag. */
+enum { TAG_SEQ = 0xff, TAG_CURSOR = 0x100 };
+
 bool reply_my_is_unanswered(uint8_t command) {
     return command == MY_COM_QUIT || command == MY_COM_STMT_CLOSE || command == MY_COM_STMT_SEND_LONG_DATA;
 }
@@ -25,7 +28,13 @@ bool reply_my_sent(struct ledger *l, uint8_t command, enum reply_fate fate) {
 }
 
 void reply_my_sent_more(struct ledger *l, uint8_t seq) {
-    if (l->count) ledger_at(l, l->count - 1)->tag = seq;
+    if (!l->count) return;
+    struct ledger_entry *latest = ledger_at(l, l->count - 1);
+    latest->tag = (uint16_t)((latest->tag & ~TAG_SEQ) | seq);
+}
+
+void reply_my_sent_cursor(struct ledger *l) {
+    if (l->count) ledger_at(l, l->count - 1)->tag |= TAG_CURSOR;
 }
 
 static bool is_end_mark(const struct my_header *h, uint8_t first) {
@@ -108,13 +117,13 @@ static enum reply_my_verdict take_definition(struct reply_my *r, struct ledger *
         return REPLY_MY_PART;
     }
     out->eof_behind = true;
-    out->warnings_behind = r->warnings;
+    out->eof_warnings = r->warnings;
     r->left = r->left_behind;
     r->left_behind = 0;
     return r->left ? REPLY_MY_PART : end(r, l);
 }
 
-/* Rows, or the end of them. */
+/* Rows, or the end of them. What a statement without rows warns of is known, most of it, when its definitions are told. */
 static enum reply_my_verdict take_row(struct reply_my *r, struct ledger *l, const struct my_header *h, struct bytes payload,
                                       struct reply_my_packet *out) {
     bool is_end = payload.len && is_end_mark(h, payload.ptr[0]), is_first = l->phase == REPLY_MY_DEFINED;
@@ -128,6 +137,7 @@ static enum reply_my_verdict take_row(struct reply_my *r, struct ledger *l, cons
     out->rows = r->rows;
     enum reply_my_verdict verdict = take_ok(r, l, payload, out);
     out->eof_before = is_first && !(out->ok.status & MY_STATUS_CURSOR_EXISTS);
+    out->eof_warnings = out->ok.warnings;
     return verdict;
 }
 
@@ -135,7 +145,7 @@ static enum reply_my_verdict take_row(struct reply_my *r, struct ledger *l, cons
 static enum reply_my_verdict take_error(struct reply_my *r, struct ledger *l, struct bytes payload, struct reply_my_packet *out) {
     struct my_error e;
     out->kind = REPLY_MY_ERROR;
-    out->eof_before = l->phase == REPLY_MY_DEFINED;
+    out->eof_before = l->phase == REPLY_MY_DEFINED && !(ledger_head(l)->tag & TAG_CURSOR);
     if (!my_err_read(payload, &e)) return REPLY_MY_BROKEN;
     out->error = e.number;
     if (e.number == MY_ER_LOCK_DEADLOCK) l->txn = TXN_NONE;
@@ -155,7 +165,7 @@ enum reply_my_verdict reply_my_received(struct reply_my *r, struct ledger *l, co
     *out = (struct reply_my_packet){.kind = REPLY_MY_DATA};
     if (!head) return REPLY_MY_BROKEN;
     bool begins = !r->is_begun;
-    if (begins) *r = (struct reply_my){.is_begun = true, .seq = (uint8_t)(head->tag + 1)};
+    if (begins) *r = (struct reply_my){.is_begun = true, .seq = (uint8_t)((head->tag & TAG_SEQ) + 1)};
     if (!is_in_order(r, h, payload, begins)) return REPLY_MY_BROKEN;
     out->fate = head->fate;
     out->command = head->kind;

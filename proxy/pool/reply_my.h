@@ -59,7 +59,7 @@ enum reply_my_kind {
 struct reply_my_packet {
     enum reply_my_kind kind;
     bool eof_before, eof_behind; /* where a client without DEPRECATE_EOF wants an EOF packet */
-    uint16_t warnings_behind;    /* of eof_behind: it counts them, for clients look there whether there are any */
+    uint16_t eof_warnings;       /* what it counts: clients look there whether there are any */
     enum reply_fate fate;        /* of the answer that it is part of */
     uint8_t command;             /* likewise: which it answers */
     struct my_ok ok;
@@ -71,6 +71,11 @@ struct reply_my_packet {
 MUST_USE bool reply_my_sent(struct ledger *l, uint8_t command, enum reply_fate fate);
 /* The latest goes on with a packet of this number: its answer begins behind that. */
 void reply_my_sent_more(struct ledger *l, uint8_t seq);
+/*
+ * The latest wants a cursor: an error in the place of the one that opens it stands right behind the definitions. (So it is with a
+ * CALL then, which opens none: there the client learns of the error a packet earlier than past gilmok.)
+ */
+void reply_my_sent_cursor(struct ledger *l);
 /* True of a command that servers do not answer. */
 bool reply_my_is_unanswered(uint8_t command);
 

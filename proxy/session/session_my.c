@@ -147,6 +147,18 @@ static bool has_connection(struct session *s) {
     return request_is_open(&s->request) || request_open(s, false);
 }
 
+/* STMT_EXECUTE: 0x17 | statement 4 | flags 1 (0: no cursor) | iterations 4 | ... */
+enum { EXECUTE_FLAGS = MY_HEADER_LEN + 5 };
+
+static bool wants_cursor(const struct packet *p) {
+    return p->avail > EXECUTE_FLAGS && p->ptr[EXECUTE_FLAGS] != 0;
+}
+
+static bool is_head_cut(const struct packet *p) {
+    return p->avail <= EXECUTE_FLAGS && p->avail < MY_HEADER_LEN + (size_t)p->h.len;
+}
+
+/* The command goes to the server, as much of its first packet as is in hand. */
 static enum take send_command(struct session *s, struct run *run, const struct packet *p, uint8_t command) {
     flush_run(s, run);
     if (!has_connection(s)) return s->state == SESSION_CLOSED ? TAKE_STOP : TAKE_KEEP;
@@ -154,6 +166,7 @@ static enum take send_command(struct session *s, struct run *run, const struct p
     if (!backend_my_note_sent(b, command)) return TAKE_STOP;
     if (command == MY_COM_SET_OPTION) b->is_retired = true; /* nothing takes that back */
     if (session_my_is_shared(s)) session_my_note_sent(s, b);
+    if (command == MY_COM_STMT_EXECUTE && wants_cursor(p)) backend_my_note_cursor(b);
     s->request.has_sent = true;
     add_to_run(run, p->ptr, p->avail);
     return TAKE_GOES_ON;
@@ -348,6 +361,7 @@ static enum take take_command(struct session *s, struct run *run, const struct p
     const char *why = why_refused(command);
     if (UNLIKELY(why != NULL)) return refuse_command(s, p, MY_ER_NOT_SUPPORTED_YET, "42000", why);
     if (UNLIKELY(command == MY_COM_CHANGE_USER)) return take_change_user(s, run, p);
+    if (command == MY_COM_STMT_EXECUTE && is_head_cut(p)) return TAKE_KEEP;
     bool may_be_kill = session_my_kill_may_be(&p->h, bytes_of(p->ptr + MY_HEADER_LEN, p->avail - MY_HEADER_LEN));
     return UNLIKELY(may_be_kill) ? take_kill(s, run, p) : take_known(s, run, p, command);
 }

@@ -188,7 +188,8 @@ class Client:
                 if not self.caps & DEPRECATE_EOF:
                     last = self.read_packet()
                     yield last
-                if self.caps & DEPRECATE_EOF or not self.status(last) & CURSOR_EXISTS:
+                is_error = last[4] == 0xFF and not self.caps & DEPRECATE_EOF  # of a cursor that cannot be opened
+                if not is_error and (self.caps & DEPRECATE_EOF or not self.status(last) & CURSOR_EXISTS):
                     last = yield from self.rows()
             if last[4] == 0xFF or not self.status(last) & MORE_RESULTS:
                 return

@@ -123,6 +123,11 @@ START_TEST(no_rows) {
     count_and_definitions(1);
     end(END("\x22\x00"), REPLY_MY_ROWS_END);
     ck_eof(true, false);
+    ck_assert_uint_eq(p.eof_warnings, 0);
+    asked_of(MY_COM_QUERY);
+    count_and_definitions(1);
+    end(BYTES("\xfe\x00\x00\x22\x00\x03\x01"), REPLY_MY_ROWS_END);
+    ck_assert_uint_eq(p.eof_warnings, 259);
 }
 END_TEST
 
@@ -140,6 +145,28 @@ START_TEST(a_cursor_is_opened_and_fetched_from) {
     ask(MY_COM_STMT_FETCH);
     end(ERR, REPLY_MY_ERROR);
     ck_eof(false, false);
+}
+END_TEST
+
+/* It has no EOF in front: none is sent where a cursor is opened. */
+START_TEST(an_error_instead_of_a_cursor) {
+    asked_of(MY_COM_STMT_EXECUTE);
+    reply_my_sent_cursor(&l);
+    reply_my_sent_more(&l, 4);
+    seq = 5;
+    count_and_definitions(1);
+    end(ERR, REPLY_MY_ERROR);
+    ck_eof(false, false);
+    ask(MY_COM_STMT_EXECUTE); /* which wants none */
+    count_and_definitions(1);
+    end(ERR, REPLY_MY_ERROR);
+    ck_eof(true, false);
+    ask(MY_COM_STMT_EXECUTE);
+    reply_my_sent_cursor(&l);
+    count_and_definitions(1);
+    part(ROW); /* it was not opened after all */
+    ck_eof(true, false);
+    end(ERR, REPLY_MY_ERROR);
 }
 END_TEST
 
@@ -191,7 +218,7 @@ static void prepared(uint8_t columns, uint8_t parameters) {
         ck_assert_int_eq(take(DEFINITION), is_all ? REPLY_MY_END : REPLY_MY_PART);
         ck_assert_int_eq(p.kind, REPLY_MY_DATA);
         ck_eof(false, i == parameters || is_all);
-        ck_assert_uint_eq(p.warnings_behind, p.eof_behind ? 259 : 0);
+        ck_assert_uint_eq(p.eof_warnings, p.eof_behind ? 259 : 0);
     }
     ck_assert(ledger_is_quiet(&l));
 }
@@ -466,6 +493,7 @@ int main(void) {
     tcase_add_test(c, rows);
     tcase_add_test(c, no_rows);
     tcase_add_test(c, a_cursor_is_opened_and_fetched_from);
+    tcase_add_test(c, an_error_instead_of_a_cursor);
     tcase_add_test(c, several_results);
     tcase_add_test(c, errors_end_it_anywhere);
     tcase_add_test(c, prepare);
