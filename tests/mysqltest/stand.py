@@ -146,21 +146,19 @@ class Server:
 
 
 class Gilmok:
-    """One before `server`, with a user for each login that tests make."""
+    """One before `server`, which lets everybody in: who may not, the server says."""
 
-    def __init__(self, folder, user, server, database, users):
+    def __init__(self, folder, user, server, database):
         self.folder, self.server, self.user, self.process = folder, server, user, None
         self.port, self.console = harness.free_port(), harness.free_port()
         self.binary = f"{folder}/gilmok"
         shutil.copy(harness.BIN, self.binary)
-        self.write("users.txt", users)
         keys = "\n".join(["cluster = main", *database])
         self.write("gilmok.conf", f"""[gilmok]
 listen = 127.0.0.1:{self.console}
 listen_mysql = 127.0.0.1:{self.port}
 mysql_server_version = 5.5.5-{server.ask("select version()").strip()}
 client_auth = trust
-user_file = users.txt
 workers = 1
 [cluster main]
 protocol = mysql
@@ -220,17 +218,21 @@ port = {server.port}
 
 
 class Stand:
-    def __init__(self, folder, template, options=(), database=None, users=""):
+    def __init__(self, folder, template, options=(), database=None):
         """`database`: lines for gilmok's sections of that name; without them there is no gilmok."""
         self.user, _ = harness.unprivileged()
         make_folder(folder, self.user)
         self.folder, self.template, self.options = folder, template, options
         self.server, self.gilmok = Server(folder, self.user), None
         self.complaints, self.is_fresh, self.clean, self.is_over, self.playing = [], False, None, False, None
-        self.begin_anew()
-        if database is not None:
-            self.gilmok = Gilmok(folder, self.user, self.server, database, users)
-            self.gilmok.start()
+        try:
+            self.begin_anew()
+            if database is not None:
+                self.gilmok = Gilmok(folder, self.user, self.server, database)
+                self.gilmok.start()
+        except BaseException:
+            self.stop()
+            raise
         self.port = self.gilmok.port if self.gilmok else self.server.port
 
     def begin_anew(self):
