@@ -8,34 +8,42 @@ import mywire
 SESSION_STATE_CHANGED = 0x4000
 
 
-def status_of_eof(command, role, p):
-    """The EOF behind definitions has the status in front of the statement, and none of them says that the session's state has changed."""
-    if role == "end of definitions" or (role == "end" and command[0] == "prepare"):
-        return p[:7] + bytes([p[7] & mywire.CURSOR_EXISTS, 0]) + p[9:]
-    is_eof = role == "end" and len(p) == 9  # in its place, newer clients have an OK, which is longer
-    return p[:8] + bytes([p[8] & ~(SESSION_STATE_CHANGED >> 8)]) if is_eof else p
-
-
-def schema_of_change_user(command, role, p):
-    """The OK of COM_CHANGE_USER, which gilmok itself says, tells no changes of the session."""
-    if command[0] != "user" or role != "ok":
-        return p
+def without_changes(p):
+    """An OK without what it tells of the session's changes."""
     at = mywire.lenenc(p, mywire.lenenc(p, 5)[1])[1]
     status, warnings = struct.unpack_from("<HH", p, at)
     return b"\0\0\0" + p[3:at] + struct.pack("<HH", status & ~SESSION_STATE_CHANGED, warnings)
 
 
-def no_such_database(command, role, p):
-    """COM_CHANGE_USER to a database that there is not: gilmok says in its own words, and with 1049, what the server says with 1044."""
+def status_of_eof(_, command, role, p):
+    """The EOF behind definitions has the status in front of the statement and no warnings; none says that the state has changed."""
+    if role == "end of definitions" or (role == "end" and command[0] == "prepare"):
+        return p[:5] + bytes([0, 0, p[7] & mywire.CURSOR_EXISTS, 0])
+    is_eof = role == "end" and len(p) == 9  # in its place, newer clients have an OK, which is longer
+    return p[:8] + bytes([p[8] & ~(SESSION_STATE_CHANGED >> 8)]) if is_eof else p
+
+
+def schema_of_login(_, command, role, p):
+    """The OK of a login, or of COM_CHANGE_USER, which gilmok itself says, does not tell the schema."""
+    return without_changes(p) if command[0] in ("login", "user") and role == "ok" else p
+
+
+def changes_in_front_of_eof(caps, _, role, p):
+    """What statements that end with an EOF have changed, clients with SESSION_TRACK are not told with the next OK."""
+    return without_changes(p) if role == "ok" and caps & mywire.SESSION_TRACK and not caps & mywire.DEPRECATE_EOF else p
+
+
+def no_such_database(_, command, role, p):
+    """COM_CHANGE_USER to a database that there is not: gilmok says with 1049 what the server says with 1044."""
     return b"" if command[0] == "user" and role == "err" and p[2:4] in (b"\x14\4", b"\x19\4") else p
 
 
-ALL = (no_such_database, status_of_eof, schema_of_change_user)
+ALL = (status_of_eof, schema_of_login, no_such_database, changes_in_front_of_eof)
 
 
-def explains(command, expected, got):
+def explains(caps, command, expected, got):
     """Which of them makes two answers equal, in a sentence; None: none does."""
     for each in ALL:
-        if [(r, each(command, r, p)) for r, p in expected] == [(r, each(command, r, p)) for r, p in got]:
+        if [(r, each(caps, command, r, p)) for r, p in expected] == [(r, each(caps, command, r, p)) for r, p in got]:
             return each.__doc__
     return None

@@ -170,6 +170,10 @@ class Table:
         self.open(player)
         return player
 
+    def compare_logins(self, who, script, a, b):
+        command = ("login", *script.clients[who])
+        return self.compared(a.caps, -1, steps.Step(who, command), *(p.told(command, [bytes(4) + p.welcome]) for p in (a, b)))
+
     @staticmethod
     def open(*players):
         for each in players:
@@ -190,6 +194,9 @@ class Table:
                         if side == 0:
                             raise DirectFails(repr(e)) from e
                         return Difference(-1, f"login {script.clients[who]}", [("login", b"")], [("login", repr(e).encode())])
+                wrong = self.compare_logins(who, script, *(p[who] for p in players))
+                if wrong:
+                    return wrong
             wrong = self.play_steps(script, *players) or self.compare_contents(script)
             if not wrong:
                 self.remade, self.refilled = servers.changed_by(script)
@@ -255,9 +262,12 @@ class Table:
             got = shared[step.client].finish()
         except OSError:
             got = [CLOSED]
+        return self.compared(alone[step.client].caps, n, step, expected, got)
+
+    def compared(self, caps, n, step, expected, got):
         if expected == got:
             return None
-        known = documented.explains(step.command, expected, got)
+        known = documented.explains(caps, step.command, expected, got)
         if known:
             self.documented[known] += 1
         return None if known else Difference(n, step, expected, got)

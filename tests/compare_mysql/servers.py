@@ -11,6 +11,7 @@ import mysqltools
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 RUN = os.getpid() % 100000  # in the names of schemas, so that runs do not meet
+BEGINNING = len("cm12345d")
 CLIENTS_MAX = 4
 POOLS = range(1, CLIENTS_MAX + 2)
 WAIT_S = 12.0  # for each answer; more than gilmok's queue_timeout
@@ -25,7 +26,7 @@ class Side:
 
     def __init__(self, letter, process):
         self.schema, self.other = f"cm{RUN:05d}{letter}{process}", f"cm{RUN:05d}{letter}{process}b"
-        self.neutral = f"cm{RUN:05d}d{process}".encode()
+        self.neutral = f"cm{RUN:05d}d".encode()
         self.login = {pool: self.schema for pool in POOLS}
 
     def names(self, pool):
@@ -33,8 +34,8 @@ class Side:
         return {"a": self.schema, "b": self.other, "login": self.login[pool]}
 
     def to_neutral(self):
-        """Pairs: what the names are in what both sides are compared by."""
-        return [(n.encode(), self.neutral) for n in sorted({self.schema, *self.login.values()})]
+        """Pairs: how the names begin, and begin in what both sides are compared by. Errors quote texts that they cut off."""
+        return [(n[:BEGINNING].encode(), self.neutral) for n in sorted({self.schema, *self.login.values()})]
 
 
 def sides(process):
