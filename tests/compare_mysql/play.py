@@ -284,8 +284,7 @@ class Table:
                 if side == 0:
                     raise DirectFails(repr(e)) from e
                 return Difference(n, step, [("login", b"")], [("login", repr(e).encode())])
-        if script.kinds() & {"lock", "unseen"}:
-            self.wait_for_locks()
+        self.wait_for_locks(script)
         return None
 
     def wait_until_gone(self, player):
@@ -294,7 +293,10 @@ class Table:
         while servers.mysqltools.value(self.keepers[0], ask) and time.monotonic() < end:
             time.sleep(0.002)
 
-    def wait_for_locks(self):
+    def wait_for_locks(self, script):
+        """Until what has left on the direct side has left on the other, too."""
+        if not any("_lock(" in str(step.command) for step in script.steps):
+            return
         end = time.monotonic() + LEAVING_S
         while time.monotonic() < end:
             free = [[servers.mysqltools.value(k, f"select is_free_lock('{s.schema}.{x}')") for x in ("x", "y")]
@@ -320,6 +322,9 @@ class Table:
                     return wrong
             alone[who].leave()
             shared[who].leave()
+            if who != order[-1]:
+                self.wait_until_gone(alone[who])
+                self.wait_for_locks(script)
         return None
 
     def compare_contents(self, script):
