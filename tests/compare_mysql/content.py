@@ -3,6 +3,7 @@
 sent. Script number N is always the same, for the same kinds."""
 
 import random
+import re
 
 from mywire import KINDS as CLIENT_KINDS, PLUGIN_AUTH
 from steps import LATER, Script, Step
@@ -321,11 +322,23 @@ STATEMENTS = {
 WAYS = {"simple": 12, "multi": 2, "once": 2, "together": 1}
 KINDS = {**STATEMENTS, **WAYS}
 DEFAULT = frozenset(KINDS)
-# Behind these a client may need its connection for itself, until it leaves or begins anew.
-MAY_PIN = frozenset({"temp", "lock", "tables", "handler", "prepare", "unseen", "cursor", "option", "routine", "tracking", "limit", "autocommit", "long", "binary"})
+SESSION_MODE = {"tracking"}  # what gilmok itself uses where connections are shared
+# Behind these a client may need its connection for itself, until it leaves or begins anew; and behind texts like these, of any kind.
+MAY_PIN = frozenset({
+    "autocommit", "binary", "characteristics", "cursor", "handler", "limit", "lock", "long", "once", "option", "prepare", "routine", "tables", "temp",
+    "tracking", "unseen", "wrong",
+})  # fmt: skip
+PINNING_TEXT = re.compile(
+    r"@\w+ *:=|set .*@\w+ *= *[^-0-9'\"]|set .*= *\(?(select|concat|@|default)|into @|\bcall\b|\bf_|_lock\(|\btmp\b|insert_id\(.|insert_id *=|"
+    r"insert (ignore )?into g|set statement|diagnostics|not atomic|\bxa\b|timestamp|@`|@'|set @", re.I
+)  # fmt: skip
 CLEANS = ("reset", "user")
 # What others must not meet while it runs: nothing of it waits, but two at once have no order.
 ALONE = frozenset({"lock", "leave", "user", "unseen"})
+
+
+def may_pin(step):
+    return bool(step.kinds & MAY_PIN or PINNING_TEXT.search(str(step.command)))
 
 
 class Generator:

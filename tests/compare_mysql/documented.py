@@ -38,6 +38,11 @@ def no_such_database(_, command, role, p):
     return b"" if command[0] == "user" and role == "err" and p[2:4] in (b"\x14\4", b"\x19\4") else p
 
 
+def is_refusal(got):
+    """What the last answer has left is not known any more: gilmok says so (1235)."""
+    return len(got) > 0 and got[-1][0] == "err" and b"not known any more" in got[-1][1]
+
+
 ALL = (status_of_eof, schema_of_login, no_such_database, changes_in_front_of_eof)
 
 

@@ -3,7 +3,7 @@
 
 # Variables that no two connections agree about, or that others change.
 OTHERS = ("pseudo_thread_id", "timestamp", "rand_seed1", "rand_seed2", "in_transaction", "last_gtid", "proxy_user", "external_user")
-NOT_OURS = " and ".join(f"variable_name not like '{p}'" for p in ("%gtid%", "wsrep%", "innodb%", "pseudo%", "aria%", "myisam%"))
+NOT_OURS = " and ".join(f"variable_name not like '{p}'" for p in ("%gtid%", "wsrep%", "innodb%", "pseudo%", "aria%", "myisam%", "session_track%"))
 VARIABLES = (
     f"select variable_name, variable_value from information_schema.session_variables where {NOT_OURS} "
     f"and variable_name not in ({', '.join(repr(v) for v in OTHERS)}) limit 2000"  # whatever sql_select_limit says
@@ -13,7 +13,6 @@ FIRST = (
     ("query", "select row_count(), found_rows(), last_insert_id(), @@identity, @@insert_id"),
     ("query", "select @@warning_count, @@error_count"),
     ("query", "show warnings"),
-    ("query", "select found_rows(), row_count()"),
 )
 SECOND = (
     ("query", "select @@in_transaction, @@autocommit, database(), @@sql_mode"),

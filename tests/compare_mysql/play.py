@@ -15,7 +15,7 @@ import mywire
 import packets
 import servers
 import steps
-from content import CLEANS, MAY_PIN
+from content import CLEANS, may_pin
 
 IN_TRANSACTION = 1
 LEAVING_S = 1.0  # so long what a client has held may outlive it: until its connection is cleaned, or closed
@@ -122,6 +122,10 @@ class Difference:
         return f"{word}: " + "/".join(role + packets.code(role, p) for role, p in pairs)
 
 
+class Enough(Exception):
+    """What comes behind a documented difference cannot be the same."""
+
+
 class DirectFails(Exception):
     """The direct side itself does not play the script to its end."""
 
@@ -201,6 +205,8 @@ class Table:
             if not wrong:
                 self.remade, self.refilled = servers.changed_by(script)
             return wrong
+        except Enough:
+            return None
         finally:
             for each in players[0] + players[1]:
                 each.leave()
@@ -224,7 +230,7 @@ class Table:
                 wrong = self.leave(script, n, step, alone, shared)
                 pinned[who] = has_option[who] = False
             else:
-                if step.kinds & MAY_PIN:
+                if may_pin(step):
                     pinned[who] = True
                 alone[who].start(step.command)
                 try:
@@ -241,7 +247,7 @@ class Table:
                     pinned[who] = False
                 if not wrong and alone[who].was_refused:  # as another user: gilmok ends it
                     wrong = self.leave(script, n, step, alone, shared)
-                elif not wrong and step.command[0] == "user":
+                elif not wrong and step.command[0] in CLEANS:
                     self.open(alone[who], shared[who])
             if waiting is not None:
                 wrong = self.finish(*waiting, alone, shared) or wrong
@@ -267,6 +273,9 @@ class Table:
     def compared(self, caps, n, step, expected, got):
         if expected == got:
             return None
+        if documented.is_refusal(got):
+            self.documented[documented.is_refusal.__doc__] += 1
+            raise Enough
         known = documented.explains(caps, step.command, expected, got)
         if known:
             self.documented[known] += 1
