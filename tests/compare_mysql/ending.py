@@ -2,17 +2,21 @@
 """What is asked at the end of a script: of each session all that it can see of itself, and then what all of them have left in tables."""
 
 # Variables that no two connections agree about, or that others change.
-OTHERS = ("pseudo_thread_id", "timestamp", "rand_seed1", "rand_seed2", "in_transaction", "last_gtid", "proxy_user", "external_user")
+OTHERS = ("pseudo_thread_id", "timestamp", "rand_seed1", "rand_seed2", "in_transaction", "last_gtid", "proxy_user", "external_user",
+          "last_insert_id", "identity", "warning_count", "error_count",  # asked for in FIRST
+          "collation_database", "character_set_database")  # COM_RESET_CONNECTION makes them the server's
 NOT_OURS = " and ".join(f"variable_name not like '{p}'" for p in ("%gtid%", "wsrep%", "innodb%", "pseudo%", "aria%", "myisam%", "session_track%"))
 VARIABLES = (
     f"select variable_name, variable_value from information_schema.session_variables where {NOT_OURS} "
     f"and variable_name not in ({', '.join(repr(v) for v in OTHERS)}) limit 2000"  # whatever sql_select_limit says
 )
 USER_VARIABLES = ("a", "b", "c", "d", "fv", "pv", "pw", "trg", "times")
+# Each is about the last statement, and is one itself for the next question.
 FIRST = (
     ("query", "select row_count(), found_rows(), last_insert_id(), @@identity, @@insert_id"),
     ("query", "select @@warning_count, @@error_count"),
     ("query", "show warnings"),
+    ("query", "select last_insert_id()"),
 )
 SECOND = (
     ("query", "select @@in_transaction, @@autocommit, database(), @@sql_mode"),
@@ -34,7 +38,7 @@ END_S = (("query", "commit"), ("query", "rollback"))
 
 def questions(seed):
     """What counts of the last statement comes first, or it would be lost; then the rest; then an end to its transaction."""
-    return (*FIRST, *SECOND, END_S[seed % 2])
+    return (FIRST[seed % len(FIRST)], *SECOND, END_S[seed % 2])
 
 
 def contents(clients):
