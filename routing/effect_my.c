@@ -206,6 +206,15 @@ static bool keeps_warnings(const struct finding_my *f, const struct ast *stateme
     return is_diagnostics || is_show_warnings(statement, false) || asks_counts_alone(statement);
 }
 
+/* FOUND_ROWS() may be another one behind it. */
+static bool counts_rows(const struct ast *statement) {
+    switch ((enum ast_kind)statement->kind) {
+    case AST_INSERT: case AST_UPDATE: case AST_DELETE: return false;
+    case AST_COMMAND: return !is_without_tables(statement);
+    default: return true;
+    }
+}
+
 static bool note_statement(struct finding_my *f, struct ast *statement) {
     unsigned before = f->effects;
     f->effects = 0;
@@ -231,8 +240,9 @@ unsigned effect_my_of(struct bytes text, const struct sql_options *options, stru
         count++;
         if (s.outcome == SQL_UNKNOWN) f.effects |= EFFECT_MY_UNREAD;
         if (s.outcome != SQL_PARSED) continue;
-        f.index = count - 1;
+        f.is_behind = count > 1;
         kept += note_statement(&f, s.ast);
+        f.is_behind_read |= counts_rows(s.ast);
         is_show = is_show_warnings(s.ast, true);
     }
     arena_reset(arena);

@@ -44,7 +44,7 @@ enum effect_my {
      */
     EFFECT_MY_NEXT = 1 << 12,
     /*
-     * FOUND_ROWS() may not be the number of rows that are sent, if any are: SQL_CALC_FOUND_ROWS, and whatever is no plain SELECT. It
+     * FOUND_ROWS() may not be the number of rows that are sent, if any are: SQL_CALC_FOUND_ROWS, and all but a plain SELECT. It
      * stays as it was behind EXPLAIN and RETURNING, but not behind most of SHOW.
      */
     EFFECT_MY_CALC_ROWS = 1 << 13,

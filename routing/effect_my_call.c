@@ -37,11 +37,11 @@ static bool is_item(const struct finding_my *f, const struct ast *call) {
 
 /* ROW_COUNT() behind another statement of the same text is about that one; FOUND_ROWS() may be, or not. */
 static void note_count(struct finding_my *f, const struct ast_func *call, enum effect_my which) {
-    bool is_first = f->index == 0;
-    if (!is_first && which == EFFECT_MY_ASKS_ROW_COUNT) return;
+    bool is_clear = !f->is_behind_read;
+    if (f->is_behind && which == EFFECT_MY_ASKS_ROW_COUNT) return;
     f->effects |= which;
     if (!f->ears->on_count) return;
-    f->ears->on_count(f->ears->ctx, which, call->node.start, is_first ? call->node.end : 0, is_item(f, &call->node));
+    f->ears->on_count(f->ears->ctx, which, call->node.start, is_clear ? call->node.end : 0, is_item(f, &call->node));
 }
 
 void effect_my_note_call(struct finding_my *f, const struct ast_func *call) {

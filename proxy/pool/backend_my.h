@@ -66,6 +66,9 @@ struct backend_my {
     struct start_my *start;      /* what it began with; NULL: it goes from client to client only to begin anew */
     struct state_my *state;      /* what was set since; a reference */
     char *schema;                /* current; owned; NULL: that of its login */
+    uint64_t insert_id;          /* LAST_INSERT_ID() there ... */
+    bool has_id;                 /* ... where it is known */
+    uint16_t begun_status;       /* that its login was answered with */
     struct my_answer answer;
     struct writer asked;         /* the answer to what gilmok asks, as it comes in */
 };

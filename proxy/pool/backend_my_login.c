@@ -317,7 +317,9 @@ static void take_ok(struct backend *b, struct bytes payload) {
         give_up(b, "malformed OK packet");
         return;
     }
-    bm->status = ok.status;
+    bm->status = bm->begun_status = ok.status;
+    bm->insert_id = 0;
+    bm->has_id = true;
     state_my_unref(bm->state);
     start_my_unref(bm->start);
     mem_free(bm->schema);

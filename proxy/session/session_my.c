@@ -213,7 +213,7 @@ static enum take answer_here(struct session *s, struct run *run) {
     return TAKE_GOES_ON;
 }
 
-/* On a connection that has not given the last answer. */
+/* About the last answer, which another connection may have given. */
 static RARELY enum take take_question(struct session *s, struct run *run, const struct packet *p, uint8_t command) {
     const char *why = "";
     struct writer w;
@@ -279,10 +279,18 @@ static RARELY enum take take_reset(struct session *s, struct run *run) {
     return answer_here(s, run);
 }
 
+/* It asks for LAST_INSERT_ID(), or what its answer says of that counts from what was there before. */
+static bool may_tell_id(unsigned effects) {
+    const unsigned asks = EFFECT_MY_ASKS_INSERT_ID | EFFECT_MY_INSERT_ID | EFFECT_MY_STAYS;
+    bool is_read = !(effects & EFFECT_MY_CALC_ROWS) || effects & EFFECT_MY_KEEPS_WARNINGS;
+    return !is_read || effects & asks;
+}
+
 static enum take take_shared(struct session *s, struct run *run, const struct packet *p, uint8_t command) {
     struct session_my *sm = session_my_of(s);
     enum take take = TAKE_KEEP;
-    if (UNLIKELY(command == MY_COM_RESET_CONNECTION)) return take_reset(s, run);
+    bool has_option = s->lessee.backend && s->lessee.backend->is_retired && s->pins; /* COM_SET_OPTION outlives it */
+    if (UNLIKELY(command == MY_COM_RESET_CONNECTION && !has_option)) return take_reset(s, run);
     if (!sm->command.is_judged) {
         if (command == MY_COM_QUERY && may_be_read(p) && !is_whole(p)) return TAKE_KEEP;
         if (UNLIKELY(!sm->state.start) && !has_connection(s)) return keep_or_stop(s);
@@ -292,9 +300,9 @@ static enum take take_shared(struct session *s, struct run *run, const struct pa
     if (!goes_to_server(s, run, p, &take)) return take;
     if (!has_connection(s)) return keep_or_stop(s);
     if (UNLIKELY(sm->state.awaits_own)) return hold_back(s);
+    if (may_tell_id(sm->command.effects) && !session_my_bring_id(s, s->lessee.backend)) return TAKE_STOP;
     bool is_asking = sm->command.effects & SESSION_MY_ASKS;
-    if (UNLIKELY(is_asking && sm->state.is_moved)) return take_question(s, run, p, command);
-    return send_command(s, run, p, command);
+    return UNLIKELY(is_asking) ? take_question(s, run, p, command) : send_command(s, run, p, command);
 }
 
 static enum take take_known(struct session *s, struct run *run, const struct packet *p, uint8_t command) {

@@ -62,12 +62,13 @@ struct session_my_state {
     char *schema;           /* current; owned; NULL: that of its login */
     struct sql_options sql; /* how its texts are read */
     bool cannot_read;       /* its sql_mode is not known */
-    bool is_moved;          /* its connection is another one than that of its last answer */
-    uint64_t backend_id, lease; /* the latest that it was brought in line with, and which of its leases */
+    uint64_t backend_id, lease; /* the connection that it was brought in line with last, and which of its leases */
+    /* That connection itself knows, since answers of this lease have said it: */
+    bool has_row_count, has_found_rows, has_warnings;
     bool awaits_own;        /* something of gilmok's must have come back before its command may be sent */
     bool was_in_transaction;
     /* What functions tell of the last answer */
-    bool is_doubtful;       /* what LAST_INSERT_ID() or FOUND_ROWS() would say is not known */
+    bool is_doubtful;       /* what LAST_INSERT_ID() or FOUND_ROWS() would say is known to the connection alone */
     uint64_t insert_id;     /* LAST_INSERT_ID() */
     uint64_t found_rows;    /* FOUND_ROWS() */
     int64_t row_count;      /* ROW_COUNT() */
@@ -122,7 +123,7 @@ void session_my_state_release(struct session *s);
 void session_my_state_pack(struct session *s);
 
 /* session_my_asked.c: what may be asked about the last answer, on whatever connection */
-void session_my_note_answer(struct session *s, const struct my_answer *a);
+void session_my_note_answer(struct session *s, struct backend *b);
 /* True: gilmok keeps the connection for what may be asked next, for a moment. */
 bool session_my_may_be_asked(const struct session *s);
 void session_my_on_hold_over(struct session *s);
@@ -135,7 +136,11 @@ enum session_my_asked {
 };
 /* Without a connection, or on another one: of what is kept. */
 enum session_my_asked session_my_ask_kept(struct session *s, const char **why);
-/* On a connection that has not given the last answer: what `text` asks about that. Empty: a command without one. */
+/* SET STATEMENT has put back what it has set: with the answer to its next statement the server says so. */
+void session_my_hear_put_back(struct session *s, struct backend *b);
+/* LAST_INSERT_ID() is on the connection what it is in the session, from the next command on. False: it has failed. */
+MUST_USE bool session_my_bring_id(struct session *s, struct backend *b);
+/* On a connection that may not know it: what `text` asks about the last answer. Empty: a command without one. */
 enum session_my_asked session_my_ask(struct session *s, struct backend *b, struct bytes text, struct writer *out,
                                      const char **why);
 

@@ -20,13 +20,13 @@
 #include "parser/edit.h"
 #include "proxy/session/session_my.h"
 
-#define LOOK_AT_NUMBERS "SELECT LAST_INSERT_ID(), FOUND_ROWS()"
+#define LOOK_AT_NUMBERS "SELECT LAST_INSERT_ID(), FOUND_ROWS(), ROW_COUNT()"
 #define LOOK_AT_WARNINGS "SHOW WARNINGS"
 #define CLEAR_WARNINGS "SELECT 1 FROM (SELECT 1) t"
 
 enum {
     MANY_WARNINGS = UINT32_MAX,
-    NUMBER_COLUMNS = 2,
+    NUMBER_COLUMNS = 3,
     WARNING_COLUMNS = 3,
     ASKS_COUNTS = EFFECT_MY_ASKS_ROW_COUNT | EFFECT_MY_ASKS_FOUND_ROWS,
 };
@@ -38,7 +38,8 @@ static void forget_told(struct session_my_state *st) {
 
 /* ---- after an answer ------------------------------------------------------------------------------------------------- */
 
-void session_my_note_answer(struct session *s, const struct my_answer *a) {
+void session_my_note_answer(struct session *s, struct backend *b) {
+    const struct my_answer *a = &backend_my_of(b)->answer;
     struct session_my *sm = session_my_of(s);
     struct session_my_state *st = &sm->state;
     unsigned effects = sm->command.effects;
@@ -46,12 +47,17 @@ void session_my_note_answer(struct session *s, const struct my_answer *a) {
     if (!(effects & EFFECT_MY_KEEPS_WARNINGS) || a->is_error || a->warnings) {
         forget_told(st);
         st->warnings = a->is_error ? MANY_WARNINGS : a->warnings;
+        st->has_warnings = true;
     }
+    st->has_row_count = true;
+    st->has_found_rows |= a->has_rows || a->is_error;
     st->row_count = a->is_error || a->has_rows ? -1 : (int64_t)a->affected_rows;
     bool is_counted = a->has_rows && !(effects & EFFECT_MY_CALC_ROWS), has_other_id = a->insert_id && a->insert_id != st->insert_id;
     if (is_counted) st->found_rows = a->rows;
     bool is_odd = a->is_error || a->has_rows != is_counted || effects & EFFECT_MY_INSERT_ID;
-    if (has_other_id || is_odd) st->is_doubtful = true;
+    if (!has_other_id && !is_odd) return;
+    st->is_doubtful = true;
+    backend_my_of(b)->has_id = false;
 }
 
 bool session_my_may_be_asked(const struct session *s) {
@@ -98,6 +104,7 @@ static bool packet_at(struct bytes packets, unsigned index, struct bytes *payloa
     return false;
 }
 
+/* A minus in front of what is below zero. */
 static bool read_number(struct reader *r, uint64_t *out) {
     char text[24] = "";
     struct bytes digits = my_lenenc_str(r);
@@ -108,11 +115,16 @@ static bool read_number(struct reader *r, uint64_t *out) {
     return *end == '\0';
 }
 
-static bool take_numbers(struct session_my_state *st, struct bytes packets) {
+static bool take_numbers(struct session_my_state *st, struct backend_my *bm, struct bytes packets) {
     struct bytes row;
+    uint64_t row_count;
     if (!packet_at(packets, 1 + NUMBER_COLUMNS, &row)) return false;
     struct reader r = reader_over(row);
-    return read_number(&r, &st->insert_id) && read_number(&r, &st->found_rows);
+    if (!read_number(&r, &st->insert_id) || !read_number(&r, &st->found_rows) || !read_number(&r, &row_count)) return false;
+    st->row_count = (int64_t)row_count;
+    bm->insert_id = st->insert_id;
+    bm->has_id = true;
+    return true;
 }
 
 static bool take_warnings(struct session *s, struct bytes packets) {
@@ -129,12 +141,11 @@ static bool take_warnings(struct session *s, struct bytes packets) {
 /* Warnings that are too many to be kept are not known; a number that is not known cannot be asked for any more: it stays here. */
 void session_my_on_looked(struct session *s, struct backend *b, struct bytes answer, bool ok) {
     struct session_my_state *st = &session_my_of(s)->state;
-    (void)b;
     if (st->looks) st->looks--;
     if (st->looks_for_numbers) {
         st->looks_for_numbers = false;
         st->is_doubtful = false;
-        if (!ok || !take_numbers(st, answer)) s->pins |= PIN_HIDDEN;
+        if (!ok || !take_numbers(st, backend_my_of(b), answer)) s->pins |= PIN_HIDDEN;
     } else if (!ok || !take_warnings(s, answer)) {
         st->warnings = MANY_WARNINGS;
     }
@@ -178,11 +189,13 @@ static bool replay(struct session *s, struct bytes packets) {
     return is_ok;
 }
 
-static bool send_own(struct backend *b, const char *text) {
+/* A statement of gilmok's own, whose answer nobody sees; what it counts is another matter. */
+static bool send_own(struct session *s, struct backend *b, const char *text) {
     uint8_t storage[128];
     struct writer w;
     writer_init_fixed(&w, storage, sizeof storage);
     my_put_command(&w, MY_COM_QUERY, bytes_str(text));
+    session_my_of(s)->state.has_row_count = false;
     return backend_my_send_own(b, MY_COM_QUERY, writer_bytes(&w));
 }
 
@@ -228,7 +241,8 @@ static struct bytes number_for(struct session *s, struct bytes call, bool is_row
 }
 
 static bool edit_counts(struct session *s, struct bytes text, struct writer *out) {
-    const struct sql_options *options = &session_my_of(s)->state.sql;
+    const struct session_my_state *st = &session_my_of(s)->state;
+    const struct sql_options *options = &st->sql;
     struct arena *arena = &s->env->arena;
     struct counts c = {.count = 0};
     struct effect_my_ears ears = {.on_count = on_count, .ctx = &c};
@@ -239,6 +253,8 @@ static bool edit_counts(struct session *s, struct bytes text, struct writer *out
     edit_init(&list, text, options, arena);
     for (unsigned i = 0; i < c.count; i++) {
         struct bytes call = bytes_of(text.ptr + c.at[i].start, c.at[i].end - c.at[i].start);
+        bool is_known = c.at[i].which == EFFECT_MY_ASKS_FOUND_ROWS ? st->has_found_rows : st->has_row_count;
+        if (is_known) continue;
         struct bytes number = number_for(s, call, c.at[i].which == EFFECT_MY_ASKS_FOUND_ROWS, c.at[i].is_item);
         if (!number.len) return false;
         edit_replace(&list, c.at[i].start, c.at[i].end, number);
@@ -257,17 +273,33 @@ enum session_my_asked session_my_ask_kept(struct session *s, const char **why) {
     return ASKED_REFUSED;
 }
 
+/* Or the next client would be told of it. What is set here is so already. */
+void session_my_hear_put_back(struct session *s, struct backend *b) {
+    if (!send_own(s, b, "SET SESSION session_track_schema=1")) return; /* and the session has ended with it */
+}
+
+bool session_my_bring_id(struct session *s, struct backend *b) {
+    const struct session_my_state *st = &session_my_of(s)->state;
+    struct backend_my *bm = backend_my_of(b);
+    char set[64];
+    if (st->is_doubtful || (LIKELY(bm->has_id) && bm->insert_id == st->insert_id)) return true; /* doubtful: it is its own there */
+    snprintf(set, sizeof set, "SET last_insert_id=%llu", (unsigned long long)st->insert_id);
+    bm->insert_id = st->insert_id;
+    bm->has_id = true;
+    return send_own(s, b, set);
+}
+
 enum session_my_asked session_my_ask(struct session *s, struct backend *b, struct bytes text, struct writer *out,
                                      const char **why) {
-    const struct session_my_state *st = &session_my_of(s)->state;
+    struct session_my_state *st = &session_my_of(s)->state;
     unsigned effects = session_my_of(s)->command.effects;
-    char set[64];
     *why = "a number that the statement before has left cannot be put into this one";
-    if (effects & EFFECT_MY_ASKS_INSERT_ID) {
-        snprintf(set, sizeof set, "SET last_insert_id=%llu", (unsigned long long)st->insert_id);
-        if (!send_own(b, set)) return ASKED_REFUSED;
+    if (effects & EFFECT_MY_ASKS_WARNINGS && !st->has_warnings) {
+        if (!send_own(s, b, CLEAR_WARNINGS)) return ASKED_REFUSED;
+        st->has_found_rows = false;
     }
-    if (effects & EFFECT_MY_ASKS_WARNINGS && !send_own(b, CLEAR_WARNINGS)) return ASKED_REFUSED;
-    if (!(effects & ASKS_COUNTS)) return ASKED_NOTHING;
+    bool is_here = (st->has_row_count || !(effects & EFFECT_MY_ASKS_ROW_COUNT)) &&
+                   (st->has_found_rows || !(effects & EFFECT_MY_ASKS_FOUND_ROWS));
+    if (is_here) return ASKED_NOTHING;
     return text.len && edit_counts(s, text, out) ? ASKED_EDITED : ASKED_REFUSED;
 }

@@ -350,7 +350,7 @@ void session_my_on_arrived(struct session *s, struct bytes key) {
 
 /* It is let in when it has its connection: what the server says of the login's session it hears with it. */
 void session_my_login_leased(struct session *s, struct backend *b) {
-    welcome(s, backend_my_of(b)->status & BACKEND_MY_LASTING);
+    welcome(s, backend_my_of(b)->begun_status & BACKEND_MY_LASTING);
     session_set_state(s, SESSION_IDLE);
     if (session_my_is_shared(s)) {
         session_my_learn_beginning(s, b);

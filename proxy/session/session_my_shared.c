@@ -88,7 +88,7 @@ void session_my_judge_command(struct session *s, uint8_t command, bool is_whole)
     case MY_COM_STMT_SEND_LONG_DATA:
     case MY_COM_STMT_CLOSE:
     case MY_COM_STMT_RESET:
-    case MY_COM_STMT_FETCH: c->effects = EFFECT_MY_PREPARES; break;
+    case MY_COM_STMT_FETCH: c->effects = EFFECT_MY_PREPARES | EFFECT_MY_KEEPS_WARNINGS; break; /* as far as is known */
     default: c->effects = EFFECT_MY_FIXED; break;
     }
 }
@@ -132,7 +132,6 @@ void session_my_note_sent(struct session *s, struct backend *b) {
     s->pins |= pins;
     if (c->effects & (EFFECT_MY_STAYS | EFFECT_MY_SETS | EFFECT_MY_SCHEMA | EFFECT_MY_NEXT)) b->is_tainted = true;
     sm->state.was_in_transaction = b->ledger.txn != TXN_NONE;
-    sm->state.is_moved = false;
 }
 
 /* Errors that come before anything was done; of code that is run they may come from within it. */
@@ -238,15 +237,6 @@ static void settle_taint(struct session *s, struct backend *b) {
     b->is_tainted = s->pins & PINS_STAY || has_odd_schema;
 }
 
-/* Or the next client would be told of it. What is set here is so already. */
-static RARELY void hear_what_was_put_back(struct backend *b) {
-    uint8_t storage[64];
-    struct writer w;
-    writer_init_fixed(&w, storage, sizeof storage);
-    my_put_command(&w, MY_COM_QUERY, bytes_str("SET SESSION session_track_schema=1"));
-    if (!backend_my_send_own(b, MY_COM_QUERY, writer_bytes(&w))) return; /* and the session has ended with it */
-}
-
 void session_my_settle(struct session *s, struct backend *b) {
     struct session_my *sm = session_my_of(s);
     const struct my_answer *a = &backend_my_of(b)->answer;
@@ -265,9 +255,9 @@ void session_my_settle(struct session *s, struct backend *b) {
     }
     if (a->has_changed && !is_explained(s, sm->command.effects)) s->pins |= PIN_HIDDEN;
     settle_next(s, b, a->is_error);
-    session_my_note_answer(s, a);
+    session_my_note_answer(s, b);
     settle_taint(s, b);
-    if (UNLIKELY(sm->command.effects & EFFECT_MY_PUTS_BACK)) hear_what_was_put_back(b);
+    if (UNLIKELY(sm->command.effects & EFFECT_MY_PUTS_BACK)) session_my_hear_put_back(s, b);
     if (s->state == SESSION_CLOSED) return;
     if (b->ledger.txn == TXN_NONE && !s->pins && session_my_may_be_asked(s)) {
         s->pins |= PIN_ASKED;
@@ -289,7 +279,7 @@ void session_my_bring(struct session *s, struct backend *b) {
         return;
     }
     if (UNLIKELY(!st->start)) session_my_learn_beginning(s, b);
-    if (st->backend_id != b->id || st->lease != b->leases) st->is_moved = true;
+    if (st->backend_id != b->id || st->lease != b->leases) st->has_row_count = st->has_found_rows = st->has_warnings = false;
     st->backend_id = b->id;
     st->lease = b->leases;
     if (UNLIKELY(st->start != bm->start)) {
@@ -332,7 +322,6 @@ void session_my_begin_anew(struct session *s) {
     session_my_state_release(s);
     st->start = start;
     st->schema = schema;
-    st->is_moved = true;
     if (!start) return;
     read_as_begun(s);
     if (st->sql.flavour == SQL_FLAVOUR_MARIADB) return;

@@ -342,7 +342,8 @@ static const struct {
     {"SELECT (SELECT FOUND_ROWS())", "found_rows 15-27"},
     {"INSERT INTO t SELECT ROW_COUNT()", "row_count 21-32"},
     {"SELECT 1; SELECT ROW_COUNT ()", ""},
-    {"DO 1; SELECT FOUND_ROWS()", "found_rows 13-0 item"},
+    {"DO 1; SELECT FOUND_ROWS()", "found_rows 13-25 item"},
+    {"SELECT 1; SELECT FOUND_ROWS()", "found_rows 17-0 item"},
     {"SELECT ROW_COUNT() UNION SELECT 1", "row_count 7-18"},
 };
 
