@@ -206,13 +206,26 @@ static bool keeps_warnings(const struct finding_my *f, const struct ast *stateme
     return is_diagnostics || is_show_warnings(statement, false) || asks_counts_alone(statement);
 }
 
-/* FOUND_ROWS() may be another one behind it. */
-static bool counts_rows(const struct ast *statement) {
+/* Rows come of it, but FOUND_ROWS() is another matter. */
+static bool may_return_rows(const struct ast *statement) {
     switch ((enum ast_kind)statement->kind) {
-    case AST_INSERT: case AST_UPDATE: case AST_DELETE: return false;
-    case AST_COMMAND: return !is_without_tables(statement);
+    case AST_INSERT: return AST_AS(insert, INSERT, statement)->returning;
+    case AST_UPDATE: return AST_AS(update, UPDATE, statement)->returning;
+    case AST_DELETE: return AST_AS(delete, DELETE, statement)->returning;
+    case AST_COMMAND: break;
     default: return true;
     }
+    bool is_diagnostics = statement->op == SQL_GET_DIAGNOSTICS || is_show_warnings(statement, false);
+    return !is_diagnostics && !is_without_tables(statement);
+}
+
+static unsigned rows_of(const struct finding_my *f, const struct ast *statement) {
+    bool is_command = statement->kind == AST_COMMAND;
+    bool runs_queries = f->has_tables && !(is_command && (statement->op == SQL_EXPLAIN || statement->op == SQL_SHOW));
+    bool is_for_query = is_command && statement->op == SQL_SET && AST_AS(command, COMMAND, statement)->query; /* SET STATEMENT */
+    if (f->outermost) return f->effects & EFFECT_MY_CALC_ROWS ? 0 : EFFECT_MY_READS;
+    if (runs_queries || is_for_query || statement->kind == AST_SETOP) return EFFECT_MY_CALC_ROWS;
+    return may_return_rows(statement) ? EFFECT_MY_ODD_ROWS : 0;
 }
 
 static bool note_statement(struct finding_my *f, struct ast *statement) {
@@ -222,7 +235,7 @@ static bool note_statement(struct finding_my *f, struct ast *statement) {
     f->outermost = statement->kind == AST_SELECT ? statement : NULL;
     effect_my_walk(f, statement);
     bool keeps = keeps_warnings(f, statement, f->effects);
-    if (!f->outermost) f->effects |= EFFECT_MY_CALC_ROWS;
+    f->effects |= rows_of(f, statement);
     f->effects |= before;
     return keeps;
 }
@@ -242,11 +255,12 @@ unsigned effect_my_of(struct bytes text, const struct sql_options *options, stru
         if (s.outcome != SQL_PARSED) continue;
         f.is_behind = count > 1;
         kept += note_statement(&f, s.ast);
-        f.is_behind_read |= counts_rows(s.ast);
+        f.is_behind_read |= (f.effects & (EFFECT_MY_READS | EFFECT_MY_CALC_ROWS | EFFECT_MY_ODD_ROWS)) != 0;
         is_show = is_show_warnings(s.ast, true);
     }
     arena_reset(arena);
-    if (count > 1) f.effects |= EFFECT_MY_MANY | EFFECT_MY_CALC_ROWS;
+    if (count > 1) f.effects |= EFFECT_MY_MANY;
+    if (count > 1 && f.effects & EFFECT_MY_READS) f.effects = (f.effects & ~(unsigned)EFFECT_MY_READS) | EFFECT_MY_CALC_ROWS;
     if (count && kept == count) f.effects |= EFFECT_MY_KEEPS_WARNINGS;
     if (count == 1 && is_show) f.effects |= EFFECT_MY_SHOW_WARNINGS;
     return f.effects;

@@ -44,10 +44,13 @@ enum effect_my {
      */
     EFFECT_MY_NEXT = 1 << 12,
     /*
-     * FOUND_ROWS() may not be the number of rows that are sent, if any are: SQL_CALC_FOUND_ROWS, and all but a plain SELECT. It
-     * stays as it was behind EXPLAIN and RETURNING, but not behind most of SHOW.
+     * What becomes of FOUND_ROWS(): behind a plain SELECT it is the number of rows that are sent. CALC: something else, but of this
+     * text: SQL_CALC_FOUND_ROWS, UNION, INSERT ... SELECT. ODD: of what returns rows and is no query, EXPLAIN or RETURNING or SHOW,
+     * each has its own way. With neither, nothing is sent, and it stays as it was.
      */
     EFFECT_MY_CALC_ROWS = 1 << 13,
+    EFFECT_MY_ODD_ROWS = 1 << 25,
+    EFFECT_MY_READS = 1 << 26, /* a plain SELECT, alone */
     EFFECT_MY_INSERT_ID = 1 << 14, /* LAST_INSERT_ID(expr), SET last_insert_id or identity */
     /* It asks of what was before */
     EFFECT_MY_ASKS_INSERT_ID = 1 << 15,  /* LAST_INSERT_ID(), @@last_insert_id, @@identity, inside of an INSERT, too */

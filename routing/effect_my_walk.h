@@ -8,7 +8,7 @@
 
 struct finding_my {
     unsigned effects;
-    bool is_behind, is_behind_read; /* the statement at hand stands behind another one of its text; behind one that may count rows */
+    bool is_behind, is_behind_read; /* the statement at hand stands behind another of its text; behind one that may count rows */
     bool has_tables; /* the statement at hand reads from something */
     const struct effect_my_ears *ears;
     const struct sql_options *options;

@@ -314,6 +314,8 @@ static bool take_packet(struct backend *b, struct run *run, const struct my_head
     if (bm->start && p.kind != REPLY_MY_DATA && p.fate == REPLY_FORWARD) backend_my_hear(b, &p);
     if (b->state == BACKEND_CLOSED) return false;
     bm->rest_is_shown = p.fate == REPLY_FORWARD && b->lessee;
+    if (begins && bm->start && p.command == MY_COM_STMT_PREPARE && p.fate == REPLY_FORWARD && p.kind == REPLY_MY_DATA)
+        backend_my_hear_prepared(b, run->buf->data + (ptr - run->buf->data) + MY_HEADER_LEN, payload.len);
     if (UNLIKELY(p.fate == REPLY_COLLECT)) collect(bm, begins, h, ptr, avail);
     if (begins && bm->rest_is_shown) b->lessee->next_seq = h->seq;
     if (bm->rest_is_shown) show(b, run, ptr, avail, &p);
@@ -395,6 +397,7 @@ static void release(struct backend *b) {
     mem_free(bm->schema);
     start_my_unref(bm->start);
     state_my_unref(bm->state);
+    statements_my_release(&bm->statements);
     backend_my_forget_answer(bm);
     writer_release(&bm->asked);
 }

@@ -14,6 +14,7 @@
 #include "proxy/pool/reply_my.h"
 #include "proxy/pool/startup_my.h"
 #include "proxy/pool/state_my.h"
+#include "proxy/pool/statements_my.h"
 
 enum {
     BACKEND_MY_ASKED_MAX = BUF_LARGE_SIZE, /* of an answer to gilmok itself */
@@ -49,6 +50,8 @@ struct my_answer {
     uint16_t warnings;
     uint64_t rows, affected_rows;
     uint64_t insert_id;   /* the last one that was told and is not 0 */
+    bool has_prepared;
+    struct my_prepared prepared; /* with the server's number */
     char *sql_mode;       /* owned; as it is now; NULL: it was not told */
     char *character_set;  /* likewise: character_set_client */
 };
@@ -69,6 +72,8 @@ struct backend_my {
     uint64_t insert_id;          /* LAST_INSERT_ID() there ... */
     bool has_id;                 /* ... where it is known */
     uint16_t begun_status;       /* that its login was answered with */
+    struct statements_my statements; /* prepared there, by whomever */
+    uint32_t prepares_as;        /* number that the lessee is told for what it prepares now */
     struct my_answer answer;
     struct writer asked;         /* the answer to what gilmok asks, as it comes in */
 };
@@ -104,6 +109,8 @@ void backend_my_keep_state(struct backend *b, struct state_my *state);
 
 /* backend_my_hear.c: what an OK tells of the session. */
 void backend_my_hear(struct backend *b, const struct reply_my_packet *p);
+/* The answer to its PREPARE, whose number becomes the lessee's. */
+void backend_my_hear_prepared(struct backend *b, uint8_t *payload, size_t len);
 void backend_my_forget_answer(struct backend_my *bm);
 /* The changes without those that only gilmok has asked for; in `w`. */
 void backend_my_put_shown_changes(struct writer *w, struct bytes changes);

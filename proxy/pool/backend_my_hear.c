@@ -73,6 +73,14 @@ void backend_my_hear(struct backend *b, const struct reply_my_packet *p) {
     backend_fail(b, &err);
 }
 
+void backend_my_hear_prepared(struct backend *b, uint8_t *payload, size_t len) {
+    struct backend_my *bm = backend_my_of(b);
+    struct my_answer *a = &bm->answer;
+    if (!my_prepared_read(bytes_of(payload, len), &a->prepared)) return; /* and it is found to be broken */
+    a->has_prepared = true;
+    for (int i = 0; i < 4; i++) payload[1 + i] = (uint8_t)(bm->prepares_as >> (8 * i));
+}
+
 /* What servers tell of without being asked. */
 static bool is_told_anyway(struct bytes name) {
     return bytes_is(name, "autocommit") || bytes_is(name, "time_zone") || bytes_is(name, "character_set_client") ||

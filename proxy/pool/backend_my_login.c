@@ -326,6 +326,8 @@ static void take_ok(struct backend *b, struct bytes payload) {
     bm->state = NULL;
     bm->start = NULL;
     bm->schema = NULL;
+    statements_my_release(&bm->statements);
+    statements_my_init(&bm->statements);
     if (pool_of(b)->mode == POOL_SESSION) go_on_free(b);
     else ask_how_it_begins(b);
 }

@@ -2,7 +2,7 @@
  * A logged-in MySQL client: which of its commands go to its server connection, in pieces as they come, and which are refused.
  * Answers come back through session.c.
  */
-#include "proxy/session/session_my.h"
+#include "proxy/session/session_my_take.h"
 
 #include <stdio.h>
 
@@ -68,40 +68,12 @@ static void on_settled(struct session *s, struct backend *b) {
 
 /* ---- from the client ---- */
 
-/* A run of bytes that goes to the server as it came. */
-struct run {
-    struct buf *buf;
-    const uint8_t *start;
-    size_t len;
-};
-
-static void flush_run(struct session *s, struct run *run) {
-    struct backend *b = s->lessee.backend;
-    if (run->len && b) stream_send_ref(b->stream, run->buf, bytes_of(run->start, run->len));
-    run->len = 0;
-}
-
-static void add_to_run(struct run *run, const uint8_t *ptr, size_t len) {
-    if (run->len == 0) run->start = ptr;
-    run->len += len;
-}
-
-/* One packet of a client, as much of it as is in hand. */
-struct packet {
-    struct my_header h;
-    const uint8_t *ptr;
-    size_t avail;
-};
-
-enum take { TAKE_GOES_ON, TAKE_KEEP, TAKE_STOP };
-
 static void out_of_order(struct session *s) {
     s->lessee.next_seq = (uint8_t)(session_my_of(s)->command_seq + 1);
     session_my_fail(s, MY_ER_NET_PACKETS_OUT_OF_ORDER, "08S01", "Got packets out of order");
 }
 
-/* It is answered here, and goes nowhere. */
-static enum take refuse_command(struct session *s, const struct packet *p, uint16_t number, const char *sqlstate, const char *why) {
+enum take take_refuse(struct session *s, const struct packet *p, uint16_t number, const char *sqlstate, const char *why) {
     struct session_my *sm = session_my_of(s);
     s->lessee.next_seq = 1;
     if (p->h.len > SESSION_MY_DROPS_MAX) {
@@ -109,6 +81,7 @@ static enum take refuse_command(struct session *s, const struct packet *p, uint1
         return TAKE_STOP;
     }
     session_my_error(s, number, sqlstate, why);
+    session_my_note_refusal(s);
     sm->is_dropped = true;
     return TAKE_GOES_ON;
 }
@@ -137,13 +110,12 @@ static bool is_busy(const struct session *s) {
     return request_is_open(&s->request) && (s->request.stage != REQUEST_RELAY || s->request.has_sent);
 }
 
-static enum take hold_back(struct session *s) {
+enum take take_hold_back(struct session *s) {
     s->is_held_back = true;
     return TAKE_KEEP;
 }
 
-/* A request is open, and has its connection; perhaps it has waited for it. False: it waits, or the session is closed. */
-static bool has_connection(struct session *s) {
+bool take_has_connection(struct session *s) {
     return request_is_open(&s->request) || request_open(s, false);
 }
 
@@ -158,10 +130,9 @@ static bool is_head_cut(const struct packet *p) {
     return p->avail <= EXECUTE_FLAGS && p->avail < MY_HEADER_LEN + (size_t)p->h.len;
 }
 
-/* The command goes to the server, as much of its first packet as is in hand. */
-static enum take send_command(struct session *s, struct run *run, const struct packet *p, uint8_t command) {
+enum take take_send(struct session *s, struct run *run, const struct packet *p, uint8_t command) {
     flush_run(s, run);
-    if (!has_connection(s)) return s->state == SESSION_CLOSED ? TAKE_STOP : TAKE_KEEP;
+    if (!take_has_connection(s)) return s->state == SESSION_CLOSED ? TAKE_STOP : TAKE_KEEP;
     struct backend *b = s->lessee.backend;
     if (!backend_my_note_sent(b, command)) return TAKE_STOP;
     if (command == MY_COM_SET_OPTION) b->is_retired = true; /* nothing takes that back */
@@ -172,141 +143,31 @@ static enum take send_command(struct session *s, struct run *run, const struct p
     return TAKE_GOES_ON;
 }
 
-/* In its place another text is sent. */
-static enum take send_instead(struct session *s, struct run *run, const struct packet *p, uint8_t command, struct bytes packet) {
-    struct packet instead = {.h = p->h, .ptr = packet.ptr, .avail = 0}; /* nothing of it is the client's */
-    enum take take = send_command(s, run, &instead, command);
-    if (take == TAKE_GOES_ON) stream_send(s->lessee.backend->stream, packet);
+enum take take_send_instead(struct session *s, struct run *run, const struct packet *p, uint8_t command, struct bytes packet,
+                            size_t rest) {
+    struct packet instead = {.h = p->h, .ptr = p->ptr, .avail = 0}; /* its beginning is not the client's */
+    enum take take = take_send(s, run, &instead, command);
+    if (take != TAKE_GOES_ON) return take;
+    stream_send(s->lessee.backend->stream, packet);
+    add_to_run(run, p->ptr + p->avail - rest, rest);
     return take;
 }
 
-/* The request that was opened for a connection's sake comes to nothing. */
-static void end_unsent(struct session *s) {
-    if (!request_is_open(&s->request)) return;
-    s->request.has_sent = true;
-    session_check_answered(s);
-}
-
-/* ---- of who shares connections ---- */
-
-static bool is_whole(const struct packet *p) {
-    return p->avail == MY_HEADER_LEN + (size_t)p->h.len;
-}
-
-/* A longer one could not be kept until all of it is there. */
-static bool may_be_read(const struct packet *p) {
-    return MY_HEADER_LEN + (size_t)p->h.len <= STREAM_HELD_MAX;
-}
-
-static struct bytes text_of(const struct packet *p, uint8_t command) {
-    return command == MY_COM_QUERY && is_whole(p) ? bytes_of(p->ptr + MY_HEADER_LEN + 1, p->h.len - 1) : bytes_of(NULL, 0);
-}
-
-static enum take keep_or_stop(const struct session *s) {
-    return s->state == SESSION_CLOSED ? TAKE_STOP : TAKE_KEEP;
-}
-
-static enum take answer_here(struct session *s, struct run *run) {
+enum take take_answered(struct session *s, struct run *run) {
     flush_run(s, run);
     session_my_forget_command(s);
     session_my_of(s)->is_dropped = true;
     return TAKE_GOES_ON;
 }
 
-/* About the last answer, which another connection may have given. */
-static RARELY enum take take_question(struct session *s, struct run *run, const struct packet *p, uint8_t command) {
-    const char *why = "";
-    struct writer w;
-    size_t at;
-    enum take take = TAKE_STOP;
-    writer_init(&w, 2 * STREAM_HELD_MAX);
-    at = my_begin(&w, 0);
-    writer_u8(&w, command);
-    switch (session_my_ask(s, s->lessee.backend, text_of(p, command), &w, &why)) {
-    case ASKED_NOTHING:
-    case ASKED_ANSWERED:
-        take = send_command(s, run, p, command);
-        break;
-    case ASKED_EDITED:
-        my_end(&w, at);
-        if (!w.failed) take = send_instead(s, run, p, command, writer_bytes(&w));
-        break;
-    case ASKED_REFUSED:
-        if (s->state == SESSION_CLOSED) break;
-        end_unsent(s);
-        session_my_forget_command(s);
-        take = refuse_command(s, p, MY_ER_NOT_SUPPORTED_YET, "42000", why);
-        break;
-    }
-    writer_release(&w);
-    return take;
-}
-
-/* What is kept of the last answer needs no connection. False: it is dealt with, and *take says how. */
-static bool goes_to_server(struct session *s, struct run *run, const struct packet *p, enum take *take) {
-    struct session_my *sm = session_my_of(s);
-    const char *why = "";
-    bool is_asking = sm->command.effects & SESSION_MY_ASKS;
-    if (LIKELY(!is_asking || (s->lessee.backend && !sm->state.looks))) return true;
-    if (sm->state.looks) {
-        *take = hold_back(s);
-        return false;
-    }
-    s->lessee.next_seq = 1;
-    enum session_my_asked asked = session_my_ask_kept(s, &why);
-    if (asked == ASKED_NOTHING) return true;
-    if (asked == ASKED_ANSWERED) {
-        *take = answer_here(s, run);
-    } else {
-        session_my_forget_command(s);
-        *take = refuse_command(s, p, MY_ER_NOT_SUPPORTED_YET, "42000", why);
-    }
-    return false;
-}
-
-/* COM_RESET_CONNECTION: there may be no connection, and none is needed. */
-static RARELY enum take take_reset(struct session *s, struct run *run) {
-    const struct session_my *sm = session_my_of(s);
-    struct my_ok ok = {.status = MY_STATUS_AUTOCOMMIT};
-    uint8_t storage[64];
-    struct writer w;
-    session_my_begin_anew(s);
-    if (s->state == SESSION_CLOSED) return TAKE_STOP;
-    s->lessee.next_seq = 1;
-    writer_init_fixed(&w, storage, sizeof storage);
-    my_put_ok(&w, s->lessee.next_seq++, MY_MARK_OK, &ok, sm->caps & MY_CAP_SESSION_TRACK);
-    session_send(s, writer_bytes(&w));
-    return answer_here(s, run);
-}
-
-/* It asks for LAST_INSERT_ID(), or what its answer says of that counts from what was there before. */
-static bool may_tell_id(unsigned effects) {
-    const unsigned asks = EFFECT_MY_ASKS_INSERT_ID | EFFECT_MY_INSERT_ID | EFFECT_MY_STAYS;
-    bool is_read = !(effects & EFFECT_MY_CALC_ROWS) || effects & EFFECT_MY_KEEPS_WARNINGS;
-    return !is_read || effects & asks;
-}
-
-static enum take take_shared(struct session *s, struct run *run, const struct packet *p, uint8_t command) {
-    struct session_my *sm = session_my_of(s);
-    enum take take = TAKE_KEEP;
-    bool has_option = s->lessee.backend && s->lessee.backend->is_retired && s->pins; /* COM_SET_OPTION outlives it */
-    if (UNLIKELY(command == MY_COM_RESET_CONNECTION && !has_option)) return take_reset(s, run);
-    if (!sm->command.is_judged) {
-        if (command == MY_COM_QUERY && may_be_read(p) && !is_whole(p)) return TAKE_KEEP;
-        if (UNLIKELY(!sm->state.start) && !has_connection(s)) return keep_or_stop(s);
-        if (command == MY_COM_QUERY && is_whole(p)) session_my_judge_text(s, text_of(p, command));
-        else session_my_judge_command(s, command, is_whole(p));
-    }
-    if (!goes_to_server(s, run, p, &take)) return take;
-    if (!has_connection(s)) return keep_or_stop(s);
-    if (UNLIKELY(sm->state.awaits_own)) return hold_back(s);
-    if (may_tell_id(sm->command.effects) && !session_my_bring_id(s, s->lessee.backend)) return TAKE_STOP;
-    bool is_asking = sm->command.effects & SESSION_MY_ASKS;
-    return UNLIKELY(is_asking) ? take_question(s, run, p, command) : send_command(s, run, p, command);
+void take_end_unsent(struct session *s) {
+    if (!request_is_open(&s->request)) return;
+    s->request.has_sent = true;
+    session_check_answered(s);
 }
 
 static enum take take_known(struct session *s, struct run *run, const struct packet *p, uint8_t command) {
-    return session_my_is_shared(s) ? take_shared(s, run, p, command) : send_command(s, run, p, command);
+    return session_my_is_shared(s) ? take_shared(s, run, p, command) : take_send(s, run, p, command);
 }
 
 /* KILL, by the id that gilmok has given: the server is told its own. */
@@ -317,30 +178,30 @@ static RARELY enum take take_kill(struct session *s, struct run *run, const stru
     char why[64];
     uint32_t thread = 0;
     if (p->avail < MY_HEADER_LEN + (size_t)p->h.len) return TAKE_KEEP;
-    if (!s->lessee.backend && !has_connection(s)) return s->state == SESSION_CLOSED ? TAKE_STOP : TAKE_KEEP;
+    if (!s->lessee.backend && !take_has_connection(s)) return s->state == SESSION_CLOSED ? TAKE_STOP : TAKE_KEEP;
     writer_init_fixed(&out, storage, sizeof storage);
     switch (session_my_kill_take(s, payload, &out, &thread)) {
     case KILL_NONE: return take_known(s, run, p, payload.ptr[0]);
     case KILL_WAITS: return TAKE_KEEP;
     case KILL_UNKNOWN:
-        end_unsent(s);
+        take_end_unsent(s);
         snprintf(why, sizeof why, "Unknown thread id: %u", thread);
-        return refuse_command(s, p, MY_ER_NO_SUCH_THREAD, "HY000", why);
+        return take_refuse(s, p, MY_ER_NO_SUCH_THREAD, "HY000", why);
     case KILL_FOREIGN:
-        end_unsent(s);
+        take_end_unsent(s);
         snprintf(why, sizeof why, "You are not owner of thread %u", thread);
-        return refuse_command(s, p, MY_ER_KILL_DENIED, "HY000", why);
+        return take_refuse(s, p, MY_ER_KILL_DENIED, "HY000", why);
     case KILL_SENDS: break;
     }
     session_my_judge_command(s, MY_COM_PROCESS_KILL, true);
-    return send_instead(s, run, p, payload.ptr[0], writer_bytes(&out));
+    return take_send_instead(s, run, p, payload.ptr[0], writer_bytes(&out), 0);
 }
 
 /* From here on it logs in again. */
 static RARELY enum take take_change_user(struct session *s, struct run *run, const struct packet *p) {
     static const char no_plugins[] = "COM_CHANGE_USER of clients without PLUGIN_AUTH is not supported";
     if (!(session_my_of(s)->caps & MY_CAP_PLUGIN_AUTH) || p->h.len > SESSION_MY_DROPS_MAX)
-        return refuse_command(s, p, MY_ER_NOT_SUPPORTED_YET, "42000", no_plugins);
+        return take_refuse(s, p, MY_ER_NOT_SUPPORTED_YET, "42000", no_plugins);
     if (p->avail < MY_HEADER_LEN + (size_t)p->h.len) return TAKE_KEEP;
     flush_run(s, run);
     session_my_change_user(s, bytes_of(p->ptr + MY_HEADER_LEN + 1, p->h.len - 1));
@@ -354,7 +215,7 @@ static enum take take_command(struct session *s, struct run *run, const struct p
         session_close(s, "client said goodbye");
         return TAKE_STOP;
     }
-    if (is_busy(s)) return hold_back(s); /* nothing may be said into an answer */
+    if (is_busy(s)) return take_hold_back(s); /* nothing may be said into an answer */
     if (p->h.seq != 0 || !p->h.len) {
         sm->command_seq = 0;
         out_of_order(s);
@@ -365,9 +226,9 @@ static enum take take_command(struct session *s, struct run *run, const struct p
         sm->is_dropped = true;
         return TAKE_GOES_ON;
     }
-    if (UNLIKELY(!is_known(command))) return refuse_command(s, p, MY_ER_UNKNOWN_COM, "08S01", "Unknown command");
+    if (UNLIKELY(!is_known(command))) return take_refuse(s, p, MY_ER_UNKNOWN_COM, "08S01", "Unknown command");
     const char *why = why_refused(command);
-    if (UNLIKELY(why != NULL)) return refuse_command(s, p, MY_ER_NOT_SUPPORTED_YET, "42000", why);
+    if (UNLIKELY(why != NULL)) return take_refuse(s, p, MY_ER_NOT_SUPPORTED_YET, "42000", why);
     if (UNLIKELY(command == MY_COM_CHANGE_USER)) return take_change_user(s, run, p);
     if (command == MY_COM_STMT_EXECUTE && is_head_cut(p)) return TAKE_KEEP;
     bool may_be_kill = session_my_kill_may_be(&p->h, bytes_of(p->ptr + MY_HEADER_LEN, p->avail - MY_HEADER_LEN));

@@ -11,6 +11,7 @@
 #ifndef GILMOK_PROXY_SESSION_SESSION_MY_H
 #define GILMOK_PROXY_SESSION_SESSION_MY_H
 
+#include "base/map.h"
 #include "parser/dialect.h"
 #include "proxy/auth/my_auth.h"
 #include "proxy/pool/backend_my.h"
@@ -53,6 +54,8 @@ struct session_my_command {
     bool has_wish;
     bool awaits_mode;      /* its sql_mode is computed: the answer tells it */
     uint32_t pins;         /* that it has brought */
+    struct session_my_statement *statement;     /* of PREPARE; owned */
+    uint32_t executes, resets, fetches;         /* number of the statement; 0: it does not */
 };
 
 /* Of who shares connections: the session as it goes from one to the other. */
@@ -68,12 +71,20 @@ struct session_my_state {
     bool awaits_own;        /* something of gilmok's must have come back before its command may be sent */
     bool was_in_transaction;
     /* What functions tell of the last answer */
-    bool is_doubtful;       /* what LAST_INSERT_ID() or FOUND_ROWS() would say is known to the connection alone */
+    bool is_id_doubtful, are_rows_doubtful; /* LAST_INSERT_ID(), FOUND_ROWS(): known to the connection alone */
+    bool are_rows_unknown;  /* ... to nobody */
     uint64_t insert_id;     /* LAST_INSERT_ID() */
     uint64_t found_rows;    /* FOUND_ROWS() */
     int64_t row_count;      /* ROW_COUNT() */
     uint32_t warnings;      /* how many, its error included; UINT32_MAX: more than is known */
     struct buf *told;       /* the packets that SHOW WARNINGS was answered with; one reference; NULL: nobody has asked */
+    /* Prepared by protocol (session_my_prepared.c) */
+    struct map statements;   /* by number; owned */
+    uint32_t last_statement; /* number of the latest */
+    struct session_my_statement *preparing; /* gilmok prepares it there; owned */
+    char *refusal;           /* what the server has answered to that, an ERR packet's payload; owned; NULL: all is well */
+    uint32_t refusal_len;
+    uint16_t status;         /* as answers have told it last, as far as it lasts */
     uint8_t looks;          /* questions about that are under way ... */
     bool looks_for_numbers;      /* ... the first of them about the numbers */
 };
@@ -122,8 +133,17 @@ void session_my_state_release(struct session *s);
 /* Nothing of it is anybody else's any more: it goes to another worker. */
 void session_my_state_pack(struct session *s);
 
+/* session_my_prepared.c: statements prepared by protocol */
+void session_my_prepared_settle(struct session *s, struct backend *b);
+void session_my_prepared_forget(struct session_my_command *c);
+/* An answer to gilmok's own PREPARE; false: it is another one. */
+bool session_my_on_prepared(struct session *s, struct backend *b, struct bytes answer, bool ok);
+void session_my_statements_release(struct session_my_state *st);
+
 /* session_my_asked.c: what may be asked about the last answer, on whatever connection */
 void session_my_note_answer(struct session *s, struct backend *b);
+/* gilmok itself has answered with an error: no connection knows of it. */
+void session_my_note_refusal(struct session *s);
 /* True: gilmok keeps the connection for what may be asked next, for a moment. */
 bool session_my_may_be_asked(const struct session *s);
 void session_my_on_hold_over(struct session *s);
@@ -135,7 +155,7 @@ enum session_my_asked {
     ASKED_EDITED,   /* `out` has another text */
 };
 /* Without a connection, or on another one: of what is kept. */
-enum session_my_asked session_my_ask_kept(struct session *s, const char **why);
+enum session_my_asked session_my_ask_kept(struct session *s, bool as_text, const char **why);
 /* SET STATEMENT has put back what it has set: with the answer to its next statement the server says so. */
 void session_my_hear_put_back(struct session *s, struct backend *b);
 /* LAST_INSERT_ID() is on the connection what it is in the session, from the next command on. False: it has failed. */

@@ -18,7 +18,7 @@
 
 #include "base/fault.h"
 #include "parser/edit.h"
-#include "proxy/session/session_my.h"
+#include "proxy/session/session_my_take.h"
 
 #define LOOK_AT_NUMBERS "SELECT LAST_INSERT_ID(), FOUND_ROWS(), ROW_COUNT()"
 #define LOOK_AT_WARNINGS "SHOW WARNINGS"
@@ -28,6 +28,7 @@ enum {
     MANY_WARNINGS = UINT32_MAX,
     NUMBER_COLUMNS = 3,
     WARNING_COLUMNS = 3,
+    RUNS_CODE = EFFECT_MY_ROUTINE | EFFECT_MY_UNREAD | EFFECT_MY_PREPARES, /* that nobody has read */
     ASKS_COUNTS = EFFECT_MY_ASKS_ROW_COUNT | EFFECT_MY_ASKS_FOUND_ROWS,
 };
 
@@ -38,31 +39,71 @@ static void forget_told(struct session_my_state *st) {
 
 /* ---- after an answer ------------------------------------------------------------------------------------------------- */
 
+/* Code that nobody has read leaves those of before, or not. */
+static void note_warnings(struct session_my_state *st, const struct my_answer *a, unsigned effects) {
+    bool has_some = a->is_error || a->warnings;
+    if (effects & EFFECT_MY_KEEPS_WARNINGS && !has_some) return;
+    if (effects & RUNS_CODE && !has_some && !st->warnings) return;
+    forget_told(st);
+    st->warnings = a->is_error || (effects & RUNS_CODE && !has_some) ? MANY_WARNINGS : a->warnings;
+    if (has_some || !(effects & RUNS_CODE)) st->has_warnings = true;
+}
+
+/* An error may have left it as it was, on a connection where it was another client's. */
+static void note_rows(struct session_my_state *st, const struct my_answer *a, unsigned effects) {
+    bool is_counted = a->has_rows && effects & EFFECT_MY_READS && !a->is_error;
+    bool is_set = !a->is_error && (effects & EFFECT_MY_CALC_ROWS || (effects & EFFECT_MY_READS && !a->has_rows)); /* SELECT INTO */
+    bool is_odd = a->is_error ? effects & (EFFECT_MY_READS | EFFECT_MY_CALC_ROWS | EFFECT_MY_UNREAD) : a->has_rows;
+    if (is_counted) st->found_rows = a->rows;
+    if (is_counted || is_set) {
+        st->has_found_rows = true;
+        st->are_rows_unknown = false;
+        st->are_rows_doubtful = is_set;
+    } else if (is_odd && !(effects & EFFECT_MY_KEEPS_WARNINGS && !a->is_error)) {
+        if (!st->has_found_rows) st->are_rows_unknown = true;
+        else st->are_rows_doubtful = true;
+    } else if ((effects & RUNS_CODE || (effects & EFFECT_MY_MANY && effects & EFFECT_MY_ODD_ROWS)) && !st->has_found_rows) {
+        st->are_rows_unknown = true;
+    }
+}
+
+static void note_id(struct session_my_state *st, struct backend_my *bm, const struct my_answer *a, unsigned effects) {
+    bool is_other = a->insert_id && a->insert_id != st->insert_id;
+    bool may_have_failed_late = a->is_error && a->error != MY_ER_PARSE_ERROR && take_may_tell_id(effects);
+    if (!is_other && !may_have_failed_late && !(effects & EFFECT_MY_INSERT_ID)) return;
+    st->is_id_doubtful = true;
+    bm->has_id = false;
+}
+
 void session_my_note_answer(struct session *s, struct backend *b) {
     const struct my_answer *a = &backend_my_of(b)->answer;
     struct session_my *sm = session_my_of(s);
     struct session_my_state *st = &sm->state;
     unsigned effects = sm->command.effects;
-    if (!a->is_told) return;
-    if (!(effects & EFFECT_MY_KEEPS_WARNINGS) || a->is_error || a->warnings) {
+    if (a->has_prepared && a->prepared.warnings) {
         forget_told(st);
-        st->warnings = a->is_error ? MANY_WARNINGS : a->warnings;
+        st->warnings = a->prepared.warnings;
         st->has_warnings = true;
     }
+    if (!a->is_told) return;
+    note_warnings(st, a, effects);
     st->has_row_count = true;
-    st->has_found_rows |= a->has_rows || a->is_error;
     st->row_count = a->is_error || a->has_rows ? -1 : (int64_t)a->affected_rows;
-    bool is_counted = a->has_rows && !(effects & EFFECT_MY_CALC_ROWS), has_other_id = a->insert_id && a->insert_id != st->insert_id;
-    if (is_counted) st->found_rows = a->rows;
-    bool is_odd = a->is_error || a->has_rows != is_counted || effects & EFFECT_MY_INSERT_ID;
-    if (!has_other_id && !is_odd) return;
-    st->is_doubtful = true;
-    backend_my_of(b)->has_id = false;
+    note_rows(st, a, effects);
+    note_id(st, backend_my_of(b), a, effects);
+}
+
+void session_my_note_refusal(struct session *s) {
+    struct session_my_state *st = &session_my_of(s)->state;
+    forget_told(st);
+    st->row_count = -1;
+    st->warnings = MANY_WARNINGS;
+    st->has_row_count = st->has_warnings = false;
 }
 
 bool session_my_may_be_asked(const struct session *s) {
     const struct session_my_state *st = &session_my_of((struct session *)s)->state;
-    return st->is_doubtful || (st->warnings && !st->told);
+    return st->is_id_doubtful || st->are_rows_doubtful || (st->warnings && !st->told);
 }
 
 /* ---- looking --------------------------------------------------------------------------------------------------------- */
@@ -83,8 +124,8 @@ void session_my_on_hold_over(struct session *s) {
     if (s->state != SESSION_HELD || !s->lessee.backend || s->pins != PIN_ASKED) return;
     s->pins = PIN_LOOKING;
     st->looks = 0;
-    st->looks_for_numbers = st->is_doubtful;
-    if (st->is_doubtful && !look(s, LOOK_AT_NUMBERS)) return;
+    st->looks_for_numbers = st->is_id_doubtful || st->are_rows_doubtful;
+    if (st->looks_for_numbers && !look(s, LOOK_AT_NUMBERS)) return;
     if (st->warnings && !st->told && !look(s, LOOK_AT_WARNINGS)) return;
     if (st->looks) return;
     s->pins = 0;
@@ -117,13 +158,15 @@ static bool read_number(struct reader *r, uint64_t *out) {
 
 static bool take_numbers(struct session_my_state *st, struct backend_my *bm, struct bytes packets) {
     struct bytes row;
-    uint64_t row_count;
+    uint64_t id, found_rows, row_count;
     if (!packet_at(packets, 1 + NUMBER_COLUMNS, &row)) return false;
     struct reader r = reader_over(row);
-    if (!read_number(&r, &st->insert_id) || !read_number(&r, &st->found_rows) || !read_number(&r, &row_count)) return false;
-    st->row_count = (int64_t)row_count;
-    bm->insert_id = st->insert_id;
-    bm->has_id = true;
+    if (!read_number(&r, &id) || !read_number(&r, &found_rows) || !read_number(&r, &row_count)) return false;
+    if (st->has_row_count) st->row_count = (int64_t)row_count;
+    if (st->are_rows_doubtful) st->found_rows = found_rows;
+    if (st->is_id_doubtful) st->insert_id = bm->insert_id = id;
+    if (st->is_id_doubtful) bm->has_id = true;
+    st->is_id_doubtful = st->are_rows_doubtful = false;
     return true;
 }
 
@@ -141,10 +184,10 @@ static bool take_warnings(struct session *s, struct bytes packets) {
 /* Warnings that are too many to be kept are not known; a number that is not known cannot be asked for any more: it stays here. */
 void session_my_on_looked(struct session *s, struct backend *b, struct bytes answer, bool ok) {
     struct session_my_state *st = &session_my_of(s)->state;
+    if (session_my_on_prepared(s, b, answer, ok)) return;
     if (st->looks) st->looks--;
     if (st->looks_for_numbers) {
         st->looks_for_numbers = false;
-        st->is_doubtful = false;
         if (!ok || !take_numbers(st, backend_my_of(b), answer)) s->pins |= PIN_HIDDEN;
     } else if (!ok || !take_warnings(s, answer)) {
         st->warnings = MANY_WARNINGS;
@@ -263,11 +306,12 @@ static bool edit_counts(struct session *s, struct bytes text, struct writer *out
 }
 
 /* Those that were kept, before any connection is asked for. */
-enum session_my_asked session_my_ask_kept(struct session *s, const char **why) {
+enum session_my_asked session_my_ask_kept(struct session *s, bool as_text, const char **why) {
     struct session_my_state *st = &session_my_of(s)->state;
     unsigned effects = session_my_of(s)->command.effects;
     if (!(effects & EFFECT_MY_ASKS_WARNINGS) || !st->warnings) return ASKED_NOTHING;
-    if (effects & EFFECT_MY_SHOW_WARNINGS && st->told && replay(s, bytes_of(st->told->data, st->told->len))) return ASKED_ANSWERED;
+    bool is_all = effects & EFFECT_MY_SHOW_WARNINGS && as_text && st->told;
+    if (is_all && replay(s, bytes_of(st->told->data, st->told->len))) return ASKED_ANSWERED;
     *why = "the warnings of the statement before are not known any more: its server connection serves others now. Ask for them at "
            "once, or in a transaction";
     return ASKED_REFUSED;
@@ -282,7 +326,8 @@ bool session_my_bring_id(struct session *s, struct backend *b) {
     const struct session_my_state *st = &session_my_of(s)->state;
     struct backend_my *bm = backend_my_of(b);
     char set[64];
-    if (st->is_doubtful || (LIKELY(bm->has_id) && bm->insert_id == st->insert_id)) return true; /* doubtful: it is its own there */
+    bool is_own_there = st->is_id_doubtful;
+    if (is_own_there || (LIKELY(bm->has_id) && bm->insert_id == st->insert_id)) return true;
     snprintf(set, sizeof set, "SET last_insert_id=%llu", (unsigned long long)st->insert_id);
     bm->insert_id = st->insert_id;
     bm->has_id = true;
@@ -293,13 +338,15 @@ enum session_my_asked session_my_ask(struct session *s, struct backend *b, struc
                                      const char **why) {
     struct session_my_state *st = &session_my_of(s)->state;
     unsigned effects = session_my_of(s)->command.effects;
-    *why = "a number that the statement before has left cannot be put into this one";
+    *why = "a number that the statement before has left is not known any more";
     if (effects & EFFECT_MY_ASKS_WARNINGS && !st->has_warnings) {
         if (!send_own(s, b, CLEAR_WARNINGS)) return ASKED_REFUSED;
         st->has_found_rows = false;
+        st->has_warnings = true; /* there are none of anybody's */
     }
     bool is_here = (st->has_row_count || !(effects & EFFECT_MY_ASKS_ROW_COUNT)) &&
                    (st->has_found_rows || !(effects & EFFECT_MY_ASKS_FOUND_ROWS));
     if (is_here) return ASKED_NOTHING;
+    if (effects & EFFECT_MY_ASKS_FOUND_ROWS && !st->has_found_rows && st->are_rows_unknown) return ASKED_REFUSED;
     return text.len && edit_counts(s, text, out) ? ASKED_EDITED : ASKED_REFUSED;
 }

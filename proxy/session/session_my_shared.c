@@ -44,6 +44,7 @@ void session_my_learn_beginning(struct session *s, struct backend *b) {
     struct session_my_state *st = &session_my_of(s)->state;
     if (!backend_my_of(b)->start) return;
     st->start = start_my_ref(backend_my_of(b)->start);
+    st->status = backend_my_of(b)->begun_status & BACKEND_MY_LASTING;
     read_as_begun(s);
 }
 
@@ -74,21 +75,18 @@ void session_my_judge_command(struct session *s, uint8_t command, bool is_whole)
     c->is_judged = true;
     switch (command) {
     case MY_COM_QUERY: c->effects = is_whole ? 0 : EFFECT_MY_UNREAD; break; /* too long to be read */
-    case MY_COM_INIT_DB: c->effects = EFFECT_MY_SCHEMA; break;
+    case MY_COM_INIT_DB: c->effects = EFFECT_MY_SCHEMA | EFFECT_MY_KEEPS_WARNINGS; break;
     case MY_COM_FIELD_LIST:
     case MY_COM_CREATE_DB:
     case MY_COM_DROP_DB:
+    case MY_COM_STMT_PREPARE: break;
     case MY_COM_STATISTICS:
     case MY_COM_PROCESS_INFO:
     case MY_COM_PROCESS_KILL:
-    case MY_COM_PING: break;
-    case MY_COM_STMT_PREPARE:
-    case MY_COM_STMT_EXECUTE:
-    case MY_COM_STMT_BULK_EXECUTE:
+    case MY_COM_PING:
     case MY_COM_STMT_SEND_LONG_DATA:
-    case MY_COM_STMT_CLOSE:
     case MY_COM_STMT_RESET:
-    case MY_COM_STMT_FETCH: c->effects = EFFECT_MY_PREPARES | EFFECT_MY_KEEPS_WARNINGS; break; /* as far as is known */
+    case MY_COM_STMT_FETCH: c->effects = EFFECT_MY_KEEPS_WARNINGS; break;
     default: c->effects = EFFECT_MY_FIXED; break;
     }
 }
@@ -96,6 +94,7 @@ void session_my_judge_command(struct session *s, uint8_t command, bool is_whole)
 void session_my_forget_command(struct session *s) {
     struct session_my_command *c = &session_my_of(s)->command;
     if (c->has_wish) state_my_unref(c->wish);
+    if (UNLIKELY(c->statement != NULL)) session_my_prepared_forget(c);
     *c = (struct session_my_command){.is_judged = false};
 }
 
@@ -255,7 +254,10 @@ void session_my_settle(struct session *s, struct backend *b) {
     }
     if (a->has_changed && !is_explained(s, sm->command.effects)) s->pins |= PIN_HIDDEN;
     settle_next(s, b, a->is_error);
+    session_my_prepared_settle(s, b);
+    if (s->state == SESSION_CLOSED) return;
     session_my_note_answer(s, b);
+    sm->state.status = backend_my_of(b)->status & BACKEND_MY_LASTING;
     settle_taint(s, b);
     if (UNLIKELY(sm->command.effects & EFFECT_MY_PUTS_BACK)) session_my_hear_put_back(s, b);
     if (s->state == SESSION_CLOSED) return;
@@ -302,6 +304,8 @@ void session_my_state_release(struct session *s) {
     start_my_unref(st->start);
     mem_free(st->schema);
     buf_unref(st->told);
+    mem_free(st->refusal);
+    session_my_statements_release(st);
     *st = (struct session_my_state){.start = NULL};
 }
 
@@ -323,6 +327,7 @@ void session_my_begin_anew(struct session *s) {
     st->start = start;
     st->schema = schema;
     if (!start) return;
+    st->status = MY_STATUS_AUTOCOMMIT;
     read_as_begun(s);
     if (st->sql.flavour == SQL_FLAVOUR_MARIADB) return;
     st->sql.encoding = sql_encoding_of(start->fields[START_MY_GLOBAL_CLIENT]);

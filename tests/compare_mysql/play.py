@@ -244,7 +244,7 @@ class Table:
                     continue
                 wrong = self.finish(n, step, alone, shared)
                 if not wrong and step.command[0] in CLEANS:
-                    pinned[who] = False
+                    pinned[who] = has_option[who]  # which COM_RESET_CONNECTION leaves
                 if not wrong and alone[who].was_refused:  # as another user: gilmok ends it
                     wrong = self.leave(script, n, step, alone, shared)
                 elif not wrong and step.command[0] in CLEANS:

@@ -1,0 +1,456 @@
+/*
+ * Statements that a MySQL client has prepared by protocol, where it shares server connections.
+ *
+ *      PREPARE  -> goes to the server; the client is told a number of its own, gilmok keeps the text
+ *      EXECUTE  -> on a connection that does not have the text prepared: PREPARE of gilmok's own first
+ *      CLOSE    -> forgotten; the connection keeps it for the next client with the same text
+ *
+ * The types of parameters are sent once by clients, and put in again where a connection has not had them from this one. What is
+ * kept inside a statement on the server keeps its client there: long data until it is executed, a cursor until it is closed.
+ *
+ * Source: the prepared statement chapters of MySQL's and MariaDB's protocol documentation.
+ */
+#include <stdio.h>
+
+#include "base/fault.h"
+#include "proxy/session/session_my_take.h"
+#include "proxy/wire/my_execute.h"
+
+enum {
+    LAST_PREPARED = -1, /* MariaDB: the latest one, by whatever number */
+    ID_LEN = 4,
+    STATEMENTS_MAX = 16384, /* of a client, at a time */
+};
+
+/* ---- a client's own -------------------------------------------------------------------------------------------------- */
+
+struct session_my_statement {
+    uint32_t id;
+    uint16_t parameters, columns;
+    uint8_t *types; /* owned; MY_EXECUTE_TYPE_LEN each; NULL: it has not told them yet */
+    bool has_data, has_cursor; /* on the connection that it has */
+    uint32_t text_len;
+    uint8_t text[];
+};
+
+static struct bytes text_of(const struct session_my_statement *t) {
+    return bytes_of(t->text, t->text_len);
+}
+
+static struct bytes key_of(const uint32_t *id) {
+    return bytes_of(id, sizeof *id);
+}
+
+static struct session_my_statement *make(struct bytes text) {
+    struct session_my_statement *t = mem_alloc(sizeof *t + text.len);
+    if (!t) return NULL;
+    t->text_len = (uint32_t)text.len;
+    memcpy(t->text, text.ptr, text.len);
+    return t;
+}
+
+static void free_statement(struct session_my_statement *t) {
+    if (t) mem_free(t->types);
+    mem_free(t);
+}
+
+static struct session_my_statement *find(struct session_my_state *st, uint32_t id) {
+    uint32_t real = id == (uint32_t)LAST_PREPARED ? st->last_statement : id;
+    return map_get(&st->statements, key_of(&real));
+}
+
+void session_my_statements_release(struct session_my_state *st) {
+    struct bytes key;
+    void *value;
+    for (size_t at = 0; map_next(&st->statements, &at, &key, &value);) free_statement(value);
+    map_release(&st->statements);
+    free_statement(st->preparing);
+    st->preparing = NULL;
+    st->last_statement = 0;
+}
+
+/* What keeps the client on its connection. */
+static void settle_pins(struct session *s) {
+    struct session_my_state *st = &session_my_of(s)->state;
+    struct bytes key;
+    void *value;
+    s->pins &= ~(uint32_t)(PIN_PREPARED | PIN_CURSOR);
+    for (size_t at = 0; map_next(&st->statements, &at, &key, &value);) {
+        const struct session_my_statement *t = value;
+        if (t->has_data) s->pins |= PIN_PREPARED;
+        if (t->has_cursor) s->pins |= PIN_CURSOR;
+    }
+}
+
+/* ---- on a connection --------------------------------------------------------------------------------------------------- */
+
+static bool send_close(struct backend *b, uint32_t id) {
+    uint8_t storage[16];
+    struct writer w;
+    writer_init_fixed(&w, storage, sizeof storage);
+    size_t at = my_begin(&w, 0);
+    writer_u8(&w, MY_COM_STMT_CLOSE);
+    my_w32(&w, id);
+    my_end(&w, at);
+    stream_send(b->stream, writer_bytes(&w));
+    return true;
+}
+
+/* False: memory is out; then it is closed there. */
+static bool note_prepared(struct backend *b, struct bytes text, const struct my_prepared *p) {
+    struct statements_my *all = &backend_my_of(b)->statements;
+    uint32_t closes = 0, max = b->variant->pool->limits.max_prepared_statements;
+    bool is_ok = statements_my_add(all, text, p->statement, p->parameters, p->columns, max, &closes) != NULL;
+    if (!is_ok) closes = p->statement;
+    if (closes) send_close(b, closes);
+    return is_ok;
+}
+
+/* gilmok's own PREPARE is sent; the command is offered again when it is answered. */
+static enum take prepare_there(struct session *s, struct bytes text) {
+    struct session_my_state *st = &session_my_of(s)->state;
+    struct writer w;
+    st->preparing = make(text);
+    writer_init(&w, 2 * STREAM_HELD_MAX);
+    my_put_command(&w, MY_COM_STMT_PREPARE, text);
+    bool is_sent = st->preparing && !w.failed && backend_my_ask(s->lessee.backend, MY_COM_STMT_PREPARE, writer_bytes(&w));
+    writer_release(&w);
+    if (!is_sent) {
+        if (s->state != SESSION_CLOSED) session_my_fail(s, MY_ER_UNKNOWN, "HY000", "out of memory");
+        return TAKE_STOP;
+    }
+    st->awaits_own = true;
+    return take_hold_back(s);
+}
+
+/* True: that was the answer to it. */
+bool session_my_on_prepared(struct session *s, struct backend *b, struct bytes answer, bool ok) {
+    struct session_my_state *st = &session_my_of(s)->state;
+    struct my_header h;
+    struct my_prepared p;
+    if (!st->preparing) return false;
+    bool has_first = my_header_read(answer, &h) && answer.len >= MY_HEADER_LEN + (size_t)h.len;
+    struct bytes first = has_first ? bytes_of(answer.ptr + MY_HEADER_LEN, h.len) : bytes_of(NULL, 0);
+    mem_free(st->refusal);
+    st->refusal = NULL;
+    if (!ok || !my_prepared_read(first, &p) || !note_prepared(b, text_of(st->preparing), &p)) {
+        st->refusal = mem_strdup((const char *)first.ptr, first.len); /* the server's error, if it is one */
+        st->refusal_len = (uint32_t)first.len;
+    }
+    free_statement(st->preparing);
+    st->preparing = NULL;
+    st->awaits_own = false;
+    session_resume_input(s);
+    return true;
+}
+
+/* What the server has said to gilmok's PREPARE is the answer to the client's command. */
+static enum take refuse_as_server(struct session *s, const struct packet *p) {
+    struct session_my_state *st = &session_my_of(s)->state;
+    struct my_error e;
+    char text[MY_ERROR_TEXT_MAX + 1] = "the statement could not be prepared on this server connection";
+    bool is_error = my_err_read(bytes_of(st->refusal, st->refusal_len), &e);
+    uint16_t number = is_error ? e.number : MY_ER_UNKNOWN;
+    if (is_error) snprintf(text, sizeof text, "%.*s", (int)e.text.len, (const char *)e.text.ptr);
+    mem_free(st->refusal);
+    st->refusal = NULL;
+    take_end_unsent(s);
+    session_my_forget_command(s);
+    return take_refuse(s, p, number, is_error ? e.sqlstate : "HY000", text);
+}
+
+/* NULL: *take says how it goes on. */
+static struct statement_my *there(struct session *s, const struct packet *p, struct bytes text, enum take *take) {
+    struct session_my_state *st = &session_my_of(s)->state;
+    struct statement_my *found;
+    if (!take_has_connection(s)) {
+        *take = take_keep_or_stop(s);
+        return NULL;
+    }
+    if (UNLIKELY(st->awaits_own)) {
+        *take = take_hold_back(s);
+        return NULL;
+    }
+    found = statements_my_find(&backend_my_of(s->lessee.backend)->statements, text);
+    if (LIKELY(found != NULL)) return found;
+    *take = st->refusal ? refuse_as_server(s, p) : prepare_there(s, text);
+    return NULL;
+}
+
+/* ---- the commands ------------------------------------------------------------------------------------------------------ */
+
+static enum take refuse_unknown(struct session *s, const struct packet *p, uint32_t id, const char *where) {
+    char why[96];
+    snprintf(why, sizeof why, "Unknown prepared statement handler (%u) given to %s", id, where);
+    session_my_forget_command(s);
+    return take_refuse(s, p, MY_ER_UNKNOWN_STMT_HANDLER, "HY000", why);
+}
+
+/* The number of its statement; false: it is not in hand. */
+static bool read_id(const struct packet *p, uint32_t *id) {
+    struct reader r = reader_over(packet_body(p));
+    *id = my_le32(&r);
+    return !r.failed;
+}
+
+static enum take refuse_malformed(struct session *s, const struct packet *p) {
+    session_my_forget_command(s);
+    return take_refuse(s, p, MY_ER_MALFORMED_PACKET, "HY000", "Malformed communication packet");
+}
+
+static enum take refuse_arguments(struct session *s, const struct packet *p) {
+    session_my_forget_command(s);
+    return take_refuse(s, p, MY_ER_WRONG_ARGUMENTS, "HY000", "Incorrect arguments to mysqld_stmt_execute");
+}
+
+/* 0x16 | text */
+static enum take take_prepare(struct session *s, struct run *run, const struct packet *p) {
+    static const char is_long[] = "a statement of more than 64 KB cannot be prepared with pool_mode = transaction";
+    struct session_my *sm = session_my_of(s);
+    struct session_my_state *st = &sm->state;
+    if (!packet_may_be_kept(p)) return take_refuse(s, p, MY_ER_NOT_SUPPORTED_YET, "42000", is_long);
+    if (!packet_is_whole(p)) return TAKE_KEEP;
+    if (st->statements.count >= STATEMENTS_MAX)
+        return take_refuse(s, p, MY_ER_MAX_PREPARED_STMT_COUNT_REACHED, "42000", "too many prepared statements (16384)");
+    if (!sm->command.is_judged) session_my_judge_command(s, MY_COM_STMT_PREPARE, true);
+    if (!take_has_connection(s)) return take_keep_or_stop(s);
+    if (UNLIKELY(st->awaits_own)) return take_hold_back(s);
+    if (!sm->command.statement) sm->command.statement = make(packet_body(p));
+    if (!sm->command.statement) {
+        session_my_fail(s, MY_ER_UNKNOWN, "HY000", "out of memory");
+        return TAKE_STOP;
+    }
+    backend_my_of(s->lessee.backend)->prepares_as = st->last_statement + 1;
+    return take_send(s, run, p, MY_COM_STMT_PREPARE);
+}
+
+/* With the text of `t`, or with one in which numbers have taken the place of what asks for them. */
+static enum take execute(struct session *s, struct run *run, const struct packet *p, struct session_my_statement *t,
+                         const struct my_execute *e, struct bytes text) {
+    struct writer w;
+    enum take take = TAKE_STOP;
+    size_t rest = p->avail - MY_HEADER_LEN - e->head_len;
+    struct statement_my *on = there(s, p, text, &take);
+    if (!on) return take;
+    if (!e->types && t->parameters && !t->types) {
+        take_end_unsent(s);
+        return refuse_arguments(s, p);
+    }
+    size_t len = MY_EXECUTE_TYPE_LEN * (size_t)t->parameters;
+    bool has_types = e->types != NULL, is_known = on->types && t->types && memcmp(on->types, t->types, len) == 0;
+    writer_init(&w, MY_HEADER_LEN + e->head_len + len);
+    my_put_execute_head(&w, e, bytes_of(p->ptr + MY_HEADER_LEN, p->avail - MY_HEADER_LEN), p->h.len, t->parameters, on->id,
+                        has_types || is_known ? NULL : t->types);
+    bool is_kept = !t->types || statements_my_keep_types(on, t->types);
+    if (!w.failed && is_kept) take = take_send_instead(s, run, p, MY_COM_STMT_EXECUTE, writer_bytes(&w), rest);
+    else session_my_fail(s, MY_ER_NOT_SUPPORTED_YET, "42000", "the types of its parameters do not fit into the packet");
+    writer_release(&w);
+    if (take != TAKE_GOES_ON) return take;
+    session_my_of(s)->command.executes = t->id;
+    if (e->flags) backend_my_note_cursor(s->lessee.backend);
+    return take;
+}
+
+static RARELY enum take execute_question(struct session *s, struct run *run, const struct packet *p, struct session_my_statement *t,
+                                         const struct my_execute *e) {
+    const char *why = "";
+    struct writer w;
+    enum take take = TAKE_STOP;
+    writer_init(&w, 2 * STREAM_HELD_MAX);
+    switch (session_my_ask(s, s->lessee.backend, text_of(t), &w, &why)) {
+    case ASKED_NOTHING:
+    case ASKED_ANSWERED: take = execute(s, run, p, t, e, text_of(t)); break;
+    case ASKED_EDITED: take = execute(s, run, p, t, e, writer_bytes(&w)); break;
+    case ASKED_REFUSED:
+        if (s->state == SESSION_CLOSED) break;
+        take_end_unsent(s);
+        session_my_forget_command(s);
+        take = take_refuse(s, p, MY_ER_NOT_SUPPORTED_YET, "42000", why);
+        break;
+    }
+    writer_release(&w);
+    return take;
+}
+
+/* What it says of its parameters' types holds until it says otherwise. False: memory is out. */
+static bool keep_types(struct session_my_statement *t, const struct my_execute *e) {
+    size_t len = MY_EXECUTE_TYPE_LEN * (size_t)t->parameters;
+    if (!e->types) return true;
+    if (!t->types) t->types = mem_alloc_raw(len);
+    if (t->types) memcpy(t->types, e->types, len);
+    return t->types != NULL;
+}
+
+static enum take take_execute(struct session *s, struct run *run, const struct packet *p) {
+    struct session_my *sm = session_my_of(s);
+    struct my_execute e;
+    uint32_t id;
+    enum take take = TAKE_KEEP;
+    if (!read_id(p, &id)) return packet_is_whole(p) ? refuse_malformed(s, p) : TAKE_KEEP;
+    struct session_my_statement *t = find(&sm->state, id);
+    if (!t) return refuse_unknown(s, p, id, "mysqld_stmt_execute");
+    switch (my_execute_read(bytes_of(p->ptr + MY_HEADER_LEN, p->avail - MY_HEADER_LEN), p->h.len, t->parameters, &e)) {
+    case MY_EXECUTE_READ: break;
+    case MY_EXECUTE_MORE:
+        if (MY_HEADER_LEN + e.head_len <= STREAM_HELD_MAX) return TAKE_KEEP;
+        return take_refuse(s, p, MY_ER_NOT_SUPPORTED_YET, "42000", "a statement with so many parameters cannot be executed with "
+                           "pool_mode = transaction");
+    case MY_EXECUTE_BROKEN: return refuse_arguments(s, p);
+    }
+    if (!sm->command.is_judged) {
+        session_my_judge_text(s, text_of(t));
+        if (!keep_types(t, &e)) return TAKE_STOP;
+    }
+    if (!take_goes_to_server(s, run, p, &take)) return take;
+    if (!take_has_connection(s)) return take_keep_or_stop(s);
+    if (UNLIKELY(sm->state.awaits_own)) return take_hold_back(s);
+    if (take_may_tell_id(sm->command.effects) && !session_my_bring_id(s, s->lessee.backend)) return TAKE_STOP;
+    if (UNLIKELY(sm->command.effects & SESSION_MY_ASKS)) return execute_question(s, run, p, t, &e);
+    return execute(s, run, p, t, &e, text_of(t));
+}
+
+/* command | the server's number | what the client has sent behind its own */
+static enum take send_with_id(struct session *s, struct run *run, const struct packet *p, uint32_t id) {
+    uint8_t storage[MY_HEADER_LEN + 1 + ID_LEN];
+    struct writer w;
+    writer_init_fixed(&w, storage, sizeof storage);
+    writer_put(&w, bytes_of(p->ptr, MY_HEADER_LEN + 1));
+    my_w32(&w, id);
+    return take_send_instead(s, run, p, p->ptr[MY_HEADER_LEN], writer_bytes(&w), p->avail - sizeof storage);
+}
+
+/* 0x18 | statement 4 | parameter 2 | data; no answer, not even an error */
+static enum take take_long_data(struct session *s, struct run *run, const struct packet *p) {
+    struct session_my *sm = session_my_of(s);
+    uint32_t id;
+    enum take take = TAKE_KEEP;
+    if (!read_id(p, &id) && !packet_is_whole(p)) return TAKE_KEEP;
+    struct session_my_statement *t = find(&sm->state, id);
+    if (!t) return take_answered(s, run);
+    if (!sm->command.is_judged) session_my_judge_command(s, MY_COM_STMT_SEND_LONG_DATA, true);
+    struct statement_my *on = there(s, p, text_of(t), &take);
+    if (!on) return take;
+    take = send_with_id(s, run, p, on->id);
+    if (take == TAKE_GOES_ON) t->has_data = true;
+    return take;
+}
+
+static enum take say_ok(struct session *s, struct run *run) {
+    const struct session_my *sm = session_my_of(s);
+    struct my_ok ok = {.status = sm->state.status};
+    uint8_t storage[64];
+    struct writer w;
+    s->lessee.next_seq = 1;
+    writer_init_fixed(&w, storage, sizeof storage);
+    my_put_ok(&w, s->lessee.next_seq++, MY_MARK_OK, &ok, sm->caps & MY_CAP_SESSION_TRACK);
+    session_send(s, writer_bytes(&w));
+    return take_answered(s, run);
+}
+
+/* 0x1a | statement 4. Only where there is something of it on the server is that asked. */
+static enum take take_reset(struct session *s, struct run *run, const struct packet *p) {
+    struct session_my *sm = session_my_of(s);
+    uint32_t id;
+    enum take take = TAKE_KEEP;
+    if (!read_id(p, &id)) return packet_is_whole(p) ? refuse_malformed(s, p) : TAKE_KEEP;
+    struct session_my_statement *t = find(&sm->state, id);
+    if (!t) return refuse_unknown(s, p, id, "mysqld_stmt_reset");
+    if (!t->has_data && !t->has_cursor) return say_ok(s, run);
+    if (!sm->command.is_judged) session_my_judge_command(s, MY_COM_STMT_RESET, true);
+    struct statement_my *on = there(s, p, text_of(t), &take);
+    if (!on) return take;
+    sm->command.resets = t->id;
+    return send_with_id(s, run, p, on->id);
+}
+
+/* 0x19 | statement 4; no answer */
+static enum take take_close(struct session *s, struct run *run, const struct packet *p) {
+    struct session_my *sm = session_my_of(s);
+    struct backend *b = s->lessee.backend;
+    uint32_t id;
+    if (!read_id(p, &id) && !packet_is_whole(p)) return TAKE_KEEP;
+    struct session_my_statement *t = find(&sm->state, id);
+    if (!t) return take_answered(s, run);
+    bool is_in_use = b && (t->has_data || t->has_cursor);
+    struct statement_my *on = is_in_use ? statements_my_find(&backend_my_of(b)->statements, text_of(t)) : NULL;
+    if (on) {
+        send_close(b, on->id);
+        statements_my_remove(&backend_my_of(b)->statements, on);
+    }
+    (void)map_take(&sm->state.statements, key_of(&t->id));
+    free_statement(t);
+    settle_pins(s);
+    if (b) session_on_unpinned(s);
+    return take_answered(s, run);
+}
+
+/* 0x1c | statement 4 | rows 4 */
+static enum take take_fetch(struct session *s, struct run *run, const struct packet *p) {
+    struct session_my *sm = session_my_of(s);
+    uint32_t id;
+    enum take take = TAKE_KEEP;
+    if (!read_id(p, &id)) return packet_is_whole(p) ? refuse_malformed(s, p) : TAKE_KEEP;
+    struct session_my_statement *t = find(&sm->state, id);
+    if (!t) return refuse_unknown(s, p, id, "mysqld_stmt_fetch");
+    if (!t->has_cursor) {
+        char why[64];
+        snprintf(why, sizeof why, "The statement (%u) has no open cursor", t->id);
+        return take_refuse(s, p, MY_ER_STMT_HAS_NO_OPEN_CURSOR, "HY000", why);
+    }
+    if (!sm->command.is_judged) session_my_judge_command(s, MY_COM_STMT_FETCH, true);
+    struct statement_my *on = there(s, p, text_of(t), &take);
+    if (!on) return take;
+    sm->command.fetches = t->id;
+    return send_with_id(s, run, p, on->id);
+}
+
+enum take take_prepared(struct session *s, struct run *run, const struct packet *p, uint8_t command) {
+    switch (command) {
+    case MY_COM_STMT_PREPARE: return take_prepare(s, run, p);
+    case MY_COM_STMT_EXECUTE: return take_execute(s, run, p);
+    case MY_COM_STMT_SEND_LONG_DATA: return take_long_data(s, run, p);
+    case MY_COM_STMT_CLOSE: return take_close(s, run, p);
+    case MY_COM_STMT_RESET: return take_reset(s, run, p);
+    default: return take_fetch(s, run, p);
+    }
+}
+
+/* ---- what is left of them ---------------------------------------------------------------------------------------------- */
+
+static void settle_prepare(struct session *s, struct backend *b) {
+    struct session_my *sm = session_my_of(s);
+    struct session_my_statement *t = sm->command.statement;
+    const struct my_prepared *p = &backend_my_of(b)->answer.prepared;
+    if (!backend_my_of(b)->answer.has_prepared) return; /* an error */
+    t->id = ++sm->state.last_statement;
+    t->parameters = p->parameters;
+    t->columns = p->columns;
+    sm->command.statement = NULL;
+    if (map_put(&sm->state.statements, key_of(&t->id), t)) {
+        (void)note_prepared(b, text_of(t), p); /* without, the next EXECUTE prepares it once more */
+        return;
+    }
+    free_statement(t);
+    send_close(b, p->statement);
+    session_my_fail(s, MY_ER_UNKNOWN, "HY000", "out of memory");
+}
+
+void session_my_prepared_settle(struct session *s, struct backend *b) {
+    struct session_my *sm = session_my_of(s);
+    const struct session_my_command *c = &sm->command;
+    const struct backend_my *bm = backend_my_of(b);
+    if (c->statement) settle_prepare(s, b);
+    if (s->state == SESSION_CLOSED) return;
+    uint32_t id = c->executes ? c->executes : c->resets ? c->resets : c->fetches;
+    struct session_my_statement *t = id ? find(&sm->state, id) : NULL;
+    if (t && c->executes) t->has_cursor = !bm->answer.is_error && bm->status & MY_STATUS_CURSOR_EXISTS;
+    if (t && (c->executes || c->resets)) t->has_data = false;
+    if (t && c->resets) t->has_cursor = false;
+    if (t && c->fetches && (bm->answer.is_error || bm->status & MY_STATUS_LAST_ROW_SENT)) t->has_cursor = false;
+    settle_pins(s);
+}
+
+void session_my_prepared_forget(struct session_my_command *c) {
+    free_statement(c->statement);
+    c->statement = NULL;
+}
