@@ -88,6 +88,12 @@ static struct bytes charsets_of(const struct state_my *s) {
     return bytes_of(s ? s->data : NULL, len);
 }
 
+void state_my_put_reading(struct writer *w, const struct state_my *s) {
+    writer_put(w, charsets_of(s));
+    writer_u8(w, 0);
+    writer_put(w, state_my_value(s, "sql_mode"));
+}
+
 struct bytes state_my_charset(const struct state_my *s) {
     struct bytes own = state_my_value(s, "character_set_client");
     struct reader r = items_of(s);

@@ -54,6 +54,8 @@ MUST_USE bool state_my_reset(struct state_my **s, const struct start_my *start);
 
 /* What character_set_client is said to be, in quotes or DEFAULT, by itself or by NAMES; empty: it is as it began. */
 struct bytes state_my_charset(const struct state_my *s);
+/* What of it decides how a text is read: sql_mode and character sets. The same bytes for the same. */
+void state_my_put_reading(struct writer *w, const struct state_my *s);
 /* The value of a system variable, as it is said; empty: it is not set. */
 struct bytes state_my_value(const struct state_my *s, const char *name);
 

@@ -65,6 +65,7 @@ struct session_my_state {
     char *schema;           /* current; owned; NULL: that of its login */
     struct sql_options sql; /* how its texts are read */
     bool cannot_read;       /* its sql_mode is not known */
+    bool is_lost;           /* there was no memory for taking it to another worker */
     uint64_t backend_id, lease; /* the connection that it was brought in line with last, and which of its leases */
     /* That connection itself knows, since answers of this lease have said it: */
     bool has_row_count, has_found_rows, has_warnings;
@@ -139,6 +140,8 @@ void session_my_prepared_forget(struct session_my_command *c);
 /* An answer to gilmok's own PREPARE; false: it is another one. */
 bool session_my_on_prepared(struct session *s, struct backend *b, struct bytes answer, bool ok);
 void session_my_statements_release(struct session_my_state *st);
+/* Nothing of them is anybody else's. False: memory is out. */
+MUST_USE bool session_my_statements_own(struct session_my_state *st);
 
 /* session_my_asked.c: what may be asked about the last answer, on whatever connection */
 void session_my_note_answer(struct session *s, struct backend *b);

@@ -331,6 +331,11 @@ void session_my_on_arrived(struct session *s, struct bytes key) {
     uint8_t storage[128];
     struct writer own;
     struct err err = {0};
+    if (sm->state.is_lost) {
+        err_set(&err, ERR_OUT_OF_MEMORY, "out of memory for the state of the session");
+        session_end(s, &err);
+        return;
+    }
     writer_init_fixed(&own, storage, sizeof storage);
     if (sm->login)
         startup_my_put_key(&own, &(struct startup_my){sm->caps & STARTUP_MY_FLAGS, sm->login->collation, sm->login->has_schema});

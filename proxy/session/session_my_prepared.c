@@ -5,6 +5,10 @@
  *      EXECUTE  -> on a connection that does not have the text prepared: PREPARE of gilmok's own first
  *      CLOSE    -> forgotten; the connection keeps it for the next client with the same text
  *
+ * What a text means is settled when it is prepared: its names are those of the schema that was current, and it is read under the
+ * sql_mode and the character sets of then. So these are part of what it is known by on a connection (its key), and are put in force
+ * for the moment when gilmok prepares it.
+ *
  * The types of parameters are sent once by clients, and put in again where a connection has not had them from this one. What is
  * kept inside a statement on the server keeps its client there: long data until it is executed, a cursor until it is closed.
  *
@@ -29,29 +33,59 @@ struct session_my_statement {
     uint16_t parameters, columns;
     uint8_t *types; /* owned; MY_EXECUTE_TYPE_LEN each; NULL: it has not told them yet */
     bool has_data, has_cursor; /* on the connection that it has */
-    uint32_t text_len;
-    uint8_t text[];
+    struct state_my *set; /* what was set, and which schema was current (owned; NULL: the login's), when it was prepared */
+    char *schema;
+    uint32_t text_len, key_len; /* the text is the beginning of the key */
+    uint8_t key[];
 };
 
 static struct bytes text_of(const struct session_my_statement *t) {
-    return bytes_of(t->text, t->text_len);
+    return bytes_of(t->key, t->text_len);
 }
 
 static struct bytes key_of(const uint32_t *id) {
     return bytes_of(id, sizeof *id);
 }
 
-static struct session_my_statement *make(struct bytes text) {
-    struct session_my_statement *t = mem_alloc(sizeof *t + text.len);
-    if (!t) return NULL;
-    t->text_len = (uint32_t)text.len;
-    memcpy(t->text, text.ptr, text.len);
-    return t;
+/* text | 0 | schema | 0 | what decides how it is read */
+static void put_key(struct writer *w, struct bytes text, const char *schema, const struct state_my *set) {
+    writer_init(w, 2 * STREAM_HELD_MAX);
+    writer_put(w, text);
+    writer_u8(w, 0);
+    writer_str(w, schema ? schema : "");
+    writer_u8(w, 0);
+    state_my_put_reading(w, set);
 }
 
 static void free_statement(struct session_my_statement *t) {
-    if (t) mem_free(t->types);
+    if (!t) return;
+    state_my_unref(t->set);
+    mem_free(t->schema);
+    mem_free(t->types);
     mem_free(t);
+}
+
+/* NULL: memory is out. */
+static struct session_my_statement *make(struct bytes text, const char *schema, struct state_my *set) {
+    struct writer w;
+    put_key(&w, text, schema, set);
+    struct bytes key = writer_bytes(&w);
+    struct session_my_statement *t = w.failed ? NULL : mem_alloc(sizeof *t + key.len);
+    if (t) {
+        t->text_len = (uint32_t)text.len;
+        t->key_len = (uint32_t)key.len;
+        memcpy(t->key, key.ptr, key.len);
+        t->set = state_my_ref(set);
+        t->schema = schema ? mem_strdup(schema, strlen(schema)) : NULL;
+    }
+    writer_release(&w);
+    if (!t || !schema || t->schema) return t;
+    free_statement(t);
+    return NULL;
+}
+
+static struct bytes key_of_statement(const struct session_my_statement *t) {
+    return bytes_of(t->key, t->key_len);
 }
 
 static struct session_my_statement *find(struct session_my_state *st, uint32_t id) {
@@ -67,6 +101,17 @@ void session_my_statements_release(struct session_my_state *st) {
     free_statement(st->preparing);
     st->preparing = NULL;
     st->last_statement = 0;
+}
+
+/* False: memory is out. */
+bool session_my_statements_own(struct session_my_state *st) {
+    struct bytes key;
+    void *value;
+    for (size_t at = 0; map_next(&st->statements, &at, &key, &value);) {
+        struct session_my_statement *t = value;
+        if (!state_my_own(&t->set)) return false;
+    }
+    return true;
 }
 
 /* What keeps the client on its connection. */
@@ -106,15 +151,23 @@ static bool note_prepared(struct backend *b, struct bytes text, const struct my_
     return is_ok;
 }
 
-/* gilmok's own PREPARE is sent; the command is offered again when it is answered. */
-static enum take prepare_there(struct session *s, struct bytes text) {
-    struct session_my_state *st = &session_my_of(s)->state;
+static bool send_prepare(struct backend *b, struct bytes text) {
     struct writer w;
-    st->preparing = make(text);
     writer_init(&w, 2 * STREAM_HELD_MAX);
     my_put_command(&w, MY_COM_STMT_PREPARE, text);
-    bool is_sent = st->preparing && !w.failed && backend_my_ask(s->lessee.backend, MY_COM_STMT_PREPARE, writer_bytes(&w));
+    bool is_sent = !w.failed && backend_my_ask(b, MY_COM_STMT_PREPARE, writer_bytes(&w));
     writer_release(&w);
+    return is_sent;
+}
+
+/* gilmok's own PREPARE is sent, as things were when the client prepared it; the command is offered again when it is answered. */
+static enum take prepare_there(struct session *s, struct bytes text, const struct session_my_statement *as) {
+    struct session_my_state *st = &session_my_of(s)->state;
+    struct backend *b = s->lessee.backend;
+    bool waits = false; /* it does in any case */
+    st->preparing = make(text, as->schema, as->set);
+    bool is_sent = st->preparing && backend_my_bring(b, as->set, as->schema, &waits) && send_prepare(b, text) &&
+                   backend_my_bring(b, st->set, st->schema, &waits);
     if (!is_sent) {
         if (s->state != SESSION_CLOSED) session_my_fail(s, MY_ER_UNKNOWN, "HY000", "out of memory");
         return TAKE_STOP;
@@ -133,13 +186,13 @@ bool session_my_on_prepared(struct session *s, struct backend *b, struct bytes a
     struct bytes first = has_first ? bytes_of(answer.ptr + MY_HEADER_LEN, h.len) : bytes_of(NULL, 0);
     mem_free(st->refusal);
     st->refusal = NULL;
-    if (!ok || !my_prepared_read(first, &p) || !note_prepared(b, text_of(st->preparing), &p)) {
+    if (!ok || !my_prepared_read(first, &p) || !note_prepared(b, key_of_statement(st->preparing), &p)) {
         st->refusal = mem_strdup((const char *)first.ptr, first.len); /* the server's error, if it is one */
         st->refusal_len = (uint32_t)first.len;
     }
     free_statement(st->preparing);
     st->preparing = NULL;
-    st->awaits_own = false;
+    if (ledger_is_quiet(&b->ledger)) st->awaits_own = false; /* else what was put back is still to be answered: on_settled */
     session_resume_input(s);
     return true;
 }
@@ -160,9 +213,11 @@ static enum take refuse_as_server(struct session *s, const struct packet *p) {
 }
 
 /* NULL: *take says how it goes on. */
-static struct statement_my *there(struct session *s, const struct packet *p, struct bytes text, enum take *take) {
+static struct statement_my *there(struct session *s, const struct packet *p, const struct session_my_statement *t,
+                                  struct bytes text, enum take *take) {
     struct session_my_state *st = &session_my_of(s)->state;
     struct statement_my *found;
+    struct writer key;
     if (!take_has_connection(s)) {
         *take = take_keep_or_stop(s);
         return NULL;
@@ -171,9 +226,17 @@ static struct statement_my *there(struct session *s, const struct packet *p, str
         *take = take_hold_back(s);
         return NULL;
     }
-    found = statements_my_find(&backend_my_of(s->lessee.backend)->statements, text);
+    bool is_its_own = text.ptr == t->key; /* and not one with numbers in it */
+    if (!is_its_own) put_key(&key, text, t->schema, t->set);
+    struct statements_my *all = &backend_my_of(s->lessee.backend)->statements;
+    found = statements_my_find(all, is_its_own ? key_of_statement(t) : writer_bytes(&key));
+    if (!is_its_own) writer_release(&key);
     if (LIKELY(found != NULL)) return found;
-    *take = st->refusal ? refuse_as_server(s, p) : prepare_there(s, text);
+    if (UNLIKELY(st->looks)) { /* what was asked before is answered first */
+        *take = take_hold_back(s);
+        return NULL;
+    }
+    *take = st->refusal ? refuse_as_server(s, p) : prepare_there(s, text, t);
     return NULL;
 }
 
@@ -215,7 +278,7 @@ static enum take take_prepare(struct session *s, struct run *run, const struct p
     if (!sm->command.is_judged) session_my_judge_command(s, MY_COM_STMT_PREPARE, true);
     if (!take_has_connection(s)) return take_keep_or_stop(s);
     if (UNLIKELY(st->awaits_own)) return take_hold_back(s);
-    if (!sm->command.statement) sm->command.statement = make(packet_body(p));
+    if (!sm->command.statement) sm->command.statement = make(packet_body(p), st->schema, st->set);
     if (!sm->command.statement) {
         session_my_fail(s, MY_ER_UNKNOWN, "HY000", "out of memory");
         return TAKE_STOP;
@@ -230,7 +293,7 @@ static enum take execute(struct session *s, struct run *run, const struct packet
     struct writer w;
     enum take take = TAKE_STOP;
     size_t rest = p->avail - MY_HEADER_LEN - e->head_len;
-    struct statement_my *on = there(s, p, text, &take);
+    struct statement_my *on = there(s, p, t, text, &take);
     if (!on) return take;
     if (!e->types && t->parameters && !t->types) {
         take_end_unsent(s);
@@ -328,7 +391,7 @@ static enum take take_long_data(struct session *s, struct run *run, const struct
     struct session_my_statement *t = find(&sm->state, id);
     if (!t) return take_answered(s, run);
     if (!sm->command.is_judged) session_my_judge_command(s, MY_COM_STMT_SEND_LONG_DATA, true);
-    struct statement_my *on = there(s, p, text_of(t), &take);
+    struct statement_my *on = there(s, p, t, text_of(t), &take);
     if (!on) return take;
     take = send_with_id(s, run, p, on->id);
     if (take == TAKE_GOES_ON) t->has_data = true;
@@ -357,7 +420,7 @@ static enum take take_reset(struct session *s, struct run *run, const struct pac
     if (!t) return refuse_unknown(s, p, id, "mysqld_stmt_reset");
     if (!t->has_data && !t->has_cursor) return say_ok(s, run);
     if (!sm->command.is_judged) session_my_judge_command(s, MY_COM_STMT_RESET, true);
-    struct statement_my *on = there(s, p, text_of(t), &take);
+    struct statement_my *on = there(s, p, t, text_of(t), &take);
     if (!on) return take;
     sm->command.resets = t->id;
     return send_with_id(s, run, p, on->id);
@@ -372,7 +435,7 @@ static enum take take_close(struct session *s, struct run *run, const struct pac
     struct session_my_statement *t = find(&sm->state, id);
     if (!t) return take_answered(s, run);
     bool is_in_use = b && (t->has_data || t->has_cursor);
-    struct statement_my *on = is_in_use ? statements_my_find(&backend_my_of(b)->statements, text_of(t)) : NULL;
+    struct statement_my *on = is_in_use ? statements_my_find(&backend_my_of(b)->statements, key_of_statement(t)) : NULL;
     if (on) {
         send_close(b, on->id);
         statements_my_remove(&backend_my_of(b)->statements, on);
@@ -398,7 +461,7 @@ static enum take take_fetch(struct session *s, struct run *run, const struct pac
         return take_refuse(s, p, MY_ER_STMT_HAS_NO_OPEN_CURSOR, "HY000", why);
     }
     if (!sm->command.is_judged) session_my_judge_command(s, MY_COM_STMT_FETCH, true);
-    struct statement_my *on = there(s, p, text_of(t), &take);
+    struct statement_my *on = there(s, p, t, text_of(t), &take);
     if (!on) return take;
     sm->command.fetches = t->id;
     return send_with_id(s, run, p, on->id);
@@ -427,7 +490,7 @@ static void settle_prepare(struct session *s, struct backend *b) {
     t->columns = p->columns;
     sm->command.statement = NULL;
     if (map_put(&sm->state.statements, key_of(&t->id), t)) {
-        (void)note_prepared(b, text_of(t), p); /* without, the next EXECUTE prepares it once more */
+        (void)note_prepared(b, key_of_statement(t), p); /* without, the next EXECUTE prepares it once more */
         return;
     }
     free_statement(t);

@@ -107,7 +107,6 @@ static const struct {
     {EFFECT_MY_FIXED, PIN_FIXED},       {EFFECT_MY_USER_VARS, PIN_USER_VARIABLES}, {EFFECT_MY_TEMP, PIN_TEMP},
     {EFFECT_MY_LOCKS, PIN_LOCKS},       {EFFECT_MY_HANDLER, PIN_HANDLER},          {EFFECT_MY_PREPARES, PIN_SQL_PREPARED},
     {EFFECT_MY_XA, PIN_XA},             {EFFECT_MY_ROUTINE, PIN_ROUTINE},          {EFFECT_MY_UNREAD, PIN_UNREAD},
-    {EFFECT_MY_SEQUENCE, PIN_SQL_PREPARED},
 };
 
 enum {
@@ -336,9 +335,9 @@ void session_my_begin_anew(struct session *s) {
 
 void session_my_state_pack(struct session *s) {
     struct session_my_state *st = &session_my_of(s)->state;
-    bool is_ok = state_my_own(&st->set);
+    bool has_start = st->start != NULL, is_ok = session_my_statements_own(st) && state_my_own(&st->set);
     st->start = start_my_own(st->start);
     buf_unref(st->told);
     st->told = NULL;
-    if (!is_ok) s->pins = 0;
+    st->is_lost = !is_ok || (has_start && !st->start);
 }

@@ -40,8 +40,15 @@ static RARELY enum take take_question(struct session *s, struct run *run, const 
 }
 
 bool take_goes_to_server(struct session *s, struct run *run, const struct packet *p, enum take *take) {
+    static const char is_others[] = "LASTVAL(), PREVIOUS VALUE FOR and @@last_gtid tell what a server connection has drawn or "
+                                    "written, which with pool_mode = transaction may be somebody else's";
     struct session_my *sm = session_my_of(s);
     const char *why = "";
+    if (UNLIKELY(sm->command.effects & EFFECT_MY_SEQUENCE)) {
+        session_my_forget_command(s);
+        *take = take_refuse(s, p, MY_ER_NOT_SUPPORTED_YET, "42000", is_others);
+        return false;
+    }
     bool is_asking = sm->command.effects & SESSION_MY_ASKS;
     bool asks_here = s->lessee.backend && (sm->state.has_warnings || !(sm->command.effects & EFFECT_MY_ASKS_WARNINGS));
     if (LIKELY(!is_asking || (asks_here && !sm->state.looks))) return true;
