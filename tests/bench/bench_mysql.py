@@ -1,7 +1,7 @@
 """sysbench's OLTP scripts directly, through HAProxy (TCP mode, one thread) and through gilmok (one worker), in alternating rounds.
 
-gilmok serves MySQL clients in session mode: each has a server connection of its own, as through HAProxy. What counts is the proxy's
-CPU time for a query; HAProxy looks at nothing, and is the floor."""
+gilmok has 16 server connections for all (pool_mode = transaction), or with BENCH_MYSQL_MODE=session one for each client, as HAProxy.
+What counts is the proxy's CPU time for a query; HAProxy looks at nothing, and is the floor."""
 import argparse
 import json
 import os
