@@ -261,7 +261,7 @@ unsigned effect_my_of(struct bytes text, const struct sql_options *options, stru
     arena_reset(arena);
     if (count > 1) f.effects |= EFFECT_MY_MANY;
     if (count > 1 && f.effects & EFFECT_MY_READS) f.effects = (f.effects & ~(unsigned)EFFECT_MY_READS) | EFFECT_MY_CALC_ROWS;
-    if (count && kept == count) f.effects |= EFFECT_MY_KEEPS_WARNINGS;
+    if (kept == count) f.effects |= EFFECT_MY_KEEPS_WARNINGS;
     if (count == 1 && is_show) f.effects |= EFFECT_MY_SHOW_WARNINGS;
     return f.effects;
 }

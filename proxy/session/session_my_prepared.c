@@ -160,14 +160,20 @@ static bool send_prepare(struct backend *b, struct bytes text) {
     return is_sent;
 }
 
-/* gilmok's own PREPARE is sent, as things were when the client prepared it; the command is offered again when it is answered. */
+/*
+ * gilmok's own PREPARE is sent, as things were when the client prepared it; the command is offered again when it is answered. Where
+ * something is set that cannot be said again, only the schema is another one meanwhile.
+ */
 static enum take prepare_there(struct session *s, struct bytes text, const struct session_my_statement *as) {
     struct session_my_state *st = &session_my_of(s)->state;
     struct backend *b = s->lessee.backend;
+    const uint32_t passing = PIN_ASKED | PIN_LOOKING | PIN_PREPARED | PIN_CURSOR;
+    struct state_my *set = s->pins & ~passing ? backend_my_of(b)->state : as->set;
+    struct state_my *now = s->pins & ~passing ? backend_my_of(b)->state : st->set;
     bool waits = false; /* it does in any case */
     st->preparing = make(text, as->schema, as->set);
-    bool is_sent = st->preparing && backend_my_bring(b, as->set, as->schema, &waits) && send_prepare(b, text) &&
-                   backend_my_bring(b, st->set, st->schema, &waits);
+    bool is_sent = st->preparing && backend_my_bring(b, set, as->schema, &waits) && send_prepare(b, text) &&
+                   backend_my_bring(b, now, st->schema, &waits);
     if (!is_sent) {
         if (s->state != SESSION_CLOSED) session_my_fail(s, MY_ER_UNKNOWN, "HY000", "out of memory");
         return TAKE_STOP;
@@ -404,6 +410,8 @@ static enum take say_ok(struct session *s, struct run *run) {
     uint8_t storage[64];
     struct writer w;
     s->lessee.next_seq = 1;
+    session_my_of(s)->state.row_count = 0;
+    session_my_of(s)->state.has_row_count = false;
     writer_init_fixed(&w, storage, sizeof storage);
     my_put_ok(&w, s->lessee.next_seq++, MY_MARK_OK, &ok, sm->caps & MY_CAP_SESSION_TRACK);
     session_send(s, writer_bytes(&w));

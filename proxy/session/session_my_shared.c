@@ -76,10 +76,10 @@ void session_my_judge_command(struct session *s, uint8_t command, bool is_whole)
     switch (command) {
     case MY_COM_QUERY: c->effects = is_whole ? 0 : EFFECT_MY_UNREAD; break; /* too long to be read */
     case MY_COM_INIT_DB: c->effects = EFFECT_MY_SCHEMA | EFFECT_MY_KEEPS_WARNINGS; break;
-    case MY_COM_FIELD_LIST:
     case MY_COM_CREATE_DB:
     case MY_COM_DROP_DB:
     case MY_COM_STMT_PREPARE: break;
+    case MY_COM_FIELD_LIST:
     case MY_COM_STATISTICS:
     case MY_COM_PROCESS_INFO:
     case MY_COM_PROCESS_KILL:
@@ -150,11 +150,11 @@ static bool is_before_all(const struct session_my_command *c, uint16_t error) {
     }
 }
 
+/* A SET is done as a whole, or not at all; of several statements some may have been done. */
 static void settle_failed(struct session *s, uint16_t error) {
     const struct session_my_command *c = &session_my_of(s)->command;
     if (is_before_all(c, error)) s->pins &= ~c->pins;
-    else if (c->effects & EFFECT_MY_MANY && c->effects & (EFFECT_MY_SETS | EFFECT_MY_SCHEMA)) s->pins |= PIN_FIXED; /* some of it */
-    else if (c->effects & EFFECT_MY_SETS && error != MY_ER_PARSE_ERROR && !is_before_all(c, error)) s->pins |= PIN_FIXED;
+    else if (c->effects & EFFECT_MY_MANY && c->effects & (EFFECT_MY_SETS | EFFECT_MY_SCHEMA)) s->pins |= PIN_FIXED;
 }
 
 static void keep_settings(struct session *s, struct backend *b) {

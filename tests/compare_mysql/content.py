@@ -330,7 +330,7 @@ MAY_PIN = frozenset({
 })  # fmt: skip
 PINNING_TEXT = re.compile(
     r"@\w+ *:=|set .*@\w+ *= *[^-0-9'\"]|set .*= *\(?(select|concat|@|default)|into @|\bcall\b|\bf_|_lock\(|\btmp\b|insert_id\(.|insert_id *=|"
-    r"insert (ignore )?into g|set statement|diagnostics|not atomic|\bxa\b|timestamp|@`|@'|set @", re.I
+    r"insert (ignore )?into g|set statement|diagnostics|not atomic|\bxa\b|timestamp|@`|@'|set @|set char|; *use ", re.I
 )  # fmt: skip
 CLEANS = ("reset", "user")
 # What others must not meet while it runs: nothing of it waits, but two at once have no order.

@@ -1,11 +1,13 @@
 #!/usr/bin/python3
 """Differences that docs/compatibility.md says there may be: what of an answer does not count then. The script goes on behind them."""
 
+import re
 import struct
 
 import mywire
 
 SESSION_STATE_CHANGED = 0x4000
+LONG_BLOB = b"\xfb"
 
 
 def without_changes(p):
@@ -39,18 +41,38 @@ def no_such_database(_, command, role, p):
 
 
 def unset_variable(_, command, role, p):
-    """A user variable that was never set has another length where another client's was undone."""
-    return p.replace(b"\xff\xff\xff\x00\xfb\x80\0", b"\0\0\0\1\xfb\x80\0") if role == "definition" else p
+    """A user variable that was never set has another length and character set where another client's was undone."""
+    name = re.search(rb"\0.(@\w+)\0\x0c", p, re.S) if role == "definition" else None
+    return p[: name.end()] if name and p[name.end() + 6 : name.end() + 7] == LONG_BLOB else p
+
+
+def changes_of(p):
+    """Of an OK that tells some: where they begin, and each as (type, data)."""
+    at = mywire.lenenc(p, mywire.lenenc(p, 5)[1])[1]
+    if not struct.unpack_from("<H", p, at)[0] & SESSION_STATE_CHANGED:
+        return at, []
+    info, start = mywire.lenenc(p, at + 4)
+    total, begin = mywire.lenenc(p, start + info)
+    found, where = [], begin
+    while where < begin + total:
+        length, data = mywire.lenenc(p, where + 1)
+        found.append((p[where], p[data : data + length]))
+        where = data + length
+    return at, found
 
 
 def put_back(_, command, role, p):
     """What SET STATEMENT has put back the server tells with a later statement, or not at all: gilmok has heard it."""
-    return without_changes(p) if role in ("ok", "end") and len(p) > 11 and (b"time_zone" in p or b"sql_mode" in p) else p
+    if role not in ("ok", "end") or len(p) < 11 or p[4] not in (0, 0xFE):
+        return p
+    at, found = changes_of(p)
+    others = [c for c in found if c[0] or not c[1][1:].startswith((b"time_zone", b"sql_mode"))]
+    return without_changes(p)[:at] + struct.pack("<H", struct.unpack_from("<H", p, at)[0] & ~SESSION_STATE_CHANGED) + repr(others).encode()
 
 
 def collation_database(_, command, role, p):
     """@@collation_database behind COM_RESET_CONNECTION is the schema's; at MariaDB it is the server's."""
-    return b"" if role == "row" and p[4:].lower().startswith(b"\x12collation_database") else p
+    return b"" if role == "row" and b"\x12collation_database" in p.lower() else p
 
 
 def collation_of_definitions(_, command, role, p):
@@ -64,8 +86,9 @@ def text_of_errors(_, command, role, p):
 
 
 def is_refusal(got):
-    """What the last answer has left is not known any more: gilmok says so (1235)."""
-    return len(got) > 0 and got[-1][0] == "err" and b"not known any more" in got[-1][1]
+    """What the last answer has left is not known any more: gilmok says so (1235). Or others keep all connections (1040)."""
+    words = (b"not known any more", b"no server connection became free")
+    return len(got) > 0 and got[-1][0] == "err" and any(w in got[-1][1] for w in words)
 
 
 ALL = (status_of_eof, schema_of_login, no_such_database, changes_in_front_of_eof, unset_variable, put_back, collation_database,
