@@ -172,7 +172,7 @@ static void set_system(struct finding_my *f, const struct ast_setting *s) {
     switch (variable_my_find(name)) {
     case VARIABLE_MY_PLAIN: set_plain(f, s, name); return;
     case VARIABLE_MY_ISOLATION: set_isolation(f, s, name); return;
-    case VARIABLE_MY_NEXT: f->effects |= EFFECT_MY_NEXT; return;
+    case VARIABLE_MY_NEXT: f->effects |= EFFECT_MY_FIXED; return; /* until something takes it, which no answer tells */
     case VARIABLE_MY_INSERT_ID: f->effects |= EFFECT_MY_INSERT_ID; return;
     case VARIABLE_MY_UNKNOWN: break;
     }

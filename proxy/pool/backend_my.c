@@ -262,8 +262,8 @@ static void take_own_end(struct backend *b, const struct reply_my_packet *p, str
 }
 
 /* Outside of autocommit a transaction has begun whatever has failed in it, and an error does not tell. */
-static void note_error(struct backend *b, uint16_t number) {
-    if (!(backend_my_of(b)->status & MY_STATUS_AUTOCOMMIT) && number != MY_ER_LOCK_DEADLOCK) b->ledger.txn = TXN_OPEN;
+static void note_error(struct backend *b) {
+    if (!(backend_my_of(b)->status & MY_STATUS_AUTOCOMMIT)) b->ledger.txn = TXN_OPEN;
 }
 
 /* An answer is complete. What was ours is reported to backend.c; what was the lessee's to the lessee. */
@@ -282,7 +282,9 @@ static void take_end(struct backend *b, struct run *run, const struct reply_my_p
 }
 
 /* Packets of which not all is in hand are too long to be kept. */
-static void collect(struct backend_my *bm, bool begins, const struct my_header *h, const uint8_t *ptr, size_t avail) {
+static void collect(struct backend_my *bm, bool begins, uint8_t command, const struct my_header *h, const uint8_t *ptr,
+                    size_t avail) {
+    if (command == MY_COM_STMT_PREPARE && !begins) return; /* definitions: they come with each result again */
     if (begins) {
         writer_release(&bm->asked);
         writer_init(&bm->asked, BACKEND_MY_ASKED_MAX);
@@ -310,13 +312,16 @@ static bool take_packet(struct backend *b, struct run *run, const struct my_head
     }
     bool is_ok = p.kind == REPLY_MY_OK || p.kind == REPLY_MY_ROWS_END;
     if (is_ok) bm->status = p.ok.status;
-    else if (p.kind == REPLY_MY_ERROR) note_error(b, p.error);
+    else if (p.kind == REPLY_MY_ERROR) note_error(b);
     if (bm->start && p.kind != REPLY_MY_DATA && p.fate == REPLY_FORWARD) backend_my_hear(b, &p);
     if (b->state == BACKEND_CLOSED) return false;
     bm->rest_is_shown = p.fate == REPLY_FORWARD && b->lessee;
     if (begins && bm->start && p.command == MY_COM_STMT_PREPARE && p.fate == REPLY_FORWARD && p.kind == REPLY_MY_DATA)
         backend_my_hear_prepared(b, run->buf->data + (ptr - run->buf->data) + MY_HEADER_LEN, payload.len);
-    if (UNLIKELY(p.fate == REPLY_COLLECT)) collect(bm, begins, h, ptr, avail);
+    if (UNLIKELY(p.fate == REPLY_COLLECT)) {
+        collect(bm, begins, p.command, h, ptr, avail);
+        if (is_ok) backend_my_hear_own(b, &p);
+    }
     if (begins && bm->rest_is_shown) b->lessee->next_seq = h->seq;
     if (bm->rest_is_shown) show(b, run, ptr, avail, &p);
     if (b->state != BACKEND_CLOSED && verdict == REPLY_MY_END) take_end(b, run, &p, payload);

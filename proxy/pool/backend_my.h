@@ -109,6 +109,8 @@ void backend_my_keep_state(struct backend *b, struct state_my *state);
 
 /* backend_my_hear.c: what an OK tells of the session. */
 void backend_my_hear(struct backend *b, const struct reply_my_packet *p);
+/* Of an answer to gilmok itself: what has changed before it was asked, without a word. */
+void backend_my_hear_own(struct backend *b, const struct reply_my_packet *p);
 /* The answer to its PREPARE, whose number becomes the lessee's. */
 void backend_my_hear_prepared(struct backend *b, uint8_t *payload, size_t len);
 void backend_my_forget_answer(struct backend_my *bm);

@@ -73,6 +73,14 @@ void backend_my_hear(struct backend *b, const struct reply_my_packet *p) {
     backend_fail(b, &err);
 }
 
+void backend_my_hear_own(struct backend *b, const struct reply_my_packet *p) {
+    struct reader r = reader_over(p->ok.changes);
+    struct my_change c;
+    if (!(p->ok.status & MY_STATUS_SESSION_CHANGED)) return;
+    while (my_change_next(&r, &c))
+        if (c.type == MY_CHANGE_STATE) backend_my_of(b)->answer.has_changed = true;
+}
+
 void backend_my_hear_prepared(struct backend *b, uint8_t *payload, size_t len) {
     struct backend_my *bm = backend_my_of(b);
     struct my_answer *a = &bm->answer;

@@ -141,14 +141,13 @@ static enum reply_my_verdict take_row(struct reply_my *r, struct ledger *l, cons
     return verdict;
 }
 
-/* The transaction, if there is one, goes on: the next OK tells. A deadlock has ended it for sure. */
+/* The transaction, if there is one, goes on, or has ended: the next OK tells. (Anybody can SIGNAL the number of a deadlock.) */
 static enum reply_my_verdict take_error(struct reply_my *r, struct ledger *l, struct bytes payload, struct reply_my_packet *out) {
     struct my_error e;
     out->kind = REPLY_MY_ERROR;
     out->eof_before = l->phase == REPLY_MY_DEFINED && !(ledger_head(l)->tag & TAG_CURSOR);
     if (!my_err_read(payload, &e)) return REPLY_MY_BROKEN;
     out->error = e.number;
-    if (e.number == MY_ER_LOCK_DEADLOCK) l->txn = TXN_NONE;
     return end(r, l);
 }
 

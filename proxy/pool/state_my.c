@@ -218,6 +218,36 @@ bool state_my_set(struct state_my **s, const struct effect_my_setting *setting) 
     return change(s, &item);
 }
 
+static bool is_reading(const struct item *item) {
+    return item->class <= CLASS_CHARSET || (item->class == CLASS_VARIABLE && bytes_is(item->name, "sql_mode"));
+}
+
+/* The next one that decides how texts are read, or that does not. */
+static bool next_of(struct reader *r, bool reads, struct item *out) {
+    while (next_item(r, out))
+        if (is_reading(out) == reads) return true;
+    return false;
+}
+
+bool state_my_read_as(struct state_my *base, const struct state_my *reading, struct state_my **out) {
+    struct reader a = items_of(base), b = items_of(reading);
+    struct item own, other;
+    struct writer w;
+    bool has_own = next_of(&a, false, &own), has_other = next_of(&b, true, &other);
+    writer_init(&w, 2 * STATE_MY_BYTES_MAX);
+    while (has_own || has_other) {
+        bool is_own = !has_other || (has_own && order(&own, &other) < 0);
+        put_item(&w, is_own ? &own : &other);
+        if (is_own) has_own = next_of(&a, false, &own);
+        else has_other = next_of(&b, true, &other);
+    }
+    struct bytes data = writer_bytes(&w);
+    *out = data.len ? make(data, base && base->has_strings) : NULL;
+    bool is_ok = !w.failed && (*out || !data.len);
+    writer_release(&w);
+    return is_ok;
+}
+
 /* ---- beginnings ------------------------------------------------------------------------------------------------------ */
 
 /* 'value', or NULL. What start_my.h reads has nothing that ends a string. */
@@ -262,10 +292,14 @@ bool state_my_rebase(struct state_my **s, const struct start_my *from, const str
     const struct bytes *f = from->fields;
     if (start_my_is_same(from, to)) return true;
     bool knows_charsets = has_charsets(*s) && (*s)->data[0] == CLASS_NAMES;
-    if (!is_set(*s, "sql_mode") && !set_quoted(s, "sql_mode", f[START_MY_SQL_MODE])) return false;
-    if (knows_charsets) return true;
-    if (has_charsets(*s)) return false; /* some of them alone */
-    return set_charsets(s, f[START_MY_CLIENT], f[START_MY_RESULTS], f[START_MY_COLLATION]);
+    bool has_client = is_set(*s, "character_set_client"), has_results = is_set(*s, "character_set_results");
+    bool has_connection = is_set(*s, "character_set_connection") || is_set(*s, "collation_connection");
+    bool is_ok = is_set(*s, "sql_mode") || set_quoted(s, "sql_mode", f[START_MY_SQL_MODE]);
+    if (knows_charsets || !is_ok) return is_ok;
+    if (!has_charsets(*s)) return set_charsets(s, f[START_MY_CLIENT], f[START_MY_RESULTS], f[START_MY_COLLATION]);
+    return (has_client || set_quoted(s, "character_set_client", f[START_MY_CLIENT])) &&
+           (has_results || set_quoted(s, "character_set_results", f[START_MY_RESULTS])) &&
+           (has_connection || set_quoted(s, "collation_connection", f[START_MY_COLLATION]));
 }
 
 bool state_my_reset(struct state_my **s, const struct start_my *start) {

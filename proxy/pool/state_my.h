@@ -56,6 +56,11 @@ MUST_USE bool state_my_reset(struct state_my **s, const struct start_my *start);
 struct bytes state_my_charset(const struct state_my *s);
 /* What of it decides how a text is read: sql_mode and character sets. The same bytes for the same. */
 void state_my_put_reading(struct writer *w, const struct state_my *s);
+/*
+ * *out: as `base`, but read as `reading` is (state_my_put_reading()). One reference; NULL is the list without any. False: memory is
+ * out.
+ */
+MUST_USE bool state_my_read_as(struct state_my *base, const struct state_my *reading, struct state_my **out);
 /* The value of a system variable, as it is said; empty: it is not set. */
 struct bytes state_my_value(const struct state_my *s, const char *name);
 

@@ -81,10 +81,14 @@ struct statement_my *statements_my_add(struct statements_my *s, struct bytes tex
 
 uint32_t statements_my_shed(struct statements_my *s, uint32_t max) {
     if (s->count <= 1 || s->count <= max) return 0;
-    struct statement_my *oldest = statement_at(list_last(&s->used));
-    uint32_t id = oldest->id;
-    statements_my_remove(s, oldest);
-    return id;
+    for (struct list *n = s->used.prev; n != &s->used; n = n->prev) {
+        struct statement_my *oldest = statement_at(n);
+        if (oldest->is_kept || n == s->used.next) continue;
+        uint32_t id = oldest->id;
+        statements_my_remove(s, oldest);
+        return id;
+    }
+    return 0;
 }
 
 void statements_my_remove(struct statements_my *s, struct statement_my *statement) {

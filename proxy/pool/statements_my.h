@@ -18,6 +18,7 @@ struct statement_my {
     uint32_t id;          /* the server's */
     uint16_t parameters, columns;
     uint8_t *types;       /* owned; 2 bytes a parameter; NULL: never executed, or nothing to have a type */
+    bool is_kept;         /* it never gives way: something is kept inside of it on the server */
     uint32_t text_len;
     uint8_t text[];       /* a copy */
 };

@@ -74,7 +74,7 @@ void session_end_hold(struct session *s) {
 void session_env_want(struct session_env *env, const struct pool *p) {
     LIST_EACH(n, &env->holding) {
         struct session *s = CONTAINER_OF(n, struct session, hold_node);
-        if (session_pool(s) != p) continue;
+        if (session_pool(s) != p || s->state != SESSION_HELD) continue;
         session_end_hold(s);
         s->proto->on_hold_over(s);
         return;
@@ -82,8 +82,8 @@ void session_env_want(struct session_env *env, const struct pool *p) {
 }
 
 void session_release_lease(struct session *s) {
+    session_end_hold(s); /* also where the connection is lost */
     if (!s->lessee.backend) return;
-    session_end_hold(s);
     /* Nobody has kept count of what it has done there, or it leaves before it is known. */
     if (s->pins & (PIN_MODE | PIN_DESCRIBING | PIN_LENT)) s->lessee.backend->is_tainted = true;
     pool_release(&s->lessee);

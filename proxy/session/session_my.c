@@ -53,6 +53,10 @@ static void on_group_end(struct session *s, struct backend *b, uint16_t tag) {
 /* The command that was to be carried out stands in what is kept, and is still to be taken. */
 static void refuse(struct session *s, const struct err *err) {
     s->lessee.next_seq = 1;
+    if (session_my_of(s)->command.is_silent) { /* an error would be taken for the next answer */
+        session_end(s, err);
+        return;
+    }
     session_my_tell(s, err, false);
     session_my_kill_end(s);
     session_my_forget_command(s);
@@ -179,6 +183,7 @@ static RARELY enum take take_kill(struct session *s, struct run *run, const stru
     uint32_t thread = 0;
     if (p->avail < MY_HEADER_LEN + (size_t)p->h.len) return TAKE_KEEP;
     if (!s->lessee.backend && !take_has_connection(s)) return s->state == SESSION_CLOSED ? TAKE_STOP : TAKE_KEEP;
+    if (UNLIKELY(session_my_of(s)->state.awaits_own)) return take_hold_back(s);
     writer_init_fixed(&out, storage, sizeof storage);
     switch (session_my_kill_take(s, payload, &out, &thread)) {
     case KILL_NONE: return take_known(s, run, p, payload.ptr[0]);

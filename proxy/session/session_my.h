@@ -56,6 +56,9 @@ struct session_my_command {
     uint32_t pins;         /* that it has brought */
     struct session_my_statement *statement;     /* of PREPARE; owned */
     uint32_t executes, resets, fetches;         /* number of the statement; 0: it does not */
+    bool is_private;                            /* on one of its own */
+    bool has_id;                                /* LAST_INSERT_ID() was on the connection what it is in the session */
+    bool is_silent;                             /* it has no answer, not even an error */
 };
 
 /* Of who shares connections: the session as it goes from one to the other. */
@@ -71,6 +74,7 @@ struct session_my_state {
     bool has_row_count, has_found_rows, has_warnings;
     bool awaits_own;        /* something of gilmok's must have come back before its command may be sent */
     bool was_in_transaction;
+    bool has_failed_late;   /* a statement that writes has failed on its connection, and its triggers may have left something */
     /* What functions tell of the last answer */
     bool is_id_doubtful, are_rows_doubtful; /* LAST_INSERT_ID(), FOUND_ROWS(): known to the connection alone */
     bool are_rows_unknown;  /* ... to nobody */
@@ -85,6 +89,8 @@ struct session_my_state {
     struct session_my_statement *preparing; /* gilmok prepares it there; owned */
     char *refusal;           /* what the server has answered to that, an ERR packet's payload; owned; NULL: all is well */
     uint32_t refusal_len;
+    bool is_refused;         /* it could not be prepared, for that reason or another */
+    bool has_failed;         /* the client's latest PREPARE */
     uint16_t status;         /* as answers have told it last, as far as it lasts */
     uint8_t looks;          /* questions about that are under way ... */
     bool looks_for_numbers;      /* ... the first of them about the numbers */
@@ -150,6 +156,12 @@ void session_my_note_refusal(struct session *s);
 /* True: gilmok keeps the connection for what may be asked next, for a moment. */
 bool session_my_may_be_asked(const struct session *s);
 void session_my_on_hold_over(struct session *s);
+/* What may be asked about the last answer is asked by gilmok: PIN_ASKED becomes PIN_LOOKING, or nothing is left to ask. */
+void session_my_look(struct session *s);
+/* Nothing of its own keeps it on its connection any more: it is let go, once what may be asked is known. */
+void session_my_let_go(struct session *s);
+/* What it has left there must be cleaned, or not. */
+void session_my_settle_taint(struct session *s, struct backend *b);
 void session_my_on_looked(struct session *s, struct backend *b, struct bytes answer, bool ok);
 enum session_my_asked {
     ASKED_NOTHING,  /* the command can be sent as it is */

@@ -67,10 +67,11 @@ static void note_rows(struct session_my_state *st, const struct my_answer *a, un
     }
 }
 
-static void note_id(struct session_my_state *st, struct backend_my *bm, const struct my_answer *a, unsigned effects) {
+static void note_id(struct session_my_state *st, struct backend_my *bm, const struct my_answer *a, unsigned effects, bool had_id) {
     bool is_other = a->insert_id && a->insert_id != st->insert_id;
-    bool may_have_failed_late = a->is_error && a->error != MY_ER_PARSE_ERROR && take_may_tell_id(effects);
-    if (!is_other && !may_have_failed_late && !(effects & EFFECT_MY_INSERT_ID)) return;
+    bool is_untold = a->has_rows && effects & EFFECT_MY_ODD_ROWS && take_may_tell_id(effects); /* RETURNING */
+    bool may_have_failed_late = a->is_error && a->error != MY_ER_PARSE_ERROR && had_id;
+    if (!is_other && !is_untold && !may_have_failed_late && !(effects & EFFECT_MY_INSERT_ID)) return;
     st->is_id_doubtful = true;
     bm->has_id = false;
 }
@@ -90,7 +91,7 @@ void session_my_note_answer(struct session *s, struct backend *b) {
     st->has_row_count = true;
     st->row_count = a->is_error || a->has_rows ? -1 : (int64_t)a->affected_rows;
     note_rows(st, a, effects);
-    note_id(st, backend_my_of(b), a, effects);
+    note_id(st, backend_my_of(b), a, effects, sm->command.has_id);
 }
 
 void session_my_note_refusal(struct session *s) {
@@ -103,7 +104,7 @@ void session_my_note_refusal(struct session *s) {
 
 bool session_my_may_be_asked(const struct session *s) {
     const struct session_my_state *st = &session_my_of((struct session *)s)->state;
-    return st->is_id_doubtful || st->are_rows_doubtful || (st->warnings && !st->told);
+    return st->is_id_doubtful || st->are_rows_doubtful || (st->warnings && !st->told && st->has_warnings);
 }
 
 /* ---- looking --------------------------------------------------------------------------------------------------------- */
@@ -119,17 +120,21 @@ static bool look(struct session *s, const char *question) {
 }
 
 /* The numbers first: asking for them leaves the warnings. */
-void session_my_on_hold_over(struct session *s) {
+void session_my_look(struct session *s) {
     struct session_my_state *st = &session_my_of(s)->state;
-    if (s->state != SESSION_HELD || !s->lessee.backend || s->pins != PIN_ASKED) return;
-    s->pins = PIN_LOOKING;
+    s->pins = (s->pins & ~(uint32_t)PIN_ASKED) | PIN_LOOKING;
     st->looks = 0;
+    backend_my_of(s->lessee.backend)->answer.has_changed = false;
     st->looks_for_numbers = st->is_id_doubtful || st->are_rows_doubtful;
     if (st->looks_for_numbers && !look(s, LOOK_AT_NUMBERS)) return;
-    if (st->warnings && !st->told && !look(s, LOOK_AT_WARNINGS)) return;
-    if (st->looks) return;
-    s->pins = 0;
-    session_on_unpinned(s);
+    if (st->warnings && !st->told && st->has_warnings && !look(s, LOOK_AT_WARNINGS)) return;
+    if (!st->looks) s->pins &= ~(uint32_t)PIN_LOOKING;
+}
+
+void session_my_on_hold_over(struct session *s) {
+    if (s->state != SESSION_HELD || !s->lessee.backend || s->pins != PIN_ASKED) return;
+    session_my_look(s);
+    if (s->state == SESSION_HELD && !s->pins) session_on_unpinned(s);
 }
 
 /* The payload of packet number `index`, from 0. False: there are fewer. */
@@ -192,8 +197,10 @@ void session_my_on_looked(struct session *s, struct backend *b, struct bytes ans
     } else if (!ok || !take_warnings(s, answer)) {
         st->warnings = MANY_WARNINGS;
     }
+    if (backend_my_of(b)->answer.has_changed) s->pins |= PIN_HIDDEN; /* by a trigger, before an error */
     if (st->looks) return;
     s->pins &= ~(uint32_t)PIN_LOOKING;
+    session_my_settle_taint(s, b);
     if (s->is_held_back) session_resume_input(s);
 }
 
@@ -327,6 +334,7 @@ bool session_my_bring_id(struct session *s, struct backend *b) {
     struct backend_my *bm = backend_my_of(b);
     char set[64];
     bool is_own_there = st->is_id_doubtful;
+    session_my_of(s)->command.has_id = true;
     if (is_own_there || (LIKELY(bm->has_id) && bm->insert_id == st->insert_id)) return true;
     snprintf(set, sizeof set, "SET last_insert_id=%llu", (unsigned long long)st->insert_id);
     bm->insert_id = st->insert_id;

@@ -268,11 +268,12 @@ size_t session_my_login_received(struct session *s, struct bytes data) {
 
 /* Its connection begins anew for somebody else; it is a client of no pool. */
 static void leave_all(struct session *s) {
+    if (request_is_open(&s->request)) request_drop(s);
     s->pins = PIN_MODE; /* what it leaves is cleaned */
     session_release_lease(s);
     s->pins = 0;
     session_my_state_release(s);
-    if (s->state == SESSION_HELD) session_set_state(s, SESSION_IDLE);
+    if (s->state == SESSION_HELD || s->state == SESSION_ACTIVE) session_set_state(s, SESSION_IDLE);
     s->state_since_us = s->env->loop->now_us; /* login_timeout counts from here */
     session_leave_variant(s);
     if (s->group) share_book_leave(&s->env->hub->shares, s->group, s->share);

@@ -84,12 +84,36 @@ static struct session_my_statement *make(struct bytes text, const char *schema, 
     return NULL;
 }
 
+/* What is kept inside of a statement on the server is one client's: it has it for itself. text ... | 0 | its number */
+static void put_private_key(struct writer *w, struct bytes text, const struct session_my_statement *t) {
+    put_key(w, text, t->schema, t->set);
+    writer_u8(w, 0);
+    writer_put(w, bytes_of(&t->id, sizeof t->id));
+}
+
+/* The same statement, with another text or for itself alone, to be prepared. NULL: memory is out. */
+static struct session_my_statement *make_like(const struct session_my_statement *as, struct bytes text, bool is_private) {
+    struct writer w;
+    if (is_private) put_private_key(&w, text, as);
+    else put_key(&w, text, as->schema, as->set);
+    struct bytes key = writer_bytes(&w);
+    struct session_my_statement *t = w.failed ? NULL : mem_alloc(sizeof *t + key.len);
+    if (t) {
+        t->parameters = as->parameters;
+        t->text_len = (uint32_t)text.len;
+        t->key_len = (uint32_t)key.len;
+        memcpy(t->key, key.ptr, key.len);
+    }
+    writer_release(&w);
+    return t;
+}
+
 static struct bytes key_of_statement(const struct session_my_statement *t) {
     return bytes_of(t->key, t->key_len);
 }
 
 static struct session_my_statement *find(struct session_my_state *st, uint32_t id) {
-    uint32_t real = id == (uint32_t)LAST_PREPARED ? st->last_statement : id;
+    uint32_t real = id == (uint32_t)LAST_PREPARED ? (st->has_failed ? 0 : st->last_statement) : id;
     return map_get(&st->statements, key_of(&real));
 }
 
@@ -164,16 +188,19 @@ static bool send_prepare(struct backend *b, struct bytes text) {
  * gilmok's own PREPARE is sent, as things were when the client prepared it; the command is offered again when it is answered. Where
  * something is set that cannot be said again, only the schema is another one meanwhile.
  */
-static enum take prepare_there(struct session *s, struct bytes text, const struct session_my_statement *as) {
+static enum take prepare_there(struct session *s, struct bytes text, const struct session_my_statement *as, bool is_private) {
     struct session_my_state *st = &session_my_of(s)->state;
     struct backend *b = s->lessee.backend;
     const uint32_t passing = PIN_ASKED | PIN_LOOKING | PIN_PREPARED | PIN_CURSOR;
-    struct state_my *set = s->pins & ~passing ? backend_my_of(b)->state : as->set;
-    struct state_my *now = s->pins & ~passing ? backend_my_of(b)->state : st->set;
+    struct state_my *now = state_my_ref(backend_my_of(b)->state), *then = NULL;
     bool waits = false; /* it does in any case */
-    st->preparing = make(text, as->schema, as->set);
-    bool is_sent = st->preparing && backend_my_bring(b, set, as->schema, &waits) && send_prepare(b, text) &&
+    bool is_made = s->pins & ~passing ? (then = state_my_ref(now), true) : state_my_read_as(now, as->set, &then);
+    st->preparing = is_made ? make_like(as, text, is_private) : NULL;
+    bool is_sent = st->preparing && backend_my_bring(b, then, as->schema, &waits) && send_prepare(b, text) &&
                    backend_my_bring(b, now, st->schema, &waits);
+    state_my_unref(then);
+    state_my_unref(now);
+    st->has_row_count = st->has_warnings = false;
     if (!is_sent) {
         if (s->state != SESSION_CLOSED) session_my_fail(s, MY_ER_UNKNOWN, "HY000", "out of memory");
         return TAKE_STOP;
@@ -190,11 +217,13 @@ bool session_my_on_prepared(struct session *s, struct backend *b, struct bytes a
     if (!st->preparing) return false;
     bool has_first = my_header_read(answer, &h) && answer.len >= MY_HEADER_LEN + (size_t)h.len;
     struct bytes first = has_first ? bytes_of(answer.ptr + MY_HEADER_LEN, h.len) : bytes_of(NULL, 0);
-    mem_free(st->refusal);
-    st->refusal = NULL;
-    if (!ok || !my_prepared_read(first, &p) || !note_prepared(b, key_of_statement(st->preparing), &p)) {
-        st->refusal = mem_strdup((const char *)first.ptr, first.len); /* the server's error, if it is one */
-        st->refusal_len = (uint32_t)first.len;
+    bool is_prepared = ok && my_prepared_read(first, &p), is_the_same = is_prepared && p.parameters == st->preparing->parameters;
+    if (is_prepared && !is_the_same) send_close(b, p.statement);
+    if (!is_the_same || !note_prepared(b, key_of_statement(st->preparing), &p)) {
+        mem_free(st->refusal);
+        st->refusal = ok ? NULL : mem_strdup((const char *)first.ptr, first.len); /* the server's error */
+        st->refusal_len = st->refusal ? (uint32_t)first.len : 0;
+        st->is_refused = true;
     }
     free_statement(st->preparing);
     st->preparing = NULL;
@@ -208,11 +237,12 @@ static enum take refuse_as_server(struct session *s, const struct packet *p) {
     struct session_my_state *st = &session_my_of(s)->state;
     struct my_error e;
     char text[MY_ERROR_TEXT_MAX + 1] = "the statement could not be prepared on this server connection";
-    bool is_error = my_err_read(bytes_of(st->refusal, st->refusal_len), &e);
+    bool is_error = st->refusal && my_err_read(bytes_of(st->refusal, st->refusal_len), &e);
     uint16_t number = is_error ? e.number : MY_ER_UNKNOWN;
     if (is_error) snprintf(text, sizeof text, "%.*s", (int)e.text.len, (const char *)e.text.ptr);
     mem_free(st->refusal);
     st->refusal = NULL;
+    st->is_refused = false;
     take_end_unsent(s);
     session_my_forget_command(s);
     return take_refuse(s, p, number, is_error ? e.sqlstate : "HY000", text);
@@ -220,7 +250,7 @@ static enum take refuse_as_server(struct session *s, const struct packet *p) {
 
 /* NULL: *take says how it goes on. */
 static struct statement_my *there(struct session *s, const struct packet *p, const struct session_my_statement *t,
-                                  struct bytes text, enum take *take) {
+                                  struct bytes text, bool is_private, enum take *take) {
     struct session_my_state *st = &session_my_of(s)->state;
     struct statement_my *found;
     struct writer key;
@@ -232,18 +262,32 @@ static struct statement_my *there(struct session *s, const struct packet *p, con
         *take = take_hold_back(s);
         return NULL;
     }
-    bool is_its_own = text.ptr == t->key; /* and not one with numbers in it */
-    if (!is_its_own) put_key(&key, text, t->schema, t->set);
+    bool is_its_own = text.ptr == t->key && !is_private; /* and not one with numbers in it */
+    if (is_private) put_private_key(&key, text, t);
+    else if (!is_its_own) put_key(&key, text, t->schema, t->set);
     struct statements_my *all = &backend_my_of(s->lessee.backend)->statements;
     found = statements_my_find(all, is_its_own ? key_of_statement(t) : writer_bytes(&key));
     if (!is_its_own) writer_release(&key);
+    if (UNLIKELY(found && is_private)) found->is_kept = true;
     if (LIKELY(found != NULL)) return found;
     if (UNLIKELY(st->looks)) { /* what was asked before is answered first */
         *take = take_hold_back(s);
         return NULL;
     }
-    *take = st->refusal ? refuse_as_server(s, p) : prepare_there(s, text, t);
+    *take = st->is_refused ? refuse_as_server(s, p) : prepare_there(s, text, t, is_private);
     return NULL;
+}
+
+/* What was kept inside of it is over. */
+static void close_private(struct backend *b, const struct session_my_statement *t) {
+    struct statements_my *all = &backend_my_of(b)->statements;
+    struct writer key;
+    put_private_key(&key, text_of(t), t);
+    struct statement_my *on = key.failed ? NULL : statements_my_find(all, writer_bytes(&key));
+    writer_release(&key);
+    if (!on) return;
+    send_close(b, on->id);
+    statements_my_remove(all, on);
 }
 
 /* ---- the commands ------------------------------------------------------------------------------------------------------ */
@@ -299,7 +343,8 @@ static enum take execute(struct session *s, struct run *run, const struct packet
     struct writer w;
     enum take take = TAKE_STOP;
     size_t rest = p->avail - MY_HEADER_LEN - e->head_len;
-    struct statement_my *on = there(s, p, t, text, &take);
+    bool is_private = e->flags || t->has_data || t->has_cursor;
+    struct statement_my *on = there(s, p, t, text, is_private, &take);
     if (!on) return take;
     if (!e->types && t->parameters && !t->types) {
         take_end_unsent(s);
@@ -316,6 +361,7 @@ static enum take execute(struct session *s, struct run *run, const struct packet
     writer_release(&w);
     if (take != TAKE_GOES_ON) return take;
     session_my_of(s)->command.executes = t->id;
+    session_my_of(s)->command.is_private = is_private;
     if (e->flags) backend_my_note_cursor(s->lessee.backend);
     return take;
 }
@@ -326,16 +372,18 @@ static RARELY enum take execute_question(struct session *s, struct run *run, con
     struct writer w;
     enum take take = TAKE_STOP;
     writer_init(&w, 2 * STREAM_HELD_MAX);
-    switch (session_my_ask(s, s->lessee.backend, text_of(t), &w, &why)) {
-    case ASKED_NOTHING:
-    case ASKED_ANSWERED: take = execute(s, run, p, t, e, text_of(t)); break;
-    case ASKED_EDITED: take = execute(s, run, p, t, e, writer_bytes(&w)); break;
-    case ASKED_REFUSED:
-        if (s->state == SESSION_CLOSED) break;
+    enum session_my_asked asked = session_my_ask(s, s->lessee.backend, text_of(t), &w, &why);
+    bool is_edited = asked == ASKED_EDITED;
+    if (is_edited && e->flags) { /* what is fetched later is looked for by the statement's own text */
+        asked = ASKED_REFUSED;
+        why = "a number that the statement before has left is not known any more to a cursor";
+    }
+    if (asked != ASKED_REFUSED) {
+        take = execute(s, run, p, t, e, is_edited ? writer_bytes(&w) : text_of(t));
+    } else if (s->state != SESSION_CLOSED) {
         take_end_unsent(s);
         session_my_forget_command(s);
         take = take_refuse(s, p, MY_ER_NOT_SUPPORTED_YET, "42000", why);
-        break;
     }
     writer_release(&w);
     return take;
@@ -368,7 +416,10 @@ static enum take take_execute(struct session *s, struct run *run, const struct p
     }
     if (!sm->command.is_judged) {
         session_my_judge_text(s, text_of(t));
-        if (!keep_types(t, &e)) return TAKE_STOP;
+        if (!keep_types(t, &e)) {
+            session_my_fail(s, MY_ER_UNKNOWN, "HY000", "out of memory");
+            return TAKE_STOP;
+        }
     }
     if (!take_goes_to_server(s, run, p, &take)) return take;
     if (!take_has_connection(s)) return take_keep_or_stop(s);
@@ -397,7 +448,12 @@ static enum take take_long_data(struct session *s, struct run *run, const struct
     struct session_my_statement *t = find(&sm->state, id);
     if (!t) return take_answered(s, run);
     if (!sm->command.is_judged) session_my_judge_command(s, MY_COM_STMT_SEND_LONG_DATA, true);
-    struct statement_my *on = there(s, p, t, text_of(t), &take);
+    if (UNLIKELY(sm->state.is_refused)) { /* nothing is said of it: EXECUTE will hear the same */
+        sm->state.is_refused = false;
+        take_end_unsent(s);
+        return take_answered(s, run);
+    }
+    struct statement_my *on = there(s, p, t, text_of(t), true, &take);
     if (!on) return take;
     take = send_with_id(s, run, p, on->id);
     if (take == TAKE_GOES_ON) t->has_data = true;
@@ -428,7 +484,7 @@ static enum take take_reset(struct session *s, struct run *run, const struct pac
     if (!t) return refuse_unknown(s, p, id, "mysqld_stmt_reset");
     if (!t->has_data && !t->has_cursor) return say_ok(s, run);
     if (!sm->command.is_judged) session_my_judge_command(s, MY_COM_STMT_RESET, true);
-    struct statement_my *on = there(s, p, t, text_of(t), &take);
+    struct statement_my *on = there(s, p, t, text_of(t), true, &take);
     if (!on) return take;
     sm->command.resets = t->id;
     return send_with_id(s, run, p, on->id);
@@ -442,16 +498,11 @@ static enum take take_close(struct session *s, struct run *run, const struct pac
     if (!read_id(p, &id) && !packet_is_whole(p)) return TAKE_KEEP;
     struct session_my_statement *t = find(&sm->state, id);
     if (!t) return take_answered(s, run);
-    bool is_in_use = b && (t->has_data || t->has_cursor);
-    struct statement_my *on = is_in_use ? statements_my_find(&backend_my_of(b)->statements, key_of_statement(t)) : NULL;
-    if (on) {
-        send_close(b, on->id);
-        statements_my_remove(&backend_my_of(b)->statements, on);
-    }
+    if (b && (t->has_data || t->has_cursor)) close_private(b, t);
     (void)map_take(&sm->state.statements, key_of(&t->id));
     free_statement(t);
     settle_pins(s);
-    if (b) session_on_unpinned(s);
+    if (b) session_my_let_go(s);
     return take_answered(s, run);
 }
 
@@ -469,7 +520,7 @@ static enum take take_fetch(struct session *s, struct run *run, const struct pac
         return take_refuse(s, p, MY_ER_STMT_HAS_NO_OPEN_CURSOR, "HY000", why);
     }
     if (!sm->command.is_judged) session_my_judge_command(s, MY_COM_STMT_FETCH, true);
-    struct statement_my *on = there(s, p, t, text_of(t), &take);
+    struct statement_my *on = there(s, p, t, text_of(t), true, &take);
     if (!on) return take;
     sm->command.fetches = t->id;
     return send_with_id(s, run, p, on->id);
@@ -492,7 +543,8 @@ static void settle_prepare(struct session *s, struct backend *b) {
     struct session_my *sm = session_my_of(s);
     struct session_my_statement *t = sm->command.statement;
     const struct my_prepared *p = &backend_my_of(b)->answer.prepared;
-    if (!backend_my_of(b)->answer.has_prepared) return; /* an error */
+    sm->state.has_failed = !backend_my_of(b)->answer.has_prepared;
+    if (sm->state.has_failed) return;
     t->id = ++sm->state.last_statement;
     t->parameters = p->parameters;
     t->columns = p->columns;
@@ -514,10 +566,12 @@ void session_my_prepared_settle(struct session *s, struct backend *b) {
     if (s->state == SESSION_CLOSED) return;
     uint32_t id = c->executes ? c->executes : c->resets ? c->resets : c->fetches;
     struct session_my_statement *t = id ? find(&sm->state, id) : NULL;
+    bool was_in_use = t && (t->has_data || t->has_cursor || c->is_private);
     if (t && c->executes) t->has_cursor = !bm->answer.is_error && bm->status & MY_STATUS_CURSOR_EXISTS;
     if (t && (c->executes || c->resets)) t->has_data = false;
     if (t && c->resets) t->has_cursor = false;
     if (t && c->fetches && (bm->answer.is_error || bm->status & MY_STATUS_LAST_ROW_SENT)) t->has_cursor = false;
+    if (was_in_use && !t->has_data && !t->has_cursor) close_private(b, t);
     settle_pins(s);
 }
 

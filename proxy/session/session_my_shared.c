@@ -85,6 +85,9 @@ void session_my_judge_command(struct session *s, uint8_t command, bool is_whole)
     case MY_COM_PROCESS_KILL:
     case MY_COM_PING:
     case MY_COM_STMT_SEND_LONG_DATA:
+        c->is_silent = true;
+        c->effects = EFFECT_MY_KEEPS_WARNINGS;
+        break;
     case MY_COM_STMT_RESET:
     case MY_COM_STMT_FETCH: c->effects = EFFECT_MY_KEEPS_WARNINGS; break;
     default: c->effects = EFFECT_MY_FIXED; break;
@@ -125,17 +128,25 @@ void session_my_note_sent(struct session *s, struct backend *b) {
     struct session_my *sm = session_my_of(s);
     struct session_my_command *c = &sm->command;
     uint32_t pins = c->effects & EFFECT_MY_STAYS ? pins_of(c->effects) : 0;
+    if (UNLIKELY(c->effects & EFFECT_MY_CHAIN)) { /* the server closes it behind the answer */
+        pins |= PIN_FIXED;
+        b->is_retired = true;
+    }
     c->is_sent = true;
     c->pins = pins & ~s->pins;
     s->pins |= pins;
-    if (c->effects & (EFFECT_MY_STAYS | EFFECT_MY_SETS | EFFECT_MY_SCHEMA | EFFECT_MY_NEXT)) b->is_tainted = true;
+    const unsigned leaves = EFFECT_MY_STAYS | EFFECT_MY_SETS | EFFECT_MY_SCHEMA | EFFECT_MY_NEXT;
+    if (c->effects & leaves || c->is_silent) b->is_tainted = true;
     sm->state.was_in_transaction = b->ledger.txn != TXN_NONE;
 }
 
 /* Errors that come before anything was done; of code that is run they may come from within it. */
 static bool is_before_all(const struct session_my_command *c, uint16_t error) {
+    const unsigned runs = EFFECT_MY_MANY | EFFECT_MY_ROUTINE | EFFECT_MY_PREPARES | EFFECT_MY_LOCKS | EFFECT_MY_USER_VARS |
+                          EFFECT_MY_TEMP;
+    if (c->effects & runs) return false;
     switch (error) {
-    case MY_ER_PARSE_ERROR: return !(c->effects & (EFFECT_MY_MANY | EFFECT_MY_ROUTINE | EFFECT_MY_PREPARES));
+    case MY_ER_PARSE_ERROR:
     case MY_ER_WRONG_VALUE_FOR_VAR:
     case MY_ER_UNKNOWN_SYSTEM_VARIABLE:
     case MY_ER_WRONG_TYPE_FOR_VAR:
@@ -144,10 +155,15 @@ static bool is_before_all(const struct session_my_command *c, uint16_t error) {
     case MY_ER_GLOBAL_VARIABLE:
     case MY_ER_VARIABLE_IS_READONLY:
     case MY_ER_UNKNOWN_CHARACTER_SET:
-    case MY_ER_UNKNOWN_COLLATION:
-    case MY_ER_NO_SUCH_TABLE: return !(c->effects & (EFFECT_MY_MANY | EFFECT_MY_ROUTINE | EFFECT_MY_PREPARES | EFFECT_MY_UNREAD));
+    case MY_ER_UNKNOWN_COLLATION: return true;
     default: return false;
     }
+}
+
+/* What its triggers have changed before the error, no answer tells for sure. */
+static bool may_have_failed_late(const struct session_my_command *c, uint16_t error) {
+    bool is_read = c->effects & (EFFECT_MY_READS | EFFECT_MY_KEEPS_WARNINGS) && !(c->effects & EFFECT_MY_ROUTINE);
+    return error != MY_ER_PARSE_ERROR && !is_read && !is_before_all(c, error);
 }
 
 /* A SET is done as a whole, or not at all; of several statements some may have been done. */
@@ -216,8 +232,10 @@ static bool keep_schema(struct session *s, const char *name) {
 
 /* What its text explains. */
 static bool is_explained(const struct session *s, unsigned effects) {
-    return effects & (EFFECT_MY_STAYS | EFFECT_MY_SETS | EFFECT_MY_SCHEMA | EFFECT_MY_NEXT | EFFECT_MY_INSERT_ID) ||
-           s->pins & (PINS_STAY & ~(uint32_t)PIN_NEXT);
+    unsigned explains = EFFECT_MY_STAYS;
+    if (!(effects & EFFECT_MY_MANY)) explains |= EFFECT_MY_SETS | EFFECT_MY_SCHEMA | EFFECT_MY_NEXT;
+    bool is_set = effects & EFFECT_MY_INSERT_ID && effects & EFFECT_MY_KEEPS_WARNINGS && !(effects & EFFECT_MY_MANY);
+    return is_set || effects & explains || s->pins & (PINS_STAY & ~(uint32_t)PIN_NEXT);
 }
 
 /* What is said for the next transaction holds until one has ended. */
@@ -229,24 +247,45 @@ static void settle_next(struct session *s, const struct backend *b, bool has_fai
 }
 
 /* A schema or a state that no other client could be given goes with the session that has made it. */
-static void settle_taint(struct session *s, struct backend *b) {
+void session_my_settle_taint(struct session *s, struct backend *b) {
     const struct backend_my *bm = backend_my_of(b);
+    const uint32_t pins = PINS_STAY | PIN_PREPARED | PIN_CURSOR;
     bool has_odd_schema = bm->schema && !startup_my_read_key(b->variant->key).has_schema;
-    b->is_tainted = s->pins & PINS_STAY || has_odd_schema;
+    b->is_tainted = s->pins & pins || has_odd_schema || session_my_of(s)->state.has_failed_late;
+}
+
+/* For a moment; while others wait, it is asked at once. */
+static void keep_for_questions(struct session *s, struct backend *b) {
+    if (b->ledger.txn != TXN_NONE || s->pins || !session_my_may_be_asked(s)) return;
+    s->pins |= PIN_ASKED;
+    if (b->variant->waiting_count) session_my_look(s);
+    else session_hold_for(s, HOLD_US);
+}
+
+void session_my_let_go(struct session *s) {
+    if (s->lessee.backend && s->state == SESSION_HELD) keep_for_questions(s, s->lessee.backend);
+    session_on_unpinned(s);
 }
 
 void session_my_settle(struct session *s, struct backend *b) {
     struct session_my *sm = session_my_of(s);
     const struct my_answer *a = &backend_my_of(b)->answer;
-    if (!session_my_is_shared(s) || !sm->command.is_sent) return;
+    if (!session_my_is_shared(s)) return;
     session_end_hold(s);
     s->pins &= ~(uint32_t)PIN_ASKED;
+    if (!sm->command.is_sent) {
+        session_my_settle_taint(s, b);
+        keep_for_questions(s, b);
+        return;
+    }
     bool has_set = !a->is_error && sm->command.effects & EFFECT_MY_SETS;
     if (a->is_error) settle_failed(s, a->error);
     else keep_settings(s, b);
     if (has_set) follow_untold(s, a);
     if (a->sql_mode) keep_sql_mode(s, b, a->sql_mode);
     if (a->character_set) sm->state.sql.encoding = sql_encoding_of(bytes_str(a->character_set));
+    bool has_none = a->has_schema && !backend_my_of(b)->schema[0] && startup_my_read_key(b->variant->key).has_schema;
+    if (has_none) s->pins |= PIN_FIXED; /* that cannot be said: it was dropped */
     if (a->has_schema && !keep_schema(s, backend_my_of(b)->schema)) {
         go_wrong(s);
         return;
@@ -257,17 +296,23 @@ void session_my_settle(struct session *s, struct backend *b) {
     if (s->state == SESSION_CLOSED) return;
     session_my_note_answer(s, b);
     sm->state.status = backend_my_of(b)->status & BACKEND_MY_LASTING;
-    settle_taint(s, b);
+    if (a->is_error && may_have_failed_late(&sm->command, a->error)) sm->state.has_failed_late = true;
+    session_my_settle_taint(s, b);
     if (UNLIKELY(sm->command.effects & EFFECT_MY_PUTS_BACK)) session_my_hear_put_back(s, b);
     if (s->state == SESSION_CLOSED) return;
-    if (b->ledger.txn == TXN_NONE && !s->pins && session_my_may_be_asked(s)) {
-        s->pins |= PIN_ASKED;
-        session_hold_for(s, HOLD_US);
-    }
+    keep_for_questions(s, b);
     session_my_forget_command(s);
 }
 
 /* ---- on another connection ------------------------------------------------------------------------------------------- */
+
+/* The connection knows nothing of it, and what it alone knew of the one before is lost. */
+static void begin_lease(struct session_my_state *st) {
+    st->has_row_count = st->has_found_rows = st->has_warnings = false;
+    st->are_rows_unknown |= st->are_rows_doubtful;
+    st->is_id_doubtful = st->are_rows_doubtful = false;
+    st->awaits_own = st->has_failed_late = false;
+}
 
 void session_my_bring(struct session *s, struct backend *b) {
     struct session_my_state *st = &session_my_of(s)->state;
@@ -280,7 +325,7 @@ void session_my_bring(struct session *s, struct backend *b) {
         return;
     }
     if (UNLIKELY(!st->start)) session_my_learn_beginning(s, b);
-    if (st->backend_id != b->id || st->lease != b->leases) st->has_row_count = st->has_found_rows = st->has_warnings = false;
+    if (st->backend_id != b->id || st->lease != b->leases) begin_lease(st);
     st->backend_id = b->id;
     st->lease = b->leases;
     if (UNLIKELY(st->start != bm->start)) {
@@ -313,6 +358,7 @@ void session_my_state_release(struct session *s) {
  */
 void session_my_begin_anew(struct session *s) {
     struct session_my_state *st = &session_my_of(s)->state;
+    if (request_is_open(&s->request)) request_drop(s);
     if (s->lessee.backend) {
         s->lessee.backend->is_tainted = true;
         s->pins = 0;
@@ -335,6 +381,7 @@ void session_my_begin_anew(struct session *s) {
 
 void session_my_state_pack(struct session *s) {
     struct session_my_state *st = &session_my_of(s)->state;
+    session_my_forget_command(s); /* it is judged again */
     bool has_start = st->start != NULL, is_ok = session_my_statements_own(st) && state_my_own(&st->set);
     st->start = start_my_own(st->start);
     buf_unref(st->told);

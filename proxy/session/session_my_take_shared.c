@@ -45,6 +45,7 @@ bool take_goes_to_server(struct session *s, struct run *run, const struct packet
     struct session_my *sm = session_my_of(s);
     const char *why = "";
     if (UNLIKELY(sm->command.effects & EFFECT_MY_SEQUENCE)) {
+        take_end_unsent(s);
         session_my_forget_command(s);
         *take = take_refuse(s, p, MY_ER_NOT_SUPPORTED_YET, "42000", is_others);
         return false;
@@ -59,6 +60,8 @@ bool take_goes_to_server(struct session *s, struct run *run, const struct packet
     s->lessee.next_seq = 1;
     enum session_my_asked asked = session_my_ask_kept(s, p->ptr[MY_HEADER_LEN] == MY_COM_QUERY, &why);
     if (asked == ASKED_NOTHING) return true;
+    take_end_unsent(s);
+    if (s->state == SESSION_CLOSED) return *take = TAKE_STOP, false;
     if (asked == ASKED_ANSWERED) {
         *take = take_answered(s, run);
     } else {

@@ -260,6 +260,65 @@ def test_one_that_takes_locks_keeps_its_client(maria, gilmok):
     settles(gilmok, [])
 
 
+def test_to_prepare_it_elsewhere_ends_no_transaction(maria, gilmok, others):
+    with Client(gilmok.mysql_port, maria.user, maria.password, "shop") as c, maria.direct() as d:
+        rows(d, "create or replace table ends (id int)")
+        n = number(prepare(c, b"select count(*) from ends"))
+        others()
+        for text in (b"set autocommit = 0", b"insert into ends values (1)"):
+            c.command(QUERY + text)
+        with gilmok.connect() as busy:
+            rows(busy, "select 1")
+        execute(c, n)
+        c.command(QUERY + b"rollback")
+        assert rows(d, "select * from ends") == ()
+
+
+def test_two_with_the_same_text_have_a_cursor_each(maria, gilmok):
+    with Both(maria, gilmok) as both:
+        for name in ("a", "b"):
+            both.prepare(name, b"select id from prep where id >= ? order by id")
+        both.execute("a", (int_of(1),), (INT,), flags=1)
+        both.execute("b", (int_of(3),), (INT,), flags=1)
+        both.prepare("c", b"select id from prep where id >= ? order by id")
+        both.command(STMT_FETCH, "a", b"\2\0\0\0")
+        both.command(STMT_FETCH, "b", b"\2\0\0\0")
+        both.command(STMT_FETCH, "a", b"\2\0\0\0")
+    settles(gilmok, [])
+
+
+def test_long_data_are_nobody_elses(maria, gilmok):
+    """Who has sent them has left."""
+    text = b"select ?"
+    with Client(gilmok.mysql_port, maria.user, maria.password, "shop") as b:
+        mine = number(prepare(b, text))
+        execute(b, mine, (b"\1B",), (TEXT,))
+        for _ in range(4):
+            with Client(gilmok.mysql_port, maria.user, maria.password, "shop") as a:
+                n = number(prepare(a, text))
+                a.command(STMT_LONG_DATA + n + b"\0\0A-SECRET")
+                a.command(PING)
+            answer = execute(b, mine, (b"\1B",), (TEXT,))
+            assert answer[2][-2:] == b"\1B", answer
+
+
+def test_long_data_for_what_is_gone_are_not_answered(maria, gilmok, others):
+    with Client(gilmok.mysql_port, maria.user, maria.password, "shop") as c, maria.direct() as d:
+        rows(d, "create or replace table gone (a text)")
+        n = number(prepare(c, b"insert into gone values (?)"))
+        rows(d, "drop table gone")
+        c.command(QUERY + b"begin")
+        with gilmok.connect() as other:
+            rows(other, "select 1")
+        for _ in range(3):
+            others_n = number(prepare(c, b"select 1"))
+            c.command(STMT_CLOSE + others_n)
+            c.command(STMT_LONG_DATA + n + b"\0\0x")
+            assert c.command(QUERY + b"select 5")[2][-1:] == b"5"
+        assert execute(c, n, (b"",), (TEXT,))[0][4] == 0xFF
+        assert c.command(QUERY + b"select 6")[2][-1:] == b"6"
+
+
 def test_few_are_kept_on_a_connection(maria, gilmok, others):
     with Both(maria, gilmok) as both:
         for i in range(12):

@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """MySQL clients that share server connections: each finds its own session on whichever it gets, and nothing of anybody else's."""
 
+import threading
 import time
 
 import pymysql
@@ -237,6 +238,107 @@ def test_a_schema_that_is_gone_is_not_written_past(maria, gilmok, clients):
         ask(clients[0], "insert into t values (2)")
     assert value(root, "select count(*) from shop.t") == 0
     root.close()
+
+
+def test_a_connection_that_is_lost_while_it_is_kept_for_a_moment(maria, clients, gilmok):
+    with maria.superuser(database=maria.db) as root:
+        ask(root, "create or replace table lost (id int auto_increment primary key)")
+        ask(clients[0], "insert into lost values (null)")
+        for (thread,) in ask(root, f"select id from information_schema.processlist where user = '{maria.user}'"):
+            ask(root, f"kill {thread}")
+    time.sleep(0.3)
+    with gilmok.connect() as c:
+        assert value(c, "select 1") == 1 and gilmok.is_alive()
+
+
+def test_what_is_refused_holds_nothing(maria, gilmok):
+    for text in (b"/* behind a comment */ select lastval(s)", b"select @@last_gtid", b"do lastval(s)"):
+        with Client(gilmok.mysql_port, maria.user, maria.password, "shop") as c:
+            assert error(c.command(QUERY + text)[0][4:])[0] == 1235
+            settles(gilmok, [])
+            assert c.command(RESET_CONNECTION)[0][4] == 0
+            assert len(c.command(QUERY + b"select 1")) == 4
+
+
+@pytest.fixture
+def triggered(maria):
+    """Each row that is written sets a variable, and makes a temporary table."""
+    with maria.superuser(database=maria.db) as d:
+        ask(d, "create or replace table triggered (id int primary key, a int)")
+        ask(d, "insert into triggered values (1, 1)")
+        ask(d, "create or replace trigger triggered_t before insert on triggered for each row set @left_behind = new.id")
+    return "triggered"
+
+
+@pytest.mark.parametrize("waits", [0, 0.3])
+def test_what_a_trigger_has_left_in_front_of_an_error_is_nobodys(clients, gilmok, triggered, waits):
+    with pytest.raises(pymysql.err.IntegrityError):
+        ask(clients[0], f"insert into {triggered} values (1, 2)")
+    time.sleep(waits)
+    assert {value(c, "select @left_behind") for _ in range(2) for c in clients[1:]} == {None}
+
+
+@pytest.mark.parametrize("text", ["insert into {} values (1, 2) on duplicate key update id = last_insert_id(id)", "set @other = 1; insert into {} values (2, 2)"])
+def test_what_a_trigger_changes_no_text_explains(maria, gilmok, triggered, text):
+    with gilmok.connect(client_flag=pymysql.constants.CLIENT.MULTI_STATEMENTS) as c:
+        with c.cursor() as k:
+            k.execute(text.format(triggered))
+            while k.nextset():
+                pass
+        settles(gilmok, ["session state"])
+    settles(gilmok, [])
+
+
+def test_everybody_gets_a_turn(maria, gilmok):
+    """Although each answer has a number that may be asked for."""
+    with maria.direct() as d:
+        ask(d, "create or replace table turns (id int auto_increment primary key)")
+    counts, ends = [0] * 4, time.monotonic() + 1.5
+
+    def insert(i):
+        with gilmok.connect() as c:
+            while time.monotonic() < ends:
+                ask(c, "insert into turns values (null)")
+                counts[i] += 1
+
+    threads = [threading.Thread(target=insert, args=(i,)) for i in range(4)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    assert min(counts) * 4 > max(counts), counts
+
+
+def test_a_deadlock_that_was_only_signalled_leaves_its_transaction(maria, gilmok, clients):
+    with maria.direct() as d:
+        ask(d, "create or replace table signalled (id int)")
+    with gilmok.connect() as c:
+        ask(c, "begin")
+        ask(c, "insert into signalled values (1)")
+        with pytest.raises(pymysql.err.MySQLError, match="1213"):
+            ask(c, "signal sqlstate '40001' set mysql_errno = 1213")
+    for c in clients:
+        assert ask(c, "select * from signalled") == ()
+
+
+@pytest.mark.parametrize("text", ["set insert_id = 777", "set rand_seed1 = 1", "set optimizer_switch = 'mrr=on'", "set sql_big_selects = 1"])
+def test_what_no_list_of_settings_can_carry_keeps_its_client(gilmok, text):
+    with gilmok.connect() as c:
+        ask(c, "begin")
+        ask(c, text)
+        ask(c, "commit")
+        settles(gilmok, ["settings"])
+    settles(gilmok, [])
+
+
+def test_who_asks_the_server_to_end_the_session_is_ended(gilmok):
+    with gilmok.connect() as c:
+        ask(c, "begin")
+        ask(c, "commit release")
+        with pytest.raises(pymysql.err.MySQLError):
+            ask(c, "select 1")
+            ask(c, "select 1")
+        c._force_close()  # pylint: disable=protected-access
 
 
 def test_a_reload_may_turn_sharing_on_and_off(maria):

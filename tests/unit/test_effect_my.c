@@ -194,8 +194,8 @@ static const struct row texts[] = {
     {"SET @@global.max_connections = f()", R},
     {"SET GLOBAL a.b = 1", 0},
     {"SET a.b = 1", F},
-    {"SET insert_id = 4", N},
-    {"SET rand_seed1 = 1, rand_seed2 = @a", N},
+    {"SET insert_id = 4", F},
+    {"SET rand_seed1 = 1, rand_seed2 = @a", F},
     {"SET last_insert_id = 4", I},
     {"SET @@identity = 4", I},
     {"SET sql_log_bin = 0", F},
@@ -265,7 +265,7 @@ static const struct row mariadb_texts[] = {
     {"SET STATEMENT sql_mode = CONCAT(@a := 1, '') FOR SELECT 1", V},
     {"SET STATEMENT sql_mode = '' FOR SET time_zone = 'SYSTEM'", F}, /* it may be put back */
     {"SET STATEMENT sql_mode = '' FOR SET @a = 1", S},
-    {"SET gtid_seq_no = 1", N},
+    {"SET gtid_seq_no = 1", F},
     {"SET DEFAULT ROLE a", 0},
     {"SELECT json_detailed('{}'), nvl(a, b), median(a) OVER () FROM t", 0},
     {"SELECT uuid_to_bin(a), any_value(b) FROM t", R}, /* MySQL's own, and here whoever's */

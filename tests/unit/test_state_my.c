@@ -168,13 +168,34 @@ START_TEST(on_a_connection_that_has_begun_otherwise) {
     ck_assert(state_my_is_same(s, expected));
     ck_assert(state_my_rebase(&own, here, there));
     ck_assert_uint_eq(state_my_value(own, "sql_mode").len, 2);
-    ck_assert(!state_my_rebase(&half, here, there));
+    ck_assert(state_my_rebase(&half, here, there));
+    struct state_my *whole = MADE("sql_mode='STRICT_TRANS_TABLES'", "character_set_client='utf8mb4'", "character_set_results=NULL",
+                                  "collation_connection='utf8mb4_general_ci'");
+    ck_assert(state_my_is_same(half, whole));
+    state_my_unref(whole);
     state_my_unref(s);
     state_my_unref(expected);
     state_my_unref(own);
     state_my_unref(half);
     start_my_unref(here);
     start_my_unref(there);
+}
+END_TEST
+
+START_TEST(read_as_another_one) {
+    struct state_my *base = MADE("names='utf8'", "a=1", "sql_mode='ANSI'", "z=2", "@u='x'"), *other = MADE("names='latin1'", "b=1");
+    struct state_my *mixed, *expected = MADE("names='latin1'", "a=1", "z=2", "@u='x'"), *back, *none;
+    ck_assert(state_my_read_as(base, other, &mixed));
+    ck_assert(state_my_is_same(mixed, expected));
+    ck_assert(state_my_read_as(mixed, base, &back));
+    ck_assert(state_my_is_same(back, base));
+    ck_assert(state_my_read_as(NULL, NULL, &none));
+    ck_assert_ptr_null(none);
+    state_my_unref(base);
+    state_my_unref(other);
+    state_my_unref(mixed);
+    state_my_unref(expected);
+    state_my_unref(back);
 }
 END_TEST
 
@@ -219,6 +240,7 @@ int main(void) {
     tcase_add_test(c, strings_keep_the_character_set_that_they_have);
     tcase_add_test(c, there_is_an_end_to_it);
     tcase_add_test(c, on_a_connection_that_has_begun_otherwise);
+    tcase_add_test(c, read_as_another_one);
     tcase_add_test(c, as_after_a_reset);
     tcase_add_test(c, beginnings_are_checked);
     return check_main_of("state_my", c);
