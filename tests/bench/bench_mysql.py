@@ -7,9 +7,11 @@ import json
 import os
 import random
 import re
+import resource
 import statistics
 import subprocess
 import sys
+import time
 
 import proxies
 from verdicts import print_verdicts, ratio_of
@@ -58,11 +60,35 @@ def print_cell(name, by_target):
         print(f"  {target:8} CPU {shown} us/query   {median(results, 'qps'):9.0f} queries/s   p95 {median(results, 'p95_ms'):7.2f} ms")
 
 
-def print_bars(results):
+def idle_bytes(target, count=1000):
+    """What a client costs that has asked something and waits: the growth of resident memory, user space alone."""
+    sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "script"))
+    import mywire  # pylint: disable=import-outside-toplevel
+
+    def clients(n):
+        made = [mywire.Client(target.port, proxies.USER, proxies.PASSWORD, proxies.DATABASE, timeout=30) for _ in range(n)]
+        for c in made:
+            c.command(mywire.QUERY + b"select 1")
+        return made
+
+    resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
+    first = clients(200)  # what grows once
+    before = target.rss_kb()
+    more = clients(count)
+    time.sleep(1)
+    grown = (target.rss_kb() - before) * 1024 / count
+    for c in first + more:
+        c.close()
+    return grown
+
+
+def print_bars(results, idle):
     ratios = {name: ratio_of(results, name, "cpu_us", "gilmok", "haproxy") for name in results}
     known = [r for r in ratios.values() if r]
     bars = [("CPU per query, gilmok / haproxy, median over cells", statistics.median(known) if known else None, "<=", 1.15)]
     bars += [(f"{name}: CPU per query, gilmok / haproxy", ratio, "<=", 1.3) for name, ratio in ratios.items()]
+    if idle is not None:
+        bars.append(("an idle client, bytes", idle, "<=", 2560))
     return print_verdicts(bars)
 
 
@@ -86,7 +112,8 @@ def main():
             print(f"round {number + 1} of {args.rounds}", file=sys.stderr, flush=True)
         for name, by_target in results.items():
             print_cell(name, by_target)
-        missed = print_bars(results)
+        shared = [t for t in targets if t.name == "gilmok" and ENV.get("BENCH_MYSQL_MODE") != "session"]
+        missed = print_bars(results, idle_bytes(shared[0]) if shared else None)
     finally:
         for target in targets:
             target.stop()
