@@ -228,6 +228,7 @@ struct config {
     struct list listens;   /* struct config_listen */
     struct list listens_mysql; /* the same, for clients that speak MySQL's protocol; none with an address of the other list */
     const char *mysql_server_version; /* that these are greeted with */
+    bool mysql_local_infile;
     const char *run_as;    /* `user =`; NULL: stay who we are */
     const char *pid_file;  /* NULL: none */
     const char *user_file; /* PgBouncer-format user list; NULL: none */

@@ -69,6 +69,7 @@ const struct config_key config_keys[] = {
     {CONFIG_GILMOK, "listen", KEY_LISTENS, "127.0.0.1:6432", 0, 0, NULL, GILMOK(config.listens), RESTART, "addresses that clients connect to"},
     {CONFIG_GILMOK, "listen_mysql", KEY_LISTENS, "", 0, 0, NULL, GILMOK(config.listens_mysql), RESTART, "addresses that MySQL's clients connect to"},
     {CONFIG_GILMOK, "mysql_server_version", KEY_TEXT, "5.5.5-10.11.0-MariaDB", 0, 0, NULL, GILMOK(config.mysql_server_version), RELOAD, "the version that they are greeted with"},
+    {CONFIG_GILMOK, "mysql_local_infile", KEY_BOOL, "on", 0, 0, NULL, GILMOK(config.mysql_local_infile), RELOAD, "servers get the files that LOAD DATA LOCAL names"},
     {CONFIG_GILMOK, "client_auth", KEY_WORD, "scram-sha-256", 0, 0, auth_words, GILMOK(config.client_auth), RELOAD, "how clients prove who they are"},
     {CONFIG_GILMOK, "client_auth_socket", KEY_WORD, "", 0, 0, auth_words, GILMOK(client_auth_socket), RELOAD, "the same for clients on unix sockets"},
     {CONFIG_GILMOK, "hba_file", KEY_PATH, "", 0, 0, NULL, GILMOK(config.hba_file), RELOAD, "rules that say who may log in from where, and how"},

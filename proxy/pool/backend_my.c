@@ -50,6 +50,16 @@ bool backend_my_ask(struct backend *b, uint8_t command, struct bytes packet) {
     return send_own(b, command, REPLY_COLLECT, packet);
 }
 
+void backend_my_note_files(struct backend *b, char *files) {
+    struct backend_my *bm = backend_my_of(b);
+    mem_free(bm->files);
+    bm->files = files;
+}
+
+uint8_t backend_my_note_file_sent(struct backend *b, bool is_last) {
+    return reply_my_sent_file(&backend_my_of(b)->reply, &b->ledger, is_last);
+}
+
 void backend_my_note_cursor(struct backend *b) {
     reply_my_sent_cursor(&b->ledger);
 }
@@ -293,12 +303,20 @@ static void collect(struct backend_my *bm, bool begins, uint8_t command, const s
     writer_put(&bm->asked, bytes_of(ptr, avail));
 }
 
+/* A server may ask for any file of the client's: it gets what the client has named. */
+static bool may_ask_for(const struct backend_my *bm, const struct reply_my_packet *p) {
+    if (p->fate != REPLY_FORWARD || !bm->base.lessee) return false;
+    for (const char *name = bm->files; name && *name; name += strlen(name) + 1)
+        if (bytes_is(p->file, name)) return true;
+    return false;
+}
+
 /* Deals with one packet, or with its head. False: the connection is closed. */
 static bool take_packet(struct backend *b, struct run *run, const struct my_header *h, const uint8_t *ptr, size_t avail) {
     struct backend_my *bm = backend_my_of(b);
     struct bytes payload = bytes_of(ptr + MY_HEADER_LEN, avail - MY_HEADER_LEN);
     struct reply_my_packet p;
-    if (!ledger_head(&b->ledger)) {
+    if (!ledger_head(&b->ledger) || backend_my_wants_file(b)) {
         flush_run(b, run);
         take_goodbye(b, payload);
         return false;
@@ -310,10 +328,15 @@ static bool take_packet(struct backend *b, struct run *run, const struct my_head
         broken(b, "an answer that does not fit its command");
         return false;
     }
+    if (UNLIKELY(p.kind == REPLY_MY_FILE) && !may_ask_for(bm, &p)) {
+        flush_run(b, run);
+        broken(b, "it asks for a file of the client's that the client has not named");
+        return false;
+    }
     bool is_ok = p.kind == REPLY_MY_OK || p.kind == REPLY_MY_ROWS_END;
     if (is_ok) bm->status = p.ok.status;
     else if (p.kind == REPLY_MY_ERROR) note_error(b);
-    if (bm->start && p.kind != REPLY_MY_DATA && p.fate == REPLY_FORWARD) backend_my_hear(b, &p);
+    if (bm->start && p.kind != REPLY_MY_DATA && p.kind != REPLY_MY_FILE && p.fate == REPLY_FORWARD) backend_my_hear(b, &p);
     if (b->state == BACKEND_CLOSED) return false;
     bm->rest_is_shown = p.fate == REPLY_FORWARD && b->lessee;
     if (begins && bm->start && p.command == MY_COM_STMT_PREPARE && p.fate == REPLY_FORWARD && p.kind == REPLY_MY_DATA)
@@ -340,7 +363,7 @@ static void note_cut(struct backend *b) {
  */
 static size_t head_of(const struct backend *b, struct bytes data, struct my_header *h, const char **fault) {
     const struct backend_my *bm = (const struct backend_my *)b;
-    bool is_asked = ledger_head((struct ledger *)&b->ledger) != NULL;
+    bool is_asked = ledger_head((struct ledger *)&b->ledger) != NULL && !backend_my_wants_file(b);
     if (!is_asked) *fault = "a packet that nobody asked for";
     if (!my_header_read(data, h)) return 0;
     size_t total = MY_HEADER_LEN + (size_t)h->len, in_hand = data.len < total ? data.len : total;
@@ -400,6 +423,7 @@ static void release(struct backend *b) {
     struct backend_my *bm = backend_my_of(b);
     mem_free(bm->login);
     mem_free(bm->schema);
+    mem_free(bm->files);
     start_my_unref(bm->start);
     state_my_unref(bm->state);
     statements_my_release(&bm->statements);

@@ -73,6 +73,7 @@ struct backend_my {
     bool has_id;                 /* ... where it is known */
     uint16_t begun_status;       /* that its login was answered with */
     struct statements_my statements; /* prepared there, by whomever */
+    char *files;                 /* that the lessee's command names; owned; each with a NUL behind it, and one more; NULL: none */
     uint32_t prepares_as;        /* number that the lessee is told for what it prepares now */
     struct my_answer answer;
     struct writer asked;         /* the answer to what gilmok asks, as it comes in */
@@ -92,6 +93,14 @@ void backend_my_serve(struct backend *b, uint32_t client_caps);
  */
 MUST_USE bool backend_my_note_sent(struct backend *b, uint8_t command);
 void backend_my_note_more(struct backend *b, uint8_t seq);
+/* The latest, which is still to be noted as sent, names these files (`files` as in struct backend_my; taken over, may be NULL). */
+void backend_my_note_files(struct backend *b, char *files);
+/* The server waits for one of them. */
+static inline bool backend_my_wants_file(const struct backend *b) {
+    return b->ledger.is_client_turn;
+}
+/* A packet of it is sent: the number that it must have. */
+uint8_t backend_my_note_file_sent(struct backend *b, bool is_last);
 /* The latest wants a cursor. */
 void backend_my_note_cursor(struct backend *b);
 

@@ -37,6 +37,11 @@ void reply_my_sent_cursor(struct ledger *l) {
     if (l->count) ledger_at(l, l->count - 1)->tag |= TAG_CURSOR;
 }
 
+uint8_t reply_my_sent_file(struct reply_my *r, struct ledger *l, bool is_last) {
+    l->is_client_turn = !is_last;
+    return r->seq++;
+}
+
 static bool is_end_mark(const struct my_header *h, uint8_t first) {
     return first == MY_MARK_EOF && h->len < MY_PACKET_MAX;
 }
@@ -99,13 +104,23 @@ static enum reply_my_verdict take_count(struct reply_my *r, struct ledger *l, st
     return REPLY_MY_PART;
 }
 
+/* 0xfb | name, to the end. What comes behind the file is an answer of its own. */
+static enum reply_my_verdict take_file(struct ledger *l, uint8_t command, struct bytes payload, struct reply_my_packet *out) {
+    if (command != MY_COM_QUERY || payload.len < 2) return REPLY_MY_BROKEN;
+    out->kind = REPLY_MY_FILE;
+    out->file = bytes_of(payload.ptr + 1, payload.len - 1);
+    l->is_client_turn = true;
+    return REPLY_MY_PART;
+}
+
 static enum reply_my_verdict take_first(struct reply_my *r, struct ledger *l, uint8_t command, struct bytes payload,
                                         struct reply_my_packet *out) {
     uint8_t mark = payload.ptr[0];
     if (command == MY_COM_STATISTICS) return end(r, l);
     if (command == MY_COM_STMT_PREPARE) return mark == MY_MARK_OK ? take_prepared(r, l, payload) : REPLY_MY_BROKEN;
     if (mark == MY_MARK_OK || mark == MY_MARK_EOF) return take_ok(r, l, payload, out);
-    return has_results(command) && mark != MY_MARK_LOCAL_INFILE ? take_count(r, l, payload) : REPLY_MY_BROKEN;
+    if (mark == MY_MARK_LOCAL_INFILE) return take_file(l, command, payload, out);
+    return has_results(command) ? take_count(r, l, payload) : REPLY_MY_BROKEN;
 }
 
 /* Behind the last one a client of old wants to hear that it was; of a result only when the next packet has shown what it is. */
@@ -162,7 +177,7 @@ enum reply_my_verdict reply_my_received(struct reply_my *r, struct ledger *l, co
                                         struct reply_my_packet *out) {
     const struct ledger_entry *head = ledger_head(l);
     *out = (struct reply_my_packet){.kind = REPLY_MY_DATA};
-    if (!head) return REPLY_MY_BROKEN;
+    if (!head || l->is_client_turn) return REPLY_MY_BROKEN;
     bool begins = !r->is_begun;
     if (begins) *r = (struct reply_my){.is_begun = true, .seq = (uint8_t)((head->tag & TAG_SEQ) + 1)};
     if (!is_in_order(r, h, payload, begins)) return REPLY_MY_BROKEN;

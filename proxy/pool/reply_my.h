@@ -1,7 +1,7 @@
 /*
  * reply_my.h - what a MySQL server's packets mean, as answers to the commands in the ledger. Pure.
  *
- * Links to servers always have DEPRECATE_EOF and SESSION_TRACK, and never LOCAL_FILES or compression, so that an answer is one of:
+ * Links to servers always have DEPRECATE_EOF and SESSION_TRACK, and never compression, so that an answer is one of:
  *
  *     OK | ERR                                                       most commands
  *     count, definitions, (rows)*, end      the end is an OK that begins with 0xfe; with a cursor it comes at once, without rows
@@ -10,6 +10,7 @@
  *     definitions, end                                               FIELD_LIST
  *     rows, end                                                      STMT_FETCH
  *     one text                                                       STATISTICS
+ *     0xfb and a name; then the client sends its file, and OK | ERR  of a LOAD DATA LOCAL in a QUERY
  *     nothing                                                        QUIT, STMT_CLOSE, STMT_SEND_LONG_DATA: not in the ledger
  *
  * ERR may stand in the place of any packet, and is the end of all of it. Each command is a group of the ledger.
@@ -54,6 +55,7 @@ enum reply_my_kind {
     REPLY_MY_OK,       /* begins with 0x00: `ok` is set */
     REPLY_MY_ROWS_END, /* begins with 0xfe: `ok` is set */
     REPLY_MY_ERROR,    /* an ERR packet, whole in hand */
+    REPLY_MY_FILE,     /* the client is to send a file; it is its turn (ledger.is_client_turn) until reply_my_sent_file() */
 };
 
 struct reply_my_packet {
@@ -65,6 +67,7 @@ struct reply_my_packet {
     struct my_ok ok;
     uint64_t rows;               /* REPLY_MY_ROWS_END: so many were before it */
     uint16_t error;              /* REPLY_MY_ERROR: its number */
+    struct bytes file;           /* REPLY_MY_FILE: its name; borrowed */
 };
 
 /* A command begins to be sent, with a packet of number 0. False: memory is out. Not of commands that have no answer. */
@@ -76,6 +79,8 @@ void reply_my_sent_more(struct ledger *l, uint8_t seq);
  * CALL then, which opens none: there the client learns of the error a packet earlier than past gilmok.)
  */
 void reply_my_sent_cursor(struct ledger *l);
+/* A packet of the file that was asked for is sent: the number that it must have. `is_last`: the empty one behind it. */
+uint8_t reply_my_sent_file(struct reply_my *r, struct ledger *l, bool is_last);
 /* True of a command that servers do not answer. */
 bool reply_my_is_unanswered(uint8_t command);
 

@@ -12,8 +12,8 @@
 
 enum {
     /* Capabilities that change what a server does, and cannot be changed later. */
-    STARTUP_MY_FLAGS = MY_CAP_FOUND_ROWS | MY_CAP_NO_SCHEMA | MY_CAP_IGNORE_SPACE | MY_CAP_INTERACTIVE | MY_CAP_MULTI_STATEMENTS |
-                       MY_CAP_MULTI_RESULTS | MY_CAP_PS_MULTI_RESULTS,
+    STARTUP_MY_FLAGS = MY_CAP_FOUND_ROWS | MY_CAP_NO_SCHEMA | MY_CAP_LOCAL_FILES | MY_CAP_IGNORE_SPACE | MY_CAP_INTERACTIVE |
+                       MY_CAP_MULTI_STATEMENTS | MY_CAP_MULTI_RESULTS | MY_CAP_PS_MULTI_RESULTS,
 };
 
 struct startup_my {

@@ -6,6 +6,7 @@
 
 #include <stdio.h>
 
+#include "base/fault.h"
 #include "proxy/pool/backend_my.h"
 #include "proxy/session/session_my_kill.h"
 
@@ -72,7 +73,7 @@ static void on_settled(struct session *s, struct backend *b) {
 
 /* ---- from the client ---- */
 
-static void out_of_order(struct session *s) {
+void take_out_of_order(struct session *s) {
     s->lessee.next_seq = (uint8_t)(session_my_of(s)->command_seq + 1);
     session_my_fail(s, MY_ER_NET_PACKETS_OUT_OF_ORDER, "08S01", "Got packets out of order");
 }
@@ -90,6 +91,11 @@ enum take take_refuse(struct session *s, const struct packet *p, uint16_t number
     return TAKE_GOES_ON;
 }
 
+/* Its packets are those of a file. */
+static bool takes_file(const struct session *s) {
+    return s->lessee.backend && backend_my_wants_file(s->lessee.backend);
+}
+
 /* The rest of it will come; or that was all of it. */
 static void note_rest(struct session *s, const struct packet *p) {
     struct session_my *sm = session_my_of(s);
@@ -103,7 +109,7 @@ static void note_rest(struct session *s, const struct packet *p) {
 /* What has no answer is done with as soon as all of it is on its way. */
 static void check_sent(struct session *s, struct run *run) {
     struct session_my *sm = session_my_of(s);
-    if (sm->packet_left || sm->goes_on) return;
+    if (sm->packet_left || sm->goes_on || takes_file(s)) return;
     flush_run(s, run);
     if (!sm->is_dropped && s->lessee.backend && ledger_is_quiet(&s->lessee.backend->ledger)) session_check_answered(s);
     sm->is_dropped = false;
@@ -139,6 +145,10 @@ enum take take_send(struct session *s, struct run *run, const struct packet *p, 
     if (!take_has_connection(s)) return s->state == SESSION_CLOSED ? TAKE_STOP : TAKE_KEEP;
     struct backend *b = s->lessee.backend;
     if (!backend_my_note_sent(b, command)) return TAKE_STOP;
+    if (UNLIKELY(session_my_of(s)->files || backend_my_of(b)->files)) {
+        backend_my_note_files(b, session_my_of(s)->files);
+        session_my_of(s)->files = NULL;
+    }
     if (command == MY_COM_SET_OPTION) b->is_retired = true; /* nothing takes that back */
     if (session_my_is_shared(s)) session_my_note_sent(s, b);
     if (command == MY_COM_STMT_EXECUTE && wants_cursor(p)) backend_my_note_cursor(b);
@@ -171,6 +181,9 @@ void take_end_unsent(struct session *s) {
 }
 
 static enum take take_known(struct session *s, struct run *run, const struct packet *p, uint8_t command) {
+    bool has_text = command == MY_COM_QUERY || command == MY_COM_STMT_PREPARE;
+    enum take take;
+    if (has_text && session_my_of(s)->caps & MY_CAP_LOCAL_FILES && !take_files_named(s, p, command, &take)) return take;
     return session_my_is_shared(s) ? take_shared(s, run, p, command) : take_send(s, run, p, command);
 }
 
@@ -223,7 +236,7 @@ static enum take take_command(struct session *s, struct run *run, const struct p
     if (is_busy(s)) return take_hold_back(s); /* nothing may be said into an answer */
     if (p->h.seq != 0 || !p->h.len) {
         sm->command_seq = 0;
-        out_of_order(s);
+        take_out_of_order(s);
         return TAKE_STOP;
     }
     if (UNLIKELY(sm->drops_next)) {
@@ -244,7 +257,7 @@ static enum take take_command(struct session *s, struct run *run, const struct p
 static enum take take_next(struct session *s, struct run *run, const struct packet *p) {
     struct session_my *sm = session_my_of(s);
     if (p->h.seq != (uint8_t)(sm->command_seq + 1)) {
-        out_of_order(s);
+        take_out_of_order(s);
         return TAKE_STOP;
     }
     if (sm->is_dropped) return TAKE_GOES_ON;
@@ -272,6 +285,11 @@ static size_t take_rest(struct session *s, struct run *run, const uint8_t *ptr, 
     return n;
 }
 
+static enum take take_packet(struct session *s, struct run *run, const struct packet *p) {
+    if (UNLIKELY(takes_file(s))) return take_file(s, run, p);
+    return session_my_of(s)->goes_on ? take_next(s, run, p) : take_command(s, run, p);
+}
+
 static size_t relay_received(struct session *s, struct buf *buf, struct bytes data) {
     struct session_my *sm = session_my_of(s);
     struct run run = {.buf = buf};
@@ -289,7 +307,7 @@ static size_t relay_received(struct session *s, struct buf *buf, struct bytes da
         if (!my_header_read(bytes_of(ptr, left), &p.h) || (p.h.len && left == MY_HEADER_LEN)) break;
         size_t total = MY_HEADER_LEN + (size_t)p.h.len;
         p.avail = left < total ? left : total;
-        enum take take = sm->goes_on ? take_next(s, &run, &p) : take_command(s, &run, &p);
+        enum take take = take_packet(s, &run, &p);
         if (take == TAKE_STOP) return s->state == SESSION_CLOSED ? data.len : at;
         if (take == TAKE_KEEP) break;
         note_rest(s, &p);
@@ -314,6 +332,7 @@ static size_t on_received(struct session *s, struct buf *buf, struct bytes data)
 
 static void release(struct session *s) {
     session_my_kill_end(s);
+    mem_free(session_my_of(s)->files);
     session_my_login_release(s);
     session_my_state_release(s);
 }

@@ -21,10 +21,10 @@
 enum {
     /* What gilmok offers to clients; TLS where there is any. */
     SESSION_MY_CAPS = MY_CAP_LONG_PASSWORD | MY_CAP_FOUND_ROWS | MY_CAP_LONG_FLAG | MY_CAP_CONNECT_WITH_DB | MY_CAP_NO_SCHEMA |
-                      MY_CAP_ODBC | MY_CAP_IGNORE_SPACE | MY_CAP_PROTOCOL_41 | MY_CAP_INTERACTIVE | MY_CAP_IGNORE_SIGPIPE |
-                      MY_CAP_TRANSACTIONS | MY_CAP_RESERVED | MY_CAP_SECURE_CONNECTION | MY_CAP_MULTI_STATEMENTS |
-                      MY_CAP_MULTI_RESULTS | MY_CAP_PS_MULTI_RESULTS | MY_CAP_PLUGIN_AUTH | MY_CAP_CONNECT_ATTRS |
-                      MY_CAP_PLUGIN_AUTH_LENENC | MY_CAP_SESSION_TRACK | MY_CAP_DEPRECATE_EOF,
+                      MY_CAP_ODBC | MY_CAP_LOCAL_FILES | MY_CAP_IGNORE_SPACE | MY_CAP_PROTOCOL_41 | MY_CAP_INTERACTIVE |
+                      MY_CAP_IGNORE_SIGPIPE | MY_CAP_TRANSACTIONS | MY_CAP_RESERVED | MY_CAP_SECURE_CONNECTION |
+                      MY_CAP_MULTI_STATEMENTS | MY_CAP_MULTI_RESULTS | MY_CAP_PS_MULTI_RESULTS | MY_CAP_PLUGIN_AUTH |
+                      MY_CAP_CONNECT_ATTRS | MY_CAP_PLUGIN_AUTH_LENENC | MY_CAP_SESSION_TRACK | MY_CAP_DEPRECATE_EOF,
     /* Of effects: what the last answer has left, and only its own connection knows. */
     SESSION_MY_ASKS = EFFECT_MY_ASKS_INSERT_ID | EFFECT_MY_ASKS_ROW_COUNT | EFFECT_MY_ASKS_FOUND_ROWS | EFFECT_MY_ASKS_WARNINGS,
     SESSION_MY_DROPS_MAX = 32 << 10, /* a command that is refused may be so long; a longer one ends the session */
@@ -106,6 +106,7 @@ struct session_my {
     bool is_dropped;      /* ... and goes nowhere */
     bool drops_next;      /* the command that stands first in what is kept was refused */
     uint32_t packet_left; /* bytes of a packet whose head is dealt with */
+    char *files;          /* that its command names; owned; as in backend_my.h; NULL: none */
     struct kill_question *kill; /* answered; owned; NULL: none is */
     bool asks_kill;       /* one is under way (session_my_kill.h) */
     struct session_my_command command;

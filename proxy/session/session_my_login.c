@@ -33,7 +33,8 @@ void session_my_login_release(struct session *s) {
 /* ---- the greeting ---- */
 
 static uint32_t offered_caps(const struct session *s) {
-    return SESSION_MY_CAPS | (s->env->tls && !stream_has_tls(s->stream) ? MY_CAP_SSL : 0);
+    uint32_t unwanted = s->env->config->mysql_local_infile ? 0 : MY_CAP_LOCAL_FILES;
+    return (SESSION_MY_CAPS & ~unwanted) | (s->env->tls && !stream_has_tls(s->stream) ? MY_CAP_SSL : 0);
 }
 
 static void greet(struct session *s) {
@@ -100,7 +101,7 @@ static bool bind_identity(struct session *s, const struct my_login *l) {
     struct bytes database = only ? bytes_str(only) : l->schema;
     sm->login->has_schema = l->schema.len > 0;
     sm->login->collation = (uint8_t)l->collation;
-    sm->caps = l->caps & SESSION_MY_CAPS;
+    sm->caps = l->caps & offered_caps(s);
     if (!database.len) {
         session_my_fail(s, MY_ER_NO_DB, "3D000", "No database selected: there is more than one, name one at login");
     } else if (!is_sane_name(l->user) || !is_sane_name(database)) {

@@ -56,6 +56,8 @@ static inline enum take take_keep_or_stop(const struct session *s) {
 }
 
 /* session_my.c */
+/* The packet has not the number that it must have: the session ends. */
+void take_out_of_order(struct session *s);
 /* It is answered here, and goes nowhere. */
 enum take take_refuse(struct session *s, const struct packet *p, uint16_t number, const char *sqlstate, const char *why);
 /* It was answered. */
@@ -71,6 +73,12 @@ enum take take_send(struct session *s, struct run *run, const struct packet *p, 
 /* In its place another packet, or the beginning of one: `rest` bytes of the client's follow, the last that are in hand. */
 enum take take_send_instead(struct session *s, struct run *run, const struct packet *p, uint8_t command, struct bytes packet,
                             size_t rest);
+
+/* session_my_infile.c: LOAD DATA LOCAL, of clients that let servers ask for files */
+/* A text goes out: the files that it names may be asked for (sm->files). False: it is dealt with, and *take says how. */
+bool take_files_named(struct session *s, const struct packet *p, uint8_t command, enum take *take);
+/* A packet of the file that the server waits for. */
+enum take take_file(struct session *s, struct run *run, const struct packet *p);
 
 /* session_my_take_shared.c: a command of who shares connections */
 enum take take_shared(struct session *s, struct run *run, const struct packet *p, uint8_t command);

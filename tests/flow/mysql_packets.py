@@ -65,7 +65,7 @@ SCRIPTS = {
     "closed": [STMT_PREPARE + b"select 1", STMT_CLOSE + b"<0>", STMT_PREPARE + b"select 2", execute(), STMT_CLOSE + b"\x63\0\0\0", PING],
     "long data": [STMT_PREPARE + b"select length(?)", STMT_LONG_DATA + b"<0>\0\0" + b"x" * 5000, STMT_LONG_DATA + b"<0>\0\0y",
                   STMT_EXECUTE + b"<0>\0\1\0\0\0\0\1\xfc\0"],
-    "cursors": [STMT_PREPARE + b"select * from seq_1_to_5", execute(1), STMT_FETCH + b"<0>\2\0\0\0", STMT_FETCH + b"<0>\9\0\0\0",
+    "cursors": [STMT_PREPARE + b"select * from seq_1_to_5", execute(1), STMT_FETCH + b"<0>\2\0\0\0", STMT_FETCH + b"<0>\x09\0\0\0",
                 STMT_FETCH + b"<0>\1\0\0\0", STMT_PREPARE + b"select 1 where 0", STMT_EXECUTE + b"<1>\1\1\0\0\0", PING],
     "no cursors": [STMT_PREPARE + b"select 1 < (select 1 union select 2)", execute(1), execute(0), PING, STMT_PREPARE + b"show warnings",
                    execute(1), PING],

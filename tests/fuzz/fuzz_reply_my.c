@@ -2,7 +2,7 @@
  * fuzz_reply_my.c - commands and whatever a MySQL server may say to them: no promise of reply_my.h breaks.
  *
  * An input is a list of steps. Its first byte says which: 00xxxxxx a command (the next byte; x & 3 its fate), 01 the latest command
- * goes on in a packet with the next byte as its number, 1x a packet of x & 63 bytes follows, which are the next ones; of 63 it is
+ * goes on in a packet with the next byte as its number (where a file is wanted: a packet of it, the last one if x & 1), 1x a packet of x & 63 bytes follows, which are the next ones; of 63 it is
  * one that is as long as can be, and of 62 two more bytes say its length. 11 gives it the number that is expected, 10 the next byte.
  * Packets are cut where reply_my_needed() says: what is judged is never more than that, in a block that ends there.
  */
@@ -47,6 +47,7 @@ static void ck_packet(const struct reply_my_packet *p, struct ledger_entry head,
     PROMISE(!is_ok || (fuzz_is_inside(p->ok.info, payload) && fuzz_is_inside(p->ok.changes, payload)));
     if (is_ok) PROMISE((verdict == REPLY_MY_END) == !(p->ok.status & MY_STATUS_MORE_RESULTS));
     if (p->kind == REPLY_MY_ERROR) PROMISE(verdict == REPLY_MY_END);
+    if (p->kind == REPLY_MY_FILE) PROMISE(verdict == REPLY_MY_PART && l.is_client_turn && fuzz_is_inside(p->file, payload));
     /* What is put around a packet, or follows the end of an answer, is not put into it. */
     if (verdict == REPLY_MY_END || p->eof_behind) PROMISE(payload.len == h->len);
     PROMISE(!(p->eof_before && p->eof_behind));
@@ -82,6 +83,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         uint8_t step = reader_u8(&in), x = step & 63;
         if (step & 128) is_whole = receive(x, step & 64);
         else if (!(step & 64)) send_command(x);
+        else if (l.is_client_turn) (void)reply_my_sent_file(&r, &l, x & 1);
         else if (!r.is_begun) reply_my_sent_more(&l, reader_u8(&in));
         if (!l.count) PROMISE(ledger_is_quiet(&l) && !r.is_begun);
     }

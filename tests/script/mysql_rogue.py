@@ -294,6 +294,56 @@ def test_answers_that_cannot_be(server, rogue, name):
     serves(server, rogue)
 
 
+FILE_CAPS = mytoy.CAPS | mywire.LOCAL_FILES
+NAMING = b"load data local infile '/tmp/mine' into table t"
+EXECUTE_1 = mywire.STMT_EXECUTE + b"\1\0\0\0\0\1\0\0\0"
+
+
+@pytest.mark.parametrize("asked, said", [
+    (QUERY + NAMING, b"\xfb/etc/passwd"), (QUERY + NAMING, b"\xfb/tmp/min"), (QUERY + NAMING, b"\xfb/tmp/mine\0"), (QUERY + NAMING, b"\xfb"),
+    (QUERY + b"select 'local infile ''/etc/passwd''';", b"\xfb/etc/passwd"), (QUERY + b"a question", b"\xfb/tmp/mine"),
+    (mywire.PING, b"\xfb/tmp/mine"), (mywire.INIT_DB + NAMING, b"\xfb/tmp/mine"), (EXECUTE_1, b"\xfb/tmp/mine"),
+])  # fmt: skip
+@pytest.mark.cve("T-INFILE GHSA-73pr")
+def test_files_that_the_client_has_not_named(server, rogue, asked, said):
+    server.handler = answers_with(packet(said, 1))
+    with rogue.enter(timeout=2, caps=FILE_CAPS) as c:
+        c.send(packet(asked))
+        got = must_end(c, said, seconds=2)
+        assert got and mywire.error(got[-1])[0] == CANNOT and not any(p[:1] == b"\xfb" for p in got)
+    serves(server, rogue)
+
+
+@pytest.mark.cve("T-INFILE GHSA-73pr")
+def test_files_of_an_earlier_command(server, rogue):
+    def run(wire):
+        toy = mytoy.Toy(wire, Anything)
+        toy.log_in()
+        for answer in (packet(b"\xff\x28\x04#42000No", 1), packet(b"\xfb/tmp/mine", 1)):
+            toy.read()
+            wire.send(answer)
+        wire.timeout = 2
+        wire.read_to_end()
+
+    server.handler = run
+    with rogue.enter(timeout=2, caps=FILE_CAPS) as c:
+        assert mywire.error(c.command(QUERY + NAMING)[0][4:])[0] == 1064
+        c.send(packet(QUERY + b"another"))
+        got = must_end(c, "named before", seconds=2)
+        assert got and mywire.error(got[-1])[0] == CANNOT and not any(p[:1] == b"\xfb" for p in got)
+    serves(server, rogue)
+
+
+@pytest.mark.parametrize("then", [ok(2), ok(3), packet(b"\xfb/tmp/mine", 2), packet(b"\xff\x28\x04#42000No", 2)])
+def test_a_server_that_speaks_while_the_file_comes(server, rogue, then):
+    server.handler = answers_with(packet(b"\xfb/tmp/mine", 1), then)
+    with rogue.enter(timeout=2, caps=FILE_CAPS) as c:
+        c.send(packet(QUERY + NAMING))
+        got = must_end(c, then, seconds=4)
+        assert got[0] == b"\xfb/tmp/mine" and mywire.error(got[-1])[0] == CANNOT and len(got) == 2
+    serves(server, rogue)
+
+
 def test_definitions_that_never_end(server, rogue):
     """As many as a server may announce; what comes then is read as rows. The client leaves, and that is all."""
 

@@ -390,6 +390,35 @@ START_TEST(transactions) {
 }
 END_TEST
 
+/* ---- files of the client's ---- */
+
+START_TEST(a_file_is_asked_for) {
+    asked_of(MY_COM_QUERY);
+    part(BYTES("\xfb" "a file"));
+    ck_assert_int_eq(p.kind, REPLY_MY_FILE);
+    ck_assert_uint_eq(p.file.len, 6);
+    ck_assert(l.is_client_turn && !ledger_is_quiet(&l));
+    ck_assert_uint_eq(reply_my_sent_file(&r, &l, false), 2);
+    ck_assert(l.is_client_turn);
+    ck_assert_uint_eq(reply_my_sent_file(&r, &l, true), 3);
+    ck_assert(!l.is_client_turn);
+    seq = 4;
+    part(OK("\x0a\x00")); /* and another result */
+    part(BYTES("\xfb" "another"));
+    ck_assert_uint_eq(reply_my_sent_file(&r, &l, true), 6);
+    seq = 7;
+    end(OK("\x02\x00"), REPLY_MY_OK);
+    ck_assert(ledger_is_quiet(&l));
+}
+END_TEST
+
+START_TEST(nothing_comes_while_the_file_does) {
+    asked_of(MY_COM_QUERY);
+    part(BYTES("\xfb" "a file"));
+    ck_assert_int_eq(take(OK("\x02\x00")), REPLY_MY_BROKEN);
+}
+END_TEST
+
 /* ---- what cannot be ---- */
 
 static void ck_broken(uint8_t command, struct bytes first) {
@@ -399,7 +428,8 @@ static void ck_broken(uint8_t command, struct bytes first) {
 }
 
 START_TEST(answers_that_cannot_be) {
-    ck_broken(MY_COM_QUERY, BYTES("\xfb" "/etc/passwd")); /* LOCAL INFILE */
+    ck_broken(MY_COM_QUERY, BYTES("\xfb")); /* a file without a name */
+    ck_broken(MY_COM_STMT_EXECUTE, BYTES("\xfb" "/etc/passwd"));
     ck_broken(MY_COM_QUERY, BYTES(""));
     ck_broken(MY_COM_QUERY, BYTES("\xfc\x00\x00")); /* no columns */
     ck_broken(MY_COM_QUERY, BYTES("\xfd\x70\x11\x01")); /* 70000 of them */
@@ -506,6 +536,8 @@ int main(void) {
     tcase_add_test(c, numbers);
     tcase_add_test(c, errors_in_front_of_the_end_of_a_command);
     tcase_add_test(c, transactions);
+    tcase_add_test(c, a_file_is_asked_for);
+    tcase_add_test(c, nothing_comes_while_the_file_does);
     tcase_add_test(c, answers_that_cannot_be);
     tcase_add_test(c, limits);
     tcase_add_test(c, later_packets_that_cannot_be);
