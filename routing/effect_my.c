@@ -7,6 +7,7 @@
 #include <strings.h>
 
 #include "routing/effect_my_walk.h"
+#include "routing/values_my.h"
 
 bool effect_my_says(const struct finding_my *f, const struct ast *node, const char *word) {
     if (!node || node->end - node->start != strlen(word)) return false;
@@ -242,6 +243,8 @@ static bool note_statement(struct finding_my *f, struct ast *statement) {
 
 unsigned effect_my_of(struct bytes text, const struct sql_options *options, struct arena *arena,
                       const struct effect_my_ears *ears) {
+    bool counts = ears->on_count; /* it wants to know where things stand */
+    if (UNLIKELY(text.len >= VALUES_MY_LONG) && !counts) text = values_my_shorten(text, options, arena);
     struct finding_my f = {.ears = ears, .options = options, .arena = arena, .text = text};
     struct sql_statement s;
     struct sql_reader *reader = sql_reader_new(text, options, arena);

@@ -55,11 +55,23 @@ struct buf *buf_take(struct buf_pool *p, enum buf_class size) {
     return b;
 }
 
+struct buf *buf_make(struct buf_pool *p, uint32_t cap) {
+    struct buf *b = mem_alloc_raw(sizeof *b + cap);
+    if (!b) return NULL;
+    *b = (struct buf){.pool = p, .refs = 1, .size_class = BUF_OWN_SIZE, .cap = cap};
+    p->out++;
+    return b;
+}
+
 void buf_unref(struct buf *b) {
     if (!b || --b->refs > 0) return;
     struct buf_pool *p = b->pool;
     int size = b->size_class;
     p->out--;
+    if (size == BUF_OWN_SIZE) {
+        mem_free(b);
+        return;
+    }
     if (p->kept[size] >= classes[size].keep) {
         p->made[size]--;
         mem_free(b);

@@ -4,7 +4,7 @@
  * Three sizes: small ones hold a waiting client's half message or a queue of short
  * replies; medium ones what does not fit there; large ones receive from sockets
  * and carry long results. Free chunks wait on short lists of the pool, so the busy
- * path never reaches the heap, and an idle connection holds none at all.
+ * path never reaches the heap, and an idle connection holds none at all. What is longer, and rare, has a chunk of its own size.
  *
  * A pool belongs to one loop and one thread: the counts are not atomic.
  */
@@ -13,7 +13,7 @@
 
 #include "base/build.h"
 
-enum buf_class { BUF_SMALL, BUF_MEDIUM, BUF_LARGE, BUF_CLASSES };
+enum buf_class { BUF_SMALL, BUF_MEDIUM, BUF_LARGE, BUF_CLASSES, BUF_OWN_SIZE = BUF_CLASSES };
 
 enum {
     BUF_OVERHEAD = 32, /* of the header below, so that a chunk is a round number of bytes */
@@ -46,6 +46,8 @@ void buf_pool_release(struct buf_pool *p); /* every chunk must be back */
 
 /* One reference for the caller, or NULL when memory is out. */
 struct buf *buf_take(struct buf_pool *p, enum buf_class size);
+/* One with room for `cap` bytes, which is not kept behind its last reference. Likewise. */
+struct buf *buf_make(struct buf_pool *p, uint32_t cap);
 /* The smallest class that holds `len` bytes; BUF_LARGE for all that is longer. */
 enum buf_class buf_class_for(size_t len);
 static inline struct buf *buf_ref(struct buf *b) {

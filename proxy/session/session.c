@@ -166,6 +166,7 @@ static void offer_input(struct session *s) {
         if (s->again.is_elsewhere) s->again.is_replayed = false; /* as for the first time */
         else session_forget_exchange(s);
     }
+    if (UNLIKELY(session_has_whole(s)) && !session_offer_whole(s)) return;
     stream_reoffer(s->stream);
 }
 
@@ -384,7 +385,7 @@ static void on_lost(struct lessee *l, const struct err *err) {
 
 static void on_better_share(struct lessee *l, uint32_t index) {
     struct session *s = session_of(l);
-    if (s->is_bound || s->again.is_replayed) return; /* what it has taken in already would stay here */
+    if (s->is_bound || s->again.is_replayed || s->whole) return; /* what it has taken in already would stay here */
     if (s->state == SESSION_WAITING || s->state == SESSION_LOGIN_WAITING) (void)session_move(s, index);
 }
 
@@ -413,7 +414,7 @@ static const struct lessee_ops lessee_ops = {
 static size_t on_received(void *owner, struct buf *buf, struct bytes data) {
     struct session *s = owner;
     size_t header = 0;
-    if (UNLIKELY(s->again.is_replayed)) return 0;
+    if (UNLIKELY(s->again.is_replayed || session_has_whole(s))) return 0;
     if (UNLIKELY(s->awaits_header)) {
         header = session_peer_take_header(s, data);
         if (s->awaits_header || header == data.len) return header;
@@ -456,7 +457,7 @@ static void on_resume(struct task *t) {
         (void)session_move(s, s->moves_to - 1); /* else the next tick tries again: the client has not read all of its login yet */
         return;
     }
-    if (s->env->is_draining && s->state == SESSION_IDLE && !s->has_begun && !stream_has_held(s->stream)) {
+    if (s->env->is_draining && s->state == SESSION_IDLE && !s->has_begun && !s->whole && !stream_has_held(s->stream)) {
         drain_end(s);
         return;
     }
@@ -628,6 +629,7 @@ void session_open(struct session_env *env, const struct session_proto *proto, st
 
 static void leave_everything(struct session *s) {
     session_forget_exchange(s);
+    session_forget_whole(s);
     request_drop(s);
     task_cancel(&s->resume);
     if (s->console_job) s->env->console->abandon(s->console_job);

@@ -22,7 +22,11 @@
 #include "proxy/session/request.h"
 #include "proxy/topology/topology.h"
 
-enum { SESSION_ARENA_MAX = 8 << 20 /* a text that needs more to be read is not analysable */ };
+enum {
+    SESSION_ARENA_MAX = 8 << 20,                /* a text that needs more to be read is not analysable */
+    SESSION_WHOLE_MAX = (16 << 20) + 4,         /* bytes of a message that is put together to be read as a whole, ... */
+    SESSION_WHOLE_ALL_MAX = 4 * SESSION_WHOLE_MAX, /* ... and of those of all clients at a time */
+};
 
 enum session_state {
     SESSION_LOGIN,         /* awaits the client's next login message */
@@ -138,6 +142,7 @@ struct session_hub {
     _Atomic uint64_t last_id;
     _Atomic uint32_t session_count; /* logged in or about to be, on all workers and between them */
     _Atomic uint32_t console_count; /* of them at the console */
+    _Atomic size_t whole_bytes;     /* in messages that are put together (session_whole.c) */
 };
 
 struct session_env {
@@ -203,6 +208,7 @@ struct session {
     struct request request;
     struct task resume; /* offers kept input again */
     struct session_again again;
+    struct buf *whole; /* a message that is put together, or is whole (session_whole.c); one reference; NULL: there is none */
     char *user;     /* owned; NULL before login */
     char *database; /* owned */
     uint64_t id;
@@ -275,6 +281,21 @@ void session_check_answered(struct session *s);
 /* The exchange that is about to begin can run again: a copy of its messages is kept until its client hears something of it. */
 void session_keep_exchange(struct session *s, struct bytes exchange);
 void session_forget_exchange(struct session *s);
+
+/* session_whole.c: a message that is longer than a stream keeps, read as a whole */
+/*
+ * One of `total` bytes has begun with `first`: it is put together, and then offered to session_proto.on_received alone, which takes
+ * all of it or nothing. False: there is no room for it.
+ */
+MUST_USE bool session_gather(struct session *s, size_t total, struct bytes first);
+void session_gather_more(struct session *s, struct bytes more);
+/* It has come to its end, and is still to be taken: nothing that came behind it may be. */
+static inline bool session_has_whole(const struct session *s) {
+    return s->whole && s->whole->len == s->whole->cap;
+}
+/* False: it must wait, or the session is closed. */
+MUST_USE bool session_offer_whole(struct session *s);
+void session_forget_whole(struct session *s);
 /* Its client has heard nothing of it yet. */
 bool session_can_run_again(const struct session *s);
 /* It will, once nothing is owed on the connection that it has now. */

@@ -81,7 +81,7 @@ void take_out_of_order(struct session *s) {
 enum take take_refuse(struct session *s, const struct packet *p, uint16_t number, const char *sqlstate, const char *why) {
     struct session_my *sm = session_my_of(s);
     s->lessee.next_seq = 1;
-    if (p->h.len > SESSION_MY_DROPS_MAX) {
+    if (p->h.len > SESSION_MY_DROPS_MAX && !packet_is_whole(p)) {
         session_my_fail(s, number, sqlstate, "%s", why);
         return TAKE_STOP;
     }
@@ -103,7 +103,8 @@ static void note_rest(struct session *s, const struct packet *p) {
     sm->goes_on = p->h.len == MY_PACKET_MAX;
     sm->command_seq = p->h.seq;
     s->lessee.next_seq = (uint8_t)(p->h.seq + 1);
-    if (s->lessee.backend && !sm->is_dropped) s->lessee.backend->ledger.is_message_open = sm->packet_left || sm->goes_on;
+    bool is_sent = s->lessee.backend && !sm->is_dropped && !s->whole;
+    if (is_sent) s->lessee.backend->ledger.is_message_open = sm->packet_left || sm->goes_on;
 }
 
 /* What has no answer is done with as soon as all of it is on its way. */
@@ -270,6 +271,11 @@ static enum take take_next(struct session *s, struct run *run, const struct pack
 static size_t take_rest(struct session *s, struct run *run, const uint8_t *ptr, size_t left) {
     struct session_my *sm = session_my_of(s);
     size_t n = left < sm->packet_left ? left : sm->packet_left;
+    if (UNLIKELY(s->whole != NULL)) { /* to be read before it is sent */
+        session_gather_more(s, bytes_of(ptr, n));
+        sm->packet_left -= (uint32_t)n;
+        return n;
+    }
     if (!sm->is_dropped) {
         struct backend *b = s->lessee.backend;
         if (stream_is_congested(b->stream)) {
@@ -293,6 +299,7 @@ static enum take take_packet(struct session *s, struct run *run, const struct pa
 static size_t relay_received(struct session *s, struct buf *buf, struct bytes data) {
     struct session_my *sm = session_my_of(s);
     struct run run = {.buf = buf};
+    bool is_counted = session_has_whole(s);
     size_t at = 0;
     while (at < data.len && s->state != SESSION_CLOSED && !sm->login) {
         const uint8_t *ptr = data.ptr + at;
@@ -301,6 +308,7 @@ static size_t relay_received(struct session *s, struct buf *buf, struct bytes da
             size_t n = take_rest(s, &run, ptr, left);
             if (n == 0) break;
             at += n;
+            if (UNLIKELY(session_has_whole(s))) break;
             continue;
         }
         struct packet p = {.ptr = ptr};
@@ -316,7 +324,7 @@ static size_t relay_received(struct session *s, struct buf *buf, struct bytes da
     }
     flush_run(s, &run);
     struct pool *p = session_pool(s);
-    if (p) p->stats.received += at;
+    if (p && !is_counted) p->stats.received += at;
     return s->state == SESSION_CLOSED ? data.len : at;
 }
 

@@ -54,11 +54,12 @@ bool take_files_named(struct session *s, const struct packet *p, uint8_t command
     size_t total = MY_HEADER_LEN + (size_t)p->h.len, needed = total < NAMED_WITHIN ? total : NAMED_WITHIN;
     *take = TAKE_KEEP;
     if (p->avail < needed) return false;
-    if (LIKELY(!infile_my_may_name(packet_body(p)))) {
+    struct bytes head = bytes_of(p->ptr + MY_HEADER_LEN + 1, needed - MY_HEADER_LEN - 1);
+    if (LIKELY(!infile_my_may_name(head))) {
         if (UNLIKELY(sm->files != NULL)) keep_none(sm);
         return true;
     }
-    if (!keep_names(s, packet_body(p))) {
+    if (!keep_names(s, head)) {
         *take = take_refuse(s, p, MY_ER_UNKNOWN, "HY000", "no memory for the names of files, or they have more than 4096 bytes");
         return false;
     }

@@ -16,7 +16,7 @@ static RARELY enum take take_question(struct session *s, struct run *run, const 
     struct writer w;
     size_t at;
     enum take take = TAKE_STOP;
-    writer_init(&w, 2 * STREAM_HELD_MAX);
+    writer_init(&w, p->h.len + STREAM_HELD_MAX);
     at = my_begin(&w, 0);
     writer_u8(&w, command);
     switch (session_my_ask(s, s->lessee.backend, text_of(p, command), &w, &why)) {
@@ -91,6 +91,13 @@ bool take_may_tell_id(unsigned effects) {
     return !(effects & (EFFECT_MY_READS | EFFECT_MY_KEEPS_WARNINGS)) || effects & asks;
 }
 
+/* A text of which not all is in hand. False: it is too long to be read, and goes as it comes. */
+static bool take_to_be_read(struct session *s, const struct packet *p, enum take *take) {
+    *take = packet_may_be_kept(p) ? TAKE_KEEP : TAKE_GOES_ON;
+    if (*take == TAKE_KEEP) return true;
+    return p->h.len < MY_PACKET_MAX && session_gather(s, MY_HEADER_LEN + (size_t)p->h.len, bytes_of(p->ptr, p->avail));
+}
+
 enum take take_shared(struct session *s, struct run *run, const struct packet *p, uint8_t command) {
     struct session_my *sm = session_my_of(s);
     enum take take = TAKE_KEEP;
@@ -100,7 +107,7 @@ enum take take_shared(struct session *s, struct run *run, const struct packet *p
     if (UNLIKELY(command >= MY_COM_STMT_PREPARE && command <= MY_COM_STMT_FETCH && command != MY_COM_SET_OPTION))
         return take_prepared(s, run, p, command);
     if (!sm->command.is_judged) {
-        if (command == MY_COM_QUERY && packet_may_be_kept(p) && !packet_is_whole(p)) return TAKE_KEEP;
+        if (command == MY_COM_QUERY && !packet_is_whole(p) && take_to_be_read(s, p, &take)) return take;
         if (UNLIKELY(!sm->state.start) && !take_has_connection(s)) return take_keep_or_stop(s);
         if (command == MY_COM_QUERY && packet_is_whole(p)) session_my_judge_text(s, text_of(p, command));
         else session_my_judge_command(s, command, packet_is_whole(p));
