@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2154
 #
-# mariadb.sh - the sandbox's MariaDB servers: how they are made, started, asked and stopped.
+# mariadb.sh - the sandbox's MariaDB servers: how they are made, started, asked and stopped; and MySQL's, by mysqld.sh.
 #
 # Sourced by `sandbox`, whose DIR, SOCKET_DIR, LAYOUT, ports and passwords it uses. A server NAME has its data in DIR/NAME, its
 # socket at SOCKET_DIR/NAME.sock, its settings in DIR/NAME.cnf and nowhere else: the machine's own /etc/mysql is not read.
@@ -11,7 +11,14 @@ mariadb_names() { if [ "$LAYOUT" = mysql-replicas ]; then echo primary replica1 
 write_mariadb_conf() { # NAME PORT NUMBER
     local read_only=OFF
     [ "$1" = primary ] || read_only=ON
-    write_for_server "$DIR/$1.cnf" 644 <<END
+    {
+        if names_mysqld; then mysqld_lines "$@" "$read_only"; else mariadb_lines "$@" "$read_only"; fi
+        printf '%s\n' "${SANDBOX_MY_CONF_EXTRA:-}"
+    } | write_for_server "$DIR/$1.cnf" 644
+}
+
+mariadb_lines() { # NAME PORT NUMBER READ_ONLY
+    cat <<END
 [mariadbd]
 datadir = $DIR/$1
 socket = $SOCKET_DIR/$1.sock
@@ -33,9 +40,8 @@ relay-log = $DIR/$1/relay
 binlog_format = ROW
 log_slave_updates = ON
 gtid_strict_mode = ON
-read_only = $read_only
+read_only = $4
 slave_net_timeout = 10
-${SANDBOX_MY_CONF_EXTRA:-}
 END
 }
 
@@ -43,7 +49,16 @@ END
 # binlog. The application may do everything in its own database, and nothing elsewhere: a user with all privileges on *.* has
 # READ ONLY ADMIN among them, and would write on a replica.
 write_mariadb_users() {
-    write_for_server "$DIR/init.sql" 600 <<END
+    if names_mysqld; then mysqld_users; else mariadb_users; fi | write_for_server "$DIR/init.sql" 600 || return 1
+    write_for_server "$DIR/superuser.cnf" 600 <<END
+[client]
+user = root
+password = $SUPERUSER_PASSWORD
+END
+}
+
+mariadb_users() {
+    cat <<END
 set sql_log_bin = 0;
 delete from mysql.global_priv where User = '' or (User = 'root' and Host <> 'localhost');
 delete from mysql.proxies_priv where Host <> 'localhost';
@@ -56,11 +71,6 @@ create user $APP_USER@'localhost' identified via mysql_native_password using pas
 create database $APP_DB character set utf8mb4;
 grant all on $APP_DB.* to $APP_USER@'127.0.0.1', $APP_USER@'localhost';
 END
-    write_for_server "$DIR/superuser.cnf" 600 <<END
-[client]
-user = root
-password = $SUPERUSER_PASSWORD
-END
 }
 
 # Its stdin is SQL: a password on a command line can be seen by everybody.
@@ -69,6 +79,10 @@ mariadb_superuser() { # NAME
 }
 
 init_mariadb() {
+    if names_mysqld; then
+        init_mysqld
+        return
+    fi
     as_server mariadb-install-db --defaults-file="$DIR/primary.cnf" --auth-root-authentication-method=normal --skip-test-db \
         --skip-name-resolve
 }
@@ -83,7 +97,7 @@ start_mariadb() { # NAME [OPTION]
     local name=$1 pid i
     shift
     as_server touch "$DIR/log/$name.log" || return 1
-    (cd / && AS_SERVER_EXEC=1 && as_server setsid mariadbd --defaults-file="$DIR/$name.cnf" "$@") \
+    (cd / && AS_SERVER_EXEC=1 && as_server setsid "${GILMOK_MYSQLD:-mariadbd}" --defaults-file="$DIR/$name.cnf" "$@") \
         </dev/null >>"$DIR/log/$name.log" 2>&1 &
     pid=$!
     echo "$pid" >"$DIR/$name.started"
@@ -99,6 +113,10 @@ start_mariadb() { # NAME [OPTION]
 
 # It has no GTID yet, so it replays the primary from its first binlog.
 follow_primary() { # NAME
+    if names_mysqld; then
+        follow_mysqld "$1"
+        return
+    fi
     mariadb_superuser "$1" <<END
 change master to master_host = '127.0.0.1', master_port = $PRIMARY_PORT, master_user = 'repl',
     master_password = '$REPLICATION_PASSWORD', master_use_gtid = slave_pos, master_connect_retry = 1;
@@ -107,6 +125,10 @@ END
 }
 
 mariadb_follows() { # NAME
+    if names_mysqld; then
+        mysqld_follows "$1"
+        return
+    fi
     mariadb_superuser "$1" <<<"show global status like 'Slave_running'" | grep -q 'ON$'
 }
 
@@ -132,6 +154,7 @@ up_mariadb() {
     init_mariadb || return 1
     for name in $(mariadb_names); do
         [ "$name" = primary ] || as_server cp -a "$DIR/primary" "$DIR/$name" || return 1
+        rm -f "$DIR/$name/auto.cnf" # a server of MySQL's makes itself another identity
     done
     for name in $(mariadb_names); do start_mariadb "$name" --init-file="$DIR/init.sql" & pids+=($!); done
     for pid in "${pids[@]}"; do wait "$pid" || return 1; done

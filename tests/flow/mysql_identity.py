@@ -10,7 +10,7 @@ import pymysql
 import pytest
 
 from harness import wait_for
-from mysqltools import Maria, rows, value
+from mysqltools import Maria, remake, rows, value
 from mywire import CHANGE_USER, KINDS, PING, QUERY, Client, Closed, error, native, packet
 
 
@@ -45,6 +45,10 @@ def asleep(maria, thread):
 @pytest.mark.parametrize("workers", [1, 3])
 @pytest.mark.parametrize("text", ["kill query {}", "KILL {}", " /* x */ kill hard connection\t{} ", "kill soft query {};", "COM"])
 def test_kill_means_the_client_with_that_id(maria, text, workers):
+    if maria.is_mysql:
+        if text == "COM":
+            pytest.skip("MySQL 9 has no COM_PROCESS_KILL")
+        text = text.replace("hard ", "").replace("soft ", "")
     with maria.started(main=[f"workers = {workers}"], database=["pool_size = 12"]) as g, contextlib.ExitStack() as stack:
         clients = [stack.enter_context(g.connect()) for _ in range(6)]
         threads = [value(c, "select connection_id()") for c in clients]
@@ -109,7 +113,7 @@ def test_kill_of_another_users_client_is_judged_by_the_server(maria):
             assert e.value.args == (1095, f"You are not owner of thread {mine.thread_id()}")
             assert value(mine, "select 1") == value(theirs, "select 1") == 1
     with maria.superuser() as root:
-        rows(root, "create or replace user other@'127.0.0.1' identified by 'x'")
+        remake(root, "user other@'127.0.0.1' identified by 'x'")
         rows(root, "grant all on shop.* to other@'127.0.0.1'")
     with maria.started(users={"other": "x"}) as g, g.connect() as mine, g.connect(user="other", password="x") as theirs:
         with pytest.raises(pymysql.err.OperationalError) as e:
@@ -178,7 +182,7 @@ def test_the_proof_may_be_about_the_nonce_of_the_greeting(maria, gilmok):
 @pytest.mark.parametrize("workers", [1, 3])
 def test_a_client_may_become_another_user(maria, workers):
     with maria.superuser() as root:
-        rows(root, "create or replace user other@'127.0.0.1' identified by 'x'")
+        remake(root, "user other@'127.0.0.1' identified by 'x'")
         rows(root, "grant all on shop.* to other@'127.0.0.1'")
     tail = "[database more]\ncluster = main\npool_mode = session\nserver_database = shop\npool_size = 3\n"
     with maria.started(main=[f"workers = {workers}"], users={"other": "x"}, tail=tail) as g, contextlib.ExitStack() as stack:
@@ -211,7 +215,7 @@ def test_who_cannot_become_another_user_is_sent_away(maria, gilmok):
 
 def test_commands_behind_a_proof_that_is_missing_are_not_carried_out(maria, gilmok):
     with maria.direct() as direct:
-        rows(direct, "create or replace table slipped (id int)")
+        remake(direct, "table slipped (id int)")
         with Client(gilmok.mysql_port, maria.user, maria.password, "shop") as c:
             c.send(packet(CHANGE_USER + b"app\0\0shop\0\x2d\0mysql_native_password\0") + packet(QUERY + b"insert into slipped values (1)"))
             assert c.read()[:1] == b"\xfe"

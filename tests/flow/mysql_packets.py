@@ -30,10 +30,13 @@ def gilmok(maria):
         yield g
 
 
+LAST = b"\xff\xff\xff\xff"  # a number by which MariaDB knows the statement that was prepared last; MySQL does not
+
+
 def execute(cursor=0, types=b"", values=b""):
-    """Of the statement that was prepared last; MariaDB knows it by this number."""
+    """Of the statement that was prepared last."""
     more = b"\0" + b"\1" + types + values if types else b""
-    return STMT_EXECUTE + b"\xff\xff\xff\xff" + bytes([cursor]) + b"\1\0\0\0" + more
+    return STMT_EXECUTE + LAST + bytes([cursor]) + b"\1\0\0\0" + more
 
 
 SCRIPTS = {
@@ -41,7 +44,8 @@ SCRIPTS = {
     "nothing": [PING, QUERY + b"do 1", QUERY + b"", QUERY + b"-- nothing"],
     "errors": [QUERY + b"select nothing from nowhere", QUERY + b"selec", INIT_DB + b"nowhere", QUERY + b"select 1"],
     "errors in rows": [QUERY + b"select if(seq < 5, seq, (select 1 union select 2)) from seq_1_to_10", QUERY + b"select 1"],
-    "writes": [QUERY + b"create or replace table t (id int primary key auto_increment, v int)", QUERY + b"insert into t (v) values (1), (2)",
+    "writes": [QUERY + b"drop table if exists t",
+               QUERY + b"create table t (id int primary key auto_increment, v int)", QUERY + b"insert into t (v) values (1), (2)",
                QUERY + b"update t set v = 2", QUERY + b"update t set v = v", QUERY + b"select last_insert_id(), row_count()",
                QUERY + b"insert into t (v) values ('x')", QUERY + b"show warnings", QUERY + b"drop table t"],
     "transactions": [QUERY + b"begin", QUERY + b"select 1", QUERY + b"commit", QUERY + b"set autocommit = 0", QUERY + b"select 1",
@@ -51,15 +55,17 @@ SCRIPTS = {
                  RESET_CONNECTION, QUERY + b"select @a, database(), @@sql_mode"],
     "several": [QUERY + b"select 1; select 2; do 1; select 3", QUERY + b"select 1; selec", QUERY + b"do 1; do 2", SET_OPTION + b"\1\0",
                 QUERY + b"select 1; select 2", SET_OPTION + b"\0\0", QUERY + b"select 1; select 2"],
-    "procedures": [QUERY + b"create or replace procedure p() begin select 1; select 'two', 3; end", QUERY + b"call p()",
-                   QUERY + b"create or replace procedure q() begin declare c int; set c = 1; end", QUERY + b"call q()",
+    "procedures": [QUERY + b"drop procedure if exists p", QUERY + b"create procedure p() begin select 1; select 'two', 3; end", QUERY + b"call p()",
+                   QUERY + b"drop procedure if exists q",
+                   QUERY + b"create procedure q() begin declare c int; set c = 1; end", QUERY + b"call q()",
                    STMT_PREPARE + b"call p()", execute(), QUERY + b"drop procedure p", QUERY + b"drop procedure q"],
     "prepared": [STMT_PREPARE + b"select ?, ? + 1", execute(0, b"\3\0\3\0", b"\1\0\0\0\2\0\0\0"), execute(0, b"\3\0\3\0", b"\1\0\0\0\2\0\0\0"),
-                 STMT_RESET + b"\xff\xff\xff\xff", STMT_PREPARE + b"do ?", STMT_PREPARE + b"do 1", execute(), STMT_PREPARE + b"selec ?",
+                 STMT_RESET + LAST, STMT_PREPARE + b"do ?", STMT_PREPARE + b"do 1", execute(), STMT_PREPARE + b"selec ?",
                  STMT_PREPARE + b"select 1", execute(), QUERY + b"select 1"],
     "warnings": [STMT_PREPARE + b"explain select (select ?)", QUERY + b"show warnings", STMT_PREPARE + b"explain select (select 1)", execute(),
                  QUERY + b"show warnings", QUERY + b"select 1 / 0", QUERY + b"do cast('x' as int)", QUERY + b"select 1",
-                 QUERY + b"create or replace table w (e enum('a', 'b') character set utf8mb3, key (e))", QUERY + b"insert into w values ('a'), ('b')",
+                 QUERY + b"drop table if exists w",
+                 QUERY + b"create table w (e enum('a', 'b') character set utf8mb3, key (e))", QUERY + b"insert into w values ('a'), ('b')",
                  QUERY + b"set note_verbosity = unusable_keys", QUERY + b"select e from w where e = _utf8mb3'0' collate utf8mb3_bin",
                  STMT_PREPARE + b"select e from w where e = _utf8mb3'0' collate utf8mb3_bin", execute(0), execute(1), QUERY + b"drop table w"],
     "closed": [STMT_PREPARE + b"select 1", STMT_CLOSE + b"<0>", STMT_PREPARE + b"select 2", execute(), STMT_CLOSE + b"\x63\0\0\0", PING],
@@ -69,7 +75,7 @@ SCRIPTS = {
                 STMT_FETCH + b"<0>\1\0\0\0", STMT_PREPARE + b"select 1 where 0", STMT_EXECUTE + b"<1>\1\1\0\0\0", PING],
     "no cursors": [STMT_PREPARE + b"select 1 < (select 1 union select 2)", execute(1), execute(0), PING, STMT_PREPARE + b"show warnings",
                    execute(1), PING],
-    "fields": [QUERY + b"create or replace table f (a int default 7, b varchar(9))", FIELD_LIST + b"f\0", FIELD_LIST + b"f\0b%",
+    "fields": [QUERY + b"drop table if exists f", QUERY + b"create table f (a int default 7, b varchar(9))", FIELD_LIST + b"f\0", FIELD_LIST + b"f\0b%",
                FIELD_LIST + b"nowhere\0", QUERY + b"drop table f"],
     "long rows": [QUERY + b"select repeat('x', 70000), 1", QUERY + b"select repeat('y', seq * 997) from seq_1_to_100"],
     "longest rows": [QUERY + b"select repeat('x', 16777215 - 4)", QUERY + b"select repeat('x', 16777215 - 5)", QUERY + b"select repeat('z', 17000000), 1",
@@ -83,23 +89,28 @@ SCRIPTS = {
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_every_packet_is_as_past_gilmok(maria, gilmok, script, kind):
+    maria.skip_who_is_not_let_in(kind)
+    if maria.is_mysql and script == "no cursors" and not KINDS[kind] & DEPRECATE_EOF:
+        pytest.skip("an error in the first row, which MySQL sends in place of the EOF behind definitions: gilmok has sent that one already")
     words = {"user": maria.user, "password": maria.password, "db": "shop", "caps": KINDS[kind]}
     answers = []
     for port in (maria.port, gilmok.mysql_port):
         with Client(port, **words) as c:
             assert c.welcome[:1] == b"\0"
-            answers.append(list(play(c, SCRIPTS[script])))
+            answers.append(list(play(c, SCRIPTS[script], maria.is_mysql)))
     for i, (expected, got) in enumerate(zip(*answers)):
         same = len(expected) == len(got) and all(a == b for a, b in zip(expected, got))
         assert same, (i, SCRIPTS[script][i][:80], brief(expected, got))
 
 
-def play(client, script):
+def play(client, script, is_mysql):
     """The answers; but for the numbers of statements, which are the server's own, and go into the script as `<0>`, `<1>`."""
     ids = []
     for body in script:
         for i, number in enumerate(ids):
             body = body.replace(b"<%d>" % i, number)
+        if is_mysql and ids:
+            body = body.replace(LAST, ids[-1])
         packets = client.command(body)
         if body[:1] == STMT_PREPARE and packets[0][4] == 0:
             ids.append(packets[0][5:9])
@@ -125,7 +136,7 @@ def test_what_gilmok_does_not_pass_on_is_refused_and_the_session_lives(maria, gi
         for command in (b"\x12\4\0\0\0", b"\x1e", b"\x15", b"\x07\1", b"\x08", b"\x0d"):
             assert error(c.command(command)[0][4:])[0] == 1235
         assert c.command(QUERY + b"select 1")[2][4:] == b"\x011"
-        assert error(c.command(QUERY + b"load data local infile '/etc/passwd' into table kept")[0][4:])[0] in (1148, 4166)
+        assert error(c.command(QUERY + b"load data local infile '/etc/passwd' into table kept")[0][4:])[0] in (1148, 3948, 4166)
         assert c.command(QUERY + b"select 1")[2][4:] == b"\x011"
 
 
@@ -188,9 +199,9 @@ def test_answers_may_come_in_pieces(maria, script):
             assert not g.console("RELOAD").errors
             words = {"user": maria.user, "password": maria.password, "db": "shop", "caps": KINDS["old"]}
             with Client(maria.port, **words) as c:
-                expected = list(play(c, SCRIPTS[script]))
+                expected = list(play(c, SCRIPTS[script], maria.is_mysql))
             with Client(g.mysql_port, **words) as c:
-                assert list(play(c, SCRIPTS[script])) == expected
+                assert list(play(c, SCRIPTS[script], maria.is_mysql)) == expected
     finally:
         way.close()
 

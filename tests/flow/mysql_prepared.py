@@ -5,7 +5,7 @@ import struct
 import time
 
 import pytest
-from mysqltools import Maria, rows, value
+from mysqltools import Maria, remake, rows, value
 
 from mywire import (DEPRECATE_EOF, INIT_DB, KINDS, PING, QUERY, RESET_CONNECTION, STMT_CLOSE, STMT_EXECUTE, STMT_FETCH, STMT_LONG_DATA, STMT_PREPARE,
                     STMT_RESET, Client, error)  # fmt: skip
@@ -18,7 +18,7 @@ METADATA_CHANGED = 0x400
 def maria():
     m = Maria()
     with m.direct() as c:
-        rows(c, "create or replace table prep (id int auto_increment primary key, a varchar(20), b int)")
+        remake(c, "table prep (id int auto_increment primary key, a varchar(20), b int)")
         rows(c, "insert into prep (a, b) values ('one', 1), ('two', 2), ('three', 3), ('four', 4), ('five', 5)")
     yield m
     m.close()
@@ -164,7 +164,7 @@ def test_a_table_that_has_changed_since(maria, gilmok, others):
         return [p[:-3] + bytes([p[-3] & ~(METADATA_CHANGED >> 8)]) + p[-2:] if p[4] == 0xFE else p for p in execute(c, numbers["q"])]
 
     with Both(maria, gilmok) as both, maria.direct() as d:
-        rows(d, "create or replace table changing (a int)")
+        remake(d, "table changing (a int)")
         both.prepare("q", b"select * from changing")
         both.same(as_now)
         rows(d, "alter table changing add b varchar(9) default 'new'")
@@ -262,7 +262,7 @@ def test_one_that_takes_locks_keeps_its_client(maria, gilmok):
 
 def test_to_prepare_it_elsewhere_ends_no_transaction(maria, gilmok, others):
     with Client(gilmok.mysql_port, maria.user, maria.password, "shop") as c, maria.direct() as d:
-        rows(d, "create or replace table ends (id int)")
+        remake(d, "table ends (id int)")
         n = number(prepare(c, b"select count(*) from ends"))
         others()
         for text in (b"set autocommit = 0", b"insert into ends values (1)"):
@@ -304,7 +304,7 @@ def test_long_data_are_nobody_elses(maria, gilmok):
 
 def test_long_data_for_what_is_gone_are_not_answered(maria, gilmok, others):
     with Client(gilmok.mysql_port, maria.user, maria.password, "shop") as c, maria.direct() as d:
-        rows(d, "create or replace table gone (a text)")
+        remake(d, "table gone (a text)")
         n = number(prepare(c, b"insert into gone values (?)"))
         rows(d, "drop table gone")
         c.command(QUERY + b"begin")
@@ -354,8 +354,8 @@ def test_numbers_are_each_clients_own(maria, gilmok):
 def test_they_are_those_of_the_schema_in_which_they_are_executed(maria, gilmok):
     """As past gilmok: of the one in which they were prepared, and prepared anew there."""
     with maria.superuser() as root:
-        rows(root, "create or replace database elsewhere")
-        rows(root, "create or replace table elsewhere.prep as select 9 as id, 'else' as a, 9 as b")
+        remake(root, "database elsewhere")
+        remake(root, "table elsewhere.prep as select 9 as id, 'else' as a, 9 as b")
         rows(root, f"grant all on elsewhere.* to {maria.user}@'127.0.0.1'")
     with Both(maria, gilmok) as both:
         both.prepare("q", b"select count(*) from prep where id = 9 and a = 'else'")

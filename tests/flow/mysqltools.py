@@ -1,15 +1,20 @@
 #!/usr/bin/python3
-"""What the flow tests of MySQL share: a MariaDB server, ways into it, and gilmoks of a test's own before it."""
+"""What the flow tests of MySQL share: a MariaDB server, ways into it, and gilmoks of a test's own before it.
+
+With GILMOK_MYSQLD it is a server of MySQL's (deploy/mysqld.sh); `is_mysql` tells, for what the two do not share."""
 
 import contextlib
 import os
+import re
 import shutil
 import subprocess
 import tempfile
 
 import pymysql
+import pytest
 
 import harness
+from mywire import KINDS, PLUGIN_AUTH
 
 TREE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
@@ -48,6 +53,11 @@ class Maria:
         self.host, self.port, self.socket = env["PRIMARY_HOST"], int(env["PRIMARY_PORT"]), env["PRIMARY_SOCKET"]
         self.user, self.password, self.db = env["APP_USER"], env["APP_PASSWORD"], env["APP_DB"]
         self.root_password = env["SUPERUSER_PASSWORD"]
+        with self.direct() as c:  # where proofs are remembered, the first one of a user takes more than mywire.Client knows
+            self.is_mysql = "MariaDB" not in value(c, "select version()")
+            if self.is_mysql:
+                for top in SEQUENCES:
+                    make_sequence(c, top)
 
     def start_own(self):
         """Beside the sandbox of the run, which ends what its tests leave behind."""
@@ -78,6 +88,16 @@ class Maria:
         }  # fmt: skip
         return pymysql.connect(**{**options, **more})
 
+    def in_its_words(self, sql):
+        """With the server's own names of what the tests call as MariaDB does."""
+        for maria, mysql in {"@@tx_isolation": "@@transaction_isolation", "@@in_transaction": "null"}.items() if self.is_mysql else ():
+            sql = sql.replace(maria, mysql)
+        return sql
+
+    def skip_who_is_not_let_in(self, kind):
+        if self.is_mysql and not KINDS[kind] & PLUGIN_AUTH:
+            pytest.skip("MySQL lets nobody in who knows no caching_sha2_password")
+
     def superuser(self, **more):
         return self.direct(**{"unix_socket": self.socket, "user": "root", "password": self.root_password, **more})
 
@@ -89,6 +109,24 @@ class Maria:
             yield g
         finally:
             g.close()
+
+
+SEQUENCES = (5, 10, 100, 1000, 10000)
+
+
+def make_sequence(connection, top):
+    """A table like those that MariaDB has of themselves."""
+    rows(connection, f"create table if not exists seq_1_to_{top} (seq bigint unsigned not null primary key)")
+    digits = " cross join ".join(f"({' union '.join(f'select {i} as d' for i in range(10))}) d{place}" for place in range(4))
+    number = " + ".join(f"d{place}.d * {10**place}" for place in range(4))
+    rows(connection, f"insert ignore into seq_1_to_{top} select 1 + {number} from {digits} where {number} < {top}")
+
+
+def remake(connection, what):
+    """`table t (id int)`: made, in place of another one of that name; MySQL has no CREATE OR REPLACE."""
+    kind, name = re.match(r"(\w+) (\S+)", what).groups()
+    rows(connection, f"drop {kind} if exists {name}")
+    rows(connection, f"create {what}")
 
 
 def rows(connection, sql, args=None):

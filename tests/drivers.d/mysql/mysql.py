@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Programs of MySQL's drivers, each directly, through gilmok, and through gilmok in TLS (README.md).
 
-    mysql.py [--matrix FILE] [--missing KIND]... [--verbose] KIND...
+    mysql.py [--mode MODE] [--matrix FILE] [--missing KIND]... [--verbose] KIND...
 
 Needs a sandbox of MariaDB in the environment, and what `tests/drivers mysql` has built in $DRIVERS_DIR."""
 
@@ -16,6 +16,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -163,9 +164,45 @@ def judge(feature, direct, through):
     return "**no**", said
 
 
+class Neighbours:
+    """Clients of the same pool, each with settings of its own, which it checks: so that connections go round."""
+
+    SEE = "select @neighbour, @@time_zone, @@sql_mode, @@character_set_client, database()"
+    COUNT = 4
+
+    def __init__(self, g):
+        self.gilmok, self.wrong, self.is_over = g, [], threading.Event()
+        self.threads = [threading.Thread(target=self.run, args=(i,), daemon=True) for i in range(self.COUNT)]
+        for t in self.threads:
+            t.start()
+
+    def run(self, i):
+        try:
+            with self.gilmok.connect() as c:
+                mysqltools.rows(c, f"set @neighbour = {i}, time_zone = '+0{i}:00', sql_mode = '{('', 'ansi_quotes')[i % 2]}'")
+                mysqltools.rows(c, f"set names {('latin1', 'utf8mb4')[i % 2]}")
+                expected = (i, f"+0{i}:00", ("", "ANSI_QUOTES")[i % 2], ("latin1", "utf8mb4")[i % 2], "shop")
+                while not self.is_over.wait(0.002):
+                    mysqltools.rows(c, "begin")
+                    seen = mysqltools.rows(c, self.SEE)[0]
+                    mysqltools.rows(c, "commit")
+                    if seen != expected:
+                        self.wrong.append(f"{seen} instead of {expected}")
+        except Exception as e:
+            self.wrong.append(repr(e))
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.is_over.set()
+        for t in self.threads:
+            t.join(20)
+
+
 class Runner:
-    def __init__(self, maria, certs, verbose):
-        self.maria, self.certs, self.verbose = maria, certs, verbose
+    def __init__(self, maria, certs, verbose, mode):
+        self.maria, self.certs, self.verbose, self.mode = maria, certs, verbose, mode
         self.versions, self.cells, self.counts = {}, {}, {"passed": 0, "failed": 0, "skipped": 0}
         with maria.direct() as c:  # what a driver hears in the greeting is in what it does and says
             self.greeting = f"mysql_server_version = {c.get_server_info()}"
@@ -176,14 +213,25 @@ class Runner:
         pair = [f"client_tls_cert_file = {self.certs['pair'][0]}", f"client_tls_key_file = {self.certs['pair'][1]}"]
         through = {}
         for route, main in (("gilmok", []), ("in TLS", ["client_tls = require", *pair])):
-            with self.maria.started(main=[self.greeting, *main], database=["pool_size = 40"]) as g:
-                _, through[route] = play(self.maria, kind, g.mysql_port, self.certs, bool(main))
+            through[route] = self.through(kind, main)
         if self.verbose:
             print("\n".join(f"    {feature}: {line[:300]}" for feature in direct for line in direct[feature]))
         for feature in FEATURES:
             if feature in direct:
                 self.feature(kind, feature, direct[feature], {k: v.get(feature, ["not reached"]) for k, v in through.items() if feature != "tls" or k != "gilmok"})
         print(f"{kind}: {self.versions[kind]}, {time.monotonic() - begun:.0f} s", flush=True)
+
+    def through(self, kind, main):
+        database = ["pool_size = 40"] if self.mode == "session" else ["pool_size = 12", "server_round_robin = on"]
+        # A neighbour that is not in TLS has no way in where that is required.
+        main = [line.replace("require", "allow") for line in main] if self.mode == "transaction" else main
+        with self.maria.started(main=[self.greeting, *main], mode=self.mode, database=database) as g:
+            if self.mode == "session":
+                return play(self.maria, kind, g.mysql_port, self.certs, bool(main))[1]
+            with Neighbours(g) as others:
+                found = play(self.maria, kind, g.mysql_port, self.certs, bool(main))[1]
+            found.setdefault("login", []).extend(f"a neighbour saw {text}" for text in others.wrong[:3])
+            return found
 
     def feature(self, kind, feature, direct, through):
         if direct == ["-"] and feature != "tls":
@@ -206,6 +254,7 @@ class Runner:
 
 def main():
     args = argparse.ArgumentParser()
+    args.add_argument("--mode", choices=("session", "transaction"), default="session")
     args.add_argument("--matrix")
     args.add_argument("--missing", action="append", default=[])
     args.add_argument("--verbose", action="store_true", help="what the programs print when they run directly")
@@ -214,7 +263,7 @@ def main():
     with contextlib.closing(mysqltools.Maria()) as maria, certificates() as certs:
         with maria.superuser(database=None) as c:
             mysqltools.rows(c, "set global max_allowed_packet = 64 << 20")
-        runner = Runner(maria, certs, args.verbose)
+        runner = Runner(maria, certs, args.verbose, args.mode)
         for kind in args.kinds:
             runner.kind(kind)
     for kind in args.missing:
