@@ -88,12 +88,6 @@ static struct bytes charsets_of(const struct state_my *s) {
     return bytes_of(s ? s->data : NULL, len);
 }
 
-void state_my_put_reading(struct writer *w, const struct state_my *s) {
-    writer_put(w, charsets_of(s));
-    writer_u8(w, 0);
-    writer_put(w, state_my_value(s, "sql_mode"));
-}
-
 struct bytes state_my_charset(const struct state_my *s) {
     struct bytes own = state_my_value(s, "character_set_client");
     struct reader r = items_of(s);
@@ -218,31 +212,58 @@ bool state_my_set(struct state_my **s, const struct effect_my_setting *setting) 
     return change(s, &item);
 }
 
-static bool is_reading(const struct item *item) {
-    return item->class <= CLASS_CHARSET || (item->class == CLASS_VARIABLE && bytes_is(item->name, "sql_mode"));
+/* What is about transactions settles nothing, and must not change in one; nor does the clock. */
+static bool is_about_transactions(struct bytes name) {
+    return bytes_is(name, "autocommit") || bytes_is(name, "timestamp") || bytes_is(name, "transaction_isolation") ||
+           bytes_is(name, "transaction_read_only");
 }
 
-/* The next one that decides how texts are read, or that does not. */
-static bool next_of(struct reader *r, bool reads, struct item *out) {
+static bool is_reading(const struct item *item, enum state_my_reach reach) {
+    if (item->class == CLASS_USER) return reach == STATE_MY_SETTLED_USERS;
+    if (item->class <= CLASS_CHARSET || bytes_is(item->name, "sql_mode")) return true;
+    return reach != STATE_MY_READING && !is_about_transactions(item->name);
+}
+
+/* Of user variables only the type matters: one letter for strings and for common numbers, else the number as it is written. */
+static struct bytes type_of(struct bytes value, bool is_string) {
+    if (is_string) return bytes_str("s");
+    for (size_t i = 0; i < value.len; i++)
+        if (value.ptr[i] < '0' || value.ptr[i] > '9') return value;
+    return value.len <= 18 ? bytes_str("i") : value; /* of more digits it may have no sign, or be a decimal */
+}
+
+void state_my_put_reading(struct writer *w, const struct state_my *s, enum state_my_reach reach) {
+    struct reader r = items_of(s);
+    struct item item;
+    while (next_item(&r, &item)) {
+        if (!is_reading(&item, reach)) continue;
+        if (item.class == CLASS_USER) item.value = type_of(item.value, item.is_string);
+        put_item(w, &item);
+    }
+}
+
+/* The next one that is of that part, or that is not. */
+static bool next_of(struct reader *r, bool reads, enum state_my_reach reach, struct item *out) {
     while (next_item(r, out))
-        if (is_reading(out) == reads) return true;
+        if (is_reading(out, reach) == reads) return true;
     return false;
 }
 
-bool state_my_read_as(struct state_my *base, const struct state_my *reading, struct state_my **out) {
+bool state_my_read_as(struct state_my *base, const struct state_my *reading, enum state_my_reach reach, struct state_my **out) {
     struct reader a = items_of(base), b = items_of(reading);
     struct item own, other;
     struct writer w;
-    bool has_own = next_of(&a, false, &own), has_other = next_of(&b, true, &other);
+    bool has_own = next_of(&a, false, reach, &own), has_other = next_of(&b, true, reach, &other);
     writer_init(&w, 2 * STATE_MY_BYTES_MAX);
     while (has_own || has_other) {
         bool is_own = !has_other || (has_own && order(&own, &other) < 0);
         put_item(&w, is_own ? &own : &other);
-        if (is_own) has_own = next_of(&a, false, &own);
-        else has_other = next_of(&b, true, &other);
+        if (is_own) has_own = next_of(&a, false, reach, &own);
+        else has_other = next_of(&b, true, reach, &other);
     }
     struct bytes data = writer_bytes(&w);
-    *out = data.len ? make(data, base && base->has_strings) : NULL;
+    const struct state_my *of_users = reach == STATE_MY_SETTLED_USERS ? reading : base;
+    *out = data.len ? make(data, of_users && of_users->has_strings) : NULL;
     bool is_ok = !w.failed && (*out || !data.len);
     writer_release(&w);
     return is_ok;

@@ -54,13 +54,19 @@ MUST_USE bool state_my_reset(struct state_my **s, const struct start_my *start);
 
 /* What character_set_client is said to be, in quotes or DEFAULT, by itself or by NAMES; empty: it is as it began. */
 struct bytes state_my_charset(const struct state_my *s);
-/* What of it decides how a text is read: sql_mode and character sets. The same bytes for the same. */
-void state_my_put_reading(struct writer *w, const struct state_my *s);
-/*
- * *out: as `base`, but read as `reading` is (state_my_put_reading()). One reference; NULL is the list without any. False: memory is
- * out.
- */
-MUST_USE bool state_my_read_as(struct state_my *base, const struct state_my *reading, struct state_my **out);
+
+/* What of a session decides what a statement is, once it is prepared. */
+enum state_my_reach {
+    STATE_MY_READING, /* how its text is read: sql_mode and character sets */
+    STATE_MY_SETTLED, /* that, and all variables that may: MySQL settles types, and more, as it prepares (from 8.0.22 on) */
+    STATE_MY_SETTLED_USERS, /* and the types of user variables */
+};
+
+/* That part of it: the same bytes where a statement is the same. */
+void state_my_put_reading(struct writer *w, const struct state_my *s, enum state_my_reach reach);
+/* *out: as `base`, but that part as in `reading`. One reference; NULL is the list without any. False: memory is out. */
+MUST_USE bool state_my_read_as(struct state_my *base, const struct state_my *reading, enum state_my_reach reach,
+                               struct state_my **out);
 /* The value of a system variable, as it is said; empty: it is not set. */
 struct bytes state_my_value(const struct state_my *s, const char *name);
 

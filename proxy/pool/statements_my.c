@@ -91,6 +91,25 @@ uint32_t statements_my_shed(struct statements_my *s, uint32_t max) {
     return 0;
 }
 
+struct statement_my *statements_my_rename(struct statements_my *s, struct statement_my *statement, struct bytes text) {
+    struct statement_my *st = statement_new(text);
+    if (!st) return NULL;
+    if (!map_put(&s->by_text, text_of(st), st)) {
+        mem_free(st);
+        return NULL;
+    }
+    st->id = statement->id;
+    st->parameters = statement->parameters;
+    st->columns = statement->columns;
+    st->is_kept = statement->is_kept;
+    st->types = statement->types;
+    statement->types = NULL;
+    list_push_front(&s->used, &st->node);
+    s->count++;
+    statements_my_remove(s, statement);
+    return st;
+}
+
 void statements_my_remove(struct statements_my *s, struct statement_my *statement) {
     (void)map_take(&s->by_text, text_of(statement));
     forget(s, statement);

@@ -46,6 +46,8 @@ struct statement_my *statements_my_add(struct statements_my *s, struct bytes tex
  * be closed. 0: there are no more. For a `max` that has become smaller: _add alone makes room for the new one only.
  */
 uint32_t statements_my_shed(struct statements_my *s, uint32_t max);
+/* The same one under another text, under which there is none. NULL: memory is out, and nothing has changed. */
+struct statement_my *statements_my_rename(struct statements_my *s, struct statement_my *statement, struct bytes text);
 void statements_my_remove(struct statements_my *s, struct statement_my *statement);
 /* The types that it was executed with, 2 bytes a parameter. False: memory is out, and none are known. */
 MUST_USE bool statements_my_keep_types(struct statement_my *statement, const uint8_t *types);

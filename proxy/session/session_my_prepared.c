@@ -9,6 +9,10 @@
  * sql_mode and the character sets of then. So these are part of what it is known by on a connection (its key), and are put in force
  * for the moment when gilmok prepares it.
  *
+ * MySQL settles more, from 8.0.22 on: by the types with which it is executed first those of its parameters, which later values are
+ * made to fit; as it is prepared those of user variables, and what a dozen settings say. Clients that differ in these do not share
+ * a statement there.
+ *
  * The types of parameters are sent once by clients, and put in again where a connection has not had them from this one. What is
  * kept inside a statement on the server keeps its client there: long data until it is executed, a cursor until it is closed.
  *
@@ -22,6 +26,7 @@
 
 enum {
     LAST_PREPARED = -1, /* MariaDB: the latest one, by whatever number */
+    SETTLES_SINCE = 80022, /* MySQL's version */
     ID_LEN = 4,
     STATEMENTS_MAX = 16384, /* of a client, at a time */
 };
@@ -35,6 +40,9 @@ struct session_my_statement {
     bool has_data, has_cursor; /* on the connection that it has */
     struct state_my *set; /* what was set, and which schema was current (owned; NULL: the login's), when it was prepared */
     char *schema;
+    enum state_my_reach reach; /* of that, what matters */
+    uint8_t *typed_key; /* owned; the key and its types; NULL: they do not matter, or are not known */
+    uint32_t typed_key_len;
     uint32_t text_len, key_len; /* the text is the beginning of the key */
     uint8_t key[];
 };
@@ -48,13 +56,27 @@ static struct bytes key_of(const uint32_t *id) {
 }
 
 /* text | 0 | schema | 0 | what decides how it is read */
-static void put_key(struct writer *w, struct bytes text, const char *schema, const struct state_my *set) {
+static void put_key(struct writer *w, struct bytes text, const char *schema, const struct state_my *set,
+                    enum state_my_reach reach) {
     writer_init(w, 2 * STREAM_HELD_MAX);
     writer_put(w, text);
     writer_u8(w, 0);
     writer_str(w, schema ? schema : "");
     writer_u8(w, 0);
-    state_my_put_reading(w, set);
+    state_my_put_reading(w, set, reach);
+}
+
+/* ... | 1 | types, where they are settled on the server. */
+static void put_types(struct writer *w, const struct session_my_statement *t) {
+    if (t->reach == STATE_MY_READING || !t->types) return;
+    writer_u8(w, 1);
+    writer_put(w, bytes_of(t->types, MY_EXECUTE_TYPE_LEN * (size_t)t->parameters));
+}
+
+/* An @ anywhere may be that of a user variable. */
+static enum state_my_reach reach_of(const struct session_my_state *st, struct bytes text) {
+    if (st->sql.flavour == SQL_FLAVOUR_MARIADB || st->sql.version < SETTLES_SINCE) return STATE_MY_READING;
+    return text.len && memchr(text.ptr, '@', text.len) ? STATE_MY_SETTLED_USERS : STATE_MY_SETTLED;
 }
 
 static void free_statement(struct session_my_statement *t) {
@@ -62,20 +84,24 @@ static void free_statement(struct session_my_statement *t) {
     state_my_unref(t->set);
     mem_free(t->schema);
     mem_free(t->types);
+    mem_free(t->typed_key);
     mem_free(t);
 }
 
 /* NULL: memory is out. */
-static struct session_my_statement *make(struct bytes text, const char *schema, struct state_my *set) {
+static struct session_my_statement *make(const struct session_my_state *st, struct bytes text) {
+    const char *schema = st->schema;
+    enum state_my_reach reach = reach_of(st, text);
     struct writer w;
-    put_key(&w, text, schema, set);
+    put_key(&w, text, schema, st->set, reach);
     struct bytes key = writer_bytes(&w);
     struct session_my_statement *t = w.failed ? NULL : mem_alloc(sizeof *t + key.len);
     if (t) {
         t->text_len = (uint32_t)text.len;
         t->key_len = (uint32_t)key.len;
         memcpy(t->key, key.ptr, key.len);
-        t->set = state_my_ref(set);
+        t->set = state_my_ref(st->set);
+        t->reach = reach;
         t->schema = schema ? mem_strdup(schema, strlen(schema)) : NULL;
     }
     writer_release(&w);
@@ -86,16 +112,25 @@ static struct session_my_statement *make(struct bytes text, const char *schema, 
 
 /* What is kept inside of a statement on the server is one client's: it has it for itself. text ... | 0 | its number */
 static void put_private_key(struct writer *w, struct bytes text, const struct session_my_statement *t) {
-    put_key(w, text, t->schema, t->set);
+    put_key(w, text, t->schema, t->set, t->reach);
     writer_u8(w, 0);
     writer_put(w, bytes_of(&t->id, sizeof t->id));
+}
+
+/* By what it is known on a connection, with this text. */
+static void put_key_there(struct writer *w, struct bytes text, const struct session_my_statement *t, bool is_private) {
+    if (is_private) {
+        put_private_key(w, text, t);
+        return;
+    }
+    put_key(w, text, t->schema, t->set, t->reach);
+    put_types(w, t);
 }
 
 /* The same statement, with another text or for itself alone, to be prepared. NULL: memory is out. */
 static struct session_my_statement *make_like(const struct session_my_statement *as, struct bytes text, bool is_private) {
     struct writer w;
-    if (is_private) put_private_key(&w, text, as);
-    else put_key(&w, text, as->schema, as->set);
+    put_key_there(&w, text, as, is_private);
     struct bytes key = writer_bytes(&w);
     struct session_my_statement *t = w.failed ? NULL : mem_alloc(sizeof *t + key.len);
     if (t) {
@@ -194,7 +229,7 @@ static enum take prepare_there(struct session *s, struct bytes text, const struc
     const uint32_t passing = PIN_ASKED | PIN_LOOKING | PIN_PREPARED | PIN_CURSOR;
     struct state_my *now = state_my_ref(backend_my_of(b)->state), *then = NULL;
     bool waits = false; /* it does in any case */
-    bool is_made = s->pins & ~passing ? (then = state_my_ref(now), true) : state_my_read_as(now, as->set, &then);
+    bool is_made = s->pins & ~passing ? (then = state_my_ref(now), true) : state_my_read_as(now, as->set, as->reach, &then);
     st->preparing = is_made ? make_like(as, text, is_private) : NULL;
     bool is_sent = st->preparing && backend_my_bring(b, then, as->schema, &waits) && send_prepare(b, text) &&
                    backend_my_bring(b, now, st->schema, &waits);
@@ -248,12 +283,34 @@ static enum take refuse_as_server(struct session *s, const struct packet *p) {
     return take_refuse(s, p, number, is_error ? e.sqlstate : "HY000", text);
 }
 
+/* One that nobody has executed yet is settled by who does first. NULL: there is none. */
+static struct statement_my *find_unsettled(struct statements_my *all, const struct session_my_statement *t) {
+    struct statement_my *found = t->typed_key ? statements_my_find(all, key_of_statement(t)) : NULL;
+    return found ? statements_my_rename(all, found, bytes_of(t->typed_key, t->typed_key_len)) : NULL;
+}
+
+/* With its own text. NULL: it is not prepared there. */
+static struct statement_my *find_its_own(struct statements_my *all, const struct session_my_statement *t) {
+    if (LIKELY(!t->typed_key)) return statements_my_find(all, key_of_statement(t));
+    struct statement_my *found = statements_my_find(all, bytes_of(t->typed_key, t->typed_key_len));
+    return found ? found : find_unsettled(all, t);
+}
+
+static struct statement_my *find_there(struct statements_my *all, const struct session_my_statement *t, struct bytes text,
+                                       bool is_private) {
+    struct writer key;
+    if (text.ptr == t->key && !is_private) return find_its_own(all, t); /* and not one with numbers in it */
+    put_key_there(&key, text, t, is_private);
+    struct statement_my *found = statements_my_find(all, writer_bytes(&key));
+    writer_release(&key);
+    return found;
+}
+
 /* NULL: *take says how it goes on. */
 static struct statement_my *there(struct session *s, const struct packet *p, const struct session_my_statement *t,
                                   struct bytes text, bool is_private, enum take *take) {
     struct session_my_state *st = &session_my_of(s)->state;
     struct statement_my *found;
-    struct writer key;
     if (!take_has_connection(s)) {
         *take = take_keep_or_stop(s);
         return NULL;
@@ -262,12 +319,7 @@ static struct statement_my *there(struct session *s, const struct packet *p, con
         *take = take_hold_back(s);
         return NULL;
     }
-    bool is_its_own = text.ptr == t->key && !is_private; /* and not one with numbers in it */
-    if (is_private) put_private_key(&key, text, t);
-    else if (!is_its_own) put_key(&key, text, t->schema, t->set);
-    struct statements_my *all = &backend_my_of(s->lessee.backend)->statements;
-    found = statements_my_find(all, is_its_own ? key_of_statement(t) : writer_bytes(&key));
-    if (!is_its_own) writer_release(&key);
+    found = find_there(&backend_my_of(s->lessee.backend)->statements, t, text, is_private);
     if (UNLIKELY(found && is_private)) found->is_kept = true;
     if (LIKELY(found != NULL)) return found;
     if (UNLIKELY(st->looks)) { /* what was asked before is answered first */
@@ -292,8 +344,13 @@ static void close_private(struct backend *b, const struct session_my_statement *
 
 /* ---- the commands ------------------------------------------------------------------------------------------------------ */
 
+static bool is_mariadb(struct session *s) {
+    return session_my_of(s)->state.sql.flavour == SQL_FLAVOUR_MARIADB;
+}
+
 static enum take refuse_unknown(struct session *s, const struct packet *p, uint32_t id, const char *where) {
     char why[96];
+    if (!is_mariadb(s)) where = "mysql_stmt_precheck";
     snprintf(why, sizeof why, "Unknown prepared statement handler (%u) given to %s", id, where);
     session_my_forget_command(s);
     return take_refuse(s, p, MY_ER_UNKNOWN_STMT_HANDLER, "HY000", why);
@@ -307,8 +364,9 @@ static bool read_id(const struct packet *p, uint32_t *id) {
 }
 
 static enum take refuse_malformed(struct session *s, const struct packet *p) {
+    const char *why = is_mariadb(s) ? "Malformed communication packet" : "Malformed communication packet.";
     session_my_forget_command(s);
-    return take_refuse(s, p, MY_ER_MALFORMED_PACKET, "HY000", "Malformed communication packet");
+    return take_refuse(s, p, MY_ER_MALFORMED_PACKET, "HY000", why);
 }
 
 static enum take refuse_arguments(struct session *s, const struct packet *p) {
@@ -328,7 +386,7 @@ static enum take take_prepare(struct session *s, struct run *run, const struct p
     if (!sm->command.is_judged) session_my_judge_command(s, MY_COM_STMT_PREPARE, true);
     if (!take_has_connection(s)) return take_keep_or_stop(s);
     if (UNLIKELY(st->awaits_own)) return take_hold_back(s);
-    if (!sm->command.statement) sm->command.statement = make(packet_body(p), st->schema, st->set);
+    if (!sm->command.statement) sm->command.statement = make(st, packet_body(p));
     if (!sm->command.statement) {
         session_my_fail(s, MY_ER_UNKNOWN, "HY000", "out of memory");
         return TAKE_STOP;
@@ -389,13 +447,27 @@ static RARELY enum take execute_question(struct session *s, struct run *run, con
     return take;
 }
 
+/* As put_key_there() says it. False: memory is out. */
+static bool keep_typed_key(struct session_my_statement *t) {
+    struct writer w;
+    put_key_there(&w, text_of(t), t, false);
+    struct bytes key = writer_bytes(&w);
+    mem_free(t->typed_key);
+    t->typed_key = w.failed ? NULL : mem_alloc_raw(key.len);
+    t->typed_key_len = (uint32_t)key.len;
+    if (t->typed_key) memcpy(t->typed_key, key.ptr, key.len);
+    writer_release(&w);
+    return t->typed_key != NULL;
+}
+
 /* What it says of its parameters' types holds until it says otherwise. False: memory is out. */
 static bool keep_types(struct session_my_statement *t, const struct my_execute *e) {
     size_t len = MY_EXECUTE_TYPE_LEN * (size_t)t->parameters;
-    if (!e->types) return true;
+    if (!e->types || !len || (t->types && memcmp(t->types, e->types, len) == 0)) return true;
     if (!t->types) t->types = mem_alloc_raw(len);
-    if (t->types) memcpy(t->types, e->types, len);
-    return t->types != NULL;
+    if (!t->types) return false;
+    memcpy(t->types, e->types, len);
+    return t->reach == STATE_MY_READING || keep_typed_key(t);
 }
 
 static enum take take_execute(struct session *s, struct run *run, const struct packet *p) {
@@ -412,7 +484,7 @@ static enum take take_execute(struct session *s, struct run *run, const struct p
         if (MY_HEADER_LEN + e.head_len <= STREAM_HELD_MAX) return TAKE_KEEP;
         return take_refuse(s, p, MY_ER_NOT_SUPPORTED_YET, "42000", "a statement with so many parameters cannot be executed with "
                            "pool_mode = transaction");
-    case MY_EXECUTE_BROKEN: return refuse_arguments(s, p);
+    case MY_EXECUTE_BROKEN: return is_mariadb(s) ? refuse_arguments(s, p) : refuse_malformed(s, p);
     }
     if (!sm->command.is_judged) {
         session_my_judge_text(s, text_of(t));

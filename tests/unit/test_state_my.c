@@ -185,17 +185,64 @@ END_TEST
 START_TEST(read_as_another_one) {
     struct state_my *base = MADE("names='utf8'", "a=1", "sql_mode='ANSI'", "z=2", "@u='x'"), *other = MADE("names='latin1'", "b=1");
     struct state_my *mixed, *expected = MADE("names='latin1'", "a=1", "z=2", "@u='x'"), *back, *none;
-    ck_assert(state_my_read_as(base, other, &mixed));
+    ck_assert(state_my_read_as(base, other, STATE_MY_READING, &mixed));
     ck_assert(state_my_is_same(mixed, expected));
-    ck_assert(state_my_read_as(mixed, base, &back));
+    ck_assert(state_my_read_as(mixed, base, STATE_MY_READING, &back));
     ck_assert(state_my_is_same(back, base));
-    ck_assert(state_my_read_as(NULL, NULL, &none));
+    ck_assert(state_my_read_as(NULL, NULL, STATE_MY_READING, &none));
     ck_assert_ptr_null(none);
     state_my_unref(base);
     state_my_unref(other);
     state_my_unref(mixed);
     state_my_unref(expected);
     state_my_unref(back);
+}
+END_TEST
+
+/* Of MySQL's, all that may be settled when a statement is prepared. */
+START_TEST(settled_as_another_one) {
+    struct state_my *base = MADE("a=1", "autocommit=0", "timestamp=5", "@u='x'"), *other = MADE("names='latin1'", "b=1", "autocommit=1", "@v=5");
+    struct state_my *settings, *users, *expected = MADE("names='latin1'", "autocommit=0", "b=1", "timestamp=5", "@u='x'");
+    ck_assert(state_my_read_as(base, other, STATE_MY_SETTLED, &settings));
+    ck_assert(state_my_is_same(settings, expected));
+    state_my_unref(expected);
+    expected = MADE("names='latin1'", "autocommit=0", "b=1", "timestamp=5", "@v=5");
+    ck_assert(state_my_read_as(base, other, STATE_MY_SETTLED_USERS, &users));
+    ck_assert(state_my_is_same(users, expected));
+    state_my_unref(base);
+    state_my_unref(other);
+    state_my_unref(settings);
+    state_my_unref(users);
+    state_my_unref(expected);
+}
+END_TEST
+
+static bool is_read_alike(struct state_my *a, struct state_my *b, enum state_my_reach reach) {
+    struct writer one, two;
+    writer_init(&one, 1000);
+    writer_init(&two, 1000);
+    state_my_put_reading(&one, a, reach);
+    state_my_put_reading(&two, b, reach);
+    bool is_same = bytes_equal(writer_bytes(&one), writer_bytes(&two));
+    writer_release(&one);
+    writer_release(&two);
+    state_my_unref(a);
+    state_my_unref(b);
+    return is_same;
+}
+
+START_TEST(what_decides_what_a_statement_is) {
+    ck_assert(is_read_alike(MADE("a=1", "@u='x'"), NULL, STATE_MY_READING));
+    ck_assert(!is_read_alike(MADE("sql_mode='ANSI'"), NULL, STATE_MY_READING));
+    ck_assert(!is_read_alike(MADE("names='latin1'"), NULL, STATE_MY_READING));
+    ck_assert(!is_read_alike(MADE("a=1"), MADE("a=2"), STATE_MY_SETTLED));
+    ck_assert(is_read_alike(MADE("autocommit=1", "timestamp=1", "@u=1"), MADE("autocommit=0"), STATE_MY_SETTLED));
+    ck_assert(is_read_alike(MADE("@u=1"), MADE("@u=123456789012345678"), STATE_MY_SETTLED_USERS));
+    ck_assert(is_read_alike(MADE("@u='1'"), MADE("@u='a'"), STATE_MY_SETTLED_USERS));
+    ck_assert(!is_read_alike(MADE("@u='1'"), MADE("@u=1"), STATE_MY_SETTLED_USERS));
+    ck_assert(!is_read_alike(MADE("@u=1"), MADE("@u=1.5"), STATE_MY_SETTLED_USERS));
+    ck_assert(!is_read_alike(MADE("@u=1"), MADE("@u=18446744073709551615"), STATE_MY_SETTLED_USERS));
+    ck_assert(!is_read_alike(MADE("@u=1"), NULL, STATE_MY_SETTLED_USERS));
 }
 END_TEST
 
@@ -241,6 +288,8 @@ int main(void) {
     tcase_add_test(c, there_is_an_end_to_it);
     tcase_add_test(c, on_a_connection_that_has_begun_otherwise);
     tcase_add_test(c, read_as_another_one);
+    tcase_add_test(c, settled_as_another_one);
+    tcase_add_test(c, what_decides_what_a_statement_is);
     tcase_add_test(c, as_after_a_reset);
     tcase_add_test(c, beginnings_are_checked);
     return check_main_of("state_my", c);

@@ -73,6 +73,25 @@ START_TEST(the_same_text_again_closes_the_former) {
 }
 END_TEST
 
+START_TEST(another_text_is_another_name) {
+    struct statement_my *old = add("a", 1, 2);
+    add("b", 2, 2);
+    old->is_kept = true;
+    ck_assert(statements_my_keep_types(old, (const uint8_t *)"\1\2\3\4"));
+    struct statement_my *st = statements_my_rename(&s, old, bytes_str("A"));
+    ck_assert_ptr_null(find("a"));
+    ck_assert_ptr_eq(find("A"), st);
+    ck_assert_uint_eq(st->id, 1);
+    ck_assert_uint_eq(st->parameters, 2);
+    ck_assert_uint_eq(st->columns, 3);
+    ck_assert(st->is_kept);
+    ck_assert_mem_eq(st->types, "\1\2\3\4", 4);
+    ck_assert_uint_eq(s.count, 2);
+    add("c", 3, 2);
+    ck_assert_uint_eq(closes, 2);
+}
+END_TEST
+
 START_TEST(the_least_recently_used_gives_way) {
     add("a", 1, 3), add("b", 2, 3), add("c", 3, 3);
     ck_assert_uint_eq(closes, 0);
@@ -211,6 +230,7 @@ int main(void) {
     tcase_add_test(t, found_by_the_text);
     tcase_add_test(t, texts_may_hold_any_byte_or_none);
     tcase_add_test(t, the_same_text_again_closes_the_former);
+    tcase_add_test(t, another_text_is_another_name);
     tcase_add_test(t, the_least_recently_used_gives_way);
     tcase_add_test(t, the_new_one_stays_even_with_no_room);
     tcase_add_test(t, a_smaller_maximum_is_reached_one_by_one);
