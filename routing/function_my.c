@@ -1,5 +1,5 @@
 /*
- * A name in a table that is made at build time, with the versions from which on there is such a function.
+ * A name in a table that is made at build time, with the versions that have such a function.
  */
 #include "routing/function_my.h"
 
@@ -8,7 +8,7 @@
 /* What the names below one head of functions_my.txt have in common. */
 struct function_section {
     uint8_t kind;      /* enum function_my_kind */
-    uint32_t since[2]; /* by enum sql_flavour; UINT32_MAX: never */
+    uint32_t since[2], until[2]; /* by enum sql_flavour; since UINT32_MAX: never */
 };
 
 #include "routing/function_my_table.h"
@@ -16,5 +16,6 @@ struct function_section {
 enum function_my_kind function_my_find(struct bytes name, const struct sql_options *options) {
     uint8_t lower[NAME_TABLE_NAME_MAX];
     const struct function_section *section = &function_my_sections[name_table_find(&functions_my, name_table_lower(name, lower))];
-    return options->version >= section->since[options->flavour] ? (enum function_my_kind)section->kind : FUNCTION_MY_UNKNOWN;
+    bool is_there = options->version >= section->since[options->flavour] && options->version < section->until[options->flavour];
+    return is_there ? (enum function_my_kind)section->kind : FUNCTION_MY_UNKNOWN;
 }

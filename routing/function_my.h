@@ -2,7 +2,7 @@
  * function_my.h - MySQL's and MariaDB's own functions: what a call leaves behind in its session.
  *
  * functions_my.txt is the source. A server's own function comes before a stored one of the same name; a name that the server's
- * version does not have yet may be anybody's.
+ * version does not have yet, or no longer, may be anybody's.
  */
 #ifndef GILMOK_ROUTING_FUNCTION_MY_H
 #define GILMOK_ROUTING_FUNCTION_MY_H

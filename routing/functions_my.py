@@ -1,14 +1,15 @@
 #!/usr/bin/python3
 """Makes function_my_table.h, a hash table, from functions_my.txt: functions_my.py FUNCTIONS_MY.TXT TABLE.H
 
-The head of a section is a kind and, behind `mysql` and `mariadb`, the version from which on such a server has its names.
+The head of a section is a kind and, behind `mysql` and `mariadb`, the version from which on such a server has its names, and behind
+a dash the one from which on it has them no longer.
 """
 import sys
 
 import name_table
 
 KINDS = ("plain", "adjacent", "lock", "last_insert_id", "row_count", "found_rows", "lastval")
-OLDEST = {"mysql": 50700, "mariadb": 100200}
+OLDEST = {"mysql": "50700", "mariadb": "100200"}
 
 
 def section_of(head):
@@ -16,9 +17,10 @@ def section_of(head):
     kind, *rest = head.split()
     if kind not in KINDS or len(rest) % 2 or set(rest[::2]) - OLDEST.keys():
         return None
-    since = dict(zip(rest[::2], map(int, rest[1::2]))) if rest else OLDEST
-    versions = ", ".join(f"{since[server]}" if server in since else "UINT32_MAX" for server in OLDEST)
-    return f"{{FUNCTION_MY_{kind.upper()}, {{{versions}}}}}"
+    spans = dict(zip(rest[::2], rest[1::2])) if rest else OLDEST
+    ends = [(spans.get(server, "UINT32_MAX") + "-UINT32_MAX").split("-")[:2] for server in OLDEST]
+    since, until = (", ".join(of_all) for of_all in zip(*ends))
+    return f"{{FUNCTION_MY_{kind.upper()}, {{{since}}}, {{{until}}}}}"
 
 
 class Heads(list):

@@ -444,6 +444,18 @@ START_TEST(functions_are_known_by_name) {
 }
 END_TEST
 
+START_TEST(functions_may_be_lost_again) {
+    struct sql_options options = mysql();
+    options.version = 90500;
+    ck_assert_int_eq(function_my_find(bytes_str("md5"), &options), FUNCTION_MY_PLAIN);
+    options.version = 90600;
+    ck_assert_int_eq(function_my_find(bytes_str("md5"), &options), FUNCTION_MY_UNKNOWN);
+    ck_assert_int_eq(function_my_find(bytes_str("sha2"), &options), FUNCTION_MY_PLAIN);
+    options = mariadb();
+    ck_assert_int_eq(function_my_find(bytes_str("md5"), &options), FUNCTION_MY_PLAIN);
+}
+END_TEST
+
 int main(void) {
     TCase *tc = tcase_create("effect_my");
     tcase_add_loop_test(tc, texts_have_effects, 0, COUNT_OF(texts));
@@ -455,5 +467,6 @@ int main(void) {
     tcase_add_loop_test(tc, most_count_otherwise_and_some_keep_warnings, 0, COUNT_OF(usual_texts));
     tcase_add_test(tc, nobody_need_listen);
     tcase_add_test(tc, functions_are_known_by_name);
+    tcase_add_test(tc, functions_may_be_lost_again);
     return check_main_of("effect_my", tc);
 }
