@@ -369,7 +369,9 @@ static enum take refuse_malformed(struct session *s, const struct packet *p) {
     return take_refuse(s, p, MY_ER_MALFORMED_PACKET, "HY000", why);
 }
 
-static enum take refuse_arguments(struct session *s, const struct packet *p) {
+/* By the number for the latest one MariaDB looks through the packet first. */
+static enum take refuse_arguments(struct session *s, const struct packet *p, uint32_t id) {
+    if (id == (uint32_t)LAST_PREPARED) return refuse_malformed(s, p);
     session_my_forget_command(s);
     return take_refuse(s, p, MY_ER_WRONG_ARGUMENTS, "HY000", "Incorrect arguments to mysqld_stmt_execute");
 }
@@ -406,7 +408,7 @@ static enum take execute(struct session *s, struct run *run, const struct packet
     if (!on) return take;
     if (!e->types && t->parameters && !t->types) {
         take_end_unsent(s);
-        return refuse_arguments(s, p);
+        return refuse_arguments(s, p, e->statement);
     }
     size_t len = MY_EXECUTE_TYPE_LEN * (size_t)t->parameters;
     bool has_types = e->types != NULL, is_known = on->types && t->types && memcmp(on->types, t->types, len) == 0;
@@ -484,7 +486,7 @@ static enum take take_execute(struct session *s, struct run *run, const struct p
         if (MY_HEADER_LEN + e.head_len <= STREAM_HELD_MAX) return TAKE_KEEP;
         return take_refuse(s, p, MY_ER_NOT_SUPPORTED_YET, "42000", "a statement with so many parameters cannot be executed with "
                            "pool_mode = transaction");
-    case MY_EXECUTE_BROKEN: return is_mariadb(s) ? refuse_arguments(s, p) : refuse_malformed(s, p);
+    case MY_EXECUTE_BROKEN: return is_mariadb(s) ? refuse_arguments(s, p, id) : refuse_malformed(s, p);
     }
     if (!sm->command.is_judged) {
         session_my_judge_text(s, text_of(t));
@@ -639,7 +641,7 @@ void session_my_prepared_settle(struct session *s, struct backend *b) {
     uint32_t id = c->executes ? c->executes : c->resets ? c->resets : c->fetches;
     struct session_my_statement *t = id ? find(&sm->state, id) : NULL;
     bool was_in_use = t && (t->has_data || t->has_cursor || c->is_private);
-    if (t && c->executes) t->has_cursor = !bm->answer.is_error && bm->status & MY_STATUS_CURSOR_EXISTS;
+    if (t && c->executes && !bm->answer.is_error) t->has_cursor = bm->status & MY_STATUS_CURSOR_EXISTS; /* else one may be left */
     if (t && (c->executes || c->resets)) t->has_data = false;
     if (t && c->resets) t->has_cursor = false;
     if (t && c->fetches && (bm->answer.is_error || bm->status & MY_STATUS_LAST_ROW_SENT)) t->has_cursor = false;

@@ -12,6 +12,7 @@ from mywire import (DEPRECATE_EOF, INIT_DB, KINDS, PING, QUERY, RESET_CONNECTION
 
 INT, TEXT = b"\3\0", b"\xfd\0"
 METADATA_CHANGED = 0x400
+LAST = b"\xff\xff\xff\xff"  # MariaDB's number for what was prepared last
 
 
 @pytest.fixture(scope="module")
@@ -170,6 +171,7 @@ def test_what_is_wrong_is_told_as_the_server_does(maria, gilmok):
         both.prepare("q", b"select ?")
         both.execute("q", (int_of(1),))  # types that were never told
         both.same(lambda c, n: execute(c, n["q"]))  # nothing at all where there is a parameter
+        both.same(lambda c, n: execute(c, LAST))  # that one is read with more care
         both.prepare("bad", b"selec")
         both.prepare("gone", b"select * from nowhere")
         both.command(STMT_EXECUTE, rest=b"\x63\0\0\0\0\1\0\0\0")
@@ -243,6 +245,18 @@ def test_a_cursor_keeps_the_client_until_its_end(maria, gilmok, others):
         both.command(STMT_CLOSE, "q")
         settles(gilmok, [])
         both.command(PING)
+
+
+def test_a_cursor_outlives_an_execute_whose_parameters_are_wrong(maria, gilmok, others):
+    with Both(maria, gilmok) as both:
+        both.prepare("q", b"select seq from seq_1_to_5 where seq > length(?)")
+        both.execute("q", (b"\1x",), (TEXT,), flags=1)
+        both.execute("q", (b"",), (TEXT,))  # its value is missing
+        settles(gilmok, ["cursor with hold"])
+        both.command(STMT_FETCH, "q", b"\2\0\0\0")
+        both.execute("q", (b"\1x",), (TEXT,))  # which ends it
+        settles(gilmok, [])
+        both.same(lambda c, n: error(c.command(STMT_FETCH + n["q"] + b"\2\0\0\0")[0][4:])[0])
 
 
 def test_what_they_set_and_ask_is_as_in_texts(maria, gilmok, others):
