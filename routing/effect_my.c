@@ -156,6 +156,7 @@ static bool visit(struct ast *node, void *ctx) {
         if (has_user_variable(AST_AS(into, INTO, node)->targets)) f->effects |= EFFECT_MY_USER_VARS;
         return false;
     case AST_LOAD:
+        f->effects |= EFFECT_MY_ASKS_COLLATION;
         if (has_user_variable(AST_AS(load, LOAD, node)->columns)) f->effects |= EFFECT_MY_USER_VARS;
         return true;
     case AST_COMMAND: note_command(f, AST_AS(command, COMMAND, node)); return false;

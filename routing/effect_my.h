@@ -67,6 +67,8 @@ enum effect_my {
     EFFECT_MY_UNLOCKS = 1 << 21, /* UNLOCK TABLES or INSTANCE, BACKUP UNLOCK, BACKUP STAGE END: not what GET_LOCK locked */
     EFFECT_MY_MANY = 1 << 22,    /* more than one statement: of one that fails it is not known how far it came */
     EFFECT_MY_PUTS_BACK = 1 << 24, /* SET STATEMENT: with the answer to a later statement the server tells what it has put back */
+    /* SET CHARACTER SET, LOAD, @@collation_database, @@character_set_database: the default database's, unless it was forgotten */
+    EFFECT_MY_ASKS_COLLATION = 1 << 27,
     EFFECT_MY_CHAIN = 1 << 23,   /* COMMIT or ROLLBACK with RELEASE: the server ends the session behind it */
     EFFECT_MY_STAYS = EFFECT_MY_FIXED | EFFECT_MY_USER_VARS | EFFECT_MY_TEMP | EFFECT_MY_LOCKS | EFFECT_MY_HANDLER |
                       EFFECT_MY_PREPARES | EFFECT_MY_XA | EFFECT_MY_ROUTINE | EFFECT_MY_UNREAD,

@@ -73,10 +73,12 @@ static bool is_one_of(const struct ast *node, const char *const *words, size_t c
 
 void effect_my_note_variable(struct finding_my *f, const struct ast_variable *variable) {
     static const char *const ids[] = {"last_insert_id", "identity"}, *const counts[] = {"warning_count", "error_count"};
+    static const char *const defaults[] = {"collation_database", "character_set_database"};
     if (variable->node.op == SCOPE_USER || variable->node.op == SCOPE_GLOBAL) return;
     if (!variable->names || variable->names->next) return;
     if (is_one_of(variable->names, ids, COUNT_OF(ids))) f->effects |= EFFECT_MY_ASKS_INSERT_ID;
     if (is_one_of(variable->names, counts, COUNT_OF(counts))) f->effects |= EFFECT_MY_ASKS_WARNINGS;
+    if (is_one_of(variable->names, defaults, COUNT_OF(defaults))) f->effects |= EFFECT_MY_ASKS_COLLATION;
     if (is_name(variable->names, "last_gtid")) f->effects |= EFFECT_MY_SEQUENCE;
 }
 

@@ -222,7 +222,8 @@ static bool set_other(struct finding_my *f, const struct ast_setting *s) {
     for (size_t i = 0; i < COUNT_OF(of_users); i++)
         if (bytes_is(name, of_users[i])) return true;
     if (bytes_is(name, "names") && s->values) set_names(f, s);
-    else if (bytes_is(name, "names") || bytes_is(name, "role") || bytes_is(name, "character set")) f->effects |= EFFECT_MY_FIXED;
+    else if (bytes_is(name, "character set")) f->effects |= EFFECT_MY_FIXED | EFFECT_MY_ASKS_COLLATION;
+    else if (bytes_is(name, "names") || bytes_is(name, "role")) f->effects |= EFFECT_MY_FIXED;
     else return false;
     return true;
 }

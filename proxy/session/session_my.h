@@ -74,6 +74,7 @@ struct session_my_state {
     bool has_row_count, has_found_rows, has_warnings;
     bool awaits_own;        /* something of gilmok's must have come back before its command may be sent */
     bool was_in_transaction;
+    bool has_forgotten_schema; /* COM_RESET_CONNECTION has left the schema, but at MariaDB not its collation */
     bool has_failed_late;   /* a statement that writes has failed on its connection, and its triggers may have left something */
     /* What functions tell of the last answer */
     bool is_id_doubtful, are_rows_doubtful; /* LAST_INSERT_ID(), FOUND_ROWS(): known to the connection alone */
@@ -176,6 +177,8 @@ enum session_my_asked session_my_ask_kept(struct session *s, bool as_text, const
 void session_my_hear_put_back(struct session *s, struct backend *b);
 /* LAST_INSERT_ID() is on the connection what it is in the session, from the next command on. False: it has failed. */
 MUST_USE bool session_my_bring_id(struct session *s, struct backend *b);
+/* @@collation_database is on the connection what it is in the session, from the next command on. False: it has failed. */
+MUST_USE bool session_my_bring_collation(struct session *s, struct backend *b);
 /* On a connection that may not know it: what `text` asks about the last answer. Empty: a command without one. */
 enum session_my_asked session_my_ask(struct session *s, struct backend *b, struct bytes text, struct writer *out,
                                      const char **why);

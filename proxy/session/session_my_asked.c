@@ -329,6 +329,16 @@ void session_my_hear_put_back(struct session *s, struct backend *b) {
     if (!send_own(s, b, "SET SESSION session_track_schema=1")) return; /* and the session has ended with it */
 }
 
+/* No other client could be given it: the connection stays this one's. */
+bool session_my_bring_collation(struct session *s, struct backend *b) {
+    struct session_my *sm = session_my_of(s);
+    if (LIKELY(!sm->state.has_forgotten_schema) || !(sm->command.effects & EFFECT_MY_ASKS_COLLATION)) return true;
+    if (sm->state.sql.flavour != SQL_FLAVOUR_MARIADB) return true;
+    sm->state.has_forgotten_schema = false;
+    s->pins |= PIN_FIXED;
+    return send_own(s, b, "SET SESSION collation_database=@@global.collation_database");
+}
+
 bool session_my_bring_id(struct session *s, struct backend *b) {
     const struct session_my_state *st = &session_my_of(s)->state;
     struct backend_my *bm = backend_my_of(b);

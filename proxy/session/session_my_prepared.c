@@ -499,6 +499,7 @@ static enum take take_execute(struct session *s, struct run *run, const struct p
     if (!take_has_connection(s)) return take_keep_or_stop(s);
     if (UNLIKELY(sm->state.awaits_own)) return take_hold_back(s);
     if (take_may_tell_id(sm->command.effects) && !session_my_bring_id(s, s->lessee.backend)) return TAKE_STOP;
+    if (!session_my_bring_collation(s, s->lessee.backend)) return TAKE_STOP;
     if (UNLIKELY(sm->command.effects & SESSION_MY_ASKS)) return execute_question(s, run, p, t, &e);
     return execute(s, run, p, t, &e, text_of(t));
 }

@@ -116,6 +116,7 @@ enum take take_shared(struct session *s, struct run *run, const struct packet *p
     if (!take_has_connection(s)) return take_keep_or_stop(s);
     if (UNLIKELY(sm->state.awaits_own)) return take_hold_back(s);
     if (take_may_tell_id(sm->command.effects) && !session_my_bring_id(s, s->lessee.backend)) return TAKE_STOP;
+    if (!session_my_bring_collation(s, s->lessee.backend)) return TAKE_STOP;
     bool is_asking = sm->command.effects & SESSION_MY_ASKS;
     return UNLIKELY(is_asking) ? take_question(s, run, p, command) : take_send(s, run, p, command);
 }

@@ -8,7 +8,7 @@ import pymysql
 import pytest
 from mysqltools import Maria, remake, value
 
-from mywire import KINDS, QUERY, RESET_CONNECTION, Client, error
+from mywire import INIT_DB, KINDS, QUERY, RESET_CONNECTION, Client, error
 
 
 @pytest.fixture(scope="module")
@@ -225,6 +225,25 @@ def test_a_session_that_begins_anew_has_nothing_left(maria, gilmok, kind):
             answers.append(again + [c.command(QUERY + b"select @a, @@sql_mode, database(), @@character_set_client")])
     assert answers[0] == answers[1]
     settles(gilmok, [])
+
+
+@pytest.mark.parametrize("text", [b"set character set latin2", b"set @c = @@character_set_database", b"set @c = (select @@collation_database)"])
+def test_the_default_collation_of_a_session_that_begins_anew_is_the_servers(maria, gilmok, clients, text):
+    """At MariaDB; that of the schema it is again behind USE."""
+    ask(clients[0], "alter database shop collate utf8mb4_bin")
+    answers = []
+    for port in (maria.port, gilmok.mysql_port):
+        with Client(port, maria.user, maria.password, "shop") as c:
+            c.command(RESET_CONNECTION)
+            answer = [c.command(QUERY + text), c.command(RESET_CONNECTION), c.command(QUERY + text)]
+            answer.append(c.command(QUERY + b"select @@collation_connection, @c, @@collation_database"))
+            answer += [c.command(INIT_DB + b"shop"), c.command(QUERY + b"select @@collation_database")]
+            answer += [c.command(RESET_CONNECTION), c.command(INIT_DB + b"shop"), c.command(QUERY + b"select @@collation_database")]
+            answers.append(answer)
+    assert answers[0] == answers[1]
+    settles(gilmok, [])
+    assert {value(c, "select @@collation_database") for c in clients} == {"utf8mb4_bin"}
+    ask(clients[0], "alter database shop collate utf8mb4_general_ci")
 
 
 def test_a_schema_that_is_gone_is_not_written_past(maria, gilmok, clients):
