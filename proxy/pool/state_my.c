@@ -207,9 +207,32 @@ static bool change(struct state_my **s, const struct item *new) {
     return true;
 }
 
+/*
+ * A user variable that becomes NULL keeps its type, and for a string its character set: it is said with a value of that type first,
+ * as `5, @`a`=NULL`. False: the name does not fit.
+ */
+static bool empty_variable(struct state_my **s, struct item *item, const struct item *known) {
+    uint8_t end[STATE_MY_NAME_MAX + 16];
+    struct writer w, value;
+    writer_init_fixed(&w, end, sizeof end);
+    writer_fmt(&w, ", @`%.*s`=NULL", (int)item->name.len, (const char *)item->name.ptr);
+    struct bytes behind = writer_bytes(&w), had = known->value;
+    bool is_null = had.len > behind.len && memcmp(had.ptr + had.len - behind.len, behind.ptr, behind.len) == 0;
+    if (w.failed || is_null) return is_null;
+    writer_init(&value, STATE_MY_BYTES_MAX);
+    writer_put(&value, known->is_string ? bytes_str("''") : had);
+    writer_put(&value, behind);
+    item->is_string = known->is_string;
+    item->value = writer_bytes(&value);
+    bool is_ok = !value.failed && change(s, item);
+    writer_release(&value);
+    return is_ok;
+}
+
 bool state_my_set(struct state_my **s, const struct effect_my_setting *setting) {
-    struct item item = item_of(setting);
-    return change(s, &item);
+    struct item item = item_of(setting), known;
+    bool is_empty = item.class == CLASS_USER && is_as_begun(&item) && find(*s, &item, &known);
+    return is_empty ? empty_variable(s, &item, &known) : change(s, &item);
 }
 
 /* What is about transactions settles nothing, and must not change in one; nor does the clock. */

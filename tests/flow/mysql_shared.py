@@ -83,6 +83,24 @@ def test_settings_go_along(maria, clients, gilmok, text, expression, expected):
     settles(gilmok, [])
 
 
+def test_a_user_variable_that_is_null_again_keeps_its_type(maria, gilmok):
+    """For its client, wherever it goes on; others do not find it."""
+    texts = [b"set @n = 5, @s = 'x', @d = 1.5, @x = null", b"select @n, @s, @d, @x", b"set @n = null, @s = null", b"set @s = null, @d = null"]
+    asks = b"select @n, @s, @d, charset(@n), charset(@s)"
+    found = []
+    for port in (maria.port, gilmok.mysql_port):
+        one, two = (Client(port, maria.user, maria.password, "shop") for _ in range(2))
+        answers = []
+        for text in texts:
+            answers += [one.command(QUERY + text), two.command(QUERY + b"select 1"), one.command(QUERY + asks), two.command(QUERY + b"select 2")]
+            told = two.command(QUERY + asks)[1:]
+            answers.append([p[-12:-10] + p[-6:] if b"def" in p else p for p in told])  # their length is another matter
+        found.append(answers)
+        one.close()
+        two.close()
+    assert found[0] == found[1]
+
+
 def test_what_a_text_means_follows_its_clients_sql_mode(clients):
     """In quotes of one kind one client has a name, the other a string."""
     ask(clients[0], "set sql_mode = 'ansi_quotes'")

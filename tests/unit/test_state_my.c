@@ -103,11 +103,25 @@ START_TEST(the_order_of_setting_does_not_count) {
 END_TEST
 
 START_TEST(defaults_are_nothing_but_of_character_sets) {
-    struct state_my *s = MADE("x=1", "@u=1");
-    ck_assert(set(&s, "x=DEFAULT") && set(&s, "@u=NULL"));
+    struct state_my *s = MADE("x=1");
+    ck_assert(set(&s, "x=DEFAULT") && set(&s, "@v=NULL") && set(&s, "@v=NULL"));
     ck_assert_ptr_null(s);
     ck_assert(set(&s, "names=DEFAULT"));
     ck_assert_str_eq(way(NULL, s), "|SET NAMES DEFAULT");
+    state_my_unref(s);
+}
+END_TEST
+
+START_TEST(a_user_variable_without_its_value_has_a_type) {
+    struct state_my *s = MADE("@a=5", "@b='a long one'", "@a=NULL", "@b=NULL", "@b=NULL"), *other = MADE("@a=NULL");
+    const char *expected = "|SET @`a`=5, @`a`=NULL, @`b`='', @`b`=NULL";
+    ck_assert_ptr_null(other);
+    ck_assert_str_eq(way(NULL, s), expected);
+    ck_assert(!set(&s, "names='latin1'"));
+    ck_assert(set(&s, "@a=NULL"));
+    ck_assert_str_eq(way(NULL, s), expected);
+    ck_assert(set(&s, "@b=1") && set(&s, "@a='x'"));
+    ck_assert_str_eq(way(NULL, s), "|SET @`a`='x', @`b`=1");
     state_my_unref(s);
 }
 END_TEST
@@ -283,6 +297,7 @@ int main(void) {
     tcase_add_test(c, only_what_differs_is_said);
     tcase_add_test(c, the_order_of_setting_does_not_count);
     tcase_add_test(c, defaults_are_nothing_but_of_character_sets);
+    tcase_add_test(c, a_user_variable_without_its_value_has_a_type);
     tcase_add_test(c, character_sets_are_one_matter);
     tcase_add_test(c, strings_keep_the_character_set_that_they_have);
     tcase_add_test(c, there_is_an_end_to_it);
