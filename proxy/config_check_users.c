@@ -185,7 +185,7 @@ static void report(struct report *r, const struct verified *u, const struct conf
     config_error(r->findings, db->file, db->line,
                  "the user %.*s could log in to gilmok but not to the server of the database `%s`: the user "
                  "file holds %s verifier only", (int)u->name.len, (const char *)u->name.ptr, db->name,
-                 u->secret == STORED_MD5 ? "an md5" : u->secret == STORED_NATIVE ? "a mysql_native_password" : "a SCRAM");
+                 u->secret == STORED_MD5 ? "an md5" : u->secret == STORED_MYSQL ? "a MySQL" : "a SCRAM");
     config_advice(r->findings, "Give the plain password in %s, or server_user and server_password_file here", r->user_file);
 }
 
@@ -222,7 +222,7 @@ static void check_verifier(struct report *r, const struct verified *u, const str
     config_advice(r->findings, "Give the plain password in %s, or remove the name from warm_up", r->user_file);
 }
 
-/* A hash of mysql_native_password can be held against a clear password, and against no proof of PostgreSQL's clients. */
+/* What MySQL stores can be held against a clear password, and against no proof of PostgreSQL's clients. */
 static bool check_way_in(const struct config *c, const struct verified *u, struct config_findings *f) {
     bool is_compared = false;
     for (int m = 0; m < AUTH_METHODS; m++) {
@@ -230,9 +230,9 @@ static bool check_way_in(const struct config *c, const struct verified *u, struc
         if (login_fit_client((enum auth_method)m, u->secret)) return true;
         is_compared |= auth_method_compares((enum auth_method)m);
     }
-    bool is_asked_natively = u->secret == STORED_NATIVE && !list_is_empty(&c->listens_mysql);
-    if (u->secret != STORED_NATIVE || !is_compared || is_asked_natively) return true;
-    config_error(f, c->user_file, 0, "the user %.*s could not log in: of its password only a hash of mysql_native_password is "
+    bool is_asked_by_mysql = u->secret == STORED_MYSQL && !list_is_empty(&c->listens_mysql);
+    if (u->secret != STORED_MYSQL || !is_compared || is_asked_by_mysql) return true;
+    config_error(f, c->user_file, 0, "the user %.*s could not log in: of its password only what MySQL stores is "
                  "known, which neither scram-sha-256 nor md5 can check", (int)u->name.len, (const char *)u->name.ptr);
     config_advice(f, "Give the plain password or a SCRAM verifier, or let the user log in by the method `password`");
     return false;
@@ -246,7 +246,7 @@ static void check_verifiers(struct config *c, struct config_findings *f) {
     for (size_t i = 0; users && i < count; i++) {
         const struct user_secret *secret = user_store_find(c->user_store, names[i]);
         const char *name = arena_strdup(&c->arena, names[i]);
-        enum stored_secret kind = secret->has_md5 ? STORED_MD5 : secret->has_native ? STORED_NATIVE : STORED_SCRAM;
+        enum stored_secret kind = secret->has_md5 ? STORED_MD5 : user_secret_is_of_mysql(secret) ? STORED_MYSQL : STORED_SCRAM;
         users[i] = (struct verified){names[i], kind, name ? methods_of(c, name) : 0};
     }
     for (size_t i = 0; users && i < count; i++)

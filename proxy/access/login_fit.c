@@ -7,7 +7,7 @@ enum { S = 1 << SERVER_AUTH_SCRAM, M = 1 << SERVER_AUTH_MD5, P = 1 << SERVER_AUT
 
 /* clang-format off */
 static const unsigned char table[AUTH_METHODS][STORED_SECRETS] = {
-    /*                  nothing       plain password          SCRAM verifier    md5 verifier    native hash */
+    /*                  nothing       plain password          SCRAM verifier    md5 verifier    MySQL */
     [AUTH_SCRAM]    = { 0,            CAN_LOG_IN | S | M | P, CAN_LOG_IN | S,   0,              0          },
     [AUTH_MD5]      = { 0,            CAN_LOG_IN | S | M | P, CAN_LOG_IN | S,   CAN_LOG_IN | M, 0          },
     [AUTH_PASSWORD] = { 0,            CAN_LOG_IN | S | M | P, CAN_LOG_IN | S,   CAN_LOG_IN | M, CAN_LOG_IN },

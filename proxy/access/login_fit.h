@@ -2,7 +2,7 @@
  * login_fit.h - which login methods, stored secrets and servers go together: one closed table.
  *
  *                  what is stored of the user
- *                  nothing    plain password   SCRAM verifier   md5 verifier   hash of mysql_native_password
+ *                  nothing    plain password   SCRAM verifier   md5 verifier   what MySQL stores
  *     scram        -          S M P            S *              -              -
  *     md5          -          S M P            S *              M              -
  *     password     -          S M P            S *              M              (none)
@@ -24,8 +24,8 @@
 
 #include "proxy/access/method.h"
 
-enum stored_secret { STORED_NOTHING, STORED_PASSWORD, STORED_SCRAM, STORED_MD5, STORED_NATIVE };
-enum { STORED_SECRETS = STORED_NATIVE + 1 };
+enum stored_secret { STORED_NOTHING, STORED_PASSWORD, STORED_SCRAM, STORED_MD5, STORED_MYSQL };
+enum { STORED_SECRETS = STORED_MYSQL + 1 };
 
 /* Can a user of whom that is stored log in by the method? */
 bool login_fit_client(enum auth_method method, enum stored_secret secret);

@@ -1,5 +1,6 @@
 /*
- * my_auth.c - the arithmetic and the steps of mysql_native_password and caching_sha2_password, both sides.
+ * my_auth.c - the arithmetic and the steps of mysql_native_password and caching_sha2_password, both sides; the steps of
+ * client_ed25519, as a client.
  *
  * Owns nothing beyond a call. Knows no packet headers, no sockets and no users. A server is taken to be hostile: it gets a proof of
  * the password, and the password itself only by caching_sha2_password and a way that the caller vouches for.
@@ -30,9 +31,14 @@ enum {
 
 static_assert(SHA1_LEN == SHA_DIGEST_LENGTH && SHA1_LEN == (int)MY_AUTH_NATIVE_LEN, "SHA-1");
 static_assert(DIGEST_LEN == (int)MY_AUTH_SHA2_LEN, "SHA-256");
+static_assert(ED25519_NONCE <= (int)MY_AUTH_NONCE_MAX && MY_AUTH_NONCE <= (int)MY_AUTH_NONCE_MAX, "every nonce fits");
 static_assert(CIPHER_MAX <= (int)MY_AUTH_ANSWER_MAX, "an answer with the longest key fits");
 
-static const char *const plugin_names[] = {[MY_AUTH_NATIVE] = "mysql_native_password", [MY_AUTH_SHA2] = "caching_sha2_password"};
+static const char *const plugin_names[] = {
+    [MY_AUTH_NATIVE] = "mysql_native_password",
+    [MY_AUTH_SHA2] = "caching_sha2_password",
+    [MY_AUTH_ED25519] = "client_ed25519",
+};
 
 const char *my_auth_plugin_name(enum my_auth_plugin plugin) {
     return plugin < MY_AUTH_OTHER ? plugin_names[plugin] : NULL;
@@ -42,6 +48,10 @@ enum my_auth_plugin my_auth_plugin_of(struct bytes name) {
     for (size_t i = 0; i < COUNT_OF(plugin_names); i++)
         if (bytes_is(name, plugin_names[i])) return (enum my_auth_plugin)i;
     return MY_AUTH_OTHER;
+}
+
+size_t my_auth_nonce_len(enum my_auth_plugin plugin) {
+    return plugin == MY_AUTH_ED25519 ? ED25519_NONCE : MY_AUTH_NONCE;
 }
 
 void my_auth_nonce(uint8_t nonce[MY_AUTH_NONCE], const uint8_t random[MY_AUTH_NONCE]) {
@@ -117,7 +127,7 @@ bool my_auth_check(enum my_auth_plugin plugin, const char *password, const uint8
                    bool *is_right, struct err *err) {
     uint8_t expected[MY_AUTH_SHA2_LEN];
     size_t len = scramble_len(plugin);
-    INVARIANT(plugin != MY_AUTH_OTHER);
+    INVARIANT(plugin == MY_AUTH_NATIVE || plugin == MY_AUTH_SHA2);
     *is_right = false;
     if (!scramble(plugin, password, nonce, expected, err)) return false;
     if (*password == '\0') *is_right = is_empty_answer(plugin, answer);
@@ -188,23 +198,35 @@ static enum my_auth_step unknown_plugin(struct bytes name, struct err *err) {
     for (size_t i = 0; i < len; i++) shown[i] = name.ptr[i] > ' ' && name.ptr[i] < 0x7f ? (char)name.ptr[i] : '?';
     shown[len] = '\0';
     err_set(err, ERR_CANNOT_CONNECT, "it asks for the authentication plugin \"%s\", which gilmok does not answer "
-                                     "(let the user have %s or %s)",
+                                     "(let the user have %s, %s or ed25519)",
             shown, plugin_names[MY_AUTH_SHA2], plugin_names[MY_AUTH_NATIVE]);
     return MY_AUTH_FAILED;
 }
 
+enum { ANSWER_LEN_MAX = ED25519_SIGNATURE_LEN };
+static_assert(ANSWER_LEN_MAX >= (int)MY_AUTH_SHA2_LEN, "every first answer fits");
+
+static size_t answer_len(enum my_auth_plugin plugin) {
+    return plugin == MY_AUTH_ED25519 ? ED25519_SIGNATURE_LEN : scramble_len(plugin);
+}
+
+static bool answer_of(const struct my_auth_client *c, const char *password, uint8_t answer[ANSWER_LEN_MAX], struct err *err) {
+    if (c->plugin != MY_AUTH_ED25519) return scramble(c->plugin, password, c->nonce, answer, err);
+    return ed25519_sign(bytes_str(password), c->nonce, answer) || err_set(err, ERR_INTERNAL, "the crypto library failed");
+}
+
 enum my_auth_step my_auth_client_begin(struct my_auth_client *c, struct bytes plugin, struct bytes nonce, const char *password,
                                        struct writer *out, struct err *err) {
-    uint8_t answer[MY_AUTH_SHA2_LEN];
+    uint8_t answer[ANSWER_LEN_MAX];
     *c = (struct my_auth_client){.plugin = my_auth_plugin_of(plugin)};
     if (c->plugin == MY_AUTH_OTHER) return unknown_plugin(plugin, err);
-    bool has_nul = nonce.len == MY_AUTH_NONCE + 1 && nonce.ptr[MY_AUTH_NONCE] == '\0';
-    if (nonce.len != MY_AUTH_NONCE && !has_nul) return malformed(err, "its nonce is not of 20 bytes");
-    static_assert(MY_AUTH_NONCE == 20, "the sentence above");
-    memcpy(c->nonce, nonce.ptr, MY_AUTH_NONCE);
+    size_t nonce_len = my_auth_nonce_len(c->plugin);
+    bool has_nul = nonce.len == nonce_len + 1 && nonce.ptr[nonce_len] == '\0';
+    if (nonce.len != nonce_len && !has_nul) return malformed(err, "its nonce is not as long as its authentication plugin has it");
+    memcpy(c->nonce, nonce.ptr, nonce_len);
     if (*password == '\0') return MY_AUTH_SEND;
-    if (!scramble(c->plugin, password, c->nonce, answer, err)) return MY_AUTH_FAILED;
-    writer_put(out, bytes_of(answer, scramble_len(c->plugin)));
+    if (!answer_of(c, password, answer, err)) return MY_AUTH_FAILED;
+    writer_put(out, bytes_of(answer, answer_len(c->plugin)));
     secret_wipe(answer, sizeof answer);
     c->has_answered = !out->failed;
     return written(out, err);

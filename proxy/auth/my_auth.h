@@ -4,10 +4,11 @@
  *     mysql_native_password    SHA1(password) XOR SHA1(nonce + SHA1(SHA1(password)))
  *     caching_sha2_password    SHA256(password) XOR SHA256(SHA256(SHA256(password)) + nonce); a server that has not seen the
  *                              password lately asks for it whole: inside TLS, or by its RSA key (OAEP of password XOR nonce)
+ *     client_ed25519           a signature of the nonce, of ED25519_NONCE bytes (ed25519.h)
  *
- * An empty password is answered with nothing at all, by both. The nonce is MY_AUTH_NONCE bytes. Passwords are C strings, never
- * NULL. Secrets are wiped by who calls, and so is what a step has written, which may be a password. Sentences in `err` tell of the
- * other side as "it", to stand behind "login to server NAME failed: ".
+ * An empty password is answered with nothing at all, by all of them. The nonce of the others is MY_AUTH_NONCE bytes. Passwords are
+ * C strings, never NULL. Secrets are wiped by who calls, and so is what a step has written, which may be a password. Sentences in
+ * `err` tell of the other side as "it", to stand behind "login to server NAME failed: ".
  *
  * As in MySQL 9.7's and MariaDB 10.11's plugins.
  */
@@ -17,12 +18,21 @@
 #include "base/bytes.h"
 #include "base/err.h"
 #include "base/writer.h"
+#include "proxy/auth/ed25519.h"
 
-enum my_auth_plugin { MY_AUTH_NATIVE, MY_AUTH_SHA2, MY_AUTH_OTHER };
-enum { MY_AUTH_NONCE = 20, MY_AUTH_NATIVE_LEN = 20, MY_AUTH_SHA2_LEN = 32, MY_AUTH_ANSWER_MAX = 4096, MY_AUTH_STORED_LEN = 41 };
+enum my_auth_plugin { MY_AUTH_NATIVE, MY_AUTH_SHA2, MY_AUTH_ED25519, MY_AUTH_OTHER };
+enum {
+    MY_AUTH_NONCE = 20,
+    MY_AUTH_NONCE_MAX = ED25519_NONCE,
+    MY_AUTH_NATIVE_LEN = 20,
+    MY_AUTH_SHA2_LEN = 32,
+    MY_AUTH_ANSWER_MAX = 4096,
+    MY_AUTH_STORED_LEN = 41,
+};
 
 const char *my_auth_plugin_name(enum my_auth_plugin plugin); /* NULL of MY_AUTH_OTHER */
 enum my_auth_plugin my_auth_plugin_of(struct bytes name);
+size_t my_auth_nonce_len(enum my_auth_plugin plugin);
 
 /*
  * 20 bytes of which none is 0 (clients take the nonce for a C string), '$', or above 127 (some take it for ASCII text); from 20
@@ -33,8 +43,9 @@ void my_auth_nonce(uint8_t nonce[MY_AUTH_NONCE], const uint8_t random[MY_AUTH_NO
 /* ---- as a server: is it the user's password? ---- */
 
 /*
- * `answer`: what the client has sent for this plugin (not MY_AUTH_OTHER) and nonce; for MY_AUTH_SHA2 a lone NUL is an empty one,
- * as MySQL's own clients send. Takes as long for a wrong answer as for a right one. False: the crypto library fails.
+ * `answer`: what the client has sent for this plugin (MY_AUTH_NATIVE or MY_AUTH_SHA2; signatures: ed25519.h) and nonce; for
+ * MY_AUTH_SHA2 a lone NUL is an empty one, as MySQL's own clients send. Takes as long for a wrong answer as for a right one. False:
+ * the crypto library fails.
  */
 MUST_USE bool my_auth_check(enum my_auth_plugin plugin, const char *password, const uint8_t nonce[MY_AUTH_NONCE],
                             struct bytes answer, bool *is_right, struct err *err);
@@ -54,7 +65,7 @@ MUST_USE bool my_auth_check_stored(const struct my_auth_stored *stored, const ui
 
 struct my_auth_client {
     enum my_auth_plugin plugin;
-    uint8_t nonce[MY_AUTH_NONCE];
+    uint8_t nonce[MY_AUTH_NONCE_MAX];
     bool has_answered;     /* the scramble was sent, and no step has failed; not of an empty password: that is nothing */
     bool awaits_key;       /* the server was asked for its RSA key */
     bool is_password_sent; /* whole: that was the last step */
@@ -75,9 +86,9 @@ enum my_auth_step {
 
 /*
  * Begins with the plugin and the nonce of a greeting or of a request to change the plugin. SEND: the answer (for a login packet, or
- * a packet of its own). A plugin that gilmok does not know fails, with its name. `nonce`: MY_AUTH_NONCE bytes, perhaps with a NUL
- * behind them; other lengths fail. `out`: a writer with room for MY_AUTH_ANSWER_MAX. How often a server may change the plugin is
- * counted by who calls: once.
+ * a packet of its own). A plugin that gilmok does not know fails, with its name. `nonce`: as long as the plugin's is, perhaps with
+ * a NUL behind it; other lengths fail. `out`: a writer with room for MY_AUTH_ANSWER_MAX. How often a server may change the plugin
+ * is counted by who calls: once.
  */
 MUST_USE enum my_auth_step my_auth_client_begin(struct my_auth_client *c, struct bytes plugin, struct bytes nonce,
                                                 const char *password, struct writer *out, struct err *err);

@@ -12,9 +12,11 @@
 
 void user_store_init(struct user_store *s, const uint8_t mock_key[32]) {
     map_init(&s->users);
-    s->scram_only = s->native_only = 0;
+    s->scram_only = 0;
+    memset(s->only, 0, sizeof(s->only));
     s->allows_md5 = false;
     memcpy(s->mock_key, mock_key, sizeof(s->mock_key));
+    INVARIANT(ed25519_init() && ed25519_derive(bytes_of(s->mock_key, sizeof(s->mock_key)), &s->mock_ed25519));
 }
 
 static void secret_free(struct user_secret *secret) {
@@ -71,6 +73,18 @@ static bool take_quoted(struct bytes *rest, char *out, size_t max, const char *w
     return err_set(err, ERR_CONFIG, "the %s has no closing quote on its line", what);
 }
 
+#define ED25519_PREFIX "ed25519:" /* without it 43 characters may be a password */
+
+static bool fill_ed25519(struct user_secret *out, struct bytes text, struct err *err) {
+    size_t len = strlen(ED25519_PREFIX);
+    out->has_ed25519 = ed25519_key_parse(bytes_of(text.ptr + len, text.len - len), &out->ed25519);
+    if (out->has_ed25519) return true;
+    err_set(err, ERR_CONFIG, "the key of ed25519 is not valid");
+    err_hint(err, "The form is ed25519:KEY, with the %d characters that MariaDB shows of it (SHOW CREATE USER).",
+             ED25519_STORED_LEN);
+    return false;
+}
+
 /* Sorts out which kind of secret it is. */
 static bool fill_secret(struct user_secret *out, struct bytes text, bool allows_md5, struct err *err) {
     if (md5_verifier_parse(text, &out->md5)) {
@@ -92,12 +106,18 @@ static bool fill_secret(struct user_secret *out, struct bytes text, bool allows_
     }
     out->has_native = my_auth_stored_parse(text, &out->native);
     if (out->has_native) return true;
+    if (bytes_starts_with(text, ED25519_PREFIX)) return fill_ed25519(out, text, err);
     out->password = mem_strdup((const char *)text.ptr, text.len);
     return out->password || err_set(err, ERR_OUT_OF_MEMORY, "out of memory while reading users");
 }
 
 static bool is_md5_able(const struct user_secret *secret) {
     return secret->has_md5 || secret->password;
+}
+
+/* What can prove it. */
+static enum my_auth_plugin plugin_of(const struct user_secret *secret) {
+    return secret->has_ed25519 ? MY_AUTH_ED25519 : MY_AUTH_NATIVE;
 }
 
 static bool add_user(struct user_store *s, const char *name, const char *secret, struct err *err) {
@@ -114,7 +134,7 @@ static bool add_user(struct user_store *s, const char *name, const char *secret,
         return err_set(err, ERR_OUT_OF_MEMORY, "out of memory while reading users");
     }
     if (!is_md5_able(entry)) s->scram_only++;
-    if (entry->has_native) s->native_only++;
+    if (user_secret_is_of_mysql(entry)) s->only[plugin_of(entry)]++;
     return true;
 }
 
@@ -182,15 +202,36 @@ bool user_store_verifier(const struct user_store *s, struct bytes name, const st
                          struct scram_verifier *out, bool *is_mock) {
     struct scram_verifier mock;
     if (!make_mock(s, name, &mock)) return false;
-    if (secret && (secret->has_md5 || secret->has_native)) secret = NULL;
+    if (secret && (secret->has_md5 || user_secret_is_of_mysql(secret))) secret = NULL;
     INVARIANT(!secret || secret->has_verifier); /* derived here it would be by two threads at once */
     *is_mock = secret == NULL;
     *out = secret ? secret->verifier : mock;
     return true;
 }
 
-bool user_store_asks_natively(const struct user_store *s, const struct user_secret *secret) {
-    return secret ? secret->has_native : s->native_only > s->users.count - s->native_only;
+/* What there is only one plugin for with most users; MY_AUTH_OTHER: most may choose. */
+static enum my_auth_plugin most_common(const struct user_store *s) {
+    enum my_auth_plugin most = MY_AUTH_OTHER;
+    size_t count = s->users.count;
+    for (int i = 0; i < MY_AUTH_OTHER; i++) count -= s->only[i];
+    for (int i = 0; i < MY_AUTH_OTHER; i++) {
+        if (s->only[i] <= count) continue;
+        most = (enum my_auth_plugin)i;
+        count = s->only[i];
+    }
+    return most;
+}
+
+enum my_auth_plugin user_store_asks_by(const struct user_store *s, const struct user_secret *secret, enum my_auth_plugin begun) {
+    enum my_auth_plugin only = !secret ? most_common(s) : user_secret_is_of_mysql(secret) ? plugin_of(secret) : MY_AUTH_OTHER;
+    if (only != MY_AUTH_OTHER) return only;
+    return begun == MY_AUTH_OTHER ? MY_AUTH_NATIVE : begun;
+}
+
+bool user_store_check_ed25519(const struct user_store *s, const struct user_secret *secret, const uint8_t nonce[ED25519_NONCE],
+                              struct bytes signature) {
+    bool has_key = secret && (secret->has_ed25519 || secret->password);
+    return ed25519_check(has_key ? &secret->ed25519 : &s->mock_ed25519, nonce, signature) && has_key;
 }
 
 bool user_store_asks_md5(const struct user_store *s, const struct user_secret *secret) {
@@ -228,6 +269,13 @@ static bool check_by_native(const struct user_secret *secret, const char *passwo
     return true;
 }
 
+static bool check_by_ed25519(const struct user_secret *secret, const char *password, bool *is_right, struct err *err) {
+    struct ed25519_key sent;
+    if (!ed25519_derive(bytes_str(password), &sent)) return err_set(err, ERR_INTERNAL, "the crypto library failed");
+    *is_right = secret_equal(sent.bytes, secret->ed25519.bytes, sizeof(sent.bytes));
+    return true;
+}
+
 bool user_store_check_password(const struct user_store *s, struct bytes name, const struct user_secret *secret,
                                const char *password, bool *is_right, struct err *err) {
     struct scram_verifier known, sent;
@@ -240,6 +288,7 @@ bool user_store_check_password(const struct user_store *s, struct bytes name, co
     secret_wipe(&known, sizeof(known));
     secret_wipe(&sent, sizeof(sent));
     if (secret && secret->has_md5) return check_by_md5(name, secret, password, is_right, err);
+    if (secret && secret->has_ed25519) return check_by_ed25519(secret, password, is_right, err);
     return !secret || !secret->has_native || check_by_native(secret, password, is_right, err);
 }
 
@@ -255,7 +304,7 @@ static bool derive(const struct user_store *s, struct bytes name, struct user_se
     secret->has_verifier =
         scram_verifier_derive(secret->password, mock.salt, mock.salt_len, mock.iterations, &secret->verifier);
     secret_wipe(&mock, sizeof mock);
-    return secret->has_verifier;
+    return secret->has_verifier && ed25519_derive(bytes_str(secret->password), &secret->ed25519);
 }
 
 bool user_store_warm(struct user_store *s, const struct user_store *old, struct err *err) {
@@ -269,6 +318,7 @@ bool user_store_warm(struct user_store *s, const struct user_store *old, struct 
         if (has_same_password(secret, before)) {
             secret->verifier = before->verifier;
             secret->has_verifier = true;
+            secret->ed25519 = before->ed25519;
         } else if (!derive(s, name, secret)) {
             err_set(err, ERR_INTERNAL, "the keys of user \"%.*s\" cannot be derived from the password: memory is out, or "
                                        "the crypto library fails", (int)name.len, (const char *)name.ptr);

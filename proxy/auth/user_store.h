@@ -9,10 +9,11 @@
  * or a SCRAM verifier "SCRAM-SHA-256$ITERATIONS:SALT$STOREDKEY:SERVERKEY"
  * (base64), or, where md5 is allowed, an md5 verifier ("md5" + 32 hex digits). An md5
  * verifier that is not allowed is an error, not a password that looks strange. Or it is
- * the hash of mysql_native_password ("*" + 40 hex digits).
+ * what MySQL or MariaDB store: the hash of mysql_native_password ("*" + 40 hex digits), or the key of ed25519 ("ed25519:" + 43
+ * characters of base64).
  * Lines that are empty or begin with ; or # are skipped.
  *
- * For a plain password the SCRAM keys are derived once (user_store_warm) and kept: no
+ * For a plain password the keys of SCRAM and ed25519 are derived once (user_store_warm) and kept: no
  * login runs PBKDF2. After that nothing in the store changes: any thread may look.
  *
  * Secrets never leave through logs, errors or SHOW; they are wiped on release.
@@ -22,6 +23,7 @@
 
 #include "base/err.h"
 #include "base/map.h"
+#include "proxy/auth/ed25519.h"
 #include "proxy/auth/md5.h"
 #include "proxy/auth/my_auth.h"
 #include "proxy/auth/scram.h"
@@ -34,19 +36,22 @@ struct user_secret {
     bool has_md5; /* given in the file: then neither password nor SCRAM verifier is known */
     struct my_auth_stored native;
     bool has_native; /* the same */
+    struct ed25519_key ed25519; /* given in the file, or that of the password (user_store_warm) */
+    bool has_ed25519; /* given in the file: the same */
 };
 
 struct user_store {
     struct map users; /* name -> struct user_secret, owned */
     size_t scram_only; /* users who are asked for SCRAM: of whom neither a password nor an md5 verifier is known */
-    size_t native_only; /* of whom nothing but a hash of mysql_native_password is known */
+    size_t only[MY_AUTH_OTHER]; /* of whom nothing is known but what this plugin can prove */
+    struct ed25519_key mock_ed25519; /* of unknown users: of nobody's password */
     bool allows_md5; /* false after init; set it before parsing when a login method can use md5 verifiers */
     uint8_t mock_key[32]; /* random per process: makes the salt of unknown users stable and unguessable */
 };
 
 enum { USER_NAME_MAX = 63, USER_PASSWORD_MAX = 2048, USER_FILE_MAX = 16 << 20 };
 
-/* Empty store; `mock_key` is 32 random bytes. */
+/* Empty store; `mock_key` is 32 random bytes. The process ends where no key can be made of them. */
 void user_store_init(struct user_store *s, const uint8_t mock_key[32]);
 void user_store_release(struct user_store *s); /* wipes */
 
@@ -69,7 +74,7 @@ const struct user_secret *user_store_find(const struct user_store *s, struct byt
 
 /*
  * What logs gilmok in to a server as this user: the plain password, or an md5 verifier as text (no server
- * takes such a text for a plain password); NULL when there is neither: who has only a hash of mysql_native_password can check
+ * takes such a text for a plain password); NULL when there is neither: who has only what MySQL stores can check
  * proofs, and make none. `secret` may be NULL. Borrowed.
  */
 const char *user_store_server_secret(const struct user_secret *secret);
@@ -83,7 +88,7 @@ static inline const char *user_store_password(const struct user_secret *secret) 
  * the same iteration count, a salt that depends only on the name and mock_key, and
  * keys that no password fits (*is_mock = true), so that unknown user and wrong
  * password look the same on the wire and in time. `secret` may be NULL (unknown).
- * A user with an md5 verifier or a hash of mysql_native_password gets a mock too: SCRAM cannot prove that password.
+ * A user with an md5 verifier, or of whom only what MySQL stores is known, gets a mock too: SCRAM cannot prove that password.
  * False only when the crypto library fails.
  */
 MUST_USE bool user_store_verifier(const struct user_store *s, struct bytes name, const struct user_secret *secret,
@@ -94,12 +99,22 @@ MUST_USE bool user_store_verifier(const struct user_store *s, struct bytes name,
  * users of the file are asked for. `secret` may be NULL.
  */
 bool user_store_asks_md5(const struct user_store *s, const struct user_secret *secret);
-/* The same of MySQL's clients that could prove more: by mysql_native_password alone, for which there is a hash. Likewise. */
-bool user_store_asks_natively(const struct user_store *s, const struct user_secret *secret);
+/*
+ * The same of MySQL's clients: by the plugin that can prove what is stored; who has a password may choose (`begun`; natively
+ * where gilmok does not know it). Likewise. Never MY_AUTH_OTHER.
+ */
+enum my_auth_plugin user_store_asks_by(const struct user_store *s, const struct user_secret *secret, enum my_auth_plugin begun);
+/* Is it a signature by the user's key, of a store that is warm? Takes as long for unknown users. `secret` may be NULL. */
+bool user_store_check_ed25519(const struct user_store *s, const struct user_secret *secret, const uint8_t nonce[ED25519_NONCE],
+                              struct bytes signature);
+/* Of its password nothing but what MySQL or MariaDB store is known. */
+static inline bool user_secret_is_of_mysql(const struct user_secret *secret) {
+    return secret->has_native || secret->has_ed25519;
+}
 
 /*
  * The verifier to check an md5 response against; wipe it. Mock (*is_mock = true, refuse whatever
- * md5_check says) for an unknown user and for one with a SCRAM verifier or a hash of mysql_native_password only, who must be
+ * md5_check says) for an unknown user and for one with a SCRAM verifier, or what MySQL stores, only, who must be
  * asked for SCRAM.
  */
 MUST_USE bool user_store_md5(const struct user_store *s, struct bytes name, const struct user_secret *secret,

@@ -61,7 +61,8 @@ static struct my_login login_of(struct backend *b, struct bytes answer) {
 static bool answer_greeting(struct backend *b, struct writer *answer) {
     struct backend_my *bm = backend_my_of(b);
     struct err err = {0};
-    bool is_known = my_auth_plugin_of(bytes_str(bm->plugin)) != MY_AUTH_OTHER; /* else the server asks for another one */
+    enum my_auth_plugin plugin = my_auth_plugin_of(bytes_str(bm->plugin));
+    bool is_known = plugin == MY_AUTH_NATIVE || plugin == MY_AUTH_SHA2; /* else the server asks for another one */
     enum my_auth_step step = my_auth_client_begin(&bm->login->auth, bytes_str(is_known ? bm->plugin : MY_PLUGIN_NATIVE),
                                                   bytes_of(bm->nonce, sizeof bm->nonce), password_of(b), answer, &err);
     if (step == MY_AUTH_FAILED) give_up(b, err.message);

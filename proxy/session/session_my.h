@@ -40,6 +40,7 @@ enum session_my_step {
 struct session_my_login {
     enum session_my_step step;
     enum my_auth_plugin plugin; /* that it was asked for */
+    uint8_t to_sign[ED25519_NONCE]; /* of client_ed25519: random anew */
     uint8_t collation;
     bool has_schema;
     uint8_t next_seq; /* of the packet that the client sends next */

@@ -148,42 +148,63 @@ static void say_that_was_right(struct session *s) {
 }
 
 /* Who does not exist, or has nothing stored that fits, is held against a password that nobody has. */
-static void check_answer(struct session *s, struct bytes answer) {
+static bool judge(struct session *s, struct bytes answer, bool *is_right, struct err *err) {
     const uint8_t *nonce = session_my_of(s)->nonce;
     const struct session_my_login *login = session_my_of(s)->login;
     const struct user_secret *secret = user_store_find(s->env->users, bytes_str(s->user));
-    bool has_password = secret && secret->password, has_hash = secret && secret->has_native, is_right = false;
-    struct err err = {0};
+    bool has_password = secret && secret->password, has_hash = secret && secret->has_native;
     const char *password = has_password ? secret->password : "nobody has this one";
-    bool ok = has_hash ? my_auth_check_stored(&secret->native, nonce, answer, &is_right, &err)
-                       : my_auth_check(login->plugin, password, nonce, answer, &is_right, &err);
-    if (!ok) {
+    if (login->plugin == MY_AUTH_ED25519) {
+        *is_right = user_store_check_ed25519(s->env->users, secret, login->to_sign, answer);
+        return true;
+    }
+    if (has_hash && login->plugin == MY_AUTH_NATIVE) return my_auth_check_stored(&secret->native, nonce, answer, is_right, err);
+    if (!my_auth_check(login->plugin, password, nonce, answer, is_right, err)) return false;
+    *is_right = *is_right && has_password;
+    return true;
+}
+
+static void check_answer(struct session *s, struct bytes answer) {
+    bool is_right = false;
+    struct err err = {0};
+    if (!judge(s, answer, &is_right, &err)) {
         session_end(s, &err);
-    } else if (is_right && (has_password || has_hash)) {
-        if (login->plugin == MY_AUTH_SHA2) say_that_was_right(s);
+    } else if (is_right) {
+        if (session_my_of(s)->login->plugin == MY_AUTH_SHA2) say_that_was_right(s);
         proven(s);
     } else {
         deny(s, answer.len > 0);
     }
 }
 
-/*
- * By caching_sha2_password who begins with that: MySQL's own clients have nothing else any more. But of a hash only
- * mysql_native_password can be proved; who does not exist is asked like most.
- */
+/* By login->plugin. Who has named none, being of old, takes no such request. */
 static void ask(struct session *s, const struct my_login *l) {
     struct session_my *sm = session_my_of(s);
-    const struct user_secret *secret = user_store_find(s->env->users, bytes_str(s->user));
-    bool has_sha2 = l->plugin.ptr && bytes_is(l->plugin, MY_PLUGIN_SHA2);
-    bool is_sha2 = has_sha2 && !user_store_asks_natively(s->env->users, secret);
+    struct bytes nonce = bytes_of(sm->nonce, sizeof sm->nonce);
     uint8_t storage[128];
     struct writer w;
-    sm->login->plugin = is_sha2 ? MY_AUTH_SHA2 : MY_AUTH_NATIVE;
-    writer_init_fixed(&w, storage, sizeof storage);
-    my_put_auth_switch(&w, s->lessee.next_seq++, my_auth_plugin_name(sm->login->plugin), sm->nonce);
-    session_send(s, writer_bytes(&w));
-    sm->login->step = MY_LOGIN_ANSWER;
-    sm->login->next_seq = s->lessee.next_seq;
+    if (sm->login->plugin == MY_AUTH_ED25519) nonce = bytes_of(sm->login->to_sign, sizeof sm->login->to_sign);
+    if (!(l->caps & MY_CAP_PLUGIN_AUTH) && sm->login->plugin != MY_AUTH_NATIVE) {
+        session_my_fail(s, MY_ER_NOT_SUPPORTED_AUTH_MODE, "08004", "Client does not support authentication protocol requested by "
+                                                                   "server; consider upgrading MySQL client");
+    } else if (!clock_random(s->env->loop->clock, sm->login->to_sign, sizeof sm->login->to_sign)) {
+        session_close(s, "no random numbers for a login");
+    } else {
+        writer_init_fixed(&w, storage, sizeof storage);
+        my_put_auth_switch(&w, s->lessee.next_seq++, my_auth_plugin_name(sm->login->plugin), nonce);
+        session_send(s, writer_bytes(&w));
+        sm->login->step = MY_LOGIN_ANSWER;
+        sm->login->next_seq = s->lessee.next_seq;
+    }
+}
+
+/*
+ * By what it begins with itself, if gilmok knows it: MySQL's own clients have nothing but caching_sha2_password any more. But what
+ * is stored may be for one plugin alone; who does not exist is asked like most.
+ */
+static enum my_auth_plugin plugin_for(const struct session *s, const struct my_login *l) {
+    const struct user_secret *secret = user_store_find(s->env->users, bytes_str(s->user));
+    return user_store_asks_by(s->env->users, secret, l->plugin.ptr ? my_auth_plugin_of(l->plugin) : MY_AUTH_NATIVE);
 }
 
 /* As it is now: a rule is never held against what a connection was before its TLS. */
@@ -199,6 +220,7 @@ static bool is_told_natively(const struct my_login *l) {
 
 static void prove(struct session *s, const struct my_login *l) {
     const struct hba_rule *r = find_rule(s);
+    enum my_auth_plugin plugin = session_my_of(s)->login->plugin = plugin_for(s, l);
     if (!r || r->method == AUTH_REJECT) {
         deny(s, l->answer.len > 0);
     } else if (r->clientcert != HBA_CERT_NOT_ASKED || !(auth_method_compares(r->method) || r->method == AUTH_TRUST)) {
@@ -207,7 +229,7 @@ static void prove(struct session *s, const struct my_login *l) {
     } else if (r->method == AUTH_TRUST) {
         if (s->is_local) proven(s);
         else deny(s, false);
-    } else if (is_told_natively(l) && s->state == SESSION_LOGIN) {
+    } else if (plugin == MY_AUTH_NATIVE && is_told_natively(l) && s->state == SESSION_LOGIN) {
         check_answer(s, l->answer);
     } else {
         ask(s, l);

@@ -97,13 +97,13 @@ void my_put_greeting(struct writer *w, uint8_t seq, const struct my_greeting *g)
     my_end(w, at);
 }
 
-/* 0xfe, "plugin\0", nonce (20), 0 */
-void my_put_auth_switch(struct writer *w, uint8_t seq, const char *plugin, const uint8_t nonce[MY_NONCE_LEN]) {
+/* 0xfe, "plugin\0", nonce; 0, where it is of MY_NONCE_LEN bytes */
+void my_put_auth_switch(struct writer *w, uint8_t seq, const char *plugin, struct bytes nonce) {
     size_t at = my_begin(w, seq);
     writer_u8(w, MY_MARK_EOF);
     writer_cstr(w, bytes_str(plugin));
-    writer_put(w, bytes_of(nonce, MY_NONCE_LEN));
-    writer_u8(w, 0);
+    writer_put(w, nonce);
+    if (nonce.len == MY_NONCE_LEN) writer_u8(w, 0);
     my_end(w, at);
 }
 

@@ -27,7 +27,8 @@ void my_put(struct writer *w, uint8_t seq, struct bytes payload);
 
 /* As my_greeting_read() has it; `version` and `plugin` must have no NUL. The writer fails otherwise. */
 void my_put_greeting(struct writer *w, uint8_t seq, const struct my_greeting *g);
-void my_put_auth_switch(struct writer *w, uint8_t seq, const char *plugin, const uint8_t nonce[MY_NONCE_LEN]);
+/* A nonce of MY_NONCE_LEN bytes gets a NUL behind it, as servers send it; others get none. */
+void my_put_auth_switch(struct writer *w, uint8_t seq, const char *plugin, struct bytes nonce);
 void my_put_more_auth(struct writer *w, uint8_t seq, struct bytes data); /* 0x01, data */
 /*
  * `mark`: MY_MARK_OK, or MY_MARK_EOF where it ends rows. Info and changes are written where `tracks_session` (with changes the

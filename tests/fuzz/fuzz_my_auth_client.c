@@ -54,6 +54,12 @@ static void check_as_server(const struct my_auth_client *c, struct bytes said, c
     struct err err = {0};
     bool is_right = false;
     uint8_t nonce[MY_AUTH_NONCE];
+    if (c->plugin == MY_AUTH_ED25519) {
+        struct ed25519_key key;
+        PROMISE(ed25519_derive(bytes_str(password), &key));
+        PROMISE(ed25519_check(&key, c->nonce, said) == (*password != '\0'));
+        return;
+    }
     PROMISE(my_auth_check(c->plugin, password, c->nonce, said, &is_right, &err) && is_right);
     PROMISE(my_auth_stored_derive(password, &stored, &err));
     PROMISE(my_auth_check_stored(&stored, c->nonce, said, &is_right, &err));
@@ -64,20 +70,23 @@ static void check_as_server(const struct my_auth_client *c, struct bytes said, c
 
 /* A message taken for a client's answer, and for a stored hash. */
 static void read_as_server(struct bytes message, const char *password) {
-    static const uint8_t nonce[MY_AUTH_NONCE] = "abcdefghijklmnopqrst";
+    static const uint8_t nonce[MY_AUTH_NONCE] = "abcdefghijklmnopqrst", signed_nonce[ED25519_NONCE];
     struct my_auth_stored stored;
+    struct ed25519_key key;
     struct err err = {0};
     bool is_right = false;
     PROMISE(my_auth_check(MY_AUTH_NATIVE, password, nonce, message, &is_right, &err));
     if (is_right) PROMISE(message.len == (*password ? MY_AUTH_NATIVE_LEN : 0));
     PROMISE(my_auth_check(MY_AUTH_SHA2, password, nonce, message, &is_right, &err));
     if (is_right) PROMISE(*password ? message.len == MY_AUTH_SHA2_LEN : message.len <= 1);
+    if (ed25519_key_parse(message, &key)) PROMISE(message.len == ED25519_STORED_LEN);
+    PROMISE(ed25519_derive(bytes_str(password), &key) && !ed25519_check(&key, signed_nonce, message));
     if (my_auth_stored_parse(message, &stored)) PROMISE(message.len == MY_AUTH_STORED_LEN && message.ptr[0] == '*');
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     static uint8_t storage[MY_AUTH_ANSWER_MAX];
-    if (size == 0) return 0;
+    if (size == 0 || !ed25519_init()) return 0;
     const char *password = choose_password(data[0]);
     struct my_auth_way way = {.is_private = data[0] & PRIVATE_BIT, .takes_key = data[0] & KEY_BIT};
     struct my_auth_client c;

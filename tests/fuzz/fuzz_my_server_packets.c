@@ -34,9 +34,9 @@ static void read_auth_switch(struct bytes in) {
     if (!my_auth_switch_read(in, &plugin, &data)) return;
     PROMISE(fuzz_is_inside(plugin, in) && fuzz_is_inside(data, in));
     PROMISE(plugin.len + 2 + data.len == in.len || (data.len == MY_NONCE_LEN && plugin.len + 3 + data.len == in.len));
-    if (data.len != MY_NONCE_LEN) return;
+    if (data.len == MY_NONCE_LEN + 1 && data.ptr[MY_NONCE_LEN] == 0) return; /* it had two */
     writer_reset(&w);
-    my_put_auth_switch(&w, 2, (const char *)plugin.ptr, data.ptr);
+    my_put_auth_switch(&w, 2, (const char *)plugin.ptr, data);
     PROMISE(my_auth_switch_read(written(2), &plugin_again, &data_again));
     PROMISE(bytes_equal(plugin, plugin_again) && bytes_equal(data, data_again));
 }

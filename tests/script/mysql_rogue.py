@@ -164,7 +164,11 @@ LOGIN_ANSWERS = {
     "old": packet(b"\xfe", 2),
     "old by name": switch(b"mysql_old_password"),
     "sha256": switch(b"sha256_password"),
-    "ed25519": switch(b"client_ed25519", b"x" * 32),
+    "ed25519 without a nonce": switch(b"client_ed25519", b""),
+    "ed25519 with a short nonce": switch(b"client_ed25519", b"x" * 31),
+    "ed25519 with a nonce of native": switch(b"client_ed25519"),
+    "ed25519 with a long nonce": switch(b"client_ed25519", b"x" * 33),
+    "ed25519 with a far longer one": switch(b"client_ed25519", b"x" * 5000),
     "no plugin": switch(b""),
     "long plugin": switch(b"p" * 5000),
     "plugin without an end": packet(b"\xfe" + b"p" * 50, 2),
@@ -207,6 +211,18 @@ def test_odd_steps_of_caching_sha2(server, rogue, said):
         ear.wire.send(packet(said, 2))
         ear.read()
         ear.wire.send(packet(said, 4))
+        ear.rest()
+
+    login_fails(server, rogue, run)
+
+
+def test_more_is_asked_of_who_has_signed(server, rogue):
+    def run(ear):
+        ear.wire.send(greeting())
+        ear.read()
+        ear.wire.send(switch(b"client_ed25519", b"x" * 32))
+        assert len(ear.read()) == 64
+        ear.wire.send(packet(b"\1\4", 4))
         ear.rest()
 
     login_fails(server, rogue, run)

@@ -52,6 +52,12 @@ def sha2(password, nonce):
     return bytes(a ^ b for a, b in zip(first, mask))
 
 
+def ed25519(password, nonce):
+    from pymysql import _auth  # which needs PyNaCl: not for everybody here
+
+    return _auth.ed25519_password(password.encode(), nonce)
+
+
 def lenenc(data, at=0):
     """The number there, and where it ends."""
     first = data[at]
@@ -96,8 +102,8 @@ class Client:
         if self.welcome[:1] == b"\xfe":
             at = self.welcome.index(b"\0") + 1
             self.asked = self.welcome[1 : at - 1]
-            scramble = sha2 if self.asked == b"caching_sha2_password" else native
-            self.send(packet(scramble(password, self.welcome[at : at + 20]), self.seq))
+            scramble = {b"caching_sha2_password": sha2, b"client_ed25519": ed25519}.get(self.asked, native)
+            self.send(packet(scramble(password, self.welcome[at:] if scramble is ed25519 else self.welcome[at : at + 20]), self.seq))
             self.welcome = self.read()
         if self.asked == b"caching_sha2_password" and self.welcome == b"\x01\x03":
             self.welcome = self.read()

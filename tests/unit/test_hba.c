@@ -318,8 +318,8 @@ START_TEST(login_fit_is_closed) {
     ck_assert(!login_fit_server(AUTH_PEER, STORED_SCRAM, SERVER_AUTH_PASSWORD));
     ck_assert(!login_fit_server(AUTH_PASSWORD, STORED_MD5, SERVER_AUTH_SCRAM));
     ck_assert(login_fit_server(AUTH_PASSWORD, STORED_MD5, SERVER_AUTH_MD5));
-    ck_assert(login_fit_client(AUTH_PASSWORD, STORED_NATIVE) && !login_fit_client(AUTH_SCRAM, STORED_NATIVE));
-    ck_assert(!login_fit_server(AUTH_PASSWORD, STORED_NATIVE, SERVER_AUTH_PASSWORD));
+    ck_assert(login_fit_client(AUTH_PASSWORD, STORED_MYSQL) && !login_fit_client(AUTH_SCRAM, STORED_MYSQL));
+    ck_assert(!login_fit_server(AUTH_PASSWORD, STORED_MYSQL, SERVER_AUTH_PASSWORD));
 }
 END_TEST
 

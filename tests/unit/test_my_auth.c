@@ -184,10 +184,10 @@ END_TEST
 
 START_TEST(plugins_by_name) {
     static const char *const others[] = {
-        "", "mysql_clear_password", "dialog", "sha256_password", "client_ed25519", "parsec", "mysql_old_password", "auth_gssapi_client",
+        "", "mysql_clear_password", "dialog", "sha256_password", "ed25519", "parsec", "mysql_old_password", "auth_gssapi_client",
         "MYSQL_NATIVE_PASSWORD", "caching_sha2_password?", "mysql_native_passwor",
     };
-    for (enum my_auth_plugin plugin = MY_AUTH_NATIVE; plugin <= MY_AUTH_SHA2; plugin++)
+    for (enum my_auth_plugin plugin = MY_AUTH_NATIVE; plugin < MY_AUTH_OTHER; plugin++)
         ck_assert_int_eq(my_auth_plugin_of(bytes_str(my_auth_plugin_name(plugin))), plugin);
     ck_assert_ptr_null(my_auth_plugin_name(MY_AUTH_OTHER));
     for (size_t i = 0; i < COUNT_OF(others); i++) {
@@ -283,11 +283,34 @@ START_TEST(native_never_says_more) {
 }
 END_TEST
 
+START_TEST(a_nonce_is_signed) {
+    static const uint8_t bytes[ED25519_NONCE + 2] = "abcdefghijklmnopqrstuvwxyz012345";
+    static const char *const asks[] = {"\3", "\4", "\2", "", "-----BEGIN PUBLIC KEY-----\n"};
+    struct bytes plugin = bytes_str("client_ed25519");
+    struct ed25519_key key;
+    struct my_auth_client c;
+    ck_assert(ed25519_derive(bytes_str("secret"), &key));
+    for (size_t len = 0; len <= sizeof bytes; len++) {
+        fresh();
+        enum my_auth_step step = my_auth_client_begin(&c, plugin, bytes_of(bytes, len), "secret", &out, &err);
+        if (len != ED25519_NONCE && len != ED25519_NONCE + 1) {
+            FAILS(step, "nonce");
+            continue;
+        }
+        ck_assert_int_eq(step, MY_AUTH_SEND);
+        ck_assert(ed25519_check(&key, bytes, writer_bytes(&out)));
+        for (size_t i = 0; i < COUNT_OF(asks); i++) FAILS(more(&c, bytes_str(asks[i]), "secret", &both_ways), "authentication plugin");
+    }
+}
+END_TEST
+
 START_TEST(an_empty_password_is_never_sent) {
-    for (enum my_auth_plugin plugin = MY_AUTH_NATIVE; plugin <= MY_AUTH_SHA2; plugin++) {
+    static const uint8_t longest[MY_AUTH_NONCE_MAX];
+    for (enum my_auth_plugin plugin = MY_AUTH_NATIVE; plugin < MY_AUTH_OTHER; plugin++) {
         struct my_auth_client c;
         for (const char *ask = "\3\4"; *ask; ask++) {
-            ck_assert_int_eq(begin(&c, my_auth_plugin_name(plugin), ""), MY_AUTH_SEND);
+            ck_assert_int_eq(my_auth_client_begin(&c, bytes_str(my_auth_plugin_name(plugin)),
+                                                  bytes_of(longest, my_auth_nonce_len(plugin)), "", &out, &err), MY_AUTH_SEND);
             ck_assert_int_eq(out.len, 0);
             FAILS(more(&c, bytes_of(ask, 1), "", &both_ways), plugin == MY_AUTH_SHA2 ? "wrong order" : "plugin");
         }
@@ -483,6 +506,7 @@ int main(void) {
     tcase_add_test(t, a_right_scramble_is_accepted);
     tcase_add_test(t, the_whole_password_goes_private_ways_only);
     tcase_add_test(t, native_never_says_more);
+    tcase_add_test(t, a_nonce_is_signed);
     tcase_add_test(t, an_empty_password_is_never_sent);
     tcase_add_test(t, malformed_messages);
     tcase_add_test(t, no_room_is_an_error);

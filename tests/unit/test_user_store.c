@@ -231,16 +231,64 @@ START_TEST(unknown_users_are_asked_for_what_most_are_asked_for) {
 }
 END_TEST
 
-static bool asks_natively(const char *name) {
-    return user_store_asks_natively(&store, user_store_find(&store, bytes_str(name)));
+#define ED25519_OF_SECRET "ed25519:ZIgUREUg5PVgQ6LskhXmO+eZLS0nC8be6HPjYWR4YJY" /* the same */
+
+static enum my_auth_plugin asks_by(const char *name, enum my_auth_plugin begun) {
+    return user_store_asks_by(&store, user_store_find(&store, bytes_str(name)), begun);
 }
 
-START_TEST(unknown_users_are_asked_natively_where_most_are) {
-    ck_assert(!asks_natively("nobody"));
+/* Whatever they begin with. */
+static bool asks_only(const char *name, enum my_auth_plugin plugin) {
+    for (enum my_auth_plugin begun = MY_AUTH_NATIVE; begun <= MY_AUTH_OTHER; begun++)
+        if (asks_by(name, begun) != plugin) return false;
+    return true;
+}
+
+static bool lets_choose(const char *name) {
+    for (enum my_auth_plugin begun = MY_AUTH_NATIVE; begun < MY_AUTH_OTHER; begun++)
+        if (asks_by(name, begun) != begun) return false;
+    return asks_by(name, MY_AUTH_OTHER) == MY_AUTH_NATIVE;
+}
+
+START_TEST(unknown_mysql_users_are_asked_by_what_most_are_asked_by) {
+    ck_assert(lets_choose("nobody"));
     ck_assert(parse("\"plain\" \"secret\"\n\"my\" \"" NATIVE_OF_SECRET "\""));
-    ck_assert(asks_natively("my") && !asks_natively("plain") && !asks_natively("nobody")); /* as many: the better one */
+    ck_assert(asks_only("my", MY_AUTH_NATIVE) && lets_choose("plain") && lets_choose("nobody")); /* as many: the better one */
     ck_assert(parse("\"low\" \"" NATIVE_OF_SECRET "\""));
-    ck_assert(!asks_natively("plain") && asks_natively("nobody"));
+    ck_assert(lets_choose("plain") && asks_only("nobody", MY_AUTH_NATIVE));
+    ck_assert(parse("\"a\" \"" ED25519_OF_SECRET "\"\n\"b\" \"" ED25519_OF_SECRET "\"\n"));
+    ck_assert(asks_only("a", MY_AUTH_ED25519) && asks_only("nobody", MY_AUTH_NATIVE));
+    ck_assert(parse("\"c\" \"" ED25519_OF_SECRET "\""));
+    ck_assert(lets_choose("plain") && asks_only("my", MY_AUTH_NATIVE) && asks_only("nobody", MY_AUTH_ED25519));
+}
+END_TEST
+
+static bool signs_in(const char *name, const char *password) {
+    static const uint8_t nonce[ED25519_NONCE] = "abcdefghijklmnopqrstuvwxyz012345";
+    uint8_t signature[ED25519_SIGNATURE_LEN];
+    ck_assert(ed25519_sign(bytes_str(password), nonce, signature));
+    return user_store_check_ed25519(&store, user_store_find(&store, bytes_str(name)), nonce, bytes_of(signature, sizeof signature));
+}
+
+START_TEST(keys_of_ed25519_check_signatures_and_passwords) {
+    ck_assert(serve("\"ed\" \"" ED25519_OF_SECRET "\"\n\"plain\" \"secret\"\n\"my\" \"" NATIVE_OF_SECRET "\"\n\"bare\" "
+                    "\"ZIgUREUg5PVgQ6LskhXmO+eZLS0nC8be6HPjYWR4YJY\"\n"));
+    const struct user_secret *ed = user_store_find(&store, bytes_str("ed"));
+    ck_assert(ed->has_ed25519 && !ed->password && !ed->has_verifier && !ed->has_md5 && !ed->has_native);
+    ck_assert_ptr_null(user_store_server_secret(ed));
+    ck_assert_str_eq(password_of("bare"), "ZIgUREUg5PVgQ6LskhXmO+eZLS0nC8be6HPjYWR4YJY"); /* a password may look like that */
+    ck_assert(signs_in("ed", "secret") && signs_in("plain", "secret"));
+    ck_assert(!signs_in("ed", "Secret") && !signs_in("plain", "") && !signs_in("my", "secret") && !signs_in("nobody", "secret"));
+    ck_assert(!signs_in("nobody", "") && !signs_in("bare", "secret"));
+    ck_assert(logs_in_by_password("ed", "secret") && !logs_in_by_password("ed", "Secret"));
+    ck_assert(!logs_in_by_md5("ed", "secret"));
+    for (size_t cut = strlen("ed25519:"); cut < strlen(ED25519_OF_SECRET); cut++) {
+        char text[100];
+        snprintf(text, sizeof text, "\"cut\" \"%.*s\"", (int)cut, ED25519_OF_SECRET);
+        ck_assert(!parse(text));
+        ck_assert_ptr_nonnull(strstr(err.message, "ed25519"));
+        ck_assert(err.hint[0]);
+    }
 }
 END_TEST
 
@@ -439,7 +487,8 @@ int main(void) {
     tcase_add_test(t, md5_and_clear_text_logins);
     tcase_add_loop_test(t, native_hashes_check_passwords_and_prove_none, 0, 2);
     tcase_add_test(t, unknown_users_are_asked_for_what_most_are_asked_for);
-    tcase_add_test(t, unknown_users_are_asked_natively_where_most_are);
+    tcase_add_test(t, unknown_mysql_users_are_asked_by_what_most_are_asked_by);
+    tcase_add_test(t, keys_of_ed25519_check_signatures_and_passwords);
     tcase_add_test(t, md5_mocks_are_stable_and_differ_between_names);
     tcase_add_test(t, nul_bytes_are_refused);
     tcase_add_test(t, sizes_at_their_edges);

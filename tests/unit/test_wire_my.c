@@ -310,7 +310,7 @@ START_TEST(a_plugin_can_be_changed) {
     ck_bytes(plugin, MY_PLUGIN_SHA2);
     ck_bytes(data, NONCE);
     at_every_cut(whole, cut_auth_switch);
-    my_put_auth_switch(&w, 2, MY_PLUGIN_SHA2, (const uint8_t *)NONCE);
+    my_put_auth_switch(&w, 2, MY_PLUGIN_SHA2, bytes_of(NONCE, MY_NONCE_LEN));
     ck_equal(only_payload(&w, 2), whole);
     ck_assert(my_auth_switch_read(bytes_of(whole.ptr, whole.len - 1), &plugin, &data));
     ck_bytes(data, NONCE);
