@@ -1,9 +1,9 @@
 /*
  * my_auth.c - the arithmetic and the steps of mysql_native_password and caching_sha2_password, both sides; the steps of
- * client_ed25519, as a client.
+ * client_ed25519 and sha256_password, as a client.
  *
  * Owns nothing beyond a call. Knows no packet headers, no sockets and no users. A server is taken to be hostile: it gets a proof of
- * the password, and the password itself only by caching_sha2_password and a way that the caller vouches for.
+ * the password, and the password itself only by the two plugins of SHA-256 and a way that the caller vouches for.
  */
 #define OPENSSL_SUPPRESS_DEPRECATED /* SHA1_*: as SHA256_* in digest.c, docs/decisions/0004 */
 #include "proxy/auth/my_auth.h"
@@ -38,6 +38,7 @@ static const char *const plugin_names[] = {
     [MY_AUTH_NATIVE] = "mysql_native_password",
     [MY_AUTH_SHA2] = "caching_sha2_password",
     [MY_AUTH_ED25519] = "client_ed25519",
+    [MY_AUTH_SHA256] = "sha256_password",
 };
 
 const char *my_auth_plugin_name(enum my_auth_plugin plugin) {
@@ -203,35 +204,6 @@ static enum my_auth_step unknown_plugin(struct bytes name, struct err *err) {
     return MY_AUTH_FAILED;
 }
 
-enum { ANSWER_LEN_MAX = ED25519_SIGNATURE_LEN };
-static_assert(ANSWER_LEN_MAX >= (int)MY_AUTH_SHA2_LEN, "every first answer fits");
-
-static size_t answer_len(enum my_auth_plugin plugin) {
-    return plugin == MY_AUTH_ED25519 ? ED25519_SIGNATURE_LEN : scramble_len(plugin);
-}
-
-static bool answer_of(const struct my_auth_client *c, const char *password, uint8_t answer[ANSWER_LEN_MAX], struct err *err) {
-    if (c->plugin != MY_AUTH_ED25519) return scramble(c->plugin, password, c->nonce, answer, err);
-    return ed25519_sign(bytes_str(password), c->nonce, answer) || err_set(err, ERR_INTERNAL, "the crypto library failed");
-}
-
-enum my_auth_step my_auth_client_begin(struct my_auth_client *c, struct bytes plugin, struct bytes nonce, const char *password,
-                                       struct writer *out, struct err *err) {
-    uint8_t answer[ANSWER_LEN_MAX];
-    *c = (struct my_auth_client){.plugin = my_auth_plugin_of(plugin)};
-    if (c->plugin == MY_AUTH_OTHER) return unknown_plugin(plugin, err);
-    size_t nonce_len = my_auth_nonce_len(c->plugin);
-    bool has_nul = nonce.len == nonce_len + 1 && nonce.ptr[nonce_len] == '\0';
-    if (nonce.len != nonce_len && !has_nul) return malformed(err, "its nonce is not as long as its authentication plugin has it");
-    memcpy(c->nonce, nonce.ptr, nonce_len);
-    if (*password == '\0') return MY_AUTH_SEND;
-    if (!answer_of(c, password, answer, err)) return MY_AUTH_FAILED;
-    writer_put(out, bytes_of(answer, answer_len(c->plugin)));
-    secret_wipe(answer, sizeof answer);
-    c->has_answered = !out->failed;
-    return written(out, err);
-}
-
 static bool is_blank(struct bytes text) {
     for (size_t i = 0; i < text.len; i++)
         if (text.ptr[i] != ' ' && !(text.ptr[i] >= '\t' && text.ptr[i] <= '\r')) return false;
@@ -317,11 +289,12 @@ static enum my_auth_step take_key(struct my_auth_client *c, struct bytes text, c
 
 static enum my_auth_step send_whole(struct my_auth_client *c, const char *password, const struct my_auth_way *way,
                                     struct writer *out, struct err *err) {
-    if (way->is_private) {
+    bool takes_it_open = way->is_private && !(c->plugin == MY_AUTH_SHA256 && way->takes_key); /* of no unix socket without TLS */
+    if (takes_it_open) {
         writer_cstr(out, bytes_str(password));
         c->is_password_sent = true;
     } else if (way->takes_key) {
-        writer_u8(out, 2);
+        writer_u8(out, c->plugin == MY_AUTH_SHA256 ? 1 : 2);
         c->awaits_key = true;
     } else {
         return fail(err, ERR_CANNOT_CONNECT, "it asks for the whole password, and on this way others could read it (set server_tls "
@@ -330,19 +303,57 @@ static enum my_auth_step send_whole(struct my_auth_client *c, const char *passwo
     return written(out, err);
 }
 
+enum { ANSWER_LEN_MAX = ED25519_SIGNATURE_LEN };
+static_assert(ANSWER_LEN_MAX >= (int)MY_AUTH_SHA2_LEN, "every first answer fits");
+
+static size_t answer_len(enum my_auth_plugin plugin) {
+    return plugin == MY_AUTH_ED25519 ? ED25519_SIGNATURE_LEN : scramble_len(plugin);
+}
+
+static bool answer_of(const struct my_auth_client *c, const char *password, uint8_t answer[ANSWER_LEN_MAX], struct err *err) {
+    if (c->plugin != MY_AUTH_ED25519) return scramble(c->plugin, password, c->nonce, answer, err);
+    return ed25519_sign(bytes_str(password), c->nonce, answer) || err_set(err, ERR_INTERNAL, "the crypto library failed");
+}
+
+static enum my_auth_step take_first(struct my_auth_client *c, struct bytes plugin, struct bytes nonce, const char *password,
+                                    const struct my_auth_way *way, struct writer *out, struct err *err) {
+    uint8_t answer[ANSWER_LEN_MAX];
+    *c = (struct my_auth_client){.plugin = my_auth_plugin_of(plugin)};
+    if (c->plugin == MY_AUTH_OTHER) return unknown_plugin(plugin, err);
+    size_t nonce_len = my_auth_nonce_len(c->plugin);
+    bool has_nul = nonce.len == nonce_len + 1 && nonce.ptr[nonce_len] == '\0';
+    if (nonce.len != nonce_len && !has_nul) return malformed(err, "its nonce is not as long as its authentication plugin has it");
+    memcpy(c->nonce, nonce.ptr, nonce_len);
+    if (*password == '\0') return MY_AUTH_SEND;
+    c->has_answered = true;
+    if (c->plugin == MY_AUTH_SHA256) return send_whole(c, password, way, out, err);
+    if (!answer_of(c, password, answer, err)) return MY_AUTH_FAILED;
+    writer_put(out, bytes_of(answer, answer_len(c->plugin)));
+    secret_wipe(answer, sizeof answer);
+    return written(out, err);
+}
+
+enum my_auth_step my_auth_client_begin(struct my_auth_client *c, struct bytes plugin, struct bytes nonce, const char *password,
+                                       const struct my_auth_way *way, struct writer *out, struct err *err) {
+    enum my_auth_step step = take_first(c, plugin, nonce, password, way, out, err);
+    if (step == MY_AUTH_FAILED) c->has_answered = false;
+    return step;
+}
+
 /*
  * What stands behind the 0x01, of caching_sha2_password:
  *
  *     1   int    3   the scramble was right, an OK packet follows
  *                4   the whole password is wanted
- * or, when it was asked for:
+ * or, when it was asked for, of both plugins:
  *     n   text   the RSA key, in PEM
  */
 static enum my_auth_step take_more(struct my_auth_client *c, struct bytes data, const char *password, const struct my_auth_way *way,
                                    struct writer *out, struct err *err) {
-    if (c->plugin != MY_AUTH_SHA2) return malformed(err, "it asks for more than its authentication plugin has to say");
-    if (!c->has_answered || c->is_accepted || c->is_password_sent)
-        return malformed(err, "messages of caching_sha2_password in the wrong order");
+    if (c->plugin != MY_AUTH_SHA2 && c->plugin != MY_AUTH_SHA256)
+        return malformed(err, "it asks for more than its authentication plugin has to say");
+    if (!c->has_answered || c->is_accepted || c->is_password_sent || (c->plugin == MY_AUTH_SHA256 && !c->awaits_key))
+        return malformed(err, "messages of its authentication plugin in the wrong order");
     if (c->awaits_key) return take_key(c, data, password, out, err);
     if (data.len != 1) return malformed(err, "malformed message of caching_sha2_password");
     if (data.ptr[0] == 4) return send_whole(c, password, way, out, err);

@@ -5,6 +5,7 @@
  *     caching_sha2_password    SHA256(password) XOR SHA256(SHA256(SHA256(password)) + nonce); a server that has not seen the
  *                              password lately asks for it whole: inside TLS, or by its RSA key (OAEP of password XOR nonce)
  *     client_ed25519           a signature of the nonce, of ED25519_NONCE bytes (ed25519.h)
+ *     sha256_password          the whole password, inside TLS, or by its RSA key, also through a unix socket
  *
  * An empty password is answered with nothing at all, by all of them. The nonce of the others is MY_AUTH_NONCE bytes. Passwords are
  * C strings, never NULL. Secrets are wiped by who calls, and so is what a step has written, which may be a password. Sentences in
@@ -20,7 +21,7 @@
 #include "base/writer.h"
 #include "proxy/auth/ed25519.h"
 
-enum my_auth_plugin { MY_AUTH_NATIVE, MY_AUTH_SHA2, MY_AUTH_ED25519, MY_AUTH_OTHER };
+enum my_auth_plugin { MY_AUTH_NATIVE, MY_AUTH_SHA2, MY_AUTH_ED25519, MY_AUTH_SHA256, MY_AUTH_OTHER };
 enum {
     MY_AUTH_NONCE = 20,
     MY_AUTH_NONCE_MAX = ED25519_NONCE,
@@ -75,7 +76,7 @@ struct my_auth_client {
 /* What may be relied on of the way to the server. */
 struct my_auth_way {
     bool is_private; /* TLS to a server that was verified, or a unix socket: the password may be sent as it is */
-    bool takes_key;  /* an RSA key that the server names may be believed */
+    bool takes_key;  /* there is no TLS, and an RSA key that the server names may be believed */
 };
 
 enum my_auth_step {
@@ -91,7 +92,8 @@ enum my_auth_step {
  * is counted by who calls: once.
  */
 MUST_USE enum my_auth_step my_auth_client_begin(struct my_auth_client *c, struct bytes plugin, struct bytes nonce,
-                                                const char *password, struct writer *out, struct err *err);
+                                                const char *password, const struct my_auth_way *way, struct writer *out,
+                                                struct err *err);
 /* The server has sent more (a packet that begins with 0x01): `data` is what stands behind that byte. */
 MUST_USE enum my_auth_step my_auth_client_more(struct my_auth_client *c, struct bytes data, const char *password,
                                                const struct my_auth_way *way, struct writer *out, struct err *err);

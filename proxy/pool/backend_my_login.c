@@ -57,14 +57,26 @@ static struct my_login login_of(struct backend *b, struct bytes answer) {
     };
 }
 
+/*
+ * What the server takes for a private way: TLS and unix sockets, not TCP on loopback; there its key is nobody else's. Whoever is
+ * reached over TLS must have been verified, or be on this machine.
+ */
+static struct my_auth_way way_of(struct backend *b) {
+    struct tls_info tls;
+    bool has_tls = stream_tls_info(b->stream, &tls), is_near = addr_is_loopback(&b->site->addr);
+    bool is_private = addr_is_unix(&b->site->addr) || (has_tls && (tls.peer_verified || is_near));
+    return (struct my_auth_way){.is_private = is_private, .takes_key = is_near && !has_tls};
+}
+
 /* The answer to the plugin and nonce of the greeting. False: it has failed. */
 static bool answer_greeting(struct backend *b, struct writer *answer) {
     struct backend_my *bm = backend_my_of(b);
+    struct my_auth_way way = way_of(b);
     struct err err = {0};
     enum my_auth_plugin plugin = my_auth_plugin_of(bytes_str(bm->plugin));
     bool is_known = plugin == MY_AUTH_NATIVE || plugin == MY_AUTH_SHA2; /* else the server asks for another one */
     enum my_auth_step step = my_auth_client_begin(&bm->login->auth, bytes_str(is_known ? bm->plugin : MY_PLUGIN_NATIVE),
-                                                  bytes_of(bm->nonce, sizeof bm->nonce), password_of(b), answer, &err);
+                                                  bytes_of(bm->nonce, sizeof bm->nonce), password_of(b), &way, answer, &err);
     if (step == MY_AUTH_FAILED) give_up(b, err.message);
     return step != MY_AUTH_FAILED;
 }
@@ -158,17 +170,6 @@ static void take_greeting(struct backend *b, struct bytes payload) {
     else send_login(b, 1);
 }
 
-/*
- * What the server takes for a private way: TLS and unix sockets, not TCP on loopback; there its key is nobody else's. Whoever is
- * reached over TLS must have been verified, or be on this machine.
- */
-static struct my_auth_way way_of(struct backend *b) {
-    struct tls_info tls;
-    bool has_tls = stream_tls_info(b->stream, &tls), is_near = addr_is_loopback(&b->site->addr);
-    bool is_private = addr_is_unix(&b->site->addr) || (has_tls && (tls.peer_verified || is_near));
-    return (struct my_auth_way){.is_private = is_private, .takes_key = is_near && !has_tls};
-}
-
 static void go_on(struct backend *b, enum my_auth_step step, uint8_t seq, const struct writer *answer, const struct err *err) {
     struct writer w;
     if (step == MY_AUTH_FAILED) give_up(b, err->message);
@@ -182,6 +183,7 @@ static void take_switch(struct backend *b, uint8_t seq, struct bytes payload) {
     uint8_t storage[MY_AUTH_ANSWER_MAX];
     struct writer answer;
     struct bytes plugin, nonce;
+    struct my_auth_way way = way_of(b);
     struct err err = {0};
     writer_init_fixed(&answer, storage, sizeof storage);
     struct backend_my_login *login = backend_my_of(b)->login;
@@ -190,7 +192,7 @@ static void take_switch(struct backend *b, uint8_t seq, struct bytes payload) {
         return;
     }
     login->has_switched = true;
-    enum my_auth_step step = my_auth_client_begin(&login->auth, plugin, nonce, password_of(b), &answer, &err);
+    enum my_auth_step step = my_auth_client_begin(&login->auth, plugin, nonce, password_of(b), &way, &answer, &err);
     go_on(b, step, seq, &answer, &err);
     secret_wipe(storage, sizeof storage);
 }

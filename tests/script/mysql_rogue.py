@@ -163,7 +163,8 @@ LOGIN_ANSWERS = {
     "dialog": switch(b"dialog", b"\4Password: "),
     "old": packet(b"\xfe", 2),
     "old by name": switch(b"mysql_old_password"),
-    "sha256": switch(b"sha256_password"),
+    "sha256 without a nonce": switch(b"sha256_password", b""),
+    "sha256 with a long nonce": switch(b"sha256_password", b"x" * 32),
     "ed25519 without a nonce": switch(b"client_ed25519", b""),
     "ed25519 with a short nonce": switch(b"client_ed25519", b"x" * 31),
     "ed25519 with a nonce of native": switch(b"client_ed25519"),
@@ -210,6 +211,19 @@ def test_odd_steps_of_caching_sha2(server, rogue, said):
         ear.read()
         ear.wire.send(packet(said, 2))
         ear.read()
+        ear.wire.send(packet(said, 4))
+        ear.rest()
+
+    login_fails(server, rogue, run)
+
+
+@pytest.mark.parametrize("said", [b"\1", b"\1\4", b"\1-----BEGIN PUBLIC KEY-----\n", b"\1" + b"k" * 5000, b"\xfe" + SHA2 + b"\0" + b"y" * 21])
+def test_what_is_sent_for_a_key_of_sha256_is_none(server, rogue, said):
+    def run(ear):
+        ear.wire.send(greeting())
+        ear.read()
+        ear.wire.send(switch(b"sha256_password"))
+        assert ear.read() == b"\1"  # it asks for the key
         ear.wire.send(packet(said, 4))
         ear.rest()
 

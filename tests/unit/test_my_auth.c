@@ -83,7 +83,7 @@ START_TEST(vectors_of_both_plugins) {
         struct bytes answer = from_hex(plugin == MY_AUTH_SHA2 ? v->sha2 : v->native, expected);
         writer_reset(&out);
         ck_assert_int_eq(my_auth_client_begin(&c, bytes_str(my_auth_plugin_name(plugin)), bytes_of(of_nonce, sizeof of_nonce),
-                                              v->password, &out, &err), MY_AUTH_SEND);
+                                              v->password, &open_way, &out, &err), MY_AUTH_SEND);
         ck_assert(bytes_equal(writer_bytes(&out), answer));
         ck_assert(is_right(plugin, v->password, of_nonce, answer));
         ck_assert(!is_right(plugin, "", of_nonce, answer));
@@ -184,7 +184,7 @@ END_TEST
 
 START_TEST(plugins_by_name) {
     static const char *const others[] = {
-        "", "mysql_clear_password", "dialog", "sha256_password", "ed25519", "parsec", "mysql_old_password", "auth_gssapi_client",
+        "", "mysql_clear_password", "dialog", "sha256_passwor", "ed25519", "parsec", "mysql_old_password", "auth_gssapi_client",
         "MYSQL_NATIVE_PASSWORD", "caching_sha2_password?", "mysql_native_passwor",
     };
     for (enum my_auth_plugin plugin = MY_AUTH_NATIVE; plugin < MY_AUTH_OTHER; plugin++)
@@ -194,7 +194,8 @@ START_TEST(plugins_by_name) {
         struct my_auth_client c;
         fresh();
         ck_assert_int_eq(my_auth_plugin_of(bytes_str(others[i])), MY_AUTH_OTHER);
-        ck_assert_int_eq(my_auth_client_begin(&c, bytes_str(others[i]), bytes_of(nonce, 20), "secret", &out, &err), MY_AUTH_FAILED);
+        ck_assert_int_eq(my_auth_client_begin(&c, bytes_str(others[i]), bytes_of(nonce, 20), "secret", &open_way, &out, &err),
+                         MY_AUTH_FAILED);
         ck_assert_int_eq(out.len, 0);
         ck_assert_str_eq(err.sqlstate, ERR_CANNOT_CONNECT);
         ck_assert_ptr_nonnull(strstr(err.message, others[i]));
@@ -204,7 +205,8 @@ START_TEST(plugins_by_name) {
     struct my_auth_client c;
     char name[300];
     memset(name, '\n', sizeof name);
-    ck_assert_int_eq(my_auth_client_begin(&c, bytes_of(name, sizeof name), bytes_of(nonce, 20), "s", &out, &err), MY_AUTH_FAILED);
+    ck_assert_int_eq(my_auth_client_begin(&c, bytes_of(name, sizeof name), bytes_of(nonce, 20), "s", &open_way, &out, &err),
+                     MY_AUTH_FAILED);
     ck_assert_ptr_null(strchr(err.message, '\n'));
     ck_assert_ptr_nonnull(strstr(err.message, "mysql_native_password")); /* what to do is not cut off */
 }
@@ -213,7 +215,7 @@ END_TEST
 /* ---- client side ---- */
 
 static enum my_auth_step begin(struct my_auth_client *c, const char *plugin, const char *password) {
-    return my_auth_client_begin(c, bytes_str(plugin), bytes_of(nonce, sizeof nonce), password, &out, &err);
+    return my_auth_client_begin(c, bytes_str(plugin), bytes_of(nonce, sizeof nonce), password, &open_way, &out, &err);
 }
 
 static enum my_auth_step more(struct my_auth_client *c, struct bytes data, const char *password, const struct my_auth_way *way) {
@@ -240,12 +242,12 @@ START_TEST(nonces_of_servers) {
     struct my_auth_client c;
     for (size_t len = 0; len <= sizeof bytes; len++) {
         fresh();
-        enum my_auth_step step = my_auth_client_begin(&c, native, bytes_of(bytes, len), "secret", &out, &err);
+        enum my_auth_step step = my_auth_client_begin(&c, native, bytes_of(bytes, len), "secret", &open_way, &out, &err);
         if (len == 20 || len == 21) ck_assert_int_eq(step, MY_AUTH_SEND);
         else FAILS(step, "nonce");
     }
     fresh();
-    FAILS(my_auth_client_begin(&c, native, bytes_str("abcdefghijklmnopqrstu"), "secret", &out, &err), "nonce");
+    FAILS(my_auth_client_begin(&c, native, bytes_str("abcdefghijklmnopqrstu"), "secret", &open_way, &out, &err), "nonce");
 }
 END_TEST
 
@@ -292,7 +294,7 @@ START_TEST(a_nonce_is_signed) {
     ck_assert(ed25519_derive(bytes_str("secret"), &key));
     for (size_t len = 0; len <= sizeof bytes; len++) {
         fresh();
-        enum my_auth_step step = my_auth_client_begin(&c, plugin, bytes_of(bytes, len), "secret", &out, &err);
+        enum my_auth_step step = my_auth_client_begin(&c, plugin, bytes_of(bytes, len), "secret", &open_way, &out, &err);
         if (len != ED25519_NONCE && len != ED25519_NONCE + 1) {
             FAILS(step, "nonce");
             continue;
@@ -304,15 +306,40 @@ START_TEST(a_nonce_is_signed) {
 }
 END_TEST
 
+static enum my_auth_step begin_sha256(struct my_auth_client *c, const struct my_auth_way *way) {
+    fresh();
+    return my_auth_client_begin(c, bytes_str("sha256_password"), bytes_of(nonce, sizeof nonce), "secret", way, &out, &err);
+}
+
+START_TEST(sha256_says_the_password_at_once_or_asks_for_the_key) {
+    struct my_auth_client c;
+    ck_assert_int_eq(begin_sha256(&c, &private_way), MY_AUTH_SEND);
+    ck_assert(bytes_equal(writer_bytes(&out), bytes_of("secret", 7)));
+    ck_assert(c.is_password_sent && !c.awaits_key);
+    FAILS(more(&c, bytes_of("\4", 1), "secret", &private_way), "wrong order");
+    FAILS(begin_sha256(&c, &open_way), "server_tls");
+    FAILS(more(&c, bytes_of("\4", 1), "secret", &both_ways), "wrong order");
+    for (int i = 0; i < 2; i++) { /* a unix socket takes both, and the server wants the key there */
+        const struct my_auth_way *way = i ? &both_ways : &key_way;
+        ck_assert_int_eq(begin_sha256(&c, way), MY_AUTH_SEND);
+        ck_assert(bytes_equal(writer_bytes(&out), bytes_of("\1", 1)));
+        ck_assert(c.awaits_key && !c.is_password_sent);
+        FAILS(more(&c, bytes_of("\4", 1), "secret", way), "no such key");
+        FAILS(more(&c, bytes_of("\4", 1), "secret", way), "wrong order");
+    }
+}
+END_TEST
+
 START_TEST(an_empty_password_is_never_sent) {
     static const uint8_t longest[MY_AUTH_NONCE_MAX];
     for (enum my_auth_plugin plugin = MY_AUTH_NATIVE; plugin < MY_AUTH_OTHER; plugin++) {
         struct my_auth_client c;
         for (const char *ask = "\3\4"; *ask; ask++) {
             ck_assert_int_eq(my_auth_client_begin(&c, bytes_str(my_auth_plugin_name(plugin)),
-                                                  bytes_of(longest, my_auth_nonce_len(plugin)), "", &out, &err), MY_AUTH_SEND);
+                                                  bytes_of(longest, my_auth_nonce_len(plugin)), "", &open_way, &out, &err),
+                             MY_AUTH_SEND);
             ck_assert_int_eq(out.len, 0);
-            FAILS(more(&c, bytes_of(ask, 1), "", &both_ways), plugin == MY_AUTH_SHA2 ? "wrong order" : "plugin");
+            FAILS(more(&c, bytes_of(ask, 1), "", &both_ways), plugin == MY_AUTH_SHA2 || plugin == MY_AUTH_SHA256 ? "wrong order" : "plugin");
         }
     }
 }
@@ -385,6 +412,12 @@ static struct bytes pem_of(EVP_PKEY *key, enum form form, const char *before, co
     return bytes_of(text, len);
 }
 
+static struct my_auth_client awaiting_of_sha256(void) {
+    struct my_auth_client c;
+    ck_assert_int_eq(begin_sha256(&c, &key_way), MY_AUTH_SEND);
+    return c;
+}
+
 static struct my_auth_client awaiting(const char *password) {
     struct my_auth_client c = begun(password);
     ck_assert_int_eq(more(&c, bytes_of("\4", 1), password, &key_way), MY_AUTH_SEND);
@@ -416,6 +449,16 @@ START_TEST(the_password_goes_by_the_servers_key) {
         ck_assert(c.is_password_sent && !c.is_accepted);
         FAILS(more(&c, pem_of(server_key, PUBLIC_FORM, "", ""), password, &key_way), "wrong order");
     }
+}
+END_TEST
+
+START_TEST(the_same_for_sha256) {
+    uint8_t plain[PLAIN_MAX];
+    struct my_auth_client c = awaiting_of_sha256();
+    ck_assert_int_eq(more(&c, pem_of(server_key, PUBLIC_FORM, "", "\n"), "secret", &key_way), MY_AUTH_SEND);
+    ck_assert(bytes_equal(decrypt(writer_bytes(&out), plain), bytes_of("secret", 7)));
+    ck_assert(c.is_password_sent && !c.is_accepted);
+    FAILS(more(&c, bytes_of("\3", 1), "secret", &key_way), "wrong order");
 }
 END_TEST
 
@@ -507,10 +550,12 @@ int main(void) {
     tcase_add_test(t, the_whole_password_goes_private_ways_only);
     tcase_add_test(t, native_never_says_more);
     tcase_add_test(t, a_nonce_is_signed);
+    tcase_add_test(t, sha256_says_the_password_at_once_or_asks_for_the_key);
     tcase_add_test(t, an_empty_password_is_never_sent);
     tcase_add_test(t, malformed_messages);
     tcase_add_test(t, no_room_is_an_error);
     tcase_add_test(t, the_password_goes_by_the_servers_key);
+    tcase_add_test(t, the_same_for_sha256);
     tcase_add_test(t, the_longest_password_for_a_key);
     tcase_add_test(t, sizes_of_keys);
     tcase_add_test(t, texts_of_keys_end_at_4096_bytes);
