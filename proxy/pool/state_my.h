@@ -29,8 +29,9 @@ MUST_USE bool state_my_own(struct state_my **s);
 
 /*
  * *s with one more setting, or another value of it, or without it (DEFAULT of what begins with the server's, NULL of a user
- * variable that has none; one that had a value keeps its type). Takes the reference in *s and leaves one there. False, and *s is as it was: it cannot be said again beside the
- * others (a string of a user variable is in the character set that was in force), there are too many, or memory is out.
+ * variable that has none; one that had a value keeps its type). Takes the reference in *s and leaves one there. False, and *s is as
+ * it was: it cannot be said again beside the others (a string of a user variable is in the character set that was in force), there
+ * are too many, or memory is out.
  */
 MUST_USE bool state_my_set(struct state_my **s, const struct effect_my_setting *setting);
 

@@ -18,8 +18,9 @@ from mywire import (
 @pytest.fixture(scope="module")
 def maria():
     m = Maria()
-    with m.superuser(database=None) as c:
+    with m.superuser() as c:
         rows(c, "set global max_allowed_packet = 64 << 20")
+        rows(c, "drop table if exists t, w, f, kept")  # whoever was here before
     yield m
     m.close()
 
