@@ -1,7 +1,7 @@
 /*
  * backend_my.h - a connection to a MySQL or MariaDB server.
  *
- * Always with the same capabilities (BACKEND_MY_CAPS and those of its variant's key): what a client's own capabilities want
+ * Always with the same capabilities (LOGIN_MY_CAPS and those of its variant's key): what a client's own capabilities want
  * otherwise is made of that on the way to it: EOF packets, and OK packets without what has changed in the session.
  *
  * Source: the connection phase chapters of MySQL's and MariaDB's protocol documentation.
@@ -11,6 +11,7 @@
 
 #include "proxy/auth/my_auth.h"
 #include "proxy/pool/backend.h"
+#include "proxy/pool/login_my.h"
 #include "proxy/pool/reply_my.h"
 #include "proxy/pool/startup_my.h"
 #include "proxy/pool/state_my.h"
@@ -21,9 +22,6 @@ enum {
     /* What a status says of the session, and not of a result. */
     BACKEND_MY_LASTING = MY_STATUS_IN_TRANSACTION | MY_STATUS_AUTOCOMMIT | MY_STATUS_NO_BACKSLASH_ESCAPES | MY_STATUS_IN_READ_ONLY |
                          MY_STATUS_ANSI_QUOTES,
-    BACKEND_MY_NEEDS = MY_CAP_PROTOCOL_41 | MY_CAP_SECURE_CONNECTION | MY_CAP_PLUGIN_AUTH | MY_CAP_DEPRECATE_EOF |
-                       MY_CAP_SESSION_TRACK,
-    BACKEND_MY_CAPS = BACKEND_MY_NEEDS | MY_CAP_LONG_PASSWORD | MY_CAP_LONG_FLAG | MY_CAP_TRANSACTIONS | MY_CAP_PLUGIN_AUTH_LENENC,
 };
 
 /* What comes next of the answers to START_MY_TRACK and START_MY_ASK. */
@@ -31,10 +29,7 @@ enum backend_my_setup { SETUP_NONE, SETUP_TRACK, SETUP_COUNT, SETUP_DEFINITIONS,
 
 /* A proof that is under way: at the beginning, or when the session is begun anew. Behind it the server is asked how it began. */
 struct backend_my_login {
-    bool has_greeting; /* and knows whom it speaks to */
-    bool is_wanting_tls; /* TLS is being started; the login follows */
-    bool has_switched; /* the server has asked for another plugin, which it may once */
-    struct my_auth_client auth;
+    struct login_my talk;
     enum backend_my_setup setup;
     uint32_t left; /* definitions that are still to come */
 };
@@ -60,8 +55,7 @@ struct backend_my {
     struct backend base;
     struct backend_my_login *login; /* owned; NULL: nothing is to be proved */
     struct reply_my reply;
-    uint8_t nonce[MY_NONCE_LEN]; /* of its greeting */
-    char plugin[32];             /* likewise; "" where it is longer: the server will say so again */
+    struct login_my_server server;
     uint16_t status;             /* that it told last */
     uint32_t packet_left;        /* bytes of a packet whose head has been dealt with ... */
     bool rest_is_shown;          /* ... and goes to the lessee like it */
@@ -127,6 +121,8 @@ void backend_my_forget_answer(struct backend_my *bm);
 void backend_my_put_shown_changes(struct writer *w, struct bytes changes);
 
 /* backend_my_login.c */
+/* How far a server there may be trusted with a password. */
+struct my_auth_way backend_my_way_to(const struct site *site, struct stream *stream);
 void backend_my_login_begin(struct backend *b);
 void backend_my_login_secured(struct backend *b);
 /* Takes what comes while `login` is there; returns the bytes used. */

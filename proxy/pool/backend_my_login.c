@@ -1,11 +1,6 @@
 /*
- * Logging in to a MySQL or MariaDB server, and logging in once more on the same connection, which begins its session anew.
- *
- *      greeting -> (TLS) -> login -> (other plugin | more)* -> OK
- *                    COM_CHANGE_USER -> (other plugin | more)* -> OK
- *
- * Servers are hostile input too: no packet of a login may be longer than MY_LOGIN_MAX, plugins that would have the password told
- * are not known, and the password leaves as it is only to who cannot be somebody else (my_auth.h).
+ * A backend logs in to its server, and once more on the same connection, which begins its session anew: the conversation
+ * (login_my.h), and behind it how the session begins, where that must be known.
  */
 #include "base/fault.h"
 #include "proxy/auth/secret.h"
@@ -24,92 +19,55 @@ static void give_up(struct backend *b, const char *what) {
     backend_fail(b, &err);
 }
 
-static void send_writer(struct backend *b, struct writer *w) {
-    if (w->failed) give_up(b, "out of memory");
-    else stream_send(b->stream, writer_bytes(w));
-    if (w->data) secret_wipe(w->data, w->len);
-    writer_release(w);
-}
-
-/* ---- what is said ---- */
-
-static const char *password_of(struct backend *b) {
-    const char *password = pool_of(b)->server.password;
-    return password ? password : "";
-}
-
-static uint32_t caps_of(struct backend *b) {
-    struct startup_my startup = startup_my_read_key(b->variant->key);
-    return BACKEND_MY_CAPS | startup.flags | (startup.has_schema ? MY_CAP_CONNECT_WITH_DB : 0) | (b->site->tls ? MY_CAP_SSL : 0);
-}
-
-static struct my_login login_of(struct backend *b, struct bytes answer) {
-    const struct pool *p = pool_of(b);
-    struct startup_my startup = startup_my_read_key(b->variant->key);
-    return (struct my_login){
-        .caps = caps_of(b),
-        .packet_max = 1 << 30,
-        .collation = startup.collation,
-        .user = bytes_str(p->server.user),
-        .answer = answer,
-        .schema = startup.has_schema ? bytes_str(p->server.database) : bytes_of(NULL, 0),
-        .plugin = bytes_str(my_auth_plugin_name(backend_my_of(b)->login->auth.plugin)),
-    };
-}
+/* ---- the conversation ---- */
 
 /*
  * What the server takes for a private way: TLS and unix sockets, not TCP on loopback; there its key is nobody else's. Whoever is
  * reached over TLS must have been verified, or be on this machine.
  */
-static struct my_auth_way way_of(struct backend *b) {
+struct my_auth_way backend_my_way_to(const struct site *site, struct stream *stream) {
     struct tls_info tls;
-    bool has_tls = stream_tls_info(b->stream, &tls), is_near = addr_is_loopback(&b->site->addr);
-    bool is_private = addr_is_unix(&b->site->addr) || (has_tls && (tls.peer_verified || is_near));
+    bool has_tls = stream_tls_info(stream, &tls), is_near = addr_is_loopback(&site->addr);
+    bool is_private = addr_is_unix(&site->addr) || (has_tls && (tls.peer_verified || is_near));
     return (struct my_auth_way){.is_private = is_private, .takes_key = is_near && !has_tls};
 }
 
-/* The answer to the plugin and nonce of the greeting. False: it has failed. */
-static bool answer_greeting(struct backend *b, struct writer *answer) {
-    struct backend_my *bm = backend_my_of(b);
-    struct my_auth_way way = way_of(b);
-    struct err err = {0};
-    enum my_auth_plugin plugin = my_auth_plugin_of(bytes_str(bm->plugin));
-    bool is_known = plugin == MY_AUTH_NATIVE || plugin == MY_AUTH_SHA2; /* else the server asks for another one */
-    enum my_auth_step step = my_auth_client_begin(&bm->login->auth, bytes_str(is_known ? bm->plugin : MY_PLUGIN_NATIVE),
-                                                  bytes_of(bm->nonce, sizeof bm->nonce), password_of(b), &way, answer, &err);
-    if (step == MY_AUTH_FAILED) give_up(b, err.message);
-    return step != MY_AUTH_FAILED;
+static struct login_my_who who_of(struct backend *b) {
+    const struct pool_server *server = &pool_of(b)->server;
+    struct startup_my startup = startup_my_read_key(b->variant->key);
+    return (struct login_my_who){
+        .user = server->user,
+        .password = server->password ? server->password : "",
+        .schema = startup.has_schema ? server->database : NULL,
+        .caps = startup.flags,
+        .collation = startup.collation,
+        .wants_tls = b->site->tls != NULL,
+        .way = backend_my_way_to(b->site, b->stream),
+    };
 }
 
-static void send_login(struct backend *b, uint8_t seq) {
-    uint8_t storage[MY_AUTH_ANSWER_MAX];
-    struct writer answer, w;
-    writer_init_fixed(&answer, storage, sizeof storage);
-    if (!answer_greeting(b, &answer)) return;
-    struct my_login login = login_of(b, writer_bytes(&answer));
-    writer_init(&w, MY_LOGIN_MAX);
-    my_put_login(&w, seq, &login);
-    secret_wipe(storage, sizeof storage);
-    send_writer(b, &w);
-}
-
-static void send_tls_request(struct backend *b) {
-    struct my_login request = login_of(b, bytes_of(NULL, 0));
+static void start_tls(struct backend *b) {
     struct tls_start how = {.host = b->site->host};
     struct err err = {0};
-    uint8_t storage[64];
-    struct writer w;
-    request.is_tls_request = true;
-    writer_init_fixed(&w, storage, sizeof storage);
-    my_put_login(&w, 1, &request);
-    stream_send(b->stream, writer_bytes(&w));
-    backend_my_of(b)->login->is_wanting_tls = true;
     if (!stream_start_tls(b->stream, b->site->tls, &how, &err)) give_up(b, err.message);
 }
 
+/* What stands in `out` is sent, or not, and wiped. */
+static void go_on(struct backend *b, enum login_my_step step, struct writer *out, const struct err *err) {
+    if (step == LOGIN_MY_FAILED) give_up(b, err->message);
+    if (step == LOGIN_MY_SEND || step == LOGIN_MY_SECURE) stream_send(b->stream, writer_bytes(out));
+    if (out->data) secret_wipe(out->data, out->len);
+    writer_release(out);
+    if (step == LOGIN_MY_SECURE) start_tls(b);
+}
+
 void backend_my_login_secured(struct backend *b) {
-    backend_my_of(b)->login->is_wanting_tls = false;
-    send_login(b, 2);
+    struct backend_my *bm = backend_my_of(b);
+    struct login_my_who who = who_of(b);
+    struct writer out;
+    struct err err = {0};
+    writer_init(&out, LOGIN_MY_SAYS_MAX);
+    go_on(b, login_my_secured(&bm->login->talk, &bm->server, &who, &out, &err), &out, &err);
 }
 
 static bool begin(struct backend *b) {
@@ -124,89 +82,20 @@ void backend_my_login_begin(struct backend *b) {
 }
 
 void backend_my_begin_anew(struct backend *b) {
-    uint8_t storage[MY_AUTH_ANSWER_MAX];
-    struct writer answer, w;
+    struct backend_my *bm = backend_my_of(b);
+    struct login_my_who who = who_of(b);
+    struct writer out;
+    struct err err = {0};
     if (b->ledger.count) { /* what gilmok has asked itself is not answered yet, and would be taken for what the login is told */
         backend_retire(b);
         return;
     }
-    if (!begin(b)) return;
-    backend_my_of(b)->login->has_greeting = true;
-    writer_init_fixed(&answer, storage, sizeof storage);
-    if (!backend_my_note_sent(b, MY_COM_CHANGE_USER) || !answer_greeting(b, &answer)) return;
-    struct my_login login = login_of(b, writer_bytes(&answer));
-    writer_init(&w, MY_LOGIN_MAX);
-    my_put_change_user(&w, &login);
-    secret_wipe(storage, sizeof storage);
-    send_writer(b, &w);
+    if (!begin(b) || !backend_my_note_sent(b, MY_COM_CHANGE_USER)) return;
+    writer_init(&out, LOGIN_MY_SAYS_MAX);
+    go_on(b, login_my_again(&bm->login->talk, &bm->server, &who, &out, &err), &out, &err);
 }
 
-/* ---- what the server says ---- */
-
-static const char *greeting_fault(struct backend *b, const struct my_greeting *g) {
-    if ((g->caps & BACKEND_MY_NEEDS) != BACKEND_MY_NEEDS)
-        return "it is too old: gilmok needs MariaDB 10.2, MySQL 5.7 or later (DEPRECATE_EOF and SESSION_TRACK)";
-    if (b->site->tls && !(g->caps & MY_CAP_SSL)) return "it offers no TLS, and server_tls asks for it";
-    return NULL;
-}
-
-static void take_greeting(struct backend *b, struct bytes payload) {
-    struct backend_my *bm = backend_my_of(b);
-    struct my_greeting g;
-    if (!my_greeting_read(payload, &g)) {
-        give_up(b, "it does not greet as a MySQL server does");
-        return;
-    }
-    const char *fault = greeting_fault(b, &g);
-    if (fault) {
-        give_up(b, fault);
-        return;
-    }
-    b->server_id = g.thread_id;
-    memcpy(bm->nonce, g.nonce, sizeof bm->nonce);
-    if (g.plugin.len < sizeof bm->plugin) memcpy(bm->plugin, g.plugin.ptr, g.plugin.len); /* NULs are behind it */
-    bm->login->has_greeting = true;
-    if (b->site->tls) send_tls_request(b);
-    else send_login(b, 1);
-}
-
-static void go_on(struct backend *b, enum my_auth_step step, uint8_t seq, const struct writer *answer, const struct err *err) {
-    struct writer w;
-    if (step == MY_AUTH_FAILED) give_up(b, err->message);
-    if (step != MY_AUTH_SEND) return;
-    writer_init(&w, MY_AUTH_ANSWER_MAX + MY_HEADER_LEN);
-    my_put(&w, (uint8_t)(seq + 1), writer_bytes(answer));
-    send_writer(b, &w);
-}
-
-static void take_switch(struct backend *b, uint8_t seq, struct bytes payload) {
-    uint8_t storage[MY_AUTH_ANSWER_MAX];
-    struct writer answer;
-    struct bytes plugin, nonce;
-    struct my_auth_way way = way_of(b);
-    struct err err = {0};
-    writer_init_fixed(&answer, storage, sizeof storage);
-    struct backend_my_login *login = backend_my_of(b)->login;
-    if (login->has_switched || !my_auth_switch_read(payload, &plugin, &nonce)) {
-        give_up(b, login->has_switched ? "it changes the plugin twice" : "it asks for a login of before MySQL 4.1");
-        return;
-    }
-    login->has_switched = true;
-    enum my_auth_step step = my_auth_client_begin(&login->auth, plugin, nonce, password_of(b), &way, &answer, &err);
-    go_on(b, step, seq, &answer, &err);
-    secret_wipe(storage, sizeof storage);
-}
-
-static void take_more(struct backend *b, uint8_t seq, struct bytes data) {
-    uint8_t storage[MY_AUTH_ANSWER_MAX];
-    struct writer answer;
-    struct my_auth_way way = way_of(b);
-    struct err err = {0};
-    writer_init_fixed(&answer, storage, sizeof storage);
-    enum my_auth_step step = my_auth_client_more(&backend_my_of(b)->login->auth, data, password_of(b), &way, &answer, &err);
-    go_on(b, step, seq, &answer, &err);
-    secret_wipe(storage, sizeof storage);
-}
+/* ---- refused ---- */
 
 /* States of the server that a client may know as they are; all others become "cannot connect". */
 static const char *sqlstate_of(uint16_t number) {
@@ -258,7 +147,7 @@ static void ask_how_it_begins(struct backend *b) {
     put_query(&w, START_MY_TRACK);
     put_query(&w, START_MY_ASK);
     backend_my_of(b)->login->setup = SETUP_TRACK;
-    send_writer(b, &w);
+    stream_send(b->stream, writer_bytes(&w));
 }
 
 /* It is as every client finds it. */
@@ -336,16 +225,20 @@ static void take_ok(struct backend *b, struct bytes payload) {
 }
 
 static void take_packet(struct backend *b, uint8_t seq, struct bytes payload) {
-    const struct backend_my_login *login = backend_my_of(b)->login;
-    uint8_t mark = payload.len ? payload.ptr[0] : MY_MARK_LOCAL_INFILE;
-    if (mark == MY_MARK_ERR) take_error(b, payload);
-    else if (login->setup != SETUP_NONE) take_setup(b, payload);
-    else if (login->is_wanting_tls) give_up(b, "it speaks before TLS has begun");
-    else if (!login->has_greeting) take_greeting(b, payload);
-    else if (mark == MY_MARK_OK) take_ok(b, payload);
-    else if (mark == MY_MARK_EOF) take_switch(b, seq, payload);
-    else if (mark == MY_MARK_MORE_AUTH) take_more(b, seq, bytes_of(payload.ptr + 1, payload.len - 1));
-    else give_up(b, "a packet that belongs to no login");
+    struct backend_my *bm = backend_my_of(b);
+    struct login_my_who who = who_of(b);
+    struct writer out;
+    struct err err = {0};
+    if (bm->login->setup != SETUP_NONE) {
+        take_setup(b, payload);
+        return;
+    }
+    writer_init(&out, LOGIN_MY_SAYS_MAX);
+    enum login_my_step step = login_my_take(&bm->login->talk, &bm->server, &who, seq, payload, &out, &err);
+    b->server_id = bm->server.thread_id;
+    go_on(b, step, &out, &err);
+    if (step == LOGIN_MY_REFUSED) take_error(b, payload);
+    if (step == LOGIN_MY_DONE) take_ok(b, payload);
 }
 
 size_t backend_my_login_received(struct backend *b, struct bytes data) {
@@ -360,7 +253,7 @@ size_t backend_my_login_received(struct backend *b, struct bytes data) {
         const uint8_t *payload = data.ptr + at + MY_HEADER_LEN;
         at += MY_HEADER_LEN + h.len;
         /* "that was right", and OK behind it; what it says of its beginning */
-        bool goes_on = (h.len && payload[0] == MY_MARK_MORE_AUTH) || backend_my_of(b)->login->setup != SETUP_NONE;
+        bool goes_on = login_my_goes_on(bytes_of(payload, h.len)) || backend_my_of(b)->login->setup != SETUP_NONE;
         if (at < data.len && !goes_on) give_up(b, "it goes on without waiting for an answer");
         else take_packet(b, h.seq, bytes_of(payload, h.len));
     }

@@ -81,7 +81,7 @@ void take_out_of_order(struct session *s) {
 enum take take_refuse(struct session *s, const struct packet *p, uint16_t number, const char *sqlstate, const char *why) {
     struct session_my *sm = session_my_of(s);
     s->lessee.next_seq = 1;
-    if (p->h.len > SESSION_MY_DROPS_MAX && !packet_is_whole(p)) {
+    if (p->h.len > SESSION_MY_DROPS_MAX && !session_has_whole(s)) {
         session_my_fail(s, number, sqlstate, "%s", why);
         return TAKE_STOP;
     }

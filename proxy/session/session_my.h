@@ -27,7 +27,7 @@ enum {
                       MY_CAP_CONNECT_ATTRS | MY_CAP_PLUGIN_AUTH_LENENC | MY_CAP_SESSION_TRACK | MY_CAP_DEPRECATE_EOF,
     /* Of effects: what the last answer has left, and only its own connection knows. */
     SESSION_MY_ASKS = EFFECT_MY_ASKS_INSERT_ID | EFFECT_MY_ASKS_ROW_COUNT | EFFECT_MY_ASKS_FOUND_ROWS | EFFECT_MY_ASKS_WARNINGS,
-    SESSION_MY_DROPS_MAX = 32 << 10, /* a command that is refused before all of it is there; a longer one ends the session */
+    SESSION_MY_DROPS_MAX = 32 << 10, /* a command that is refused and was not put together; a longer one ends the session */
 };
 
 enum session_my_step {

@@ -18,11 +18,16 @@ OPEN = {"guest": "password-of-guest"}
 LINE = "local all all ldap "
 
 
+def open_to_all(path):
+    """A folder of the run's own: servers of another user find their way through it."""
+    os.chmod(path, os.stat(path).st_mode | 0o055)
+
+
 @pytest.fixture(scope="module")
 def paper(tmp_path_factory):
     folder = tmp_path_factory.mktemp("external")
     for path in (folder, *folder.parents[:2]):
-        os.chmod(path, 0o755)
+        open_to_all(path)
     owner = harness.unprivileged()[0]
     ca = certs.Authority(str(folder), "external-ca")
     return ca, ca.issue("directory", owner.pw_uid if owner else None)
@@ -289,8 +294,8 @@ EXPIRED = "#!/bin/sh\n[ \"$PAM_USER\" != expired ]\n"
 @pytest.fixture
 def with_pam(ruled, tmp_path):
     """with_pam(rules, ..., auth=): a gilmok whose PAM asks a script, after the line `auth`."""
-    for path in tmp_path.parents[:3]:
-        os.chmod(path, 0o755)
+    for path in tmp_path.parents[:2]:
+        open_to_all(path)
     tmp_path.chmod(0o777)  # where the script writes what it was asked
 
     def run(rules, *lines, auth=""):
