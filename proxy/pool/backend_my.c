@@ -6,6 +6,7 @@
 #include "proxy/pool/backend_my.h"
 
 #include "base/fault.h"
+#include "proxy/pool/kill_my.h"
 #include "proxy/pool/pool.h"
 #include "proxy/wire/my_encode.h"
 
@@ -441,5 +442,6 @@ const struct backend_proto backend_my_proto = {
     .send_check = send_check,
     .send_clean = backend_my_begin_anew,
     .send_goodbye = send_goodbye,
+    .send_abort = kill_my_send,
     .release = release,
 };

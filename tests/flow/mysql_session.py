@@ -11,6 +11,7 @@ import psycopg
 import pymysql
 import pytest
 
+from harness import wait_for
 from mysqltools import remake, rows, value
 from mywire import COMPRESS, KINDS, PING, QUERY, USUAL, Client, error, packet
 
@@ -294,6 +295,41 @@ def test_a_query_that_takes_too_long_ends(maria):
         with pytest.raises(pymysql.err.MySQLError) as e:
             value(c, "select sleep(5)")
         assert e.value.args[0] == 1053 and "query_timeout" in e.value.args[1]
+
+
+def running(maria, mark):
+    with maria.superuser() as c:
+        return value(c, "select count(*) from information_schema.processlist where info like %s and id <> connection_id()", (f"%{mark}%",))
+
+
+def stops(maria, mark):
+    end = time.monotonic() + 3
+    while running(maria, mark) and time.monotonic() < end:
+        time.sleep(0.05)
+    return not running(maria, mark)
+
+
+@pytest.mark.parametrize("mode", ["session", "transaction"])
+def test_what_takes_too_long_is_stopped_at_the_server_too(maria, mode):
+    """A server goes on for as long as it has nothing to send, and keeps its locks; by query_timeout, and by KILL_CLIENT."""
+    with maria.started(mode=mode, database=["query_timeout = 700ms", "pool_size = 1"]) as g:
+        with g.connect() as c, pytest.raises(pymysql.err.MySQLError):
+            value(c, "select /* too long */ sleep(20)")
+        assert stops(maria, "too long")
+        c = g.connect()
+        asked = threading.Thread(target=lambda: refused_query(c, "select /* killed by the console */ sleep(20)"))
+        asked.start()
+        wait_for(lambda: running(maria, "killed by the console"), what="the statement to begin")
+        g.console(f"KILL_CLIENT {next(row for row in g.show('CLIENTS') if row['database'] == 'shop')['id']}")
+        asked.join(5)
+        assert not asked.is_alive() and stops(maria, "killed by the console")
+        with g.connect() as d:
+            assert value(d, "select 7") == 7
+
+
+def refused_query(c, sql):
+    with contextlib.suppress(pymysql.err.MySQLError):
+        value(c, sql)
 
 
 @pytest.mark.parametrize("workers", [2])

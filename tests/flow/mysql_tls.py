@@ -58,6 +58,17 @@ def test_connections_to_servers_are_encrypted(secured, ca, mode):
         assert not cipher(c)
 
 
+def test_what_takes_too_long_is_stopped_inside_tls(secured, ca):
+    mark = "/* too long inside */"
+    tls = ["server_tls = verify-full", f"server_tls_ca_file = {ca.crt}"]
+    with secured.started(cluster=tls, database=["query_timeout = 500ms"]) as g, g.connect() as c:
+        with pytest.raises(pymysql.err.MySQLError):
+            value(c, f"select {mark} sleep(20)")
+        with secured.superuser() as root:
+            running = f"select count(*) from information_schema.processlist where info like '%{mark}%' and id <> connection_id()"
+            harness.wait_for(lambda: not value(root, running), seconds=3, what="the end of the statement")
+
+
 def test_a_server_that_is_somebody_else_gets_no_login(secured, maria, tmp_path):
     os.chmod(tmp_path, 0o755)
     stranger = Authority(str(tmp_path), "stranger")
