@@ -17,6 +17,7 @@ mysqld_lines() { # NAME PORT NUMBER READ_ONLY
     cat <<END
 [mysqld]
 datadir = $DIR/$1
+tmpdir = $DIR
 socket = $SOCKET_DIR/$1.sock
 pid-file = $DIR/$1.pid
 log-error = $DIR/log/$1.log
