@@ -148,7 +148,8 @@ static struct bytes key_of_statement(const struct session_my_statement *t) {
 }
 
 static struct session_my_statement *find(struct session_my_state *st, uint32_t id) {
-    uint32_t real = id == (uint32_t)LAST_PREPARED ? (st->has_failed ? 0 : st->last_statement) : id;
+    bool is_last = id == (uint32_t)LAST_PREPARED && st->sql.flavour == SQL_FLAVOUR_MARIADB;
+    uint32_t real = is_last ? (st->has_failed ? 0 : st->last_statement) : id;
     return map_get(&st->statements, key_of(&real));
 }
 
@@ -591,7 +592,7 @@ static enum take take_fetch(struct session *s, struct run *run, const struct pac
     if (!t) return refuse_unknown(s, p, id, "mysqld_stmt_fetch");
     if (!t->has_cursor) {
         char why[64];
-        snprintf(why, sizeof why, "The statement (%u) has no open cursor", t->id);
+        snprintf(why, sizeof why, "The statement (%u) has no open cursor%s", t->id, is_mariadb(s) ? "" : ".");
         return take_refuse(s, p, MY_ER_STMT_HAS_NO_OPEN_CURSOR, "HY000", why);
     }
     if (!sm->command.is_judged) session_my_judge_command(s, MY_COM_STMT_FETCH, true);
