@@ -95,7 +95,7 @@ struct session_my_state {
     bool has_failed;         /* the client's latest PREPARE */
     uint16_t status;         /* as answers have told it last, as far as it lasts */
     uint8_t looks;          /* questions about that are under way ... */
-    bool looks_for_numbers;      /* ... the first of them about the numbers */
+    bool looks_for_numbers;      /* ... one of them about the numbers */
 };
 
 struct session_my {

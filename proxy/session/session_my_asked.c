@@ -11,7 +11,8 @@
  * left to be seen: its warnings are cleared by a statement that reads from something.
  *
  * Source: tried on MariaDB 10.11: statements without a table clear no warnings; functions alone change none of these values but
- * ROW_COUNT() and FOUND_ROWS().
+ * ROW_COUNT() and FOUND_ROWS(). On MySQL 9.7: every statement but those about warnings clears them; of the numbers SHOW WARNINGS
+ * changes ROW_COUNT() alone.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -119,15 +120,29 @@ static bool look(struct session *s, const char *question) {
     return true;
 }
 
-/* The numbers first: asking for them leaves the warnings. */
+/* MariaDB: asking for them leaves the warnings. At MySQL it is the other way round. */
+static bool are_numbers_first(const struct session_my_state *st) {
+    return st->sql.flavour == SQL_FLAVOUR_MARIADB;
+}
+
+static bool look_at_numbers(struct session *s) {
+    return !session_my_of(s)->state.looks_for_numbers || look(s, LOOK_AT_NUMBERS);
+}
+
+static bool look_at_warnings(struct session *s) {
+    const struct session_my_state *st = &session_my_of(s)->state;
+    return !st->warnings || st->told || !st->has_warnings || look(s, LOOK_AT_WARNINGS);
+}
+
 void session_my_look(struct session *s) {
     struct session_my_state *st = &session_my_of(s)->state;
     s->pins = (s->pins & ~(uint32_t)PIN_ASKED) | PIN_LOOKING;
     st->looks = 0;
     backend_my_of(s->lessee.backend)->answer.has_changed = false;
     st->looks_for_numbers = st->is_id_doubtful || st->are_rows_doubtful;
-    if (st->looks_for_numbers && !look(s, LOOK_AT_NUMBERS)) return;
-    if (st->warnings && !st->told && st->has_warnings && !look(s, LOOK_AT_WARNINGS)) return;
+    if (are_numbers_first(st) && !look_at_numbers(s)) return;
+    if (!look_at_warnings(s)) return;
+    if (!are_numbers_first(st) && !look_at_numbers(s)) return;
     if (!st->looks) s->pins &= ~(uint32_t)PIN_LOOKING;
 }
 
@@ -167,7 +182,7 @@ static bool take_numbers(struct session_my_state *st, struct backend_my *bm, str
     if (!packet_at(packets, 1 + NUMBER_COLUMNS, &row)) return false;
     struct reader r = reader_over(row);
     if (!read_number(&r, &id) || !read_number(&r, &found_rows) || !read_number(&r, &row_count)) return false;
-    if (st->has_row_count) st->row_count = (int64_t)row_count;
+    if (st->has_row_count && are_numbers_first(st)) st->row_count = (int64_t)row_count;
     if (st->are_rows_doubtful) st->found_rows = found_rows;
     if (st->is_id_doubtful) st->insert_id = bm->insert_id = id;
     if (st->is_id_doubtful) bm->has_id = true;
@@ -190,8 +205,9 @@ static bool take_warnings(struct session *s, struct bytes packets) {
 void session_my_on_looked(struct session *s, struct backend *b, struct bytes answer, bool ok) {
     struct session_my_state *st = &session_my_of(s)->state;
     if (session_my_on_prepared(s, b, answer, ok)) return;
+    bool is_about_numbers = st->looks_for_numbers && (are_numbers_first(st) || st->looks == 1);
     if (st->looks) st->looks--;
-    if (st->looks_for_numbers) {
+    if (is_about_numbers) {
         st->looks_for_numbers = false;
         if (!ok || !take_numbers(st, backend_my_of(b), answer)) s->pins |= PIN_HIDDEN;
     } else if (!ok || !take_warnings(s, answer)) {

@@ -221,6 +221,23 @@ def test_warnings_are_kept(maria, gilmok, kind):
     assert answers[0] == answers[1] == answers[2]
 
 
+def test_errors_of_tables_with_generated_keys_are_kept(maria, gilmok):
+    """Of these gilmok asks for the warnings, and for the numbers."""
+    answers = []
+    for port, waits in ((maria.port, 0), (gilmok.mysql_port, 0), (gilmok.mysql_port, 0.4)):
+        with Client(port, maria.user, maria.password, "shop") as c, gilmok.connect() as other:
+            for text in (b"drop table if exists failed", b"create table failed (id int auto_increment primary key, a tinyint unique)",
+                         b"insert into failed (a) values (1)", b"select last_insert_id()", b"insert into failed (a) values (1)"):  # fmt: skip
+                c.command(QUERY + text)
+            time.sleep(waits)
+            if waits:
+                settles(gilmok, [])
+                assert ask(other, "show warnings") == ()
+            answers.append([c.command(QUERY + text) for text in (b"show warnings", b"select last_insert_id(), row_count()")])
+    assert b"Duplicate entry" in b"".join(answers[0][0])
+    assert answers[0] == answers[1] == answers[2]
+
+
 def test_warnings_that_are_nowhere_any_more_are_not_made_up(maria, gilmok):
     with Client(gilmok.mysql_port, maria.user, maria.password, "shop") as c:
         c.command(QUERY + b"selec")

@@ -42,6 +42,14 @@ class Gilmok(harness.Gilmok):
         return self.maria.direct(**{"host": "127.0.0.1", "port": self.mysql_port, **more})
 
 
+MYSQL_WORDS = (
+    ("tx_isolation", "transaction_isolation"), ("tx_read_only", "transaction_read_only"), ("@@in_transaction", "null"), (" as int)", " as signed)"),
+    ("information_schema.session_variables", "performance_schema.session_variables"), ("create or replace table", "create table if not exists"),
+    ("create or replace temporary table", "create temporary table if not exists"),
+    ("execute immediate x", "begin set @text = x; prepare made from @text; execute made; deallocate prepare made; end"),
+)  # fmt: skip
+
+
 class Maria:
     """A MariaDB server with the database `db`, in which `user` may do everything: the sandbox's, or one of its own."""
 
@@ -90,7 +98,7 @@ class Maria:
 
     def in_its_words(self, sql):
         """With the server's own names of what the tests call as MariaDB does."""
-        for maria, mysql in {"@@tx_isolation": "@@transaction_isolation", "@@in_transaction": "null"}.items() if self.is_mysql else ():
+        for maria, mysql in MYSQL_WORDS if self.is_mysql else ():
             sql = sql.replace(maria, mysql)
         return sql
 
