@@ -56,7 +56,11 @@ static void note_rows(struct session_my_state *st, const struct my_answer *a, un
     bool is_set = !a->is_error && (effects & EFFECT_MY_CALC_ROWS || (effects & EFFECT_MY_READS && !a->has_rows)); /* SELECT INTO */
     bool is_odd = a->is_error ? effects & (EFFECT_MY_READS | EFFECT_MY_CALC_ROWS | EFFECT_MY_UNREAD) : a->has_rows;
     if (is_counted) st->found_rows = a->rows;
-    if (is_counted || is_set) {
+    if (effects & EFFECT_MY_FINDS_ROWS) { /* the connection alone knows, unless it has failed: nobody asks for that in advance */
+        st->has_found_rows |= !a->is_error;
+        st->are_rows_unknown = true;
+        st->are_rows_doubtful = false;
+    } else if (is_counted || is_set) {
         st->has_found_rows = true;
         st->are_rows_unknown = false;
         st->are_rows_doubtful = is_set;

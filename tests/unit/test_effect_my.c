@@ -66,7 +66,7 @@ static unsigned effects_with(const char *text, const struct sql_options *options
 
 /* What most statements have besides is tried by itself: all but SELECT count otherwise, and MariaDB's without tables keep warnings. */
 static unsigned but_for_usual(unsigned effects) {
-    return effects & ~(unsigned)(C | K | O | RD | EFFECT_MY_PUTS_BACK);
+    return effects & ~(unsigned)(C | K | O | RD | EFFECT_MY_PUTS_BACK | EFFECT_MY_FINDS_ROWS);
 }
 
 static bool are(const char *text, const struct sql_options *options, unsigned effects) {
@@ -447,6 +447,15 @@ START_TEST(functions_are_known_by_name) {
 }
 END_TEST
 
+START_TEST(updates_of_mysql_count_what_they_find) {
+    struct sql_options my = mysql(), maria = mariadb();
+    ck_assert(effects_with("UPDATE t SET a = 1", &my) & EFFECT_MY_FINDS_ROWS);
+    ck_assert(effects_with("WITH c AS (SELECT 1) UPDATE t, c SET a = 1", &my) & EFFECT_MY_FINDS_ROWS);
+    ck_assert(!(effects_with("DELETE FROM t", &my) & EFFECT_MY_FINDS_ROWS));
+    ck_assert(!(effects_with("UPDATE t SET a = 1", &maria) & EFFECT_MY_FINDS_ROWS));
+}
+END_TEST
+
 START_TEST(functions_may_be_lost_again) {
     struct sql_options options = mysql();
     options.version = 90500;
@@ -471,5 +480,6 @@ int main(void) {
     tcase_add_test(tc, nobody_need_listen);
     tcase_add_test(tc, functions_are_known_by_name);
     tcase_add_test(tc, functions_may_be_lost_again);
+    tcase_add_test(tc, updates_of_mysql_count_what_they_find);
     return check_main_of("effect_my", tc);
 }
