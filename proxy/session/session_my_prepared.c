@@ -407,7 +407,7 @@ static enum take execute(struct session *s, struct run *run, const struct packet
     bool is_private = e->flags || t->has_data || t->has_cursor;
     struct statement_my *on = there(s, p, t, text, is_private, &take);
     if (!on) return take;
-    if (!e->types && t->parameters && !t->types) {
+    if (!e->types && e->has_values && !t->types) {
         take_end_unsent(s);
         return refuse_arguments(s, p, e->statement);
     }

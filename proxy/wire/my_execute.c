@@ -25,6 +25,12 @@ static enum my_execute_verdict reach(struct bytes payload, size_t total, size_t 
     return payload.len < len ? MY_EXECUTE_MORE : MY_EXECUTE_READ;
 }
 
+static bool has_values(const uint8_t *bitmap, uint16_t n) {
+    for (unsigned i = 0; i < n; i++)
+        if (!(bitmap[i / 8] >> i % 8 & 1)) return true;
+    return false;
+}
+
 /* NULL bitmap ((n + 7) / 8), types follow? (1), types (2 * n) */
 static enum my_execute_verdict read_types(struct bytes payload, size_t total, uint16_t n, struct my_execute *out) {
     size_t flag_at = FIXED_LEN + bitmap_len(n), types_at = flag_at + 1;
@@ -32,6 +38,7 @@ static enum my_execute_verdict read_types(struct bytes payload, size_t total, ui
     if (v != MY_EXECUTE_READ) return v;
     uint8_t flag = payload.ptr[flag_at];
     if (flag > 1) return MY_EXECUTE_BROKEN;
+    out->has_values = has_values(payload.ptr + FIXED_LEN, n);
     if (flag == 0) return MY_EXECUTE_READ;
     v = reach(payload, total, types_at + types_len(n), out);
     if (v != MY_EXECUTE_READ) return v;

@@ -26,6 +26,7 @@ enum { MY_EXECUTE_TYPE_LEN = 2 };
 struct my_execute {
     uint32_t statement; /* the id that the client was given */
     uint8_t flags;
+    bool has_values; /* one of the parameters is not NULL */
     bool has_types;
     const uint8_t *types; /* MY_EXECUTE_TYPE_LEN for each parameter, in the payload; NULL without */
     size_t head_len;      /* bytes of the payload that are the head: up to its end as drawn above, without the values */

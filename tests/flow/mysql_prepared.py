@@ -170,6 +170,7 @@ def test_what_is_wrong_is_told_as_the_server_does(maria, gilmok):
     with Both(maria, gilmok) as both:
         both.prepare("q", b"select ?")
         both.execute("q", (int_of(1),))  # types that were never told
+        both.same(lambda c, n: c.command(STMT_EXECUTE + n["q"] + b"\0\1\0\0\0\1\0"))  # NULL needs none
         both.same(lambda c, n: execute(c, n["q"]))  # nothing at all where there is a parameter
         both.same(lambda c, n: execute(c, LAST))  # that one is read with more care
         both.prepare("bad", b"selec")

@@ -86,8 +86,19 @@ START_TEST(a_head_as_clients_send_it) {
     ck_assert_uint_eq(e.flags, 1);
     ck_equal(bytes_of(e.types, 4), BYTES("\3\0\xfd\x80"));
     ck_assert_uint_eq(e.head_len, 16);
+    ck_assert(e.has_values);
     my_put_execute_head(&w, &e, in, in.len, 2, 0x01020304, NULL);
     ck_equal(writer_bytes(&w), BYTES("\x14\0\0\0\x17\4\3\2\1\1\1\0\0\0\2\1\3\0\xfd\x80"));
+}
+END_TEST
+
+START_TEST(values_are_missed_where_all_are_null) {
+    struct bytes in = BYTES("\x17\2\0\0\0\0\1\0\0\0\xff\1\0");
+    struct my_execute e;
+    ck_assert_int_eq(my_execute_read(in, in.len, 9, &e), MY_EXECUTE_READ);
+    ck_assert(!e.has_values);
+    ck_assert_int_eq(my_execute_read(in, in.len, 10, &e), MY_EXECUTE_READ);
+    ck_assert(e.has_values);
 }
 END_TEST
 
@@ -229,6 +240,7 @@ int main(void) {
     tcase_add_checked_fixture(t, fresh, release);
     tcase_add_test(t, heads_are_read);
     tcase_add_test(t, a_head_as_clients_send_it);
+    tcase_add_test(t, values_are_missed_where_all_are_null);
     tcase_add_test(t, at_every_cut_more_is_asked_for);
     tcase_add_test(t, what_is_shorter_than_its_head_is_broken);
     tcase_add_test(t, what_cannot_become_whole_is_broken_at_once);
