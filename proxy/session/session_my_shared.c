@@ -90,6 +90,7 @@ void session_my_judge_command(struct session *s, uint8_t command, bool is_whole)
         break;
     case MY_COM_STMT_RESET:
     case MY_COM_STMT_FETCH: c->effects = EFFECT_MY_KEEPS_WARNINGS; break;
+    case MY_COM_SET_OPTION: c->effects = EFFECT_MY_FIXED | EFFECT_MY_KEEPS_WARNINGS; break;
     default: c->effects = EFFECT_MY_FIXED; break;
     }
 }
