@@ -200,9 +200,34 @@ static bool is_without_tables(const struct ast *statement) {
     }
 }
 
+/* SHOW CREATE ..., SHOW [ FULL ] PROCESSLIST and others that no table of information_schema answers */
+static bool is_show_without_tables(const struct ast_command *c) {
+    struct bytes words = option_words(c->options);
+    if (c->object == SQL_OBJECT_DATABASE || c->object == SQL_OBJECT_PROCEDURE || c->object == SQL_OBJECT_FUNCTION)
+        return words.len > 7 && memcmp(words.ptr, "create ", 7) == 0;
+    return bytes_is(words, "processlist") || bytes_is(words, "privileges") || bytes_is(words, "grants") ||
+           bytes_is(words, "profiles");
+}
+
+/* Of MariaDB's: those that are about no table. */
+static bool is_about_no_table(const struct ast *statement) {
+    if (is_without_tables(statement)) return true;
+    const struct ast_command *c = statement->kind == AST_COMMAND ? AST_AS(command, COMMAND, statement) : NULL;
+    if (!c) return false;
+    switch ((enum sql_verb)c->node.op) {
+    case SQL_ALTER: case SQL_CREATE: case SQL_DROP:
+        return c->object == SQL_OBJECT_DATABASE || c->object == SQL_OBJECT_PROCEDURE || c->object == SQL_OBJECT_FUNCTION;
+    case SQL_HELP: case SQL_KILL:
+    case SQL_XA_COMMIT: case SQL_XA_END: case SQL_XA_PREPARE: case SQL_XA_RECOVER: case SQL_XA_ROLLBACK: case SQL_XA_START:
+        return true;
+    case SQL_SHOW: return is_show_without_tables(c);
+    default: return false;
+    }
+}
+
 static bool keeps_warnings(const struct finding_my *f, const struct ast *statement, unsigned effects) {
     bool is_mariadb = f->options->flavour == SQL_FLAVOUR_MARIADB;
-    if (is_mariadb && !f->has_tables && is_without_tables(statement) && !(effects & EFFECT_MY_ROUTINE)) return true;
+    if (is_mariadb && !f->has_tables && is_about_no_table(statement) && !(effects & EFFECT_MY_ROUTINE)) return true;
     if (!(effects & EFFECT_MY_ASKS_WARNINGS)) return false;
     bool is_diagnostics = statement->kind == AST_COMMAND && statement->op == SQL_GET_DIAGNOSTICS;
     return is_diagnostics || is_show_warnings(statement, false) || asks_counts_alone(statement);

@@ -61,7 +61,7 @@ enum effect_my {
     EFFECT_MY_SHOW_WARNINGS = 1 << 19,   /* besides: the whole text is SHOW WARNINGS without a LIMIT */
     /*
      * Every statement of the text leaves the warnings of what was before as they are, unless it has some itself: it asks for them,
-     * or it is one of MariaDB's that read from nothing, such as SELECT 1, SET, COMMIT. MySQL's do not.
+     * or it is one of MariaDB's that read from nothing, such as SELECT 1, SET, COMMIT, DROP DATABASE. MySQL's do not.
      */
     EFFECT_MY_KEEPS_WARNINGS = 1 << 20,
     /* Others */

@@ -405,7 +405,9 @@ END_TEST
 static const struct row usual_texts[] = {
     {"SELECT 1", K | RD}, {"SELECT * FROM t", RD}, {"SELECT SQL_CALC_FOUND_ROWS a FROM t", C}, {"SELECT 1 FROM (SELECT 1) t", RD},
     {"SELECT (SELECT a FROM t)", RD}, {"SELECT 1 UNION SELECT 2", C | K}, {"SELECT 1 UNION SELECT a FROM t", C}, {"SET a = 1", K | F},
-    {"SET @a = 1", K | S}, {"COMMIT", K}, {"BEGIN", K}, {"DO 1", K}, {"USE a", K | SC}, {"SHOW TABLES", O},
+    {"SET @a = 1", K | S}, {"COMMIT", K}, {"BEGIN", K}, {"CREATE DATABASE a", K | O},
+    {"DROP PROCEDURE p", K | O}, {"CREATE PROCEDURE p() SELECT a FROM t", K | O}, {"SHOW CREATE DATABASE a", K | O}, {"SHOW DATABASES", O},
+    {"SHOW FULL PROCESSLIST", K | O}, {"XA END 'a'", K | XA | O}, {"CREATE TABLE t (a INT)", O}, {"DROP VIEW v", O}, {"DO 1", K}, {"USE a", K | SC}, {"SHOW TABLES", O},
     {"SHOW WARNINGS", K | AW | SW}, {"INSERT INTO t VALUES (1)", 0}, {"SELECT f()", R | RD}, {"EXPLAIN SELECT a FROM t", O},
     {"SELECT 1; SELECT 2", C | K | M}, {"SELECT 1; SELECT a FROM t", C | M}, {"SELECT @@warning_count", K | AW | RD},
     {"INSERT INTO t SELECT a FROM t", C}, {"INSERT INTO t VALUES (1) RETURNING a", O}, {"DO 1; COMMIT", K | M},
