@@ -86,7 +86,7 @@ void session_my_note_answer(struct session *s, struct backend *b) {
     struct session_my *sm = session_my_of(s);
     struct session_my_state *st = &sm->state;
     unsigned effects = sm->command.effects;
-    if (a->has_prepared && a->prepared.warnings) {
+    if (a->has_prepared && (a->prepared.warnings || !(effects & EFFECT_MY_KEEPS_WARNINGS))) {
         forget_told(st);
         st->warnings = a->prepared.warnings;
         st->has_warnings = true;
@@ -226,14 +226,16 @@ void session_my_on_looked(struct session *s, struct backend *b, struct bytes ans
 
 /* ---- asking elsewhere ------------------------------------------------------------------------------------------------ */
 
-static void say_eof(struct session *s, struct writer *w, struct bytes end) {
-    struct my_ok ok;
-    struct my_eof eof = {.status = MY_STATUS_AUTOCOMMIT};
-    if (my_ok_read(end, true, &ok)) {
-        eof.warnings = ok.warnings;
-        eof.status = ok.status & (uint16_t)~MY_STATUS_SESSION_CHANGED;
-    }
+/* The session's status is that of now. */
+static void say_eof(struct session *s, struct writer *w, const struct my_ok *ok) {
+    struct my_eof eof = {.warnings = ok->warnings, .status = ok->status & (uint16_t)~MY_STATUS_SESSION_CHANGED};
     my_put_eof(w, s->lessee.next_seq++, &eof);
+}
+
+static void say_end(struct session *s, struct writer *w, const struct my_ok *ok) {
+    if (session_my_of(s)->caps & MY_CAP_DEPRECATE_EOF)
+        my_put_ok(w, s->lessee.next_seq++, MY_MARK_EOF, ok, session_my_of(s)->caps & MY_CAP_SESSION_TRACK);
+    else say_eof(s, w, ok);
 }
 
 /* What the server has said to gilmok, as this client reads it. */
@@ -242,17 +244,20 @@ static bool replay(struct session *s, struct bytes packets) {
     struct writer w;
     struct bytes payload, end = bytes_of(NULL, 0);
     unsigned count = 0, at;
+    struct my_ok ok;
     while (packet_at(packets, count, &payload)) {
         end = payload;
         count++;
     }
+    if (count <= WARNING_COLUMNS || !my_ok_read(end, true, &ok)) return false;
+    ok.status = (ok.status & (uint16_t)~BACKEND_MY_LASTING) | session_my_of(s)->state.status;
     writer_init(&w, 2 * BUF_LARGE_SIZE);
     for (at = 0; at < count && packet_at(packets, at, &payload); at++) {
-        if (wants_eof && at == count - 1) say_eof(s, &w, end);
+        if (at == count - 1) say_end(s, &w, &ok);
         else my_put(&w, s->lessee.next_seq++, payload);
-        if (wants_eof && at == WARNING_COLUMNS) say_eof(s, &w, end);
+        if (wants_eof && at == WARNING_COLUMNS) say_eof(s, &w, &ok);
     }
-    bool is_ok = !w.failed && count > WARNING_COLUMNS;
+    bool is_ok = !w.failed;
     if (is_ok) session_send(s, writer_bytes(&w));
     writer_release(&w);
     session_my_of(s)->state.row_count = -1;
