@@ -377,6 +377,15 @@ static enum take refuse_arguments(struct session *s, const struct packet *p, uin
     return take_refuse(s, p, MY_ER_WRONG_ARGUMENTS, "HY000", "Incorrect arguments to mysqld_stmt_execute");
 }
 
+/* What a statement of tables clears is cleared when it is prepared. */
+static void judge_prepare(struct session *s, struct bytes text) {
+    struct session_my *sm = session_my_of(s);
+    struct effect_my_ears ears = {.ctx = s};
+    session_my_judge_command(s, MY_COM_STMT_PREPARE, true);
+    unsigned effects = sm->state.warnings ? effect_my_of(text, &sm->state.sql, &s->env->arena, &ears) : 0;
+    if (effects & (EFFECT_MY_KEEPS_WARNINGS | EFFECT_MY_ROUTINE)) sm->command.effects |= EFFECT_MY_KEEPS_WARNINGS;
+}
+
 /* 0x16 | text */
 static enum take take_prepare(struct session *s, struct run *run, const struct packet *p) {
     static const char is_long[] = "a statement of more than 64 KB cannot be prepared with pool_mode = transaction";
@@ -386,7 +395,7 @@ static enum take take_prepare(struct session *s, struct run *run, const struct p
     if (!packet_is_whole(p)) return TAKE_KEEP;
     if (st->statements.count >= STATEMENTS_MAX)
         return take_refuse(s, p, MY_ER_MAX_PREPARED_STMT_COUNT_REACHED, "42000", "too many prepared statements (16384)");
-    if (!sm->command.is_judged) session_my_judge_command(s, MY_COM_STMT_PREPARE, true);
+    if (!sm->command.is_judged) judge_prepare(s, packet_body(p));
     if (!take_has_connection(s)) return take_keep_or_stop(s);
     if (UNLIKELY(st->awaits_own)) return take_hold_back(s);
     if (!sm->command.statement) sm->command.statement = make(st, packet_body(p));
@@ -550,7 +559,10 @@ static enum take say_ok(struct session *s, struct run *run) {
     return take_answered(s, run);
 }
 
-/* 0x1a | statement 4. Only where there is something of it on the server is that asked. */
+/*
+ * 0x1a | statement 4. Where there is something of it on the server that is asked, and in a transaction: it may have ended without a
+ * word, by an error, and the status is part of the answer.
+ */
 static enum take take_reset(struct session *s, struct run *run, const struct packet *p) {
     struct session_my *sm = session_my_of(s);
     uint32_t id;
@@ -558,9 +570,16 @@ static enum take take_reset(struct session *s, struct run *run, const struct pac
     if (!read_id(p, &id)) return packet_is_whole(p) ? refuse_malformed(s, p) : TAKE_KEEP;
     struct session_my_statement *t = find(&sm->state, id);
     if (!t) return refuse_unknown(s, p, id, "mysqld_stmt_reset");
-    if (!t->has_data && !t->has_cursor) return say_ok(s, run);
+    bool is_private = t->has_data || t->has_cursor;
+    bool has_begun = s->lessee.backend && s->lessee.backend->ledger.txn != TXN_NONE;
+    if (!is_private && !has_begun) return say_ok(s, run);
     if (!sm->command.is_judged) session_my_judge_command(s, MY_COM_STMT_RESET, true);
-    struct statement_my *on = there(s, p, t, text_of(t), true, &take);
+    if (UNLIKELY(sm->state.is_refused && !is_private)) { /* there is nothing of it */
+        sm->state.is_refused = false;
+        take_end_unsent(s);
+        return say_ok(s, run);
+    }
+    struct statement_my *on = there(s, p, t, text_of(t), is_private, &take);
     if (!on) return take;
     sm->command.resets = t->id;
     return send_with_id(s, run, p, on->id);

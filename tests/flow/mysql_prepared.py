@@ -311,6 +311,24 @@ def test_to_prepare_it_elsewhere_ends_no_transaction(maria, gilmok, others):
         assert rows(d, "select * from ends") == ()
 
 
+def test_to_reset_one_tells_that_a_transaction_has_ended(maria, gilmok, others):
+    with Both(maria, gilmok) as both, maria.direct() as d:
+        rows(d, "create or replace table reset_gone (a int, b int)")
+        both.prepare("q", b"select a from prep where b = ?")
+        both.prepare("gone", b"select a from reset_gone where b = ?")
+        others()
+        rows(d, "drop table reset_gone")
+        both.query(b"start transaction")
+        both.command(STMT_RESET, "q")
+        both.command(STMT_RESET, "gone")
+        both.query(b"start transaction read only")
+        both.command(STMT_RESET, "q")
+        both.query(b"create table nowhere.t (a int)")  # which ends it, and an error does not tell
+        both.command(STMT_RESET, "q")
+        both.command(PING)
+    settles(gilmok, [])
+
+
 def test_two_with_the_same_text_have_a_cursor_each(maria, gilmok):
     with Both(maria, gilmok) as both:
         for name in ("a", "b"):

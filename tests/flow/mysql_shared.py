@@ -8,7 +8,7 @@ import pymysql
 import pytest
 from mysqltools import Maria, remake, value
 
-from mywire import INIT_DB, KINDS, QUERY, RESET_CONNECTION, SET_OPTION, Client, error
+from mywire import INIT_DB, KINDS, QUERY, RESET_CONNECTION, SET_OPTION, STMT_PREPARE, Client, error
 
 
 @pytest.fixture(scope="module")
@@ -253,6 +253,35 @@ def test_errors_of_tables_with_generated_keys_are_kept(maria, gilmok):
             answers.append([c.command(QUERY + text) for text in (b"show warnings", b"select last_insert_id(), row_count()")])
     assert b"Duplicate entry" in b"".join(answers[0][0])
     assert answers[0] == answers[1] == answers[2]
+
+
+BEHIND_WARNINGS = [
+    (QUERY, b"set autocommit = 0"),
+    (QUERY, b"alter database shop collate utf8mb4_general_ci"),
+    (QUERY, b"show create database shop"),
+    (QUERY, b"xa rollback 'none'"),
+    (QUERY, b"create table if not exists behind (a int)"),
+    (STMT_PREPARE, b"select table_name from information_schema.tables where table_schema = 'shop' and table_name = ?"),
+    (STMT_PREPARE, b"select ?"),
+    (STMT_PREPARE, b"set @a = 1"),
+    (STMT_PREPARE, b"do (select count(*) from information_schema.tables)"),
+]
+
+
+@pytest.mark.parametrize("waits", [False, True])
+@pytest.mark.parametrize("body", [b"".join(b) for b in BEHIND_WARNINGS])
+@pytest.mark.parametrize("kind", ["new", "old"])
+def test_what_leaves_warnings_and_what_clears_them(maria, gilmok, kind, body, waits):
+    answers = []
+    ask(maria.direct(), "create table if not exists behind (a int)")
+    for port in (maria.port, gilmok.mysql_port):
+        with Client(port, maria.user, maria.password, "shop", caps=KINDS[kind]) as c:
+            c.command(QUERY + b"select 1 / 0, cast('x' as int)")
+            if waits:
+                settles(gilmok, [])
+            c.command(body)
+            answers.append(c.command(QUERY + b"show warnings"))
+    assert answers[0] == answers[1]
 
 
 def test_warnings_that_are_nowhere_any_more_are_not_made_up(maria, gilmok):
