@@ -148,6 +148,7 @@ static struct bytes *verifier_only(struct config *c, size_t *count) {
 struct verified {
     struct bytes name;
     enum stored_secret secret;
+    bool is_told_at_login; /* MySQL's clients tell, by their proof, what servers take for one */
     method_set methods;
 };
 
@@ -195,6 +196,12 @@ static const char *first_name(method_set set) {
     return auth_method_name((enum auth_method)m);
 }
 
+static bool is_compared(method_set set) {
+    for (int m = 0; m < AUTH_METHODS; m++)
+        if (set & 1u << m && auth_method_compares((enum auth_method)m)) return true;
+    return false;
+}
+
 /*
  * A SCRAM verifier by itself proves nothing to a server: the client's own proof does, once it has logged in by SCRAM or with a
  * password. An md5 verifier is as good as the password for a server that asks for md5.
@@ -202,7 +209,7 @@ static const char *first_name(method_set set) {
 static void check_verifier(struct report *r, const struct verified *u, const struct config_database *db) {
     bool has_another;
     if (db->cluster->protocol == PROTO_MYSQL) { /* whose proofs are made of other things */
-        report(r, u, db);
+        if (!u->is_told_at_login || !is_compared(u->methods)) report(r, u, db);
         return;
     }
     method_set dead = dead_ends(u, db, &has_another);
@@ -224,14 +231,10 @@ static void check_verifier(struct report *r, const struct verified *u, const str
 
 /* What MySQL stores can be held against a clear password, and against no proof of PostgreSQL's clients. */
 static bool check_way_in(const struct config *c, const struct verified *u, struct config_findings *f) {
-    bool is_compared = false;
-    for (int m = 0; m < AUTH_METHODS; m++) {
-        if (!(u->methods & 1u << m)) continue;
-        if (login_fit_client((enum auth_method)m, u->secret)) return true;
-        is_compared |= auth_method_compares((enum auth_method)m);
-    }
+    for (int m = 0; m < AUTH_METHODS; m++)
+        if (u->methods & 1u << m && login_fit_client((enum auth_method)m, u->secret)) return true;
     bool is_asked_by_mysql = u->secret == STORED_MYSQL && !list_is_empty(&c->listens_mysql);
-    if (u->secret != STORED_MYSQL || !is_compared || is_asked_by_mysql) return true;
+    if (u->secret != STORED_MYSQL || !is_compared(u->methods) || is_asked_by_mysql) return true;
     config_error(f, c->user_file, 0, "the user %.*s could not log in: of its password only what MySQL stores is "
                  "known, which neither scram-sha-256 nor md5 can check", (int)u->name.len, (const char *)u->name.ptr);
     config_advice(f, "Give the plain password or a SCRAM verifier, or let the user log in by the method `password`");
@@ -247,7 +250,7 @@ static void check_verifiers(struct config *c, struct config_findings *f) {
         const struct user_secret *secret = user_store_find(c->user_store, names[i]);
         const char *name = arena_strdup(&c->arena, names[i]);
         enum stored_secret kind = secret->has_md5 ? STORED_MD5 : user_secret_is_of_mysql(secret) ? STORED_MYSQL : STORED_SCRAM;
-        users[i] = (struct verified){names[i], kind, name ? methods_of(c, name) : 0};
+        users[i] = (struct verified){names[i], kind, secret->has_native || secret->has_sha2, name ? methods_of(c, name) : 0};
     }
     for (size_t i = 0; users && i < count; i++)
         if (!check_way_in(c, &users[i], f)) break; /* one is enough to look for the others */

@@ -151,6 +151,7 @@ static bool is_same_secret(const struct user_secret *a, const struct user_secret
     }
     return a->has_verifier == b->has_verifier && a->has_md5 == b->has_md5 && a->has_native == b->has_native &&
            a->has_ed25519 == b->has_ed25519 && secret_equal(&a->ed25519, &b->ed25519, sizeof a->ed25519) &&
+           a->has_sha2 == b->has_sha2 && secret_equal(&a->sha2, &b->sha2, sizeof a->sha2) &&
            secret_equal(a->verifier.stored_key, b->verifier.stored_key, sizeof a->verifier.stored_key) &&
            secret_equal(&a->md5, &b->md5, sizeof a->md5) && secret_equal(&a->native, &b->native, sizeof a->native);
 }

@@ -85,13 +85,19 @@ static bool native_mask(const uint8_t nonce[MY_AUTH_NONCE], const uint8_t twice[
     return is_done;
 }
 
-/*   SHA1(password) XOR SHA1(nonce + SHA1(SHA1(password))) */
-static bool native_scramble(struct bytes password, const uint8_t nonce[MY_AUTH_NONCE], uint8_t out[MY_AUTH_NATIVE_LEN]) {
-    uint8_t once[SHA1_LEN], twice[SHA1_LEN];
-    bool is_done = sha1(password, once) && sha1(bytes_of(once, sizeof once), twice) && native_mask(nonce, twice, out);
-    if (is_done) xor_into(out, once, sizeof once);
-    secret_wipe(once, sizeof once);
+/*   SHA1(password) XOR SHA1(nonce + SHA1(SHA1(password))), of the first */
+static bool native_scramble_of(const uint8_t once[SHA1_LEN], const uint8_t nonce[MY_AUTH_NONCE], uint8_t out[MY_AUTH_NATIVE_LEN]) {
+    uint8_t twice[SHA1_LEN];
+    bool is_done = sha1(bytes_of(once, SHA1_LEN), twice) && native_mask(nonce, twice, out);
+    if (is_done) xor_into(out, once, SHA1_LEN);
     secret_wipe(twice, sizeof twice);
+    return is_done;
+}
+
+static bool native_scramble(struct bytes password, const uint8_t nonce[MY_AUTH_NONCE], uint8_t out[MY_AUTH_NATIVE_LEN]) {
+    uint8_t once[SHA1_LEN];
+    bool is_done = sha1(password, once) && native_scramble_of(once, nonce, out);
+    secret_wipe(once, sizeof once);
     return is_done;
 }
 
@@ -164,7 +170,7 @@ bool my_auth_stored_derive(const char *password, struct my_auth_stored *out, str
 
 /* The answer XOR the mask is SHA1(password), if it is right: its hash is the stored one. */
 bool my_auth_check_stored(const struct my_auth_stored *stored, const uint8_t nonce[MY_AUTH_NONCE], struct bytes answer,
-                          bool *is_right, struct err *err) {
+                          bool *is_right, struct my_auth_keys *keys, struct err *err) {
     uint8_t once[SHA1_LEN], twice[SHA1_LEN];
     bool has_length = answer.len == sizeof once;
     *is_right = false;
@@ -172,6 +178,10 @@ bool my_auth_check_stored(const struct my_auth_stored *stored, const uint8_t non
     if (is_done && has_length) xor_into(once, answer.ptr, sizeof once);
     is_done = is_done && sha1(bytes_of(once, sizeof once), twice);
     if (is_done) *is_right = secret_equal(twice, stored->hash, sizeof twice) && has_length;
+    if (*is_right && keys) {
+        *keys = (struct my_auth_keys){.is_set = true};
+        memcpy(keys->native, once, sizeof once);
+    }
     secret_wipe(once, sizeof once);
     secret_wipe(twice, sizeof twice);
     return is_done || err_set(err, ERR_INTERNAL, "the crypto library failed");
@@ -310,13 +320,22 @@ static size_t answer_len(enum my_auth_plugin plugin) {
     return plugin == MY_AUTH_ED25519 ? ED25519_SIGNATURE_LEN : scramble_len(plugin);
 }
 
+/* By the key alone, which is of no use for another plugin. */
+static bool answer_by_key(const struct my_auth_client *c, const uint8_t *native_key, uint8_t answer[ANSWER_LEN_MAX],
+                          struct err *err) {
+    if (c->plugin != MY_AUTH_NATIVE)
+        return err_set(err, ERR_CANNOT_CONNECT, "it asks for %s, and all that is known of the password is what a login by %s shows",
+                       plugin_names[c->plugin], plugin_names[MY_AUTH_NATIVE]);
+    return native_scramble_of(native_key, c->nonce, answer) || err_set(err, ERR_INTERNAL, "the crypto library failed");
+}
+
 static bool answer_of(const struct my_auth_client *c, const char *password, uint8_t answer[ANSWER_LEN_MAX], struct err *err) {
     if (c->plugin != MY_AUTH_ED25519) return scramble(c->plugin, password, c->nonce, answer, err);
     return ed25519_sign(bytes_str(password), c->nonce, answer) || err_set(err, ERR_INTERNAL, "the crypto library failed");
 }
 
 static enum my_auth_step take_first(struct my_auth_client *c, struct bytes plugin, struct bytes nonce, const char *password,
-                                    const struct my_auth_way *way, struct writer *out, struct err *err) {
+                                    const uint8_t *native_key, const struct my_auth_way *way, struct writer *out, struct err *err) {
     uint8_t answer[ANSWER_LEN_MAX];
     *c = (struct my_auth_client){.plugin = my_auth_plugin_of(plugin)};
     if (c->plugin == MY_AUTH_OTHER) return unknown_plugin(plugin, err);
@@ -324,18 +343,19 @@ static enum my_auth_step take_first(struct my_auth_client *c, struct bytes plugi
     bool has_nul = nonce.len == nonce_len + 1 && nonce.ptr[nonce_len] == '\0';
     if (nonce.len != nonce_len && !has_nul) return malformed(err, "its nonce is not as long as its authentication plugin has it");
     memcpy(c->nonce, nonce.ptr, nonce_len);
-    if (*password == '\0') return MY_AUTH_SEND;
+    if (*password == '\0' && !native_key) return MY_AUTH_SEND;
     c->has_answered = true;
-    if (c->plugin == MY_AUTH_SHA256) return send_whole(c, password, way, out, err);
-    if (!answer_of(c, password, answer, err)) return MY_AUTH_FAILED;
+    if (c->plugin == MY_AUTH_SHA256 && !native_key) return send_whole(c, password, way, out, err);
+    if (native_key ? !answer_by_key(c, native_key, answer, err) : !answer_of(c, password, answer, err)) return MY_AUTH_FAILED;
     writer_put(out, bytes_of(answer, answer_len(c->plugin)));
     secret_wipe(answer, sizeof answer);
     return written(out, err);
 }
 
 enum my_auth_step my_auth_client_begin(struct my_auth_client *c, struct bytes plugin, struct bytes nonce, const char *password,
-                                       const struct my_auth_way *way, struct writer *out, struct err *err) {
-    enum my_auth_step step = take_first(c, plugin, nonce, password, way, out, err);
+                                       const uint8_t *native_key, const struct my_auth_way *way, struct writer *out,
+                                       struct err *err) {
+    enum my_auth_step step = take_first(c, plugin, nonce, password, native_key, way, out, err);
     if (step == MY_AUTH_FAILED) c->has_answered = false;
     return step;
 }

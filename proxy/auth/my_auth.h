@@ -20,6 +20,7 @@
 #include "base/err.h"
 #include "base/writer.h"
 #include "proxy/auth/ed25519.h"
+#include "proxy/auth/sha_crypt.h"
 
 enum my_auth_plugin { MY_AUTH_NATIVE, MY_AUTH_SHA2, MY_AUTH_ED25519, MY_AUTH_SHA256, MY_AUTH_OTHER };
 enum {
@@ -58,9 +59,15 @@ struct my_auth_stored {
 MUST_USE bool my_auth_stored_parse(struct bytes text, struct my_auth_stored *out); /* false: it is none */
 /* Of a password in clear text: to compare with one that was parsed. */
 MUST_USE bool my_auth_stored_derive(const char *password, struct my_auth_stored *out, struct err *err);
-/* As my_auth_check(), of MY_AUTH_NATIVE, by that. */
+/* What a client has told of its password, of which only a hash is stored: servers take it. Secret. */
+struct my_auth_keys {
+    bool is_set;
+    char password[SHA_CRYPT_PASSWORD_MAX + 1]; /* ""; then it was the next */
+    uint8_t native[20];                        /* SHA1(password), enough for mysql_native_password */
+};
+/* As my_auth_check(), of MY_AUTH_NATIVE, by that. Where it is right, `keys` (may be NULL) is what the answer tells. */
 MUST_USE bool my_auth_check_stored(const struct my_auth_stored *stored, const uint8_t nonce[MY_AUTH_NONCE], struct bytes answer,
-                                   bool *is_right, struct err *err);
+                                   bool *is_right, struct my_auth_keys *keys, struct err *err);
 
 /* ---- as a client: what a login to a server says next ---- */
 
@@ -89,11 +96,12 @@ enum my_auth_step {
  * Begins with the plugin and the nonce of a greeting or of a request to change the plugin. SEND: the answer (for a login packet, or
  * a packet of its own). A plugin that gilmok does not know fails, with its name. `nonce`: as long as the plugin's is, perhaps with
  * a NUL behind it; other lengths fail. `out`: a writer with room for MY_AUTH_ANSWER_MAX. How often a server may change the plugin
- * is counted by who calls: once.
+ * is counted by who calls: once. `native_key`: SHA1(password), where that is all that is known (then `password` is empty); else
+ * NULL.
  */
 MUST_USE enum my_auth_step my_auth_client_begin(struct my_auth_client *c, struct bytes plugin, struct bytes nonce,
-                                                const char *password, const struct my_auth_way *way, struct writer *out,
-                                                struct err *err);
+                                                const char *password, const uint8_t *native_key, const struct my_auth_way *way,
+                                                struct writer *out, struct err *err);
 /* The server has sent more (a packet that begins with 0x01): `data` is what stands behind that byte. */
 MUST_USE enum my_auth_step my_auth_client_more(struct my_auth_client *c, struct bytes data, const char *password,
                                                const struct my_auth_way *way, struct writer *out, struct err *err);

@@ -16,6 +16,8 @@ void user_store_init(struct user_store *s, const uint8_t mock_key[32]) {
     memset(s->only, 0, sizeof(s->only));
     s->allows_md5 = false;
     memcpy(s->mock_key, mock_key, sizeof(s->mock_key));
+    s->mock_sha2 = (struct sha_crypt){.rounds = SHA_CRYPT_ROUNDS_DEFAULT}; /* its digest is none: no password has it */
+    memcpy(s->mock_sha2.salt, mock_key, sizeof(s->mock_sha2.salt));
     INVARIANT(ed25519_init() && ed25519_derive(bytes_of(s->mock_key, sizeof(s->mock_key)), &s->mock_ed25519));
 }
 
@@ -85,6 +87,15 @@ static bool fill_ed25519(struct user_secret *out, struct bytes text, struct err 
     return false;
 }
 
+static bool fill_sha2(struct user_secret *out, struct bytes text, struct err *err) {
+    out->has_sha2 = sha_crypt_parse(text, &out->sha2);
+    if (out->has_sha2) return true;
+    err_set(err, ERR_CONFIG, "the hash of caching_sha2_password or sha256_password is not valid");
+    err_hint(err, "The form is 0x and hex digits, as SHOW CREATE USER says with print_identified_with_as_hex; at most %d rounds.",
+             SHA_CRYPT_ROUNDS_MAX);
+    return false;
+}
+
 /* Sorts out which kind of secret it is. */
 static bool fill_secret(struct user_secret *out, struct bytes text, bool allows_md5, struct err *err) {
     if (md5_verifier_parse(text, &out->md5)) {
@@ -107,6 +118,7 @@ static bool fill_secret(struct user_secret *out, struct bytes text, bool allows_
     out->has_native = my_auth_stored_parse(text, &out->native);
     if (out->has_native) return true;
     if (bytes_starts_with(text, ED25519_PREFIX)) return fill_ed25519(out, text, err);
+    if (sha_crypt_is_meant(text)) return fill_sha2(out, text, err);
     out->password = mem_strdup((const char *)text.ptr, text.len);
     return out->password || err_set(err, ERR_OUT_OF_MEMORY, "out of memory while reading users");
 }
@@ -117,6 +129,7 @@ static bool is_md5_able(const struct user_secret *secret) {
 
 /* What can prove it. */
 static enum my_auth_plugin plugin_of(const struct user_secret *secret) {
+    if (secret->has_sha2) return MY_AUTH_SHA2;
     return secret->has_ed25519 ? MY_AUTH_ED25519 : MY_AUTH_NATIVE;
 }
 
@@ -222,10 +235,39 @@ static enum my_auth_plugin most_common(const struct user_store *s) {
     return most;
 }
 
+static enum my_auth_plugin only_plugin(const struct user_store *s, const struct user_secret *secret) {
+    if (!secret) return most_common(s);
+    return user_secret_is_of_mysql(secret) ? plugin_of(secret) : MY_AUTH_OTHER;
+}
+
+bool user_store_wants_whole(const struct user_store *s, const struct user_secret *secret) {
+    return only_plugin(s, secret) == MY_AUTH_SHA2;
+}
+
 enum my_auth_plugin user_store_asks_by(const struct user_store *s, const struct user_secret *secret, enum my_auth_plugin begun) {
-    enum my_auth_plugin only = !secret ? most_common(s) : user_secret_is_of_mysql(secret) ? plugin_of(secret) : MY_AUTH_OTHER;
+    enum my_auth_plugin only = only_plugin(s, secret);
+    if (only == MY_AUTH_SHA2 && begun == MY_AUTH_SHA256) return MY_AUTH_SHA256;
     if (only != MY_AUTH_OTHER) return only;
     return begun == MY_AUTH_OTHER ? MY_AUTH_NATIVE : begun;
+}
+
+/* By their digests, which are of one length. */
+static bool is_same_password(struct bytes a, struct bytes b, bool *is_same) {
+    uint8_t of_a[DIGEST_LEN], of_b[DIGEST_LEN];
+    bool is_done = digest_sha256(a, of_a) && digest_sha256(b, of_b);
+    *is_same = is_done && secret_equal(of_a, of_b, sizeof(of_a));
+    secret_wipe(of_a, sizeof(of_a));
+    secret_wipe(of_b, sizeof(of_b));
+    return is_done;
+}
+
+bool user_store_check_whole(const struct user_store *s, const struct user_secret *secret, struct bytes password, bool *is_right) {
+    if (user_store_wants_whole(s, secret)) return sha_crypt_check(secret ? &secret->sha2 : &s->mock_sha2, password, is_right);
+    bool has_password = secret && secret->password;
+    struct bytes nobodys = bytes_of(s->mock_key, sizeof(s->mock_key));
+    bool is_done = is_same_password(has_password ? bytes_str(secret->password) : nobodys, password, is_right);
+    *is_right = *is_right && has_password;
+    return is_done;
 }
 
 bool user_store_check_ed25519(const struct user_store *s, const struct user_secret *secret, const uint8_t nonce[ED25519_NONCE],
@@ -289,6 +331,9 @@ bool user_store_check_password(const struct user_store *s, struct bytes name, co
     secret_wipe(&sent, sizeof(sent));
     if (secret && secret->has_md5) return check_by_md5(name, secret, password, is_right, err);
     if (secret && secret->has_ed25519) return check_by_ed25519(secret, password, is_right, err);
+    if (secret && secret->has_sha2)
+        return sha_crypt_check(&secret->sha2, bytes_str(password), is_right) ||
+               err_set(err, ERR_INTERNAL, "the crypto library failed");
     return !secret || !secret->has_native || check_by_native(secret, password, is_right, err);
 }
 

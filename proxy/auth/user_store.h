@@ -9,8 +9,9 @@
  * or a SCRAM verifier "SCRAM-SHA-256$ITERATIONS:SALT$STOREDKEY:SERVERKEY"
  * (base64), or, where md5 is allowed, an md5 verifier ("md5" + 32 hex digits). An md5
  * verifier that is not allowed is an error, not a password that looks strange. Or it is
- * what MySQL or MariaDB store: the hash of mysql_native_password ("*" + 40 hex digits), or the key of ed25519 ("ed25519:" + 43
- * characters of base64).
+ * what MySQL or MariaDB store: the hash of mysql_native_password ("*" + 40 hex digits), that of caching_sha2_password or
+ * sha256_password ("$A$005$...", "$5$...", or "0x" and that in hex digits), or the key of ed25519 ("ed25519:" + 43 characters of
+ * base64).
  * Lines that are empty or begin with ; or # are skipped.
  *
  * For a plain password the keys of SCRAM and ed25519 are derived once (user_store_warm) and kept: no
@@ -38,6 +39,8 @@ struct user_secret {
     bool has_native; /* the same */
     struct ed25519_key ed25519; /* given in the file, or that of the password (user_store_warm) */
     bool has_ed25519; /* given in the file: the same */
+    struct sha_crypt sha2;
+    bool has_sha2; /* the same */
 };
 
 struct user_store {
@@ -45,6 +48,7 @@ struct user_store {
     size_t scram_only; /* users who are asked for SCRAM: of whom neither a password nor an md5 verifier is known */
     size_t only[MY_AUTH_OTHER]; /* of whom nothing is known but what this plugin can prove */
     struct ed25519_key mock_ed25519; /* of unknown users: of nobody's password */
+    struct sha_crypt mock_sha2;      /* the same */
     bool allows_md5; /* false after init; set it before parsing when a login method can use md5 verifiers */
     uint8_t mock_key[32]; /* random per process: makes the salt of unknown users stable and unguessable */
 };
@@ -101,15 +105,23 @@ MUST_USE bool user_store_verifier(const struct user_store *s, struct bytes name,
 bool user_store_asks_md5(const struct user_store *s, const struct user_secret *secret);
 /*
  * The same of MySQL's clients: by the plugin that can prove what is stored; who has a password may choose (`begun`; natively
- * where gilmok does not know it). Likewise. Never MY_AUTH_OTHER.
+ * where gilmok does not know it). By MY_AUTH_SHA256 only those who begin with it. Likewise. Never MY_AUTH_OTHER.
  */
 enum my_auth_plugin user_store_asks_by(const struct user_store *s, const struct user_secret *secret, enum my_auth_plugin begun);
 /* Is it a signature by the user's key, of a store that is warm? Takes as long for unknown users. `secret` may be NULL. */
 bool user_store_check_ed25519(const struct user_store *s, const struct user_secret *secret, const uint8_t nonce[ED25519_NONCE],
                               struct bytes signature);
+/* A scramble cannot be checked: the whole password must come. Likewise. */
+bool user_store_wants_whole(const struct user_store *s, const struct user_secret *secret);
+/*
+ * Is it the user's, of whom there is a password or a hash of SHA-256? For unknown users it takes as long as for most. Where it is
+ * wanted whole that is milliseconds. False: the crypto library fails. `secret` may be NULL.
+ */
+MUST_USE bool user_store_check_whole(const struct user_store *s, const struct user_secret *secret, struct bytes password,
+                                     bool *is_right);
 /* Of its password nothing but what MySQL or MariaDB store is known. */
 static inline bool user_secret_is_of_mysql(const struct user_secret *secret) {
-    return secret->has_native || secret->has_ed25519;
+    return secret->has_native || secret->has_ed25519 || secret->has_sha2;
 }
 
 /*

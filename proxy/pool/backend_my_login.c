@@ -32,12 +32,18 @@ struct my_auth_way backend_my_way_to(const struct site *site, struct stream *str
     return (struct my_auth_way){.is_private = is_private, .takes_key = is_near && !has_tls};
 }
 
+/* Where SHA1(password) is all that is known. */
+static const uint8_t *native_key_of(const struct pool_server *server) {
+    return !server->password && server->my_keys.is_set && !*server->my_keys.password ? server->my_keys.native : NULL;
+}
+
 static struct login_my_who who_of(struct backend *b) {
     const struct pool_server *server = &pool_of(b)->server;
     struct startup_my startup = startup_my_read_key(b->variant->key);
     return (struct login_my_who){
         .user = server->user,
-        .password = server->password ? server->password : "",
+        .password = server->password ? server->password : server->my_keys.password,
+        .native_key = native_key_of(server),
         .schema = startup.has_schema ? server->database : NULL,
         .caps = startup.flags,
         .collation = startup.collation,

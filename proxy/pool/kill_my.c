@@ -17,7 +17,8 @@ struct kill_my {
     struct stream *stream;
     struct timer deadline;
     struct site *site; /* one reference */
-    char *user, *password; /* owned; the latter is secret */
+    char *user, *password; /* owned; the latter is secret, NULL: the keys have it */
+    struct my_auth_keys keys; /* likewise */
     struct login_my talk;
     struct login_my_server server;
     uint32_t thread_id; /* that is to end */
@@ -27,6 +28,7 @@ struct kill_my {
 static void free_kill(struct kill_my *k) {
     if (k->password) secret_wipe(k->password, strlen(k->password));
     secret_wipe(&k->talk, sizeof k->talk);
+    secret_wipe(&k->keys, sizeof k->keys);
     mem_free(k->user);
     mem_free(k->password);
     site_unref(k->site);
@@ -47,9 +49,11 @@ static void give_up(struct kill_my *k, const char *why) {
 }
 
 static struct login_my_who who_of(const struct kill_my *k) {
+    bool has_key_alone = !k->password && k->keys.is_set && !*k->keys.password;
     return (struct login_my_who){
         .user = k->user,
-        .password = k->password,
+        .password = k->password ? k->password : k->keys.password,
+        .native_key = has_key_alone ? k->keys.native : NULL,
         .collation = MY_COLLATION_UTF8MB4_GENERAL,
         .wants_tls = k->site->tls != NULL,
         .way = backend_my_way_to(k->site, k->stream),
@@ -179,16 +183,17 @@ static bool has_room(const struct pool_set *set) {
 
 static struct kill_my *new_kill(struct backend *b) {
     const struct pool_server *server = &b->variant->pool->server;
-    const char *password = server->password ? server->password : "";
     struct kill_my *k = mem_alloc(sizeof *k);
     if (!k) return NULL;
     k->errand.abandon = abandon;
     k->site = site_ref(b->site);
     k->user = mem_strdup(server->user, strlen(server->user));
-    k->password = mem_strdup(password, strlen(password));
+    k->password = server->password ? mem_strdup(server->password, strlen(server->password)) : NULL;
+    k->keys = server->my_keys;
     k->thread_id = b->server_id;
     list_init(&k->errand.node);
-    if (k->user && k->password && timer_init(&k->deadline, b->variant->pool->set->loop, on_deadline)) return k;
+    bool has_all = k->user && (k->password || !server->password);
+    if (has_all && timer_init(&k->deadline, b->variant->pool->set->loop, on_deadline)) return k;
     free_kill(k);
     return NULL;
 }

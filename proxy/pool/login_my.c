@@ -33,7 +33,7 @@ static enum my_auth_step answer_greeting(struct login_my *l, const struct login_
     enum my_auth_plugin plugin = my_auth_plugin_of(bytes_str(server->plugin));
     bool is_known = plugin == MY_AUTH_NATIVE || plugin == MY_AUTH_SHA2; /* else the server asks for another one */
     return my_auth_client_begin(&l->auth, bytes_str(is_known ? server->plugin : MY_PLUGIN_NATIVE),
-                                bytes_of(server->nonce, sizeof server->nonce), who->password, &who->way, answer, err);
+                                bytes_of(server->nonce, sizeof server->nonce), who->password, who->native_key, &who->way, answer, err);
 }
 
 static enum login_my_step put_login(struct login_my *l, const struct login_my_server *server, const struct login_my_who *who,
@@ -105,7 +105,7 @@ static enum login_my_step take_switch(struct login_my *l, const struct login_my_
     if (!my_auth_switch_read(payload, &plugin, &nonce)) return fail(err, "it asks for a login of before MySQL 4.1");
     l->has_switched = true;
     writer_init_fixed(&answer, storage, sizeof storage);
-    enum my_auth_step step = my_auth_client_begin(&l->auth, plugin, nonce, who->password, &who->way, &answer, err);
+    enum my_auth_step step = my_auth_client_begin(&l->auth, plugin, nonce, who->password, who->native_key, &who->way, &answer, err);
     enum login_my_step next = go_on(step, seq, &answer, out, err);
     secret_wipe(storage, sizeof storage);
     return next;

@@ -28,6 +28,7 @@ enum {
 struct login_my_who {
     const char *user;
     const char *password; /* may be empty, not NULL */
+    const uint8_t *native_key; /* SHA1(password), where that is all that is known; else NULL */
     const char *schema;   /* NULL: none */
     uint32_t caps;        /* wanted besides LOGIN_MY_CAPS */
     uint8_t collation;

@@ -89,6 +89,7 @@ struct pool_server {
     enum channel_binding channel_binding;
     char *password; /* or an md5 verifier; secret; NULL: the server must ask for none */
     struct scram_keys scram_keys;
+    struct my_auth_keys my_keys; /* likewise, of MySQL's clients */
     char cluster[64]; /* its name; a longer one is cut */
     char name[ADDR_TEXT_MAX + 64]; /* "a 127.0.0.1:5432", or "main/replica" where it goes to several; for the log */
 };

@@ -46,6 +46,7 @@ static char *dup_or_null(const char *s) {
 static void free_credentials(struct pool *p) {
     if (p->server.password) secret_wipe(p->server.password, strlen(p->server.password));
     secret_wipe(&p->server.scram_keys, sizeof p->server.scram_keys);
+    secret_wipe(&p->server.my_keys, sizeof p->server.my_keys);
     mem_free(p->server.password);
     mem_free(p->server.database);
     mem_free(p->server.user);
@@ -166,11 +167,17 @@ static bool configure(struct pool *p, const struct config *c, const struct confi
     if (!pool_place(p, db, err)) return false;
     if (p->main) p->server.scram_keys = p->main->server.scram_keys;
     struct scram_keys learned = {.is_set = false}; /* what clients have proved to its servers is as good as before */
+    struct my_auth_keys my_learned = {.is_set = false};
     bool is_same_user = !db->server_user && is_same_text(user, p->server.user);
-    if ((p->main || (is_same_cluster && is_same_user)) && !password && !p->server.password) learned = p->server.scram_keys;
+    if ((p->main || (is_same_cluster && is_same_user)) && !password && !p->server.password) {
+        learned = p->server.scram_keys;
+        my_learned = p->server.my_keys;
+    }
     free_credentials(p);
     p->server.scram_keys = learned;
+    p->server.my_keys = my_learned;
     secret_wipe(&learned, sizeof learned);
+    secret_wipe(&my_learned, sizeof my_learned);
     p->server.database = dup_or_null(db->server_database ? db->server_database : p->database);
     p->server.user = dup_or_null(user);
     p->server.password = dup_or_null(password);

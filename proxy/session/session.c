@@ -1,6 +1,7 @@
 /*
  * The life of a client, without its language: states, lease, timeouts, ends.
  */
+#include "proxy/session/password_line.h"
 #include "proxy/session/session.h"
 
 #include <stdatomic.h>
@@ -530,6 +531,7 @@ void session_hub_init(struct session_hub *hub, uint32_t worker_count) {
     vacate_book_init(&hub->vacating);
     topology_init(&hub->topology);
     exported_init(&hub->exported);
+    my_key_book_init(&hub->my_keys);
 }
 
 void session_hub_read_globally(struct session_hub *hub, uint64_t now_us) {
@@ -544,6 +546,7 @@ void session_hub_release(struct session_hub *hub) {
     gate_book_release(&hub->gates);
     vacate_book_release(&hub->vacating);
     exported_release(&hub->exported);
+    my_key_book_release(&hub->my_keys);
     topology_release(&hub->topology);
 }
 
@@ -576,7 +579,7 @@ void session_env_release(struct session_env *env) {
     session_pg_interrupts_release(env);
     task_cancel(&env->bury);
     on_bury(&env->bury);
-    if (env->password_timer.impl) timer_release(&env->password_timer);
+    password_line_release(env);
     session_fresh_release(env);
     session_pg_lookups_release(env);
     effect_cache_free(env->effects);

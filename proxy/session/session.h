@@ -16,6 +16,7 @@
 #include "proxy/config.h"
 #include "proxy/pool/catalog_change.h"
 #include "proxy/pool/exported.h"
+#include "proxy/pool/my_key_book.h"
 #include "proxy/pool/pool.h"
 #include "proxy/pool/vacate.h"
 #include "proxy/session/effect_cache.h"
@@ -133,6 +134,7 @@ struct session_hub {
     struct vacate_book vacating;
     struct catalog_changes catalog_changes;
     struct exported_book exported;
+    struct my_key_book my_keys;
     struct topology topology;
     struct extauth_desk *ldap_desk, *pam_desk; /* borrowed; NULL: there are no threads that could ask */
     uint32_t worker_count;
@@ -164,7 +166,7 @@ struct session_env {
     struct task bury;
     struct arena arena;         /* for reading one text of SQL */
     struct effect_cache *effects; /* owned; what texts leave behind (effect_cache.h); made when it is first needed */
-    struct list password_line;    /* logins whose password, sent in clear, awaits its check (session_pg_password.c) */
+    struct list password_line;    /* logins whose password, sent in clear, awaits its check (password_line.h) */
     struct timer password_timer;  /* for the next of them; made when it is first needed */
     uint64_t password_from_us;    /* no check before this */
     struct map secrets;           /* what servers have told of users (session_pg_lookup.c) */

@@ -332,7 +332,7 @@ static size_t relay_received(struct session *s, struct buf *buf, struct bytes da
 
 static size_t on_received(struct session *s, struct buf *buf, struct bytes data) {
     const struct session_my_login *login = session_my_of(s)->login;
-    bool is_asked = s->state == SESSION_LOGIN || (login && login->step == MY_LOGIN_ANSWER);
+    bool is_asked = s->state == SESSION_LOGIN || (login && (login->step == MY_LOGIN_ANSWER || login->step == MY_LOGIN_WHOLE));
     if (is_asked && s->state != SESSION_CLOSED) return session_my_login_received(s, data);
     if (login || s->state == SESSION_CLOSED) return 0; /* it is on its way to its connection */
     return relay_received(s, buf, data);

@@ -15,6 +15,7 @@
 #include "parser/dialect.h"
 #include "proxy/auth/my_auth.h"
 #include "proxy/pool/backend_my.h"
+#include "proxy/session/password_line.h"
 #include "proxy/session/session.h"
 #include "proxy/wire/my_encode.h"
 
@@ -33,6 +34,8 @@ enum {
 enum session_my_step {
     MY_LOGIN_FIRST,  /* the client's login, or its request for TLS, comes next */
     MY_LOGIN_ANSWER, /* its answer to another plugin */
+    MY_LOGIN_WHOLE,  /* its whole password */
+    MY_LOGIN_IN_LINE, /* that is checked when its turn comes */
     MY_LOGIN_PROVEN,
 };
 
@@ -44,6 +47,9 @@ struct session_my_login {
     uint8_t collation;
     bool has_schema;
     uint8_t next_seq; /* of the packet that the client sends next */
+    struct session *client;
+    struct password_turn turn;
+    struct my_auth_keys keys; /* what it has told of its password, right or not; secret */
 };
 
 /* What the command at hand means for who shares connections, until its answer is complete. */
@@ -198,5 +204,12 @@ void session_my_change_user(struct session *s, struct bytes body);
 void session_my_login_leased(struct session *s, struct backend *b);
 void session_my_on_arrived(struct session *s, struct bytes key);
 void session_my_login_release(struct session *s);
+
+/* session_my_proof.c */
+void session_my_proof_init(struct session *s); /* of a login that has just begun */
+/* It has said who it is, and is asked for its proof, which may have come along. */
+void session_my_prove(struct session *s, const struct my_login *l);
+/* The payload of its answer to that, in MY_LOGIN_ANSWER and MY_LOGIN_WHOLE. */
+void session_my_proof_take(struct session *s, struct bytes answer);
 
 #endif

@@ -1,14 +1,13 @@
 /*
  * A MySQL client logs in: greeting, TLS, proof, and the server connection that is its own from then on.
  *
- *      greeting -> FIRST -> (TLS -> FIRST) -> (another plugin -> ANSWER) -> pool -> OK
+ *      greeting -> FIRST -> (TLS -> FIRST) -> proof -> pool -> OK
  *
  * Identity is bound by the login packet, and anew by COM_CHANGE_USER, which begins with leaving everything that the one before had:
  *
- *      COM_CHANGE_USER -> another plugin -> ANSWER -> pool -> OK      without a connection, until it asks for something
+ *      COM_CHANGE_USER -> proof -> pool -> OK      without a connection, until it asks for something
  *
- * Unknown users run the same exchange, so that they cannot be told from wrong
- * passwords; databases are looked up only after the proof. Whatever fails ends the login.
+ * The proof is session_my_proof.c's; databases are looked up only after it. Whatever fails ends the login.
  */
 #include <stdatomic.h>
 #include <stdio.h>
@@ -25,7 +24,10 @@
 
 void session_my_login_release(struct session *s) {
     struct session_my *sm = session_my_of(s);
-    if (sm->login) secret_wipe(sm->login, sizeof *sm->login);
+    if (sm->login) {
+        password_line_leave(&sm->login->turn);
+        secret_wipe(sm->login, sizeof *sm->login);
+    }
     mem_free(sm->login);
     sm->login = NULL;
 }
@@ -60,7 +62,8 @@ static void greet(struct session *s) {
 static bool begin(struct session *s) {
     struct session_my *sm = session_my_of(s);
     sm->login = mem_alloc(sizeof *sm->login);
-    if (!sm->login) session_close(s, "no memory for a login");
+    if (sm->login) session_my_proof_init(s);
+    else session_close(s, "no memory for a login");
     return sm->login != NULL;
 }
 
@@ -117,125 +120,6 @@ static bool bind_identity(struct session *s, const struct my_login *l) {
     return false;
 }
 
-/* ---- the proof ---- */
-
-static void deny(struct session *s, bool has_password) {
-    char host[64];
-    session_my_fail(s, MY_ER_ACCESS_DENIED, "28000", "Access denied for user '%s'@'%s' (using password: %s)", s->user,
-                    s->is_on_socket ? "localhost" : session_peer_ip_text(s, host), has_password ? "YES" : "NO");
-}
-
-static void proven(struct session *s) {
-    struct err err = {0};
-    session_my_of(s)->login->step = MY_LOGIN_PROVEN;
-    if (!session_find_place(s, PROTO_MYSQL, &err)) {
-        session_end(s, &err);
-        return;
-    }
-    if (s->state == SESSION_LOGIN) session_set_state(s, SESSION_LOGIN_WAITING);
-    if (s->group->shares[s->share].worker == s->env->worker) session_my_on_arrived(s, bytes_of(NULL, 0));
-    else session_move_soon(s, s->share);
-}
-
-/* caching_sha2_password says so before the OK; otherwise it would be the whole password that it asks for. */
-static void say_that_was_right(struct session *s) {
-    static const uint8_t right[] = {3};
-    uint8_t storage[16];
-    struct writer w;
-    writer_init_fixed(&w, storage, sizeof storage);
-    my_put_more_auth(&w, s->lessee.next_seq++, bytes_of(right, sizeof right));
-    session_send(s, writer_bytes(&w));
-}
-
-/* Who does not exist, or has nothing stored that fits, is held against a password that nobody has. */
-static bool judge(struct session *s, struct bytes answer, bool *is_right, struct err *err) {
-    const uint8_t *nonce = session_my_of(s)->nonce;
-    const struct session_my_login *login = session_my_of(s)->login;
-    const struct user_secret *secret = user_store_find(s->env->users, bytes_str(s->user));
-    bool has_password = secret && secret->password, has_hash = secret && secret->has_native;
-    const char *password = has_password ? secret->password : "nobody has this one";
-    if (login->plugin == MY_AUTH_ED25519) {
-        *is_right = user_store_check_ed25519(s->env->users, secret, login->to_sign, answer);
-        return true;
-    }
-    if (has_hash && login->plugin == MY_AUTH_NATIVE) return my_auth_check_stored(&secret->native, nonce, answer, is_right, err);
-    if (!my_auth_check(login->plugin, password, nonce, answer, is_right, err)) return false;
-    *is_right = *is_right && has_password;
-    return true;
-}
-
-static void check_answer(struct session *s, struct bytes answer) {
-    bool is_right = false;
-    struct err err = {0};
-    if (!judge(s, answer, &is_right, &err)) {
-        session_end(s, &err);
-    } else if (is_right) {
-        if (session_my_of(s)->login->plugin == MY_AUTH_SHA2) say_that_was_right(s);
-        proven(s);
-    } else {
-        deny(s, answer.len > 0);
-    }
-}
-
-/* By login->plugin. Who has named none, being of old, takes no such request. */
-static void ask(struct session *s, const struct my_login *l) {
-    struct session_my *sm = session_my_of(s);
-    struct bytes nonce = bytes_of(sm->nonce, sizeof sm->nonce);
-    uint8_t storage[128];
-    struct writer w;
-    if (sm->login->plugin == MY_AUTH_ED25519) nonce = bytes_of(sm->login->to_sign, sizeof sm->login->to_sign);
-    if (!(l->caps & MY_CAP_PLUGIN_AUTH) && sm->login->plugin != MY_AUTH_NATIVE) {
-        session_my_fail(s, MY_ER_NOT_SUPPORTED_AUTH_MODE, "08004", "Client does not support authentication protocol requested by "
-                                                                   "server; consider upgrading MySQL client");
-    } else if (!clock_random(s->env->loop->clock, sm->login->to_sign, sizeof sm->login->to_sign)) {
-        session_close(s, "no random numbers for a login");
-    } else {
-        writer_init_fixed(&w, storage, sizeof storage);
-        my_put_auth_switch(&w, s->lessee.next_seq++, my_auth_plugin_name(sm->login->plugin), nonce);
-        session_send(s, writer_bytes(&w));
-        sm->login->step = MY_LOGIN_ANSWER;
-        sm->login->next_seq = s->lessee.next_seq;
-    }
-}
-
-/*
- * By what it begins with itself, if gilmok knows it: MySQL's own clients have nothing but caching_sha2_password any more. But what
- * is stored may be for one plugin alone; who does not exist is asked like most.
- */
-static enum my_auth_plugin plugin_for(const struct session *s, const struct my_login *l) {
-    const struct user_secret *secret = user_store_find(s->env->users, bytes_str(s->user));
-    return user_store_asks_by(s->env->users, secret, l->plugin.ptr ? my_auth_plugin_of(l->plugin) : MY_AUTH_NATIVE);
-}
-
-/* As it is now: a rule is never held against what a connection was before its TLS. */
-static const struct hba_rule *find_rule(const struct session *s) {
-    struct hba_who who = {.user = s->user, .database = s->database, .family = s->peer.family, .ip = s->peer.ip,
-                          .is_on_socket = s->is_on_socket, .has_tls = stream_has_tls(s->stream)};
-    return hba_find(s->env->config->hba, &who);
-}
-
-static bool is_told_natively(const struct my_login *l) {
-    return !(l->caps & MY_CAP_PLUGIN_AUTH) || !l->plugin.ptr || bytes_is(l->plugin, MY_PLUGIN_NATIVE);
-}
-
-static void prove(struct session *s, const struct my_login *l) {
-    const struct hba_rule *r = find_rule(s);
-    enum my_auth_plugin plugin = session_my_of(s)->login->plugin = plugin_for(s, l);
-    if (!r || r->method == AUTH_REJECT) {
-        deny(s, l->answer.len > 0);
-    } else if (r->clientcert != HBA_CERT_NOT_ASKED || !(auth_method_compares(r->method) || r->method == AUTH_TRUST)) {
-        session_my_fail(s, MY_ER_NOT_SUPPORTED_YET, "42000", "its rule asks for what MySQL clients cannot be asked for yet: %s%s",
-                        auth_method_name(r->method), r->clientcert != HBA_CERT_NOT_ASKED ? " and a certificate" : "");
-    } else if (r->method == AUTH_TRUST) {
-        if (s->is_local) proven(s);
-        else deny(s, false);
-    } else if (plugin == MY_AUTH_NATIVE && is_told_natively(l) && s->state == SESSION_LOGIN) {
-        check_answer(s, l->answer);
-    } else {
-        ask(s, l);
-    }
-}
-
 /* ---- what it sends ---- */
 
 static void take_tls_request(struct session *s, size_t unused) {
@@ -264,7 +148,7 @@ static void take_first(struct session *s, struct bytes payload, size_t unused) {
     } else if (l.caps & MY_CAP_COMPRESS) { /* PHP's mysqlnd does not look at the greeting, and waits for compressed answers */
         session_my_fail(s, MY_ER_NOT_SUPPORTED_YET, "42000", "compression is not supported by gilmok: connect without it");
     } else if (bind_identity(s, &l)) {
-        prove(s, &l);
+        session_my_prove(s, &l);
     }
 }
 
@@ -272,6 +156,10 @@ size_t session_my_login_received(struct session *s, struct bytes data) {
     struct session_my *sm = session_my_of(s);
     struct my_header h;
     if (!my_header_read(data, &h)) return 0;
+    if (sm->login->step == MY_LOGIN_IN_LINE) { /* it has nothing to say */
+        session_close(s, "bytes behind the login");
+        return data.len;
+    }
     s->lessee.next_seq = (uint8_t)(sm->login->next_seq + 1);
     if (h.seq != sm->login->next_seq || h.len > MY_LOGIN_MAX - MY_HEADER_LEN - BUF_OVERHEAD) {
         session_my_fail(s, MY_ER_HANDSHAKE, "08S01", h.seq != sm->login->next_seq ? "Got packets out of order" : "Bad handshake");
@@ -283,7 +171,7 @@ size_t session_my_login_received(struct session *s, struct bytes data) {
     struct bytes payload = bytes_of(data.ptr + MY_HEADER_LEN, h.len);
     if (sm->login->step == MY_LOGIN_FIRST) take_first(s, payload, data.len - total);
     else if (data.len > total) session_close(s, "bytes behind the login");
-    else check_answer(s, payload);
+    else session_my_proof_take(s, payload);
     return s->state == SESSION_CLOSED ? data.len : total;
 }
 
@@ -314,7 +202,7 @@ void session_my_change_user(struct session *s, struct bytes body) {
     if (is_read && l.collation > UINT8_MAX) /* a server cannot be asked for it at login */
         session_my_fail(s, MY_ER_UNKNOWN_COLLATION, "HY000", "Unknown collation: %u", l.collation);
     else if (!is_read) session_my_fail(s, MY_ER_MALFORMED_PACKET, "HY000", "Malformed communication packet");
-    else if (begin(s) && bind_identity(s, &l)) prove(s, &l);
+    else if (begin(s) && bind_identity(s, &l)) session_my_prove(s, &l);
     session_resume_input(s); /* what has come behind it was not looked at */
 }
 
@@ -328,8 +216,10 @@ static struct variant *find_variant(struct session *s, struct bytes key, struct 
         err_set(err, ERR_NO_SUCH_DATABASE, "database \"%s\" does not exist", s->database);
         return NULL;
     }
-    const char *password = user_store_password(user_store_find(s->env->users, user));
+    const struct user_secret *secret = user_store_find(s->env->users, user);
+    const char *password = user_store_password(secret);
     struct pool *p = pool_get(s->env->pools, &backend_my_proto, c, db, database, user, password, s->group, s->share, err);
+    if (p && !db->server_user && !password) (void)my_key_book_find(&s->env->hub->my_keys, s->user, secret, &p->server.my_keys);
     return p ? variant_get(p, key, err) : NULL;
 }
 

@@ -63,7 +63,7 @@ void session_pg_login_begin(struct session *s) {
     login->is_looked_up = login->has_found = login->is_asked = false;
     login->question = NULL;
     login->refusal.impl = NULL;
-    list_init(&login->line_node);
+    password_turn_init(&login->turn, session_pg_password_check);
     list_init(&login->lookup_node);
     scram_server_init(&login->scram);
     login->keys.is_set = false;

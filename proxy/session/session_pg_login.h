@@ -14,6 +14,7 @@
 #define GILMOK_PROXY_SESSION_SESSION_PG_LOGIN_H
 
 #include "proxy/extauth/desk.h"
+#include "proxy/session/password_line.h"
 #include "proxy/session/session_pg.h"
 
 enum login_step {
@@ -45,8 +46,8 @@ struct session_pg_login {
     struct list lookup_node;   /* in what waits for the same secret */
     struct user_secret found;  /* what the server keeps; no password in clear; secret */
     bool is_looked_up, has_found;
-    struct list line_node; /* in env.password_line */
-    char *password;        /* owned, secret; NULL: none is kept */
+    struct password_turn turn; /* of the password that came whole */
+    char *password;            /* owned, secret; NULL: none is kept */
     struct extauth_question *question; /* for LDAP servers or PAM; owned, or the desk's when it is asked; NULL: none */
     bool is_asked;
     struct timer refusal;  /* of a wrong password, when PAM wants it to wait */
@@ -82,6 +83,7 @@ const struct user_secret *session_pg_secret(const struct session *s);
 
 /* session_pg_password.c: checks it, in its turn. */
 void session_pg_password_take(struct session *s, struct bytes password);
+void session_pg_password_check(struct password_turn *t);
 void session_pg_password_release(struct session_pg_login *login);
 void session_pg_refuse_password(struct session *s);
 

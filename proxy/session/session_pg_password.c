@@ -1,18 +1,10 @@
 /*
- * Passwords that come in clear text, checked one at a time.
- *
- * Each check runs PBKDF2: about a millisecond, and as many more as a verifier has iterations
- * above the usual 4096. It is the one piece of a login that is long enough for a flood of wrong
- * passwords to hold up everybody whom the worker serves. So there is a line, and between two checks the
- * worker serves others for three times as long as the last one took. The line is as long as max_login_conn
- * allows, and login_timeout ends the wait.
+ * Passwords that come in clear text, checked one at a time (password_line.h).
  */
 #include "base/fault.h"
 #include "base/log.h"
 #include "proxy/auth/secret.h"
 #include "proxy/session/session_pg_login.h"
-
-enum { PAUSE_FACTOR = 3 };
 
 void session_pg_refuse_password(struct session *s) {
     session_pg_lookup_doubt(s);
@@ -20,7 +12,7 @@ void session_pg_refuse_password(struct session *s) {
 }
 
 void session_pg_password_release(struct session_pg_login *login) {
-    list_remove(&login->line_node);
+    password_line_leave(&login->turn);
     if (login->password) secret_wipe(login->password, strlen(login->password));
     mem_free(login->password);
     login->password = NULL;
@@ -30,8 +22,9 @@ static bool has_verifier_only(const struct user_secret *secret) {
     return secret->has_verifier && !secret->password;
 }
 
-static void check(struct session *s) {
-    struct session_pg_login *login = session_pg_of(s)->login;
+void session_pg_password_check(struct password_turn *t) {
+    struct session_pg_login *login = CONTAINER_OF(t, struct session_pg_login, turn);
+    struct session *s = login->client;
     struct bytes user = bytes_str(s->user);
     if (s->state != SESSION_LOGIN) { /* it has left, and is not buried yet */
         session_pg_password_release(login);
@@ -55,39 +48,17 @@ static void check(struct session *s) {
     }
 }
 
-static void call_next(struct session_env *env) {
-    uint64_t now = clock_now_us(env->loop->clock);
-    if (env->password_timer.is_set || list_is_empty(&env->password_line)) return;
-    timer_set(&env->password_timer, env->password_from_us > now ? (env->password_from_us - now + 999) / 1000 : 0);
-}
-
-static void on_timer(struct timer *t) {
-    struct session_env *env = CONTAINER_OF(t, struct session_env, password_timer);
-    struct list *n = list_first(&env->password_line);
-    if (n) {
-        uint64_t from = clock_now_us(env->loop->clock);
-        check(CONTAINER_OF(n, struct session_pg_login, line_node)->client);
-        uint64_t to = clock_now_us(env->loop->clock);
-        env->password_from_us = to + PAUSE_FACTOR * (to - from);
-    }
-    call_next(env);
-}
-
 void session_pg_password_take(struct session *s, struct bytes password) {
-    struct session_env *env = s->env;
     struct session_pg_login *login = session_pg_of(s)->login;
     if (password.len == 0 || password.len > USER_PASSWORD_MAX) {
         session_pg_refuse_password(s); /* nobody has such a password */
         return;
     }
-    bool has_timer = env->password_timer.impl || timer_init(&env->password_timer, env->loop, on_timer);
-    login->password = has_timer ? mem_strdup((const char *)password.ptr, password.len) : NULL;
-    if (!login->password) {
+    login->password = mem_strdup((const char *)password.ptr, password.len);
+    if (!login->password || !password_line_join(s->env, &login->turn)) {
         session_pg_fail(s, ERR_OUT_OF_MEMORY, "out of memory");
         return;
     }
     login->step = LOGIN_IN_LINE;
     s->owes_nothing = true;
-    list_push_back(&env->password_line, &login->line_node);
-    call_next(env);
 }

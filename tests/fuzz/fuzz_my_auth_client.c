@@ -51,6 +51,7 @@ static void check_answer(const struct my_auth_client *c, enum my_auth_step step,
 
 /* The same as a server: what was answered is right there, by the password and by its stored hash. */
 static void check_as_server(const struct my_auth_client *c, struct bytes said, const char *password) {
+    struct my_auth_keys keys = {.is_set = false};
     struct my_auth_stored stored;
     struct err err = {0};
     bool is_right = false;
@@ -64,8 +65,9 @@ static void check_as_server(const struct my_auth_client *c, struct bytes said, c
     }
     PROMISE(my_auth_check(c->plugin, password, c->nonce, said, &is_right, &err) && is_right);
     PROMISE(my_auth_stored_derive(password, &stored, &err));
-    PROMISE(my_auth_check_stored(&stored, c->nonce, said, &is_right, &err));
+    PROMISE(my_auth_check_stored(&stored, c->nonce, said, &is_right, &keys, &err));
     PROMISE(is_right == (c->plugin == MY_AUTH_NATIVE && *password));
+    PROMISE(keys.is_set == is_right);
     my_auth_nonce(nonce, c->nonce);
     for (size_t i = 0; i < sizeof nonce; i++) PROMISE(nonce[i] > 0 && nonce[i] < 128 && nonce[i] != '$');
 }
@@ -103,7 +105,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         writer_init_fixed(&out, storage, sizeof storage);
         if (is_first || is_change) {
             struct bytes plugin = fuzz_cut(message, &behind);
-            step = my_auth_client_begin(&c, plugin, behind, password, &way, &out, &err);
+            step = my_auth_client_begin(&c, plugin, behind, password, NULL, &way, &out, &err);
             PROMISE(step != MY_AUTH_NOTHING && (step == MY_AUTH_FAILED || c.plugin != MY_AUTH_OTHER));
             if (step == MY_AUTH_SEND) check_as_server(&c, writer_bytes(&out), password);
         } else {

@@ -21,7 +21,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         const struct user_secret *secret = value;
         PROMISE(name.len > 0 && name.len <= USER_NAME_MAX);
         PROMISE(user_store_find(&s, name) == secret);
-        PROMISE(secret->has_verifier + secret->has_md5 + secret->has_native + secret->has_ed25519 + (secret->password != NULL) == 1);
+        PROMISE(secret->has_verifier + secret->has_md5 + secret->has_native + secret->has_ed25519 + secret->has_sha2 + (secret->password != NULL) == 1);
         if (secret->has_md5) PROMISE(s.allows_md5 && strlen(secret->md5.text) == MD5_TEXT_LEN);
         if (secret->password) PROMISE(strlen(secret->password) <= USER_PASSWORD_MAX);
         if (secret->has_verifier) PROMISE(secret->verifier.iterations >= 1 && secret->verifier.salt_len <= SCRAM_SALT_MAX);

@@ -3,6 +3,7 @@
 
 import hashlib
 import socket
+import ssl
 import struct
 
 LONG_PASSWORD, FOUND_ROWS, LONG_FLAG, CONNECT_WITH_DB, COMPRESS, LOCAL_FILES = 1, 2, 4, 8, 32, 128
@@ -87,6 +88,15 @@ class Client:
         self.greeting = self.read()
         if user is not None and self.greeting[:1] != b"\xff":
             self.login(user, password, db, collation, plugin)
+
+    def secure(self):
+        """Into TLS, before it logs in; whoever the other side is."""
+        self.caps |= SSL
+        self.send(packet(struct.pack("<IIB23x", self.caps, 1 << 30, 45), self.seq))
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        self.sock = context.wrap_socket(self.sock)
+        self.seq += 1
 
     def login(self, user, password, db, collation, plugin):
         at = self.greeting.index(b"\0", 1) + 1

@@ -70,7 +70,7 @@ static bool is_right(enum my_auth_plugin plugin, const char *password, const uin
 
 static bool is_right_stored(const struct my_auth_stored *stored, const uint8_t *of_nonce, struct bytes answer) {
     bool is_it = true;
-    ck_assert(my_auth_check_stored(stored, of_nonce, answer, &is_it, &err));
+    ck_assert(my_auth_check_stored(stored, of_nonce, answer, &is_it, NULL, &err));
     return is_it;
 }
 
@@ -83,7 +83,7 @@ START_TEST(vectors_of_both_plugins) {
         struct bytes answer = from_hex(plugin == MY_AUTH_SHA2 ? v->sha2 : v->native, expected);
         writer_reset(&out);
         ck_assert_int_eq(my_auth_client_begin(&c, bytes_str(my_auth_plugin_name(plugin)), bytes_of(of_nonce, sizeof of_nonce),
-                                              v->password, &open_way, &out, &err), MY_AUTH_SEND);
+                                              v->password, NULL, &open_way, &out, &err), MY_AUTH_SEND);
         ck_assert(bytes_equal(writer_bytes(&out), answer));
         ck_assert(is_right(plugin, v->password, of_nonce, answer));
         ck_assert(!is_right(plugin, "", of_nonce, answer));
@@ -153,6 +153,36 @@ START_TEST(empty_passwords) {
 }
 END_TEST
 
+/* Which is all that a server's next question by the same plugin takes, and of no use for others. */
+START_TEST(a_right_answer_tells_what_servers_take) {
+    const struct vector *v = take_vector(_i);
+    uint8_t of_nonce[MY_AUTH_NONCE], bytes[MY_AUTH_SHA2_LEN], longer[MY_AUTH_NONCE_MAX] = {0};
+    struct my_auth_stored stored;
+    struct my_auth_keys keys = {.is_set = false};
+    struct my_auth_client c;
+    bool is_it = false;
+    from_hex(v->nonce, of_nonce);
+    struct bytes answer = from_hex(v->native, bytes), elsewhere = bytes_of(nonce, MY_AUTH_NONCE);
+    ck_assert(my_auth_stored_parse(bytes_str(v->stored), &stored));
+    bytes[0] ^= 1;
+    ck_assert(my_auth_check_stored(&stored, of_nonce, answer, &is_it, &keys, &err) && !is_it && !keys.is_set);
+    bytes[0] ^= 1;
+    ck_assert(my_auth_check_stored(&stored, of_nonce, answer, &is_it, &keys, &err) && is_it && keys.is_set);
+    ck_assert_str_eq(keys.password, "");
+    ck_assert_int_eq(my_auth_client_begin(&c, bytes_str("mysql_native_password"), elsewhere, "", keys.native, &open_way, &out, &err),
+                     MY_AUTH_SEND);
+    ck_assert(is_right(MY_AUTH_NATIVE, v->password, nonce, writer_bytes(&out)));
+    for (enum my_auth_plugin plugin = MY_AUTH_NATIVE + 1; plugin < MY_AUTH_OTHER; plugin++) {
+        fresh();
+        ck_assert_int_eq(my_auth_client_begin(&c, bytes_str(my_auth_plugin_name(plugin)), bytes_of(longer, my_auth_nonce_len(plugin)), "",
+                                              keys.native, &both_ways, &out, &err), MY_AUTH_FAILED);
+        ck_assert_int_eq(out.len, 0);
+        ck_assert_ptr_nonnull(strstr(err.message, my_auth_plugin_name(plugin)));
+        ck_assert_int_eq(my_auth_client_more(&c, bytes_of("\4", 1), "", &both_ways, &out, &err), MY_AUTH_FAILED);
+    }
+}
+END_TEST
+
 START_TEST(stored_hashes_are_parsed_to_the_letter) {
     static const char *const wrong[] = {
         "", "*", "*14E65567ABDB5135D0CFD9A70B3032C179A49EE", "*14E65567ABDB5135D0CFD9A70B3032C179A49EE70",
@@ -194,7 +224,7 @@ START_TEST(plugins_by_name) {
         struct my_auth_client c;
         fresh();
         ck_assert_int_eq(my_auth_plugin_of(bytes_str(others[i])), MY_AUTH_OTHER);
-        ck_assert_int_eq(my_auth_client_begin(&c, bytes_str(others[i]), bytes_of(nonce, 20), "secret", &open_way, &out, &err),
+        ck_assert_int_eq(my_auth_client_begin(&c, bytes_str(others[i]), bytes_of(nonce, 20), "secret", NULL, &open_way, &out, &err),
                          MY_AUTH_FAILED);
         ck_assert_int_eq(out.len, 0);
         ck_assert_str_eq(err.sqlstate, ERR_CANNOT_CONNECT);
@@ -205,7 +235,7 @@ START_TEST(plugins_by_name) {
     struct my_auth_client c;
     char name[300];
     memset(name, '\n', sizeof name);
-    ck_assert_int_eq(my_auth_client_begin(&c, bytes_of(name, sizeof name), bytes_of(nonce, 20), "s", &open_way, &out, &err),
+    ck_assert_int_eq(my_auth_client_begin(&c, bytes_of(name, sizeof name), bytes_of(nonce, 20), "s", NULL, &open_way, &out, &err),
                      MY_AUTH_FAILED);
     ck_assert_ptr_null(strchr(err.message, '\n'));
     ck_assert_ptr_nonnull(strstr(err.message, "mysql_native_password")); /* what to do is not cut off */
@@ -215,7 +245,7 @@ END_TEST
 /* ---- client side ---- */
 
 static enum my_auth_step begin(struct my_auth_client *c, const char *plugin, const char *password) {
-    return my_auth_client_begin(c, bytes_str(plugin), bytes_of(nonce, sizeof nonce), password, &open_way, &out, &err);
+    return my_auth_client_begin(c, bytes_str(plugin), bytes_of(nonce, sizeof nonce), password, NULL, &open_way, &out, &err);
 }
 
 static enum my_auth_step more(struct my_auth_client *c, struct bytes data, const char *password, const struct my_auth_way *way) {
@@ -242,12 +272,12 @@ START_TEST(nonces_of_servers) {
     struct my_auth_client c;
     for (size_t len = 0; len <= sizeof bytes; len++) {
         fresh();
-        enum my_auth_step step = my_auth_client_begin(&c, native, bytes_of(bytes, len), "secret", &open_way, &out, &err);
+        enum my_auth_step step = my_auth_client_begin(&c, native, bytes_of(bytes, len), "secret", NULL, &open_way, &out, &err);
         if (len == 20 || len == 21) ck_assert_int_eq(step, MY_AUTH_SEND);
         else FAILS(step, "nonce");
     }
     fresh();
-    FAILS(my_auth_client_begin(&c, native, bytes_str("abcdefghijklmnopqrstu"), "secret", &open_way, &out, &err), "nonce");
+    FAILS(my_auth_client_begin(&c, native, bytes_str("abcdefghijklmnopqrstu"), "secret", NULL, &open_way, &out, &err), "nonce");
 }
 END_TEST
 
@@ -294,7 +324,7 @@ START_TEST(a_nonce_is_signed) {
     ck_assert(ed25519_derive(bytes_str("secret"), &key));
     for (size_t len = 0; len <= sizeof bytes; len++) {
         fresh();
-        enum my_auth_step step = my_auth_client_begin(&c, plugin, bytes_of(bytes, len), "secret", &open_way, &out, &err);
+        enum my_auth_step step = my_auth_client_begin(&c, plugin, bytes_of(bytes, len), "secret", NULL, &open_way, &out, &err);
         if (len != ED25519_NONCE && len != ED25519_NONCE + 1) {
             FAILS(step, "nonce");
             continue;
@@ -308,7 +338,7 @@ END_TEST
 
 static enum my_auth_step begin_sha256(struct my_auth_client *c, const struct my_auth_way *way) {
     fresh();
-    return my_auth_client_begin(c, bytes_str("sha256_password"), bytes_of(nonce, sizeof nonce), "secret", way, &out, &err);
+    return my_auth_client_begin(c, bytes_str("sha256_password"), bytes_of(nonce, sizeof nonce), "secret", NULL, way, &out, &err);
 }
 
 START_TEST(sha256_says_the_password_at_once_or_asks_for_the_key) {
@@ -336,7 +366,7 @@ START_TEST(an_empty_password_is_never_sent) {
         struct my_auth_client c;
         for (const char *ask = "\3\4"; *ask; ask++) {
             ck_assert_int_eq(my_auth_client_begin(&c, bytes_str(my_auth_plugin_name(plugin)),
-                                                  bytes_of(longest, my_auth_nonce_len(plugin)), "", &open_way, &out, &err),
+                                                  bytes_of(longest, my_auth_nonce_len(plugin)), "", NULL, &open_way, &out, &err),
                              MY_AUTH_SEND);
             ck_assert_int_eq(out.len, 0);
             FAILS(more(&c, bytes_of(ask, 1), "", &both_ways), plugin == MY_AUTH_SHA2 || plugin == MY_AUTH_SHA256 ? "wrong order" : "plugin");
@@ -540,6 +570,7 @@ int main(void) {
     tcase_add_checked_fixture(t, fresh, NULL);
     tcase_add_loop_test(t, vectors_of_both_plugins, 0, COUNT_OF(vectors));
     tcase_add_loop_test(t, stored_hashes_check_answers, 0, COUNT_OF(vectors));
+    tcase_add_loop_test(t, a_right_answer_tells_what_servers_take, 0, COUNT_OF(vectors));
     tcase_add_test(t, wrong_answers);
     tcase_add_test(t, empty_passwords);
     tcase_add_test(t, stored_hashes_are_parsed_to_the_letter);

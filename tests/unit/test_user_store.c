@@ -292,6 +292,46 @@ START_TEST(keys_of_ed25519_check_signatures_and_passwords) {
 }
 END_TEST
 
+#define SHA2_OF_SECRET \
+    "0x244124303041242514042F4C0A4F5D6D7A376F281E73486D5242615951786771494655634B6C58355639724E70374D443579534B3932585838335544" \
+    "45715636796947794F44"
+#define SHA256_OF_SECRET \
+    "0x2435245A50342A6A7C29466D0233764B1D1B123437105824496C642E54616A547A563454655468434A6E50674F4A70346A5334347776596167513" \
+    "26B6C374D45456843"
+
+static bool is_whole(const char *name, const char *password) {
+    bool is_right = true;
+    ck_assert(user_store_check_whole(&store, user_store_find(&store, bytes_str(name)), bytes_str(password), &is_right));
+    return is_right;
+}
+
+START_TEST(hashes_of_sha2_check_whole_passwords) {
+    ck_assert(serve("\"a\" \"" SHA2_OF_SECRET "\"\n\"b\" \"" SHA256_OF_SECRET "\"\n\"plain\" \"secret\"\n"));
+    const struct user_secret *a = user_store_find(&store, bytes_str("a")), *plain = user_store_find(&store, bytes_str("plain"));
+    ck_assert(a->has_sha2 && !a->password && !a->has_verifier && !a->has_native && !a->has_ed25519);
+    ck_assert_ptr_null(user_store_server_secret(a));
+    ck_assert(is_whole("a", "secret") && is_whole("b", "secret") && is_whole("plain", "secret"));
+    ck_assert(!is_whole("a", "Secret") && !is_whole("b", "") && !is_whole("plain", "secreT") && !is_whole("nobody", "secret"));
+    ck_assert(logs_in_by_password("a", "secret") && logs_in_by_password("b", "secret") && !logs_in_by_password("b", "Secret"));
+    ck_assert(user_store_wants_whole(&store, a) && !user_store_wants_whole(&store, plain) && user_store_wants_whole(&store, NULL));
+    for (enum my_auth_plugin begun = MY_AUTH_NATIVE; begun <= MY_AUTH_OTHER; begun++) {
+        enum my_auth_plugin expected = begun == MY_AUTH_SHA256 ? MY_AUTH_SHA256 : MY_AUTH_SHA2;
+        ck_assert(asks_by("a", begun) == expected && asks_by("b", begun) == expected && asks_by("nobody", begun) == expected);
+    }
+    ck_assert(lets_choose("plain"));
+}
+END_TEST
+
+START_TEST(hashes_of_sha2_that_are_cut_are_no_passwords) {
+    for (size_t cut = strlen("0x244124"); cut < strlen(SHA2_OF_SECRET); cut++) {
+        char text[200];
+        snprintf(text, sizeof text, "\"cut\" \"%.*s\"", (int)cut, SHA2_OF_SECRET);
+        ck_assert(!parse(text));
+        ck_assert(strstr(err.message, "caching_sha2_password") && err.hint[0]);
+    }
+}
+END_TEST
+
 START_TEST(md5_mocks_are_stable_and_differ_between_names) {
     struct md5_verifier a, again, b;
     bool is_mock = false;
@@ -489,6 +529,8 @@ int main(void) {
     tcase_add_test(t, unknown_users_are_asked_for_what_most_are_asked_for);
     tcase_add_test(t, unknown_mysql_users_are_asked_by_what_most_are_asked_by);
     tcase_add_test(t, keys_of_ed25519_check_signatures_and_passwords);
+    tcase_add_test(t, hashes_of_sha2_check_whole_passwords);
+    tcase_add_test(t, hashes_of_sha2_that_are_cut_are_no_passwords);
     tcase_add_test(t, md5_mocks_are_stable_and_differ_between_names);
     tcase_add_test(t, nul_bytes_are_refused);
     tcase_add_test(t, sizes_at_their_edges);
