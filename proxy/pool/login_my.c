@@ -32,8 +32,9 @@ static enum my_auth_step answer_greeting(struct login_my *l, const struct login_
                                          struct writer *answer, struct err *err) {
     enum my_auth_plugin plugin = my_auth_plugin_of(bytes_str(server->plugin));
     bool is_known = plugin == MY_AUTH_NATIVE || plugin == MY_AUTH_SHA2; /* else the server asks for another one */
-    return my_auth_client_begin(&l->auth, bytes_str(is_known ? server->plugin : MY_PLUGIN_NATIVE),
-                                bytes_of(server->nonce, sizeof server->nonce), who->password, who->native_key, &who->way, answer, err);
+    struct bytes nonce = bytes_of(server->nonce, sizeof server->nonce);
+    return my_auth_client_begin(&l->auth, bytes_str(is_known ? server->plugin : MY_PLUGIN_NATIVE), nonce, who->password,
+                                who->native_key, &who->way, answer, err);
 }
 
 static enum login_my_step put_login(struct login_my *l, const struct login_my_server *server, const struct login_my_who *who,
