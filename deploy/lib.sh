@@ -22,7 +22,7 @@ ME=$(id -u)
 GILMOK_STATE=${GILMOK_STATE:-/var/tmp/gilmok-$ME}
 PG_BIN=/usr/lib/postgresql/15/bin
 
-BUILD_PACKAGES="gcc libc6-dev meson ninja-build pkgconf libevent-dev libinih-dev libc-ares-dev libssl-dev libsodium-dev libldap-dev libpam0g-dev libpq-dev"
+BUILD_PACKAGES="gcc libc6-dev meson ninja-build pkgconf libevent-dev libinih-dev libc-ares-dev libssl-dev libsodium-dev libldap-dev libpam0g-dev libpq-dev zlib1g-dev libzstd-dev"
 PG_PACKAGES="postgresql-15 postgresql-client-15"
 MARIADB_PACKAGES="mariadb-server-core mariadb-client-core"
 

@@ -72,6 +72,8 @@ struct config_server_tls {
     const char *key_file;
 };
 
+/* What MySQL's clients are offered. */
+enum config_mysql_compression { MYSQL_COMPRESSION_OFF, MYSQL_COMPRESSION_ON, MYSQL_COMPRESSION_ZLIB, MYSQL_COMPRESSION_ZSTD };
 enum config_client_tls { CLIENT_TLS_DISABLE, CLIENT_TLS_ALLOW, CLIENT_TLS_REQUIRE };
 enum config_tls_min { TLS_MIN_1_2, TLS_MIN_1_3 };
 
@@ -229,6 +231,7 @@ struct config {
     struct list listens_mysql; /* the same, for clients that speak MySQL's protocol; none with an address of the other list */
     const char *mysql_server_version; /* that these are greeted with */
     bool mysql_local_infile;
+    int mysql_compression; /* enum config_mysql_compression */
     const char *run_as;    /* `user =`; NULL: stay who we are */
     const char *pid_file;  /* NULL: none */
     const char *user_file; /* PgBouncer-format user list; NULL: none */

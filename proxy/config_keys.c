@@ -17,6 +17,7 @@ static const char *const auth_words[] = {"scram-sha-256", "md5", "password", "ce
 static const char *const server_auth_words[] = {"scram-sha-256", "md5", "password", NULL};
 static const char *const channel_binding_words[] = {"disable", "prefer", "require", NULL};
 static const char *const client_tls_words[] = {"disable", "allow", "require", NULL};
+static const char *const mysql_compression_words[] = {"off", "on", "zlib", "zstd", NULL};
 static const char *const client_cert_words[] = {"optional", "required", NULL};
 static const char *const tls_version_words[] = {"1.2", "1.3", NULL};
 static const char *const server_tls_words[] = {"disable", "require", "verify-ca", "verify-full", NULL};
@@ -70,6 +71,7 @@ const struct config_key config_keys[] = {
     {CONFIG_GILMOK, "listen_mysql", KEY_LISTENS, "", 0, 0, NULL, GILMOK(config.listens_mysql), RESTART, "addresses that MySQL's clients connect to"},
     {CONFIG_GILMOK, "mysql_server_version", KEY_TEXT, "5.5.5-10.11.0-MariaDB", 0, 0, NULL, GILMOK(config.mysql_server_version), RELOAD, "the version that they are greeted with"},
     {CONFIG_GILMOK, "mysql_local_infile", KEY_BOOL, "on", 0, 0, NULL, GILMOK(config.mysql_local_infile), RELOAD, "servers get the files that LOAD DATA LOCAL names"},
+    {CONFIG_GILMOK, "mysql_compression", KEY_WORD, "on", 0, 0, mysql_compression_words, GILMOK(config.mysql_compression), RELOAD, "the compression that they are offered"},
     {CONFIG_GILMOK, "client_auth", KEY_WORD, "scram-sha-256", 0, 0, auth_words, GILMOK(config.client_auth), RELOAD, "how clients prove who they are"},
     {CONFIG_GILMOK, "client_auth_socket", KEY_WORD, "", 0, 0, auth_words, GILMOK(client_auth_socket), RELOAD, "the same for clients on unix sockets"},
     {CONFIG_GILMOK, "hba_file", KEY_PATH, "", 0, 0, NULL, GILMOK(config.hba_file), RELOAD, "rules that say who may log in from where, and how"},

@@ -8,12 +8,13 @@
 #include "proxy/admin/console.h"
 #include "proxy/net/tls.h"
 #include "proxy/pool/backend_pg.h"
+#include "proxy/session/session_my.h"
 #include "proxy/session/session_pg.h"
 
 #define SOCKET_COLUMNS                                                                                         \
     "type user database replication state addr #port local_addr #local_port connect_time request_time #wait " \
     "#wait_us #close_needed ptr link #remote_pid tls application_name #prepared_statements #id"
-#define CLIENT_COLUMNS SOCKET_COLUMNS " phase held_by #server_id #server_pid #connected_s #in_state_ms #queries #worker"
+#define CLIENT_COLUMNS SOCKET_COLUMNS " phase held_by #server_id #server_pid #connected_s #in_state_ms #queries #worker compression"
 #define SERVER_COLUMNS \
     SOCKET_COLUMNS " phase server transaction #owes tainted #client_id #connected_s #in_state_ms #queries #worker"
 #define BUFFER_COLUMNS SOCKET_COLUMNS " #recv_pos #pkt_pos #pkt_remain #send_pos #send_remain #pkt_avail #send_avail"
@@ -146,6 +147,7 @@ static void put_client(struct console_call *call, const struct session *s) {
     row_number(&r, console_age_us(call, s->state_since_us) / 1000);
     row_number(&r, s->queries);
     row_number(&r, s->env->worker);
+    row_text(&r, session_my_compression(s));
     row_end(&r);
 }
 

@@ -8,6 +8,7 @@
 
 #include "base/fault.h"
 #include "base/log.h"
+#include "proxy/net/codec.h"
 #include "proxy/net/tls_impl.h"
 
 enum { IOV_MAX_SLICES = 16 };
@@ -25,6 +26,7 @@ struct stream *stream_new(struct loop *l) {
 void stream_free(struct stream *s) {
     INVARIANT(s->state == STREAM_CLOSED && !s->out.first && !s->held);
     if (s->tls) tls_free(s->tls);
+    if (s->codec) s->codec->ops->free(s->codec);
     slab_give(&s->loop->streams, s);
 }
 
@@ -153,8 +155,10 @@ void stream_on_readable(struct stream *s) {
         update_watch(s, false, s->wants_write);
         return;
     }
-    if (UNLIKELY(s->tls != NULL)) {
-        tls_on_readable(s);
+    if (UNLIKELY(s->is_wrapped)) {
+        if (!codec_has_room(s)) update_watch(s, false, s->wants_write);
+        else if (s->tls) tls_on_readable(s);
+        else codec_on_readable(s);
         return;
     }
     struct loop *l = s->loop;
@@ -177,7 +181,8 @@ void stream_on_readable(struct stream *s) {
 
 static void want_input(struct stream *s) {
     update_watch(s, true, s->wants_write);
-    if (s->tls) tls_on_room(s);
+    if (s->codec) codec_on_room(s);
+    else if (s->tls) tls_on_room(s);
 }
 
 void stream_reoffer(struct stream *s) {
@@ -205,8 +210,12 @@ void stream_resume(struct stream *s) {
 
 /* ---- output ---- */
 
+static size_t wrapped_bytes(const struct stream *s) {
+    return (s->tls ? s->tls->wire.bytes : 0) + (s->codec ? s->codec->packed.bytes : 0);
+}
+
 size_t stream_queued(const struct stream *s) {
-    return s->out.bytes + (UNLIKELY(s->tls != NULL) ? s->tls->wire.bytes : 0);
+    return s->out.bytes + (UNLIKELY(s->is_wrapped) ? wrapped_bytes(s) : 0);
 }
 
 void stream_want_flush(struct stream *s) {
@@ -214,8 +223,7 @@ void stream_want_flush(struct stream *s) {
     if (stream_queued(s) > STREAM_HIGH_WATER) s->is_above_high = true;
 }
 
-/* Memory ran out while queueing: the peer must not see a message with a hole, so the stream ends. */
-static void fail_output(struct stream *s) {
+void stream_fail_output(struct stream *s) {
     s->error = ENOMEM;
     if (!list_is_linked(&s->flush_node)) list_push_back(&s->loop->to_flush, &s->flush_node);
 }
@@ -223,7 +231,7 @@ static void fail_output(struct stream *s) {
 void stream_send(struct stream *s, struct bytes data) {
     if (s->state == STREAM_CLOSED || s->state == STREAM_FINISHING || s->error) return;
     if (out_queue_put(&s->out, s->loop, data)) stream_want_flush(s);
-    else fail_output(s);
+    else stream_fail_output(s);
 }
 
 void stream_send_ref(struct stream *s, struct buf *buf, struct bytes data) {
@@ -236,7 +244,7 @@ void stream_send_ref(struct stream *s, struct buf *buf, struct bytes data) {
         stream_want_flush(s);
     } else {
         buf_unref(buf);
-        fail_output(s);
+        stream_fail_output(s);
     }
 }
 
@@ -250,7 +258,8 @@ static void after_flush(struct stream *s) {
 
 /* The queue whose bytes the socket gets. */
 static inline struct out_queue *outermost_queue(struct stream *s) {
-    return UNLIKELY(s->tls != NULL) ? tls_seal(s) : &s->out;
+    if (LIKELY(!s->is_wrapped)) return &s->out;
+    return s->tls ? tls_seal(s) : codec_seal(s);
 }
 
 /* Sends what is queued, as much as the socket takes. False when the stream broke. */
@@ -315,6 +324,7 @@ static void release_queues(struct stream *s) {
     list_remove(&s->flush_node);
     out_queue_clear(&s->out, s->loop);
     if (s->tls) tls_drop_queues(s);
+    if (s->codec) codec_drop_queues(s);
     drop_held(s);
 }
 
@@ -341,6 +351,7 @@ void stream_finish(struct stream *s) {
     }
     drop_held(s);
     if (s->tls) tls_on_finish(s);
+    if (s->codec) codec_on_finish(s);
     s->state = STREAM_FINISHING;
     s->is_paused = false;
     s->finish_by_us = s->loop->now_us + STREAM_FINISH_MS * 1000;
@@ -360,7 +371,7 @@ void stream_on_refused(struct stream *s, const char *why) {
 
 static bool is_movable(struct stream *s) {
     return s->state == STREAM_OPEN && !s->error && !s->is_receiving && stream_flush(s) && s->state == STREAM_OPEN &&
-           stream_queued(s) == 0 && (!s->tls || tls_is_idle(s));
+           stream_queued(s) == 0 && (!s->tls || tls_is_idle(s)) && (!s->codec || codec_is_idle(s));
 }
 
 bool stream_detach(struct stream *s, struct stream_parcel *out) {
@@ -372,7 +383,10 @@ bool stream_detach(struct stream *s, struct stream_parcel *out) {
         memcpy(out->input, s->held->data + s->held_at, s->held_len);
     }
     out->tls = s->tls;
+    out->codec = s->codec;
     s->tls = NULL;
+    s->codec = NULL;
+    s->is_wrapped = false;
     release_queues(s);
     out->link = s->loop->ops->detach(s);
     s->state = STREAM_CLOSED;
@@ -392,6 +406,7 @@ static bool take_input(struct stream *s, const struct stream_parcel *p) {
 
 void stream_parcel_release(struct loop *l, struct stream_parcel *p) {
     if (p->tls) tls_free(p->tls);
+    if (p->codec) p->codec->ops->free(p->codec);
     mem_free(p->input);
     l->ops->discard(l, p->link);
 }
@@ -403,6 +418,8 @@ struct stream *stream_attach(struct loop *l, struct stream_parcel *p, const stru
         return NULL;
     }
     s->tls = p->tls;
+    s->codec = p->codec;
+    s->is_wrapped = s->tls || s->codec;
     s->received = p->received;
     s->sent = p->sent;
     l->ops->attach(s, p->link);

@@ -36,6 +36,7 @@ enum {
     STREAM_FINISH_MS = 2000,       /* stream_finish waits this long for output to leave and the peer to close */
 };
 
+struct codec;
 struct tls;
 
 enum stream_state { STREAM_CONNECTING, STREAM_OPEN, STREAM_FINISHING, STREAM_CLOSED };
@@ -47,6 +48,7 @@ struct stream_handler {
     /* `why` is text for logs ("closed by peer", "Connection reset by peer"), good until the end of the turn. */
     void (*on_closed)(void *owner, const char *why);
     void (*on_secured)(void *owner); /* the TLS handshake is complete (tls.h); may be NULL */
+    void (*on_garbled)(void *owner); /* what has come cannot be unpacked (codec.h): the owner ends the stream; may be NULL */
 };
 
 struct stream {
@@ -61,6 +63,7 @@ struct stream {
     bool wants_write;
     bool is_above_high; /* on_drained is owed */
     bool is_receiving;  /* inside on_received */
+    bool is_wrapped;    /* it has TLS or a codec: on the link are other bytes than its owner's */
 
     struct buf *held; /* unconsumed input */
     uint32_t held_at;
@@ -68,6 +71,7 @@ struct stream {
 
     struct out_queue out;
     struct tls *tls; /* tls.h; owned; NULL: everything is in clear */
+    struct codec *codec; /* codec.h, above TLS; owned; may be NULL */
 
     struct list flush_node;
     struct list end_node; /* in loop.finishing or loop.graveyard */
@@ -88,7 +92,7 @@ void stream_send_ref(struct stream *s, struct buf *buf, struct bytes data);   /*
 MUST_USE bool stream_peer_process(struct stream *s, struct peer_process *out);
 /* The address of this end; asks the system each time. False: the stream is closed, or the system does not say. */
 MUST_USE bool stream_local_addr(struct stream *s, struct addr *out);
-size_t stream_queued(const struct stream *s); /* bytes; with TLS those not yet encrypted, and ciphertext */
+size_t stream_queued(const struct stream *s); /* bytes; with TLS those not yet encrypted, and ciphertext; likewise with a codec */
 /* True when TLS was started: then every byte that on_received gets has come inside it. */
 static inline bool stream_has_tls(const struct stream *s) {
     return s->tls != NULL;
@@ -119,12 +123,13 @@ void stream_finish(struct stream *s);
  * name; in between it belongs to whoever carries it there.
  *
  * stream_detach is not for the stream's own handlers but for tasks. False, and
- * nothing has changed: not now (it is not open, output waits for the socket, TLS is in
- * the middle of something), or memory is out. True: `s` is gone.
+ * nothing has changed: not now (it is not open, output waits for the socket, TLS or the
+ * codec is in the middle of something), or memory is out. True: `s` is gone.
  */
 struct stream_parcel {
     union link link;
     struct tls *tls;     /* owned; NULL: in clear */
+    struct codec *codec; /* owned; may be NULL; what is its owner's is the carrier's business */
     uint8_t *input;      /* owned; what nobody has consumed yet */
     uint32_t input_len;
     uint64_t received, sent;

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "base/fault.h"
+#include "proxy/net/codec.h"
 #include "proxy/net/tls_impl.h"
 
 enum {
@@ -79,21 +80,39 @@ static size_t read_plain(struct tls *t, uint8_t *into, size_t cap) {
     return done;
 }
 
-/* One chunk of clear bytes goes up. */
-static void offer_some(struct stream *s) {
+/* The codec gets them; it is left with what it does not unpack for now. */
+static size_t offer_packed(struct stream *s) {
+    size_t room;
+    uint8_t *into = codec_room(s, &room);
+    if (!into) {
+        stream_on_broken(s, "out of memory");
+        return 0;
+    }
+    size_t n = read_plain(s->tls, into, room);
+    codec_filled(s, n);
+    return n;
+}
+
+static size_t offer_clear(struct stream *s) {
     struct loop *l = s->loop;
-    struct tls *t = s->tls;
     struct buf *buf = buf_take(&l->bufs, BUF_LARGE);
     if (!buf) {
         stream_on_broken(s, "out of memory");
-        return;
+        return 0;
     }
     uint32_t kept = stream_lift_held(s, buf);
-    size_t n = read_plain(t, buf->data + kept, buf->cap - kept);
+    size_t n = read_plain(s->tls, buf->data + kept, buf->cap - kept);
     if (n > 0) stream_offer(s, buf, buf->data, kept + n);
     else if (kept > 0) stream_put_back(s, buf, kept);
-    if (n == 0) (void)SSL_free_buffers(t->ssl); /* a ticket: OpenSSL keeps its buffer until data comes */
     buf_unref(buf);
+    return n;
+}
+
+/* One chunk of clear bytes goes up. */
+static void offer_some(struct stream *s) {
+    struct tls *t = s->tls;
+    size_t n = s->codec ? offer_packed(s) : offer_clear(s);
+    if (n == 0) (void)SSL_free_buffers(t->ssl); /* a ticket: OpenSSL keeps its buffer until data comes */
     if (t->end != TLS_GOES_ON && stream_takes_input(s)) finish_input(s);
 }
 
@@ -151,7 +170,7 @@ static void tidy(struct stream *s) {
 static void pump(struct stream *s) {
     struct tls *t = tls_of(s);
     if (s->state == STREAM_OPEN && !t->is_secured) shake(s);
-    while (t->is_secured && stream_takes_input(s) && has_input(t)) offer_some(s);
+    while (t->is_secured && stream_takes_input(s) && codec_has_room(s) && has_input(t)) offer_some(s);
     if (s->state == STREAM_OPEN && t->wire.bytes > 0) stream_want_flush(s);
     tidy(s);
 }
@@ -201,8 +220,8 @@ void tls_on_readable(struct stream *s) {
 /* ---- output ---- */
 
 /* The next record's clear bytes in one piece: of the first slice alone when they suffice, else gathered in `*scratch`. */
-static struct bytes next_piece(struct stream *s, struct buf **scratch) {
-    const struct out_slice *o = s->out.first;
+static struct bytes next_piece(struct stream *s, const struct out_queue *q, struct buf **scratch) {
+    const struct out_slice *o = q->first;
     if (o->len >= RECORD_MAX || !o->next) return bytes_of(o->ptr, o->len < RECORD_MAX ? o->len : RECORD_MAX);
     if (!*scratch) *scratch = buf_take(&s->loop->bufs, BUF_LARGE);
     if (!*scratch) return bytes_of(o->ptr, o->len); /* more records than need be, but all of it */
@@ -215,23 +234,23 @@ static struct bytes next_piece(struct stream *s, struct buf **scratch) {
     return bytes_of((*scratch)->data, len);
 }
 
-static bool has_room_for_record(const struct stream *s) {
-    size_t clear = s->out.bytes < RECORD_MAX ? s->out.bytes : RECORD_MAX;
+static bool has_room_for_record(const struct stream *s, const struct out_queue *q) {
+    size_t clear = q->bytes < RECORD_MAX ? q->bytes : RECORD_MAX;
     return s->tls->wire.bytes + clear + RECORD_GROWTH_MAX <= TLS_AHEAD_MAX;
 }
 
-static void seal_queue(struct stream *s) {
+static void seal_queue(struct stream *s, struct out_queue *q) {
     struct tls *t = s->tls;
     struct buf *scratch = NULL;
-    while (s->out.first && has_room_for_record(s)) {
-        struct bytes piece = next_piece(s, &scratch);
+    while (q->first && has_room_for_record(s, q)) {
+        struct bytes piece = next_piece(s, q, &scratch);
         size_t n = 0;
         clear_errors();
         if (!SSL_write_ex(t->ssl, piece.ptr, piece.len, &n) || n != piece.len) {
             s->error = t->wire_failed ? ENOMEM : EPROTO;
             break;
         }
-        out_queue_consume(&s->out, s->loop, n);
+        out_queue_consume(q, s->loop, n);
     }
     buf_unref(scratch);
 }
@@ -239,8 +258,9 @@ static void seal_queue(struct stream *s) {
 struct out_queue *tls_seal(struct stream *s) {
     struct tls *t = tls_of(s);
     if (!t->is_secured || t->end == TLS_FAILED) return &t->wire;
-    if (s->out.first) seal_queue(s);
-    if (s->state == STREAM_FINISHING && !s->out.first && !t->has_said_goodbye) {
+    struct out_queue *q = s->codec ? codec_seal(s) : &s->out;
+    if (q->first) seal_queue(s, q);
+    if (s->state == STREAM_FINISHING && !q->first && !s->out.first && !t->has_said_goodbye) {
         t->has_said_goodbye = true;
         clear_errors();
         (void)SSL_shutdown(t->ssl); /* our close_notify; the peer's is not waited for */
@@ -294,6 +314,7 @@ bool stream_start_tls(struct stream *s, struct tls_context *c, const struct tls_
     t->wire = s->out; /* what was said in clear stands in front of the first record */
     s->out = (struct out_queue){0};
     s->tls = t;
+    s->is_wrapped = true;
     loop_defer(s->loop, &t->pump);
     return true;
 }

@@ -1,5 +1,5 @@
 /*
- * tls_impl.h - what the files of TLS and stream.c share; nobody else includes it.
+ * tls_impl.h - what the files of TLS, codec.c and stream.c share; nobody else includes it.
  */
 #ifndef GILMOK_PROXY_NET_TLS_IMPL_H
 #define GILMOK_PROXY_NET_TLS_IMPL_H
@@ -76,7 +76,7 @@ void tls_drop_queues(struct stream *s);
 bool tls_is_idle(const struct stream *s);
 void tls_free(struct tls *t);
 
-/* ---- stream.c, for tls.c ---- */
+/* ---- stream.c, for tls.c and codec.c ---- */
 
 struct buf *stream_take_chunk(struct loop *l); /* a large one, preferably still warm; NULL when memory is out */
 void stream_give_chunk(struct loop *l, struct buf *buf);
@@ -86,6 +86,8 @@ uint32_t stream_lift_held(struct stream *s, struct buf *buf);
 /* Offers bytes of `buf` to the owner and keeps what it leaves. */
 void stream_offer(struct stream *s, struct buf *buf, const uint8_t *ptr, size_t len);
 void stream_want_flush(struct stream *s);
+/* Memory ran out while queueing: the peer must not see a message with a hole, so the stream ends. */
+void stream_fail_output(struct stream *s);
 /* True while the owner wants input and there is room to keep it. */
 static inline bool stream_takes_input(const struct stream *s) {
     return s->state == STREAM_OPEN && !s->is_paused && s->held_len < STREAM_HELD_MAX;

@@ -10,6 +10,7 @@
 #include "base/fault.h"
 #include "base/log.h"
 #include "proxy/session/session_move.h"
+#include "proxy/wire/my_compress.h"
 
 const char *session_state_name(enum session_state state) {
     static const char *const names[] = {"login", "login-waiting", "idle", "waiting", "active", "held", "closed"};
@@ -390,6 +391,11 @@ static void on_better_share(struct lessee *l, uint32_t index) {
     if (s->state == SESSION_WAITING || s->state == SESSION_LOGIN_WAITING) (void)session_move(s, index);
 }
 
+static void on_turn(struct lessee *l) {
+    struct session *s = session_of(l);
+    if (s->proto->on_turn) s->proto->on_turn(s);
+}
+
 static const struct lessee_ops lessee_ops = {
     .on_leased = on_leased,
     .on_refused = on_refused,
@@ -404,6 +410,7 @@ static const struct lessee_ops lessee_ops = {
     .on_statements_dropped = on_statements_dropped,
     .on_looked = on_looked,
     .on_settled = on_settled,
+    .on_turn = on_turn,
     .on_notification = on_notification,
     .on_room = on_room,
     .on_lost = on_lost,
@@ -435,10 +442,16 @@ static void on_closed(void *owner, const char *why) {
     session_close(s, why);
 }
 
+static void on_garbled(void *owner) {
+    struct session *s = owner;
+    s->proto->on_garbled(s);
+}
+
 const struct stream_handler session_stream_handler = {
     .on_received = on_received,
     .on_drained = on_drained,
     .on_closed = on_closed,
+    .on_garbled = on_garbled,
 };
 
 void session_send(struct session *s, struct bytes data) {
@@ -582,6 +595,8 @@ void session_env_release(struct session_env *env) {
     password_line_release(env);
     session_fresh_release(env);
     session_pg_lookups_release(env);
+    my_compress_kit_free(env->compress_kit);
+    env->compress_kit = NULL;
     effect_cache_free(env->effects);
     env->effects = NULL;
     arena_release(&env->arena);

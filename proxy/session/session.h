@@ -86,10 +86,12 @@ struct session_proto {
     /* As in struct lessee_ops; may be NULL when settle is. */
     void (*on_looked)(struct session *s, struct backend *b, struct bytes answer, bool ok);
     void (*on_settled)(struct session *s, struct backend *b); /* as in struct lessee_ops; may be NULL */
+    void (*on_turn)(struct session *s); /* likewise */
     /* Likewise; may be NULL when nothing sets backend.reads_notifications. */
     bool (*on_notification)(struct session *s, struct bytes message);
     void (*on_statements_dropped)(struct session *s); /* by a command of the client's; may be NULL */
     void (*on_hold_over)(struct session *s); /* hold_until_us has passed, or others wait; may be NULL where nobody sets it */
+    void (*on_garbled)(struct session *s); /* as in struct stream_handler; may be NULL where nobody sets a codec */
     void (*tell)(struct session *s, const struct err *err, bool is_fatal); /* an error in the client's language */
     void (*refuse)(struct session *s, const struct err *err); /* the open request cannot run: error, session lives */
     /* What the console has to say to a statement; may be taken from the writer. `ends`: the session is over with it. */
@@ -124,6 +126,7 @@ struct console_ops {
     void *ctx;
 };
 
+struct my_compress_kit;
 struct session_env;
 
 /* What the sessions of all workers have in common. Set up before the workers' threads start. */
@@ -166,6 +169,7 @@ struct session_env {
     struct task bury;
     struct arena arena;         /* for reading one text of SQL */
     struct effect_cache *effects; /* owned; what texts leave behind (effect_cache.h); made when it is first needed */
+    struct my_compress_kit *compress_kit; /* owned; made when it is first needed */
     struct list password_line;    /* logins whose password, sent in clear, awaits its check (password_line.h) */
     struct timer password_timer;  /* for the next of them; made when it is first needed */
     uint64_t password_from_us;    /* no check before this */

@@ -235,6 +235,7 @@ static enum take take_command(struct session *s, struct run *run, const struct p
         return TAKE_STOP;
     }
     if (is_busy(s)) return take_hold_back(s); /* nothing may be said into an answer */
+    if (UNLIKELY(sm->is_compressed)) session_my_compress_answer(s);
     if (p->h.seq != 0 || !p->h.len) {
         sm->command_seq = 0;
         take_out_of_order(s);
@@ -276,6 +277,7 @@ static size_t take_rest(struct session *s, struct run *run, const uint8_t *ptr, 
         sm->packet_left -= (uint32_t)n;
         return n;
     }
+    if (UNLIKELY(sm->is_compressed)) session_my_compress_answer(s); /* more of it has come since its head was taken */
     if (!sm->is_dropped) {
         struct backend *b = s->lessee.backend;
         if (stream_is_congested(b->stream)) {
@@ -289,6 +291,15 @@ static size_t take_rest(struct session *s, struct run *run, const uint8_t *ptr, 
     sm->packet_left -= (uint32_t)n;
     check_sent(s, run);
     return n;
+}
+
+/* Servers do not look at the numbers inside of compressed packets; ours does, as it gets these as they are. */
+static RARELY void set_number(struct session *s, struct buf *buf, struct packet *p) {
+    const struct session_my *sm = session_my_of(s);
+    bool is_first = !sm->goes_on && !takes_file(s);
+    if (!is_first) session_my_compress_answer(s);
+    p->h.seq = is_first ? 0 : takes_file(s) ? s->lessee.next_seq : (uint8_t)(sm->command_seq + 1);
+    buf->data[p->ptr - buf->data + MY_HEADER_LEN - 1] = p->h.seq;
 }
 
 static enum take take_packet(struct session *s, struct run *run, const struct packet *p) {
@@ -315,6 +326,7 @@ static size_t relay_received(struct session *s, struct buf *buf, struct bytes da
         if (!my_header_read(bytes_of(ptr, left), &p.h) || (p.h.len && left == MY_HEADER_LEN)) break;
         size_t total = MY_HEADER_LEN + (size_t)p.h.len;
         p.avail = left < total ? left : total;
+        if (UNLIKELY(sm->is_compressed)) set_number(s, buf, &p);
         enum take take = take_packet(s, &run, &p);
         if (take == TAKE_STOP) return s->state == SESSION_CLOSED ? data.len : at;
         if (take == TAKE_KEEP) break;
@@ -345,6 +357,11 @@ static void release(struct session *s) {
     session_my_state_release(s);
 }
 
+/* Its numbers go on: a file is no command. */
+static void on_turn(struct session *s) {
+    session_my_compress_converse(s, true);
+}
+
 const struct session_proto session_my_proto = {
     .name = "mysql",
     .size = sizeof(struct session_my),
@@ -356,7 +373,9 @@ const struct session_proto session_my_proto = {
     .settle = session_my_settle,
     .on_looked = session_my_on_looked,
     .on_settled = on_settled,
+    .on_turn = on_turn,
     .on_hold_over = session_my_on_hold_over,
+    .on_garbled = session_my_on_garbled,
     .tell = session_my_tell,
     .refuse = refuse,
     .release = release,

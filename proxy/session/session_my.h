@@ -17,6 +17,7 @@
 #include "proxy/pool/backend_my.h"
 #include "proxy/session/password_line.h"
 #include "proxy/session/session.h"
+#include "proxy/wire/my_decode.h"
 #include "proxy/wire/my_encode.h"
 
 enum {
@@ -50,6 +51,7 @@ struct session_my_login {
     struct session *client;
     struct password_turn turn;
     struct my_auth_keys keys; /* what it has told of its password, right or not; secret */
+    struct codec *codec; /* for what comes behind it; owned; NULL: none */
 };
 
 /* What the command at hand means for who shares connections, until its answer is complete. */
@@ -109,6 +111,7 @@ struct session_my {
     struct session_my_login *login; /* owned; NULL behind it */
     uint8_t nonce[MY_NONCE_LEN]; /* of the greeting and of all proofs: libraries in C answer COM_CHANGE_USER's question with it */
     uint32_t caps;        /* as agreed */
+    bool is_compressed;   /* behind its login: session_my_compress.c */
     uint8_t command_seq;  /* of the latest packet of the command that is coming in */
     bool goes_on;         /* ... which goes on in a further packet */
     bool is_dropped;      /* ... and goes nowhere */
@@ -195,6 +198,27 @@ void session_my_tell(struct session *s, const struct err *err, bool is_fatal);
 void session_my_error(struct session *s, uint16_t number, const char *sqlstate, const char *text);
 /* Tells, and ends the session. */
 void session_my_fail(struct session *s, uint16_t number, const char *sqlstate, const char *fmt, ...) PRINTF_LIKE(4, 5);
+
+/* session_my_compress.c: compression, where is_compressed is set; elsewhere these do nothing */
+/* The capabilities that it is offered. */
+uint32_t session_my_compress_offered(const struct session *s);
+/* What a client's login asks for of it was offered. */
+MUST_USE bool session_my_compress_agrees(const struct session *s, uint32_t caps);
+/* What it asks for is there when it is let in. False: memory is out. */
+MUST_USE bool session_my_compress_ready(struct session *s, const struct my_login *l);
+/* From now on, behind what is queued. */
+void session_my_compress_begin(struct session *s);
+/* On another worker. False: memory is out. */
+MUST_USE bool session_my_compress_arrive(struct session *s);
+/* What is said from now on answers what was received last. */
+void session_my_compress_answer(struct session *s);
+/* It asks for nothing: what is said now it reads as the answer to what it asks next. */
+void session_my_compress_end(struct session *s);
+/* The client's next packet is its answer to ours, and no command. */
+void session_my_compress_converse(struct session *s, bool converses);
+void session_my_on_garbled(struct session *s);
+/* "zlib", "zstd"; of any session; "": none. */
+const char *session_my_compression(const struct session *s);
 
 /* session_my_login.c */
 void session_my_open(struct session *s);

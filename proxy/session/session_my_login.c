@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "proxy/access/hba.h"
 #include "proxy/auth/secret.h"
+#include "proxy/net/codec.h"
 #include "proxy/net/tls.h"
 #include "proxy/pool/backend_my.h"
 #include "proxy/session/session_move.h"
@@ -26,6 +27,7 @@ void session_my_login_release(struct session *s) {
     struct session_my *sm = session_my_of(s);
     if (sm->login) {
         password_line_leave(&sm->login->turn);
+        if (sm->login->codec) sm->login->codec->ops->free(sm->login->codec);
         secret_wipe(sm->login, sizeof *sm->login);
     }
     mem_free(sm->login);
@@ -36,7 +38,8 @@ void session_my_login_release(struct session *s) {
 
 static uint32_t offered_caps(const struct session *s) {
     uint32_t unwanted = s->env->config->mysql_local_infile ? 0 : MY_CAP_LOCAL_FILES;
-    return (SESSION_MY_CAPS & ~unwanted) | (s->env->tls && !stream_has_tls(s->stream) ? MY_CAP_SSL : 0);
+    return (SESSION_MY_CAPS & ~unwanted) | session_my_compress_offered(s) |
+           (s->env->tls && !stream_has_tls(s->stream) ? MY_CAP_SSL : 0);
 }
 
 static void greet(struct session *s) {
@@ -104,7 +107,7 @@ static bool bind_identity(struct session *s, const struct my_login *l) {
     struct bytes database = only ? bytes_str(only) : l->schema;
     sm->login->has_schema = l->schema.len > 0;
     sm->login->collation = (uint8_t)l->collation;
-    sm->caps = l->caps & offered_caps(s);
+    sm->caps = l->caps & (offered_caps(s) | MY_CAP_COMPRESS | MY_CAP_ZSTD);
     if (!database.len) {
         session_my_fail(s, MY_ER_NO_DB, "3D000", "No database selected: there is more than one, name one at login");
     } else if (!is_sane_name(l->user) || !is_sane_name(database)) {
@@ -145,8 +148,10 @@ static void take_first(struct session *s, struct bytes payload, size_t unused) {
         session_my_fail(s, MY_ER_SECURE_TRANSPORT_REQUIRED, "HY000", "connections need TLS here (client_tls = require)");
     } else if (atomic_load_explicit(&s->env->hub->session_count, memory_order_relaxed) >= c->max_client_conn) {
         session_my_fail(s, MY_ER_CON_COUNT, "08004", "Too many connections (max_client_conn)");
-    } else if (l.caps & MY_CAP_COMPRESS) { /* PHP's mysqlnd does not look at the greeting, and waits for compressed answers */
-        session_my_fail(s, MY_ER_NOT_SUPPORTED_YET, "42000", "compression is not supported by gilmok: connect without it");
+    } else if (!session_my_compress_agrees(s, l.caps)) { /* mysqlnd does not look at the greeting, and waits for packed answers */
+        session_my_fail(s, MY_ER_NOT_SUPPORTED_YET, "42000", "this compression is not offered (mysql_compression)");
+    } else if (!session_my_compress_ready(s, &l)) {
+        session_my_fail(s, MY_ER_UNKNOWN, "HY000", "out of memory");
     } else if (bind_identity(s, &l)) {
         session_my_prove(s, &l);
     }
@@ -161,6 +166,11 @@ size_t session_my_login_received(struct session *s, struct bytes data) {
         return data.len;
     }
     s->lessee.next_seq = (uint8_t)(sm->login->next_seq + 1);
+    if (UNLIKELY(sm->is_compressed)) {
+        session_my_compress_answer(s);
+        session_my_compress_converse(s, false);
+        h.seq = sm->login->next_seq; /* nobody looks at it inside of compressed packets */
+    }
     if (h.seq != sm->login->next_seq || h.len > MY_LOGIN_MAX - MY_HEADER_LEN - BUF_OVERHEAD) {
         session_my_fail(s, MY_ER_HANDSHAKE, "08S01", h.seq != sm->login->next_seq ? "Got packets out of order" : "Bad handshake");
         return data.len;
@@ -234,6 +244,7 @@ static void welcome(struct session *s, uint16_t status) {
     session_send(s, writer_bytes(&w));
     s->lessee.next_seq = 1; /* of what is said when it asks next */
     s->is_proving = false;
+    session_my_compress_begin(s);
     session_my_login_release(s);
     session_pool(s)->stats.logins++;
     if (log_is_on(LOG_DEBUG, "session")) log_line(LOG_DEBUG, "session", session_label(s, label), "logged in");
@@ -245,7 +256,7 @@ void session_my_on_arrived(struct session *s, struct bytes key) {
     uint8_t storage[128];
     struct writer own;
     struct err err = {0};
-    if (sm->state.is_lost) {
+    if (sm->state.is_lost || !session_my_compress_arrive(s)) {
         err_set(&err, ERR_OUT_OF_MEMORY, "out of memory for the state of the session");
         session_end(s, &err);
         return;

@@ -121,6 +121,7 @@ static void ask_for_all(struct session *s) {
     say(s, SHA2_ALL);
     session_my_of(s)->login->step = MY_LOGIN_WHOLE;
     session_my_of(s)->login->next_seq = s->lessee.next_seq;
+    session_my_compress_converse(s, true);
 }
 
 /* ---- answers ---- */
@@ -198,6 +199,7 @@ static void ask(struct session *s, const struct my_login *l) {
         session_send(s, writer_bytes(&w));
         sm->login->step = MY_LOGIN_ANSWER;
         sm->login->next_seq = s->lessee.next_seq;
+        session_my_compress_converse(s, true);
     }
 }
 

@@ -56,6 +56,7 @@ void session_my_tell(struct session *s, const struct err *err, bool is_fatal) {
     uint16_t number = MY_ER_UNKNOWN;
     const char *sqlstate = "HY000";
     if (is_found_out(s, err, is_fatal)) return;
+    if (is_fatal && session_my_of(s)->is_compressed) session_my_compress_end(s);
     for (size_t i = 0; i < COUNT_OF(numbers); i++) {
         if (strcmp(numbers[i].theirs, err->sqlstate) != 0) continue;
         number = numbers[i].number;

@@ -129,10 +129,9 @@ MUST_USE bool my_prepared_read(struct bytes payload, struct my_prepared *out);
  *   capabilities 4 | largest packet 4 | collation 1 | reserved 23 (its last 4 are MariaDB's extended capabilities, where
  *   LONG_PASSWORD is missing) -- a request for TLS ends here, with SSL set -- | user NUL | answer: lenenc string with
  *   PLUGIN_AUTH_LENENC, else 1 byte length, with SECURE_CONNECTION, else NUL-terminated | schema NUL with CONNECT_WITH_DB |
- *   plugin NUL with PLUGIN_AUTH | attributes lenenc with CONNECT_ATTRS
+ *   plugin NUL with PLUGIN_AUTH | attributes lenenc with CONNECT_ATTRS | level of compression 1 with ZSTD
  * A last string may lack its NUL, and a last schema or plugin be missing (old clients). What stands behind all this is left alone,
- * as servers do: with ZSTD it is the level of compression. No PROTOCOL_41, or a field beyond its limit (MY_NAME_MAX, MY_AUTH_MAX,
- * MY_ATTRS_MAX): false.
+ * as servers do. No PROTOCOL_41, or a field beyond its limit (MY_NAME_MAX, MY_AUTH_MAX, MY_ATTRS_MAX): false.
  */
 struct my_login {
     uint32_t caps;
@@ -145,6 +144,7 @@ struct my_login {
     struct bytes schema; /* ptr NULL: none was named; an empty one is none, too, here and in `plugin` */
     struct bytes plugin; /* ptr NULL: none was named */
     struct bytes attributes; /* pairs of lenenc strings, as they came */
+    uint8_t zstd_level; /* 0: none was named */
 };
 MUST_USE bool my_login_read(struct bytes payload, struct my_login *out);
 

@@ -47,6 +47,7 @@ bool my_login_read(struct bytes payload, struct my_login *out) {
     if (out->caps & MY_CAP_CONNECT_WITH_DB) out->schema = named(last_str(&r));
     if (out->caps & MY_CAP_PLUGIN_AUTH) out->plugin = named(last_str(&r));
     if (out->caps & MY_CAP_CONNECT_ATTRS) out->attributes = my_lenenc_str(&r);
+    if (out->caps & MY_CAP_ZSTD && reader_left(&r) > 0) out->zstd_level = reader_u8(&r);
     return !r.failed && is_within_limits(out);
 }
 

@@ -196,10 +196,18 @@ def test_the_clients_of_the_servers(maria, gilmok, tmp_path):
         env={"MYSQL_PWD": maria.password, "PATH": "/usr/bin:/bin"}, capture_output=True, text=True, timeout=30, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
+    options = ["--compress"], ["--quick"]
+    for option in options:
+        done = subprocess.run(
+            ["mariadb", "--no-defaults", *option, "--local-infile=1", "-h", "127.0.0.1", "-P", str(gilmok.mysql_port), "-u", maria.user, "shop",
+             "-e", f"load data local infile '{name}' into table loaded; load data local infile '{name}' into table loaded; select 1"],
+            env={"MYSQL_PWD": maria.password, "PATH": "/usr/bin:/bin"}, capture_output=True, text=True, timeout=30, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
     with gilmok.connect(local_infile=True) as c, c.cursor() as k:
         k.execute(f"load data local infile '{name}' into table loaded")
         c.commit()
-    assert told(maria) == (2000, 2 * sum(range(1000)))
+    assert told(maria) == (6000, 6 * sum(range(1000)))
 
 
 def test_it_can_be_turned_off(maria):

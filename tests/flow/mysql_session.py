@@ -13,7 +13,7 @@ import pytest
 
 from harness import wait_for
 from mysqltools import remake, rows, value
-from mywire import COMPRESS, KINDS, PING, QUERY, USUAL, Client, error, packet
+from mywire import COMPRESS, KINDS, PING, QUERY, USUAL, ZSTD, Client, error, packet
 
 
 @pytest.fixture(scope="module")
@@ -93,9 +93,13 @@ def test_a_client_is_asked_for_its_own_plugin_or_natively(maria, plugin, asked):
                     assert error(c.welcome)[:2] == (1045, "28000")
 
 
-def test_who_compresses_without_having_been_offered_it_is_told(maria, gilmok):
+@pytest.mark.parametrize(
+    "offered, wanted", [("off", COMPRESS), ("off", ZSTD), ("zstd", COMPRESS), ("zlib", ZSTD), ("zstd", COMPRESS | ZSTD)]
+)
+def test_who_compresses_without_having_been_offered_it_is_told(maria, offered, wanted):
     """Those who look at the greeting do not ask; the others would wait for compressed answers, as with a server that agrees."""
-    with Client(gilmok.mysql_port, maria.user, maria.password, "shop", caps=USUAL | COMPRESS) as c:
+    with maria.started(main=[f"mysql_compression = {offered}"]) as g:
+        c = Client(g.mysql_port, maria.user, maria.password, "shop", caps=USUAL | wanted)
         number, state, text = error(c.welcome)
         assert (number, state) == (1235, "42000") and "compression" in text
 

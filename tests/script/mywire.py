@@ -10,7 +10,7 @@ LONG_PASSWORD, FOUND_ROWS, LONG_FLAG, CONNECT_WITH_DB, COMPRESS, LOCAL_FILES = 1
 IGNORE_SPACE, PROTOCOL_41, INTERACTIVE, SSL = 1 << 8, 1 << 9, 1 << 10, 1 << 11
 TRANSACTIONS, SECURE_CONNECTION, MULTI_STATEMENTS, MULTI_RESULTS = 1 << 13, 1 << 15, 1 << 16, 1 << 17
 PS_MULTI_RESULTS, PLUGIN_AUTH, CONNECT_ATTRS, PLUGIN_AUTH_LENENC = 1 << 18, 1 << 19, 1 << 20, 1 << 21
-SESSION_TRACK, DEPRECATE_EOF = 1 << 23, 1 << 24
+SESSION_TRACK, DEPRECATE_EOF, ZSTD = 1 << 23, 1 << 24, 1 << 26
 USUAL = (LONG_PASSWORD | LONG_FLAG | PROTOCOL_41 | TRANSACTIONS | SECURE_CONNECTION | MULTI_STATEMENTS | MULTI_RESULTS | PS_MULTI_RESULTS
          | PLUGIN_AUTH | PLUGIN_AUTH_LENENC)  # fmt: skip
 
@@ -81,6 +81,8 @@ def packet(payload, seq=0):
 class Client:
     """Logged in when it is made, unless `user` is None."""
 
+    zstd_level = 3
+
     def __init__(self, port, user=None, password="", db=None, caps=USUAL | DEPRECATE_EOF | SESSION_TRACK, collation=45, host="127.0.0.1",
                  plugin=b"mysql_native_password", timeout=5):  # fmt: skip
         self.sock = socket.create_connection((host, port), timeout=timeout)
@@ -106,6 +108,7 @@ class Client:
         body = struct.pack("<IIB23x", self.caps, 1 << 30, collation) + user.encode() + b"\0"
         body += bytes([len(answer)]) + answer + (db.encode() + b"\0" if db else b"")
         body += plugin + b"\0" if self.caps & PLUGIN_AUTH else b""
+        body += bytes([self.zstd_level]) if self.caps & ZSTD else b""
         self.send(packet(body, self.seq))
         self.welcome = self.read()
         self.asked = None

@@ -35,7 +35,8 @@ LOWER_PROXY = re.compile(r"proxy/config\w*\.h$")
 # Single headers besides: lists of addresses are values, and part of the configuration.
 BESIDES = {"proxy": {"proxy/net/addr_list.h"}, "proxy/access": {"proxy/net/addr_list.h"}}
 LIBRARIES = {"event2/": {"proxy/net"}, "ini.h": {"proxy"}, "libpq": {"proxy/topology", "proxy/tools"},
-             "ldap.h": {"proxy/access", "proxy/extauth"}, "security/": {"proxy/extauth"}}  # fmt: skip
+             "ldap.h": {"proxy/access", "proxy/extauth"}, "security/": {"proxy/extauth"},
+             "zlib.h": {"proxy/wire"}, "zstd.h": {"proxy/wire"}}  # fmt: skip
 OPENSSL = {"proxy/auth", "proxy/net"}  # cryptography of logins; TLS
 GENERATED = {"parser/keyword_list.h", "parser/keyword_table.h", "routing/function_my_table.h", "routing/function_table.h",
              "routing/read_table.h", "routing/variable_my_table.h"}  # by the build
