@@ -1,8 +1,11 @@
 #!/usr/bin/python3
 """MySQL clients that compress: every packet is as it is past gilmok, however it is packed."""
 
+import hashlib
 import os
 import random
+import shutil
+import signal
 import subprocess
 import threading
 import time
@@ -16,7 +19,7 @@ from mypacked import pack
 from mysql_packets import SCRIPTS, brief, execute, play
 from mysqltools import Maria, rows
 from mywire import (
-    CHANGE_USER, COMPRESS, CONNECT_ATTRS, KINDS, PING, QUERY, STMT_CLOSE, STMT_LONG_DATA, STMT_PREPARE, ZSTD, Client, error, native, packet,
+    CHANGE_USER, COMPRESS, KINDS, PING, QUERY, STMT_CLOSE, STMT_LONG_DATA, STMT_PREPARE, ZSTD, Client, Closed, error, native, packet, sha2,
 )  # fmt: skip
 
 HOW = {"zlib": COMPRESS, "zstd": ZSTD}
@@ -51,8 +54,11 @@ def plain_port(maria, gilmok):
 @pytest.fixture(scope="module", params=["session", "transaction"])
 def gilmok(maria, ca, request):
     crt, key = ca.own
+    options = os.environ.get("ASAN_OPTIONS", "")
+    os.environ["ASAN_OPTIONS"] = f"{options}:quarantine_size_mb=1"  # what was freed is not held against gilmok
     main = ["workers = 2", "client_tls = allow", f"client_tls_cert_file = {crt}", f"client_tls_key_file = {key}"]
     with maria.started(main=main, database=["pool_size = 16"], mode=request.param) as g:
+        os.environ["ASAN_OPTIONS"] = options
         g.mode = request.param
         yield g
 
@@ -188,6 +194,11 @@ def memory(gilmok):
     return gilmok.rss()
 
 
+def hardly_alike(size):
+    """Text of that many bytes that does get shorter, but not by much."""
+    return random.Random(7).randbytes(size // 2).hex().encode()
+
+
 @pytest.mark.parametrize("how", HOW)
 def test_a_large_result_costs_no_memory(maria, gilmok, how):
     with client(maria, gilmok, how, timeout=60) as c:
@@ -201,17 +212,21 @@ def test_a_large_result_costs_no_memory(maria, gilmok, how):
 
 @pytest.mark.parametrize("how", HOW)
 def test_large_parameters(maria, gilmok, how):
-    random.seed(7)
-    value = random.randbytes(100_000).hex().encode() * 130  # 26 MB, hardly any of them the same near each other
-    with client(maria, gilmok, how, timeout=60) as c:
+    """Of more than one plain packet, and of more than one compressed one."""
+    value = hardly_alike(18_000_000)
+    digest = hashlib.md5(value).hexdigest().encode()
+    with client(maria, gilmok, how, level=1 if how == "zlib" else 12, timeout=60) as c:
+        answered(c)
         before = memory(gilmok)
-        sql = b"select length('%s'), md5('%s')" % (value[:13_000_000], value[13_000_000:])
-        expected = [packets[2] for packets in [Client(maria.port, timeout=60, **words(maria)).command(QUERY + sql)]]
-        assert [c.command(QUERY + sql)[3]] == expected or c.command(QUERY + sql)[2] == expected[0]
-        number = c.command(STMT_PREPARE + b"select length(?)")[0][5:9]
-        size = len(value).to_bytes(8, "little")
-        c.send(packet(execute(0, b"\xfb\0", b"\xfe" + size + value).replace(b"\xff\xff\xff\xff", number, 1)))
-        assert str(len(value)).encode() in b"".join(c.answer(b"\x17")) or True
+        assert answered(c, b"select md5('" + value + b"')")[1:] == digest
+        number = c.command(STMT_PREPARE + b"select md5(?)")[0][5:9]
+        body = execute(0, b"\xfb\0", b"\xfe" + len(value).to_bytes(8, "little") + value)
+        row = c.command(body.replace(b"\xff\xff\xff\xff", number, 1))[2]
+        assert row.endswith(digest)
+        pieces = [value[at : at + 1_000_000] for at in range(0, len(value), 1_000_000)]
+        for piece in pieces:
+            c.send(packet(STMT_LONG_DATA + number + b"\0\0" + piece))
+        assert c.command(execute(0, b"\xfb\0").replace(b"\xff\xff\xff\xff", number, 1))[2].endswith(digest)
         assert memory(gilmok) - before < 24 << 20
         assert answered(c) == ONE
 
@@ -226,3 +241,137 @@ def test_a_slow_reader_costs_no_memory(maria, gilmok):
             assert answered(other) == ONE
         assert sum(map(len, c.answer(QUERY))) > 60_000_000
         assert answered(c) == ONE
+
+
+def test_a_slow_server_costs_no_memory(maria, gilmok):
+    """It takes nothing for a while: neither does gilmok."""
+    value = hardly_alike(20_000_000)
+    with client(maria, gilmok, level=1, timeout=60) as c, maria.superuser() as root:
+        before = memory(gilmok)
+        pid = rows(root, "select @@pid_file")[0][0]
+        with open(pid, encoding="ascii") as f:
+            server = int(f.read())
+        sending = threading.Thread(target=c.send, args=(packet(QUERY + b"select length('" + value + b"')"),))
+        os.kill(server, signal.SIGSTOP)
+        try:
+            sending.start()
+            time.sleep(1)
+            grown = memory(gilmok) - before
+        finally:
+            os.kill(server, signal.SIGCONT)
+        sending.join()
+        assert list(c.answer(QUERY))[2][5:] == b"20000000"
+        assert grown < 8 << 20
+
+
+def test_the_console_tells(maria, gilmok):
+    with client(maria, gilmok, "zlib"), client(maria, gilmok, "zstd"), Client(gilmok.mysql_port, **words(maria)):
+        assert {"zlib", "zstd", ""} == {row["compression"] for row in gilmok.show("CLIENTS", database="shop")}
+
+
+# ---- who they are, and where
+
+
+@pytest.mark.parametrize("how", HOW)
+def test_another_user(maria, gilmok, how):
+    """The conversation of COM_CHANGE_USER is compressed, and numbered through."""
+    with client(maria, gilmok, how) as c:
+        for plugin in (b"mysql_native_password", b"caching_sha2_password", b"mysql_native_password"):
+            c.send(packet(CHANGE_USER + maria.user.encode() + b"\0\0shop\0\x2d\0" + plugin + b"\0"))
+            asked = c.read()
+            assert asked[:1] == b"\xfe"
+            at = asked.index(b"\0") + 1
+            scramble = sha2 if b"sha2" in asked[:at] else native
+            c.send(packet(scramble(maria.password, asked[at : at + 20]), c.seq), c.number)
+            last = c.read()
+            assert (c.read() if last == b"\x01\x03" else last)[:1] == b"\0"
+            assert answered(c) == ONE
+        c.send(packet(CHANGE_USER + b"nobody\0\0shop\0\x2d\0mysql_native_password\0"))
+        c.read()
+        c.send(packet(native("wrong", b"x" * 20), c.seq), c.number)
+        assert error(c.read())[0] == 1045
+
+
+def test_clients_move_between_workers(maria, gilmok):
+    """After their login, when their pool is at home elsewhere."""
+    clients = [client(maria, gilmok, ("zlib", "zstd")[i % 2], tls=i % 3 == 0) for i in range(12)]
+    for i, c in enumerate(clients):
+        assert answered(c, b"select repeat('%d', 3000)" % i)[3:] == str(i).encode() * 3000
+    assert {row["worker"] for row in gilmok.show("CLIENTS", database="shop")} == {"0", "1"}
+    for c in clients:
+        c.close()
+
+
+def test_waiting_clients_move_with_what_they_have_sent(maria):
+    with maria.started(main=["workers = 4"], database=["pool_size = 4"], mode="transaction") as g:
+        clients = [client(maria, g, ("zlib", "zstd")[i % 2], timeout=20) for i in range(24)]
+        for _ in range(4):
+            for i, c in enumerate(clients):
+                c.send(packet(QUERY + b"select sleep(0.05), '%d', '%s'" % (i, b"long enough to be packed " * 4)))
+            for i, c in enumerate(clients):
+                assert list(c.answer(QUERY))[4].startswith(b"\x01" + b"0" + bytes([len(str(i))]) + b"%d" % i, 4)
+        for c in clients:
+            c.close()
+
+
+def test_errors_of_gilmoks_own_carry_the_right_number(maria):
+    with maria.started(main=["client_idle_timeout = 300ms"], database=["pool_size = 2", "query_timeout = 300ms"]) as g:
+        with client(maria, g) as c:
+            assert answered(c) == ONE
+            c.number = 1  # of the answer to what it would ask next
+            assert error(c.read())[0] == 1053
+        with client(maria, g) as c:
+            c.send(packet(QUERY + b"select sleep(5)"))
+            assert error(c.read())[0] == 1053
+        with client(maria, g) as c:
+            assert error(c.command(b"\x08")[0][4:])[0] == 1235
+            assert error(c.command(b"\x12" + b"x" * 5000)[0][4:])[0] == 1235
+            assert answered(c) == ONE
+            c.send(b"\1\0\0\0\1")
+            with pytest.raises(Closed):
+                c.read()
+
+
+# ---- clients as they are
+
+
+@pytest.mark.parametrize("tls", [False, True])
+def test_the_mariadb_client(maria, gilmok, tls):
+    out = []
+    for port in (maria.port, gilmok.mysql_port):
+        words = ["mariadb", "--no-defaults", "--compress", "-h127.0.0.1", f"-P{port}", f"-u{maria.user}", f"-p{maria.password}", "shop"]
+        words += ["--ssl"] if tls and port != maria.port else ["--skip-ssl"]
+        sql = "select 1; select repeat('x', 300000); select seq, repeat('y', seq) from seq_1_to_500; show session status like 'compression'"
+        done = subprocess.run([*words, "-e", sql], capture_output=True, check=True, timeout=60)
+        out.append(done.stdout)
+    assert out[0].replace(b"Compression\tON", b"Compression\tOFF") == out[1]
+
+
+@pytest.mark.skipif(not shutil.which("php"), reason="no PHP")
+@pytest.mark.parametrize("flag", ["MYSQLI_CLIENT_COMPRESS", "0"])
+def test_php(maria, gilmok, flag):
+    code = (
+        "$c = mysqli_init(); mysqli_real_connect($c, '127.0.0.1', getenv('U'), getenv('P'), 'shop', %d, null, %s);"
+        "foreach (['select 1', \"select repeat('x', 200000)\"] as $q) echo md5($c->query($q)->fetch_row()[0]), ' ';"
+        "$s = $c->prepare('select length(?)'); $x = str_repeat('abc', 300000); $s->bind_param('s', $x); $s->execute();"
+        "echo $s->get_result()->fetch_row()[0];"
+    )
+    env = {**os.environ, "U": maria.user, "P": maria.password}
+    words = ["php", "-n", "-d", "extension=mysqlnd", "-d", "extension=mysqli", "-r", code % (gilmok.mysql_port, flag)]
+    done = subprocess.run(words, env=env, capture_output=True, check=False, timeout=60)
+    expected = [hashlib.md5(x).hexdigest().encode() for x in (b"1", b"x" * 200000)]
+    assert done.stdout.split() == [*expected, b"900000"], done.stderr
+
+
+def test_a_copy_of_a_database(maria, gilmok):
+    """mariadb-dump and mariadb, both compressed."""
+    login = [f"-P{gilmok.mysql_port}", "-h127.0.0.1", f"-u{maria.user}", f"-p{maria.password}", "--compress", "--skip-ssl"]
+    with maria.direct() as c:
+        rows(c, "create or replace table dumped (id int primary key, v text)")
+        rows(c, "insert into dumped select seq, repeat(concat(seq, ' '), 50) from seq_1_to_90")
+        before = rows(c, "checksum table dumped")
+        dump = subprocess.run(["mariadb-dump", "--no-defaults", *login, "shop", "dumped"], capture_output=True, check=True, timeout=60)
+        rows(c, "drop table dumped")
+        subprocess.run(["mariadb", "--no-defaults", *login, "shop"], input=dump.stdout, check=True, timeout=60)
+        assert rows(c, "checksum table dumped") == before
+        rows(c, "drop table dumped")

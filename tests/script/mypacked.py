@@ -43,7 +43,7 @@ def packed(payload, number=0, plain=0, size=None):
 def pack(data, number=0, how=COMPRESS, level=6, least=LEAST, raw=False):
     if raw or len(data) < least:
         return packed(data, number)
-    return packed(zlib.compress(data, level) if how == COMPRESS else zstd_pack(data, level), number, len(data))
+    return packed(zlib.compress(data, min(level, 9)) if how == COMPRESS else zstd_pack(data, level), number, len(data))
 
 
 class Client(mywire.Client):
