@@ -20,7 +20,7 @@
 enum {
     CODEC_UNIT_MAX = BUF_LARGE_SIZE,
     CODEC_AHEAD_MAX = 32 << 10,
-    CODEC_TURN_MAX = 16, /* chunks unpacked in one event: others have their turn before the next ones */
+    CODEC_TURN_MAX = 4, /* chunks unpacked in one event: others have their turn before the next ones */
 };
 
 struct codec;

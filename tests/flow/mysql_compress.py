@@ -88,9 +88,9 @@ def test_every_packet_is_as_past_gilmok(maria, gilmok, script, way):
     how, *more = way.split(" ", 1)
     options = {"in pieces": {"unit": 997 if script not in LONG else 99991}, "with TLS": {"tls": True}}[more[0]] if more else {}
     with Client(plain_port(maria, gilmok), timeout=20, **words(maria)) as c:
-        expected = list(play(c, SCRIPTS[script]))
+        expected = list(play(c, SCRIPTS[script], maria.is_mysql))
     with client(maria, gilmok, how, timeout=20, **options) as c:
-        got = list(play(c, SCRIPTS[script]))
+        got = list(play(c, SCRIPTS[script], maria.is_mysql))
     for i, (a, b) in enumerate(zip(expected, got)):
         assert a == b, (i, SCRIPTS[script][i][:80], brief(a, b))
 
@@ -98,9 +98,9 @@ def test_every_packet_is_as_past_gilmok(maria, gilmok, script, way):
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_of_client(maria, gilmok, kind):
     with Client(plain_port(maria, gilmok), caps=KINDS[kind], **words(maria)) as c:
-        expected = list(play(c, SCRIPTS["rows"]))
+        expected = list(play(c, SCRIPTS["rows"], maria.is_mysql))
     with client(maria, gilmok, caps=KINDS[kind]) as c:
-        assert list(play(c, SCRIPTS["rows"])) == expected
+        assert list(play(c, SCRIPTS["rows"], maria.is_mysql)) == expected
 
 
 def test_a_server_that_compresses_sends_the_same(maria, gilmok):

@@ -90,8 +90,9 @@ class Client(mywire.Client):
         return out
 
     def unpack(self):
-        """The next compressed packet, whose number must follow."""
+        """The next compressed packet, whose number must follow; `self.number` None: it may have any."""
         head = self.receive(7)
+        self.number = head[3] if self.number is None else self.number
         size, plain = int.from_bytes(head[:3], "little"), int.from_bytes(head[4:], "little")
         assert head[3] == self.number, (head, self.number)
         self.number = (self.number + 1) & 255

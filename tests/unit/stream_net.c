@@ -68,6 +68,11 @@ static void fake_close(struct stream *s) {
     net.closes++;
 }
 
+static void fake_wake(struct loop *l) {
+    (void)l;
+    net.wakes++;
+}
+
 static void fake_release(struct loop *l) {
     (void)l;
 }
@@ -82,6 +87,7 @@ static const struct loop_ops fake_ops = {
     .connect = fake_connect,
     .shutdown = fake_shutdown,
     .close = fake_close,
+    .wake = fake_wake,
 };
 
 /* ---- the owner ---- */

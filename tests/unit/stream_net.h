@@ -21,7 +21,7 @@ extern struct net {
     int send_error;
     struct writer output;
     bool watches_read, watches_write;
-    int shutdowns, closes;
+    int shutdowns, closes, wakes;
     size_t output_at_shutdown;
     bool refuses_connect;
 } net;
