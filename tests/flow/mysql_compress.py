@@ -29,8 +29,9 @@ ONE = b"\x011"  # the row of SELECT 1
 @pytest.fixture(scope="module")
 def maria():
     m = Maria()
-    with m.superuser(database=None) as c:
+    with m.superuser() as c:
         rows(c, "set global max_allowed_packet = 128 << 20")
+        rows(c, "drop table if exists t, w, f, kept")  # whoever was here before
     yield m
     m.close()
 
@@ -80,10 +81,12 @@ def answered(c, sql=b"select 1"):
 
 
 LONG = ("longest rows", "longest texts")
+PLAYED = [s for s in SCRIPTS if s != "no cursors"]  # that one asks about warnings too late in transaction mode
+WAYS = [(script, way) for script in PLAYED for way in ("zlib", "zstd", "zlib in pieces") if script not in LONG or way != "zstd"]
+WAYS += [(script, way) for script in ("rows", "long rows") for way in ("zstd in pieces", "zlib with TLS", "zstd with TLS")]
 
 
-@pytest.mark.parametrize("way", ["zlib", "zstd", "zlib in pieces", "zstd in pieces", "zlib with TLS", "zstd with TLS"])
-@pytest.mark.parametrize("script", [s for s in SCRIPTS if s != "no cursors"])  # that one asks about warnings too late in transaction mode
+@pytest.mark.parametrize("script, way", WAYS)
 def test_every_packet_is_as_past_gilmok(maria, gilmok, script, way):
     how, *more = way.split(" ", 1)
     options = {"in pieces": {"unit": 997 if script not in LONG else 99991}, "with TLS": {"tls": True}}[more[0]] if more else {}
@@ -215,7 +218,7 @@ def test_large_parameters(maria, gilmok, how):
     """Of more than one plain packet, and of more than one compressed one."""
     value = hardly_alike(18_000_000)
     digest = hashlib.md5(value).hexdigest().encode()
-    with client(maria, gilmok, how, level=1 if how == "zlib" else 12, timeout=60) as c:
+    with client(maria, gilmok, how, level=1 if how == "zlib" else 5, timeout=60) as c:
         answered(c)
         before = memory(gilmok)
         assert answered(c, b"select md5('" + value + b"')")[1:] == digest
