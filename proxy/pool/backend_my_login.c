@@ -46,6 +46,7 @@ static struct login_my_who who_of(struct backend *b) {
         .native_key = native_key_of(server),
         .schema = startup.has_schema ? server->database : NULL,
         .caps = startup.flags,
+        .mariadb_caps = startup.mariadb,
         .collation = startup.collation,
         .wants_tls = b->site->tls != NULL,
         .way = backend_my_way_to(b->site, b->stream),
@@ -60,7 +61,8 @@ static void start_tls(struct backend *b) {
 
 /* What stands in `out` is sent, or not, and wiped. */
 static void go_on(struct backend *b, enum login_my_step step, struct writer *out, const struct err *err) {
-    if (step == LOGIN_MY_FAILED) give_up(b, err->message);
+    if (step == LOGIN_MY_FAILED && strcmp(err->sqlstate, ERR_INVALID_PARAMETER) == 0) backend_fail_parameters(b, err);
+    else if (step == LOGIN_MY_FAILED) give_up(b, err->message);
     if (step == LOGIN_MY_SEND || step == LOGIN_MY_SECURE) stream_send(b->stream, writer_bytes(out));
     if (out->data) secret_wipe(out->data, out->len);
     writer_release(out);

@@ -17,7 +17,8 @@ static enum login_my_step said(const struct writer *out, struct err *err) {
 static struct my_login login_of(const struct login_my *l, const struct login_my_who *who, struct bytes answer) {
     uint32_t asked = (who->schema ? MY_CAP_CONNECT_WITH_DB : 0) | (who->wants_tls ? MY_CAP_SSL : 0);
     return (struct my_login){
-        .caps = LOGIN_MY_CAPS | who->caps | asked,
+        .caps = (LOGIN_MY_CAPS & ~(who->mariadb_caps ? (uint32_t)MY_CAP_LONG_PASSWORD : 0)) | who->caps | asked,
+        .mariadb_caps = who->mariadb_caps,
         .packet_max = 1 << 30,
         .collation = who->collation,
         .user = bytes_str(who->user),
@@ -77,6 +78,11 @@ static enum login_my_step take_greeting(struct login_my *l, struct login_my_serv
     if (!my_greeting_read(payload, &g)) return fail(err, "it does not greet as a MySQL server does");
     const char *fault = greeting_fault(who, &g);
     if (fault) return fail(err, fault);
+    if (who->mariadb_caps & ~g.mariadb_caps) {
+        err_set(err, ERR_INVALID_PARAMETER,
+                "the server lacks what MariaDB of the version that clients are greeted with has: mysql_server_version must be its own");
+        return LOGIN_MY_FAILED;
+    }
     *server = (struct login_my_server){.thread_id = g.thread_id};
     memcpy(server->nonce, g.nonce, sizeof server->nonce);
     if (g.plugin.len < sizeof server->plugin) memcpy(server->plugin, g.plugin.ptr, g.plugin.len); /* NULs are behind it */

@@ -31,6 +31,7 @@ struct login_my_who {
     const uint8_t *native_key; /* SHA1(password), where that is all that is known; else NULL */
     const char *schema;   /* NULL: none */
     uint32_t caps;        /* wanted besides LOGIN_MY_CAPS */
+    uint32_t mariadb_caps; /* wanted of MariaDB; a server without them is refused, with ERR_INVALID_PARAMETER */
     uint8_t collation;
     bool wants_tls;
     struct my_auth_way way; /* as it is now */

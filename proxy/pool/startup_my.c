@@ -1,5 +1,5 @@
 /*
- * Three numbers as text: keys are lists of names and values, whatever the protocol.
+ * Numbers as text: keys are lists of names and values, whatever the protocol.
  */
 #include "proxy/pool/startup_my.h"
 
@@ -17,6 +17,7 @@ void startup_my_put_key(struct writer *w, const struct startup_my *s) {
     put(w, "collation", s->collation);
     put(w, "flags", s->flags & STARTUP_MY_FLAGS);
     put(w, "schema", s->has_schema);
+    if (s->mariadb) put(w, "mariadb", s->mariadb);
 }
 
 struct startup_my startup_my_read_key(struct bytes key) {
@@ -29,6 +30,7 @@ struct startup_my startup_my_read_key(struct bytes key) {
         uint32_t number = (uint32_t)strtoul((const char *)value.ptr, NULL, 10); /* a NUL stands behind it */
         if (bytes_is(name, "collation")) s.collation = (uint8_t)number;
         else if (bytes_is(name, "flags")) s.flags = number & STARTUP_MY_FLAGS;
+        else if (bytes_is(name, "mariadb")) s.mariadb = number;
         else if (bytes_is(name, "schema")) s.has_schema = number != 0;
     }
     return s;

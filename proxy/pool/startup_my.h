@@ -17,12 +17,13 @@ enum {
 };
 
 struct startup_my {
-    uint32_t flags; /* of STARTUP_MY_FLAGS */
+    uint32_t flags;   /* of STARTUP_MY_FLAGS */
+    uint32_t mariadb; /* MariaDB's extended capabilities */
     uint8_t collation;
     bool has_schema; /* the database was named: it is the current schema */
 };
 
-/* "collation\0" "45\0" "flags\0" "2\0" "schema\0" "1\0" */
+/* "collation\0" "45\0" "flags\0" "2\0" "schema\0" "1\0", and "mariadb\0" "12\0" where it has some */
 void startup_my_put_key(struct writer *w, const struct startup_my *s);
 /* Of a key that startup_my_put_key() has made; an empty one: what a client without wishes of its own has. */
 struct startup_my startup_my_read_key(struct bytes key);

@@ -27,6 +27,8 @@ enum {
                       MY_CAP_IGNORE_SIGPIPE | MY_CAP_TRANSACTIONS | MY_CAP_RESERVED | MY_CAP_SECURE_CONNECTION |
                       MY_CAP_MULTI_STATEMENTS | MY_CAP_MULTI_RESULTS | MY_CAP_PS_MULTI_RESULTS | MY_CAP_PLUGIN_AUTH |
                       MY_CAP_CONNECT_ATTRS | MY_CAP_PLUGIN_AUTH_LENENC | MY_CAP_SESSION_TRACK | MY_CAP_DEPRECATE_EOF,
+    /* Where the version that clients are greeted with is one of MariaDB's that has them. */
+    SESSION_MY_MARIADB_CAPS = MY_MARIADB_BULK | MY_MARIADB_EXTENDED_METADATA,
     /* Of effects: what the last answer has left, and only its own connection knows. */
     SESSION_MY_ASKS = EFFECT_MY_ASKS_INSERT_ID | EFFECT_MY_ASKS_ROW_COUNT | EFFECT_MY_ASKS_FOUND_ROWS | EFFECT_MY_ASKS_WARNINGS,
     SESSION_MY_DROPS_MAX = 32 << 10, /* a command that is refused and was not put together; a longer one ends the session */
@@ -110,7 +112,8 @@ struct session_my {
     struct session base;
     struct session_my_login *login; /* owned; NULL behind it */
     uint8_t nonce[MY_NONCE_LEN]; /* of the greeting and of all proofs: libraries in C answer COM_CHANGE_USER's question with it */
-    uint32_t caps;        /* as agreed */
+    uint32_t caps;         /* as agreed ... */
+    uint32_t mariadb_caps; /* ... and MariaDB's */
     bool is_compressed;   /* behind its login: session_my_compress.c */
     uint8_t command_seq;  /* of the latest packet of the command that is coming in */
     bool goes_on;         /* ... which goes on in a further packet */

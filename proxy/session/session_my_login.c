@@ -14,6 +14,7 @@
 
 #include "base/fault.h"
 #include "base/log.h"
+#include "parser/dialect_words.h"
 #include "proxy/access/hba.h"
 #include "proxy/auth/secret.h"
 #include "proxy/net/codec.h"
@@ -42,12 +43,22 @@ static uint32_t offered_caps(const struct session *s) {
            (s->env->tls && !stream_has_tls(s->stream) ? MY_CAP_SSL : 0);
 }
 
+/* 0: the version is MySQL's, or too old. */
+static uint32_t offered_mariadb_caps(const struct session *s) {
+    enum { HAS_ALL = 100502 }; /* EXTENDED_METADATA came last */
+    const char *version = s->env->config->mysql_server_version, *prefix = "5.5.5-";
+    if (!strstr(version, "MariaDB")) return 0;
+    if (strncmp(version, prefix, strlen(prefix)) == 0) version += strlen(prefix);
+    return sql_version_of(SQL_MYSQL, bytes_str(version)) >= HAS_ALL ? SESSION_MY_MARIADB_CAPS : 0;
+}
+
 static void greet(struct session *s) {
     struct session_my *sm = session_my_of(s);
     struct my_greeting g = {
         .version = bytes_str(s->env->config->mysql_server_version),
         .thread_id = session_my_thread_id(s),
         .caps = offered_caps(s),
+        .mariadb_caps = offered_mariadb_caps(s),
         .collation = MY_COLLATION_UTF8MB4_GENERAL,
         .status = MY_STATUS_AUTOCOMMIT,
         .plugin = bytes_str(MY_PLUGIN_NATIVE),
@@ -56,6 +67,7 @@ static void greet(struct session *s) {
     struct writer w;
     memcpy(g.nonce, sm->nonce, sizeof g.nonce);
     writer_init_fixed(&w, storage, sizeof storage);
+    if (g.mariadb_caps) g.caps &= ~(uint32_t)MY_CAP_LONG_PASSWORD;
     my_put_greeting(&w, s->lessee.next_seq++, &g);
     session_send(s, writer_bytes(&w));
     sm->login->next_seq = s->lessee.next_seq++; /* what is said before it has spoken is read as the answer to what it says */
@@ -108,6 +120,7 @@ static bool bind_identity(struct session *s, const struct my_login *l) {
     sm->login->has_schema = l->schema.len > 0;
     sm->login->collation = (uint8_t)l->collation;
     sm->caps = l->caps & (offered_caps(s) | MY_CAP_COMPRESS | MY_CAP_ZSTD);
+    sm->mariadb_caps = l->mariadb_caps & offered_mariadb_caps(s);
     if (!database.len) {
         session_my_fail(s, MY_ER_NO_DB, "3D000", "No database selected: there is more than one, name one at login");
     } else if (!is_sane_name(l->user) || !is_sane_name(database)) {
@@ -207,6 +220,7 @@ void session_my_change_user(struct session *s, struct bytes body) {
     s->lessee.next_seq = 1;
     bool is_read = my_change_user_read(body, sm->caps, &l);
     l.caps = sm->caps;
+    l.mariadb_caps = sm->mariadb_caps;
     leave_all(s);
     s->is_proving = true;
     if (is_read && l.collation > UINT8_MAX) /* a server cannot be asked for it at login */
@@ -263,7 +277,12 @@ void session_my_on_arrived(struct session *s, struct bytes key) {
     }
     writer_init_fixed(&own, storage, sizeof storage);
     if (sm->login)
-        startup_my_put_key(&own, &(struct startup_my){sm->caps & STARTUP_MY_FLAGS, sm->login->collation, sm->login->has_schema});
+        startup_my_put_key(&own, &(struct startup_my){
+                                        .flags = sm->caps & STARTUP_MY_FLAGS,
+                                        .mariadb = sm->mariadb_caps,
+                                        .collation = sm->login->collation,
+                                        .has_schema = sm->login->has_schema,
+                                    });
     struct variant *v = find_variant(s, sm->login ? writer_bytes(&own) : key, &err);
     if (!v) {
         session_end(s, &err);

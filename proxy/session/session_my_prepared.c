@@ -426,7 +426,7 @@ static enum take execute(struct session *s, struct run *run, const struct packet
     my_put_execute_head(&w, e, bytes_of(p->ptr + MY_HEADER_LEN, p->avail - MY_HEADER_LEN), p->h.len, t->parameters, on->id,
                         has_types || is_known ? NULL : t->types);
     bool is_kept = !t->types || statements_my_keep_types(on, t->types);
-    if (!w.failed && is_kept) take = take_send_instead(s, run, p, MY_COM_STMT_EXECUTE, writer_bytes(&w), rest);
+    if (!w.failed && is_kept) take = take_send_instead(s, run, p, p->ptr[MY_HEADER_LEN], writer_bytes(&w), rest);
     else session_my_fail(s, MY_ER_NOT_SUPPORTED_YET, "42000", "the types of its parameters do not fit into the packet");
     writer_release(&w);
     if (take != TAKE_GOES_ON) return take;
@@ -624,7 +624,8 @@ static enum take take_fetch(struct session *s, struct run *run, const struct pac
 enum take take_prepared(struct session *s, struct run *run, const struct packet *p, uint8_t command) {
     switch (command) {
     case MY_COM_STMT_PREPARE: return take_prepare(s, run, p);
-    case MY_COM_STMT_EXECUTE: return take_execute(s, run, p);
+    case MY_COM_STMT_EXECUTE:
+    case MY_COM_STMT_BULK_EXECUTE: return take_execute(s, run, p);
     case MY_COM_STMT_SEND_LONG_DATA: return take_long_data(s, run, p);
     case MY_COM_STMT_CLOSE: return take_close(s, run, p);
     case MY_COM_STMT_RESET: return take_reset(s, run, p);

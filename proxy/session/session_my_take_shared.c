@@ -98,14 +98,18 @@ static bool take_to_be_read(struct session *s, const struct packet *p, enum take
     return p->h.len < MY_PACKET_MAX && session_gather(s, MY_HEADER_LEN + (size_t)p->h.len, bytes_of(p->ptr, p->avail));
 }
 
+static bool is_about_prepared(uint8_t command) {
+    bool is_usual = command >= MY_COM_STMT_PREPARE && command <= MY_COM_STMT_FETCH && command != MY_COM_SET_OPTION;
+    return is_usual || command == MY_COM_STMT_BULK_EXECUTE;
+}
+
 enum take take_shared(struct session *s, struct run *run, const struct packet *p, uint8_t command) {
     struct session_my *sm = session_my_of(s);
     enum take take = TAKE_KEEP;
     bool has_option = s->lessee.backend && s->lessee.backend->is_retired && s->pins; /* COM_SET_OPTION outlives it */
     if (UNLIKELY(command == MY_COM_RESET_CONNECTION && !has_option)) return take_reset(s, run);
     if (UNLIKELY(sm->state.awaits_own)) return take_hold_back(s);
-    if (UNLIKELY(command >= MY_COM_STMT_PREPARE && command <= MY_COM_STMT_FETCH && command != MY_COM_SET_OPTION))
-        return take_prepared(s, run, p, command);
+    if (UNLIKELY(is_about_prepared(command))) return take_prepared(s, run, p, command);
     if (!sm->command.is_judged) {
         if (command == MY_COM_QUERY && !packet_is_whole(p) && take_to_be_read(s, p, &take)) return take;
         if (UNLIKELY(!sm->state.start) && !take_has_connection(s)) return take_keep_or_stop(s);

@@ -1,5 +1,5 @@
 /*
- * my_execute.h - the head of COM_STMT_EXECUTE: read from as much of the packet as is there, and written for another server. Pure.
+ * my_execute.h - the head of COM_STMT_EXECUTE and of MariaDB's COM_STMT_BULK_EXECUTE: read from as much of the packet as is there, and written for another server. Pure.
  *
  * What stands behind the head, the values, is never looked at and need not be in hand. Without QUERY_ATTRIBUTES, which would put a
  * count of parameters and names into the head: who agrees on that with a client must not come here.
@@ -20,12 +20,19 @@
  *       NULL bitmap, (n + 7) / 8   types follow?    types: a type and flags of each   values
  *
  * Without parameters, the head ends behind the iterations; what a client sends there all the same servers ignore.
+ *
+ * In bulk, for statements with parameters alone:
+ *
+ *  byte  0      1..4           5..6    2 * n, where the flags say so       then
+ *       0xfa   statement id   flags   types: a type and flags of each     values of as many rows as there are
  */
-enum { MY_EXECUTE_TYPE_LEN = 2 };
+enum { MY_EXECUTE_TYPE_LEN = 2, MY_BULK_HAS_TYPES = 128 /* of the flags */ };
 
 struct my_execute {
     uint32_t statement; /* the id that the client was given */
-    uint8_t flags;
+    bool is_bulk;
+    uint16_t bulk_flags;
+    uint8_t flags;   /* 0 of a bulk */
     bool has_values; /* one of the parameters is not NULL */
     bool has_types;
     const uint8_t *types; /* MY_EXECUTE_TYPE_LEN for each parameter, in the payload; NULL without */

@@ -56,6 +56,14 @@ enum my_cap {
     MY_CAP_QUERY_ATTRIBUTES = 1 << 27,
 };
 
+/* MariaDB's extended capability flags, of greetings and logins without LONG_PASSWORD. */
+enum my_mariadb_cap {
+    MY_MARIADB_PROGRESS = 1 << 0,
+    MY_MARIADB_BULK = 1 << 2,              /* COM_STMT_BULK_EXECUTE */
+    MY_MARIADB_EXTENDED_METADATA = 1 << 3, /* definitions tell which of the newer types a column has */
+    MY_MARIADB_CACHE_METADATA = 1 << 4,    /* definitions may be left out */
+};
+
 /* Status flags in OK and EOF packets. */
 enum my_status {
     MY_STATUS_IN_TRANSACTION = 0x0001,

@@ -17,6 +17,7 @@ USUAL = (LONG_PASSWORD | LONG_FLAG | PROTOCOL_41 | TRANSACTIONS | SECURE_CONNECT
 QUIT, INIT_DB, QUERY, FIELD_LIST, STATISTICS, PING = b"\x01", b"\x02", b"\x03", b"\x04", b"\x09", b"\x0e"
 CHANGE_USER, STMT_PREPARE, STMT_EXECUTE, STMT_LONG_DATA, STMT_CLOSE = b"\x11", b"\x16", b"\x17", b"\x18", b"\x19"
 STMT_RESET, SET_OPTION, STMT_FETCH, RESET_CONNECTION = b"\x1a", b"\x1b", b"\x1c", b"\x1f"
+BULK_EXECUTE, BULK, EXTENDED_METADATA = b"\xfa", 1 << 2, 1 << 3  # MariaDB's
 UNANSWERED = (QUIT, STMT_CLOSE, STMT_LONG_DATA)
 MORE_RESULTS, CURSOR_EXISTS, PACKET_MAX = 8, 0x40, 0xFFFFFF
 
@@ -84,9 +85,10 @@ class Client:
     zstd_level = 3
 
     def __init__(self, port, user=None, password="", db=None, caps=USUAL | DEPRECATE_EOF | SESSION_TRACK, collation=45, host="127.0.0.1",
-                 plugin=b"mysql_native_password", timeout=5):  # fmt: skip
+                 plugin=b"mysql_native_password", timeout=5, mariadb=0):  # fmt: skip
         self.sock = socket.create_connection((host, port), timeout=timeout)
         self.caps, self.seq, self.kept = caps | (CONNECT_WITH_DB if db else 0), 0, b""
+        self.mariadb = mariadb  # of its extended capabilities
         self.greeting = self.read()
         if user is not None and self.greeting[:1] != b"\xff":
             self.login(user, password, db, collation, plugin)
@@ -105,7 +107,8 @@ class Client:
         self.thread = struct.unpack_from("<I", self.greeting, at)[0]
         self.nonce = self.greeting[at + 4 : at + 12] + self.greeting[at + 31 : at + 43]
         answer = native(password, self.nonce)
-        body = struct.pack("<IIB23x", self.caps, 1 << 30, collation) + user.encode() + b"\0"
+        caps = self.caps & ~LONG_PASSWORD if self.mariadb else self.caps
+        body = struct.pack("<IIB19xI", caps, 1 << 30, collation, self.mariadb) + user.encode() + b"\0"
         body += bytes([len(answer)]) + answer + (db.encode() + b"\0" if db else b"")
         body += plugin + b"\0" if self.caps & PLUGIN_AUTH else b""
         body += bytes([self.zstd_level]) if self.caps & ZSTD else b""
