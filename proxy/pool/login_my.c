@@ -80,7 +80,7 @@ static enum login_my_step take_greeting(struct login_my *l, struct login_my_serv
     if (fault) return fail(err, fault);
     if (who->mariadb_caps & ~g.mariadb_caps) {
         err_set(err, ERR_INVALID_PARAMETER,
-                "the server lacks what MariaDB of the version that clients are greeted with has: mysql_server_version must be its own");
+                "the server lacks what MariaDB has of the version that clients are greeted with (mysql_server_version)");
         return LOGIN_MY_FAILED;
     }
     *server = (struct login_my_server){.thread_id = g.thread_id};

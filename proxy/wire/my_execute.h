@@ -1,5 +1,6 @@
 /*
- * my_execute.h - the head of COM_STMT_EXECUTE and of MariaDB's COM_STMT_BULK_EXECUTE: read from as much of the packet as is there, and written for another server. Pure.
+ * my_execute.h - the head of COM_STMT_EXECUTE and of MariaDB's COM_STMT_BULK_EXECUTE: read from as much of the packet as is there,
+ * and written for another server. Pure.
  *
  * What stands behind the head, the values, is never looked at and need not be in hand. Without QUERY_ATTRIBUTES, which would put a
  * count of parameters and names into the head: who agrees on that with a client must not come here.
