@@ -76,6 +76,26 @@ def test_clients_of_the_other_protocol_are_sent_away(maria, gilmok):
         assert number == 1049 and 'database "rows" is for PostgreSQL clients' in text
 
 
+@pytest.mark.parametrize("cluster", [[], ["server_tls = require"]])
+@pytest.mark.parametrize("mode", ["session", "transaction"])
+def test_a_password_that_the_server_has_forgotten_is_shown_to_it_again(maria, cluster, mode):
+    """caching_sha2_password, at a login and where a session begins anew: by the server's key, or inside TLS."""
+    if not maria.is_mysql:
+        pytest.skip("MariaDB 10.11 has no caching_sha2_password")
+    with maria.superuser() as root, maria.started(mode=mode, cluster=cluster, database=["pool_size = 1", "session_reuse = on"]) as g:
+        for leaves in ("set @a = 1", "select get_lock('forgotten', 0)"):
+            for _ in range(2):
+                rows(root, "flush privileges")
+                with g.connect() as c:
+                    first = value(c, "select connection_id()")
+                    rows(c, leaves)
+                rows(root, "flush privileges")
+                with g.connect() as c:
+                    assert value(c, "select connection_id()") == first and value(c, "select @a") is None
+                g.console("RECONNECT shop")
+    maria.direct().close()  # and remembers it
+
+
 @pytest.mark.parametrize("plugin, asked", [("caching_sha2_password", "caching_sha2_password"), ("dialog", "mysql_native_password"), ("", None),
                                            ("mysql_native_password", None)])  # fmt: skip
 def test_a_client_is_asked_for_its_own_plugin_or_natively(maria, plugin, asked):
