@@ -156,7 +156,8 @@ static void set_user(struct finding_my *f, const struct ast_setting *s) {
 /* Only the server knows what comes of a computed value; of sql_mode it says so. */
 static void set_plain(struct finding_my *f, const struct ast_setting *s, struct bytes name) {
     struct bytes value = system_value(f, s->values);
-    if (f->is_for_statement || (!value.ptr && !bytes_is(name, "sql_mode"))) f->effects |= EFFECT_MY_FIXED;
+    bool is_odd = f->options->flavour == SQL_FLAVOUR_MYSQL && variable_my_has_odd_default(name) && bytes_is(value, "DEFAULT");
+    if (is_odd || f->is_for_statement || (!value.ptr && !bytes_is(name, "sql_mode"))) f->effects |= EFFECT_MY_FIXED;
     else tell(f, SETTING_MY_VARIABLE, name, value, value.ptr && is_string(s->values));
 }
 

@@ -10,6 +10,7 @@
 #include "base/fault.h"
 #include "base/reader.h"
 #include "proxy/wire/my_encode.h"
+#include "routing/variable_my.h"
 
 /* What is said first stands first. */
 enum class { CLASS_NAMES, CLASS_CHARSET, CLASS_VARIABLE, CLASS_USER };
@@ -396,6 +397,8 @@ static void say_begun(struct sentence *s, const struct item *item) {
     if (item->class == CLASS_USER) {
         say(s, "@`", item->name, "`=", bytes_str("_binary''"));
         say(s, "@`", item->name, "`=", bytes_str("NULL"));
+    } else if (variable_my_has_odd_default(item->name)) {
+        say(s, "SESSION ", item->name, "=@@GLOBAL.", item->name);
     } else {
         say(s, "SESSION ", item->name, "=", bytes_str("DEFAULT"));
     }

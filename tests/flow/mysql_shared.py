@@ -68,6 +68,8 @@ SETTINGS = [
     ("set @a = 'it''s', @b = -1.5", "concat(@a, @b)", "it's-1.5"),
     ("set group_concat_max_len = 17", "@@group_concat_max_len", 17),
     ("use information_schema", "database()", "information_schema"),
+    ("set foreign_key_checks = 0", "@@foreign_key_checks", 0),
+    ("set unique_checks = off", "@@unique_checks", 0),
 ]
 
 
@@ -99,6 +101,18 @@ def test_a_user_variable_that_is_null_again_keeps_its_type(maria, gilmok):
         one.close()
         two.close()
     assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("name", ["foreign_key_checks", "unique_checks"])
+def test_default_of_what_mysql_keeps_as_its_opposite_is_its_clients_alone(maria, clients, name):
+    """There it turns them off, whatever the global value is."""
+    with maria.direct() as d:
+        ask(d, f"set {name} = default")
+        expected = value(d, f"select @@{name}")
+    ask(clients[0], f"set {name} = default")
+    for _ in range(3):
+        assert {value(c, f"select @@{name}") for c in clients[1:]} == {1}
+        assert value(clients[0], f"select @@{name}") == expected
 
 
 def test_what_a_text_means_follows_its_clients_sql_mode(clients):

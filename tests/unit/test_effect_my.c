@@ -291,6 +291,8 @@ static const struct row mysql_texts[] = {
     {"LOCK INSTANCE FOR BACKUP", L},
     {"UNLOCK INSTANCE", UL},
     {"SET PERSIST sql_mode = ''", 0},
+    {"SET foreign_key_checks = DEFAULT", F},
+    {"SET unique_checks = 0, foreign_key_checks = 1", S},
     {"SET @@persist_only.sql_mode = ''", 0},
     {"SET RESOURCE GROUP g", F},
     {"SET DEFAULT ROLE a TO u", 0},

@@ -78,6 +78,10 @@ START_TEST(from_nothing_and_back) {
     struct state_my *s = MADE("sql_mode='ANSI'", "@a=5", "autocommit=0", "@b='x'");
     ck_assert_str_eq(way(NULL, NULL), "");
     ck_assert_str_eq(way(s, s), "");
+    struct state_my *unchecked = MADE("foreign_key_checks=0", "unique_checks=0");
+    ck_assert_str_eq(way(unchecked, NULL), "|SET SESSION foreign_key_checks=@@GLOBAL.foreign_key_checks, "
+                                           "SESSION unique_checks=@@GLOBAL.unique_checks");
+    state_my_unref(unchecked);
     ck_assert_str_eq(way(NULL, s), "|SET SESSION autocommit=0, SESSION sql_mode='ANSI'|SET @`a`=5, @`b`='x'");
     ck_assert_str_eq(way(s, NULL), "|SET SESSION autocommit=DEFAULT, SESSION sql_mode=DEFAULT"
                                    "|SET @`a`=_binary'', @`a`=NULL, @`b`=_binary'', @`b`=NULL");
