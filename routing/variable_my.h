@@ -24,8 +24,8 @@ enum variable_my_kind variable_my_find(struct bytes name);
 struct bytes variable_my_isolation_name(bool is_read_only, const struct sql_options *options);
 
 /*
- * MySQL keeps these as their opposites, and DEFAULT turns them off, whatever their global values are (tried on 9.7.4). What a session
- * begins with is @@GLOBAL.name of them, on either server.
+ * MySQL keeps these as their opposites, and DEFAULT turns them off, whatever their global values are (tried on 9.7.4). What a
+ * session begins with is @@GLOBAL.name of them, on either server.
  */
 bool variable_my_has_odd_default(struct bytes name);
 

@@ -2,7 +2,7 @@
 """What is asked at the end of a script: of each session all that it can see of itself, and then what all of them have left in tables."""
 
 # Variables that no two connections agree about, or that others change.
-OTHERS = ("pseudo_thread_id", "timestamp", "rand_seed1", "rand_seed2", "in_transaction", "last_gtid", "proxy_user", "external_user",
+OTHERS = ("pseudo_thread_id", "timestamp", "rand_seed1", "rand_seed2", "in_transaction", "last_gtid", "proxy_user", "external_user", "statement_id",
           "last_insert_id", "identity", "warning_count", "error_count",  # asked for in FIRST
           "collation_database", "character_set_database")  # COM_RESET_CONNECTION makes them the server's
 NOT_OURS = " and ".join(f"variable_name not like '{p}'" for p in ("%gtid%", "wsrep%", "innodb%", "pseudo%", "aria%", "myisam%", "session_track%"))

@@ -86,7 +86,7 @@ def values_of(p):
 def shown(role, p):
     if role == "err":
         return f"err {code(role, p)} {p[4:].decode(errors='replace')}"
-    if role == "ok":
+    if role == "ok" and len(p) > 9:
         changed, at = mywire.lenenc(p, 5)
         number, at = mywire.lenenc(p, at)
         status, warnings = struct.unpack_from("<HH", p, at)

@@ -81,7 +81,10 @@ def changed_by(script):
 
 def run_all(connection, statements):
     for sql in statements:
-        mysqltools.rows(connection, sql)
+        if sql.startswith("create or replace "):
+            mysqltools.remake(connection, sql.removeprefix("create or replace "))
+        else:
+            mysqltools.rows(connection, sql)
 
 
 def prepare(maria):
@@ -98,7 +101,7 @@ def prepare(maria):
 
 def make_schemas(maria, side):
     with maria.superuser(database=None) as root:
-        run_all(root, texts("setup.sql", a=side.schema, b=side.other))
+        run_all(root, map(maria.in_its_words, texts("setup.sql", a=side.schema, b=side.other)))
 
 
 def drop_schemas(maria, side):
