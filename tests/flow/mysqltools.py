@@ -132,7 +132,7 @@ def make_sequence(connection, top):
 
 def remake(connection, what):
     """`table t (id int)`: made, in place of another one of that name; MySQL has no CREATE OR REPLACE."""
-    kind, name = re.match(r"(\w+) (\S+)", what).groups()
+    kind, name = re.match(r"(\w+) ([^\s(]+)", what).groups()
     rows(connection, f"drop {kind} if exists {name}")
     rows(connection, f"create {what}")
 
