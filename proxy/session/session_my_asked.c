@@ -86,6 +86,8 @@ void session_my_note_answer(struct session *s, struct backend *b) {
     struct session_my *sm = session_my_of(s);
     struct session_my_state *st = &sm->state;
     unsigned effects = sm->command.effects;
+    bool is_opened = backend_my_of(b)->status & MY_STATUS_CURSOR_EXISTS; /* its rows are found by then, though not sent */
+    if (is_opened) effects |= EFFECT_MY_FINDS_ROWS;
     if (a->has_prepared && (a->prepared.warnings || !(effects & EFFECT_MY_KEEPS_WARNINGS))) {
         forget_told(st);
         st->warnings = a->prepared.warnings;

@@ -260,6 +260,19 @@ def test_a_cursor_outlives_an_execute_whose_parameters_are_wrong(maria, gilmok, 
         both.same(lambda c, n: error(c.command(STMT_FETCH + n["q"] + b"\2\0\0\0")[0][4:])[0])
 
 
+def test_rows_of_a_cursor_are_not_made_up(maria, gilmok, others):
+    """They are found when it is opened: elsewhere nobody knows how many."""
+    answers = []
+    for port in (maria.port, gilmok.mysql_port):
+        with Client(port, maria.user, maria.password, "shop") as c:
+            n = number(prepare(c, b"select id from prep where id < 3"))
+            execute(c, n, flags=1)
+            c.command(STMT_RESET + n)
+            others()
+            answers.append(c.command(QUERY + b"select found_rows()"))
+    assert answers[0][2][-1:] == b"2" and error(answers[1][0][4:])[0] == 1235
+
+
 def test_what_they_set_and_ask_is_as_in_texts(maria, gilmok, others):
     with Both(maria, gilmok) as both:
         both.prepare("mode", b"set sql_mode = 'ansi_quotes'")
