@@ -122,11 +122,11 @@ class Maria:
 SEQUENCES = (5, 10, 100, 1000, 10000)
 
 
-def make_sequence(connection, top):
+def make_sequence(connection, top):  # up to 100,000
     """A table like those that MariaDB has of themselves."""
     rows(connection, f"create table if not exists seq_1_to_{top} (seq bigint unsigned not null primary key)")
-    digits = " cross join ".join(f"({' union '.join(f'select {i} as d' for i in range(10))}) d{place}" for place in range(4))
-    number = " + ".join(f"d{place}.d * {10**place}" for place in range(4))
+    digits = " cross join ".join(f"({' union '.join(f'select {i} as d' for i in range(10))}) d{place}" for place in range(5))
+    number = " + ".join(f"d{place}.d * {10**place}" for place in range(5))
     rows(connection, f"insert ignore into seq_1_to_{top} select 1 + {number} from {digits} where {number} < {top}")
 
 

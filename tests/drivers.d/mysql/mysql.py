@@ -94,11 +94,25 @@ def certificates():
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def like_mariadb(c, maria):
+    """What the programs take for granted: MD5(), and sequences."""
+    with contextlib.suppress(mysqltools.pymysql.err.Error):  # it is there, or need not be
+        mysqltools.rows(c, "install component 'file://component_classic_hashing'")
+    mysqltools.rows(c, f"use {maria.db}")
+    for top in (9, 20, 90, 200, 2000, 5000, 20000, 100000):
+        mysqltools.make_sequence(c, top)
+
+
 @contextlib.contextmanager
 def fresh_tables(maria):
     with maria.direct() as c:
         for sql in re.split(r"\n(?=\S)", TABLES.strip()):
-            mysqltools.rows(c, sql)
+            if maria.is_mysql:
+                sql = sql.replace("u uuid, ip inet6", "u char(36), ip varchar(40)")
+            if sql.startswith("create"):
+                mysqltools.remake(c, sql.removeprefix("create or replace "))
+            else:
+                mysqltools.rows(c, sql)
         yield
         for what in REST:
             mysqltools.rows(c, f"drop {what}")
@@ -266,6 +280,8 @@ def main():
     with contextlib.closing(mysqltools.Maria()) as maria, certificates() as certs:
         with maria.superuser(database=None) as c:
             mysqltools.rows(c, "set global max_allowed_packet = 64 << 20")
+            if maria.is_mysql:
+                like_mariadb(c, maria)
         runner = Runner(maria, certs, args.verbose, args.mode)
         for kind in args.kinds:
             runner.kind(kind)
