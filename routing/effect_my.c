@@ -268,6 +268,12 @@ static bool note_statement(struct finding_my *f, struct ast *statement) {
     return keeps;
 }
 
+/* Where it ends is a guess. */
+static unsigned effect_of_unread(struct bytes text, const struct sql_statement *s) {
+    const uint8_t *semicolon = s->end > s->start ? memchr(text.ptr + s->start, ';', s->end - s->start) : NULL;
+    return EFFECT_MY_UNREAD | (semicolon ? EFFECT_MY_MANY : 0);
+}
+
 unsigned effect_my_of(struct bytes text, const struct sql_options *options, struct arena *arena,
                       const struct effect_my_ears *ears) {
     bool counts = ears->on_count; /* it wants to know where things stand */
@@ -277,11 +283,11 @@ unsigned effect_my_of(struct bytes text, const struct sql_options *options, stru
     struct sql_reader *reader = sql_reader_new(text, options, arena);
     unsigned count = 0, kept = 0;
     bool is_show = false;
-    if (!reader) f.effects = EFFECT_MY_UNREAD;
+    if (!reader) f.effects = EFFECT_MY_UNREAD | EFFECT_MY_MANY;
     while (reader && sql_reader_next(reader, &s)) {
         if (s.outcome == SQL_EMPTY) continue;
         count++;
-        if (s.outcome == SQL_UNKNOWN) f.effects |= EFFECT_MY_UNREAD;
+        if (s.outcome == SQL_UNKNOWN) f.effects |= effect_of_unread(text, &s);
         if (s.outcome != SQL_PARSED) continue;
         f.is_behind = count > 1;
         kept += note_statement(&f, s.ast);

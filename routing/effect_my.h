@@ -66,7 +66,8 @@ enum effect_my {
     EFFECT_MY_KEEPS_WARNINGS = 1 << 20,
     /* Others */
     EFFECT_MY_UNLOCKS = 1 << 21, /* UNLOCK TABLES or INSTANCE, BACKUP UNLOCK, BACKUP STAGE END: not what GET_LOCK locked */
-    EFFECT_MY_MANY = 1 << 22,    /* more than one statement: of one that fails it is not known how far it came */
+    /* More than one statement, or perhaps so where one cannot be read: of a text that fails it is not known how far it came. */
+    EFFECT_MY_MANY = 1 << 22,
     EFFECT_MY_PUTS_BACK = 1 << 24, /* SET STATEMENT: with the answer to a later statement the server tells what it has put back */
     /* SET CHARACTER SET, LOAD, @@collation_database, @@character_set_database: the default database's, unless it was forgotten */
     EFFECT_MY_ASKS_COLLATION = 1 << 27,

@@ -66,7 +66,7 @@ void session_my_judge_text(struct session *s, struct bytes text) {
     c->wish = state_my_ref(sm->state.set);
     unsigned effects = effect_my_of(text, &sm->state.sql, &s->env->arena, &ears); /* on_setting may add to c->effects meanwhile */
     c->effects |= effects;
-    if (sm->state.cannot_read) c->effects |= EFFECT_MY_UNREAD;
+    if (sm->state.cannot_read) c->effects |= EFFECT_MY_UNREAD | EFFECT_MY_MANY;
 }
 
 void session_my_judge_command(struct session *s, uint8_t command, bool is_whole) {
@@ -74,7 +74,7 @@ void session_my_judge_command(struct session *s, uint8_t command, bool is_whole)
     session_my_forget_command(s);
     c->is_judged = true;
     switch (command) {
-    case MY_COM_QUERY: c->effects = is_whole ? 0 : EFFECT_MY_UNREAD; break; /* too long to be read */
+    case MY_COM_QUERY: c->effects = is_whole ? 0 : EFFECT_MY_UNREAD | EFFECT_MY_MANY; break; /* too long to be read */
     case MY_COM_INIT_DB: c->effects = EFFECT_MY_SCHEMA | EFFECT_MY_KEEPS_WARNINGS; break;
     case MY_COM_CREATE_DB:
     case MY_COM_DROP_DB:

@@ -249,6 +249,8 @@ static const struct row mariadb_texts[] = {
     {"SELECT PREVIOUS VALUE FOR s", Q},
     {"SELECT LASTVAL(s)", Q},
     {"SELECT @@last_gtid", Q},
+    {"SELEC 1", U},
+    {"SELECT 'unfinished; SELECT 1", U | M},
     {"SELECT @@collation_database", DC},
     {"SET @a = @@session.character_set_database", DC | V},
     {"SELECT @@global.collation_database, @collation_database", 0},
