@@ -377,12 +377,14 @@ static enum take refuse_arguments(struct session *s, const struct packet *p, uin
     return take_refuse(s, p, MY_ER_WRONG_ARGUMENTS, "HY000", "Incorrect arguments to mysqld_stmt_execute");
 }
 
-/* What a statement of tables clears is cleared when it is prepared. */
+/* What a statement of tables clears is cleared when it is prepared, and SET CHARACTER SET takes its collation then. */
 static void judge_prepare(struct session *s, struct bytes text) {
     struct session_my *sm = session_my_of(s);
     struct effect_my_ears ears = {.ctx = s};
     session_my_judge_command(s, MY_COM_STMT_PREPARE, true);
-    unsigned effects = sm->state.warnings ? effect_my_of(text, &sm->state.sql, &s->env->arena, &ears) : 0;
+    if (!sm->state.warnings && !sm->state.has_forgotten_schema) return;
+    unsigned effects = effect_my_of(text, &sm->state.sql, &s->env->arena, &ears);
+    sm->command.effects |= effects & EFFECT_MY_ASKS_COLLATION;
     if (effects & (EFFECT_MY_KEEPS_WARNINGS | EFFECT_MY_ROUTINE)) sm->command.effects |= EFFECT_MY_KEEPS_WARNINGS;
 }
 
@@ -398,6 +400,7 @@ static enum take take_prepare(struct session *s, struct run *run, const struct p
     if (!sm->command.is_judged) judge_prepare(s, packet_body(p));
     if (!take_has_connection(s)) return take_keep_or_stop(s);
     if (UNLIKELY(st->awaits_own)) return take_hold_back(s);
+    if (!session_my_bring_collation(s, s->lessee.backend)) return TAKE_STOP;
     if (!sm->command.statement) sm->command.statement = make(st, packet_body(p));
     if (!sm->command.statement) {
         session_my_fail(s, MY_ER_UNKNOWN, "HY000", "out of memory");
@@ -405,6 +408,15 @@ static enum take take_prepare(struct session *s, struct run *run, const struct p
     }
     backend_my_of(s->lessee.backend)->prepares_as = st->last_statement + 1;
     return take_send(s, run, p, MY_COM_STMT_PREPARE);
+}
+
+/* With its parameters the server forgets long data. */
+static void forget_data(struct session *s, struct session_my_statement *t) {
+    if (!t->has_data || t->has_cursor || !s->lessee.backend) return;
+    close_private(s->lessee.backend, t);
+    t->has_data = false;
+    settle_pins(s);
+    if (!request_is_open(&s->request)) session_my_let_go(s);
 }
 
 /* With the text of `t`, or with one in which numbers have taken the place of what asks for them. */
@@ -418,6 +430,7 @@ static enum take execute(struct session *s, struct run *run, const struct packet
     if (!on) return take;
     if (!e->types && e->has_values && !t->types) {
         take_end_unsent(s);
+        forget_data(s, t);
         return refuse_arguments(s, p, e->statement);
     }
     size_t len = MY_EXECUTE_TYPE_LEN * (size_t)t->parameters;
@@ -496,7 +509,9 @@ static enum take take_execute(struct session *s, struct run *run, const struct p
         if (MY_HEADER_LEN + e.head_len <= STREAM_HELD_MAX) return TAKE_KEEP;
         return take_refuse(s, p, MY_ER_NOT_SUPPORTED_YET, "42000", "a statement with so many parameters cannot be executed with "
                            "pool_mode = transaction");
-    case MY_EXECUTE_BROKEN: return is_mariadb(s) ? refuse_arguments(s, p, id) : refuse_malformed(s, p);
+    case MY_EXECUTE_BROKEN:
+        forget_data(s, t);
+        return is_mariadb(s) ? refuse_arguments(s, p, id) : refuse_malformed(s, p);
     }
     if (!sm->command.is_judged) {
         session_my_judge_text(s, text_of(t));

@@ -356,6 +356,17 @@ def test_two_with_the_same_text_have_a_cursor_each(maria, gilmok):
     settles(gilmok, [])
 
 
+@pytest.mark.parametrize("rest", [b"\0\1\0\0\0", b"\0\1\0\0\0\0\0\1a"])
+def test_an_execute_whose_parameters_are_wrong_forgets_long_data(maria, gilmok, others, rest):
+    with Both(maria, gilmok) as both:
+        both.prepare("q", b"select length(?), ?")
+        both.command(STMT_LONG_DATA, "q", b"\0\0abc")
+        both.command(STMT_EXECUTE, "q", rest)
+        settles(gilmok, [])
+        both.execute("q", (b"", int_of(4)), (TEXT, INT))
+        both.execute("q", (b"\1a", int_of(4)), (TEXT, INT))
+
+
 def test_long_data_are_nobody_elses(maria, gilmok):
     """Who has sent them has left."""
     text = b"select ?"

@@ -8,7 +8,7 @@ import pymysql
 import pytest
 from mysqltools import Maria, remake, value
 
-from mywire import INIT_DB, KINDS, QUERY, RESET_CONNECTION, SET_OPTION, STMT_PREPARE, Client, error
+from mywire import INIT_DB, KINDS, QUERY, RESET_CONNECTION, SET_OPTION, STMT_EXECUTE, STMT_PREPARE, Client, error
 
 
 @pytest.fixture(scope="module")
@@ -162,6 +162,14 @@ def test_a_text_that_is_refused_keeps_nobody(clients, gilmok):
         with pytest.raises(pymysql.err.MySQLError):
             ask(clients[0], text)
         settles(gilmok, [])
+
+
+def test_of_a_long_text_that_fails_nobody_knows_how_far_it_came(clients, gilmok):
+    with Client(gilmok.mysql_port, gilmok.maria.user, gilmok.maria.password, "shop") as c:
+        c.command(QUERY + b"set @far = '" + b"x" * 70000 + b"'; set global sql_mode = ''")
+        settles(gilmok, ["unread text"])
+        assert {value(other, "select @far") for other in clients} == {None}
+        assert c.command(QUERY + b"select length(@far)")[2][5:] == b"70000"
 
 
 def test_a_transaction_keeps_its_connection_to_its_end(clients, gilmok):
@@ -331,7 +339,10 @@ def test_the_default_collation_of_a_session_that_begins_anew_is_the_servers(mari
     for port in (maria.port, gilmok.mysql_port):
         with Client(port, maria.user, maria.password, "shop") as c:
             c.command(RESET_CONNECTION)
-            answer = [c.command(QUERY + text), c.command(RESET_CONNECTION), c.command(QUERY + text)]
+            prepared = c.command(STMT_PREPARE + text)
+            c.command(STMT_EXECUTE + prepared[0][5:9] + b"\0\1\0\0\0")
+            answer = [c.command(QUERY + b"select @@collation_connection, @c"), c.command(RESET_CONNECTION)]
+            answer += [c.command(QUERY + text), c.command(RESET_CONNECTION), c.command(QUERY + text)]
             answer.append(c.command(QUERY + b"select @@collation_connection, @c, @@collation_database"))
             answer += [c.command(INIT_DB + b"shop"), c.command(QUERY + b"select @@collation_database")]
             answer += [c.command(RESET_CONNECTION), c.command(INIT_DB + b"shop"), c.command(QUERY + b"select @@collation_database")]
