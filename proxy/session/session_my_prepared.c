@@ -29,6 +29,8 @@ enum {
     SETTLES_SINCE = 80022, /* MySQL's version */
     ID_LEN = 4,
     STATEMENTS_MAX = 16384, /* of a client, at a time */
+    PINS_PASSING = PIN_ASKED | PIN_LOOKING | PIN_PREPARED | PIN_CURSOR | PIN_TEMP | PIN_USER_VARIABLES | PIN_HANDLER |
+                   PIN_SQL_PREPARED, /* with these, what is set is known */
 };
 
 /* ---- a client's own -------------------------------------------------------------------------------------------------- */
@@ -38,6 +40,7 @@ struct session_my_statement {
     uint16_t parameters, columns;
     uint8_t *types; /* owned; MY_EXECUTE_TYPE_LEN each; NULL: it has not told them yet */
     bool has_data, has_cursor; /* on the connection that it has */
+    bool has_lost_data;        /* that could not be sent, as it cannot be read as it was prepared: EXECUTE says so */
     struct state_my *set; /* what was set, and which schema was current (owned; NULL: the login's), when it was prepared */
     char *schema;
     enum state_my_reach reach; /* of that, what matters */
@@ -227,10 +230,10 @@ static bool send_prepare(struct backend *b, struct bytes text) {
 static enum take prepare_there(struct session *s, struct bytes text, const struct session_my_statement *as, bool is_private) {
     struct session_my_state *st = &session_my_of(s)->state;
     struct backend *b = s->lessee.backend;
-    const uint32_t passing = PIN_ASKED | PIN_LOOKING | PIN_PREPARED | PIN_CURSOR;
     struct state_my *now = state_my_ref(backend_my_of(b)->state), *then = NULL;
     bool waits = false; /* it does in any case */
-    bool is_made = s->pins & ~passing ? (then = state_my_ref(now), true) : state_my_read_as(now, as->set, as->reach, &then);
+    bool is_made = s->pins & ~(uint32_t)PINS_PASSING ? (then = state_my_ref(now), true)
+                                                     : state_my_read_as(now, as->set, as->reach, &then);
     st->preparing = is_made ? make_like(as, text, is_private) : NULL;
     bool is_sent = st->preparing && backend_my_bring(b, then, as->schema, &waits) && send_prepare(b, text) &&
                    backend_my_bring(b, now, st->schema, &waits);
@@ -307,6 +310,28 @@ static struct statement_my *find_there(struct statements_my *all, const struct s
     return found;
 }
 
+/*
+ * It was prepared under another sql_mode or other character sets than are in force, and these cannot be said for the moment: the
+ * client is kept on its connection for something that nobody knows to the end.
+ */
+static bool is_read_otherwise(struct session *s, const struct session_my_statement *t) {
+    struct session_my_state *st = &session_my_of(s)->state;
+    struct writer w;
+    if (!s->lessee.backend || !(s->pins & ~(uint32_t)PINS_PASSING) || t->set == st->set) return false;
+    put_key(&w, text_of(t), t->schema, st->set, t->reach);
+    bool is_other = !bytes_equal(writer_bytes(&w), key_of_statement(t));
+    writer_release(&w);
+    return is_other;
+}
+
+static enum take refuse_reading(struct session *s, const struct packet *p) {
+    static const char why[] = "the statement was prepared under another sql_mode or other character sets, and cannot be prepared "
+                              "so on the server connection that the client is kept on: prepare it again";
+    take_end_unsent(s);
+    session_my_forget_command(s);
+    return take_refuse(s, p, MY_ER_NOT_SUPPORTED_YET, "42000", why);
+}
+
 /* NULL: *take says how it goes on. */
 static struct statement_my *there(struct session *s, const struct packet *p, const struct session_my_statement *t,
                                   struct bytes text, bool is_private, enum take *take) {
@@ -327,7 +352,8 @@ static struct statement_my *there(struct session *s, const struct packet *p, con
         *take = take_hold_back(s);
         return NULL;
     }
-    *take = st->is_refused ? refuse_as_server(s, p) : prepare_there(s, text, t, is_private);
+    if (UNLIKELY(st->is_refused)) *take = refuse_as_server(s, p);
+    else *take = is_read_otherwise(s, t) ? refuse_reading(s, p) : prepare_there(s, text, t, is_private);
     return NULL;
 }
 
@@ -520,6 +546,10 @@ static enum take take_execute(struct session *s, struct run *run, const struct p
             return TAKE_STOP;
         }
     }
+    if (UNLIKELY(t->has_lost_data)) {
+        t->has_lost_data = false;
+        return refuse_reading(s, p);
+    }
     if (!take_goes_to_server(s, run, p, &take)) return take;
     if (!take_has_connection(s)) return take_keep_or_stop(s);
     if (UNLIKELY(sm->state.awaits_own)) return take_hold_back(s);
@@ -548,7 +578,8 @@ static enum take take_long_data(struct session *s, struct run *run, const struct
     struct session_my_statement *t = find(&sm->state, id);
     if (!t) return take_answered(s, run);
     if (!sm->command.is_judged) session_my_judge_command(s, MY_COM_STMT_SEND_LONG_DATA, true);
-    if (UNLIKELY(sm->state.is_refused)) { /* nothing is said of it: EXECUTE will hear the same */
+    t->has_lost_data |= !t->has_data && !t->has_cursor && is_read_otherwise(s, t);
+    if (UNLIKELY(sm->state.is_refused || t->has_lost_data)) { /* nothing is said of it: EXECUTE will hear the same */
         sm->state.is_refused = false;
         take_end_unsent(s);
         return take_answered(s, run);
@@ -585,11 +616,12 @@ static enum take take_reset(struct session *s, struct run *run, const struct pac
     if (!read_id(p, &id)) return packet_is_whole(p) ? refuse_malformed(s, p) : TAKE_KEEP;
     struct session_my_statement *t = find(&sm->state, id);
     if (!t) return refuse_unknown(s, p, id, "mysqld_stmt_reset");
+    t->has_lost_data = false;
     bool is_private = t->has_data || t->has_cursor;
     bool has_begun = s->lessee.backend && s->lessee.backend->ledger.txn != TXN_NONE;
     if (!is_private && !has_begun) return say_ok(s, run);
     if (!sm->command.is_judged) session_my_judge_command(s, MY_COM_STMT_RESET, true);
-    if (UNLIKELY(sm->state.is_refused && !is_private)) { /* there is nothing of it */
+    if (UNLIKELY(!is_private && (sm->state.is_refused || is_read_otherwise(s, t)))) { /* there is nothing of it */
         sm->state.is_refused = false;
         take_end_unsent(s);
         return say_ok(s, run);

@@ -343,6 +343,27 @@ def test_to_reset_one_tells_that_a_transaction_has_ended(maria, gilmok, others):
     settles(gilmok, [])
 
 
+def test_what_cannot_be_read_as_it_was_prepared_is_refused(maria, gilmok):
+    """Not read otherwise."""
+    with Both(maria, gilmok) as both:
+        both.prepare("q", "select 'é', ?".encode())
+        both.prepare("same", b"select 'e', ?")
+        both.query(b"set names latin1")
+        both.execute("q", (b"\1a",), (TEXT,), flags=1)
+        both.command(STMT_RESET, "q")
+        both.query(b"set @x = (select 1)")
+        both.execute("q", (b"\1a",), (TEXT,), flags=1)
+        both.command(STMT_RESET, "q")
+        both.query(b"set net_read_timeout = @@net_read_timeout")
+        both.execute("q", (b"\1a",), (TEXT,))
+        both.command(STMT_LONG_DATA, "q", b"\0\0abc")
+        answers = both.execute_alone("q", (b"",), (TEXT,))
+        assert answers[0][0][4] == 2 and error(answers[1][0][4:])[:2] == (1235, "42000")
+        both.prepare("q", "select 'é', ?".encode("latin1"))
+        both.execute("q", (b"\1a",), (TEXT,), flags=1)
+        both.command(STMT_RESET, "q")
+
+
 def test_two_with_the_same_text_have_a_cursor_each(maria, gilmok):
     with Both(maria, gilmok) as both:
         for name in ("a", "b"):
