@@ -57,7 +57,7 @@ static void note_show(struct finding_my *f, const struct ast_command *c) {
 
 /* { @name | name } = item ... */
 static void note_diagnostics(struct finding_my *f, const struct ast_command *c) {
-    f->effects |= EFFECT_MY_ASKS_WARNINGS;
+    f->effects |= EFFECT_MY_ASKS_WARNINGS | EFFECT_MY_KEEPS_COUNT;
     for (const struct ast *a = c->args; a; a = a->next)
         if (a->kind == AST_ASSIGNMENT && has_user_variable(AST_AS(assignment, ASSIGNMENT, a)->targets))
             f->effects |= EFFECT_MY_USER_VARS;

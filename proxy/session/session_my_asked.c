@@ -88,13 +88,15 @@ void session_my_note_answer(struct session *s, struct backend *b) {
     unsigned effects = sm->command.effects;
     bool is_opened = backend_my_of(b)->status & MY_STATUS_CURSOR_EXISTS; /* its rows are found by then, though not sent */
     if (is_opened) effects |= EFFECT_MY_FINDS_ROWS;
-    if (a->has_prepared && (a->prepared.warnings || !(effects & EFFECT_MY_KEEPS_WARNINGS))) {
+    bool clears = a->has_prepared && st->warnings && !(effects & EFFECT_MY_KEEPS_WARNINGS);
+    if (clears || (a->has_prepared && a->prepared.warnings)) {
         forget_told(st);
         st->warnings = a->prepared.warnings;
         st->has_warnings = true;
     }
     if (!a->is_told) return;
     note_warnings(st, a, effects);
+    if (effects & EFFECT_MY_KEEPS_COUNT && !a->is_error && !(effects & EFFECT_MY_MANY)) return;
     st->has_row_count = true;
     st->row_count = a->is_error || a->has_rows ? -1 : (int64_t)a->affected_rows;
     note_rows(st, a, effects);

@@ -306,6 +306,25 @@ def test_what_leaves_warnings_and_what_clears_them(maria, gilmok, kind, body, wa
     assert answers[0] == answers[1]
 
 
+def test_diagnostics_leave_the_row_count(maria, gilmok):
+    answers = []
+    for port in (maria.port, gilmok.mysql_port):
+        with Client(port, maria.user, maria.password, "shop") as c:
+            c.command(QUERY + b"commit")
+            answers.append([c.command(QUERY + t) for t in (b"get diagnostics @a = number", b"select row_count()", b"select row_count(), @a")])
+    assert answers[0] == answers[1]
+
+
+def test_who_prepares_finds_no_warnings_of_others(maria, gilmok):
+    for _ in range(4):
+        with Client(gilmok.mysql_port, maria.user, maria.password, "shop") as c:
+            c.command(STMT_PREPARE + b"selec ?")
+        with Client(gilmok.mysql_port, maria.user, maria.password, "shop") as c:
+            c.command(QUERY + b"begin")
+            c.command(STMT_PREPARE + b"commit")
+            assert len(c.command(QUERY + b"show warnings")) == 5  # no row
+
+
 def test_warnings_that_are_nowhere_any_more_are_not_made_up(maria, gilmok):
     with Client(gilmok.mysql_port, maria.user, maria.password, "shop") as c:
         c.command(QUERY + b"selec")
