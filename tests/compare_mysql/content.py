@@ -3,9 +3,9 @@
 sent. Script number N is always the same, for the same kinds."""
 
 import random
-import re
 
 from mywire import KINDS as CLIENT_KINDS, PLUGIN_AUTH
+from programs import Programs
 from steps import LATER, Script, Step
 
 VARIABLES = ("a", "b", "c", "d")
@@ -24,13 +24,16 @@ LIMITS = (("group_concat_max_len", ("4", "5", "1024", "default", "2+4", "'x'")),
           ("innodb_strict_mode", ("0", "1")), ("lock_wait_timeout", ("3", "default")), ("no_such_variable", ("1",)), ("low_priority_updates", ("1", "0")),
           ("character_set_filesystem", ("latin1", "default")), ("optimizer_switch", ("'index_merge=off'", "default")), ("pseudo_slave_mode", ("0",)),
           ("collation_database", ("latin1_bin", "default")), ("character_set_server", ("latin1", "default")), ("default_storage_engine", ("MyISAM", "default")),
-          ("sql_quote_show_create", ("0", "1")), ("max_user_connections", ("1",)), ("net_read_timeout", ("20", "default")))  # fmt: skip
+          ("sql_quote_show_create", ("0", "1")), ("max_user_connections", ("1",)), ("net_read_timeout", ("20", "default")),
+          ("lc_messages", ("'de_DE'", "'fr_FR'", "default")), ("check_constraint_checks", ("0", "1")), ("sql_if_exists", ("0", "1")), ("old_mode", ("'UTF8_IS_UTF8MB3'", "''", "default")), ("max_recursive_iterations", ("2", "default")),
+          ("explicit_defaults_for_timestamp", ("0", "1")), ("idle_transaction_timeout", ("100", "default")), ("join_buffer_size", ("1000", "default")), ("system_versioning_asof", ("default",)),
+          ("sql_log_off", ("1",)), ("profiling", ("0",)), ("transaction_isolation", ("'SERIALIZABLE'",)), ("max_join_size", ("1", "default")), ("sql_buffer_result", ("0", "1")), ("interactive_timeout", ("99", "default")))  # fmt: skip
 TRACKING = (("session_track_schema", ("0", "1", "off", "default")), ("session_track_state_change", ("0", "1", "on")),
             ("session_track_transaction_info", ("'OFF'", "'STATE'", "'CHARACTERISTICS'", "default")),
             ("session_track_system_variables", ("''", "'*'", "'time_zone,sql_mode'", "default", "'no_such'")))  # fmt: skip
 
 
-class Writer:
+class Writer(Programs):
     """The commands of one script: what its clients play with, so that they meet each other's leavings."""
 
     def __init__(self, dice, clients):
@@ -110,7 +113,8 @@ class Writer:
 
     def savepoint(self):
         i, v = self.me, self.dice.randrange(100, 900)
-        return self.one("savepoint one", "savepoint one", "savepoint two", "rollback to one", "rollback to savepoint two", "release savepoint one", "begin", f"insert into t{i} (v) values ({v})")
+        return self.one("savepoint one", "savepoint one", "savepoint two", "rollback to one", "rollback to savepoint two", "release savepoint one", "begin", f"insert into t{i} (v) values ({v})", f"select v from t{i} order by v",
+                        "rollback work to savepoint ONE", "release savepoint two", "commit", "rollback", "set autocommit = 0", "savepoint `odd name`", "rollback to `odd name`", f"update t{i} set v = {v} where id = 1", f"insert into t{i} (v) values (10)")  # fmt: skip
 
     def autocommit(self):
         i, v = self.me, self.dice.randrange(100, 900)
@@ -122,7 +126,9 @@ class Writer:
         level = self.one("read committed", "read uncommitted", "serializable", "repeatable read")
         return self.one(f"set transaction isolation level {level}", f"set session transaction isolation level {level}", "set transaction read only", "set session transaction read write",
                         "set session transaction read only", "select @@tx_isolation, @@tx_read_only", f"set tx_isolation = '{level.replace(' ', '-')}'", "begin", "commit", "select @@session.tx_isolation",
-                        f"set @@tx_isolation = '{level.replace(' ', '-')}'", "set tx_isolation = default", f"insert into t{self.me} (v) values (500)", "set @@tx_read_only = 0")  # fmt: skip
+                        f"set @@tx_isolation = '{level.replace(' ', '-')}'", "set tx_isolation = default", f"insert into t{self.me} (v) values (500)", "set @@tx_read_only = 0",
+                        f"set transaction read only, isolation level {level}", f"set transaction isolation level {level}, read write", "start transaction read write", "start transaction read only", "rollback", "commit and chain", "set autocommit = 0",
+                        f"set @@session.tx_isolation = '{level.replace(' ', '-')}'", "select count(*) from words", f"set statement tx_isolation = 'SERIALIZABLE' for select @@tx_isolation", "set @@session.tx_read_only = 1", "set session tx_read_only = default")  # fmt: skip
 
     # ---- settings ----
 
@@ -146,7 +152,7 @@ class Writer:
 
     def clock(self):
         return self.one("set timestamp = 1000000", "set timestamp = 86400.5", "set timestamp = default", "set timestamp = 0", "select @@timestamp < 900000000", "select year(now()) < 2000",
-                        "set @@timestamp = 2 * 86400")  # fmt: skip
+                        "set @@timestamp = 2 * 86400", "set rand_seed1 = 5, rand_seed2 = 6; select rand(), rand()", "select floor(rand(3) * 100)")  # fmt: skip
 
     def limit(self, names=None):
         name, values = self.dice.choice(names or self.limits)
@@ -163,7 +169,8 @@ class Writer:
         return self.one(f"set @{n} = {self.number()}", f"set @{n} = 'text', @{m} = 2.5", f"set @{n} = null", f"set @{n} = @{m}", f"set @{n} = concat('x', @{m})", f"select @{n} := 5", f"select @{n} := @{n} + 1",
                         f"select @{n}, @{m}", f"select @{n}, @{m}", f"select w from words where id = @{n}", f"set @{n} = (select max(id) from words)", f"set @{n} = x'414243'", f"set @{n} = 1e3, @{m} = 12.340",
                         f"set @`odd name` = 1, @'{n}' = 2", "select @`odd name`", f"select @{n.upper()}", f"set @{n} = _latin1'a' collate latin1_bin", f"set @{n} = true, @{m} = 1, @{n} = -1", "set @a = @a = 1",
-                        f"select id, @{n} := id from words order by id", f"set @{n} = now(6) is not null", f"set @{n} = cast('2020-02-03' as date)", f"set @{n} = f_get()", f"set @{n} := repeat('long', 300)")  # fmt: skip
+                        f"select id, @{n} := id from words order by id", f"set @{n} = now(6) is not null", f"set @{n} = cast('2020-02-03' as date)", f"set @{n} = f_get()", f"set @{n} := repeat('long', 300)",
+                        f"set @{n} = null", f"set @{n} = null, @{m} = 1", f"select @{n}, charset(@{n}), @{n} is null", f"select coercibility(@{n}), @{m} + 1")  # fmt: skip
 
     def into(self):
         n = self.dice.choice(VARIABLES)
@@ -256,6 +263,11 @@ class Writer:
         ("select @a, @b, @@sql_mode, database()", ()), ("delete from t{i} where id = ?", ("bigint",)), ("call p_rows()", ()), ("call p_out(?, @a, @b)", ("int",)), ("select * from t{i} order by id", ()), ("select count(*) from words", ()),
         ("set sql_mode = ?", ("text",)), ("begin", ()), ("commit", ()), ("use {b}", ()), ("set time_zone = ?", ("text",)), ("selec ?", ("int",)), ("select ? / ?", ("double", "double")), ("select length(?), ?", ("blob", "int")),
         ("show warnings", ()), ("do get_lock('{a}.x', 0)", ()), ("create temporary table tmp (x int)", ()), ("set autocommit = ?", ("tiny",)), ("select * from no_such", ()), ("select sql_calc_found_rows id from words limit 1", ()),
+        ("call p_out(?, ?, ?)", ("int", "int", "int")), ("call p_fails()", ()), ("set transaction isolation level read committed", ()), ("savepoint one", ()), ("rollback to one", ()), ("rollback", ()), ("start transaction read only", ()),
+        ("select * from tmp", ()), ("select @a := ?", ("text",)), ("select get_lock('{a}.y', ?)", ("tiny",)), ("select row_count(), ?", ("int",)), ("select found_rows()", ()), ("replace into t{i} (id, v) values (?, ?)", ("int", "int")),
+        ("drop table if exists n{i}", ()), ("create table if not exists n{i} (x int)", ()), ("select id, repeat(w, ?) from words order by id", ("int",)), ("select * from words limit ?", ("int",)), ("set @@session.time_zone = ?", ("text",)),
+        ("insert into t{i} (v) values (?) returning id, v", ("int",)), ("select * from t{i} where id = ? for update", ("int",)), ("set names ?", ("text",)), ("set character_set_results = ?", ("text",)), ("select @@in_transaction, @@autocommit", ()),
+        ("show variables like ?", ("text",)), ("select id from t{i} where s in (?, ?) order by id", ("text", "text")), ("set @a = null", ()), ("truncate g{i}", ()), ("explain select * from t{i} where id = ?", ("int",)), ("select f_set(?)", ("int",)),
         ("insert into t{i} (v) values (?), (?)", ("int", "int")), ("set names latin1", ()), ("select cast(? as datetime)", ("text",)), ("call p_set(?)", ("int",)), ("set @b = concat(?, @a)", ("text",)), ("select 'é', ?", ("text",)),
     )  # fmt: skip
 
@@ -316,29 +328,19 @@ class Writer:
 STATEMENTS = {
     "plain": 4, "write": 6, "key": 4, "counts": 3, "warnings": 4, "wrong": 3, "transaction": 4, "savepoint": 2, "autocommit": 2, "characteristics": 2,
     "sql_mode": 3, "names": 3, "zone": 2, "clock": 1, "limit": 3, "tracking": 1, "variable": 4, "into": 2, "schema": 2, "temp": 1, "lock": 1, "tables": 1,
-    "handler": 1, "prepare": 3, "routine": 2, "unseen": 1, "ddl": 1, "reads": 4, "command": 1, "option": 1, "reset": 1, "user": 1, "leave": 1,
+    "handler": 1, "prepare": 3, "routine": 2, "unseen": 1, "ddl": 1, "reads": 4, "driver": 4, "dump": 2,
+    "implicit": 4, "database": 2, "xa": 1, "large": 1, "command": 1, "option": 1, "reset": 1, "user": 1, "leave": 1,
     "binary": 4, "cursor": 1, "long": 1,
 }  # fmt: skip
-WAYS = {"simple": 12, "multi": 2, "once": 2, "together": 1}
+WAYS = {"simple": 12, "multi": 3, "once": 3, "together": 2}
 KINDS = {**STATEMENTS, **WAYS}
 DEFAULT = frozenset(KINDS)
 SESSION_MODE = {"tracking"}  # what gilmok itself uses where connections are shared
-# Behind these a client may need its connection for itself, until it leaves or begins anew; and behind texts like these, of any kind.
-MAY_PIN = frozenset({
-    "autocommit", "binary", "characteristics", "cursor", "handler", "limit", "lock", "long", "once", "option", "prepare", "routine", "tables", "temp",
-    "tracking", "unseen", "wrong",
-})  # fmt: skip
-PINNING_TEXT = re.compile(
-    r"@\w+ *:=|set .*@\w+ *= *[^-0-9'\"]|set .*= *\(?(select|concat|@|default)|into @|\bcall\b|\bf_|_lock\(|\btmp\b|insert_id\(.|insert_id *=|"
-    r"insert (ignore )?into g|set statement|diagnostics|not atomic|\bxa\b|timestamp|@`|@'|set @|set char|; *use ", re.I
-)  # fmt: skip
 CLEANS = ("reset", "user")
 # What others must not meet while it runs: nothing of it waits, but two at once have no order.
-ALONE = frozenset({"lock", "leave", "user", "unseen"})
-
-
-def may_pin(step):
-    return bool(step.kinds & MAY_PIN or PINNING_TEXT.search(str(step.command)))
+ALONE = frozenset({"lock", "leave", "user", "unseen", "driver"})
+PREPARED_MAX = 60000  # gilmok prepares no longer texts where connections are shared
+TOGETHER = frozenset({"schema", "command", "cursor", "long"})  # of commands that are no texts
 
 
 class Generator:
@@ -354,7 +356,7 @@ class Generator:
         writer = Writer(dice, clients)
         themes = dice.sample(sorted(self.statements), min(3, len(self.statements)))
         steps = []
-        for _ in range(dice.randrange(8, 32)):
+        for _ in range(dice.randrange(8, 70)):
             writer.me = dice.randrange(count)
             kind = dice.choice(themes) if dice.random() < 0.6 else self.chosen(dice, self.statements)
             steps += self.sent(dice, writer, kind)
@@ -369,7 +371,8 @@ class Generator:
         """The steps of one command of this kind, as one of the ways sends it."""
         command = getattr(writer, kind)()
         if not isinstance(command, str):
-            return [Step(writer.me, command, {kind})]
+            is_together = kind in TOGETHER and dice.random() < 0.1
+            return [Step(writer.me, command, {kind}, is_together)]
         way, kinds = self.chosen(dice, self.ways), {kind}
         if way == "multi":
             parts = [command]
@@ -380,7 +383,7 @@ class Generator:
                     parts.insert(dice.randrange(len(parts) + 1), more)
                     kinds.add(other)
             return [Step(writer.me, ("query", "; ".join(parts)), kinds)]
-        if way == "once":
+        if way == "once" and len(command) < PREPARED_MAX:
             more = [Step(writer.me, (word, "q", *rest), {*kinds, "once"}) for word, *rest in (("prepare", command), ("execute", 0, ()), ("close",))]
             return more[: dice.choice((2, 3, 3))]
         is_together = way == "together" and kind not in ALONE

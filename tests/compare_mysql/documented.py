@@ -5,6 +5,7 @@ import re
 import struct
 
 import mywire
+import packets
 
 SESSION_STATE_CHANGED = 0x4000
 BLOBS = (b"\xfa", b"\xfb", b"\xfd")  # types of strings: MySQL's of such a variable, MariaDB's, of one that was never set
@@ -13,8 +14,6 @@ USUAL, OTHER = (b"\x0c\x2d\0", b"\x0c\xff\0"), b"\x0c\x2e\0"  # collations of ut
 
 def without_changes(p):
     """An OK without what it tells of the session's changes."""
-    if len(p) < 11:
-        return p  # an EOF that is all of the answer
     at = mywire.lenenc(p, mywire.lenenc(p, 5)[1])[1]
     status, warnings = struct.unpack_from("<HH", p, at)
     return b"\0\0\0" + p[3:at] + struct.pack("<HH", status & ~SESSION_STATE_CHANGED, warnings)
@@ -43,12 +42,38 @@ def no_such_database(_, command, role, p):
     return b"" if command[0] == "user" and role == "err" and p[2:4] in (b"\x14\4", b"\x19\4") else p
 
 
-def unset_variable(_, command, role, p):
-    """A user variable that was never set has another length and character set where another client's was undone."""
-    if role == "row" and "charset(@a)" in str(command):
-        return p[3:].replace(b"\6binary", b"\7utf8mb4")
-    name = re.search(rb"\0.(@\w+)\0\x0c", p, re.S) if role == "definition" else None
-    return p[: name.end()] if name and p[name.end() + 6 : name.end() + 7] in BLOBS else p
+def unset_variable(answer):
+    """A user variable that was never set has another length and character set where another client's was undone, or only prepared."""
+    starts = [i for i, (role, _) in enumerate(answer) if role == "count"] or [0]
+    results = [answer[a:b] for a, b in zip([0, *starts[1:]], [*starts[1:], len(answer)])]
+    return [p for r in results for p in unset_in_result(r)]
+
+
+def unset_in_result(answer):
+    names = [packets.values_of(p[:-13])[4].lower() for role, p in answer if role == "definition"]
+    rows = [row_of(p, len(names)) for role, p in answer if role == "row"]
+    if not any(n.startswith((b"@", b"charset(@")) for n in names):
+        return answer
+    is_prepared = any(role == "prepared" for role, _ in answer)
+    unset = {n for at, n in enumerate(names) if (rows or is_prepared) and n.startswith(b"@") and all(r[at] is None for r in rows)}
+    unset |= {n[: -len(b" is null")] for at, n in enumerate(names) if n.endswith(b" is null") and all(r[at] == b"1" for r in rows)}
+    out, at = [], 0
+    for role, p in answer:
+        if role == "definition":
+            is_blob = names[at] in unset and p[-6:-5] in BLOBS
+            is_made_of_it = any(b"(" + n + b")" in names[at] for n in unset)
+            p, at = p[4:-13] if is_blob or is_made_of_it else p, at + 1
+        elif role == "row":
+            p = repr([b"" if n[:8] == b"charset(" and n[8:-1] in unset else v for n, v in zip(names, row_of(p, len(names)))])
+        out.append((role, p))
+    return out
+
+
+def row_of(p, count):
+    """Values of a row in text; of one in binary form, None where it is NULL and all of the row elsewhere."""
+    if p[4:5] != b"\0":
+        return packets.values_of(p)
+    return [None if p[5 + (i + 2) // 8] >> (i + 2) % 8 & 1 else p for i in range(count)]
 
 
 def changes_of(p):
@@ -76,8 +101,10 @@ def put_back(_, command, role, p):
 
 
 def collation_database(_, command, role, p):
-    """@@collation_database behind COM_RESET_CONNECTION is the schema's; at MariaDB it is the server's."""
-    return b"" if role == "row" and b"\x12collation_database" in p.lower() else p
+    """SHOW VARIABLES behind COM_RESET_CONNECTION tells @@collation_database of the schema; at MariaDB it is the server's."""
+    is_shown = role == "row" and SHOWN_DATABASE.search(p)
+    is_prepared = command[0] == "prepare" and role == "definition" and DATABASE_COLUMN.search(p)
+    return p[4 : is_prepared.end()] if is_prepared else b"" if is_shown else p
 
 
 def collation_of_definitions(_, command, role, p):
@@ -107,31 +134,80 @@ def option(_, command, role, p):
 
 def text_of_errors(_, command, role, p):
     """In the text of an error, FOUND_ROWS() and ROW_COUNT() are the numbers that were put there."""
-    return p[:13] if role == "err" and (b"CAST('" in p or b"found_rows()" in p or b"row_count()" in p) else p
+    is_asked = re.search(r"(found_rows|row_count)\(", str(command), re.I)
+    return p[:13] if role == "err" and is_asked and NEAR.search(p) else p
 
 
-def is_refusal(got):
-    """What the last answer has left is not known any more: gilmok says so (1235). Or others keep all connections (1040)."""
-    words = (b"not known any more", b"no server connection became free")
-    return len(got) > 0 and got[-1][0] == "err" and any(w in got[-1][1] for w in words)
+def schema_of_execute(_, command, role, p):
+    """What an EXECUTE that has failed has gone back to the server tells with the next change: gilmok has asked for changes of all kinds."""
+    if role not in ("ok", "end") or len(p) < 11 or p[4] not in (0, 0xFE) or SAYS_SCHEMA.search(str(command)):
+        return p
+    at, found = changes_of(p)
+    others = [c for c in found if c[0] != SCHEMA_CHANGED]
+    status = struct.unpack_from("<H", p, at)[0] & (0xFFFF if others else ~SESSION_STATE_CHANGED)
+    return without_changes(p)[:at] + struct.pack("<H", status) + repr(others).encode()
 
 
-ALL = (status_of_eof, schema_of_login, no_such_database, changes_in_front_of_eof, unset_variable, put_back, collation_database,
-       collation_of_definitions, text_of_errors, deprecated, option, untyped)
+def row_of_parameters(_, command, role, p):
+    """A routine's parameters are of row 0 or 1 of the statement in front of the CALL, which gilmok itself may have answered."""
+    return p[:-1] if role == "err" and OF_PARAMETER.search(p) else p
 
 
-def several(caps, command, role, p):
-    """Two or more of these at once."""
-    for each in ALL:
-        p = each(caps, command, role, p)
-    return p
+def not_locked(_, command, role, p):
+    """What gilmok prepares anew under LOCK TABLES fails for a table that is not locked, before anything else of an EXECUTE does."""
+    return b"" if role == "err" and command[0] in OWN_WORDS and struct.unpack_from("<H", p, 2)[0] in (1100, 1210) else p
+
+
+def language(_, command, role, p):
+    """What gilmok itself says is said in English, whatever lc_messages is."""
+    return p[:8] if role == "err" and struct.unpack_from("<H", p, 2)[0] in OWN_ERRORS and command[0] in OWN_WORDS else p
+
+
+REFUSALS = {
+    b"not known any more": "What the last answer has left is not known any more: gilmok says so (1235).",
+    b"prepared under another sql_mode": "A statement cannot be prepared as it was, where its client is kept: gilmok says so (1235).",
+    b"no server connection became free": "Others keep all connections: gilmok says so (1040).",
+}
+
+
+# What they make of a packet is a packet still, and others may look at it.
+STATUS_ALONE = (status_of_eof, changes_in_front_of_eof)
+
+
+def refusal(got):
+    """The script ends there: which of them it is, in a sentence; None: none."""
+    is_error = len(got) > 0 and got[-1][0] == "err"
+    return next((told for words, told in REFUSALS.items() if is_error and words in got[-1][1]), None)
+
+
+SHOWN_DATABASE = re.compile(rb"\x12collation_database|\x16character_set_database", re.I)
+DATABASE_COLUMN = re.compile(rb"@@(session\.)?(collation|character_set)_database\0\x0c", re.I)
+NEAR = re.compile(rb" near '|CAST\('|found_rows\(\)|row_count\(\)", re.I)
+OF_PARAMETER = re.compile(rb"for column ``\.``\.`\w+` at row [01]$")
+SCHEMA_CHANGED = 1
+SAYS_SCHEMA = re.compile(r"\buse\b|'schema'|\bdatabase\b|\bcall\b|'user'|'reset'", re.I)
+OWN_ERRORS = {1210, 1243, 1421, 1835}
+OWN_WORDS = {"execute", "again", "fetch", "restart"}
+ALL = (status_of_eof, schema_of_login, no_such_database, changes_in_front_of_eof, put_back, collation_database,
+       collation_of_definitions, text_of_errors, schema_of_execute, row_of_parameters, not_locked, language, deprecated, option,
+       untyped)
 
 
 def explains(caps, command, expected, got):
-    """Which of them makes two answers equal, in a sentence; None: none does."""
+    """Which of them make two answers equal, as sentences: one, or two together; nothing: none do."""
     if any(b"FOUND_ROWS() is deprecated" in p for _, p in expected):
-        return deprecated.__doc__
-    for each in (*ALL, several):
-        if [(r, each(caps, command, r, p)) for r, p in expected] == [(r, each(caps, command, r, p)) for r, p in got]:
-            return each.__doc__
-    return None
+        return [deprecated.__doc__]
+    if command[0] in ("query", "execute", "again", "prepare") and unset_variable(expected) == unset_variable(got):
+        return [unset_variable.__doc__]
+
+    def seen_by(each, answer):
+        return [(role, each(caps, command, role, p)) for role, p in answer]
+
+    for each in ALL:
+        if seen_by(each, expected) == seen_by(each, got):
+            return [each.__doc__]
+    for first in STATUS_ALONE:
+        for each in ALL:
+            if seen_by(each, seen_by(first, expected)) == seen_by(each, seen_by(first, got)):
+                return [first.__doc__, each.__doc__]
+    return []

@@ -22,7 +22,7 @@ SECOND = (
     ("query", "select @@in_transaction, @@autocommit, database(), @@sql_mode"),
     ("query", f"select {', '.join('@' + v for v in USER_VARIABLES)}"),
     ("query", VARIABLES),
-    ("query", "select 'é', charset('x'), collation('x'), charset(@a), coercibility(@a)"),
+    ("query", "select 'é', charset('x'), collation('x'), charset(@a), coercibility(@a), @a is null"),
     ("query", "select 'a' 'b', \"words\", 1 || 0"),
     ("query", "select @@timestamp < 1000000000, is_used_lock('{a}.x') = connection_id(), is_used_lock('{a}.y') = connection_id()"),
     ("query", "select * from tmp order by 1"),
@@ -46,5 +46,6 @@ def contents(clients):
     for i in range(clients):
         for table in (f"{{a}}.t{i}", f"{{a}}.u{i}", f"{{a}}.g{i}", f"{{b}}.t{i}", f"{{a}}.n{i}"):
             yield f"select * from {table} order by 1, 2"
+    yield "select schema_name, default_collation_name from information_schema.schemata where schema_name like '{a}x_' order by 1"
     yield ("select table_schema, table_name, auto_increment from information_schema.tables where table_schema in ('{a}', '{b}') "
            "order by 1, 2")  # fmt: skip

@@ -11,13 +11,13 @@ import time
 
 import documented
 import ending
+import holders
 import mywire
 import packets
 import servers
 import steps
-from content import CLEANS, may_pin
+from content import CLEANS
 
-IN_TRANSACTION = 1
 LEAVING_S = 1.0  # so long what a client has held may outlive it: until its connection is cleaned, or closed
 # The first command of every session, also of one that has begun anew, which is not compared: FOUND_ROWS() of one that has read nothing
 # yet is what another session has left, at MariaDB itself.
@@ -32,7 +32,7 @@ class Player(mywire.Client):
         self.side, self.pool, self.password, self.collation, self.maria = side, pool, maria.password, collation, maria
         if maria.is_mysql and not mywire.KINDS[kind] & mywire.PLUGIN_AUTH:
             kind = "old"  # it would not be let in
-        self.names, self.numbers, self.last_status, self.owed, self.was_refused = side.names(pool), {}, 2, None, False
+        self.names, self.numbers, self.owed, self.was_refused = side.names(pool), {}, None, False
         super().__init__(port, maria.user, maria.password, self.names["login"], caps=mywire.KINDS[kind], collation=collation,
                          timeout=servers.WAIT_S)  # fmt: skip
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -94,14 +94,7 @@ class Player(mywire.Client):
         return [p[:3] + b"\0" + p[4:]]
 
     def told(self, command, got):
-        out = packets.canonical(self, command[0], got, self.side.to_neutral())
-        for (role, _), p in zip(out, got):
-            if role in ("ok", "end"):
-                self.last_status = self.status(p) if len(p) > 8 else self.last_status
-        return out
-
-    def is_in_transaction(self):
-        return bool(self.last_status & IN_TRANSACTION)
+        return packets.canonical(self, command[0], got, self.side.to_neutral())
 
     def leave(self):
         try:
@@ -154,6 +147,7 @@ class Table:
         for side in self.sides:
             servers.make_schemas(maria, side)
         self.keepers = [maria.direct(database=None) for _ in self.sides]
+        self.console = holders.Console(gilmok) if gilmok else None
         self.remade, self.refilled = set(range(servers.CLIENTS_MAX)), set()
 
     def pool_of(self, script):
@@ -223,26 +217,23 @@ class Table:
                 each.leave()
 
     def play_steps(self, script, alone, shared):
-        pinned, has_option = [False] * len(alone), [False] * len(alone)
+        has_option = [False] * len(alone)
         waiting = None
         for n, step in enumerate(script.steps):
             who = step.client
-            holders = {c for c in range(len(alone)) if alone[c].is_in_transaction() or pinned[c]}
             if waiting is not None and waiting[1].client == who:
                 wrong = self.finish(*waiting, alone, shared)
                 waiting = None
                 if wrong:
                     return wrong
-            if len(holders - {who}) >= self.pool_of(script) and who not in holders:
+            if not self.has_connection(script, who, shared, waiting):
                 continue
             if step.command[0] == "user" and has_option[who]:
                 continue  # COM_SET_OPTION does not outlive it at gilmok, and does at the server
             if step.command == ("leave",):
                 wrong = self.leave(script, n, step, alone, shared)
-                pinned[who] = has_option[who] = False
+                has_option[who] = False
             else:
-                if may_pin(step):
-                    pinned[who] = True
                 alone[who].start(step.command)
                 try:
                     shared[who].start(step.command)
@@ -254,8 +245,6 @@ class Table:
                     waiting = (n, step)
                     continue
                 wrong = self.finish(n, step, alone, shared)
-                if not wrong and step.command[0] in CLEANS:
-                    pinned[who] = has_option[who]  # which COM_RESET_CONNECTION leaves
                 if not wrong and alone[who].was_refused:  # as another user: gilmok ends it
                     wrong = self.leave(script, n, step, alone, shared)
                 elif not wrong and step.command[0] in CLEANS:
@@ -269,7 +258,16 @@ class Table:
             wrong = self.finish(*waiting, alone, shared)
             if wrong:
                 return wrong
-        return self.compare_sessions(script, alone, shared, pinned)
+        return self.compare_sessions(script, alone, shared)
+
+    def has_connection(self, script, who, shared, waiting):
+        """One of the pool is this client's, or may become so."""
+        size = self.pool_of(script)
+        if size >= len(shared) or not self.console:
+            return True
+        busy = {waiting[1].client} if waiting else set()
+        sure = holders.holders(self.console, shared)
+        return who in sure or len((sure | busy) - {who}) < size
 
     def finish(self, n, step, alone, shared):
         expected = alone[step.client].finish()
@@ -284,12 +282,12 @@ class Table:
     def compared(self, caps, n, step, expected, got):
         if expected == got:
             return None
-        if documented.is_refusal(got):
-            self.documented[documented.is_refusal.__doc__] += 1
+        refused = documented.refusal(got)
+        if refused:
+            self.documented[refused] += 1
             raise Enough
         known = documented.explains(caps, step.command, expected, got)
-        if known:
-            self.documented[known] += 1
+        self.documented.update(known)
         return None if known else Difference(n, step, expected, got)
 
     def leave(self, script, n, step, alone, shared):
@@ -325,9 +323,10 @@ class Table:
                 return
             time.sleep(0.002)
 
-    def compare_sessions(self, script, alone, shared, pinned):
+    def compare_sessions(self, script, alone, shared):
         """What each session can see of itself. Afterwards none holds anything."""
-        order = sorted(range(len(alone)), key=lambda c: not (pinned[c] or alone[c].is_in_transaction()))
+        sure = holders.holders(self.console, shared) if self.console else ()
+        order = sorted(range(len(alone)), key=lambda c: c not in sure)
         for who in order:
             for command in ending.questions(script.seed or 0):
                 step = steps.Step(who, command, ("ending",))
@@ -362,6 +361,8 @@ class Table:
         return None
 
     def close(self):
+        if self.console:
+            self.console.close()
         for keeper in self.keepers:
             keeper.close()
         for side in self.sides:

@@ -15,7 +15,7 @@ BEGINNING = len("cm12345d")
 CLIENTS_MAX = 4
 POOLS = range(1, CLIENTS_MAX + 2)
 WAIT_S = 12.0  # for each answer; more than gilmok's queue_timeout
-CHANGES_TABLE = re.compile(r"\b(?:create|alter|rename|drop|truncate)\b[^;]*\b[tugnmv](\d)\b", re.I)
+CHANGES_TABLE = re.compile(r"\b(?:create|alter|rename|drop|truncate)\b[^;]*\b(?:[tugnmvq]|\{a\}x|own)(\d)\b", re.I)
 WRITES = re.compile(r"\b(insert|replace|update|delete)\b", re.I)
 TABLE = re.compile(r"\b([tug])(\d)\b")
 # Statistics that come when they come would make other plans, and by that other flags of columns, on one side.
@@ -93,7 +93,7 @@ def prepare(maria):
         run_all(root, [f"set global {each}" for each in GLOBALS])
         run_all(root, [f"grant all on `cm%`.* to {maria.user}@'{host}'" for host in ("127.0.0.1", "localhost")])
         for (name,) in mysqltools.rows(root, "show databases like 'cm_______%'"):
-            if re.fullmatch(r"cm\d{5}[ds]\d+b?", name):
+            if re.fullmatch(r"cm\d{5}[ds]\d+(b|x\d)?", name):
                 pid = int(name[2:7])
                 if pid == RUN or not os.path.exists(f"/proc/{pid}"):
                     run_all(root, [f"drop database {name}"])

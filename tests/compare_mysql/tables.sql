@@ -16,7 +16,13 @@ create or replace table {b}.t{i} (id int auto_increment primary key, v int, s va
 
 insert into {b}.t{i} values (7, 70, 'other')
 
-drop table if exists {a}.n{i}, {a}.m{i}
+drop table if exists {a}.n{i}, {a}.m{i}, {a}.own{i}, {b}.own{i}, {b}.n{i}, {b}.m{i}
+
+drop procedure if exists {a}.q{i}
+
+drop procedure if exists {b}.q{i}
+
+drop database if exists {a}x{i}
 
 drop view if exists {a}.v{i}
 
