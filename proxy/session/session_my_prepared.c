@@ -396,9 +396,14 @@ static enum take refuse_malformed(struct session *s, const struct packet *p) {
     return take_refuse(s, p, MY_ER_MALFORMED_PACKET, "HY000", why);
 }
 
-/* By the number for the latest one MariaDB looks through the packet first. */
-static enum take refuse_arguments(struct session *s, const struct packet *p, uint32_t id) {
-    if (id == (uint32_t)LAST_PREPARED) return refuse_malformed(s, p);
+/*
+ * Nothing at all about parameters, or values without types, are wrong arguments; what is cut off within them is malformed, and by
+ * the number for the latest one, of which clients know nothing, all of it is.
+ */
+static enum take refuse_arguments(struct session *s, const struct packet *p, uint32_t id, uint16_t parameters, bool is_broken) {
+    const size_t fixed = 10, without_types = fixed + ((size_t)parameters + 7) / 8 + 1;
+    bool is_cut = is_broken && (p->h.len < fixed || p->h.len >= without_types);
+    if (is_cut || id == (uint32_t)LAST_PREPARED) return refuse_malformed(s, p);
     session_my_forget_command(s);
     return take_refuse(s, p, MY_ER_WRONG_ARGUMENTS, "HY000", "Incorrect arguments to mysqld_stmt_execute");
 }
@@ -457,7 +462,7 @@ static enum take execute(struct session *s, struct run *run, const struct packet
     if (!e->types && e->has_values && !t->types) {
         take_end_unsent(s);
         forget_data(s, t);
-        return refuse_arguments(s, p, e->statement);
+        return refuse_arguments(s, p, e->statement, t->parameters, false);
     }
     size_t len = MY_EXECUTE_TYPE_LEN * (size_t)t->parameters;
     bool has_types = e->types != NULL, is_known = on->types && t->types && memcmp(on->types, t->types, len) == 0;
@@ -537,7 +542,11 @@ static enum take take_execute(struct session *s, struct run *run, const struct p
                            "pool_mode = transaction");
     case MY_EXECUTE_BROKEN:
         forget_data(s, t);
-        return is_mariadb(s) ? refuse_arguments(s, p, id) : refuse_malformed(s, p);
+        return is_mariadb(s) ? refuse_arguments(s, p, id, t->parameters, true) : refuse_malformed(s, p);
+    }
+    if (UNLIKELY(id == (uint32_t)LAST_PREPARED && t->parameters && !e.types)) {
+        forget_data(s, t);
+        return refuse_malformed(s, p);
     }
     if (!sm->command.is_judged) {
         session_my_judge_text(s, text_of(t));

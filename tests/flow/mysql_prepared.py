@@ -173,6 +173,10 @@ def test_what_is_wrong_is_told_as_the_server_does(maria, gilmok):
         both.same(lambda c, n: c.command(STMT_EXECUTE + n["q"] + b"\0\1\0\0\0\1\0"))  # NULL needs none
         both.same(lambda c, n: execute(c, n["q"]))  # nothing at all where there is a parameter
         both.same(lambda c, n: execute(c, LAST))  # that one is read with more care
+        both.same(lambda c, n: execute(c, LAST, (int_of(1),)))
+        for rest in (b"\0\1\0\0", b"\0\1\0\0\0\0", b"\0\1\0\0\0\0\2\3\0", b"\0\1\0\0\0\0\1\3"):
+            both.command(STMT_EXECUTE, "q", rest)
+            both.same(lambda c, n, rest=rest: c.command(STMT_EXECUTE + LAST + rest))
         both.prepare("bad", b"selec")
         both.prepare("gone", b"select * from nowhere")
         both.command(STMT_EXECUTE, rest=b"\x63\0\0\0\0\1\0\0\0")
