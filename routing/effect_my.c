@@ -251,7 +251,8 @@ static unsigned rows_of(const struct finding_my *f, const struct ast *statement)
     bool runs_queries = f->has_tables && !(is_command && (statement->op == SQL_EXPLAIN || statement->op == SQL_SHOW));
     bool is_for_query = is_command && statement->op == SQL_SET && AST_AS(command, COMMAND, statement)->query; /* SET STATEMENT */
     if (f->outermost) return f->effects & EFFECT_MY_CALC_ROWS ? 0 : EFFECT_MY_READS;
-    if (f->options->flavour == SQL_FLAVOUR_MYSQL && statement->kind == AST_UPDATE) return EFFECT_MY_FINDS_ROWS;
+    bool finds = statement->kind == AST_UPDATE || (is_command && statement->op == SQL_DO);
+    if (finds && f->options->flavour == SQL_FLAVOUR_MYSQL) return EFFECT_MY_FINDS_ROWS;
     if (runs_queries || is_for_query || statement->kind == AST_SETOP) return EFFECT_MY_CALC_ROWS;
     return may_return_rows(statement) ? EFFECT_MY_ODD_ROWS : 0;
 }

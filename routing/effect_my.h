@@ -51,7 +51,7 @@ enum effect_my {
     EFFECT_MY_CALC_ROWS = 1 << 13,
     EFFECT_MY_ODD_ROWS = 1 << 25,
     EFFECT_MY_READS = 1 << 26, /* a plain SELECT, alone */
-    EFFECT_MY_FINDS_ROWS = 1 << 27, /* MySQL's UPDATE, behind which it is the number of rows that were found */
+    EFFECT_MY_FINDS_ROWS = 1 << 27, /* MySQL's UPDATE and DO, behind which it is the number of rows that were found */
     EFFECT_MY_INSERT_ID = 1 << 14, /* LAST_INSERT_ID(expr), SET last_insert_id or identity */
     /* It asks of what was before */
     EFFECT_MY_ASKS_INSERT_ID = 1 << 15,  /* LAST_INSERT_ID(), @@last_insert_id, @@identity, inside of an INSERT, too */

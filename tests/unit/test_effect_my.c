@@ -457,6 +457,8 @@ START_TEST(updates_of_mysql_count_what_they_find) {
     struct sql_options my = mysql(), maria = mariadb();
     ck_assert(effects_with("UPDATE t SET a = 1", &my) & EFFECT_MY_FINDS_ROWS);
     ck_assert(effects_with("WITH c AS (SELECT 1) UPDATE t, c SET a = 1", &my) & EFFECT_MY_FINDS_ROWS);
+    ck_assert(effects_with("DO 1", &my) & EFFECT_MY_FINDS_ROWS);
+    ck_assert(!(effects_with("DO 1", &maria) & EFFECT_MY_FINDS_ROWS));
     ck_assert(!(effects_with("DELETE FROM t", &my) & EFFECT_MY_FINDS_ROWS));
     ck_assert(!(effects_with("UPDATE t SET a = 1", &maria) & EFFECT_MY_FINDS_ROWS));
 }
