@@ -351,7 +351,8 @@ static void check_auth_user(struct config *c, struct config_draft_cluster *d, st
     if (cluster->auth_query && !strstr(cluster->auth_query, "$1")) {
         struct config_place at = config_place_of(c, d->section, "auth_query");
         config_error(f, at.file, at.line, "auth_query does not ask for the user: it has no $1");
-        config_advice(f, "Write one such as: SELECT * FROM gilmok.get_auth($1)");
+        config_advice(f, cluster->protocol == PROTO_MYSQL ? "Write one such as: SELECT * FROM gilmok.accounts WHERE User = $1"
+                                                          : "Write one such as: SELECT * FROM gilmok.get_auth($1)");
     }
     char *name = arena_alloc(&c->arena, sizeof CONFIG_AUTH_DATABASE + strlen(cluster->name));
     if (!name) return;
@@ -578,7 +579,7 @@ void config_check(struct config_draft_gilmok *g, struct config_findings *finding
     check_clusters(c, findings);
     LIST_EACH(n, &c->clusters) {
         struct config_draft_cluster *d = (struct config_draft_cluster *)CONTAINER_OF(n, struct config_cluster, node);
-        if (d->cluster.protocol != PROTO_MYSQL) check_auth_user(c, d, findings);
+        check_auth_user(c, d, findings);
     }
     check_databases(c, findings);
     config_check_mysql(g, findings);

@@ -83,10 +83,10 @@ static void check_cluster(const struct config *c, const struct config_draft_clus
     static const char *const monitor[] = {"monitor_user", "monitor_password_file", "monitor_database", "probe_interval",
                                           "probe_timeout", "probe_rise", "probe_fall", "stall_timeout", "failover_wait",
                                           "discover_standbys", "discover_port", "discover_keep"};
-    static const char *const auth[] = {"auth_user", "auth_password_file", "auth_database", "auth_query", "auth_cache"};
+    static const char *const auth[] = {"auth_database"};
     const struct list *first = list_first(&d->cluster.nodes);
     refuse_keys(d->section, monitor, COUNT_OF(monitor), "Remove it: nobody has to ask a single node what it is", f);
-    refuse_keys(d->section, auth, COUNT_OF(auth), "Remove it, and name the users in user_file", f);
+    refuse_keys(d->section, auth, COUNT_OF(auth), "Remove it: auth_query names its schemas itself", f);
     if (first && first->next != &d->cluster.nodes) {
         const struct config_node *second = CONTAINER_OF(first->next, struct config_node, node);
         config_error(f, second->file, second->line,

@@ -138,7 +138,7 @@ static void adopt(struct worker *w, struct snapshot *snapshot) {
     w->sessions.config = c;
     if (reads_globally(c)) session_hub_read_globally(w->sessions.hub, clock_now_us(w->loop->clock));
     w->sessions.users = snapshot->config->user_store;
-    session_pg_lookups_forget(&w->sessions);
+    secret_book_forget(&w->sessions);
     w->sessions.tls = snapshot->tls.clients;
     for (int i = 0; i < w->listener_count; i++) listener_retune(&w->listeners[i]);
 }

@@ -127,8 +127,7 @@ static bool is_md5_able(const struct user_secret *secret) {
     return secret->has_md5 || secret->password;
 }
 
-/* What can prove it. */
-static enum my_auth_plugin plugin_of(const struct user_secret *secret) {
+enum my_auth_plugin user_secret_plugin(const struct user_secret *secret) {
     if (secret->has_sha2) return MY_AUTH_SHA2;
     return secret->has_ed25519 ? MY_AUTH_ED25519 : MY_AUTH_NATIVE;
 }
@@ -147,7 +146,7 @@ static bool add_user(struct user_store *s, const char *name, const char *secret,
         return err_set(err, ERR_OUT_OF_MEMORY, "out of memory while reading users");
     }
     if (!is_md5_able(entry)) s->scram_only++;
-    if (user_secret_is_of_mysql(entry)) s->only[plugin_of(entry)]++;
+    if (user_secret_is_of_mysql(entry)) s->only[user_secret_plugin(entry)]++;
     return true;
 }
 
@@ -237,7 +236,7 @@ static enum my_auth_plugin most_common(const struct user_store *s) {
 
 static enum my_auth_plugin only_plugin(const struct user_store *s, const struct user_secret *secret) {
     if (!secret) return most_common(s);
-    return user_secret_is_of_mysql(secret) ? plugin_of(secret) : MY_AUTH_OTHER;
+    return user_secret_is_of_mysql(secret) ? user_secret_plugin(secret) : MY_AUTH_OTHER;
 }
 
 bool user_store_wants_whole(const struct user_store *s, const struct user_secret *secret) {
@@ -261,8 +260,9 @@ static bool is_same_password(struct bytes a, struct bytes b, bool *is_same) {
     return is_done;
 }
 
-bool user_store_check_whole(const struct user_store *s, const struct user_secret *secret, struct bytes password, bool *is_right) {
-    if (user_store_wants_whole(s, secret)) return sha_crypt_check(secret ? &secret->sha2 : &s->mock_sha2, password, is_right);
+bool user_store_check_whole(const struct user_store *s, const struct user_secret *secret, struct bytes password, bool by_hash,
+                            bool *is_right) {
+    if (by_hash) return sha_crypt_check(secret && secret->has_sha2 ? &secret->sha2 : &s->mock_sha2, password, is_right);
     bool has_password = secret && secret->password;
     struct bytes nobodys = bytes_of(s->mock_key, sizeof(s->mock_key));
     bool is_done = is_same_password(has_password ? bytes_str(secret->password) : nobodys, password, is_right);

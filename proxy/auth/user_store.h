@@ -114,11 +114,13 @@ bool user_store_check_ed25519(const struct user_store *s, const struct user_secr
 /* A scramble cannot be checked: the whole password must come. Likewise. */
 bool user_store_wants_whole(const struct user_store *s, const struct user_secret *secret);
 /*
- * Is it the user's, of whom there is a password or a hash of SHA-256? For unknown users it takes as long as for most. Where it is
- * wanted whole that is milliseconds. False: the crypto library fails. `secret` may be NULL.
+ * Is it the user's, of whom there is a password, or, with `by_hash`, a hash of SHA-256? That takes milliseconds, and as long where
+ * there is none (`secret` may be NULL). False: the crypto library fails.
  */
 MUST_USE bool user_store_check_whole(const struct user_store *s, const struct user_secret *secret, struct bytes password,
-                                     bool *is_right);
+                                     bool by_hash, bool *is_right);
+/* What proves it: of a secret that is MySQL's. */
+enum my_auth_plugin user_secret_plugin(const struct user_secret *secret);
 /* Of its password nothing but what MySQL or MariaDB store is known. */
 static inline bool user_secret_is_of_mysql(const struct user_secret *secret) {
     return secret->has_native || secret->has_ed25519 || secret->has_sha2;

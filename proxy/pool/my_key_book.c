@@ -35,31 +35,32 @@ static bool is_of(const struct my_key_entry *e, const struct user_secret *secret
 }
 
 static bool has_hash(const struct user_secret *secret) {
-    return secret && (secret->has_native || secret->has_sha2);
+    return secret->has_native || secret->has_sha2;
 }
 
-static struct my_key_entry *entry_of(struct my_key_book *b, const char *user) {
-    struct my_key_entry *e = map_get(&b->users, bytes_str(user));
+static struct my_key_entry *entry_of(struct my_key_book *b, struct bytes user) {
+    struct my_key_entry *e = map_get(&b->users, user);
     if (e) return e;
     e = mem_alloc(sizeof *e);
-    if (e && map_put(&b->users, bytes_str(user), e)) return e;
+    if (e && map_put(&b->users, user, e)) return e;
     mem_free(e);
     return NULL;
 }
 
-void my_key_book_learn(struct my_key_book *b, const char *user, const struct user_secret *secret, const struct my_auth_keys *keys) {
-    INVARIANT(has_hash(secret) && keys->is_set);
+void my_key_book_learn(struct my_key_book *b, struct bytes user, const struct user_secret *secret,
+                       const struct my_auth_keys *keys) {
+    INVARIANT(secret && has_hash(secret) && keys->is_set);
     pthread_mutex_lock(&b->lock);
     struct my_key_entry *e = entry_of(b, user);
     if (e) *e = (struct my_key_entry){secret->native, secret->sha2, *keys};
     pthread_mutex_unlock(&b->lock);
 }
 
-bool my_key_book_find(struct my_key_book *b, const char *user, const struct user_secret *secret, struct my_auth_keys *out) {
-    if (!has_hash(secret)) return false;
+bool my_key_book_find(struct my_key_book *b, struct bytes user, const struct user_secret *secret, struct my_auth_keys *out) {
+    if (secret && !has_hash(secret)) return false;
     pthread_mutex_lock(&b->lock);
-    const struct my_key_entry *e = map_get(&b->users, bytes_str(user));
-    bool is_found = e && is_of(e, secret);
+    const struct my_key_entry *e = map_get(&b->users, user);
+    bool is_found = e && (!secret || is_of(e, secret));
     if (is_found) *out = e->keys;
     pthread_mutex_unlock(&b->lock);
     return is_found;

@@ -580,7 +580,7 @@ void session_env_init(struct session_env *env, struct session_hub *hub, uint32_t
     list_init(&env->dead);
     list_init(&env->interrupts);
     list_init(&env->password_line);
-    session_pg_lookups_init(env);
+    secret_book_init(env);
     task_init(&env->bury, on_bury);
     arena_init(&env->arena, SESSION_ARENA_MAX);
 }
@@ -594,7 +594,7 @@ void session_env_release(struct session_env *env) {
     on_bury(&env->bury);
     password_line_release(env);
     session_fresh_release(env);
-    session_pg_lookups_release(env);
+    secret_book_release(env);
     my_compress_kit_free(env->compress_kit);
     env->compress_kit = NULL;
     effect_cache_free(env->effects);

@@ -173,8 +173,8 @@ struct session_env {
     struct list password_line;    /* logins whose password, sent in clear, awaits its check (password_line.h) */
     struct timer password_timer;  /* for the next of them; made when it is first needed */
     uint64_t password_from_us;    /* no check before this */
-    struct map secrets;           /* what servers have told of users (session_pg_lookup.c) */
-    uint64_t found_md5, found_scram; /* how many of them had which */
+    struct map secrets;           /* what servers have told of users (secret_book.h) */
+    uint64_t found_md5, found_scram, found_my[MY_AUTH_OTHER]; /* how many of them had which */
     uint64_t complained_us;       /* when it was last logged that a server cannot be asked for them */
     uint32_t login_count;
     uint32_t session_count;
@@ -254,10 +254,10 @@ void session_hub_read_globally(struct session_hub *hub, uint64_t now_us);
 void session_env_init(struct session_env *env, struct session_hub *hub, uint32_t worker, struct loop *loop, struct pool_set *pools);
 /* Closes every session. */
 void session_env_release(struct session_env *env);
-/* What servers have told of users (session_pg_lookup.c); forgotten when there is another configuration. */
-void session_pg_lookups_init(struct session_env *env);
-void session_pg_lookups_forget(struct session_env *env);
-void session_pg_lookups_release(struct session_env *env);
+/* What servers have told of users (secret_book.h); forgotten when there is another configuration. */
+void secret_book_init(struct session_env *env);
+void secret_book_forget(struct session_env *env);
+void secret_book_release(struct session_env *env);
 /* What clients want cancelled is over (session_pg_interrupt.c). */
 void session_pg_interrupts_release(struct session_env *env);
 /* Starts a session on an accepted stream, or closes the stream. */

@@ -16,6 +16,7 @@
 #include "proxy/auth/my_auth.h"
 #include "proxy/pool/backend_my.h"
 #include "proxy/session/password_line.h"
+#include "proxy/session/secret_book.h"
 #include "proxy/session/session.h"
 #include "proxy/wire/my_decode.h"
 #include "proxy/wire/my_encode.h"
@@ -36,6 +37,7 @@ enum {
 
 enum session_my_step {
     MY_LOGIN_FIRST,  /* the client's login, or its request for TLS, comes next */
+    MY_LOGIN_LOOKED_UP, /* a server is asked for the user's secret */
     MY_LOGIN_ANSWER, /* its answer to another plugin */
     MY_LOGIN_WHOLE,  /* its whole password */
     MY_LOGIN_IN_LINE, /* that is checked when its turn comes */
@@ -45,7 +47,13 @@ enum session_my_step {
 /* Until it is greeted. */
 struct session_my_login {
     enum session_my_step step;
+    enum my_auth_plugin begun;  /* that it would choose itself */
     enum my_auth_plugin plugin; /* that it was asked for */
+    bool has_plugins;           /* it can be asked for one */
+    struct secret_wait lookup;
+    struct user_secret found;   /* what the server keeps; no password in clear; secret */
+    bool is_looked_up, has_found;
+    bool is_locked, is_expired; /* the server's rules for the account */
     uint8_t to_sign[ED25519_NONCE]; /* of client_ed25519: random anew */
     uint8_t collation;
     bool has_schema;
@@ -238,5 +246,7 @@ void session_my_proof_init(struct session *s); /* of a login that has just begun
 void session_my_prove(struct session *s, const struct my_login *l);
 /* The payload of its answer to that, in MY_LOGIN_ANSWER and MY_LOGIN_WHOLE. */
 void session_my_proof_take(struct session *s, struct bytes answer);
+/* What logins have told of its password, for servers. False: nothing. */
+bool session_my_keys(const struct session *s, struct my_auth_keys *out);
 
 #endif

@@ -29,6 +29,7 @@ void session_my_login_release(struct session *s) {
     if (sm->login) {
         password_line_leave(&sm->login->turn);
         if (sm->login->codec) sm->login->codec->ops->free(sm->login->codec);
+        secret_wait_release(&sm->login->lookup);
         secret_wipe(sm->login, sizeof *sm->login);
     }
     mem_free(sm->login);
@@ -174,7 +175,7 @@ size_t session_my_login_received(struct session *s, struct bytes data) {
     struct session_my *sm = session_my_of(s);
     struct my_header h;
     if (!my_header_read(data, &h)) return 0;
-    if (sm->login->step == MY_LOGIN_IN_LINE) { /* it has nothing to say */
+    if (sm->login->step == MY_LOGIN_IN_LINE || sm->login->step == MY_LOGIN_LOOKED_UP) { /* it has nothing to say */
         session_close(s, "bytes behind the login");
         return data.len;
     }
@@ -240,10 +241,9 @@ static struct variant *find_variant(struct session *s, struct bytes key, struct 
         err_set(err, ERR_NO_SUCH_DATABASE, "database \"%s\" does not exist", s->database);
         return NULL;
     }
-    const struct user_secret *secret = user_store_find(s->env->users, user);
-    const char *password = user_store_password(secret);
+    const char *password = user_store_password(user_store_find(s->env->users, user));
     struct pool *p = pool_get(s->env->pools, &backend_my_proto, c, db, database, user, password, s->group, s->share, err);
-    if (p && !db->server_user && !password) (void)my_key_book_find(&s->env->hub->my_keys, s->user, secret, &p->server.my_keys);
+    if (p && !db->server_user && !password) (void)session_my_keys(s, &p->server.my_keys);
     return p ? variant_get(p, key, err) : NULL;
 }
 

@@ -1,7 +1,7 @@
 /*
  * A MySQL client's proof of who it is: which plugin it is asked for, and what its answers are worth.
  *
- *      PROOF: (another plugin -> ANSWER) -> proven or refused
+ *      (a server is asked for what it has stored: LOOKED_UP ->) (another plugin -> ANSWER) -> proven or refused
  *                                  ANSWER -> (the whole password -> WHOLE) -> IN_LINE
  *
  * The whole password is asked for by caching_sha2_password, of whom only a hash of that is stored, and inside TLS or on a unix
@@ -19,6 +19,8 @@
 #include "proxy/session/session_my.h"
 #include "proxy/session/session_place.h"
 
+static void on_known(struct session *s, enum lookup_result result, const struct lookup_answer *answer);
+
 /* What caching_sha2_password says: "that was right", and "the whole password, please". */
 enum { SHA2_RIGHT = 3, SHA2_ALL = 4 };
 
@@ -26,6 +28,7 @@ enum { SHA2_RIGHT = 3, SHA2_ALL = 4 };
 
 static void deny(struct session *s, bool has_password) {
     char host[64];
+    if (session_my_of(s)->login->is_looked_up) secret_book_doubt(s);
     session_my_fail(s, MY_ER_ACCESS_DENIED, "28000", "Access denied for user '%s'@'%s' (using password: %s)", s->user,
                     s->is_on_socket ? "localhost" : session_peer_ip_text(s, host), has_password ? "YES" : "NO");
 }
@@ -42,8 +45,60 @@ static void proven(struct session *s) {
     else session_move_soon(s, s->share);
 }
 
+/* The server's rules for the account: told to who has proved the password, and to nobody else. */
+static void admit(struct session *s) {
+    const struct session_my_login *login = session_my_of(s)->login;
+    bool is_mariadb = strstr(s->env->config->mysql_server_version, "MariaDB");
+    if (login->is_locked) {
+        secret_book_doubt(s);
+        session_my_fail(s, is_mariadb ? MY_ER_ACCOUNT_LOCKED_MARIADB : MY_ER_ACCOUNT_LOCKED, "HY000",
+                        "Access denied, the account of '%s' is locked", s->user);
+    } else if (login->is_expired) {
+        secret_book_doubt(s);
+        session_my_fail(s, MY_ER_MUST_CHANGE_PASSWORD_LOGIN, "HY000",
+                        "Your password has expired: change it past gilmok, which lets nobody in for that alone");
+    } else {
+        proven(s);
+    }
+}
+
+/* ---- what is stored ---- */
+
 static const struct user_secret *secret_of(const struct session *s) {
+    const struct session_my_login *login = session_my_of((struct session *)s)->login;
+    if (login && login->is_looked_up) return login->has_found ? &login->found : NULL;
     return user_store_find(s->env->users, bytes_str(s->user));
+}
+
+/* Only a server can know it. */
+static bool is_lookup_due(const struct session *s) {
+    const struct config_cluster *c = secret_book_cluster(s);
+    return c && c->protocol == PROTO_MYSQL && !user_store_find(s->env->users, bytes_str(s->user));
+}
+
+/* In the book of keys: of a user whom only a server knows, behind the cluster's name. */
+static struct bytes key_name(const struct session *s, uint8_t storage[256]) {
+    struct writer w;
+    if (!is_lookup_due(s)) return bytes_str(s->user);
+    writer_init_fixed(&w, storage, 256);
+    writer_cstr(&w, bytes_str(secret_book_cluster(s)->name));
+    writer_str(&w, s->user);
+    return w.failed ? bytes_of(NULL, 0) : writer_bytes(&w);
+}
+
+bool session_my_keys(const struct session *s, struct my_auth_keys *out) {
+    const struct user_secret *secret = secret_of(s);
+    uint8_t storage[256];
+    struct bytes name = key_name(s, storage);
+    if (!name.len || (!secret && !is_lookup_due(s))) return false;
+    return my_key_book_find(&s->env->hub->my_keys, name, secret, out);
+}
+
+/* A scramble cannot be checked. */
+static bool wants_whole(const struct session *s) {
+    const struct session_my_login *login = session_my_of((struct session *)s)->login;
+    if (login->is_looked_up && !login->has_found) return login->plugin == MY_AUTH_SHA2 || login->plugin == MY_AUTH_SHA256;
+    return user_store_wants_whole(s->env->users, secret_of(s));
 }
 
 /* ---- the whole password ---- */
@@ -56,7 +111,9 @@ static bool is_private(const struct session *s) {
 /* It may be somebody's who has no hash: then there is nothing to remember. */
 static void learn(struct session *s, const struct my_auth_keys *keys) {
     const struct user_secret *secret = secret_of(s);
-    if (secret && keys->is_set) my_key_book_learn(&s->env->hub->my_keys, s->user, secret, keys);
+    uint8_t storage[256];
+    struct bytes name = key_name(s, storage);
+    if (secret && keys->is_set && name.len) my_key_book_learn(&s->env->hub->my_keys, name, secret, keys);
 }
 
 static void on_turn(struct password_turn *t) {
@@ -67,7 +124,7 @@ static void on_turn(struct password_turn *t) {
     struct err err;
     if (s->state == SESSION_CLOSED) return; /* it has left, and is not buried yet */
     s->owes_nothing = false;
-    if (!user_store_check_whole(s->env->users, secret, bytes_str(login->keys.password), &is_right)) {
+    if (!user_store_check_whole(s->env->users, secret, bytes_str(login->keys.password), wants_whole(s), &is_right)) {
         err_set(&err, ERR_INTERNAL, "the crypto library failed");
         session_end(s, &err);
     } else if (!is_right) {
@@ -75,7 +132,7 @@ static void on_turn(struct password_turn *t) {
     } else {
         login->keys.is_set = true;
         if (secret->has_sha2) learn(s, &login->keys);
-        proven(s);
+        admit(s);
     }
 }
 
@@ -83,6 +140,7 @@ void session_my_proof_init(struct session *s) {
     struct session_my_login *login = session_my_of(s)->login;
     login->client = s;
     password_turn_init(&login->turn, on_turn);
+    secret_wait_init(&login->lookup, s, on_known);
 }
 
 /* "password\0"; longer ones nobody has, nor any with a NUL inside. */
@@ -129,7 +187,7 @@ static void ask_for_all(struct session *s) {
 /* By what an earlier login has told; where none has, as if it were wrong. */
 static bool judge_by_keys(struct session *s, struct bytes answer, bool *is_right, struct err *err) {
     struct my_auth_keys keys = {.password = "nobody has this one"};
-    bool is_known = my_key_book_find(&s->env->hub->my_keys, s->user, secret_of(s), &keys);
+    bool is_known = secret_of(s) && session_my_keys(s, &keys);
     bool is_done = my_auth_check(MY_AUTH_SHA2, keys.password, session_my_of(s)->nonce, answer, is_right, err);
     *is_right = *is_right && is_known;
     secret_wipe(&keys, sizeof keys);
@@ -156,17 +214,17 @@ static bool judge(struct session *s, struct bytes answer, bool *is_right, struct
 
 static void check_answer(struct session *s, struct bytes answer) {
     struct session_my_login *login = session_my_of(s)->login;
-    bool wants_whole = login->plugin == MY_AUTH_SHA2 && user_store_wants_whole(s->env->users, secret_of(s));
+    bool is_asked_whole = login->plugin == MY_AUTH_SHA2 && wants_whole(s);
     bool is_right = false, is_empty = answer.len == 0 || (answer.len == 1 && answer.ptr[0] == '\0');
     struct err err = {0};
-    bool ok = wants_whole ? judge_by_keys(s, answer, &is_right, &err) : judge(s, answer, &is_right, &err);
+    bool ok = is_asked_whole ? judge_by_keys(s, answer, &is_right, &err) : judge(s, answer, &is_right, &err);
     if (!ok) {
         session_end(s, &err);
     } else if (is_right) {
         if (login->plugin == MY_AUTH_SHA2) say(s, SHA2_RIGHT); /* it awaits that in front of the OK */
         learn(s, &login->keys);
-        proven(s);
-    } else if (wants_whole && !is_empty) {
+        admit(s);
+    } else if (is_asked_whole && !is_empty) {
         ask_for_all(s);
     } else {
         deny(s, answer.len > 0);
@@ -182,36 +240,87 @@ void session_my_proof_take(struct session *s, struct bytes answer) {
 /* ---- questions ---- */
 
 /* By login->plugin. Who has named none, being of old, takes no such request. */
-static void ask(struct session *s, const struct my_login *l) {
+static void ask(struct session *s) {
     struct session_my *sm = session_my_of(s);
+    struct session_my_login *login = sm->login;
     struct bytes nonce = bytes_of(sm->nonce, sizeof sm->nonce);
     uint8_t storage[128];
     struct writer w;
-    if (sm->login->plugin == MY_AUTH_ED25519) nonce = bytes_of(sm->login->to_sign, sizeof sm->login->to_sign);
-    if (!(l->caps & MY_CAP_PLUGIN_AUTH) && sm->login->plugin != MY_AUTH_NATIVE) {
+    if (login->plugin == MY_AUTH_ED25519) nonce = bytes_of(login->to_sign, sizeof login->to_sign);
+    if (!login->has_plugins && login->plugin != MY_AUTH_NATIVE) {
         session_my_fail(s, MY_ER_NOT_SUPPORTED_AUTH_MODE, "08004", "Client does not support authentication protocol requested by "
                                                                    "server; consider upgrading MySQL client");
-    } else if (!clock_random(s->env->loop->clock, sm->login->to_sign, sizeof sm->login->to_sign)) {
+    } else if (!clock_random(s->env->loop->clock, login->to_sign, sizeof login->to_sign)) {
         session_close(s, "no random numbers for a login");
     } else {
         writer_init_fixed(&w, storage, sizeof storage);
-        my_put_auth_switch(&w, s->lessee.next_seq++, my_auth_plugin_name(sm->login->plugin), nonce);
+        my_put_auth_switch(&w, s->lessee.next_seq++, my_auth_plugin_name(login->plugin), nonce);
         session_send(s, writer_bytes(&w));
-        sm->login->step = MY_LOGIN_ANSWER;
-        sm->login->next_seq = s->lessee.next_seq;
+        login->step = MY_LOGIN_ANSWER;
+        login->next_seq = s->lessee.next_seq;
         session_my_compress_converse(s, true);
     }
+}
+
+/* Whom no server knows is asked for what most are asked for whom one has known. */
+static enum my_auth_plugin most_found(const struct session *s, enum my_auth_plugin begun) {
+    const uint64_t *found = s->env->found_my;
+    int most = MY_AUTH_NATIVE;
+    for (int i = 0; i < MY_AUTH_OTHER; i++)
+        if (found[i] > found[most]) most = i;
+    return most == MY_AUTH_SHA2 && begun == MY_AUTH_SHA256 ? MY_AUTH_SHA256 : (enum my_auth_plugin)most;
 }
 
 /*
  * By what it begins with itself, if gilmok knows it: MySQL's own clients have nothing but caching_sha2_password any more. But what
  * is stored may be for one plugin alone; who does not exist is asked like most.
  */
-static enum my_auth_plugin plugin_for(const struct session *s, const struct my_login *l) {
-    enum my_auth_plugin begun = l->plugin.ptr ? my_auth_plugin_of(l->plugin) : MY_AUTH_NATIVE;
-    if (begun == MY_AUTH_SHA256 && !stream_has_tls(s->stream)) begun = MY_AUTH_OTHER; /* elsewhere it wants an RSA key */
-    return user_store_asks_by(s->env->users, secret_of(s), begun);
+static enum my_auth_plugin plugin_for(const struct session *s) {
+    const struct session_my_login *login = session_my_of((struct session *)s)->login;
+    if (login->is_looked_up && !login->has_found) return most_found(s, login->begun);
+    return user_store_asks_by(s->env->users, secret_of(s), login->begun);
 }
+
+static void begin_with(struct session *s, const struct my_login *l) {
+    struct session_my_login *login = session_my_of(s)->login;
+    login->has_plugins = l->caps & MY_CAP_PLUGIN_AUTH;
+    login->begun = l->plugin.ptr ? my_auth_plugin_of(l->plugin) : MY_AUTH_NATIVE;
+    if (login->begun == MY_AUTH_SHA256 && !stream_has_tls(s->stream)) login->begun = MY_AUTH_OTHER; /* it would want an RSA key */
+}
+
+/* ---- a server is asked ---- */
+
+static void on_known(struct session *s, enum lookup_result result, const struct lookup_answer *answer) {
+    struct session_my_login *login = session_my_of(s)->login;
+    char ip[64];
+    struct account_my_from from = {.ip = s->is_on_socket ? NULL : session_peer_ip_text(s, ip),
+                                   .is_near = s->is_on_socket || s->is_local};
+    const struct account_my *a = answer ? accounts_my_find(answer->accounts, &from) : NULL;
+    if (result == LOOKUP_FAILED) {
+        session_my_fail(s, MY_ER_UNKNOWN, "HY000", "authentication is not available: the server cannot be asked");
+        return;
+    }
+    login->is_looked_up = true;
+    login->has_found = a && a->has_secret;
+    if (login->has_found) {
+        login->found = a->secret;
+        login->is_locked = a->is_locked;
+        login->is_expired = a->is_expired;
+    }
+    login->plugin = plugin_for(s);
+    ask(s);
+}
+
+static void look_up(struct session *s) {
+    struct session_my_login *login = session_my_of(s)->login;
+    struct err err;
+    login->step = MY_LOGIN_LOOKED_UP;
+    if (secret_book_ask(s, &login->lookup)) return;
+    err_set(&err, ERR_OUT_OF_MEMORY, "out of memory");
+    session_end(s, &err);
+}
+
+/* ---- who must prove what ---- */
 
 /* As it is now: a rule is never held against what a connection was before its TLS. */
 static const struct hba_rule *find_rule(const struct session *s) {
@@ -226,7 +335,8 @@ static bool is_told_natively(const struct my_login *l) {
 
 void session_my_prove(struct session *s, const struct my_login *l) {
     const struct hba_rule *r = find_rule(s);
-    enum my_auth_plugin plugin = session_my_of(s)->login->plugin = plugin_for(s, l);
+    struct session_my_login *login = session_my_of(s)->login;
+    begin_with(s, l);
     if (!r || r->method == AUTH_REJECT) {
         deny(s, l->answer.len > 0);
     } else if (r->clientcert != HBA_CERT_NOT_ASKED || !(auth_method_compares(r->method) || r->method == AUTH_TRUST)) {
@@ -235,9 +345,11 @@ void session_my_prove(struct session *s, const struct my_login *l) {
     } else if (r->method == AUTH_TRUST) {
         if (s->is_local) proven(s);
         else deny(s, false);
-    } else if (plugin == MY_AUTH_NATIVE && is_told_natively(l) && s->state == SESSION_LOGIN) {
-        check_answer(s, l->answer);
+    } else if (is_lookup_due(s)) {
+        look_up(s);
     } else {
-        ask(s, l);
+        login->plugin = plugin_for(s);
+        if (login->plugin == MY_AUTH_NATIVE && is_told_natively(l) && s->state == SESSION_LOGIN) check_answer(s, l->answer);
+        else ask(s);
     }
 }

@@ -64,7 +64,7 @@ void session_pg_login_begin(struct session *s) {
     login->question = NULL;
     login->refusal.impl = NULL;
     password_turn_init(&login->turn, session_pg_password_check);
-    list_init(&login->lookup_node);
+    secret_wait_init(&login->lookup, s, session_pg_lookup_on_known);
     scram_server_init(&login->scram);
     login->keys.is_set = false;
     writer_init(&login->params, VARIANT_KEY_MAX);
@@ -79,7 +79,7 @@ void session_pg_login_release(struct session *s) {
     secret_wipe(&ps->login->keys, sizeof ps->login->keys);
     session_pg_password_release(ps->login);
     session_pg_external_release(s);
-    list_remove(&ps->login->lookup_node);
+    secret_wait_release(&ps->login->lookup);
     secret_wipe(&ps->login->found, sizeof ps->login->found);
     mem_free(ps->login);
     ps->login = NULL;

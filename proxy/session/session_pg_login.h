@@ -15,6 +15,7 @@
 
 #include "proxy/extauth/desk.h"
 #include "proxy/session/password_line.h"
+#include "proxy/session/secret_book.h"
 #include "proxy/session/session_pg.h"
 
 enum login_step {
@@ -43,7 +44,7 @@ struct session_pg_login {
     uint8_t salt[MD5_SALT_LEN];
     struct session *client;
     enum auth_method method;   /* that counts for it */
-    struct list lookup_node;   /* in what waits for the same secret */
+    struct secret_wait lookup;
     struct user_secret found;  /* what the server keeps; no password in clear; secret */
     bool is_looked_up, has_found;
     struct password_turn turn; /* of the password that came whole */
@@ -72,6 +73,7 @@ size_t session_pg_auth_received(struct session *s, struct bytes data);
 void session_pg_auth_ask(struct session *s);
 
 /* session_pg_lookup.c */
+void session_pg_lookup_on_known(struct session *s, enum lookup_result result, const struct lookup_answer *answer);
 /* True when only a server can know the user's secret. */
 bool session_pg_lookup_is_due(const struct session *s);
 /* Goes on with session_pg_auth_ask(), now or later. */
