@@ -62,7 +62,6 @@ struct lessee_ops {
     /* What a look at the session has found (backend_proto's own), as the protocol brings it; `ok`: it went well. */
     void (*on_looked)(struct lessee *l, struct bytes answer, bool ok);
     void (*on_settled)(struct lessee *l);                              /* the connection became quiet by a reply of gilmok's own */
-    void (*on_turn)(struct lessee *l); /* MySQL's: its client is shown that the server waits for a file. NULL: there is no client */
     /* One notification, whole, as a message inside `buf`, where backend.reads_notifications is set. True: pass it on. */
     bool (*on_notification)(struct lessee *l, struct buf *buf, struct bytes message);
     void (*on_room)(struct lessee *l);                                 /* the server's input queue has drained */

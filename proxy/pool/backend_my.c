@@ -227,7 +227,6 @@ static void show(struct backend *b, struct run *run, const uint8_t *ptr, size_t 
     } else {
         renumber(run, ptr, b->lessee->next_seq++);
         pass(run, ptr, avail);
-        if (UNLIKELY(p->kind == REPLY_MY_FILE) && b->lessee->ops->on_turn) b->lessee->ops->on_turn(b->lessee);
     }
     if (p->eof_behind && wants_eof(bm) && b->state != BACKEND_CLOSED) say_eof(b, run, p->eof_warnings, between);
 }

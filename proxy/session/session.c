@@ -391,11 +391,6 @@ static void on_better_share(struct lessee *l, uint32_t index) {
     if (s->state == SESSION_WAITING || s->state == SESSION_LOGIN_WAITING) (void)session_move(s, index);
 }
 
-static void on_turn(struct lessee *l) {
-    struct session *s = session_of(l);
-    if (s->proto->on_turn) s->proto->on_turn(s);
-}
-
 static const struct lessee_ops lessee_ops = {
     .on_leased = on_leased,
     .on_refused = on_refused,
@@ -410,7 +405,6 @@ static const struct lessee_ops lessee_ops = {
     .on_statements_dropped = on_statements_dropped,
     .on_looked = on_looked,
     .on_settled = on_settled,
-    .on_turn = on_turn,
     .on_notification = on_notification,
     .on_room = on_room,
     .on_lost = on_lost,

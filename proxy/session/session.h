@@ -86,7 +86,6 @@ struct session_proto {
     /* As in struct lessee_ops; may be NULL when settle is. */
     void (*on_looked)(struct session *s, struct backend *b, struct bytes answer, bool ok);
     void (*on_settled)(struct session *s, struct backend *b); /* as in struct lessee_ops; may be NULL */
-    void (*on_turn)(struct session *s); /* likewise */
     /* Likewise; may be NULL when nothing sets backend.reads_notifications. */
     bool (*on_notification)(struct session *s, struct bytes message);
     void (*on_statements_dropped)(struct session *s); /* by a command of the client's; may be NULL */

@@ -235,7 +235,7 @@ static enum take take_command(struct session *s, struct run *run, const struct p
         return TAKE_STOP;
     }
     if (is_busy(s)) return take_hold_back(s); /* nothing may be said into an answer */
-    if (UNLIKELY(sm->is_compressed)) session_my_compress_answer(s);
+    if (UNLIKELY(sm->is_compressed) && !session_has_whole(s)) session_my_compress_answer(s); /* else it was, as its end came in */
     if (p->h.seq != 0 || !p->h.len) {
         sm->command_seq = 0;
         take_out_of_order(s);
@@ -272,12 +272,12 @@ static enum take take_next(struct session *s, struct run *run, const struct pack
 static size_t take_rest(struct session *s, struct run *run, const uint8_t *ptr, size_t left) {
     struct session_my *sm = session_my_of(s);
     size_t n = left < sm->packet_left ? left : sm->packet_left;
+    if (UNLIKELY(sm->is_compressed)) session_my_compress_answer(s); /* more of it has come since its head was taken */
     if (UNLIKELY(s->whole != NULL)) { /* to be read before it is sent */
         session_gather_more(s, bytes_of(ptr, n));
         sm->packet_left -= (uint32_t)n;
         return n;
     }
-    if (UNLIKELY(sm->is_compressed)) session_my_compress_answer(s); /* more of it has come since its head was taken */
     if (!sm->is_dropped) {
         struct backend *b = s->lessee.backend;
         if (stream_is_congested(b->stream)) {
@@ -293,18 +293,18 @@ static size_t take_rest(struct session *s, struct run *run, const uint8_t *ptr, 
     return n;
 }
 
-/* Servers do not look at the numbers inside of compressed packets; ours does, as it gets these as they are. */
-static RARELY void set_number(struct session *s, struct buf *buf, struct packet *p) {
-    const struct session_my *sm = session_my_of(s);
-    bool is_first = !sm->goes_on && !takes_file(s);
-    if (!is_first) session_my_compress_answer(s);
-    p->h.seq = is_first ? 0 : takes_file(s) ? s->lessee.next_seq : (uint8_t)(sm->command_seq + 1);
-    buf->data[p->ptr - buf->data + MY_HEADER_LEN - 1] = p->h.seq;
-}
-
 static enum take take_packet(struct session *s, struct run *run, const struct packet *p) {
     if (UNLIKELY(takes_file(s))) return take_file(s, run, p);
     return session_my_of(s)->goes_on ? take_next(s, run, p) : take_command(s, run, p);
+}
+
+/* Servers do not look at the numbers inside of compressed packets; ours does, as it gets these as they are. */
+static RARELY void set_number(struct session *s, struct buf *buf, struct packet *p) {
+    const struct session_my *sm = session_my_of(s);
+    bool is_file = takes_file(s);
+    if (sm->goes_on || is_file) session_my_compress_answer(s);
+    p->h.seq = is_file ? s->lessee.next_seq : sm->goes_on ? (uint8_t)(sm->command_seq + 1) : 0;
+    buf->data[p->ptr - buf->data + MY_HEADER_LEN - 1] = p->h.seq;
 }
 
 static size_t relay_received(struct session *s, struct buf *buf, struct bytes data) {
@@ -342,9 +342,17 @@ static size_t relay_received(struct session *s, struct buf *buf, struct bytes da
 
 /* ---- the table ---- */
 
+static bool is_asked_for_proof(const struct session_my_login *login) {
+    return login && (login->step == MY_LOGIN_ANSWER || login->step == MY_LOGIN_WHOLE);
+}
+
+bool session_my_is_asked(const struct session *s) {
+    return is_asked_for_proof(session_my_of((struct session *)s)->login) || takes_file(s);
+}
+
 static size_t on_received(struct session *s, struct buf *buf, struct bytes data) {
     const struct session_my_login *login = session_my_of(s)->login;
-    bool is_asked = s->state == SESSION_LOGIN || (login && (login->step == MY_LOGIN_ANSWER || login->step == MY_LOGIN_WHOLE));
+    bool is_asked = s->state == SESSION_LOGIN || is_asked_for_proof(login);
     if (is_asked && s->state != SESSION_CLOSED) return session_my_login_received(s, data);
     if (login || s->state == SESSION_CLOSED) return 0; /* it is on its way to its connection */
     return relay_received(s, buf, data);
@@ -355,11 +363,6 @@ static void release(struct session *s) {
     mem_free(session_my_of(s)->files);
     session_my_login_release(s);
     session_my_state_release(s);
-}
-
-/* Its numbers go on: a file is no command. */
-static void on_turn(struct session *s) {
-    session_my_compress_converse(s, true);
 }
 
 const struct session_proto session_my_proto = {
@@ -373,7 +376,6 @@ const struct session_proto session_my_proto = {
     .settle = session_my_settle,
     .on_looked = session_my_on_looked,
     .on_settled = on_settled,
-    .on_turn = on_turn,
     .on_hold_over = session_my_on_hold_over,
     .on_garbled = session_my_on_garbled,
     .tell = session_my_tell,

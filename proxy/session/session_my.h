@@ -146,6 +146,9 @@ static inline bool session_my_is_shared(const struct session *s) {
     return s->variant && !(s->pins & PIN_MODE);
 }
 
+/* session_my.c: the client's next packet is no command, but its answer to what it was asked, or of a file. */
+bool session_my_is_asked(const struct session *s);
+
 /* session_my_shared.c: what commands mean for who shares connections, and what their answers leave */
 void session_my_judge_text(struct session *s, struct bytes text);
 void session_my_judge_command(struct session *s, uint8_t command, bool is_whole);
@@ -225,8 +228,6 @@ MUST_USE bool session_my_compress_arrive(struct session *s);
 void session_my_compress_answer(struct session *s);
 /* It asks for nothing: what is said now it reads as the answer to what it asks next. */
 void session_my_compress_end(struct session *s);
-/* The client's next packet is its answer to ours, and no command. */
-void session_my_compress_converse(struct session *s, bool converses);
 void session_my_on_garbled(struct session *s);
 /* "zlib", "zstd"; of any session; "": none. */
 const char *session_my_compression(const struct session *s);

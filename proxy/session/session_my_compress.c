@@ -29,6 +29,7 @@ static enum codec_found unpack(struct codec *c, struct bytes *in, uint8_t *out, 
         [MY_COMPRESS_WAITS] = CODEC_WAITS,
         [MY_COMPRESS_GARBLED] = CODEC_GARBLED,
     };
+    packets_of(c)->converses = session_my_is_asked(c->s->owner);
     return (enum codec_found)found[my_compress_unpack(packets_of(c), in, out, cap, made, is_taken)];
 }
 
@@ -116,11 +117,6 @@ void session_my_compress_end(struct session *s) {
     if (!c || request_is_open(&s->request)) return;
     stream_pack(s->stream);
     c->out_number = 1;
-}
-
-void session_my_compress_converse(struct session *s, bool converses) {
-    struct my_compress *c = find(s);
-    if (c) c->converses = converses;
 }
 
 void session_my_on_garbled(struct session *s) {

@@ -83,7 +83,6 @@ enum take take_file(struct session *s, struct run *run, const struct packet *p) 
     }
     uint8_t *at = run->buf->data + (p->ptr - run->buf->data); /* the buffer is this client's own */
     at[3] = backend_my_note_file_sent(b, is_last);
-    if (UNLIKELY(is_last && sm->is_compressed)) session_my_compress_converse(s, false);
     add_to_run(run, p->ptr, p->avail);
     return TAKE_GOES_ON;
 }

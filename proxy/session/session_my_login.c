@@ -182,7 +182,6 @@ size_t session_my_login_received(struct session *s, struct bytes data) {
     s->lessee.next_seq = (uint8_t)(sm->login->next_seq + 1);
     if (UNLIKELY(sm->is_compressed)) {
         session_my_compress_answer(s);
-        session_my_compress_converse(s, false);
         h.seq = sm->login->next_seq; /* nobody looks at it inside of compressed packets */
     }
     if (h.seq != sm->login->next_seq || h.len > MY_LOGIN_MAX - MY_HEADER_LEN - BUF_OVERHEAD) {

@@ -179,7 +179,6 @@ static void ask_for_all(struct session *s) {
     say(s, SHA2_ALL);
     session_my_of(s)->login->step = MY_LOGIN_WHOLE;
     session_my_of(s)->login->next_seq = s->lessee.next_seq;
-    session_my_compress_converse(s, true);
 }
 
 /* ---- answers ---- */
@@ -258,7 +257,6 @@ static void ask(struct session *s) {
         session_send(s, writer_bytes(&w));
         login->step = MY_LOGIN_ANSWER;
         login->next_seq = s->lessee.next_seq;
-        session_my_compress_converse(s, true);
     }
 }
 

@@ -19,7 +19,8 @@ from mypacked import pack
 from mysql_packets import SCRIPTS, brief, execute, play
 from mysqltools import Maria, rows
 from mywire import (
-    CHANGE_USER, COMPRESS, KINDS, PING, QUERY, STMT_CLOSE, STMT_LONG_DATA, STMT_PREPARE, ZSTD, Client, Closed, error, native, packet, sha2,
+    CHANGE_USER, COMPRESS, KINDS, LOCAL_FILES, PACKET_MAX, PING, QUERY, STMT_CLOSE, STMT_LONG_DATA, STMT_PREPARE, ZSTD, Client, Closed,
+    error, native, packet, sha2,
 )  # fmt: skip
 
 HOW = {"zlib": COMPRESS, "zstd": ZSTD}
@@ -30,8 +31,9 @@ ONE = b"\x011"  # the row of SELECT 1
 def maria():
     m = Maria()
     with m.superuser() as c:
-        rows(c, "set global max_allowed_packet = 128 << 20")
+        rows(c, "set global max_allowed_packet = 128 << 20, global local_infile = 1")
         rows(c, "drop table if exists t, w, f, kept")  # whoever was here before
+        rows(c, "create or replace table loaded (id int, name text)")
     yield m
     m.close()
 
@@ -270,6 +272,40 @@ def test_a_slow_server_costs_no_memory(maria, gilmok):
 def test_the_console_tells(maria, gilmok):
     with client(maria, gilmok, "zlib"), client(maria, gilmok, "zstd"), Client(gilmok.mysql_port, **words(maria)):
         assert {"zlib", "zstd", ""} == {row["compression"] for row in gilmok.show("CLIENTS", database="shop")}
+
+
+# ---- the files that they send
+
+
+def send_file(c, *pieces):
+    """Their compressed packets are numbered on, each piece one; then the end."""
+    for piece in (*pieces, b""):
+        c.send(packet(piece, c.seq), c.number)
+        c.seq = (c.seq + len(piece) // PACKET_MAX + 1) & 255
+
+
+@pytest.mark.parametrize("how", HOW)
+def test_load_data_local(maria, gilmok, how):
+    lines = [b"%d\t%s\n" % (i, b"some text " * 20) for i in range(20000)]
+    load = packet(QUERY + b"load data local infile 'a file' into table loaded")
+    with client(maria, gilmok, how, caps=KINDS["new"] | LOCAL_FILES, timeout=30) as c:
+        for pieces in ([], [b"1\tx\n"], [b"1\tx\n", b"2\ty\n"], [b"".join(lines[at : at + 20]) for at in range(0, 20000, 20)]):
+            c.command(QUERY + b"truncate loaded")
+            c.send(load)
+            assert c.read() == b"\xfba file"
+            send_file(c, *pieces)
+            assert c.read()[:1] == b"\0"
+            assert answered(c, b"select count(*) from loaded")[1:] == b"%d" % sum(p.count(b"\n") for p in pieces)
+        c.command(QUERY + b"truncate loaded")
+        c.send(load)
+        c.read()
+        whole = b"".join(packet(b"%d\tx\n" % i, i) for i in range(5)) + packet(b"", 5)
+        c.send(whole, c.number)  # all of it in one compressed packet
+        assert c.read()[:1] == b"\0" and answered(c, b"select count(*) from loaded") == b"\x015"
+        c.send(load)
+        c.read()
+        c.send(packet(b"1\tx\n", c.seq), 0)  # numbered as a command would be
+        assert error(c.read())[0] == 1156
 
 
 # ---- who they are, and where
