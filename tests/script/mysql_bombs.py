@@ -211,13 +211,13 @@ def test_a_bomb_that_no_server_gets(gilmok, how):
 
 
 @pytest.mark.cve("T-BOMB mysql2 GHSA-rgwj")
-def test_half_a_bomb_each(gilmok, how):
-    """Clients that stop in the middle of large packets hold what may be held by all of them together."""
+def test_the_beginning_of_a_bomb_each(gilmok, how):
+    """Clients that stop inside of large packets hold what may be held by all of them together."""
     body, size = bomb(how)
     before = gilmok.rss()
     clients = [enter(gilmok, how) for _ in range(40)]
     for c in clients:
-        send_quietly_bytes(c, packed(body[: len(body) // 2], 0, size, len(body)))
+        send_quietly_bytes(c, packed(body[: len(body) // 64], 0, size, len(body)))
     time.sleep(0.5)
     held = gilmok.rss() - before
     for c in clients:
