@@ -246,10 +246,18 @@ static bool may_return_rows(const struct ast *statement) {
     return !is_diagnostics && !is_without_tables(statement);
 }
 
+/* To the servers SHOW COUNT(*) WARNINGS is SELECT @@warning_count. */
+static bool is_show_count(const struct ast *statement) {
+    if (!is_show_warnings(statement, false)) return false;
+    struct bytes words = option_words(AST_AS(command, COMMAND, statement)->options);
+    return bytes_is(words, "count warnings") || bytes_is(words, "count errors");
+}
+
 static unsigned rows_of(const struct finding_my *f, const struct ast *statement) {
     bool is_command = statement->kind == AST_COMMAND;
     bool runs_queries = f->has_tables && !(is_command && (statement->op == SQL_EXPLAIN || statement->op == SQL_SHOW));
     bool is_for_query = is_command && statement->op == SQL_SET && AST_AS(command, COMMAND, statement)->query; /* SET STATEMENT */
+    if (is_show_count(statement)) return EFFECT_MY_READS;
     if (f->outermost) return f->effects & EFFECT_MY_CALC_ROWS ? 0 : EFFECT_MY_READS;
     bool finds = statement->kind == AST_UPDATE || (is_command && statement->op == SQL_DO);
     if (finds && f->options->flavour == SQL_FLAVOUR_MYSQL) return EFFECT_MY_FINDS_ROWS;

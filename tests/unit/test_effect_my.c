@@ -413,7 +413,7 @@ static const struct row usual_texts[] = {
     {"DROP PROCEDURE p", K | O}, {"CREATE PROCEDURE p() SELECT a FROM t", K | O}, {"SHOW CREATE DATABASE a", K | O}, {"SHOW DATABASES", O},
     {"SHOW FULL PROCESSLIST", K | O}, {"XA END 'a'", K | XA | O}, {"CREATE TABLE t (a INT)", O}, {"DROP VIEW v", O}, {"DO 1", K}, {"USE a", K | SC}, {"SHOW TABLES", O},
     {"SHOW WARNINGS", K | AW | SW}, {"INSERT INTO t VALUES (1)", 0}, {"SELECT f()", R | RD}, {"EXPLAIN SELECT a FROM t", O},
-    {"SELECT 1; SELECT 2", C | K | M}, {"SELECT 1; SELECT a FROM t", C | M}, {"SELECT @@warning_count", K | AW | RD},
+    {"SHOW COUNT(*) WARNINGS", K | AW | RD}, {"SELECT 1; SELECT 2", C | K | M}, {"SELECT 1; SELECT a FROM t", C | M}, {"SELECT @@warning_count", K | AW | RD},
     {"INSERT INTO t SELECT a FROM t", C}, {"INSERT INTO t VALUES (1) RETURNING a", O}, {"DO 1; COMMIT", K | M},
     {"SET @a = (SELECT a FROM t)", C | V}, {"CREATE TABLE t AS SELECT a FROM s", C}, {"CHECK TABLE t", O}, {"VALUES (1)", O | K},
 };
