@@ -268,6 +268,16 @@ void session_my_let_go(struct session *s) {
     session_on_unpinned(s);
 }
 
+/* The answer to SET STATEMENT sql_mode = ... tells how texts were read while it ran. */
+static void note_status(struct session *s, const struct backend *b) {
+    struct session_my *sm = session_my_of(s);
+    const uint16_t of_modes = MY_STATUS_NO_BACKSLASH_ESCAPES | MY_STATUS_ANSI_QUOTES;
+    uint16_t status = ((const struct backend_my *)b)->status & BACKEND_MY_LASTING;
+    bool is_put_back = sm->command.effects & EFFECT_MY_PUTS_BACK && !(sm->command.effects & EFFECT_MY_SETS);
+    if (is_put_back) status = (status & (uint16_t)~of_modes) | (sm->state.status & of_modes);
+    sm->state.status = status;
+}
+
 void session_my_settle(struct session *s, struct backend *b) {
     struct session_my *sm = session_my_of(s);
     const struct my_answer *a = &backend_my_of(b)->answer;
@@ -297,7 +307,7 @@ void session_my_settle(struct session *s, struct backend *b) {
     session_my_prepared_settle(s, b);
     if (s->state == SESSION_CLOSED) return;
     session_my_note_answer(s, b);
-    sm->state.status = backend_my_of(b)->status & BACKEND_MY_LASTING;
+    note_status(s, b);
     if (a->is_error && may_have_failed_late(&sm->command, a->error)) sm->state.has_failed_late = true;
     session_my_settle_taint(s, b);
     if (UNLIKELY(sm->command.effects & EFFECT_MY_PUTS_BACK)) session_my_hear_put_back(s, b);

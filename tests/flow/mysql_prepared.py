@@ -329,6 +329,16 @@ def test_to_prepare_it_elsewhere_ends_no_transaction(maria, gilmok, others):
         assert rows(d, "select * from ends") == ()
 
 
+def test_the_sql_mode_of_one_statement_is_not_told_behind_it(maria, gilmok):
+    with Both(maria, gilmok) as both:
+        both.prepare("q", b"select 1")
+        both.query(b"set statement sql_mode = 'ANSI,NO_BACKSLASH_ESCAPES' for select @@sql_mode")
+        both.command(STMT_RESET, "q")
+        both.query(b"set sql_mode = 'ANSI_QUOTES'")
+        both.query(b"set statement sql_mode = '' for select @@sql_mode")
+        both.command(STMT_RESET, "q")
+
+
 def test_to_reset_one_tells_that_a_transaction_has_ended(maria, gilmok, others):
     with Both(maria, gilmok) as both, maria.direct() as d:
         rows(d, "create or replace table reset_gone (a int, b int)")

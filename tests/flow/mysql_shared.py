@@ -307,6 +307,15 @@ def test_what_leaves_warnings_and_what_clears_them(maria, gilmok, kind, body, wa
     assert answers[0] == answers[1]
 
 
+def test_counted_warnings_are_a_row(maria, gilmok):
+    answers = []
+    for port in (maria.port, gilmok.mysql_port):
+        with Client(port, maria.user, maria.password, "shop") as c:
+            c.command(QUERY + b"select 1 union select 2")
+            answers.append([c.command(QUERY + t) for t in (b"show count(*) warnings", b"select found_rows()", b"select found_rows()")])
+    assert answers[0] == answers[1]
+
+
 def test_diagnostics_leave_the_row_count(maria, gilmok):
     answers = []
     for port in (maria.port, gilmok.mysql_port):
