@@ -166,6 +166,7 @@ def language(_, command, role, p):
 REFUSALS = {
     b"not known any more": "What the last answer has left is not known any more: gilmok says so (1235).",
     b"prepared under another sql_mode": "A statement cannot be prepared as it was, where its client is kept: gilmok says so (1235).",
+    b"the current schema was dropped": "COM_RESET_CONNECTION of who has dropped its schema: gilmok refuses it (1235).",
     b"no server connection became free": "Others keep all connections: gilmok says so (1040).",
 }
 

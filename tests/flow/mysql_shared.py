@@ -382,6 +382,20 @@ def test_the_default_collation_of_a_session_that_begins_anew_is_the_servers(mari
     ask(clients[0], "alter database shop collate utf8mb4_general_ci")
 
 
+def test_who_has_dropped_its_schema_names_one_before_it_begins_anew(maria, gilmok):
+    """No other connection could be given none."""
+    root = maria.superuser(database=None)
+    ask(root, f"grant all on lost.* to {maria.user}@'127.0.0.1'")
+    with Client(gilmok.mysql_port, maria.user, maria.password, "shop") as c:
+        for text in (b"create or replace database lost", b"use lost", b"drop database lost"):
+            assert c.command(QUERY + text)[0][4] == 0
+        number, _, text = error(c.command(RESET_CONNECTION)[0][4:])
+        assert number == 1235 and "dropped" in text
+        assert error(c.command(QUERY + b"create table t (a int)")[0][4:])[0] == 1046
+        assert [c.command(b)[0][4] for b in (INIT_DB + b"shop", RESET_CONNECTION, QUERY + b"do 1")] == [0, 0, 0]
+    settles(gilmok, [])
+
+
 def test_a_schema_that_is_gone_is_not_written_past(maria, gilmok, clients):
     """Another client's schema must not take its place."""
     root = maria.superuser(database=None)
