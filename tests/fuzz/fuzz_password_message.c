@@ -326,7 +326,7 @@ static void begin(uint8_t how, int user) {
     bool has_tls = how & 0x20, is_on_socket = how & 0x40;
     snprintf(name, sizeof name, "%s", names[user]);
     login = (struct session_pg_login){.client = &client.base};
-    list_init(&login.line_node);
+    password_turn_init(&login.turn, session_pg_password_check);
     scram_server_init(&login.scram);
     client = (struct session_pg){.login = &login};
     client.base = (struct session){.env = &env, .stream = &stream, .user = name, .database = name, .state = SESSION_LOGIN,
