@@ -268,13 +268,16 @@ void session_my_let_go(struct session *s) {
     session_on_unpinned(s);
 }
 
-/* The answer to SET STATEMENT sql_mode = ... tells how texts were read while it ran. */
+/* SET STATEMENT: what its answer tells of settings was so while it ran. */
+static bool puts_back(const struct session_my_command *c) {
+    return c->effects & EFFECT_MY_PUTS_BACK && !(c->effects & (EFFECT_MY_SETS | EFFECT_MY_ROUTINE | EFFECT_MY_UNREAD));
+}
+
 static void note_status(struct session *s, const struct backend *b) {
     struct session_my *sm = session_my_of(s);
     const uint16_t of_modes = MY_STATUS_NO_BACKSLASH_ESCAPES | MY_STATUS_ANSI_QUOTES;
     uint16_t status = ((const struct backend_my *)b)->status & BACKEND_MY_LASTING;
-    bool is_put_back = sm->command.effects & EFFECT_MY_PUTS_BACK && !(sm->command.effects & EFFECT_MY_SETS);
-    if (is_put_back) status = (status & (uint16_t)~of_modes) | (sm->state.status & of_modes);
+    if (puts_back(&sm->command)) status = (status & (uint16_t)~of_modes) | (sm->state.status & of_modes);
     sm->state.status = status;
 }
 
@@ -293,7 +296,7 @@ void session_my_settle(struct session *s, struct backend *b) {
     if (a->is_error) settle_failed(s, a->error);
     else keep_settings(s, b);
     if (has_set) follow_untold(s, a);
-    if (a->sql_mode) keep_sql_mode(s, b, a->sql_mode);
+    if (a->sql_mode && !puts_back(&sm->command)) keep_sql_mode(s, b, a->sql_mode);
     if (a->character_set) sm->state.sql.encoding = sql_encoding_of(bytes_str(a->character_set));
     bool has_none = a->has_schema && !backend_my_of(b)->schema[0] && startup_my_read_key(b->variant->key).has_schema;
     if (has_none) s->pins |= PIN_FIXED; /* that cannot be said: it was dropped */

@@ -330,6 +330,8 @@ def test_to_prepare_it_elsewhere_ends_no_transaction(maria, gilmok, others):
 
 
 def test_the_sql_mode_of_one_statement_is_not_told_behind_it(maria, gilmok):
+    with maria.direct() as d:
+        rows(d, "create or replace procedure one_mode() set @in_one = 1")
     with Both(maria, gilmok) as both:
         both.prepare("q", b"select 1")
         both.query(b"set statement sql_mode = 'ANSI,NO_BACKSLASH_ESCAPES' for select @@sql_mode")
@@ -337,6 +339,13 @@ def test_the_sql_mode_of_one_statement_is_not_told_behind_it(maria, gilmok):
         both.query(b"set sql_mode = 'ANSI_QUOTES'")
         both.query(b"set statement sql_mode = '' for select @@sql_mode")
         both.command(STMT_RESET, "q")
+    with Both(maria, gilmok, "old, tracking") as both:
+        both.prepare("q", b"call one_mode()")
+        both.query(b"create temporary table kept_there (a int)")
+        for c in both.sides:  # the EOF behind its definitions is another matter
+            c.command(QUERY + b"set statement sql_mode = 'ANSI' for select @@sql_mode")
+        both.execute("q", flags=1)
+        both.command(PING)
 
 
 def test_to_reset_one_tells_that_a_transaction_has_ended(maria, gilmok, others):
