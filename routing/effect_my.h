@@ -64,7 +64,7 @@ enum effect_my {
      * or it is one of MariaDB's that read from nothing, such as SELECT 1, SET, COMMIT, DROP DATABASE. MySQL's do not.
      */
     EFFECT_MY_KEEPS_WARNINGS = 1 << 20,
-    EFFECT_MY_KEEPS_COUNT = 1 << 28, /* GET DIAGNOSTICS: ROW_COUNT() stays as it was */
+    EFFECT_MY_KEEPS_COUNT = 1 << 28, /* GET DIAGNOSTICS: ROW_COUNT() stays as it was, or is -1 with a warning */
     /* Others */
     EFFECT_MY_UNLOCKS = 1 << 21, /* UNLOCK TABLES or INSTANCE, BACKUP UNLOCK, BACKUP STAGE END: not what GET_LOCK locked */
     /* More than one statement, or perhaps so where one cannot be read: of a text that fails it is not known how far it came. */

@@ -96,9 +96,10 @@ void session_my_note_answer(struct session *s, struct backend *b) {
     }
     if (!a->is_told) return;
     note_warnings(st, a, effects);
-    if (effects & EFFECT_MY_KEEPS_COUNT && !a->is_error && !(effects & EFFECT_MY_MANY)) return;
+    bool is_diagnostics = effects & EFFECT_MY_KEEPS_COUNT && !(effects & EFFECT_MY_MANY);
+    if (is_diagnostics && !a->is_error && !a->warnings) return;
     st->has_row_count = true;
-    st->row_count = a->is_error || a->has_rows ? -1 : (int64_t)a->affected_rows;
+    st->row_count = a->is_error || a->has_rows || is_diagnostics ? -1 : (int64_t)a->affected_rows;
     note_rows(st, a, effects);
     note_id(st, backend_my_of(b), a, effects, sm->command.has_id);
 }
@@ -389,6 +390,8 @@ enum session_my_asked session_my_ask(struct session *s, struct backend *b, struc
     if (effects & EFFECT_MY_ASKS_WARNINGS && !st->has_warnings) {
         if (!send_own(s, b, CLEAR_WARNINGS)) return ASKED_REFUSED;
         st->has_found_rows = false;
+        st->are_rows_unknown |= st->are_rows_doubtful; /* which that statement has counted anew */
+        st->are_rows_doubtful = false;
         st->has_warnings = true; /* there are none of anybody's */
     }
     bool is_here = (st->has_row_count || !(effects & EFFECT_MY_ASKS_ROW_COUNT)) &&

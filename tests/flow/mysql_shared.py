@@ -322,6 +322,9 @@ def test_diagnostics_leave_the_row_count(maria, gilmok):
         with Client(port, maria.user, maria.password, "shop") as c:
             c.command(QUERY + b"commit")
             answers.append([c.command(QUERY + t) for t in (b"get diagnostics @a = number", b"select row_count()", b"select row_count(), @a")])
+            c.command(QUERY + b"do 1")
+            answers[-1] += [c.command(QUERY + t) for t in (b"get diagnostics condition 1 @a = message_text", b"select row_count()")]
+            c.command(QUERY + b"do 1")
     assert answers[0] == answers[1]
 
 
