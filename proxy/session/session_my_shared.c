@@ -300,7 +300,7 @@ void session_my_settle(struct session *s, struct backend *b) {
     if (a->character_set) sm->state.sql.encoding = sql_encoding_of(bytes_str(a->character_set));
     bool has_none = a->has_schema && !backend_my_of(b)->schema[0] && startup_my_read_key(b->variant->key).has_schema;
     if (has_none) s->pins |= PIN_FIXED; /* that cannot be said: it was dropped */
-    if (a->has_schema) sm->state.has_forgotten_schema = false;
+    if (a->has_schema && !(sm->command.effects & EFFECT_MY_ROUTINE)) sm->state.has_forgotten_schema = false;
     if (a->has_schema && !keep_schema(s, backend_my_of(b)->schema)) {
         go_wrong(s);
         return;

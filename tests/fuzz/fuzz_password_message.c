@@ -141,6 +141,10 @@ void timer_set(struct timer *t, uint64_t after_ms) {
     t->is_set = true;
 }
 
+void timer_release(struct timer *t) {
+    t->impl = NULL;
+}
+
 static uint64_t fake_now_us(void *ctx) {
     (void)ctx;
     return 1000000;
