@@ -109,7 +109,8 @@ def collation_database(_, command, role, p):
 
 def collation_of_definitions(_, command, role, p):
     """Definitions name the usual collation of the client's character set where its login has named another one, and others have said SET NAMES."""
-    return p.replace(OTHER, USUAL[0]).replace(USUAL[1], USUAL[0]) if role == "definition" else p
+    is_of_it = role == "definition" and p[-13:-10] in (OTHER, *USUAL)
+    return p[:-12] + p[-10:-5] + bytes([p[-5] & 0x7F]) + p[-4:] if is_of_it else p  # the flag says that it compares by bytes
 
 
 def deprecated(_, command, role, p):
