@@ -75,4 +75,4 @@ class Programs:
         n = self.one(300, 17000, 70000, 300000)
         return self.one(f"select repeat('x', {n})", f"select id, repeat(w, {n // 10}) from words order by id", f"set @a = repeat('y', {n})", "select length(@a), @b", f"select /* {'c' * (n % 70001)} */ 1", f"set @b = '{'z' * (n % 70001)}'",
                         f"insert into t{self.me} (v, s) values {', '.join(f'({k}, {k % 7})' for k in range(1000, 1000 + n % 1700))}", f"select count(*) from t{self.me}", f"select '{'q' * (n % 70001)}' = '', @a is null",
-                        f"select * from t{self.me} t, words w order by w.id, t.id", f"update t{self.me} set v = v + 5000 where v >= 1000", f"show warnings", f"insert ignore into t{self.me} (v) values {', '.join('(10)' for _ in range(n % 71))}")  # fmt: skip
+                        f"select * from t{self.me} t, words w order by w.id, t.id, t.v, t.s", f"update t{self.me} set v = v + 5000 where v >= 1000", f"show warnings", f"insert ignore into t{self.me} (v) values {', '.join('(10)' for _ in range(n % 71))}")  # fmt: skip
