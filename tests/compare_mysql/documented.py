@@ -9,7 +9,6 @@ import packets
 
 SESSION_STATE_CHANGED = 0x4000
 BLOBS = (b"\xfa", b"\xfb", b"\xfd")  # types of strings: MySQL's of such a variable, MariaDB's, of one that was never set
-USUAL, OTHER = (b"\x0c\x2d\0", b"\x0c\xff\0"), b"\x0c\x2e\0"  # collations of utf8mb4: MariaDB's usual one, MySQL's; another one
 
 
 def without_changes(p):
@@ -109,8 +108,8 @@ def collation_database(_, command, role, p):
 
 def collation_of_definitions(_, command, role, p):
     """Definitions name the usual collation of the client's character set where its login has named another one, and others have said SET NAMES."""
-    is_of_it = role == "definition" and p[-13:-10] in (OTHER, *USUAL)
-    return p[:-12] + p[-10:-5] + bytes([p[-5] & 0x7F]) + p[-4:] if is_of_it else p  # the flag says that it compares by bytes
+    # The lowest byte of the flags: whether it compares by bytes.
+    return FIXED.sub(lambda m: m[1] + bytes([m[2][0] & 0x7F]), p) if role == "definition" else p
 
 
 def deprecated(_, command, role, p):
@@ -131,6 +130,11 @@ def untyped(_, command, role, p):
 def option(_, command, role, p):
     """COM_SET_OPTION tells how many warnings the statement before had (MySQL)."""
     return p[:5] + b"\0\0" + p[7:] if command[0] == "option" and len(p) == 9 else p
+
+
+def kept_warnings(_, command, role, p):
+    """SHOW WARNINGS that gilmok answers itself is in the character set that was in force when they were made."""
+    return p[4:-12] + p[-6:] if role == "definition" and str(command[1]).lower() == "show warnings" else p
 
 
 def text_of_errors(_, command, role, p):
@@ -186,13 +190,14 @@ SHOWN_DATABASE = re.compile(rb"\x12collation_database|\x16character_set_database
 DATABASE_COLUMN = re.compile(rb"@@(session\.)?(collation|character_set)_database\0\x0c", re.I)
 NEAR = re.compile(rb" near '|CAST\('|found_rows\(\)|row_count\(\)", re.I)
 OF_PARAMETER = re.compile(rb"for column ``\.``\.`\w+` at row [01]$")
+FIXED = re.compile(rb"\x0c[\x2d\x2e\xff]\0(.{4}.)(.)", re.S)
 SCHEMA_CHANGED = 1
 SAYS_SCHEMA = re.compile(r"\buse\b|'schema'|\bdatabase\b|\bcall\b|'user'|'reset'", re.I)
 OWN_ERRORS = {1210, 1243, 1421, 1835}
 OWN_WORDS = {"execute", "again", "fetch", "restart"}
 ALL = (status_of_eof, schema_of_login, no_such_database, changes_in_front_of_eof, put_back, collation_database,
        collation_of_definitions, text_of_errors, schema_of_execute, row_of_parameters, not_locked, language, deprecated, option,
-       untyped)
+       untyped, kept_warnings)
 
 
 def explains(caps, command, expected, got):
