@@ -67,7 +67,10 @@ static void note_rows(struct session_my_state *st, const struct my_answer *a, un
     } else if (is_odd && !(effects & EFFECT_MY_KEEPS_WARNINGS && !a->is_error)) {
         if (!st->has_found_rows) st->are_rows_unknown = true;
         else st->are_rows_doubtful = true;
-    } else if ((effects & RUNS_CODE || (effects & EFFECT_MY_MANY && effects & EFFECT_MY_ODD_ROWS)) && !st->has_found_rows) {
+    } else if (effects & EFFECT_MY_MANY && effects & EFFECT_MY_ODD_ROWS) { /* in front of what has none */
+        st->are_rows_unknown = !st->has_found_rows;
+        st->are_rows_doubtful = st->has_found_rows;
+    } else if (effects & RUNS_CODE && !st->has_found_rows) {
         st->are_rows_unknown = true;
     }
 }

@@ -457,13 +457,13 @@ static enum take execute(struct session *s, struct run *run, const struct packet
     enum take take = TAKE_STOP;
     size_t rest = p->avail - MY_HEADER_LEN - e->head_len;
     bool is_private = e->flags || t->has_data || t->has_cursor;
-    struct statement_my *on = there(s, p, t, text, is_private, &take);
-    if (!on) return take;
     if (!e->types && e->has_values && !t->types) {
         take_end_unsent(s);
         forget_data(s, t);
         return refuse_arguments(s, p, e->statement, t->parameters, false);
     }
+    struct statement_my *on = there(s, p, t, text, is_private, &take);
+    if (!on) return take;
     size_t len = MY_EXECUTE_TYPE_LEN * (size_t)t->parameters;
     bool has_types = e->types != NULL, is_known = on->types && t->types && memcmp(on->types, t->types, len) == 0;
     writer_init(&w, MY_HEADER_LEN + e->head_len + len);

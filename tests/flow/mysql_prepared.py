@@ -491,3 +491,13 @@ def test_they_are_those_of_the_schema_in_which_they_are_executed(maria, gilmok):
         both.command(INIT_DB + b"shop")
         both.execute("there")
         both.execute("q")
+
+
+def test_wrong_arguments_come_before_anything_else(maria, gilmok, others):
+    """What the connection does not have yet is not prepared for them: in a transaction that may not write that would fail."""
+    with Both(maria, gilmok) as both:
+        both.prepare("q", b"delete from prep where id = ?")
+        others()
+        both.command(QUERY, rest=b"start transaction read only")
+        both.execute("q", (int_of(1),))
+        both.command(QUERY, rest=b"rollback")

@@ -529,3 +529,14 @@ def test_a_reload_may_turn_sharing_on_and_off(maria):
             with g.connect() as c:
                 ask(c, "set @a = 6")
                 assert value(c, "select @a") == 6 and value(stays, "select @a") == 5
+
+
+def test_rows_of_a_show_in_front_of_another_statement_are_not_forgotten(maria, gilmok):
+    answers = []
+    for port in (maria.port, gilmok.mysql_port):
+        with Client(port, maria.user, maria.password, "shop") as c:
+            for text in (b"start transaction read only", b"select 1", b"show variables like 'lower_case_t%'; rollback and chain", b"rollback"):
+                c.command(QUERY + text)
+            settles(gilmok, [])
+            answers.append(c.command(QUERY + b"select found_rows()"))
+    assert answers[0] == answers[1]
