@@ -146,6 +146,12 @@ static inline bool session_my_is_shared(const struct session *s) {
     return s->variant && !(s->pins & PIN_MODE);
 }
 
+/* Its current schema was dropped, which its own connection alone knows: no other could be given none. */
+static inline bool session_my_has_lost_schema(const struct session *s) {
+    const char *schema = ((const struct session_my *)s)->state.schema;
+    return schema && !schema[0] && startup_my_read_key(s->variant->key).has_schema;
+}
+
 /* session_my.c: the client's next packet is no command, but its answer to what it was asked, or of a file. */
 bool session_my_is_asked(const struct session *s);
 

@@ -317,6 +317,8 @@ static struct statement_my *find_there(struct statements_my *all, const struct s
 static bool is_read_otherwise(struct session *s, const struct session_my_statement *t) {
     struct session_my_state *st = &session_my_of(s)->state;
     struct writer w;
+    bool has_one = !t->schema || t->schema[0];
+    if (session_my_has_lost_schema(s) && has_one) return true; /* and could not be without one again */
     if (!s->lessee.backend || !(s->pins & ~(uint32_t)PINS_PASSING) || t->set == st->set) return false;
     put_key(&w, text_of(t), t->schema, st->set, t->reach);
     bool is_other = !bytes_equal(writer_bytes(&w), key_of_statement(t));
@@ -325,7 +327,7 @@ static bool is_read_otherwise(struct session *s, const struct session_my_stateme
 }
 
 static enum take refuse_reading(struct session *s, const struct packet *p) {
-    static const char why[] = "the statement was prepared under another sql_mode or other character sets, and cannot be prepared "
+    static const char why[] = "the statement was prepared under another sql_mode, schema or character set, and cannot be prepared "
                               "so on the server connection that the client is kept on: prepare it again";
     take_end_unsent(s);
     session_my_forget_command(s);

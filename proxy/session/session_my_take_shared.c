@@ -103,19 +103,13 @@ static bool is_about_prepared(uint8_t command) {
     return is_usual || command == MY_COM_STMT_BULK_EXECUTE;
 }
 
-/* Its schema was dropped, which its own connection alone knows: no other could be given none. */
-static bool has_lost_schema(const struct session *s) {
-    const char *schema = session_my_of((struct session *)s)->state.schema;
-    return schema && !schema[0] && startup_my_read_key(s->variant->key).has_schema;
-}
-
 enum take take_shared(struct session *s, struct run *run, const struct packet *p, uint8_t command) {
     struct session_my *sm = session_my_of(s);
     enum take take = TAKE_KEEP;
     bool has_option = s->lessee.backend && s->lessee.backend->is_retired && s->pins; /* COM_SET_OPTION outlives it */
     static const char is_dropped[] = "the current schema was dropped, and another server connection has one: name one first";
     bool resets = command == MY_COM_RESET_CONNECTION && !has_option;
-    if (UNLIKELY(resets && has_lost_schema(s))) return take_refuse(s, p, MY_ER_NOT_SUPPORTED_YET, "42000", is_dropped);
+    if (UNLIKELY(resets && session_my_has_lost_schema(s))) return take_refuse(s, p, MY_ER_NOT_SUPPORTED_YET, "42000", is_dropped);
     if (UNLIKELY(resets)) return take_reset(s, run);
     if (UNLIKELY(sm->state.awaits_own)) return take_hold_back(s);
     if (UNLIKELY(is_about_prepared(command))) return take_prepared(s, run, p, command);

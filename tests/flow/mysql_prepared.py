@@ -501,3 +501,18 @@ def test_wrong_arguments_come_before_anything_else(maria, gilmok, others):
         both.command(QUERY, rest=b"start transaction read only")
         both.execute("q", (int_of(1),))
         both.command(QUERY, rest=b"rollback")
+
+
+@pytest.mark.parametrize("long", [False, True])
+def test_who_has_dropped_its_schema_cannot_have_it_prepared_there(maria, gilmok, others, long):
+    """The connection could not be without a schema again; the session goes on."""
+    with Client(gilmok.mysql_port, maria.user, maria.password, "shop") as c, maria.superuser() as root:
+        n = number(prepare(c, b"select length(?)"))
+        others()
+        rows(root, f"grant all on gone_schema.* to {maria.user}@'127.0.0.1'")
+        for text in (b"create database gone_schema", b"use gone_schema", b"drop database gone_schema"):
+            assert c.command(QUERY + text)[-1][4:5] == b"\0"
+        if long:
+            c.command(STMT_LONG_DATA + n + b"\0\0xyz")
+        assert error(execute(c, n, (b"\1x",), (TEXT,))[0][4:])[0] == 1235
+        assert c.command(QUERY + b"select 7")[2][4:] == b"\x017"
