@@ -46,9 +46,9 @@ static inline bool is_operator(uint16_t kind) {
 /* ---- lists ----------------------------------------------------------------------------------------------------------- */
 
 static void list_push(struct maker *m, enum list_kind kind, uint32_t depth) {
-    struct list *list = m->list ? m->list + 1 : m->lists;
+    struct listing *list = m->list ? m->list + 1 : m->lists;
     if (list == m->lists + FINGERPRINT_LISTS) return;
-    *list = (struct list){.kind = kind, .depth = depth, .element_at = m->n.pos};
+    *list = (struct listing){.kind = kind, .depth = depth, .element_at = m->n.pos};
     m->list = list;
 }
 
@@ -57,7 +57,7 @@ static void list_pop(struct maker *m) {
 }
 
 /* An element ends here: it goes, with the comma before it, when one of its form has been there. */
-static void list_end_element(struct maker *m, struct list *list) {
+static void list_end_element(struct maker *m, struct listing *list) {
     if (m->n.pos < list->element_at) return; /* nothing, not even a space, stands behind the comma */
     const uint8_t *data = m->n.data;
     size_t len = m->n.pos - list->element_at;
@@ -84,7 +84,7 @@ static uint32_t row_columns(const struct maker *m, size_t at) {
 
 /* Behind a closing parenthesis: a row ends, or an element that looks like one; many more of its form may follow. */
 static void list_end_row(struct maker *m) {
-    struct list *list = m->list;
+    struct listing *list = m->list;
     uint32_t columns = row_columns(m, list->element_at);
     if (list->kind == LIST_ROWS) {
         list_end_element(m, list);
@@ -158,7 +158,7 @@ static void put_constant(struct maker *m) {
     }
     put_space(m);
     normal_byte(&m->n, '?');
-    struct list *list = m->list;
+    struct listing *list = m->list;
     if (list && list->kind == LIST_ELEMENTS && list->depth == m->depth && list->element_at + 1 == m->n.pos && m->has_shortcuts) {
         m->lex.pos = literal_list_skip(&m->lex, 0);
     }
@@ -220,7 +220,7 @@ static void put_close(struct maker *m) {
 }
 
 static void put_comma(struct maker *m) {
-    struct list *list = m->list && m->list->depth == m->depth ? m->list : NULL;
+    struct listing *list = m->list && m->list->depth == m->depth ? m->list : NULL;
     if (list && list->kind == LIST_ELEMENTS) list_end_element(m, list);
     if (list) list->comma_at = m->n.pos;
     normal_byte(&m->n, ',');
@@ -235,7 +235,7 @@ static void put_comma(struct maker *m) {
 
 /* Before a keyword is put: a query is no list, and rows may be written ROW(...). */
 static inline void note_keyword(struct maker *m, uint16_t kind) {
-    struct list *list = m->list;
+    struct listing *list = m->list;
     if (list && list->depth == m->depth && list->kind == LIST_ELEMENTS && kind == KW_SELECT) list_pop(m);
     if (kind == KW_ROW && m->prev == KW_VALUES) list_push(m, LIST_ROWS, m->depth);
     if (kind != KW_NULL && kind != KW_TRUE && kind != KW_FALSE) return;

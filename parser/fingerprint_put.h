@@ -21,7 +21,7 @@ enum list_kind {
 
 enum row_state { ROW_OPEN, ROW_CLOSED, ROW_EXPECTED };
 
-struct list {
+struct listing {
     enum list_kind kind;
     enum row_state state; /* rows: inside one, behind one, behind a comma */
     uint32_t depth;       /* open brackets around its elements */
@@ -49,8 +49,8 @@ struct maker {
     bool sign_is_glued;     /* is_glued and prev before it */
     uint16_t sign_prev;
     size_t null_at;         /* where NULL, TRUE or FALSE stands that is a constant if the element ends here; or NOWHERE */
-    struct list *list;      /* the innermost, or NULL */
-    struct list lists[FINGERPRINT_LISTS];
+    struct listing *list;      /* the innermost, or NULL */
+    struct listing lists[FINGERPRINT_LISTS];
 };
 
 /*

@@ -10,7 +10,7 @@
 
 #include "base/fault.h"
 #include "base/log.h"
-#include "proxy/topology/lookup.h"
+#include "proxy/topology/resolver.h"
 #include "proxy/topology/monitor_impl.h"
 
 enum {
@@ -20,7 +20,7 @@ enum {
 };
 
 struct found_address {
-    char text[LOOKUP_TEXT_MAX];
+    char text[RESOLVER_TEXT_MAX];
     uint64_t seen_us; /* in an answer */
 };
 
@@ -33,10 +33,10 @@ struct watched_name {
     uint32_t keep_ms;
     bool is_wanted; /* by the configuration that is being looked at */
     uint32_t failures; /* in a row */
-    struct lookup lookup;
+    struct resolver resolver;
     struct timer next;
     uint32_t count;
-    struct found_address found[LOOKUP_ADDRESSES_MAX];
+    struct found_address found[RESOLVER_ADDRESSES_MAX];
 };
 
 static struct watched_name *name_at(struct list *n) {
@@ -45,12 +45,12 @@ static struct watched_name *name_at(struct list *n) {
 
 /* ---- what follows from an answer ---- */
 
-static void note(struct watched_name *w, const char address[LOOKUP_TEXT_MAX], uint64_t now_us) {
+static void note(struct watched_name *w, const char address[RESOLVER_TEXT_MAX], uint64_t now_us) {
     uint32_t i = 0;
     while (i < w->count && strcmp(w->found[i].text, address) != 0) i++;
-    if (i == LOOKUP_ADDRESSES_MAX) return;
+    if (i == RESOLVER_ADDRESSES_MAX) return;
     if (i == w->count) w->count++;
-    memcpy(w->found[i].text, address, LOOKUP_TEXT_MAX);
+    memcpy(w->found[i].text, address, RESOLVER_TEXT_MAX);
     w->found[i].seen_us = now_us;
 }
 
@@ -106,7 +106,7 @@ static uint32_t compare(const struct watched_name *w, const struct watched_clust
 }
 
 static void tell(const struct watched_name *w) {
-    struct node_order orders[LOOKUP_ADDRESSES_MAX + CONFIG_NODES_MAX];
+    struct node_order orders[RESOLVER_ADDRESSES_MAX + CONFIG_NODES_MAX];
     struct watched_cluster *c = monitor_find(w->monitor, w->cluster);
     uint32_t count = c ? compare(w, c, orders) : 0;
     if (count) w->monitor->on_orders(w->monitor, orders, count);
@@ -115,30 +115,30 @@ static void tell(const struct watched_name *w) {
 /* ---- looking up ---- */
 
 static uint64_t next_ms(const struct watched_name *w) {
-    uint64_t ttl_ms = (uint64_t)w->lookup.ttl_s * 1000;
-    if (!w->lookup.has_answer) return w->failures < 6 ? (uint64_t)SOONEST_MS << (w->failures - 1) : AFTER_FAILURES_MS;
+    uint64_t ttl_ms = (uint64_t)w->resolver.ttl_s * 1000;
+    if (!w->resolver.has_answer) return w->failures < 6 ? (uint64_t)SOONEST_MS << (w->failures - 1) : AFTER_FAILURES_MS;
     return ttl_ms < SOONEST_MS ? SOONEST_MS : ttl_ms > LATEST_MS ? LATEST_MS : ttl_ms;
 }
 
-static void on_done(struct lookup *l) {
-    struct watched_name *w = CONTAINER_OF(l, struct watched_name, lookup);
+static void on_done(struct resolver *r) {
+    struct watched_name *w = CONTAINER_OF(r, struct watched_name, resolver);
     uint64_t now_us = w->monitor->loop->now_us;
-    w->failures = l->has_answer ? 0 : w->failures + 1;
+    w->failures = r->has_answer ? 0 : w->failures + 1;
     timer_set(&w->next, next_ms(w));
-    if (!l->has_answer) {
+    if (!r->has_answer) {
         if (w->failures == 1)
-            log_line(LOG_WARN, "topology", w->cluster, "%s cannot be looked up: %s; %s", w->host, l->err.message,
+            log_line(LOG_WARN, "topology", w->cluster, "%s cannot be looked up: %s; %s", w->host, r->err.message,
                      w->count ? "its nodes stay" : "it has no nodes yet");
         return;
     }
-    for (uint32_t i = 0; i < l->count; i++) note(w, l->addresses[i], now_us);
+    for (uint32_t i = 0; i < r->count; i++) note(w, r->addresses[i], now_us);
     forget_missing(w, now_us);
     tell(w);
 }
 
 static void on_next(struct timer *t) {
     struct watched_name *w = CONTAINER_OF(t, struct watched_name, next);
-    if (!w->lookup.channel) lookup_start(&w->lookup, w->host, w->monitor->dns_servers);
+    if (!w->resolver.channel) resolver_start(&w->resolver, w->host, w->monitor->dns_servers);
 }
 
 /* ---- the configuration ---- */
@@ -146,7 +146,7 @@ static void on_next(struct timer *t) {
 static void free_name(struct watched_name *w) {
     list_remove(&w->node);
     timer_release(&w->next);
-    lookup_release(&w->lookup);
+    resolver_release(&w->resolver);
     mem_free(w);
 }
 
@@ -159,13 +159,13 @@ static struct watched_name *new_name(struct monitor *m, const char *cluster, con
     snprintf(w->name, sizeof w->name, "%s", n->name);
     snprintf(w->host, sizeof w->host, "%s", n->host);
     w->port = n->port;
-    bool has_lookup = lookup_init(&w->lookup, m->loop, on_done);
-    if (has_lookup && timer_init(&w->next, m->loop, on_next)) {
+    bool has_resolver = resolver_init(&w->resolver, m->loop, on_done);
+    if (has_resolver && timer_init(&w->next, m->loop, on_next)) {
         list_push_back(&m->names, &w->node);
         timer_set(&w->next, 0);
         return w;
     }
-    if (has_lookup) lookup_release(&w->lookup);
+    if (has_resolver) resolver_release(&w->resolver);
     mem_free(w);
     return NULL;
 }

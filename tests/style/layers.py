@@ -53,6 +53,10 @@ COLUMNS_MAX = 132
 UNFINISHED = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b")
 
 problems = []
+# Name -> the file that defines it. Two functions of one name in two archives: the linker takes one of them for both, and says nothing.
+functions, types = {}, {}
+FUNCTION = re.compile(r"(?!static|typedef|return|else|case|extern|#)[a-z]\w*[\w\s*]*?[\s*](\w+)\([^;]*$")
+TYPE = re.compile(r"(?:struct|enum|union) (\w+) \{")
 
 
 def problem(path, line, text):
@@ -97,8 +101,17 @@ def check_source(path):
                 problem(path, number, "memory comes from mem_alloc()")
             if UNFINISHED.search(line):
                 problem(path, number, "unfinished: " + UNFINISHED.search(line).group(1))
+            if path.endswith(".c") and FUNCTION.match(line):
+                check_name(functions, FUNCTION.match(line).group(1), path, number)
+            if path.endswith(".h") and TYPE.match(line):
+                check_name(types, TYPE.match(line).group(1), path, number)
             is_table_row = re.match(r"\s+(\{|\[)", line)
             check_width(path, number, line, is_table_row)
+
+
+def check_name(known, name, path, number):
+    if known.setdefault(name, path) != path:
+        problem(path, number, f"{name} is also defined in {known[name]}")
 
 
 def check_width(path, number, line, is_excepted):
